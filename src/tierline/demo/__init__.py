@@ -1,0 +1,1 @@
+"""`tierline demo`: everything on real input in one go."""

@@ -1,0 +1,109 @@
+"""The decision: one pure function for a request, a batch, a sweep, a preview and a replay.
+
+    decide(program, standing, entries, at) -> Decision
+
+Folds `entries` (in order, each after the time that passes before it) into `standing`, lets time
+pass until `at`, and answers with the standing afterwards and the events on the way. No clock, no
+I/O, no randomness: equal arguments give equal answers, and deciding in one go or in pieces gives
+the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from tierline.engine.fold import apply
+from tierline.engine.judge import drop
+from tierline.engine.metric import REVERSALS
+from tierline.engine.model import Decision, Entry, Standing
+from tierline.engine.policy import Program
+from tierline.engine.walk import HistoryNeeded, Walk, begin
+
+__all__ = ["HistoryNeeded", "decide", "in_order_of_happening"]
+
+
+def decide(program: Program, standing: Standing, entries: Sequence[Entry], at: int) -> Decision:
+    """What follows from the entries, and from time until `at`.
+
+    Raises `HistoryNeeded` when the standing cannot answer (a retroactive correction, or new rules
+    that count something never kept): decide again from `Standing()` with every entry of the
+    member; events up to the standing's `seq` are then repeated and must be dropped.
+    """
+    whole = standing.entries == 0
+    walk = begin(program, standing, whole=whole)
+    if whole and entries:
+        # Nothing was before the first entry: its instant picks the rules.
+        walk.at = entries[0].recorded_at
+        walk.version = program.version(walk.at)
+    seen: list[Entry] = []
+    for entry in entries:
+        walk.until(entry.recorded_at)
+        if walk.version.rules.policy.corrections == "retroactive" and _corrects(walk, entry):
+            if not whole:
+                raise HistoryNeeded
+            _correct(walk, [*seen, entry], entry)
+        else:
+            apply(walk, entry)
+        seen.append(entry)
+    walk.until(at)
+    return Decision(standing=walk.standing(), events=tuple(walk.events))
+
+
+def _corrects(walk: Walk, entry: Entry) -> bool:
+    """Whether an entry changes the past: a reversal, or an activity of an earlier day."""
+    if entry.kind in REVERSALS:
+        return True
+    counted = bool(entry.points or entry.amount or entry.kind == "custom")
+    return counted and walk.zone.day(entry.occurred_at) < walk.zone.day(entry.recorded_at)
+
+
+def _correct(walk: Walk, entries: list[Entry], correction: Entry) -> None:
+    """Retroactive: history as it would have been, each entry when it really happened, replaces
+    what the rules granted; the difference that the world sees is announced now."""
+    known = in_order_of_happening(entries, walk.at)
+    ghost = begin(walk.program, Standing(), whole=True)
+    ghost.at = known[0].recorded_at
+    ghost.version = walk.program.version(ghost.at)
+    for entry in known:
+        ghost.until(entry.recorded_at)
+        apply(ghost, entry)
+    ghost.until(walk.at)
+    apply(walk, correction)
+    if walk.frozen or ghost.joined_at is None:
+        return
+    _adopt(walk, ghost)
+
+
+def in_order_of_happening(entries: Sequence[Entry], until: int) -> list[Entry]:
+    """Entries as if each had been recorded when it happened; reversals when their original did.
+
+    The first entry (the enrolment) stays the first; what happened after `until` is left out.
+    """
+    moved: list[tuple[bool, int, int, Entry]] = []
+    for i, entry in enumerate(entries):
+        origin = entry.detail.origin if entry.detail else None
+        happened = origin.occurred_at if origin and entry.kind in REVERSALS else entry.occurred_at
+        moved.append((i > 0, min(happened, entry.recorded_at), entry.n, entry))
+    known: list[Entry] = []
+    clock = -(2**62)
+    for _, happened, _, entry in sorted(moved, key=lambda m: m[:3]):
+        clock = max(clock, happened)
+        if clock <= until:
+            known.append(replace(entry, recorded_at=clock))
+    return known
+
+
+def _adopt(walk: Walk, ghost: Walk) -> None:
+    walk.cause_entry = walk.entries
+    if ghost.held is None:
+        drop(walk)
+    else:
+        walk.held, walk.started_at = ghost.held, ghost.started_at
+        walk.ends_at, walk.grace_until = ghost.ends_at, ghost.grace_until
+        walk.told = ghost.told
+    walk.waiting = ghost.waiting
+    walk.show("correction")
+    walk.cause_entry = None
+    walk.due_at = walk.next_due()

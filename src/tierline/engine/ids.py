@@ -1,0 +1,73 @@
+"""Ids: stable, opaque, and carrying their route, so that a resharding copy changes none.
+
+A customer's number is `counter << 16 | route`; route is 16 bits of a hash of the project and the
+first source id, and `shard = route * shards >> 16`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+
+ROUTES = 1 << 16
+
+
+def route(project: str, name: str) -> int:
+    """16 bits of BLAKE2b over project and name: where a customer first named so lives."""
+    digest = hashlib.blake2b(f"{project}\x00{name}".encode(), digest_size=2).digest()
+    return int.from_bytes(digest, "big")
+
+
+def shard_of(route_: int, shards: int) -> int:
+    return route_ * shards >> 16
+
+
+def route_of_customer(number: int) -> int:
+    """The route inside a customer's number."""
+    return number & (ROUTES - 1)
+
+
+def customer_number(counter: int, route_: int) -> int:
+    """Below 2**53 for counters below 2**37."""
+    return counter << 16 | route_
+
+
+def customer_id(number: int) -> str:
+    return f"cust_{number:014x}"
+
+
+def event_id(
+    project: str, program: str, customer: int, seq: int, recorded_at: int, kind: str
+) -> str:
+    """`evt_` + the customer's number + a hash of (project, member, seq, recorded_at, kind)."""
+    text = f"{project}\x00{program}\x00{customer}\x00{seq}\x00{recorded_at}\x00{kind}"
+    digest = hashlib.blake2b(text.encode(), digest_size=10).digest()
+    return "evt_" + _base32(struct.pack(">Q", customer)[1:] + digest)
+
+
+def customer_of_event(event: str) -> int:
+    """The customer's number inside an event's id; ValueError for anything else."""
+    if not event.startswith("evt_") or len(event) != 32:
+        raise ValueError(event)
+    raw = base64.b32hexdecode(event[4:].upper() + "====")
+    return int.from_bytes(raw[:7], "big")
+
+
+def derived(prefix: str, *parts: str, size: int = 16) -> str:
+    """An id that follows from others, the same whenever it is asked for."""
+    digest = hashlib.blake2b("\x00".join(parts).encode(), digest_size=size).digest()
+    return prefix + digest.hex()
+
+
+def derived_uuid(*parts: str) -> str:
+    """A UUID (version 8: ours) that follows from other ids."""
+    raw = bytearray(hashlib.blake2b("\x00".join(parts).encode(), digest_size=16).digest())
+    raw[6] = raw[6] & 0x0F | 0x80
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _base32(raw: bytes) -> str:
+    return base64.b32hexencode(raw).decode().rstrip("=").lower()

@@ -1,0 +1,353 @@
+"""Whether rules make sense: what cannot work is refused, what is probably a trap is warned about.
+
+Findings are values, collected whole: one wrong tier does not hide the next. Types, unknown fields
+and single numbers were already checked when the rules were read; here is what fields say together.
+Each rule is one small generator; `_RULES` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal, get_args
+
+from msgspec import Struct
+
+from tierline.engine import calendar
+from tierline.engine.calendar import Period
+from tierline.engine.ladder import (
+    All,
+    Any,
+    AtLeast,
+    Attribute,
+    Criterion,
+    MemberFor,
+    Range,
+    Tier,
+)
+from tierline.engine.metric import Filter, Metric
+from tierline.engine.model import EntryKind
+from tierline.engine.points import AfterPeriod, DayOfYear
+from tierline.engine.policy import Policy, Rules
+from tierline.engine.term import Dates, Duration, Rounding, Term, WhileQualified, WindowEnd
+from tierline.engine.window import Calendar, Cycle, Rolling, Since, Window
+from tierline.engine.window import Instant as NoWindow
+
+ID_CHARACTERS_MAX = 200
+CRITERION_DEPTH_MAX = 8
+MEASURES_MAX = 20
+_KINDS = frozenset(get_args(EntryKind))
+
+
+class Finding(Struct, frozen=True):
+    """`path` is the field, `reason` says what is wrong and what would be right."""
+
+    path: str
+    reason: str
+    severity: Literal["error", "warning"] = "error"
+
+
+def lint(rules: Rules) -> tuple[Finding, ...]:
+    """Everything to say about these rules, errors first."""
+    found = [finding for rule in _RULES for finding in rule(rules)]
+    return tuple(sorted(found, key=lambda finding: finding.severity != "error"))
+
+
+def _warning(path: str, reason: str) -> Finding:
+    return Finding(path, reason, "warning")
+
+
+def _names(rules: Rules) -> Iterator[Finding]:
+    yield from _text("name", rules.name)
+    ids: dict[str, int] = {}
+    names: dict[str, int] = {}
+    for i, tier in enumerate(rules.policy.tiers):
+        path = f"policy.tiers[{i}]"
+        yield from _text(f"{path}.id", tier.id)
+        yield from _text(f"{path}.name", tier.name)
+        if tier.id in ids:
+            yield Finding(f"{path}.id", f"{tier.id!r} is also the id of tiers[{ids[tier.id]}]")
+        elif tier.name in names:
+            other = f"tiers[{names[tier.name]}]"
+            yield _warning(f"{path}.name", f"{tier.name!r} is also the name of {other}")
+        ids.setdefault(tier.id, i)
+        names.setdefault(tier.name, i)
+
+
+def _text(path: str, text: str) -> Iterator[Finding]:
+    if not text.strip():
+        yield Finding(path, "must not be empty")
+    elif len(text) > ID_CHARACTERS_MAX:
+        yield Finding(path, f"has {len(text)} characters, at most {ID_CHARACTERS_MAX} are allowed")
+    elif any(ord(char) < 32 or 0xD800 <= ord(char) < 0xE000 for char in text):
+        yield Finding(path, "must not hold control characters or lone surrogates")
+
+
+def _ladder(rules: Rules) -> Iterator[Finding]:
+    """Tiers bounded by the policy's own metric rise and do not overlap; gaps are allowed."""
+    below: tuple[int, Tier] | None = None
+    for i, tier in enumerate(rules.policy.tiers):
+        path = f"policy.tiers[{i}]"
+        yield from _bounds(path, tier)
+        if tier.entry is not None or (tier.invitation and tier.from_ is None):
+            continue
+        start = tier.from_ or 0
+        if below is not None:
+            j, lower = below
+            if start <= (lower.from_ or 0):
+                reason = (
+                    f"is {start}, but tiers rise: more than tiers[{j}].from ({lower.from_ or 0})"
+                )
+                yield Finding(f"{path}.from", reason)
+            elif lower.to is not None and start <= lower.to:
+                reason = f"overlaps tiers[{j}], which reaches to {lower.to} (inclusive)"
+                yield Finding(f"{path}.from", reason)
+        below = i, tier
+
+
+def _bounds(path: str, tier: Tier) -> Iterator[Finding]:
+    if tier.to is not None and tier.to < (tier.from_ or 0):
+        yield Finding(f"{path}.to", f"is below from ({tier.from_ or 0}); `to` is inclusive")
+    if tier.entry is not None and (tier.from_ is not None or tier.to is not None):
+        yield Finding(f"{path}.entry", "replaces from and to; give one or the other")
+    if tier.invitation and tier.entry is not None:
+        yield _warning(f"{path}.entry", "is not used: the tier is by invitation")
+    asked = tier.entry if tier.entry is not None else Range(tier.from_ or 0, tier.to)
+    if _above(tier.retain, asked):
+        reason = "asks for more than entering the tier: who enters may fall at once"
+        yield _warning(f"{path}.retain", reason)
+
+
+def _above(retain: Criterion | None, entry: Criterion) -> bool:
+    if not isinstance(retain, Range) or not isinstance(entry, Range):
+        return False
+    return retain.metric == entry.metric and retain.from_ > entry.from_
+
+
+def _reachable(rules: Rules) -> Iterator[Finding]:
+    """A tier whose whole range also enters a higher tier is never the highest one."""
+    tiers = rules.policy.tiers
+    own = None if rules.policy.metric.source == "balance" else rules.policy.metric.source
+    for i, tier in enumerate(tiers):
+        if tier.hidden or tier.invitation:
+            continue
+        asked = tier.entry or Range(tier.from_ or 0, tier.to)
+        if not isinstance(asked, Range):
+            continue
+        if own is not None and asked.metric is None and asked.to is not None and asked.to < 0:
+            yield _warning(f"policy.tiers[{i}].to", f"{own} is never below 0: nobody gets here")
+        for j, higher in enumerate(tiers[i + 1 :], i + 1):
+            if higher.hidden or higher.invitation or not isinstance(higher.entry, Range):
+                continue
+            if _covers(higher.entry, asked):
+                reason = f"whoever qualifies also qualifies for tiers[{j}], which is higher"
+                yield _warning(f"policy.tiers[{i}]", reason)
+                break
+
+
+def _covers(wide: Range, narrow: Range) -> bool:
+    if wide.metric != narrow.metric or wide.from_ > narrow.from_:
+        return False
+    return wide.to is None or (narrow.to is not None and narrow.to <= wide.to)
+
+
+def _criteria(rules: Rules) -> Iterator[Finding]:
+    known = frozenset(rules.policy.measures)
+    for i, tier in enumerate(rules.policy.tiers):
+        for part in ("entry", "retain", "reentry"):
+            criterion = getattr(tier, part)
+            if criterion is not None:
+                yield from _criterion(f"policy.tiers[{i}].{part}", criterion, known, 1)
+
+
+def _criterion(
+    path: str, criterion: Criterion, known: frozenset[str], depth: int
+) -> Iterator[Finding]:
+    if depth > CRITERION_DEPTH_MAX:
+        yield Finding(path, f"is nested deeper than {CRITERION_DEPTH_MAX}")
+        return
+    match criterion:
+        case Range(from_=start, to=end, metric=metric):
+            if metric is not None and metric not in known:
+                names = ", ".join(sorted(known)) or "none is defined"
+                yield Finding(f"{path}.metric", f"{metric!r} is not in policy.measures ({names})")
+            if end is not None and end < start:
+                yield Finding(f"{path}.to", f"is below from ({start})")
+        case Attribute(name=name):
+            yield from _text(f"{path}.name", name)
+        case MemberFor(length=length):
+            yield from _length(f"{path}.length", length)
+        case All(of=parts) | Any(of=parts) | AtLeast(of=parts):
+            if not parts:
+                yield Finding(f"{path}.of", "must hold at least one criterion")
+            if isinstance(criterion, AtLeast) and criterion.k > len(parts):
+                reason = f"is {criterion.k}, but there are only {len(parts)} criteria"
+                yield Finding(f"{path}.k", reason)
+            for i, part in enumerate(parts):
+                yield from _criterion(f"{path}.of[{i}]", part, known, depth + 1)
+
+
+def _measures(rules: Rules) -> Iterator[Finding]:
+    policy = rules.policy
+    yield from _measure("policy", policy.metric, policy.window)
+    if len(policy.measures) > MEASURES_MAX:
+        yield Finding("policy.measures", f"has more than {MEASURES_MAX} measures")
+    for name, measure in policy.measures.items():
+        path = f"policy.measures.{name}"
+        yield from _text(path, name)
+        yield from _measure(path, measure.metric, measure.window)
+
+
+def _measure(path: str, metric: Metric, window: Window) -> Iterator[Finding]:
+    if metric.source == "sum" and not metric.of:
+        yield Finding(f"{path}.metric.of", "names the metadata number to add up; `sum` needs it")
+    if metric.source != "sum" and metric.of is not None:
+        yield Finding(f"{path}.metric.of", f"only `sum` has it, not {metric.source!r}")
+    if metric.source == "balance":
+        if not isinstance(window, NoWindow):
+            reason = "a balance is counted as it is now; use `earned` for points in a window"
+            yield Finding(f"{path}.window", reason)
+        if metric.filter is not None:
+            yield Finding(f"{path}.metric.filter", "a balance cannot be filtered; use `earned`")
+    if metric.include_pending and metric.source not in ("balance", "earned"):
+        yield Finding(f"{path}.metric.include_pending", f"{metric.source!r} has no pending points")
+    if metric.filter is not None:
+        yield from _filter(f"{path}.metric.filter", metric.filter)
+    yield from _window(f"{path}.window", window)
+
+
+def _filter(path: str, wanted: Filter) -> Iterator[Finding]:
+    for i, kind in enumerate(wanted.kinds):
+        if kind not in _KINDS:
+            yield Finding(f"{path}.kinds[{i}]", f"{kind!r} is no kind of entry")
+    if wanted == Filter():
+        yield _warning(path, "is empty: everything matches")
+
+
+def _window(path: str, window: Window) -> Iterator[Finding]:
+    match window:
+        case Since(anchor=anchor):
+            yield from _anchor(f"{path}.anchor", anchor)
+        case Rolling(length=length):
+            yield from _length(f"{path}.length", length)
+        case Cycle(length=length, anchor=anchor):
+            yield from _length(f"{path}.length", length)
+            yield from _anchor(f"{path}.anchor", anchor)
+        case Calendar(unit=unit, offset_months=months, offset_days=days):
+            if unit in ("day", "week") and months:
+                yield Finding(f"{path}.offset_months", f"a {unit} cannot be moved by months")
+            elif not 0 <= months < calendar.MONTHS.get(unit, 12):
+                size = calendar.MONTHS[unit]
+                yield Finding(f"{path}.offset_months", f"must be 0 to {size - 1} for a {unit}")
+            if not 0 <= days <= 27:
+                yield Finding(f"{path}.offset_days", "must be 0 to 27")
+
+
+def _anchor(path: str, anchor: str) -> Iterator[Finding]:
+    if anchor in ("join", "tier_start") or (anchor.startswith("attribute:") and anchor[10:]):
+        return
+    try:
+        calendar.parse_day(anchor)
+    except ValueError:
+        expected = "`join`, `tier_start`, `attribute:NAME` or a date like 2024-02-29"
+        yield Finding(path, f"{anchor!r} is no anchor: expected {expected}")
+
+
+def _length(path: str, length: Period) -> Iterator[Finding]:
+    if calendar.parse_period(length) == (0, 0):
+        yield Finding(path, "must be longer than nothing")
+
+
+def _terms(rules: Rules) -> Iterator[Finding]:
+    policy = rules.policy
+    yield from _term("policy.term", policy.term, policy.window)
+    for i, tier in enumerate(policy.tiers):
+        if tier.term is not None:
+            yield from _term(f"policy.tiers[{i}].term", tier.term, policy.window)
+
+
+def _term(path: str, term: Term, window: Window) -> Iterator[Finding]:
+    match term:
+        case WindowEnd() if not isinstance(window, Calendar | Cycle):
+            reason = "only a calendar or cycle window has an end, so this term never ends"
+            yield _warning(path, reason)
+        case Duration(rounding=Rounding() as rounding):
+            yield from _rounding(f"{path}.rounding", rounding)
+        case Dates(days=days):
+            for i, day in enumerate(days):
+                yield from _day_of_year(f"{path}.days[{i}]", day)
+
+
+def _rounding(path: str, rounding: Rounding) -> Iterator[Finding]:
+    if (rounding.unit is None) == (rounding.month is None):
+        yield Finding(path, "gives either a unit or a month")
+    if rounding.edge == "start":
+        reason = "rounding back to the start of a period shortens the term, down to nothing"
+        yield _warning(f"{path}.edge", reason)
+
+
+def _day_of_year(path: str, day: str) -> Iterator[Finding]:
+    try:
+        calendar.parse_day(f"2000-{day}")
+    except ValueError:
+        yield Finding(path, f"{day!r} is no day of the year: expected MM-DD like 12-31")
+
+
+def _occasions(rules: Rules) -> Iterator[Finding]:
+    policy = rules.policy
+    turning = isinstance(policy.window, Calendar | Cycle)
+    for part in ("up", "down"):
+        occasion = getattr(policy.assessment, part)
+        if occasion == "at_window_end" and not turning:
+            reason = "the window never ends: use a calendar or cycle window, or `on_activity`"
+            yield Finding(f"policy.assessment.{part}", reason)
+        if occasion == "at_term_end" and isinstance(policy.term, WhileQualified):
+            reason = "`while_qualified` has no end, so nobody is ever assessed then"
+            yield _warning(f"policy.assessment.{part}", reason)
+    if policy.start.when == "next_window" and not turning:
+        reason = "there is no next window: use a calendar or cycle window, or `immediate`"
+        yield Finding("policy.start.when", reason)
+    if (policy.start.when == "after") != (policy.start.after is not None):
+        yield Finding("policy.start.after", "goes with when: `after`, and only with it")
+
+
+def _lapse(rules: Rules) -> Iterator[Finding]:
+    lapse = rules.policy.lapse
+    if lapse.grace_rounding is not None:
+        yield from _rounding("policy.lapse.grace_rounding", lapse.grace_rounding)
+        if lapse.grace is None:
+            yield _warning("policy.lapse.grace_rounding", "is not used: there is no grace")
+    if rules.policy.corrections == "retroactive" and _keeps(rules.policy):
+        reason = "`keep` holds every tier once reached, retroactive corrections too"
+        yield _warning("policy.corrections", reason)
+
+
+def _keeps(policy: Policy) -> bool:
+    return policy.lapse.then == "keep" and all(t.lapse in (None, "keep") for t in policy.tiers)
+
+
+def _points(rules: Rules) -> Iterator[Finding]:
+    expiry = rules.points.expiry
+    path = "points.expiry"
+    if isinstance(expiry, AfterPeriod):
+        if expiry.round_to is not None and expiry.month is not None:
+            yield Finding(f"{path}.month", "rounds as round_to does; give one of the two")
+    elif isinstance(expiry, DayOfYear):
+        yield from _day_of_year(f"{path}.day", expiry.day)
+    for i, tier in enumerate(rules.policy.tiers):
+        earning = tier.earning
+        if earning is not None and earning.fixed is not None and earning.multiplier != 100:
+            reason = "replaces the multiplier; give one of the two"
+            yield Finding(f"policy.tiers[{i}].earning.fixed", reason)
+
+
+_RULES: tuple[Callable[[Rules], Iterator[Finding]], ...] = (
+    _names,
+    _ladder,
+    _reachable,
+    _criteria,
+    _measures,
+    _terms,
+    _occasions,
+    _lapse,
+    _points,
+)

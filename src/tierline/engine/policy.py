@@ -1,0 +1,183 @@
+"""A program's rules: the policy in its nine parts, the points, and the vendors' presentations.
+
+The policy is all that the engine sees of a vendor's settings. Its parts are independent values:
+metric, window, ladder, assessment (up and down), start, term, lapse, overrides (per member, not
+here) and corrections. A rule that is not here is not a rule.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from tierline.engine.calendar import Period, Zone, zone
+from tierline.engine.ladder import LapseRule, Tier, ages
+from tierline.engine.metric import Metric
+from tierline.engine.points import Points
+from tierline.engine.term import Rounding, Term, WhileQualified
+from tierline.engine.window import Calendar, Cycle, Instant, Rolling, Window
+
+TIERS_MAX = 100
+Occasion = Literal["on_activity", "at_term_end", "at_window_end"]
+OnChange = Literal["next_assessment", "up_only", "rejudge"]
+
+
+class Measure(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A further metric with a window of its own, named so that criteria can ask for it."""
+
+    metric: Metric
+    window: Window = Instant()
+
+
+class Assessment(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """When a member may rise, and when fall."""
+
+    up: Occasion = "on_activity"
+    down: Occasion = "on_activity"
+
+
+class Start(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """When an earned tier begins: at once, with the next window, or `after` a while."""
+
+    when: Literal["immediate", "next_window", "after"] = "immediate"
+    after: Period | None = None
+
+
+class Lapse(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What follows when a term ends unmet: after `grace` (rounded), `then`."""
+
+    then: LapseRule = "to_qualifying"
+    grace: Period | None = None
+    grace_rounding: Rounding | None = None
+    min_stay: Period | None = None
+
+
+class Renewal(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A renewed term runs from the old term's end, or from now; and what moves an end that is
+    still ahead: qualifying again (`requalified`), or only a higher tier (`upgrade`)."""
+
+    basis: Literal["term_end", "now"] = "term_end"
+    restart: Literal["upgrade", "requalified"] = "upgrade"
+
+
+class Policy(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    tiers: Annotated[tuple[Tier, ...], Meta(min_length=1, max_length=TIERS_MAX)]
+    metric: Metric = Metric()
+    window: Window = Instant()
+    measures: dict[str, Measure] = {}
+    assessment: Assessment = Assessment()
+    start: Start = Start()
+    term: Term = WhileQualified()
+    renewal: Renewal = Renewal()
+    lapse: Lapse = Lapse()
+    corrections: Literal["forward", "retroactive", "protect"] = "forward"
+    # Tell `prolonged` once per term when the rules keep a tier that is no longer earned.
+    tell_grace: bool = True
+
+
+class Rules(Struct, frozen=True, omit_defaults=True):
+    """One version's content. `presentations` is each vendor's own: ids, objects, timestamps."""
+
+    name: str
+    policy: Policy
+    points: Points = Points()
+    auto_join: bool = True
+    presentations: dict[str, dict[str, Any]] = {}
+
+
+class Version(Struct, frozen=True, dict=True):
+    """Rules in force from `effective_at` until the next version's. Never changed."""
+
+    number: int
+    effective_at: int
+    rules: Rules
+    on_change: OnChange = "next_assessment"
+
+    @cached_property
+    def rank(self) -> dict[str, int]:
+        """Tier id -> 0 for the lowest. No tier is -1."""
+        return {tier.id: i for i, tier in enumerate(self.rules.policy.tiers)}
+
+    @cached_property
+    def thresholds(self) -> tuple[int, ...] | None:
+        """The tiers' lower bounds, where they alone decide: then a rank is a binary search.
+
+        None where any tier has criteria, flags, or an upper bound above an open tier. A property
+        test holds the search against asking every tier.
+        """
+        tiers = self.rules.policy.tiers
+        bounded = [tier.to is not None for tier in tiers]
+        plain = all(t.plain for t in tiers) and bounded == sorted(bounded, reverse=True)
+        return tuple(tier.from_ or 0 for tier in tiers) if plain else None
+
+    @cached_property
+    def measures(self) -> dict[str | None, Measure]:
+        """Every metric that criteria may ask for; None is the policy's own."""
+        policy = self.rules.policy
+        named: dict[str | None, Measure] = {None: Measure(policy.metric, policy.window)}
+        named.update(policy.measures)
+        return named
+
+    @cached_property
+    def totals(self) -> dict[str, Measure]:
+        """The totals that this version needs in a standing, by their key."""
+        kept = self.measures.values()
+        return {total_key(m): m for m in kept if m.metric.source != "balance"}
+
+    @cached_property
+    def turning(self) -> tuple[tuple[str, Measure], ...]:
+        """The measures whose windows move with time, with the keys of their totals."""
+        kinds = (Rolling, Calendar, Cycle)
+        kept = self.measures.values()
+        return tuple((total_key(m), m) for m in kept if isinstance(m.window, kinds))
+
+    @cached_property
+    def ages(self) -> frozenset[str]:
+        """The lengths of membership that criteria ask for: time alone fulfils them."""
+        tiers = self.rules.policy.tiers
+        given = (c for t in tiers for c in (t.entry, t.retain, t.reentry) if c is not None)
+        return frozenset(length for criterion in given for length in ages(criterion))
+
+    @cached_property
+    def remembers(self) -> bool:
+        """Whether tiers once held matter: some tier has a re-entry criterion."""
+        return any(tier.reentry is not None for tier in self.rules.policy.tiers)
+
+    def tier(self, tier_id: str | None) -> Tier | None:
+        rank = self.rank.get(tier_id, -1) if tier_id is not None else -1
+        return self.rules.policy.tiers[rank] if rank >= 0 else None
+
+
+class Program(Struct, frozen=True, dict=True):
+    """A program through time: its versions, oldest first, in the project's zone and currency."""
+
+    id: str
+    project: str
+    time_zone: str
+    currency: str
+    versions: tuple[Version, ...]
+
+    @cached_property
+    def zone(self) -> Zone:
+        return zone(self.time_zone)
+
+    def version(self, at: int) -> Version:
+        """The version in force at an instant; before the first one, the first."""
+        versions = self.versions
+        for version in reversed(versions):
+            if version.effective_at <= at:
+                return version
+        return versions[0]
+
+    def next_change(self, after: int) -> int | None:
+        """When the rules change next, after an instant."""
+        if len(self.versions) == 1 or self.versions[-1].effective_at <= after:
+            return None
+        return min(v.effective_at for v in self.versions[1:] if v.effective_at > after)
+
+
+def total_key(measure: Measure) -> str:
+    """Equal keys, equal stored totals: what is counted, and how its days are kept."""
+    return measure.metric.key + measure.window.mark

@@ -1,0 +1,188 @@
+"""Windows: over which time a metric is counted. A new kind of window is one class here.
+
+Each class answers the same questions about civil days: which total counts today, where today's
+window starts and ends (None: it never turns), when it turns next, which day an amount is kept
+under (None: it does not count at all), how such a total is told from others (`mark`), and which
+kept days are past mattering (`floor`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from tierline.engine import calendar
+from tierline.engine.calendar import Period, Unit
+
+Buckets = tuple[tuple[int, int], ...]
+
+
+class Anchors(Struct, frozen=True):
+    """The civil days that windows may be laid out from."""
+
+    join: int
+    tier_start: int | None
+    attributes: dict[str, str | int | bool]
+
+    def day(self, anchor: str) -> int | None:
+        """`join`, `tier_start`, a date, or `attribute:NAME`; None when it is not known."""
+        if anchor == "join":
+            return self.join
+        if anchor == "tier_start":
+            return self.tier_start
+        if anchor.startswith("attribute:"):
+            value = self.attributes.get(anchor[10:])
+            try:
+                return calendar.parse_day(value) if isinstance(value, str) else None
+            except ValueError:
+                return None
+        return calendar.parse_day(anchor)
+
+
+class Instant(Struct, frozen=True, tag="instant", forbid_unknown_fields=True):
+    """No window: the metric as it is now (balances; anything else: over the whole membership)."""
+
+    @property
+    def mark(self) -> str:
+        return "@all"
+
+    def span(self, day: int, anchors: Anchors) -> tuple[int, int] | None:
+        return None
+
+    def total(self, buckets: Buckets, day: int, anchors: Anchors) -> int:
+        return sum(amount for _, amount in buckets)
+
+    def next_turn(self, buckets: Buckets, day: int, anchors: Anchors) -> int | None:
+        return None
+
+    def bucket(self, day: int) -> int | None:
+        return 0
+
+    def floor(self, day: int, anchors: Anchors, windows: int) -> int | None:
+        return None
+
+
+class Since(Struct, frozen=True, tag="since", omit_defaults=True, forbid_unknown_fields=True):
+    """Everything from an anchor on: `join` (lifetime), `tier_start` or a date."""
+
+    anchor: Annotated[str, Meta(pattern=r"^(join|tier_start|\d{4}-\d{2}-\d{2})$")] = "join"
+
+    @property
+    def mark(self) -> str:
+        return {"join": "@all", "tier_start": "@tier"}.get(self.anchor, f"@{self.anchor}")
+
+    def span(self, day: int, anchors: Anchors) -> tuple[int, int] | None:
+        return None
+
+    def total(self, buckets: Buckets, day: int, anchors: Anchors) -> int:
+        return sum(amount for _, amount in buckets)
+
+    def next_turn(self, buckets: Buckets, day: int, anchors: Anchors) -> int | None:
+        return None
+
+    def bucket(self, day: int) -> int | None:
+        # One bucket: nothing is older than the membership, and a new tier clears its own total.
+        if self.anchor in ("join", "tier_start"):
+            return 0
+        return 0 if day >= calendar.parse_day(self.anchor) else None
+
+    def floor(self, day: int, anchors: Anchors, windows: int) -> int | None:
+        return None
+
+
+class Rolling(Struct, frozen=True, tag="rolling", forbid_unknown_fields=True):
+    """The last `length`: an amount leaves at local midnight of its day + length, clamped."""
+
+    length: Period
+
+    @property
+    def mark(self) -> str:
+        return ""
+
+    def span(self, day: int, anchors: Anchors) -> tuple[int, int] | None:
+        return None
+
+    def total(self, buckets: Buckets, day: int, anchors: Anchors) -> int:
+        return sum(a for d, a in buckets if d <= day < calendar.add_period(d, self.length))
+
+    def next_turn(self, buckets: Buckets, day: int, anchors: Anchors) -> int | None:
+        leaving = (calendar.add_period(d, self.length) for d, _ in buckets)
+        return min((turn for turn in leaving if turn > day), default=None)
+
+    def bucket(self, day: int) -> int | None:
+        return day
+
+    def floor(self, day: int, anchors: Anchors, windows: int) -> int | None:
+        # 28 days of slack: clamped months make "length before" and "length after" differ.
+        return calendar.add_period(day, self.length, -1) - 28
+
+
+class Calendar(Struct, frozen=True, tag="calendar", omit_defaults=True, forbid_unknown_fields=True):
+    """Calendar periods; `offset_months`/`offset_days` move the year's start (a fiscal year)."""
+
+    unit: Unit
+    offset_months: int = 0
+    offset_days: int = 0
+
+    @property
+    def mark(self) -> str:
+        return ""
+
+    def span(self, day: int, anchors: Anchors) -> tuple[int, int] | None:
+        return calendar.span(day, self.unit, self.offset_months, self.offset_days)
+
+    def total(self, buckets: Buckets, day: int, anchors: Anchors) -> int:
+        start, end = calendar.span(day, self.unit, self.offset_months, self.offset_days)
+        return sum(amount for d, amount in buckets if start <= d < end)
+
+    def next_turn(self, buckets: Buckets, day: int, anchors: Anchors) -> int | None:
+        return calendar.span(day, self.unit, self.offset_months, self.offset_days)[1]
+
+    def bucket(self, day: int) -> int | None:
+        return day
+
+    def floor(self, day: int, anchors: Anchors, windows: int) -> int | None:
+        return _windows_back(self, day, anchors, windows)
+
+
+class Cycle(Struct, frozen=True, tag="cycle", omit_defaults=True, forbid_unknown_fields=True):
+    """Equal periods from an anchor: enrolment anniversaries, membership years, fixed dates."""
+
+    length: Period
+    anchor: str = "join"
+
+    @property
+    def mark(self) -> str:
+        return "@tier-days" if self.anchor == "tier_start" else ""
+
+    def span(self, day: int, anchors: Anchors) -> tuple[int, int] | None:
+        anchor = anchors.day(self.anchor)
+        return None if anchor is None else calendar.cycle(day, anchor, self.length)
+
+    def total(self, buckets: Buckets, day: int, anchors: Anchors) -> int:
+        span = self.span(day, anchors)
+        return 0 if span is None else sum(a for d, a in buckets if span[0] <= d < span[1])
+
+    def next_turn(self, buckets: Buckets, day: int, anchors: Anchors) -> int | None:
+        span = self.span(day, anchors)
+        return None if span is None else span[1]
+
+    def bucket(self, day: int) -> int | None:
+        return day
+
+    def floor(self, day: int, anchors: Anchors, windows: int) -> int | None:
+        return _windows_back(self, day, anchors, windows)
+
+
+Window = Instant | Since | Rolling | Calendar | Cycle
+
+
+def _windows_back(window: Calendar | Cycle, day: int, anchors: Anchors, windows: int) -> int | None:
+    """The start of the window `windows` before the one that holds `day`."""
+    span = window.span(day, anchors)
+    for _ in range(windows):
+        if span is None:
+            return None
+        span = window.span(span[0] - 1, anchors)
+    return span[0] if span else None

@@ -1,0 +1,1 @@
+"""The one path on which a member changes: commands, group commit, sweep, rebuild, import."""

@@ -1,0 +1,191 @@
+"""Commands, and what their senders are told.
+
+A command is one fact that somebody outside asserts about a member, validated and with a key. It
+becomes one ledger entry (two when a first activity enrols), or it is refused and leaves nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from tierline.engine import ids
+from tierline.engine.announcement import Project
+from tierline.engine.model import Cause, Detail, EntryKind, EventKind, Override
+
+# What an activity says; `approve` and `void`, `refund` speak of an earlier one.
+ActivityKind = Literal["earn", "redeem", "adjust", "order", "refund", "custom", "approve", "void"]
+
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Command(Struct, frozen=True, gc=False):
+    """One fact to record. Made by `intake` or by the functions below, never by hand."""
+
+    project: int  # its number
+    program: int  # its number
+    route: int  # where the customer lives: 16 bits
+    customer: str  # source id; may be "" when `number` says who
+    number: int  # the customer's own id; 0: found by source id
+    key: str
+    digest: bytes
+    kind: EntryKind
+    points: int | None = None
+    amount: int | None = None
+    occurred_at: int | None = None  # None: when it is recorded
+    of: str | None = None  # the key of the activity that this one speaks of
+    detail: Detail | None = None
+    size: int = 200  # bytes that it holds while it waits
+
+
+class Said(Struct, frozen=True, gc=False):
+    """What a command asserts: all of it goes into the digest that a repeated key is held to."""
+
+    points: int | None = None
+    amount: int | None = None
+    occurred_at: int | None = None
+    of: str | None = None
+    detail: Detail | None = None
+
+
+class Moved(Struct, frozen=True, array_like=True):
+    """A change of tier that a command brought about."""
+
+    kind: EventKind
+    tier_from: str | None
+    tier_to: str | None
+    cause: Cause
+
+
+class Answer(Struct, frozen=True, omit_defaults=True):
+    """What the sender of a command is told: the entry, and the member right after it."""
+
+    key: str
+    entry: int
+    points: int
+    amount: int
+    balance: int
+    pending: int = 0
+    tier: str | None = None
+    since: int | None = None
+    expires_at: int | None = None
+    events: tuple[Moved, ...] = ()
+    repeated: bool = False  # this key was answered before; nothing was done again
+
+
+class Door(Struct, frozen=True):
+    """Whose commands these are: what every command of one project and program shares."""
+
+    project: Project
+    program: int
+
+
+def command(
+    door: Door,
+    kind: EntryKind,
+    customer: str,
+    said: Said,
+    *,
+    key: str | None = None,
+    number: int = 0,
+    size: int = 200,
+) -> Command:
+    """A command from validated parts. Without a key it gets one that nobody else has."""
+    told = _canonical((door.program, kind, said))
+    return Command(
+        project=door.project.number,
+        program=door.program,
+        route=ids.route_of_customer(number) if number else ids.route(door.project.id, customer),
+        customer=customer,
+        number=number,
+        key=key if key is not None else fresh_key(),
+        digest=hashlib.blake2b(told, digest_size=16).digest(),
+        kind=kind,
+        points=said.points,
+        amount=said.amount,
+        occurred_at=said.occurred_at,
+        of=said.of,
+        detail=said.detail,
+        size=size,
+    )
+
+
+def fresh_key() -> str:
+    return "auto:" + os.urandom(12).hex()
+
+
+def enrol(
+    door: Door,
+    customer: str,
+    *,
+    key: str | None = None,
+    number: int = 0,
+    enrolled_at: int | None = None,
+    tier: str | None = None,
+    expires_at: int | None = None,
+    quiet: bool = False,
+) -> Command:
+    """Make the customer a member; an import says since when, in which tier and until when."""
+    detail = Detail(tier=tier, tier_expires_at=expires_at, quiet=quiet)
+    said = Said(occurred_at=enrolled_at, detail=None if detail == Detail() else detail)
+    return command(door, "enrol", customer, said, key=key, number=number)
+
+
+def leave(door: Door, customer: str, *, key: str | None = None, number: int = 0) -> Command:
+    """End the membership. Points stay with the customer."""
+    return command(door, "leave", customer, Said(), key=key, number=number)
+
+
+def override(
+    door: Door, customer: str, wanted: Override, *, key: str | None = None, number: int = 0
+) -> Command:
+    """Assert a tier over the computed one, for a while or until released."""
+    said = Said(detail=Detail(override=wanted))
+    return command(door, "override", customer, said, key=key, number=number)
+
+
+def release(
+    door: Door,
+    customer: str,
+    override_id: int | None = None,
+    *,
+    key: str | None = None,
+    number: int = 0,
+) -> Command:
+    """Take an override back; without an id, all of them."""
+    said = Said(detail=Detail(released=override_id))
+    return command(door, "release", customer, said, key=key, number=number)
+
+
+def attribute(
+    door: Door,
+    customer: str,
+    name: str,
+    value: str | int | bool | None,
+    *,
+    key: str | None = None,
+    number: int = 0,
+) -> Command:
+    """A fact about the person that criteria may ask for; None takes it away."""
+    said = Said(detail=Detail(attribute=name, value=value))
+    return command(door, "attribute", customer, said, key=key, number=number)
+
+
+def opening(
+    door: Door,
+    customer: str,
+    points: int,
+    detail: Detail,
+    *,
+    key: str,
+    number: int = 0,
+    occurred_at: int | None = None,
+) -> Command:
+    """Balances (and maybe a tier) brought from another system: `detail.lots` are part of
+    `points`; `spent`, `tier`, `tier_since`, `tier_expires_at` and `quiet` count too."""
+    said = Said(points=points, occurred_at=occurred_at, detail=detail)
+    return command(door, "opening", customer, said, key=key, number=number)

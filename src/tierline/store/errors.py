@@ -1,0 +1,209 @@
+"""What can be wrong with the database, said so that an operator knows what to do next.
+
+Drivers' errors are translated at one boundary, `translate`, by SQLSTATE only: on a distributed
+database constraint names, table names and message texts differ from node to node.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Final
+
+import asyncpg
+
+from tierline.errors import TierlineError
+
+
+class DatabaseUnreachable(TierlineError):
+    """No PostgreSQL answers at {where} ({reason}); start it, or correct --database-url."""
+
+    code = "database_unreachable"
+    status = 503
+
+
+class DatabaseTooOld(TierlineError):
+    """The server at {where} is PostgreSQL {found}; Tierline needs {needed} or newer."""
+
+    code = "database_too_old"
+    status = 503
+
+
+class DatabaseUrlInvalid(TierlineError):
+    """The database URL cannot be read ({reason}); it looks like
+    postgresql://user:password@host:5432/database."""
+
+    code = "database_url_invalid"
+    status = 400
+
+
+class LoginRefused(TierlineError):
+    """The server at {where} refused the login ({reason}); check user and password."""
+
+    code = "database_login_refused"
+    status = 503
+
+
+class DatabaseMissing(TierlineError):
+    """The server at {where} has no such database ({reason}); create it first, for example with
+    createdb."""
+
+    code = "database_missing"
+    status = 503
+
+
+class TooManyConnections(TierlineError):
+    """The database has no connection left ({reason}); raise its max_connections, or run fewer
+    processes."""
+
+    code = "database_connections_exhausted"
+    status = 503
+
+
+class DiskFull(TierlineError):
+    """The disk is full, so nothing more can be committed ({reason}); free some space, then
+    retry with the same keys."""
+
+    code = "disk_full"
+    status = 503
+
+
+class NoWritePermission(TierlineError):
+    """Tierline may not write there ({reason}); make the user the owner, or grant it CREATE and
+    write access."""
+
+    code = "no_write_permission"
+    status = 503
+
+
+class DatabaseReadOnly(TierlineError):
+    """The database accepts no writes ({reason}); it is probably a standby: connect to the
+    primary."""
+
+    code = "database_read_only"
+    status = 503
+
+
+class SchemaTooNew(TierlineError):
+    """The database has schema {found}, made by a newer Tierline than this one (which knows
+    {known}); upgrade the program, the data is untouched."""
+
+    code = "schema_too_new"
+    status = 503
+
+
+class SchemaBehind(TierlineError):
+    """The database has schema {found}, this Tierline needs {known}; run `tierline migrate`."""
+
+    code = "schema_behind"
+    status = 503
+
+
+class ShardsFixed(TierlineError):
+    """The installation has {installed} shards and {asked} were asked for; the number is fixed when
+    a database is initialised. `tierline copy --shards` moves it into another one."""
+
+    code = "shards_fixed"
+    status = 409
+
+
+class DataDirInUse(TierlineError):
+    """The data directory {where} is in use by another tierline (process {holder}); stop that one,
+    or name another --data-dir."""
+
+    code = "data_dir_in_use"
+    status = 409
+
+
+class DataDirForeign(TierlineError):
+    """The data directory {where} holds a PostgreSQL {found} cluster, this Tierline carries
+    {ours}; use the Tierline that made it, or --database-url."""
+
+    code = "data_dir_foreign"
+    status = 409
+
+
+class EmbeddedUnavailable(TierlineError):
+    """No embedded PostgreSQL is installed for this machine; name a server with --database-url."""
+
+    code = "embedded_unavailable"
+    status = 503
+
+
+class EmbeddedFailed(TierlineError):
+    """The embedded PostgreSQL did not start in {where}: {reason}"""
+
+    code = "embedded_failed"
+    status = 503
+
+
+_BY_SQLSTATE: Final[dict[str, type[TierlineError]]] = {
+    "28000": LoginRefused,  # no pg_hba entry, unknown role
+    "28P01": LoginRefused,  # wrong password
+    "3D000": DatabaseMissing,
+    "53300": TooManyConnections,
+    "53100": DiskFull,
+    "42501": NoWritePermission,
+    "25006": DatabaseReadOnly,
+}
+
+# "Later" and "elsewhere", never "no": the same work with the same keys may succeed.
+_RETRYABLE_CLASSES: Final = ("08",)
+_RETRYABLE: Final = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})
+_RETRYABLE_AT_COMMIT: Final = frozenset({"XX000"})  # how Citus reports a commit lost on a worker
+# asyncpg's own classes for "the link broke"; its two errors of use are sisters of these.
+_LINK_BROKEN: Final = (
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ConnectionError,
+    EOFError,
+)
+_MISUSED: Final = (
+    asyncpg.DataError,
+    asyncpg.ClientConfigurationError,
+    asyncpg.UnsupportedClientFeatureError,
+    asyncpg.exceptions.UnsupportedServerFeatureError,
+)
+
+
+def is_retryable(error: BaseException, *, at_commit: bool = False) -> bool:
+    """Whether the same batch, with the same keys, should be tried again. A commit that failed
+    is unknown, not failed: so every answer waits for the retry."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        if at_commit and state in _RETRYABLE_AT_COMMIT:
+            return True
+        return state in _RETRYABLE or state.startswith(_RETRYABLE_CLASSES)
+    if isinstance(error, _MISUSED):
+        return False
+    return isinstance(error, (*_LINK_BROKEN, TimeoutError))
+
+
+def blames_data(error: BaseException) -> bool:
+    """Whether some row of the batch is at fault (classes 22 and 23, or a value that the driver
+    could not encode), so that splitting the batch finds the culprit."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(("22", "23"))
+    return isinstance(error, asyncpg.DataError)
+
+
+def translate(error: BaseException, where: str) -> TierlineError | None:
+    """The Tierline error that says what an operator can do; None where nothing better than the
+    driver's own is known. `where` names the server without its password."""
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return DatabaseUrlInvalid(reason=str(error))
+    if isinstance(error, asyncpg.PostgresError):
+        kind = _BY_SQLSTATE.get(error.sqlstate or "")
+        if kind is not None:
+            return kind(where=where, reason=_first_line(error))
+        if (error.sqlstate or "").startswith(("08", "57P")):
+            return DatabaseUnreachable(where=where, reason=_first_line(error))
+        return None
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return DiskFull(where=where, reason=str(error))
+    if isinstance(error, (OSError, EOFError, asyncpg.InterfaceError, asyncpg.InternalClientError)):
+        return DatabaseUnreachable(where=where, reason=_first_line(error) or type(error).__name__)
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0]

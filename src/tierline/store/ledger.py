@@ -1,0 +1,144 @@
+"""The statements of the batch path, bound to one connection.
+
+A `LedgerTx` prepares each statement once and keeps it. It decides nothing: it loads what a batch
+speaks of and writes what was decided. All of it runs inside the caller's transaction, in one shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import asyncpg
+
+from tierline.store.named import Queries
+
+Row = Sequence[Any]
+
+
+class LedgerSql(Queries, file="ledger.sql"):
+    """The statements of `sql/ledger.sql`."""
+
+    load: str
+    resolve: str
+    living: str
+    receipts: str
+    current: str
+    reserve: str
+    originals: str
+    history: str
+    add_entries: str
+    update_members: str
+    add_members: str
+    raise_head: str
+    add_events: str
+
+
+class CountDiffers(Exception):
+    """A statement touched another number of rows than it was given: roll back, run again."""
+
+
+# Nested loops over primary keys are always right for a batch; a plan made while tables were small
+# or their statistics stale must not become the one that is kept.
+PLANNER = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+
+
+class LedgerTx:
+    """One connection's prepared statements of the batch path."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection = connection
+        self._prepared: dict[str, Any] = {}
+
+    async def begin(self) -> None:
+        await self.connection.execute("BEGIN")
+
+    async def commit(self) -> None:
+        await self.connection.execute("COMMIT")
+
+    async def rollback(self) -> None:
+        await self.connection.execute("ROLLBACK")
+
+    async def load(self, shard: int, wanted: Iterable[Row]) -> list[asyncpg.Record]:
+        """`wanted`: (project, program, name, customer, key) of each command."""
+        return await self._fetch(LedgerSql.load, shard, *_columns(wanted, 5))
+
+    async def resolve(self, shard: int, names: Iterable[Row]) -> dict[int, int]:
+        """(project, name) pairs -> {position: customer} of those that are known here."""
+        rows = await self._fetch(LedgerSql.resolve, shard, *_columns(names, 2))
+        return {row[0] - 1: row[1] for row in rows}
+
+    async def living(self, shard: int, customers: Sequence[int]) -> set[int]:
+        return {row[0] for row in await self._fetch(LedgerSql.living, shard, customers)}
+
+    async def receipts(self, shard: int, keys: Iterable[Row]) -> dict[int, asyncpg.Record]:
+        """(customer, key) pairs -> {position: receipt}."""
+        rows = await self._fetch(LedgerSql.receipts, shard, *_columns(keys, 2))
+        return {row[0] - 1: row for row in rows}
+
+    async def current(self, programs: Sequence[int]) -> dict[int, tuple[int, int | None]]:
+        """Program -> (newest version, its project's own clock)."""
+        return {r[0]: (r[1], r[2]) for r in await self._fetch(LedgerSql.current, programs)}
+
+    async def reserve(self, shard: int, members: Sequence[Row]) -> None:
+        """(customer, program, clock, version) of members-to-be, sorted. CountDiffers when somebody
+        else has just made one of them."""
+        made = await self._fetch(LedgerSql.reserve, shard, *_columns(members, 4))
+        if len(made) != len(members):
+            raise CountDiffers("reserve")
+
+    async def originals(self, shard: int, wanted: Iterable[Row]) -> dict[int, asyncpg.Record]:
+        """(customer, program, key) -> {position: the entry and what was taken back of it}."""
+        rows = await self._fetch(LedgerSql.originals, shard, *_columns(wanted, 3))
+        return {row[0] - 1: row for row in rows}
+
+    async def history(self, shard: int, customer: int, program: int) -> list[asyncpg.Record]:
+        return await self._fetch(LedgerSql.history, shard, customer, program)
+
+    async def add_entries(self, shard: int, rows: Sequence[Row]) -> None:
+        await self._write(LedgerSql.add_entries, len(rows), shard, *_columns(rows, 13))
+
+    async def update_members(self, shard: int, rows: Sequence[Row]) -> None:
+        await self._write(LedgerSql.update_members, len(rows), shard, *_columns(rows, 11))
+
+    async def add_members(self, shard: int, rows: Sequence[Row]) -> None:
+        await self._write(LedgerSql.add_members, len(rows), shard, *_columns(rows, 12))
+
+    async def raise_head(self, shard: int, events: int, now: int) -> tuple[int, int]:
+        """(the last offset before these events, the instant at which they enter the log)."""
+        rows = await self._fetch(LedgerSql.raise_head, shard, events, now)
+        if not rows:
+            raise CountDiffers("raise_head")
+        return rows[0][0] - events, rows[0][1]
+
+    async def add_events(
+        self, shard: int, after: int, recorded_at: int, rows: Sequence[Row]
+    ) -> None:
+        """`rows`: (program, customer, id, body), in the order of their offsets."""
+        columns = _columns(rows, 4)
+        await self._write(LedgerSql.add_events, len(rows), shard, after, recorded_at, *columns)
+
+    async def _fetch(self, text: str, *arguments: Any) -> list[asyncpg.Record]:
+        statement = self._prepared.get(text)
+        if statement is None:
+            statement = self._prepared[text] = await self.connection.prepare(text)
+        rows: list[asyncpg.Record] = await statement.fetch(*arguments)
+        return rows
+
+    async def _write(self, text: str, count: int, *arguments: Any) -> None:
+        statement = self._prepared.get(text)
+        if statement is None:
+            statement = self._prepared[text] = await self.connection.prepare(text)
+        await statement.fetch(*arguments)
+        done = statement.get_statusmsg().rpartition(" ")[2]
+        if done != str(count):
+            raise CountDiffers(statement.get_statusmsg())
+
+
+def _columns(rows: Iterable[Row], count: int) -> Sequence[Sequence[Any]]:
+    return tuple(zip(*rows, strict=True)) or ((),) * count

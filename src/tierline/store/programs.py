@@ -1,0 +1,116 @@
+"""Programs and their versions as rows: a version is written once and never changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from tierline.engine.announcement import Project
+from tierline.engine.calendar import format_instant
+from tierline.engine.policy import OnChange, Program, Rules, Version
+from tierline.errors import Conflict, Invalid
+from tierline.store.catalog_sql import CatalogSql as Sql
+
+if TYPE_CHECKING:
+    from tierline.store.catalog_sql import Session
+
+
+class ProgramRow(Struct, frozen=True):
+    """A program without its rules. `latest` is the number of its newest version."""
+
+    number: int
+    project: int
+    id: str
+    latest: int
+
+
+class NewVersion(Struct, frozen=True):
+    """Rules to come into force. `effective_at` None: at once. `supersede`: versions that are
+    scheduled for later never come into force."""
+
+    rules: Rules
+    request: str  # what the caller sent, kept verbatim
+    effective_at: int | None = None
+    on_change: OnChange = "next_assessment"
+    supersede: bool = False
+
+
+class Stamp(Struct, frozen=True):
+    """When and as which change something is written. `now` is the project's own time."""
+
+    revision: int
+    now: int
+    recorded_at: int
+
+
+class Put(Struct, frozen=True):
+    """What a PUT did: which version holds the rules now, and whether it is a new one."""
+
+    program: int
+    version: int
+    effective_at: int
+    made: bool
+    created: bool  # the program itself is new
+
+
+async def put(
+    connection: Session, project: Project, program_id: str, new: NewVersion, stamp: Stamp
+) -> Put:
+    """Write a version if it differs from the newest. The caller holds the revision, so no other
+    change is under way. Raises Invalid for an instant in the past, Conflict where a later version
+    is already scheduled."""
+    effective_at = stamp.now if new.effective_at is None else new.effective_at
+    body = encode_rules(new.rules)
+    row = await connection.fetchrow(Sql.program_row, project.id, program_id)
+    if row is None:
+        _not_past(effective_at, stamp.now)
+        facts = (project.id, program_id, stamp.revision, stamp.recorded_at)
+        program: int = await connection.fetchval(Sql.add_program, *facts)
+        born = Put(program, 1, effective_at, made=True, created=True)
+        await _add(connection, born, new, stamp)
+        return born
+    program, latest = row["number"], row["latest"]
+    kept = await connection.fetchrow(Sql.latest_version, program, latest)
+    assert kept is not None  # a program is born with a version
+    if kept["body"] == body and kept["effective_at"] <= effective_at:
+        return Put(program, latest, kept["effective_at"], made=False, created=False)
+    _not_past(effective_at, stamp.now)
+    if kept["effective_at"] > effective_at and not new.supersede:
+        reason = f"Version {latest} is scheduled for {format_instant(kept['effective_at'])}."
+        way_out = "Send a later effective_at, or `supersede: true` to drop it."
+        raise Conflict(path="effective_at", reason=f"{reason} {way_out}")
+    put = Put(program, latest + 1, effective_at, made=True, created=False)
+    await _add(connection, put, new, stamp)
+    await connection.execute(Sql.raise_latest, program, put.version, stamp.revision)
+    return put
+
+
+def _not_past(effective_at: int, now: int) -> None:
+    if effective_at < now:
+        reason = f"Rules never change the past: expected {format_instant(now)} (now) or later."
+        raise Invalid(path="effective_at", reason=reason)
+
+
+async def _add(connection: Session, put: Put, new: NewVersion, stamp: Stamp) -> None:
+    when = (put.effective_at, stamp.recorded_at, new.on_change)
+    body = encode_rules(new.rules)
+    await connection.execute(Sql.add_version, put.program, put.version, *when, body, new.request)
+
+
+async def load(connection: Session, row: ProgramRow, project: Project) -> Program:
+    """A program with every version."""
+    found = await connection.fetch(Sql.versions, row.number)
+    versions = tuple(
+        Version(v["number"], v["effective_at"], decode_rules(v["body"]), v["on_change"])
+        for v in found
+    )
+    return Program(row.id, project.id, project.time_zone, project.currency, versions)
+
+
+def encode_rules(rules: Rules) -> str:
+    return msgspec.json.encode(rules).decode()
+
+
+decode_rules = msgspec.json.Decoder(Rules).decode

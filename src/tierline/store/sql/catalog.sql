@@ -1,0 +1,138 @@
+-- The small tables: projects, keys, programs with their versions, endpoints. Reference tables on a
+-- distributed database: written alone, one transaction each, which begins with `raise_revision`.
+
+-- name: revision
+-- How many changes the small tables have seen; caches ask for this and then only for what is newer.
+SELECT revision FROM installation WHERE id = 1
+
+-- name: raise_revision
+-- Begins every change: serialises them, so that rows become visible in the order of revisions.
+UPDATE installation SET revision = revision + 1 WHERE id = 1 RETURNING revision
+
+-- name: projects_since
+-- Projects changed after a revision.
+SELECT number, id, clock, body, secrets FROM project WHERE revision > $1 ORDER BY number
+
+-- name: keys_since
+-- API keys changed after a revision; disabled ones too, so that caches forget them.
+SELECT k.id, p.number AS project, k.kind, k.lookup, k.hash, k.scopes, k.label, k.created_at,
+       k.disabled_at
+FROM api_key k JOIN project p ON p.id = k.project
+WHERE k.revision > $1 ORDER BY k.created_at, k.id
+
+-- name: programs_since
+-- Programs changed after a revision.
+SELECT r.number, p.number AS project, r.id, r.latest
+FROM program r JOIN project p ON p.id = r.project
+WHERE r.revision > $1 ORDER BY r.number
+
+-- name: endpoints_since
+-- Endpoints changed after a revision; deleted ones too, so that caches forget them.
+SELECT e.number, e.id, p.number AS project, e.body, e.secrets, e.state, e.revision, e.start_at,
+       e.created_at, e.updated_at
+FROM endpoint e JOIN project p ON p.id = e.project
+WHERE e.revision > $1 ORDER BY e.number
+
+-- name: add_project
+-- A new project; its number is the next free one.
+INSERT INTO project (id, number, clock, body, secrets, revision, created_at)
+SELECT $1, coalesce(max(number), 0) + 1, $2, $3, NULL, $4, $5 FROM project
+ON CONFLICT (id) DO NOTHING
+RETURNING number
+
+-- name: change_project
+-- Another name, zone, currency or presentation.
+UPDATE project SET body = $2, revision = $3 WHERE number = $1
+
+-- name: project_clock
+-- A sandbox's own time, inside the transaction of a change; null for wall time.
+SELECT clock FROM project WHERE number = $1
+
+-- name: move_clock
+-- A sandbox's clock moves forward only; no row when it is not one, or is later already.
+UPDATE project SET clock = $2, revision = $3
+WHERE number = $1 AND clock IS NOT NULL AND clock <= $2
+RETURNING clock
+
+-- name: seal_project
+-- The project's own signing secrets, encrypted.
+UPDATE project SET secrets = $2, revision = $3 WHERE number = $1
+
+-- name: raise_number_floor
+-- Imported customer numbers lie at or below this; numbers made here lie above it.
+UPDATE project SET number_floor = greatest(number_floor, $2), revision = $3 WHERE number = $1
+
+-- name: project_secrets
+-- One project's signing secrets as they are now.
+SELECT secrets FROM project WHERE number = $1
+
+-- name: add_key
+-- A new key: only a hash of its secret part.
+INSERT INTO api_key (id, project, kind, lookup, hash, scopes, label, revision, created_at)
+SELECT $1, p.id, $3, $4, $5, $6, $7, $8, $9 FROM project p WHERE p.number = $2
+
+-- name: disable_key
+-- Disables a key with its further doors (`key_1`, `key_1.management`); no row when there is none.
+UPDATE api_key SET disabled_at = coalesce(disabled_at, $3), revision = $2
+WHERE (id = $1 OR split_part(id, '.', 1) = $1)
+  AND ($4::integer IS NULL OR project = (SELECT p.id FROM project p WHERE p.number = $4))
+RETURNING id
+
+-- name: program_row
+-- A program, inside the transaction that changes it.
+SELECT number, latest FROM program WHERE project = $1 AND id = $2
+
+-- name: add_program
+-- A new program; its number is the next free one.
+INSERT INTO program (number, project, id, latest, revision, created_at)
+SELECT coalesce(max(number), 0) + 1, $1, $2, 1, $3, $4 FROM program
+RETURNING number
+
+-- name: raise_latest
+-- A program got a newer version.
+UPDATE program SET latest = $2, revision = $3 WHERE number = $1
+
+-- name: add_version
+-- A version of a program: never changed afterwards.
+INSERT INTO program_version (program, number, effective_at, recorded_at, on_change, body, request)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+
+-- name: latest_version
+-- What a new version is compared with.
+SELECT effective_at, body FROM program_version
+WHERE program = $1 AND number = $2
+
+-- name: version_list
+-- All versions of a program without their rules, newest first, a page at a time.
+SELECT number, effective_at, recorded_at, on_change FROM program_version
+WHERE program = $1 AND number < $2 ORDER BY number DESC LIMIT $3
+
+-- name: versions
+-- All versions of a program, oldest first.
+SELECT number, effective_at, on_change, body FROM program_version
+WHERE program = $1 ORDER BY number
+
+-- name: version_request
+-- What the caller sent to make a version, verbatim.
+SELECT request FROM program_version WHERE program = $1 AND number = $2
+
+-- name: add_endpoint
+-- A new endpoint; its number is the next free one.
+INSERT INTO endpoint (number, id, project, body, secrets, state, revision, start_at, created_at,
+                      updated_at)
+SELECT coalesce(max(e.number), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8, $8 FROM endpoint e
+RETURNING number
+
+-- name: endpoint_row
+-- An endpoint, inside the transaction that changes it.
+SELECT id, project, body, secrets, state, revision, start_at, created_at FROM endpoint
+WHERE number = $1
+
+-- name: change_endpoint
+-- Another body, secret or state.
+UPDATE endpoint SET body = $2, secrets = $3, state = $4, revision = $5, updated_at = $6
+WHERE number = $1
+
+-- name: has_members
+-- Whether any program of a project has a member, in one shard: its zone and currency are fixed then.
+SELECT 1 AS one FROM member WHERE shard = $1 AND program = ANY($2) LIMIT 1

@@ -1,0 +1,58 @@
+-- Customers and their names. An alias lies in the shard of its own hash, its customer in the shard
+-- of the route inside the customer's number; for a first source id the two are the same.
+
+-- name: named
+-- Which of these names exist in this shard, and whose they are (`customer` may live elsewhere).
+SELECT name, customer FROM alias
+WHERE shard = $1 AND project = $2 AND kind = $3 AND name = ANY($4)
+
+-- name: take_numbers
+-- Locks the shard's head and counts new customers. Whoever makes customers does this first, so
+-- that numbers become visible in rising order and no insert below ever waits for another.
+UPDATE shard_head SET customers = customers + $2 WHERE shard = $1 RETURNING customers
+
+-- name: add_customers
+-- New customers. A number that was not imported is the id, moved above the imported ones by whole
+-- multiples of 65536, so that it still carries the route.
+INSERT INTO customer (shard, id, project, number, profile, updated_at)
+SELECT h.shard, u.id, p.number,
+       coalesce(u.number, u.id + ((p.number_floor + 65535) / 65536) * 65536), u.profile, $6
+FROM shard_head h
+CROSS JOIN project p
+CROSS JOIN unnest($3::bigint[], $4::bigint[], $5::text[]) AS u (id, number, profile)
+WHERE h.shard = $1 AND p.number = $2
+RETURNING id, number
+
+-- name: add_names
+-- New names in one shard; those that are taken already are left out of the answer.
+INSERT INTO alias (shard, project, kind, name, customer)
+SELECT h.shard, $2, u.kind, u.name, u.customer
+FROM shard_head h
+CROSS JOIN unnest($3::text[], $4::text[], $5::bigint[]) AS u (kind, name, customer)
+WHERE h.shard = $1
+ON CONFLICT (shard, project, kind, name) DO NOTHING
+RETURNING kind, name
+
+-- name: drop_name
+-- Takes back a name that was claimed for a customer who then could not be made.
+DELETE FROM alias
+WHERE shard = $1 AND project = $2 AND kind = $3 AND name = $4 AND customer = $5
+
+-- name: customers
+-- Profiles by id.
+SELECT id, project, number, profile, updated_at, erased_at FROM customer
+WHERE shard = $1 AND id = ANY($2)
+
+-- name: lock_customer
+-- One profile, for a change of it.
+SELECT id, project, number, profile, updated_at, erased_at FROM customer
+WHERE shard = $1 AND id = $2
+FOR UPDATE
+
+-- name: change_customer
+-- Another profile.
+UPDATE customer SET profile = $3, updated_at = $4 WHERE shard = $1 AND id = $2
+
+-- name: numbered
+-- Who has a number that was made here: it carries the route, so one shard knows.
+SELECT id FROM customer WHERE shard = $1 AND project = $2 AND number = $3 LIMIT 1

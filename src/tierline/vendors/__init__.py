@@ -1,0 +1,36 @@
+"""Vendors: one folder each. Their words live here and nowhere else; the engine sees only rules.
+
+The registry below is the one place that names them all. Modules named `routes` are not pure and
+are not imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tierline.engine.policy import Rules
+from tierline.errors import Invalid
+from tierline.vendors.format import Compile, Format, ProgramFacts
+from tierline.vendors.loyaltylion.payloads import LoyaltyLion
+from tierline.vendors.loyaltylion.settings import compile_settings as compile_loyaltylion
+from tierline.vendors.standard.payloads import CloudEvents, StandardWebhooks
+from tierline.vendors.voucherify.payloads import Voucherify
+from tierline.vendors.voucherify.settings import compile_settings as compile_voucherify
+
+FORMATS: dict[str, Format] = {
+    each.name: each for each in (Voucherify(), LoyaltyLion(), StandardWebhooks(), CloudEvents())
+}
+SETTINGS: dict[str, Compile] = {
+    "voucherify": compile_voucherify,
+    "loyaltylion": compile_loyaltylion,
+}
+
+
+def compile_settings(name: str, settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
+    """A vendor's settings as rules. Invalid names the field, or a vendor that has none."""
+    compile_ = SETTINGS.get(name)
+    if compile_ is None:
+        known = ", ".join(SETTINGS)
+        raise Invalid(path="format", reason=f"format: expected one of {known}, not {name!r}.")
+    return compile_(settings, facts)

@@ -1,0 +1,207 @@
+"""LoyaltyLion's tier settings, compiled to rules that the engine knows.
+
+In: `{"boundary_mode", "membership": {"mode", …}, "tiers": [{"id"?, "name", "lower_bound",
+"hidden"?}]}`, the words of its tier configuration; bounds in minor units, points or orders. The
+tier at 0 is the default one: everybody who is enrolled has it, and it never ends.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tierline.engine import calendar, jsontext
+from tierline.engine.ladder import Tier
+from tierline.engine.metric import Metric, Source
+from tierline.engine.policy import TIERS_MAX, Assessment, Policy, Rules
+from tierline.engine.term import Duration, Forever, Term, WindowEnd
+from tierline.engine.window import Cycle, Rolling, Since, Window
+from tierline.vendors.format import ProgramFacts
+from tierline.vendors.loyaltylion.payloads import NAME, LionTier, plain_number, tier_number
+from tierline.vendors.typed import convert, invalid
+
+METRICS: dict[str, Source] = {"points": "earned", "spend": "spend", "orders": "count"}
+Bound = Annotated[int, Meta(ge=0, le=jsontext.SAFE - 1)]
+Months = Annotated[int, Meta(ge=1, le=1200)]
+
+
+class Day(Struct, frozen=True, forbid_unknown_fields=True):
+    month: Annotated[int, Meta(ge=1, le=12)]
+    day: Annotated[int, Meta(ge=1, le=31)]
+
+
+class InMonths(Struct, frozen=True, forbid_unknown_fields=True):
+    months: Months
+
+
+class InWindows(Struct, frozen=True, forbid_unknown_fields=True):
+    """1: the rest of this window and all of the next; 0: only to the end of this one."""
+
+    windows: Annotated[int, Meta(ge=0, le=12)]
+
+
+class EvaluationPeriod(Struct, frozen=True, forbid_unknown_fields=True):
+    starts_on: Day
+    duration: InMonths
+
+
+class RollingMembership(Struct, frozen=True, tag_field="mode", tag="rolling"):
+    duration_months: Months
+
+
+class CalendarMembership(Struct, frozen=True, tag_field="mode", tag="calendar"):
+    evaluation_period: EvaluationPeriod
+    duration: InWindows
+
+
+class LifetimeMembership(Struct, frozen=True, tag_field="mode", tag="lifetime"):
+    pass
+
+
+class AnniversaryMembership(Struct, frozen=True, tag_field="mode", tag="enrollment_anniversary"):
+    duration: InWindows
+
+
+class LionTierSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    lower_bound: Bound
+    id: int | str | None = None
+    hidden: bool = False
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    boundary_mode: Literal["points", "spend", "orders"]
+    membership: RollingMembership | CalendarMembership | LifetimeMembership | AnniversaryMembership
+    tiers: Annotated[tuple[LionTierSettings, ...], Meta(min_length=1, max_length=TIERS_MAX)]
+    include_pending: bool = False  # points mode; the vendor's pages disagree
+
+
+def compile_settings(settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
+    """LoyaltyLion's settings as rules; Invalid names the field."""
+    given = jsontext.normalise(dict(settings), "settings")
+    lion = convert(given, Settings, "settings")
+    if lion.include_pending and lion.boundary_mode != "points":
+        raise invalid("settings.include_pending", "belongs to boundary_mode points alone")
+    tiers = _tiers(lion, facts)
+    window, term = _membership(lion.membership)
+    default = next(tier.tier for tier in tiers if tier.default)
+    ladder = tuple(
+        Tier(
+            id=tier.tier,
+            name=tier.name,
+            from_=tier.lower_bound,
+            to=None if tier.hidden else tier.upper_bound,
+            hidden=tier.hidden,
+            term=Forever() if tier.tier == default else None,
+        )
+        for tier in tiers
+    )
+    policy = Policy(
+        tiers=ladder,
+        metric=Metric(METRICS[lion.boundary_mode], include_pending=lion.include_pending),
+        window=window,
+        term=term,
+        assessment=Assessment(down="at_term_end"),
+    )
+    shown = {"settings": given, "tiers": msgspec.to_builtins(tiers)}
+    return Rules(name=facts.name or facts.id, policy=policy, presentations={NAME: shown})
+
+
+def _membership(
+    given: RollingMembership | CalendarMembership | LifetimeMembership | AnniversaryMembership,
+) -> tuple[Window, Term]:
+    """What counts, and how long a tier lasts. Renewal looks at the window just closed."""
+    match given:
+        case RollingMembership(duration_months=months):
+            length = f"P{months}M"
+            return Rolling(length), Duration(length, inclusive=False)
+        case CalendarMembership():
+            period = given.evaluation_period
+            anchor = f"2000-{period.starts_on.month:02d}-{period.starts_on.day:02d}"
+            try:
+                calendar.parse_day(anchor)
+            except ValueError:
+                path = "settings.membership.evaluation_period.starts_on.day"
+                raise invalid(path, f"no year has the day {anchor[5:]}") from None
+            window = Cycle(f"P{period.duration.months}M", anchor)
+            return window, WindowEnd(given.duration.windows)
+        case AnniversaryMembership():
+            return Cycle("P12M", "join"), WindowEnd(given.duration.windows)
+        case LifetimeMembership():
+            return Since("join"), Forever()
+
+
+def _tiers(lion: Settings, facts: ProgramFacts) -> list[LionTier]:
+    """Numbered from 1 by rising bound; a hidden tier bounds nobody but itself."""
+    order = sorted(range(len(lion.tiers)), key=lambda i: (lion.tiers[i].lower_bound, i))
+    _check(lion, order)
+    named = _ids(lion, facts)
+    bounds = sorted(tier.lower_bound for tier in lion.tiers if not tier.hidden)
+    found = []
+    for number, i in enumerate(order, 1):
+        tier = lion.tiers[i]
+        above = next((b for b in bounds if b > tier.lower_bound), None)
+        found.append(
+            LionTier(
+                id=named[i][1],
+                tier=named[i][0],
+                name=tier.name,
+                number=number,
+                default=tier.lower_bound == 0 and not tier.hidden,
+                hidden=tier.hidden,
+                lower_bound=tier.lower_bound,
+                upper_bound=None if above is None else above - 1,
+            )
+        )
+    return found
+
+
+def _check(lion: Settings, order: list[int]) -> None:
+    visible = [i for i in order if not lion.tiers[i].hidden]
+    if not visible or lion.tiers[visible[0]].lower_bound != 0:
+        what = "one tier that is not hidden needs lower_bound 0: it is the default tier"
+        raise invalid("settings.tiers", what)
+    for low, high in itertools.pairwise(visible):
+        if lion.tiers[low].lower_bound == lion.tiers[high].lower_bound:
+            what = f"tier {lion.tiers[low].name!r} starts there already"
+            raise invalid(f"settings.tiers[{max(low, high)}].lower_bound", what)
+    names: set[str] = set()
+    for i, tier in enumerate(lion.tiers):
+        if tier.name in names:
+            raise invalid(f"settings.tiers[{i}].name", f"two tiers are named {tier.name!r}")
+        names.add(tier.name)
+
+
+def _ids(lion: Settings, facts: ProgramFacts) -> list[tuple[str, int]]:
+    """Our id and LoyaltyLion's integer, per tier as given. Without an id a tier keeps those that a
+    tier of its name had before."""
+    before = _before(facts)
+    found: list[tuple[str, int]] = []
+    for i, tier in enumerate(lion.tiers):
+        was = before.get(tier.name)
+        if tier.id is None and was is not None:
+            pair = was.tier, was.id
+        elif tier.id is None:
+            number = tier_number(facts.project, facts.id, tier.name)
+            pair = str(number), number
+        elif plain_number(str(tier.id)):
+            pair = str(tier.id), int(tier.id)
+        elif isinstance(tier.id, int) or not tier.id:
+            raise invalid(f"settings.tiers[{i}].id", "expected a positive integer or a name")
+        else:
+            pair = tier.id, tier_number(facts.project, facts.id, tier.id)
+        if any(pair[0] == ours or pair[1] == number for ours, number in found):
+            raise invalid(f"settings.tiers[{i}].id", f"two tiers have the id {pair[0]!r}")
+        found.append(pair)
+    return found
+
+
+def _before(facts: ProgramFacts) -> dict[str, LionTier]:
+    kept = facts.previous.presentations.get(NAME) if facts.previous else None
+    if not kept:
+        return {}
+    return {tier.name: tier for tier in msgspec.convert(kept["tiers"], list[LionTier])}

@@ -1,0 +1,1 @@
+"""Our own event, as Standard Webhooks and CloudEvents carry it, and the signature of every delivery."""

@@ -1,0 +1,128 @@
+"""Our own event as JSON: in the pull feed, in Standard Webhooks payloads, in CloudEvents 1.0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from tierline.engine import ids
+from tierline.engine.announcement import Announcement
+from tierline.engine.calendar import format_instant
+from tierline.engine.model import EventKind
+from tierline.vendors.format import EndpointFacts, Secrets, tier_of
+
+_encode = msgspec.json.Encoder().encode
+
+KINDS: tuple[EventKind, ...] = ("joined", "upgraded", "downgraded", "prolonged", "left")
+
+
+def event_object(told: Announcement) -> dict[str, Any]:
+    """An event as the feed shows it, and as `data` of the payloads below.
+
+    `at` is when the change took effect, `recorded_at` when it entered the log; `seq` counts the
+    member's events without gaps; `expires_at` is exclusive, null where the tier has no end.
+    """
+    event, view = told.event, told.event.view
+    return {
+        "id": told.id,
+        "kind": event.kind,
+        "program": told.program,
+        "customer": customer_of(told),
+        "customer_id": told.customer.id,
+        "tier_from": _tier(told, event.tier_from),
+        "tier_to": _tier(told, event.tier_to),
+        "at": format_instant(event.at),
+        "cause": event.cause,
+        "seq": event.seq,
+        "version": event.version,
+        "since": _instant(view.since),
+        "expires_at": _instant(view.expires_at),
+        "manual": view.manual,
+        "points": {"balance": view.balance, "pending": view.pending, "spent": view.spent},
+        "recorded_at": format_instant(told.recorded_at),
+    }
+
+
+def thin_object(told: Announcement) -> dict[str, Any]:
+    """Only what is needed to come and ask: no profile, no tier."""
+    return {"id": told.id, "customer": customer_of(told), "program": told.program}
+
+
+def customer_of(told: Announcement) -> str:
+    """The id that the caller's own systems know the customer by."""
+    return told.customer.source_id or told.customer.id
+
+
+def event_type(kind: EventKind) -> str:
+    return f"tier.{kind}"
+
+
+class StandardWebhooks:
+    """`{"type", "timestamp", "data"}`, as the Standard Webhooks specification advises."""
+
+    name = "standard"
+    versions = ("v1",)
+    content_type = "application/json"
+    wire_names: Mapping[EventKind, str] = MappingProxyType({k: event_type(k) for k in KINDS})
+
+    def render(self, told: Announcement, endpoint: EndpointFacts, version: str) -> bytes | None:
+        return _encode(
+            {
+                "type": event_type(told.event.kind),
+                "timestamp": format_instant(told.event.at),
+                "data": thin_object(told) if endpoint.thin else event_object(told),
+            }
+        )
+
+    def delivery_id(self, event_id: str, endpoint_id: str) -> str:
+        return ids.derived("msg_", event_id, endpoint_id)
+
+    def headers(
+        self, told: Announcement, endpoint: EndpointFacts, body: bytes, secrets: Secrets
+    ) -> dict[str, str]:
+        return {}
+
+
+class CloudEvents(StandardWebhooks):
+    """CloudEvents 1.0, structured JSON, with the extensions `sequence` and `partitionkey`.
+
+    `sequence` is the member's `seq` in ten digits, so that text order is its order.
+    """
+
+    name = "cloudevents"
+    versions = ("1.0",)
+    content_type = "application/cloudevents+json; charset=utf-8"
+    wire_names: Mapping[EventKind, str] = MappingProxyType(
+        {k: f"tierline.{event_type(k)}" for k in KINDS}
+    )
+
+    def render(self, told: Announcement, endpoint: EndpointFacts, version: str) -> bytes | None:
+        return _encode(
+            {
+                "specversion": "1.0",
+                "id": told.id,
+                "source": f"/projects/{quote(told.project.id)}/programs/{quote(told.program)}",
+                "type": f"tierline.{event_type(told.event.kind)}",
+                "subject": customer_of(told),
+                "time": format_instant(told.event.at),
+                "datacontenttype": "application/json",
+                "sequence": f"{told.event.seq:010d}",
+                "partitionkey": told.customer.id,
+                "data": thin_object(told) if endpoint.thin else event_object(told),
+            }
+        )
+
+
+def _tier(told: Announcement, tier_id: str | None) -> dict[str, str] | None:
+    if tier_id is None:
+        return None
+    tier = tier_of(told, tier_id)
+    return {"id": tier_id, "name": tier.name if tier is not None else tier_id}
+
+
+def _instant(instant: int | None) -> str | None:
+    return None if instant is None else format_instant(instant)

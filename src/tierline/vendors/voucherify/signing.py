@@ -1,0 +1,13 @@
+"""Voucherify's header: lower-case hex of HMAC-SHA256 over the body, with the project's secret."""
+
+from __future__ import annotations
+
+from tierline.vendors import keyed
+
+HEADER = "x-voucherify-signature"
+
+
+def signature(body: bytes, secret: str) -> str:
+    """No timestamp, no prefix, one secret: that is all there is of it. The published recipe parses
+    the body, prints it again and signs that; so the body must be what JavaScript prints."""
+    return keyed.digest(secret.encode(), body).hex()

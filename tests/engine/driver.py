@@ -1,0 +1,39 @@
+"""Drives the real engine as the ledger does: keeps the standing, and the history for corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tierline.engine.codec import decode_standing, encode_standing
+from tierline.engine.decide import HistoryNeeded, decide
+from tierline.engine.model import Entry, Event, Standing
+from tierline.engine.policy import Program
+
+
+class Driver:
+    """One member. `restart` encodes and decodes the standing before each decision."""
+
+    def __init__(self, program: Program, *, restart: bool = True) -> None:
+        self.program = program
+        self.restart = restart
+        self.standing = Standing()
+        self.history: list[Entry] = []
+        self.events: list[Event] = []
+
+    def decide(self, entries: Sequence[Entry], at: int) -> list[Event]:
+        """Folds entries, lets time pass until `at`, and answers with what is to be announced."""
+        standing = self.standing
+        if self.restart and standing.entries:
+            standing = decode_standing(encode_standing(standing))
+        try:
+            decision = decide(self.program, standing, entries, at)
+            told = list(decision.events)
+        except HistoryNeeded:
+            decision = decide(self.program, Standing(), [*self.history, *entries], at)
+            told = [e for e in decision.events if e.seq > standing.seq]
+            repeated = [e for e in decision.events if e.seq <= standing.seq]
+            assert repeated == self.events, "deciding again from the start must repeat the log"
+        self.history.extend(entries)
+        self.standing = decision.standing
+        self.events.extend(told)
+        return told

@@ -1,0 +1,114 @@
+"""Makes ledger entries as intake would: numbered, with the origin of a reversal resolved."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from tests.reference import civil
+from tests.reference.account import FOREVER, Ledger
+from tierline.engine.model import Detail, Entry, EntryKind, Origin, Override
+from tierline.engine.policy import Program
+
+
+class History:
+    """A member's entries so far, and which of them were named, approved or taken back."""
+
+    def __init__(self, program: Program) -> None:
+        zone = civil.Zone(program.time_zone)
+        self.zone = zone
+        self.ledger = Ledger(zone, [(v.effective_at, v.rules.points) for v in program.versions])
+        self.entries = self.ledger.entries
+        self.taken: dict[int, tuple[int, int]] = {}
+        self.approved: dict[int, int] = {}
+
+    def add(
+        self,
+        kind: EntryKind,
+        at: int,
+        *,
+        points: int = 0,
+        amount: int = 0,
+        occurred: int | None = None,
+        **detail: Any,
+    ) -> Entry:
+        n = len(self.entries) + 1
+        override = detail.get("override")
+        if isinstance(override, Override):
+            detail["override"] = Override(
+                kind=override.kind,
+                tier=override.tier,
+                starts_at=override.starts_at,
+                until=override.until,
+                then=override.then,
+                id=n,
+            )
+        entry = Entry(
+            n=n,
+            kind=kind,
+            occurred_at=at if occurred is None else occurred,
+            recorded_at=at,
+            points=points,
+            amount=amount,
+            detail=Detail(**detail) if detail else None,
+        )
+        self.entries.append(entry)
+        return entry
+
+    def left(self, n: int) -> tuple[int, int]:
+        """Points and money of an entry that were not yet taken back."""
+        entry = self.entries[n - 1]
+        points, amount = self.taken.get(n, (0, 0))
+        return entry.points + points, entry.amount + amount
+
+    def reverse(
+        self,
+        kind: EntryKind,
+        at: int,
+        n: int,
+        *,
+        points: int | None = None,
+        amount: int | None = None,
+        occurred: int | None = None,
+    ) -> Entry:
+        """Takes back an entry: the rest of it, or so many of its points and so much money."""
+        points_left, amount_left = self.left(n)
+        points = points_left if points is None else points
+        amount = amount_left if amount is None else amount
+        last = kind == "void" or (amount == amount_left and points == points_left)
+        before = self.taken.get(n, (0, 0))
+        self.taken[n] = (before[0] - points, before[1] - amount)
+        origin = self.origin(n, at, last=last)
+        return self.add(
+            kind, at, points=-points, amount=-amount, occurred=occurred, origin=origin
+        )
+
+    def approve(self, at: int, n: int) -> Entry:
+        origin = self.origin(n, at)
+        self.approved[n] = at
+        return self.add("approve", at, origin=origin)
+
+    def origin(self, n: int, at: int, *, last: bool = False) -> Origin:
+        """What an entry was, as the ledger knows it when something refers to it."""
+        entry = self.entries[n - 1]
+        detail = entry.detail
+        waits = self.approved.get(n, self.ledger.waits_until(entry))
+        active = waits if waits is not None and waits <= at else None
+        expires = self.ledger.expiry_of(entry, active) if entry.points > 0 else FOREVER
+        if entry.kind == "redeem":
+            expires = FOREVER
+        return Origin(
+            n=n,
+            kind=entry.kind,
+            occurred_at=entry.occurred_at,
+            points=entry.points,
+            amount=entry.amount,
+            name=detail.name if detail else None,
+            metadata=detail.metadata if detail else None,
+            available_at=waits,
+            expires_at=None if expires == FOREVER else expires,
+            last=last,
+        )
+
+    def days_after(self, instant: int, days: int) -> int:
+        return self.zone.start(self.zone.day(instant) + timedelta(days=days))

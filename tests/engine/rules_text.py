@@ -1,0 +1,227 @@
+"""Programs as the scenarios write them, line by line, turned into the engine's rules."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from tierline.engine.points import Points
+from tierline.engine.policy import Policy, Rules
+
+Json = dict[str, Any]
+UNITS = {"month": "month", "quarter": "quarter", "half year": "half_year", "year": "year",
+         "week": "week", "day": "day"}  # fmt: skip
+UNIT = "(half year|day|week|month|quarter|year)"
+MONTHS = "january february march april may june july august september october november december"
+MONTH = {name: number for number, name in enumerate(MONTHS.split(), 1)}
+
+
+class RulesText:
+    """Collects the lines of one program (or of its next version)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.policy: Json = {"tiers": []}
+        self.points: Json = {}
+        self.auto_join = True
+        self.fresh_tiers = True  # the next `tier` line starts the ladder anew
+
+    def next_version(self) -> RulesText:
+        later = RulesText(self.name)
+        later.policy = json.loads(json.dumps(self.policy))
+        later.points = json.loads(json.dumps(self.points))
+        later.auto_join = self.auto_join
+        return later
+
+    def rules(self) -> Rules:
+        return Rules(
+            name=self.name,
+            policy=msgspec.convert(self.policy, Policy),
+            points=msgspec.convert(self.points, Points),
+            auto_join=self.auto_join,
+        )
+
+    def line(self, text: str) -> None:
+        """One line: one or more parts, separated by ` ; `."""
+        for part in re.split(r"\s+;\s+", text.strip()):
+            word, _, rest = part.partition(" ")
+            read = getattr(self, f"_{word}", None)
+            if read is None:
+                raise ValueError(f"no rule begins with {word!r}: {part}")
+            read(rest.strip())
+
+    # -- the nine parts --------------------------------------------------------------------
+
+    def _metric(self, text: str) -> None:
+        self.policy["metric"] = metric(text)
+
+    def _window(self, text: str) -> None:
+        self.policy["window"] = window(text)
+
+    def _measure(self, text: str) -> None:
+        """`nights = sum of nights over calendar year`."""
+        name, _, rest = text.partition(" = ")
+        what, _, over = rest.partition(" over ")
+        self.policy.setdefault("measures", {})[name.strip()] = {
+            "metric": metric(what), "window": window(over or "instant"),
+        }  # fmt: skip
+
+    def _tier(self, text: str) -> None:
+        found = re.match(r'^(\w+) "([^"]+)"(?: from (\d+))?(?: to (\d+))?\s*(.*)$', text)
+        if found is None:
+            raise ValueError(f"not a tier: {text}")
+        tier_id, name, low, high, rest = found.groups()
+        tier: Json = {"id": tier_id, "name": name}
+        if low is not None:
+            tier["from"] = int(low)
+        if high is not None:
+            tier["to"] = int(high)
+        for flag in ("hidden", "invitation"):
+            rest, hit = re.subn(rf"\b{flag}\b(?![^{{]*}})", "", rest)
+            if hit:
+                tier[flag] = True
+        if rest.strip():
+            tier |= json.loads(rest.strip())
+        if self.fresh_tiers:
+            self.policy["tiers"] = []
+            self.fresh_tiers = False
+        self.policy["tiers"].append(tier)
+
+    def _rise(self, text: str) -> None:
+        self.policy.setdefault("assessment", {})["up"] = text.replace(" ", "_")
+
+    def _fall(self, text: str) -> None:
+        self.policy.setdefault("assessment", {})["down"] = text.replace(" ", "_")
+
+    def _start(self, text: str) -> None:
+        if text.startswith("after "):
+            self.policy["start"] = {"when": "after", "after": text.removeprefix("after ")}
+        else:
+            when = {"immediate": "immediate", "with the next window": "next_window"}[text]
+            self.policy["start"] = {"when": when}
+
+    def _term(self, text: str) -> None:
+        self.policy["term"] = term(text)
+
+    def _renewal(self, text: str) -> None:
+        basis = {"from the term's end": "term_end", "from now": "now"}[text]
+        self.policy.setdefault("renewal", {})["basis"] = basis
+
+    def _restart(self, text: str) -> None:
+        self.policy.setdefault("renewal", {})["restart"] = {
+            "on upgrade": "upgrade", "on requalifying": "requalified",
+        }[text]  # fmt: skip
+
+    def _lapse(self, text: str) -> None:
+        self.policy.setdefault("lapse", {})["then"] = text.replace(" ", "_")
+
+    def _grace(self, text: str) -> None:
+        length, _, rounding = text.partition(" ")
+        lapse = self.policy.setdefault("lapse", {})
+        lapse["grace"] = length
+        if rounding:
+            lapse["grace_rounding"] = edge(rounding)
+
+    def _stay(self, text: str) -> None:
+        self.policy.setdefault("lapse", {})["min_stay"] = text.removeprefix("at least ")
+
+    def _corrections(self, text: str) -> None:
+        self.policy["corrections"] = text
+
+    def _silent(self, text: str) -> None:
+        assert text == "about grace"
+        self.policy["tell_grace"] = False
+
+    # -- points ------------------------------------------------------------------------------
+
+    def _points(self, text: str) -> None:
+        if found := re.fullmatch(r"pending (\d+) days", text):
+            self.points["pending_days"] = int(found[1])
+        elif text == "never expire":
+            self.points["expiry"] = {"type": "never"}
+        elif found := re.fullmatch(r"expire on (\d\d-\d\d)", text):
+            self.points["expiry"] = {"type": "day_of_year", "day": found[1]}
+        elif found := re.fullmatch(r"expire after (P\w+)(?: (to .*))?", text):
+            self.points["expiry"] = {"type": "after", "length": found[1]}
+            if found[2]:
+                rounding = edge(found[2])
+                key = "month" if "month" in rounding else "round_to"
+                self.points["expiry"][key] = rounding.get("month", rounding.get("unit"))
+        else:
+            raise ValueError(f"not a rule for points: {text}")
+
+    def _no(self, text: str) -> None:
+        assert text == "auto join"
+        self.auto_join = False
+
+
+def options(text: str) -> tuple[str, Json]:
+    """Text, then JSON for what has no words of its own."""
+    head, brace, rest = text.partition("{")
+    return head.strip(), json.loads(brace + rest) if brace else {}
+
+
+def metric(text: str) -> Json:
+    head, more = options(text)
+    head, pending = re.subn(r" including pending$", "", head)
+    if head.startswith("sum of "):
+        made: Json = {"source": "sum", "of": head.removeprefix("sum of ")}
+    else:
+        made = {"source": head}
+    if pending:
+        made["include_pending"] = True
+    return made | ({"filter": more} if more else {})
+
+
+def window(text: str) -> Json:
+    if text in ("", "instant"):
+        return {"type": "instant"}
+    if found := re.fullmatch(r"since (\S+)", text):
+        return {"type": "since", "anchor": found[1]}
+    if found := re.fullmatch(r"rolling (P\w+)", text):
+        return {"type": "rolling", "length": found[1]}
+    if found := re.fullmatch(rf"calendar {UNIT}(?: starting (\w+)(?: (\d+))?)?", text):
+        made: Json = {"type": "calendar", "unit": UNITS[found[1]]}
+        if found[2]:
+            made |= {"offset_months": MONTH[found[2].lower()] - 1}
+            made |= {"offset_days": int(found[3] or 1) - 1}
+        return made
+    if found := re.fullmatch(r"cycle (P\w+) from (\S+)", text):
+        return {"type": "cycle", "length": found[1], "anchor": found[2]}
+    raise ValueError(f"not a window: {text}")
+
+
+def edge(text: str) -> Json:
+    """`to the end of the quarter`, `to the start of the month`, `to the end of january`."""
+    found = re.fullmatch(r"to the (end|start) of (?:the )?([\w ]+)", text)
+    if found is None:
+        raise ValueError(f"not a rounding: {text}")
+    if found[2] in MONTH:
+        return {"month": MONTH[found[2]]}
+    made = {"unit": UNITS[found[2]]}
+    return made | ({"edge": "start"} if found[1] == "start" else {})
+
+
+def term(text: str) -> Json:
+    simple = {"while qualified": "while_qualified", "forever": "forever"}
+    if text in simple:
+        return {"type": simple[text]}
+    if found := re.fullmatch(
+        r"to the end of (?:the (window|next window)|(\d+) windows later)(?:, then (P\w+) more)?", text
+    ):
+        windows = int(found[2]) if found[2] else int(found[1] == "next window")
+        made: Json = {"type": "window_end", "windows": windows}
+        return made | ({"extend": found[3]} if found[3] else {})
+    if found := re.fullmatch(r"on dates (.+)", text):
+        return {"type": "dates", "days": found[1].split()}
+    if found := re.fullmatch(r"until attribute (\w+)", text):
+        return {"type": "attribute", "name": found[1]}
+    if found := re.fullmatch(r"(P\w+)( exclusive)?( from the drop)?(?:, (to the .+))?", text):
+        made = {"type": "duration", "length": found[1], "inclusive": found[2] is None}
+        if found[3]:
+            made["clock"] = "drop"
+        return made | ({"rounding": edge(found[4])} if found[4] else {})
+    raise ValueError(f"not a term: {text}")

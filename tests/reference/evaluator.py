@@ -1,0 +1,338 @@
+"""The slow evaluator: walks a member's history from its first entry, asking for everything anew.
+
+`evaluate(program, entries, until)` answers with every event and the state at the end. The rules
+it follows are the published ones (docs/rules.md); the order of what one instant brings is in
+`account.py`. It is written to be read, not to be fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.reference import civil
+from tests.reference.account import (
+    ACTIVATION,
+    ARRIVAL,
+    EXPIRY,
+    OVERRIDE,
+    RULES,
+    START,
+    TERM,
+    TURN,
+    Account,
+    Ledger,
+    Position,
+)
+from tests.reference.judgement import Judgement
+from tests.reference.told import Told
+from tierline.engine.model import Entry, Override
+from tierline.engine.policy import Program, Version
+
+REVERSALS = ("refund", "void")
+
+
+@dataclass
+class Outcome:
+    """What came of a history."""
+
+    told: list[Told]
+    tier: str | None
+    held: str | None
+    since: int | None
+    started_at: int | None
+    ends_at: int | None
+    grace_until: int | None
+    waiting: tuple[str, int] | None
+    joined_at: int | None
+    account: Account
+    values: dict[str | None, int] = field(default_factory=dict)
+
+
+def evaluate(program: Program, entries: Sequence[Entry], until: int) -> Outcome:
+    """Everything that happens to a member up to and at `until`."""
+    return Evaluator(program).run(entries, until).outcome()
+
+
+class Evaluator(Judgement):
+    """Walks through time; what is judged and how is `Judgement`'s."""
+
+    def __init__(self, program: Program) -> None:
+        zone = civil.Zone(program.time_zone)
+        rules = [(v.effective_at, v.rules.points) for v in program.versions]
+        super().__init__(program, zone, Ledger(zone, rules))
+
+    def run(self, entries: Sequence[Entry], until: int) -> Evaluator:
+        for entry in entries:
+            self.pass_time((entry.recorded_at, EXPIRY, 2**62))
+            self.ledger.entries.append(entry)
+            self.position = (entry.recorded_at, ARRIVAL, entry.n)
+            self.arrive(entry)
+        self.pass_time((until, EXPIRY, 2**62))
+        return self
+
+    # -- time ------------------------------------------------------------------------------
+
+    def pass_time(self, upto: Position) -> None:
+        """Everything that time brings, one after another, up to a position."""
+        while True:
+            due = [d for d in self.dues(upto) if d <= upto]
+            if not due:
+                break
+            following = min(due)
+            self.position = max(following, (following[0], following[1], self.position[2] + 1))
+            self.bring(following[1])
+        self.position = max(upto, self.position)
+
+    def dues(self, upto: Position) -> list[Position]:
+        """What is ahead, by (instant, place in the instant's order); overdue things are now."""
+        now = self.position
+        found: list[Position] = []
+
+        def at(instant: int | None, place: int) -> None:
+            if instant is not None:
+                ahead = max((instant, place, 0), (now[0], 0, 0))
+                found.append((*ahead[:2], 0) if ahead[0] > now[0] else (now[0], place, now[2] + 1))
+
+        if self.joined is None:
+            return [(x, p, 0) for x, p in self.ledger.changes(now, upto)]
+        found += [(x, p, 0) for x, p in self.ledger.changes(now, upto)]
+        found += [(v.effective_at, RULES, 0) for v in self.program.versions[1:]]
+        found = [f for f in found if f[:2] > now[:2]]
+        for override in self.overrides:
+            found += [(x, OVERRIDE, 0) for x in (override.starts_at, override.until) if x is not None]
+        found += [(self.zone.start(day), TURN, 0) for day in self.turns(upto[0])]
+        found = [f for f in found if f[:2] > now[:2]]
+        if self.waiting is not None:
+            at(self.waiting[1], START)
+        if not self.on_hold and self.held is not None:
+            at(self.grace_until if self.grace_until is not None else self.ends_at, TERM)
+        return found
+
+    def turns(self, until: int) -> set[object]:
+        sight = self.sight()
+        last = self.zone.day(until)
+        days = set()
+        for name in (None, *self.version.rules.policy.measures):
+            days |= sight.turns(sight.measure(name), last)
+        for length in self.ages():
+            days.add(civil.plus(sight.joined, length))
+        return {d for d in days if sight.day < d <= last}
+
+    def bring(self, place: int) -> None:
+        """One step of the order of an instant."""
+        t = self.position[0]
+        if place == RULES:
+            self.change_rules()
+        elif place == ACTIVATION:
+            self.judge("activation", "on_activity")
+        elif place == OVERRIDE:
+            self.turn_overrides(t)
+        elif place == START:
+            self.begin_waiting()
+        elif place == TERM:
+            self.end_term()
+        elif place == TURN:
+            self.judge("window_turn", "at_window_end")
+        elif place == EXPIRY:
+            self.judge("expiry", "on_activity")
+
+    # -- overrides ---------------------------------------------------------------------------
+
+    def active(self, t: int) -> list[Override]:
+        return [o for o in self.overrides if o.starts_at <= t and (o.until is None or t < o.until)]
+
+    def turn_overrides(self, t: int) -> None:
+        """Overrides that begin or end now."""
+        for override in [o for o in self.overrides if o.until == t and o.starts_at < t]:
+            self.end_override(override, None)
+        self.hold_clock(t)
+        self.show("override")
+
+    def end_override(self, override: Override, entry: int | None) -> None:
+        t = self.position[0]
+        shown = self.shown
+        self.overrides = [o for o in self.overrides if o is not override]
+        if override.starts_at > t:
+            return
+        if override.kind == "hold":
+            self.hold_clock(t)
+            if not self.on_hold:
+                self.judge("override", "on_activity", entry)
+        elif override.then == "start_term" and not self.on_hold:
+            if shown is not None and self.rank(shown) >= 0:
+                self.grant(shown, "override", entry)
+            else:
+                self.lose("override", entry)
+        elif override.kind == "pin" and not self.on_hold:
+            self.rejudge("override", entry)
+        self.show("override", entry)
+
+    def hold_clock(self, t: int) -> None:
+        """A hold freezes the term's clock; its end moves the term's end by as long as it took."""
+        holding = any(o.kind == "hold" for o in self.active(t))
+        if holding and self.hold_since is None:
+            self.hold_since = t
+        elif not holding and self.hold_since is not None:
+            held_for = t - self.hold_since
+            self.hold_since = None
+            if self.ends_at is not None:
+                self.ends_at += held_for
+            if self.grace_until is not None:
+                self.grace_until += held_for
+
+    # -- rules -----------------------------------------------------------------------------------
+
+    def change_rules(self) -> None:
+        """A new version of the rules takes effect."""
+        old, new = self.version, self.program.version(self.position[0])
+        self.version = new
+        moved = {tier.id: self._identity(new, tier.id, tier.name) for tier in old.rules.policy.tiers}
+        shown_gone = self.shown is not None and moved.get(self.shown) is None
+        held_gone = self.held is not None and moved.get(self.held) is None
+        if self.shown is not None and not shown_gone:
+            self.shown = moved[self.shown]
+        self.reached = {new_id for r in self.reached if (new_id := moved.get(r))}
+        if self.waiting is not None:
+            waits = moved.get(self.waiting[0])
+            self.waiting = None if waits is None else (waits, self.waiting[1])
+        if self.held is not None and not held_gone:
+            self.held = moved[self.held]
+        if held_gone:
+            self.held = None
+            self.rejudge("rules", None)
+        elif new.on_change == "rejudge":
+            self.rejudge("rules", None)
+        elif new.on_change == "up_only":
+            best = self.sight().qualified(self.held, self.reached)
+            if best > self.rank(self.held):
+                self.grant(self.tiers[best].id, "rules", None)
+        self.show("rules")
+
+    @staticmethod
+    def _identity(new: Version, tier_id: str, name: str) -> str | None:
+        tiers = new.rules.policy.tiers
+        if any(t.id == tier_id for t in tiers):
+            return tier_id
+        return next((t.id for t in tiers if t.name == name), None)
+
+    # -- entries -----------------------------------------------------------------------------------
+
+    def arrive(self, entry: Entry) -> None:
+        """A fact arrives."""
+        detail = entry.detail
+        cause = "activity"
+        if entry.kind == "leave":
+            self.leave(entry)
+            return
+        if self.joined is None:
+            if entry.kind != "enrol":
+                return
+            self.joined = entry.occurred_at
+        if entry.kind == "enrol":
+            if detail and detail.implied:
+                return  # the activity that implied it judges
+            cause = "enrolment"
+        if detail and detail.tier is not None and entry.kind in ("enrol", "opening"):
+            self.bring_tier(entry)
+            return
+        if entry.kind == "attribute" and detail and detail.attribute is not None:
+            if detail.value is None:
+                self.attributes.pop(detail.attribute, None)
+            else:
+                self.attributes[detail.attribute] = detail.value
+        if entry.kind == "override" and detail and detail.override is not None:
+            self.overrides.append(detail.override)
+            self.hold_clock(self.position[0])
+            self.show("override", entry.n)
+            return
+        if entry.kind == "release" and detail:
+            for override in [o for o in self.overrides if o.id == detail.released]:
+                self.end_override(override, entry.n)
+            return
+        if self.corrects(entry):
+            self.correct(entry)
+            return
+        reversal = entry.kind in REVERSALS
+        self.judge(cause, "on_activity", entry.n, reversal=reversal)
+
+    def bring_tier(self, entry: Entry) -> None:
+        """A tier that an import brings along, with its term."""
+        detail = entry.detail
+        assert detail is not None and detail.tier is not None
+        self.grant(detail.tier, "import", entry.n, at=detail.tier_since)
+        if detail.tier_expires_at is not None:
+            self.ends_at = detail.tier_expires_at
+        self.show("import", entry.n)
+
+    def leave(self, entry: Entry) -> None:
+        self.overrides = []
+        self.hold_since = None
+        self.held = None
+        self.show("leaving", entry.n)
+        self.forget()
+
+    # -- corrections -------------------------------------------------------------------------------
+
+    def corrects(self, entry: Entry) -> bool:
+        """Whether an entry changes the past: a reversal, or an activity of an earlier day."""
+        if self.version.rules.policy.corrections != "retroactive" or entry.kind == "enrol":
+            return False
+        late = self.zone.day(entry.occurred_at) < self.zone.day(entry.recorded_at)
+        return late or entry.kind in REVERSALS
+
+    def correct(self, entry: Entry) -> None:
+        """History as it would have been replaces what the rules granted."""
+        t = self.position[0]
+        ghost = Evaluator(self.program)
+        ghost.ghost = True
+        ghost.run(as_it_should_have_been(self.ledger.entries), t)
+        for name in ("held", "started_at", "ends_at", "grace_until", "waiting", "told", "began"):
+            setattr(self, name, getattr(ghost, name))
+        self.reached = set(ghost.reached)
+        self.show("correction", entry.n)
+
+    def outcome(self) -> Outcome:
+        sight = self.sight() if self.joined is not None else None
+        names = (None, *self.version.rules.policy.measures)
+        return Outcome(
+            told=self.events,
+            tier=self.shown,
+            held=self.held,
+            since=self.since,
+            started_at=self.started_at,
+            ends_at=self.ends_at,
+            grace_until=self.grace_until,
+            waiting=self.waiting,
+            joined_at=self.joined,
+            account=self.ledger.account(self.position),
+            values={name: sight.value(name) for name in names} if sight else {},
+        )
+
+
+def as_it_should_have_been(entries: Sequence[Entry]) -> list[Entry]:
+    """Each entry when it really happened, and what was taken back never there."""
+    from msgspec.structs import replace
+
+    taken: dict[int, tuple[int, int, bool]] = {}
+    for entry in entries:
+        origin = entry.detail.origin if entry.detail else None
+        if entry.kind in REVERSALS and origin is not None:
+            points, amount, last = taken.get(origin.n, (0, 0, False))
+            taken[origin.n] = (points + entry.points, amount + entry.amount, last or origin.last)
+    kept = []
+    for entry in entries:
+        if entry.kind in REVERSALS:
+            continue
+        points, amount, last = taken.get(entry.n, (0, 0, False))
+        if last:
+            continue
+        kept.append(
+            replace(
+                entry,
+                points=entry.points + points,
+                amount=entry.amount + amount,
+                recorded_at=entry.occurred_at,
+            )
+        )
+    return sorted(kept, key=lambda e: (e.recorded_at, e.n))

@@ -1,0 +1,465 @@
+"""What is decided when: rising, keeping, falling, and the ends of terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from tests.reference import civil, terms
+from tests.reference.account import FOREVER, Account, Ledger, Position
+from tests.reference.measures import Sight, Span
+from tests.reference.terms import rounded
+from tests.reference.told import Told
+from tierline.engine import ladder, term
+from tierline.engine.ladder import Tier
+from tierline.engine.model import Override
+from tierline.engine.policy import Policy, Program
+
+
+class Judgement:
+    """A member's tier: what the rules hold, and what the world is shown."""
+
+    def __init__(self, program: Program, zone: civil.Zone, ledger: Ledger) -> None:
+        self.program, self.zone, self.ledger = program, zone, ledger
+        self.version = program.versions[0]
+        self.position: Position = (-FOREVER, 0, 0)
+        self.events: list[Told] = []
+        self.ghost = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Nobody's member: as at the start, points aside."""
+        self.joined: int | None = None
+        self.shown: str | None = None
+        self.since: int | None = None
+        self.held: str | None = None
+        self.started_at: int | None = None
+        self.ends_at: int | None = None
+        self.grace_until: int | None = None
+        self.began: Position | None = None
+        self.told = False
+        self.waiting: tuple[str, int] | None = None
+        self.reached: set[str] = set()
+        self.overrides: list[Override] = []
+        self.hold_since: int | None = None
+        self.attributes: dict[str, str | int | bool] = {}
+
+    # -- what is known -----------------------------------------------------------------------
+
+    @property
+    def policy(self) -> Policy:
+        return self.version.rules.policy
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        return self.policy.tiers
+
+    @property
+    def on_hold(self) -> bool:
+        return self.hold_since is not None
+
+    @property
+    def now(self) -> int:
+        return self.position[0]
+
+    def rank(self, tier: str | None) -> int:
+        ids = [t.id for t in self.tiers]
+        return ids.index(tier) if tier in ids else -1
+
+    def account(self) -> Account:
+        return self.ledger.account(self.position)
+
+    def sight(self) -> Sight:
+        assert self.joined is not None
+        return Sight(
+            version=self.version,
+            zone=self.zone,
+            account=self.account(),
+            day=self.zone.day(self.now),
+            joined=self.zone.day(self.joined),
+            began=self.began,
+            began_day=None if self.started_at is None else self.zone.day(self.started_at),
+            attributes=self.attributes,
+        )
+
+    def ages(self) -> set[str]:
+        """The lengths of membership that criteria ask for."""
+        found: set[str] = set()
+        todo: list[object] = [c for t in self.tiers for c in (t.entry, t.retain, t.reentry) if c]
+        while todo:
+            criterion = todo.pop()
+            if isinstance(criterion, ladder.MemberFor):
+                found.add(criterion.length)
+            todo.extend(getattr(criterion, "of", ()))
+        return found
+
+    def term(self, tier: str | None = None) -> term.Term:
+        rank = self.rank(self.held if tier is None else tier)
+        return self.tiers[rank].term or self.policy.term
+
+    def own_end(self, tier: str, start: date) -> int | None:
+        """When a tier's term ends that starts on a day."""
+        its = self.term(tier)
+        if isinstance(its, term.Duration) and its.clock == "drop":
+            return None
+        end = terms.end(its, start, self.sight())
+        return None if end is None else self.zone.start(end)
+
+    # -- changing what is held ---------------------------------------------------------------
+
+    def grant(
+        self,
+        tier: str,
+        cause: str,
+        entry: int | None,
+        *,
+        at: int | None = None,
+        end: int | None = None,
+        by_window: bool = False,
+    ) -> None:
+        """A tier begins, with a term of its own."""
+        self.held = tier
+        self.reached.add(tier)
+        self.started_at = self.now if at is None else at
+        self.began = self.position
+        start = self.zone.day(self.started_at)
+        self.ends_at = end if by_window else self.own_end(tier, start)
+        self.grace_until = None
+        self.told = False
+        if self.waiting is not None and self.rank(self.waiting[0]) <= self.rank(tier):
+            self.waiting = None
+        self.show(cause, entry)
+
+    def lose(self, cause: str, entry: int | None) -> None:
+        """No tier is held any more."""
+        self.held = self.started_at = self.ends_at = self.grace_until = self.began = None
+        self.told = False
+        self.show(cause, entry)
+
+    def renew(self, cause: str, entry: int | None, end: int | None) -> None:
+        """The same tier, with a new term: news, where the world sees this tier."""
+        self.started_at = self.now
+        self.began = self.position
+        self.ends_at = end
+        self.grace_until = None
+        self.told = False
+        self.prolong(cause, entry)
+
+    # -- telling -------------------------------------------------------------------------------
+
+    def override(self, held: str | None) -> str | None:
+        tier = held
+        for o in sorted(self.overrides, key=lambda o: o.id):
+            if not (o.starts_at <= self.now and (o.until is None or self.now < o.until)):
+                continue
+            if o.kind == "hold":
+                tier = self.shown
+            elif (
+                o.kind == "pin"
+                or (o.kind == "floor" and self.rank(tier) < self.rank(o.tier))
+                or (o.kind == "cap" and self.rank(tier) > self.rank(o.tier))
+            ):
+                tier = o.tier
+        return tier if self.rank(tier) >= 0 else None
+
+    def show(self, cause: str, entry: int | None = None) -> None:
+        """Tells the difference between what the world saw and what it sees now."""
+        was, now = self.shown, self.override(self.held)
+        if was == now:
+            return
+        if was is None:
+            kind = "joined"
+        elif now is None:
+            kind = "left"
+        else:
+            kind = "upgraded" if self.rank(now) > self.rank(was) else "downgraded"
+        self.shown = now
+        self.since = None if now is None else self.now
+        self._tell(kind, was, now, cause, entry)
+
+    def prolong(self, cause: str, entry: int | None) -> None:
+        if self.shown == self.held == self.override(self.held) and not self.on_hold:
+            self._tell("prolonged", self.held, self.held, cause, entry)
+
+    def tell_grace(self, entry: int | None) -> None:
+        """Once per term: the tier is no longer earned, and kept."""
+        if self.policy.tell_grace and not self.told and self.shown == self.held:
+            self.told = True
+            self._tell("prolonged", self.held, self.held, "grace", entry)
+
+    def _tell(
+        self, kind: str, was: str | None, now: str | None, cause: str, entry: int | None
+    ) -> None:
+        if self.ghost:
+            return
+        account = self.account()
+        self.events.append(
+            Told(
+                kind=kind,
+                tier_from=was,
+                tier_to=now,
+                at=self.now,
+                cause=cause,
+                entry=entry,
+                version=self.version.number,
+                balance=account.balance,
+                pending=sum(w.points for w in account.pending),
+                spent=account.spent,
+                earned=account.earned,
+                joined_at=self.joined,
+                since=self.since,
+                expires_at=self.expires(),
+            )
+        )
+
+    def expires(self) -> int | None:
+        if self.shown is None:
+            return None
+        if self.shown != self.held:
+            return min((o.until for o in self.overrides if o.until is not None), default=None)
+        return self.grace_until if self.grace_until is not None else self.ends_at
+
+    # -- judging ---------------------------------------------------------------------------------
+
+    def judge(
+        self, cause: str, occasion: str, entry: int | None = None, *, reversal: bool = False
+    ) -> None:
+        """Something may have changed what the member qualifies for."""
+        if self.joined is None or self.on_hold:
+            return
+        sight = self.sight()
+        best = sight.qualified(self.held, self.reached)
+        if occasion == "at_window_end" and "at_window_end" in (
+            self.policy.assessment.up,
+            self.policy.assessment.down,
+        ):
+            closed = self._closed(sight)
+            if closed is not None:
+                best = sight.qualified(self.held, self.reached, closed)
+        held = self.rank(self.held)
+        if best > held:
+            self._rise(best, cause, occasion, entry, sight)
+            if self.grace_until is not None and self.held is not None:
+                self._requalify(cause, entry, sight)
+        elif best == held and best >= 0:
+            self._requalify(cause, entry, sight)
+        elif held >= 0:
+            protected = reversal and self.policy.corrections == "protect"
+            if not protected or isinstance(self.term(), term.WhileQualified):
+                self._fall(best, cause, occasion, entry, sight)
+
+    def _closed(self, sight: Sight) -> Span | None:
+        """The last full window."""
+        span = sight.span(self.policy.window, sight.day)
+        return None if span is None else sight.span(self.policy.window, span[0] - civil.ONE_DAY)
+
+    def _rise(
+        self, best: int, cause: str, occasion: str, entry: int | None, sight: Sight
+    ) -> None:
+        up, start = self.policy.assessment.up, self.policy.start
+        allowed = (
+            up == "on_activity"
+            or (up == "at_window_end" and occasion == "at_window_end")
+            or (up == "at_term_end" and self.held is None)
+        )
+        if not allowed:
+            return
+        tier = self.tiers[best].id
+        if start.when == "next_window":
+            span = sight.span(self.policy.window, sight.day)
+            if span is not None and (self.waiting is None or best > self.rank(self.waiting[0])):
+                self.waiting = (tier, self.zone.start(span[1]))
+            if span is None:
+                self.grant(tier, cause, entry)
+        elif start.when == "after":
+            assert start.after is not None
+            if self.waiting is None or best > self.rank(self.waiting[0]):
+                self.waiting = (tier, self.zone.start(civil.plus(sight.day, start.after)))
+        else:
+            self.grant(tier, cause, entry)
+
+    def _requalify(self, cause: str, entry: int | None, sight: Sight) -> None:
+        """Still, or again, qualified for the tier that is held."""
+        assert self.held is not None
+        its = self.term()
+        if self.grace_until is not None:
+            basis = self.ends_at if self.policy.renewal.basis == "term_end" else None
+            start = self.zone.day(self.now if basis is None else basis)
+            self.renew("requalified", entry, self._renewed_end(start, sight))
+            return
+        if isinstance(its, term.WhileQualified) or (isinstance(its, term.Duration) and its.clock == "drop"):
+            self.ends_at = None
+        elif isinstance(its, term.WindowEnd):
+            if self.policy.start.when != "next_window":
+                self._extend(terms.end(its, sight.day, sight))
+            else:
+                closed = self._closed(sight)
+                span = sight.span(self.policy.window, sight.day)
+                if closed and span and sight.day == span[0]:
+                    best = sight.qualified(self.held, self.reached, closed)
+                    if best >= self.rank(self.held):
+                        self._extend(terms.end(its, sight.day, sight))
+        elif self.policy.renewal.restart == "requalified" and not isinstance(its, term.Forever):
+            self._extend(terms.end(its, sight.day, sight))
+
+    def _renewed_end(self, start: date, sight: Sight) -> int | None:
+        assert self.held is not None
+        if isinstance(self.term(), term.WindowEnd):
+            found = self.by_windows(sight)
+            if found is not None and found[0] >= self.rank(self.held):
+                return found[1]
+            return self.own_end(self.held, sight.day)
+        return self.own_end(self.held, start)
+
+    def _extend(self, end: date | None) -> None:
+        """A later end; never an earlier one."""
+        if end is not None and self.ends_at is not None:
+            self.ends_at = max(self.ends_at, self.zone.start(end))
+
+    def _fall(
+        self, best: int, cause: str, occasion: str, entry: int | None, sight: Sight
+    ) -> None:
+        """Qualified for less than is held."""
+        its = self.term()
+        if self.grace_until is not None:
+            return
+        if isinstance(its, term.WhileQualified):
+            down = self.policy.assessment.down
+            if down == "on_activity" or (down == "at_window_end" and occasion == "at_window_end"):
+                self._drop(best, cause, entry)
+            return
+        closed = self._closed(sight)
+        if closed is not None and self.policy.metric.source != "balance":
+            last = sight.qualified(self.held, self.reached, closed)
+            if max(best, last) >= self.rank(self.held):
+                return
+        if isinstance(its, term.Duration) and its.clock == "drop" and self.ends_at is None:
+            end = terms.end(its, sight.day, sight)
+            self.ends_at = None if end is None else self.zone.start(end)
+        self.tell_grace(entry)
+
+    def _drop(self, best: int, cause: str, entry: int | None) -> None:
+        """A tier without a term is lost, unless it has not been held long enough."""
+        stay = self.policy.lapse.min_stay
+        if stay is not None:
+            assert self.started_at is not None
+            until = self.zone.start(civil.plus(self.zone.day(self.started_at), stay))
+            if until > self.now:
+                self.ends_at = until
+                self.tell_grace(entry)
+                return
+        self.lapse(best, None, cause, entry)
+
+    # -- the ends of terms -------------------------------------------------------------------------
+
+    def by_windows(self, sight: Sight) -> tuple[int, int | None] | None:
+        """The best tier of the windows whose own term reaches today, and the latest such end."""
+        window, found = self.policy.window, []
+        for span in self._windows(sight):
+            later = self.policy.start.when == "next_window"
+            start = sight.span(window, span[1]) if later else span
+            if start is None or (later and start[0] > sight.day):
+                continue
+            its = self.term() if self.held is not None else self.policy.term
+            end = terms.end(its, start[0], sight)
+            if end is None or self.zone.start(end) <= self.now:
+                break
+            found.append((sight.qualified(self.held, self.reached, span), self.zone.start(end)))
+        return max(found) if found else None
+
+    def _windows(self, sight: Sight) -> Iterator[Span]:
+        span = sight.span(self.policy.window, sight.day)
+        for _ in range(40):
+            if span is None:
+                return
+            yield span
+            span = sight.span(self.policy.window, span[0] - timedelta(days=1))
+
+    def final(self) -> tuple[int, int | None, bool]:
+        """(rank that the term's end finds, its end, whether windows said so)."""
+        sight = self.sight()
+        if isinstance(self.term(), term.WindowEnd):
+            found = self.by_windows(sight)
+            if found is not None:
+                return found[0], found[1], True
+        return sight.qualified(self.held, self.reached), None, False
+
+    def end_term(self) -> None:
+        """The held tier's term, or its grace, ends now."""
+        assert self.held is not None
+        best, end, windows = self.final()
+        held = self.rank(self.held)
+        if best > held:
+            self.grant(self.tiers[best].id, "term_end", None, end=end, by_window=windows)
+        elif best == held:
+            old = self.ends_at
+            basis = old if self.policy.renewal.basis == "term_end" else None
+            start = self.zone.day(self.now if basis is None else basis)
+            self.renew("requalified", None, end if windows else self.own_end(self.held, start))
+        else:
+            self.lapse(best, end, "term_end", None)
+
+    def lapse(self, best: int, end: int | None, cause: str, entry: int | None) -> None:
+        """The tier is no longer earned and its time is up."""
+        assert self.held is not None
+        rules, held = self.policy.lapse, self.rank(self.held)
+        if rules.grace is not None and self.grace_until is None:
+            from_ = self.zone.day(self.now if self.ends_at is None else self.ends_at)
+            last = civil.plus(from_ - civil.ONE_DAY, rules.grace)
+            last = rounded(rules.grace_rounding, last, from_)
+            self.grace_until = self.zone.start(last + civil.ONE_DAY)
+            self.tell_grace(entry)
+            return
+        then = self.tiers[held].lapse or rules.then
+        if then == "keep":
+            start = self.zone.day(self.now)
+            kept = self.own_end(self.held, start)
+            if isinstance(self.term(), term.WhileQualified):
+                if not self.told:
+                    self.told = True
+                    self.prolong("lapse_keep", entry)
+                return
+            self.renew("lapse_keep", entry, kept)
+            return
+        target = {"to_qualifying": best, "to_base": 0, "leave": -1}.get(then, -1)
+        if then == "one_step":
+            below = held - 1
+            while below >= 0 and (self.tiers[below].hidden or self.tiers[below].invitation):
+                below -= 1
+            target = max(best, below)
+        if target < 0:
+            self.lose(cause, entry)
+        else:
+            mine = target == best and end is not None
+            self.grant(self.tiers[target].id, cause, entry, end=end, by_window=mine)
+
+    def rejudge(self, cause: str, entry: int | None) -> None:
+        """As at a term's end, but nothing is renewed: the best tier, up or down, a fresh term."""
+        if self.held is None:
+            best = self.sight().qualified(None, self.reached)
+            if best >= 0:
+                self.grant(self.tiers[best].id, cause, entry)
+            return
+        best, end, windows = self.final()
+        if best >= self.rank(self.held):
+            self.grant(self.tiers[best].id, cause, entry, end=end, by_window=windows)
+        else:
+            self.lapse(best, end, cause, entry)
+
+    def begin_waiting(self) -> None:
+        """The instant for which a tier was waiting."""
+        assert self.waiting is not None
+        tier, _ = self.waiting
+        self.waiting = None
+        sight = self.sight()
+        best = sight.qualified(self.held, self.reached)
+        wanted = self.rank(tier)
+        if self.policy.start.when == "next_window":
+            closed = self._closed(sight)
+            final = best if closed is None else sight.qualified(self.held, self.reached, closed)
+            if self.policy.corrections == "protect":
+                final = max(final, wanted)
+        else:
+            final = wanted if best >= wanted else -1
+        if final > self.rank(self.held):
+            self.grant(self.tiers[final].id, "start", None)
