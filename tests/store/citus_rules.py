@@ -1,8 +1,8 @@
 """The rules that keep one statement one task on a distributed database, read off its syntax tree.
 
-A statement is a tree of queries (SELECT, UPDATE, DELETE, INSERT). In each of them every large table
-must be tied to `$1`: by `table.shard = $1`, or by `table.shard = other.shard` with one that is tied,
-in the query itself or around it.
+A statement is a tree of queries (SELECT, UPDATE, DELETE, INSERT). In each of them every large
+table must be tied to `$1`: by `table.shard = $1`, or by `table.shard = other.shard` with one that
+is tied, in the query itself or around it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ STATEMENTS = [statement for path in sorted(FOLDER.glob("*.sql")) for statement i
 
 async def tables(database: Database) -> set[str]:
     rows = await database.pool.fetch(
-        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p')"
+        " AND relnamespace = 'public'::regnamespace"
     )
     return {row["relname"] for row in rows}
 
@@ -117,7 +118,8 @@ async def test_every_statement_is_valid_and_one_task(database: Database) -> None
 
 LARGE = {"member", "entry", "shard_head", "event", "customer"}
 GOOD = {
-    "lock": "SELECT 1 FROM member WHERE shard = $1 AND customer = ANY($2) ORDER BY customer FOR UPDATE",
+    "lock": "SELECT 1 FROM member WHERE shard = $1 AND customer = ANY($2)"
+    " ORDER BY customer FOR UPDATE",
     "insert from arrays": "INSERT INTO entry (shard, n) SELECT h.shard, u.n FROM shard_head h"
     " CROSS JOIN unnest($2::int[]) AS u(n) WHERE h.shard = $1",
     "insert values": "INSERT INTO entry (shard, n) VALUES ($1,$2)",
@@ -128,17 +130,19 @@ GOOD = {
     "correlated": "SELECT 1 FROM event e WHERE e.shard = $1"
     " AND EXISTS (SELECT 1 FROM customer c WHERE c.shard = e.shard AND c.id = e.customer)",
     "small": "UPDATE project SET body = $2 WHERE number = $1",
-    "claim": "WITH gone AS (SELECT shard, n FROM entry WHERE shard = $1 LIMIT 9) DELETE FROM entry e"
-    " USING gone g WHERE e.shard = $1 AND e.n = g.n",
+    "claim": "WITH gone AS (SELECT shard, n FROM entry WHERE shard = $1 LIMIT 9)"
+    " DELETE FROM entry e USING gone g WHERE e.shard = $1 AND e.n = g.n",
 }
 BAD = {
     "no shard": "SELECT 1 FROM member WHERE customer = $1",
     "shard in an OR": "SELECT 1 FROM member WHERE shard = $1 OR customer = $2",
     "many shards": "SELECT 1 FROM member WHERE shard = ANY($1)",
-    "join without shard": "SELECT 1 FROM event e JOIN customer c ON c.id = e.customer WHERE e.shard = $1",
+    "join without shard": "SELECT 1 FROM event e JOIN customer c ON c.id = e.customer"
+    " WHERE e.shard = $1",
     "subquery without shard": "SELECT 1 FROM event e WHERE e.shard = $1"
     " AND EXISTS (SELECT 1 FROM customer c WHERE c.id = e.customer)",
-    "insert from a parameter": "INSERT INTO entry (shard, n) SELECT $1, u.n FROM unnest($2::int[]) AS u(n)",
+    "insert from a parameter": "INSERT INTO entry (shard, n)"
+    " SELECT $1, u.n FROM unnest($2::int[]) AS u(n)",
     "insert, shard not first": "INSERT INTO entry (n, shard) VALUES ($2, $1)",
     "insert, another shard": "INSERT INTO entry (shard, n) VALUES ($2, $1)",
     "lock in no order": "SELECT 1 FROM member WHERE shard = $1 AND customer = ANY($2) FOR UPDATE",
@@ -146,7 +150,7 @@ BAD = {
     "volatile upsert": "INSERT INTO entry (shard, n) VALUES ($1, $2)"
     " ON CONFLICT (shard, n) DO UPDATE SET n = random()",
     "moves shard": "UPDATE member SET shard = $2 WHERE shard = $1",
-    "changing CTE": "WITH h AS (UPDATE shard_head SET head = head + 1 WHERE shard = $1 RETURNING shard)"
+    "changing CTE": "WITH h AS (UPDATE shard_head SET head = 1 WHERE shard = $1 RETURNING shard)"
     " INSERT INTO event (shard) SELECT h.shard FROM shard_head h WHERE h.shard = $1",
     "row IN": "DELETE FROM entry WHERE shard = $1 AND (n, kind) IN"
     " (SELECT n, kind FROM entry WHERE shard = $1 LIMIT 5)",

@@ -89,16 +89,18 @@ def _number(double: float) -> str:
 
 
 def _shortest(double: float) -> str:
-    """The fewest digits that are read back as the same double; of several, the nearest to it."""
+    """The fewest digits that are read back as the same double; of several, the nearest to it,
+    and of two as near the even one (ECMA-262 6.1.6.1.20, note 2)."""
     with localcontext(Context(prec=800)):  # a double has up to 767 digits
         return _nearest(double, Decimal(double))
 
 
 def _nearest(double: float, whole: Decimal) -> str:
     for places in range(17):
-        step = Decimal(10) ** (whole.adjusted() - places)
+        step = Decimal(1).scaleb(whole.adjusted() - places)
         near = [whole.quantize(step, rounding) for rounding in (ROUND_DOWN, ROUND_UP)]
         near = [guess for guess in near if float(guess) == double]
         if near:
-            return f"{min(near, key=lambda guess: abs(guess - whole)):.{places}e}"
+            near.sort(key=lambda guess: (abs(guess - whole), guess.as_tuple().digits[-1] % 2))
+            return f"{near[0]:.{places}e}"
     raise AssertionError(double)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from tierline.engine import calendar
-from tierline.engine.judge import drop, end_for, grant_now, judge, qualified, settle
+from tierline.engine.judge import drop, end_for, end_term, grant_now, judge, qualified, settle
 from tierline.engine.model import Override
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def activate_pending(walk: Walk) -> None:
 
 def override_edges(walk: Walk) -> None:
     """Overrides begin and end; what follows an end is said by the override itself."""
+    if not walk.overrides:
+        return
     over = [o for o in walk.overrides if o.until is not None and o.until <= walk.at]
     for override in over:
         end_override(walk, override)
@@ -101,7 +104,7 @@ def _thaw(walk: Walk) -> None:
 
 def begin_waiting(walk: Walk) -> None:
     """A tier that was waiting begins, if it is still earned."""
-    if walk.waiting is None or walk.waiting[1] > walk.at:
+    if walk.waiting is None or walk.waiting[1] > walk.at or not _judged(walk):
         return
     policy = walk.version.rules.policy
     wanted = walk.version.rank.get(walk.waiting[0], -1)
@@ -125,7 +128,7 @@ def begin_waiting(walk: Walk) -> None:
 
 def come_of_age(walk: Walk) -> None:
     """A length of membership was reached that some criterion asks for."""
-    if walk.version.ages and walk.zone.start(walk.today) == walk.at:
+    if walk.version.ages and _judged(walk) and walk.zone.start(walk.today) == walk.at:
         join = walk.anchors().join
         if any(calendar.add_period(join, age) == walk.today for age in walk.version.ages):
             judge(walk, "term_end")
@@ -139,3 +142,30 @@ def expire_lots(walk: Walk) -> None:
     walk.lots = tuple(lot for lot in walk.lots if lot[0] is None or lot[0] > walk.at)
     walk.expired += gone
     judge(walk, "expiry")
+
+
+def turn_window(walk: Walk) -> None:
+    """A qualification window closed, or an amount left it."""
+    if walk.turning:
+        judge(walk, "window_turn", turn=True)
+
+
+def _judged(walk: Walk) -> bool:
+    """Whether judgments happen at all: members only, and not while a hold freezes the clock."""
+    return walk.joined_at is not None and not walk.frozen
+
+
+# What happens first when several things are due at one instant. After Voucherify's documented
+# night (https://docs.voucherify.io/build/loyalty-points, "Point and tier calculation on a new
+# day"): points become active, expiring tiers are judged, then new periods, then points expire and
+# balance tiers are judged again. What is ours stands where it disturbs that order least.
+ORDER: tuple[tuple[str, Callable[[Walk], None]], ...] = (
+    ("new rules come into force", change_rules),
+    ("pending points become active, and the member is judged", activate_pending),
+    ("overrides end, then begin", override_edges),
+    ("a tier that was waiting begins", begin_waiting),
+    ("a term, or the grace after it, ends", end_term),
+    ("a window turns, and the member is judged", turn_window),
+    ("points expire, and the member is judged", expire_lots),
+    ("a length of membership is reached, and the member is judged", come_of_age),
+)

@@ -132,12 +132,10 @@ def _take_from_pending(walk: Walk, n: int, points: int) -> int:
     """Take back what is still pending; answers with what must come from elsewhere."""
     kept: list[Pending] = []
     for pending in walk.pending:
-        if pending.entry == n and points:
-            taken = min(pending.points, points)
-            points -= taken
-            pending = replace(pending, points=pending.points - taken)
-        if pending.points:
-            kept.append(pending)
+        taken = min(pending.points, points) if pending.entry == n else 0
+        points -= taken
+        if pending.points > taken:
+            kept.append(replace(pending, points=pending.points - taken))
     walk.pending = tuple(kept)
     return points
 

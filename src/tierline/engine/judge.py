@@ -245,7 +245,7 @@ def tell_grace(walk: Walk) -> None:
 def end_term(walk: Walk) -> None:
     """The term, or the grace after it, ends: renew, rise or lapse."""
     end = walk.grace_until or walk.ends_at
-    if walk.held is None or end is None or end > walk.at:
+    if walk.held is None or walk.frozen or end is None or end > walk.at:
         return
     held = walk.rank
     best, ends_at = renewal(walk)

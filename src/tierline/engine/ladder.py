@@ -69,6 +69,8 @@ class MemberFor(Struct, frozen=True, tag="member_for", forbid_unknown_fields=Tru
 
 
 class All(Struct, frozen=True, tag="all", forbid_unknown_fields=True):
+    """Every one of these."""
+
     of: tuple[Criterion, ...]
 
     def holds(self, facts: Facts) -> bool:
@@ -76,6 +78,8 @@ class All(Struct, frozen=True, tag="all", forbid_unknown_fields=True):
 
 
 class Any(Struct, frozen=True, tag="any", forbid_unknown_fields=True):
+    """At least one of these."""
+
     of: tuple[Criterion, ...]
 
     def holds(self, facts: Facts) -> bool:
@@ -83,7 +87,7 @@ class Any(Struct, frozen=True, tag="any", forbid_unknown_fields=True):
 
 
 class AtLeast(Struct, frozen=True, tag="at_least", forbid_unknown_fields=True):
-    """k of n."""
+    """At least `k` of these."""
 
     k: Annotated[int, Meta(ge=1)]
     of: tuple[Criterion, ...]

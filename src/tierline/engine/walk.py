@@ -53,6 +53,7 @@ class Walk(Known, kw_only=True):
     events: list[Event]
     cause_entry: int | None = None  # the entry being folded; None: time is passing
     quiet: bool = False
+    turning: bool = False  # a window that matters turns at this very instant
     former: Version | None = None  # the version before, while a change of rules is carried out
 
     # -- what is known now --------------------------------------------------------------------
@@ -234,22 +235,11 @@ class Walk(Known, kw_only=True):
         self.at = max(at, self.at)
 
     def tick(self) -> None:
-        """What is due at this instant, in the vendors' documented order (Voucherify's nightly
-        one: points become active, tiers end, periods turn, points expire), with ours between."""
-        turning = self.turn_at is not None and self.turn_at <= self.at
-        dues.change_rules(self)
-        if self.joined_at is None:
-            dues.expire_lots(self)
-            return
-        dues.activate_pending(self)
-        dues.override_edges(self)
-        if not self.frozen:
-            dues.begin_waiting(self)
-            judge.end_term(self)
-            if turning:
-                judge.judge(self, "window_turn", turn=True)
-        dues.expire_lots(self)
-        dues.come_of_age(self)
+        """What is due at this instant, one kind after another (`dues.ORDER`)."""
+        self.turning = self.turn_at is not None and self.turn_at <= self.at
+        for _, happen in dues.ORDER:
+            happen(self)
+        self.turning = False
 
     def next_due(self) -> int | None:
         """When time next has work: the earliest of everything that waits for an instant."""

@@ -21,10 +21,9 @@ from typing import Generic
 from msgspec import Struct
 
 from tierline.sender.endpoint import Mode
-from tierline.sender.lanes import E, Lane
+from tierline.sender.lanes import REMEMBERED, E, Lane
 
 WINDOW = 1024
-EMPTY = bytes(WINDOW // 8)
 
 
 class LaneRow(Struct, frozen=True):
@@ -68,8 +67,9 @@ class Cursor(Generic[E]):
         run: int,
         mode: Mode,
         mark: int,
-        done: bytes = EMPTY,
+        done: bytes = b"",
         lanes: tuple[LaneRow, ...] = (),
+        remember: int = REMEMBERED,
     ) -> None:
         self.shard = shard
         self.run = run
@@ -80,12 +80,13 @@ class Cursor(Generic[E]):
         self.dirty = False  # something beyond a mark that only skipped is to be written
         self._order: deque[int] = deque()  # offered offsets, ascending; some no longer open
         self._open: dict[int, Delivery[E] | None] = {}  # offered and not settled
-        self._settled = {mark + 1 + i for i in range(WINDOW) if done[i >> 3] >> (i & 7) & 1}
+        self._settled = {mark + 1 + i for i in range(len(done) * 8) if done[i >> 3] >> (i & 7) & 1}
         self._waiting: dict[int, deque[E] | None] = {}  # keys under way, and what queues behind
         self._ready: deque[E] = deque()
         self._changed: set[int] = set()
         self._closing: set[int] = set()
         self._parked = 0
+        self._remember = remember  # events that a lane keeps in memory
         for row in lanes:
             self._restore(row)
 
@@ -134,17 +135,17 @@ class Cursor(Generic[E]):
         return 0 if self.mode == "fifo" else event.offset
 
     def offer(self, event: E) -> Lane[E] | None:
-        """A matching event, the next in the log. Returns its lane if this woke it."""
+        """A matching event, the next in the log. Returns its lane if this woke it, or found it
+        parked (a policy may want to supersede it)."""
         offset = self.position = event.offset
         key = self.key(event)
         lane = self.lanes.get(key)
         if lane is not None and not lane.leaving:
-            closing = lane.state == "closing"
-            if lane.pass_over(event) and closing:
+            if lane.pass_over(event):
                 self._closing.discard(key)
                 self._touch(key)
                 return lane
-            return None
+            return lane if lane.state == "parked" else None
         self._order.append(offset)
         self._open[offset] = None
         if lane is not None or key in self._waiting:
@@ -160,6 +161,14 @@ class Cursor(Generic[E]):
     def pass_to(self, offset: int) -> None:
         """Nothing up to here matches."""
         self.position = max(self.position, offset)
+
+    @property
+    def stuck(self) -> bool:
+        """Under fifo one lane owns all that follows: reading on would only pass it over."""
+        if self.mode != "fifo" or not self.lanes:
+            return False
+        lane = self.lanes.get(0)
+        return lane is not None and (not lane.complete or len(lane.queue) >= self._remember)
 
     def peek(self) -> E:
         return self._ready[0]
@@ -223,6 +232,7 @@ class Cursor(Generic[E]):
 
     def supersede(self, lane: Lane[E], newest: E) -> None:
         """Jump to the key's newest event that the reader has passed."""
+        self._parked -= lane.state == "parked"
         lane.queue.clear()
         lane.queue.append(newest)
         lane.settled = newest.offset - 1
@@ -277,7 +287,7 @@ class Cursor(Generic[E]):
     def write(self) -> Write:
         mark = self.mark
         self._settled = {offset for offset in self._settled if offset > mark}
-        done = bytearray(WINDOW // 8)
+        done = bytearray(WINDOW // 8)  # written without its trailing zeros
         for offset in self._settled:
             i = offset - mark - 1
             if i < WINDOW:
@@ -290,7 +300,7 @@ class Cursor(Generic[E]):
                 rows.append(_row(lane))
         self._changed.clear()
         self.dirty = False
-        return Write(mark, bytes(done), tuple(rows), closed)
+        return Write(mark, bytes(done.rstrip(b"\0")), tuple(rows), closed)
 
     def committed(self, write: Write) -> None:
         self.committed_mark = write.mark
@@ -306,9 +316,8 @@ class Cursor(Generic[E]):
     # Inside
 
     def _restore(self, row: LaneRow) -> None:
-        lane: Lane[E] = Lane(
-            row.key, row.head, form=row.form, first_at=row.first_at, due_at=row.due_at
-        )
+        lane = self._lane(row.key, row.head, form=row.form, at=row.first_at)
+        lane.due_at = row.due_at
         lane.attempt = row.attempt
         lane.stored = True
         if row.state == "parked":
@@ -318,7 +327,7 @@ class Cursor(Generic[E]):
 
     def _open_lane(self, delivery: Delivery[E], *, form: str, first_at: int) -> Lane[E]:
         events, key = delivery.events, delivery.key
-        lane: Lane[E] = Lane(key, events[0].offset, form=form, first_at=first_at, due_at=first_at)
+        lane = self._lane(key, events[0].offset, form=form, at=first_at)
         lane.queue.extend(events)
         queue = self._waiting.pop(key)
         if queue:
@@ -330,6 +339,9 @@ class Cursor(Generic[E]):
         self.lanes[key] = lane
         self._touch(key)
         return lane
+
+    def _lane(self, key: int, head: int, *, form: str, at: int) -> Lane[E]:
+        return Lane(key, head, form=form, at=at, remember=self._remember)
 
     def _plan(self, lane: Lane[E], due_at: int | None) -> None:
         if due_at is None:

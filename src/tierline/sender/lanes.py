@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, Literal, Protocol, TypeVar
 
-REMEMBERED_MAX = 16
+REMEMBERED = 16
 
 
 class Logged(Protocol):
@@ -33,17 +33,21 @@ class Lane(Generic[E]):
 
     __slots__ = (
         "attempt", "busy", "complete", "due_at", "first_at", "form", "head", "key", "last",
-        "leaving", "loading", "missed", "queue", "settled", "state", "stored",
+        "leaving", "loading", "missed", "queue", "remember", "settled", "state",
+        "stored",
     )  # fmt: skip
 
-    def __init__(self, key: int, head: int, *, form: str, first_at: int, due_at: int) -> None:
+    def __init__(
+        self, key: int, head: int, *, form: str, at: int, remember: int = REMEMBERED
+    ) -> None:
         self.key = key
         self.head = head
         self.attempt = 0  # attempts of the head so far
-        self.first_at = first_at  # when the first of them began
-        self.due_at = due_at
+        self.first_at = at  # when the first of them began
+        self.due_at = at
         self.state: State = "retrying"
         self.form = form  # what the head's bytes depend on besides its event; frozen
+        self.remember = remember
         self.queue: deque[E] = deque()
         self.complete = False
         self.settled = head - 1
@@ -62,7 +66,7 @@ class Lane(Generic[E]):
         self.last = offset
         if self.loading:
             self.missed = True
-        elif self.complete and len(self.queue) < REMEMBERED_MAX:
+        elif self.complete and len(self.queue) < self.remember:
             self.queue.append(event)
         else:
             self.complete = False

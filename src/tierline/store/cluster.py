@@ -1,7 +1,7 @@
 """One PostgreSQL cluster on disk: its binaries, its system user, its settings, its postmaster.
 
-PostgreSQL refuses to run as root. A root Tierline runs it as `postgres` where that user exists, else
-as `nobody`, and opens the way to it with search permission only (no parent becomes listable).
+PostgreSQL refuses to run as root. A root Tierline runs it as `postgres` where that user exists,
+else as `nobody`, and opens the way to it with search permission only: no parent becomes listable.
 """
 
 from __future__ import annotations
@@ -294,7 +294,7 @@ def _open_way(path: Path) -> None:
 
 
 def _open_tree(tree: Path) -> None:
-    """Undo a narrow umask at the wheel's installation: its programs and libraries hold no secret."""
+    """Undo a narrow umask at the wheel's installation: its files hold no secret."""
     if (tree / "bin").stat().st_mode & 0o005 == 0o005:
         return
     for path in (tree, *tree.rglob("*")):

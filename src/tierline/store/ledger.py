@@ -25,6 +25,7 @@ class LedgerSql(Queries, file="ledger.sql"):
     receipts: str
     current: str
     reserve: str
+    unreserve: str
     originals: str
     history: str
     add_entries: str
@@ -91,6 +92,9 @@ class LedgerTx:
         made = await self._fetch(LedgerSql.reserve, shard, *_columns(members, 4))
         if len(made) != len(members):
             raise CountDiffers("reserve")
+
+    async def unreserve(self, shard: int, members: Sequence[Row]) -> None:
+        await self._write(LedgerSql.unreserve, len(members), shard, *_columns(members, 2))
 
     async def originals(self, shard: int, wanted: Iterable[Row]) -> dict[int, asyncpg.Record]:
         """(customer, program, key) -> {position: the entry and what was taken back of it}."""

@@ -59,7 +59,10 @@ async def put(
             claims = _claims(profile, new=False)
             await _claim(connection, database.shards, project, claims, found)
             return await _change(connection, database.shards, found, profile, now), False
-        return await _make(connection, database.shards, project, source_id, profile, now)
+        made = await _make(connection, database.shards, project, source_id, profile, now)
+    if made is not None:
+        return made, True
+    return await put(database, project, source_id, profile, now)
 
 
 def _fixed(row: CustomerRow, profile: Profile) -> None:
@@ -90,7 +93,7 @@ async def _make(
     source_id: str,
     profile: Profile,
     now: int,
-) -> tuple[CustomerRow, bool]:
+) -> CustomerRow | None:
     claims = _claims(profile, new=True)
     reserved = await _claimed_before(connection, shards, project, source_id, claims)
     if reserved is None:
@@ -109,13 +112,12 @@ async def _make(
         made = await customers.create(connection, shard, project, new, stamp)
     row = made.get(source_id)
     if row is None or row.id != reserved:
-        # Somebody else made them meanwhile; our claims are theirs to give back.
+        # Somebody else made them meanwhile: they keep the id, and get our changes.
         await _release(connection, shards, project, claims, reserved)
-        reason = "Somebody else made this customer at the same instant; send the request again."
-        raise Conflict(path="source_id", reason=reason)
+        return None
     if shown.source_id != source_id:
-        return await _change(connection, shards, reserved, profile, now), True
-    return row, True
+        return await _change(connection, shards, reserved, profile, now)
+    return row
 
 
 async def _change(

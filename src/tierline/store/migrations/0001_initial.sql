@@ -67,7 +67,7 @@ CREATE TABLE endpoint (
     project     text     NOT NULL CONSTRAINT endpoint_project_fk REFERENCES project (id),
     body        text     NOT NULL,           -- Endpoint as JSON: url, format, kinds, retry …
     secrets     bytea    NOT NULL,           -- encrypted: signing secrets, client certificate
-    state       text     NOT NULL,           -- active | failing | paused | deleted
+    state       text     NOT NULL,           -- active | paused | deleted, by hand; see health
     revision    bigint   NOT NULL,           -- raised with every change: the sender re-reads
     start_at    bigint   NOT NULL,           -- events recorded from here on are its own
     created_at  bigint   NOT NULL,
@@ -199,10 +199,19 @@ CREATE TABLE lane (
     attempt     integer  NOT NULL,           -- of the head
     due_at      bigint   NOT NULL,
     state       text     NOT NULL,           -- retrying | parked
-    format      text     NOT NULL,           -- format version of the first attempt
+    format      text     NOT NULL,           -- what the head's bytes depend on; frozen at its first attempt
     first_at    bigint   NOT NULL,
     CONSTRAINT lane_pk PRIMARY KEY (shard, endpoint, run, key)
 ) WITH (fillfactor = 50);
+
+CREATE TABLE health (
+    shard       smallint NOT NULL,           -- the endpoint's home: a hash of its id
+    endpoint    integer  NOT NULL,
+    state       text     NOT NULL,           -- healthy | failing | paused, as the sender found
+    since       bigint   NOT NULL,
+    body        text     NOT NULL,           -- Health as JSON
+    CONSTRAINT health_pk PRIMARY KEY (shard, endpoint)
+);
 
 CREATE TABLE attempt (
     shard       smallint NOT NULL,

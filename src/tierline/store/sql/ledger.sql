@@ -56,6 +56,12 @@ WHERE h.shard = $1
 ON CONFLICT DO NOTHING
 RETURNING customer, program;
 
+-- name: unreserve
+-- Takes away reserved rows that nothing was recorded for.
+DELETE FROM member m
+USING unnest($2::bigint[], $3::integer[]) AS u (customer, program)
+WHERE m.shard = $1 AND m.customer = u.customer AND m.program = u.program AND m.entries = 0;
+
 -- name: originals
 -- The activities that others speak of, by key, and how much of each was taken back before.
 SELECT u.i, e.n, e.kind, e.occurred_at, e.recorded_at, e.points, e.amount, e.detail,

@@ -1,0 +1,242 @@
+"""A batch: some commands of one shard, one transaction. Load, decide, write, commit.
+
+Locks are taken in one order everywhere: members by id, new members in order, the shard's head
+last; nothing waits after it. A refused command answers with its error and leaves the others alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from tierline.engine import ids
+from tierline.engine.announcement import Project
+from tierline.engine.codec import decode_standing
+from tierline.engine.decide import HistoryNeeded
+from tierline.engine.model import Detail, Entry, Event, Standing
+from tierline.engine.policy import Program
+from tierline.errors import KeyReused, NotAMember, NotFound, TierlineError
+from tierline.ledger.commands import Answer, Command
+from tierline.ledger.reversal import SPEAKING, Original
+from tierline.ledger.seat import Seat, first_answer, joins
+from tierline.store import customers
+from tierline.store.ledger import LedgerTx
+
+Outcome = Answer | TierlineError | int  # an int: the customer who lives in another shard
+
+_event_text = msgspec.json.Encoder().encode
+_read_detail = msgspec.json.Decoder(Detail).decode
+_NOBODY: Final = Standing()
+
+
+class Catalog(Protocol):
+    """What the ledger asks of the catalog."""
+
+    def project(self, number: int) -> Project: ...
+    def cached_program(self, number: int) -> Program | None: ...
+    async def program_numbered(self, number: int, latest: int = 0) -> Program: ...
+
+
+class Done(Struct, frozen=True):
+    """A batch that is ready to commit: the outcomes in the commands' order, events written."""
+
+    outcomes: list[Outcome]
+    events: int
+
+
+class Batch:
+    """The work on one batch. Made anew for each attempt: an attempt leaves nothing behind."""
+
+    def __init__(
+        self, tx: LedgerTx, catalog: Catalog, shard: int, shards: int, wall: int
+    ) -> None:
+        self.tx = tx
+        self.catalog = catalog
+        self.shard = shard
+        self.shards = shards
+        self.wall = wall
+        self.outcomes: dict[int, Outcome] = {}
+        self.seats: dict[tuple[int, int], Seat] = {}
+        self.work: dict[int, tuple[Seat, Command]] = {}
+        self._reserved: list[tuple[int, int]] = []
+
+    async def run(self, commands: Sequence[Command], numbers: Sequence[int]) -> Done:
+        """Everything but begin and commit. `numbers`: customers' ids where they are known
+        already, else 0. Raises CountDiffers when another writer interfered: run it again."""
+        await self._load(commands, numbers)
+        if len(self.work) + len(self.outcomes) < len(commands):
+            await self._meet(commands, numbers)
+        if any(command.of is not None for command in commands):
+            await self._find_originals()
+        await self._decide()
+        events = await write(self.tx, self.catalog, self.shard, self.seats.values(), self.wall)
+        idle = [place for place in self._reserved if not self.seats[place].changed]
+        if idle:
+            await self.tx.unreserve(self.shard, idle)
+        return Done([self.outcomes[i] for i in range(len(commands))], events)
+
+    # -- load ---------------------------------------------------------------------------------
+
+    async def _load(self, commands: Sequence[Command], numbers: Sequence[int]) -> None:
+        wanted = [
+            (c.project, c.program, "" if number else c.customer, number, c.key)
+            for c, number in zip(commands, numbers, strict=True)
+        ]
+        for row in await self.tx.load(self.shard, wanted):
+            i, customer, standing, latest, clock, *receipt = row
+            command = commands[i - 1]
+            place = (customer, command.program)
+            seat = self.seats.get(place)
+            if seat is None:
+                program = await self._program(command.program, latest)
+                now = self.wall if clock is None else clock
+                known = decode_standing(standing)
+                seat = self.seats[place] = Seat(customer, command.program, program, known, now)
+            self._seat(i - 1, command, seat, receipt)
+
+    def _seat(self, i: int, command: Command, seat: Seat, receipt: Sequence[Any]) -> None:
+        if receipt and receipt[0] is not None:
+            self.outcomes[i] = _repeated(command, receipt)
+        else:
+            self.work[i] = (seat, command)
+
+    async def _program(self, number: int, latest: int) -> Program:
+        program = self.catalog.cached_program(number)
+        if program is None or program.versions[-1].number < latest:
+            program = await self.catalog.program_numbered(number, latest)
+        return program
+
+    # -- whom the load did not find -----------------------------------------------------------
+
+    async def _meet(self, commands: Sequence[Command], numbers: Sequence[int]) -> None:
+        """Customers without a membership here, unknown ones, and those of other shards."""
+        missing = [
+            i for i in range(len(commands)) if i not in self.work and i not in self.outcomes
+        ]
+        current = await self.tx.current(sorted({commands[i].program for i in missing}))
+        known = {i: numbers[i] for i in missing if numbers[i]}
+        named = [i for i in missing if not numbers[i]]
+        if named:
+            pairs = [(commands[i].project, commands[i].customer) for i in named]
+            found = await self.tx.resolve(self.shard, pairs)
+            known |= {named[j]: customer for j, customer in found.items()}
+        await self._admit(commands, known, current)
+        await self._create(
+            {i: commands[i] for i in named if i not in known}, current
+        )
+
+    async def _admit(
+        self, commands: Sequence[Command], known: dict[int, int], current: Current
+    ) -> None:
+        """Existing customers who are no members (yet)."""
+        for i, customer in list(known.items()):
+            if ids.shard_of(ids.route_of_customer(customer), self.shards) != self.shard:
+                self.outcomes[i] = known.pop(i)
+        living = await self.tx.living(self.shard, sorted(set(known.values())))
+        for i, customer in list(known.items()):
+            if customer not in living:
+                del known[i]
+                self.outcomes[i] = NotFound(what="customer", name=ids.customer_id(customer))
+        order = sorted(known)
+        keys = [(known[i], commands[i].key) for i in order]
+        receipts = await self.tx.receipts(self.shard, keys) if keys else {}
+        entering: dict[tuple[int, int], tuple[int, int, int, int]] = {}
+        for j, i in enumerate(order):
+            command, place = commands[i], (known[i], commands[i].program)
+            if j in receipts:
+                self.outcomes[i] = _repeated(command, tuple(receipts[j])[1:])
+                continue
+            seat = await self._empty_seat(place, current)
+            self.work[i] = (seat, command)
+            if enters(command) and place not in entering:
+                entering[place] = (*place, seat.clock, seat.program.versions[-1].number)
+        if entering:
+            await self.tx.reserve(self.shard, [entering[place] for place in sorted(entering)])
+            self._reserved = list(entering)
+            for place in entering:
+                self.seats[place].fresh = False
+
+    async def _create(self, unknown: dict[int, Command], current: Current) -> None:
+        """Customers whom nobody knew, where their first command may enrol them."""
+        wanted: dict[int, dict[str, int]] = {}  # project -> name -> a seat is wanted
+        for i, command in unknown.items():
+            program = await self._program(command.program, current[command.program][0])
+            now = self._now(current[command.program][1])
+            may = command.kind == "enrol" or program.version(now).rules.auto_join
+            if may and enters(command):
+                wanted.setdefault(command.project, {})[command.customer] = now
+        made: dict[tuple[int, str], int] = {}
+        for project in sorted(wanted):
+            rows = [customers.bare(name, now) for name, now in sorted(wanted[project].items())]
+            found = await customers.create(
+                self.tx.connection, self.shard, self.catalog.project(project), rows, self.wall
+            )
+            made |= {(project, name): row.id for name, row in found.items()}
+        for i, command in unknown.items():
+            # Somebody who is not made here is nobody: the seat only words the refusal.
+            customer = made.get((command.project, command.customer), -1 - i)
+            self.work[i] = (await self._empty_seat((customer, command.program), current), command)
+
+    async def _empty_seat(self, place: tuple[int, int], current: Current) -> Seat:
+        seat = self.seats.get(place)
+        if seat is None:
+            latest, clock = current[place[1]]
+            program = await self._program(place[1], latest)
+            seat = Seat(*place, program, _NOBODY, self._now(clock))
+            seat.fresh = True
+            if clock is not None:
+                seat.clock = self._clock_number(place[1])
+            self.seats[place] = seat
+        return seat
+
+    def _now(self, clock: int | None) -> int:
+        return self.wall if clock is None else clock
+
+    # -- decide -------------------------------------------------------------------------------
+
+    async def _find_originals(self) -> None:
+        asked: dict[tuple[int, int, str], Seat] = {}
+        for seat, command in self.work.values():
+            if command.kind in SPEAKING and command.of is not None:
+                asked[seat.customer, seat.number, command.of] = seat
+        places = list(asked)
+        for j, row in (await self.tx.originals(self.shard, places)).items():
+            entry = entry_of(tuple(row)[1:8])
+            original = Original(entry, row["points_taken"], row["amount_taken"], row["times"])
+            asked[places[j]].originals[places[j][2]] = original
+
+    async def _decide(self) -> None:
+        by_seat: dict[int, list[int]] = {}
+        for i, (seat, _) in sorted(self.work.items()):
+            by_seat.setdefault(id(seat), []).append(i)
+        for positions in by_seat.values():
+            seat = self.work[positions[0]][0]
+            try:
+                self._judge(seat, positions)
+            except HistoryNeeded:
+                seat.reset()
+                rows = await self.tx.history(self.shard, seat.customer, seat.number)
+                seat.history = [entry_of(tuple(row)) for row in rows]
+                self._judge(seat, positions)
+
+    def _judge(self, seat: Seat, positions: Iterable[int]) -> None:
+        answered: dict[str, tuple[Command, Answer]] = {}
+        for i in positions:
+            command = self.work[i][1]
+            earlier = answered.get(command.key)
+            if earlier is not None:
+                self.outcomes[i] = _same(command, *earlier)
+                continue
+            try:
+                answer = seat.take(i, command)
+            except TierlineError as refused:
+                self.outcomes[i] = refused
+            else:
+                self.outcomes[i] = answer
+                answered[command.key] = (command, answer)
+
+
+Current = dict[int, tuple[int, int | None]]  # program -> newest version, its project's own clock

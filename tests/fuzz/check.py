@@ -1,0 +1,126 @@
+"""Holds the engine against the slow evaluator for one world."""
+
+from __future__ import annotations
+
+from tests.engine.driver import Driver
+from tests.fuzz.worlds import World
+from tests.reference.account import FOREVER
+from tests.reference.evaluator import Outcome, evaluate
+from tests.reference.told import Told
+from tierline.engine.codec import encode_standing
+from tierline.engine.model import Event, Standing
+
+
+def told(event: Event) -> Told:
+    view = event.view
+    return Told(
+        kind=event.kind,
+        tier_from=event.tier_from,
+        tier_to=event.tier_to,
+        at=event.at,
+        cause=event.cause,
+        entry=event.entry,
+        version=event.version,
+        balance=view.balance,
+        pending=view.pending,
+        spent=view.spent,
+        earned=view.earned,
+        joined_at=view.joined_at,
+        since=view.since,
+        expires_at=view.expires_at,
+    )
+
+
+def in_pieces(world: World) -> Driver:
+    """Batches end at the world's cuts; the standing is written and read between them."""
+    driver = Driver(world.program)
+    entries = list(world.entries)
+    for cut in world.cuts:
+        batch = [e for e in entries if e.recorded_at <= cut]
+        entries = entries[len(batch) :]
+        driver.decide(batch, cut)
+        again = driver.decide([], cut)
+        assert not again, f"deciding twice at {cut} tells {again}"
+    driver.decide(entries, world.until)
+    return driver
+
+
+def step_by_step(world: World) -> Driver:
+    driver = Driver(world.program)
+    for entry in world.entries:
+        driver.decide([], entry.recorded_at)
+        driver.decide([entry], entry.recorded_at)
+    driver.decide([], world.until)
+    return driver
+
+
+def differences(world: World) -> list[str]:
+    """What the engine and the evaluator disagree on, in words; empty when they agree."""
+    problems: list[str] = []
+    once = Driver(world.program)
+    once.decide(world.entries, world.until)
+    standing = once.standing
+    for name, driver in (("pieces", in_pieces(world)), ("steps", step_by_step(world))):
+        if driver.events != once.events:
+            problems.append(f"events differ between one go and {name}")
+            problems += unequal([told(e) for e in once.events], [told(e) for e in driver.events])
+        if encode_standing(driver.standing) != encode_standing(standing):
+            problems.append(f"standings differ between one go and {name}")
+            problems += fields(standing, driver.standing)
+    if [e.seq for e in once.events] != list(range(1, len(once.events) + 1)):
+        problems.append(f"seq has gaps: {[e.seq for e in once.events]}")
+    outcome = evaluate(world.program, world.entries, world.until)
+    problems += unequal(outcome.told, [told(e) for e in once.events])
+    return problems + state(outcome, standing)
+
+
+def unequal(expected: list[Told], found: list[Told]) -> list[str]:
+    for number, (one, other) in enumerate(zip(expected, found, strict=False), 1):
+        if one != other:
+            parts = [
+                f"{name} {getattr(one, name)!r} != {getattr(other, name)!r}"
+                for name in Told.__annotations__
+                if getattr(one, name) != getattr(other, name)
+            ]
+            return [f"event {number}: {one.kind} {one.at}: expected != engine: {'; '.join(parts)}"]
+    if len(expected) != len(found):
+        longer = expected if len(expected) > len(found) else found
+        more = longer[min(len(expected), len(found))]
+        who = "the engine does not tell" if longer is expected else "only the engine tells"
+        return [f"{who} {more}"]
+    return []
+
+
+def fields(one: Standing, other: Standing) -> list[str]:
+    names = Standing.__struct_fields__
+    return [
+        f"  {name}: {getattr(one, name)!r} != {getattr(other, name)!r}"
+        for name in names
+        if getattr(one, name) != getattr(other, name)
+    ]
+
+
+def state(outcome: Outcome, standing: Standing) -> list[str]:
+    account = outcome.account
+    lots: dict[int, int] = {}
+    for expires, points in account.lots:
+        lots[expires] = lots.get(expires, 0) + points
+    ours = {
+        "tier": outcome.tier, "held": outcome.held, "since": outcome.since,
+        "started_at": outcome.started_at, "ends_at": outcome.ends_at,
+        "grace_until": outcome.grace_until, "waiting": outcome.waiting,
+        "joined_at": outcome.joined_at, "balance": account.balance, "debt": account.debt,
+        "pending": sum(w.points for w in account.pending), "earned": account.earned,
+        "spent": account.spent, "expired": account.expired,
+        "lots": sorted(lots.items()),
+    }  # fmt: skip
+    theirs = {
+        **{name: getattr(standing, name) for name in ours if hasattr(standing, name)},
+        "pending": standing.points_pending,
+        "lots": [(FOREVER if x is None else x, p) for x, p in standing.lots],
+    }
+    return [
+        f"{name}: {value!r} != {theirs[name]!r}"
+        for name, value in ours.items()
+        if value != theirs[name]
+    ]

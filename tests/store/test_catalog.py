@@ -1,0 +1,267 @@
+"""The small tables: written once, seen by every process, and sealed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from tierline.engine.ladder import Tier
+from tierline.engine.policy import Policy, Rules
+from tierline.errors import Conflict, Invalid, NotFound
+from tierline.store import keys
+from tierline.store.catalog import Catalog
+from tierline.store.database import Database
+from tierline.store.programs import NewVersion
+from tierline.store.projects import NewProject, ProjectChange
+from tierline.store.secrets import SecretBox, SecretKeyWrong
+
+NOW = 1_700_000_000_000
+BOX = SecretBox(bytes(32))
+
+
+def rules(name: str = "Club", *bounds: int) -> Rules:
+    tiers = tuple(Tier(f"t{i}", f"Tier {i}", from_=low) for i, low in enumerate(bounds or (0,)))
+    return Rules(name, Policy(tiers))
+
+
+async def catalog_with_project(database: Database) -> tuple[Catalog, int]:
+    catalog = await Catalog.open(database, BOX)
+    project = await catalog.add_project(NewProject("Shop"), NOW)
+    return catalog, project.number
+
+
+async def test_a_project_is_found_by_id_and_by_name(database: Database) -> None:
+    """What the command line calls `--project P` may be either."""
+    catalog, number = await catalog_with_project(database)
+    project = catalog.project(number)
+
+    assert catalog.find_project(project.id) == project
+    assert catalog.find_project("Shop") == project
+    assert catalog.find_project("other") is None
+
+
+@pytest.mark.parametrize(
+    ("field", "new"),
+    [
+        ("time_zone", NewProject("A", time_zone="Mars/Olympus")),
+        ("currency", NewProject("A", currency="Euro")),
+        ("name", NewProject("  ")),
+        ("id", NewProject("A", id="no spaces")),
+    ],
+)
+async def test_a_bad_project_names_the_field(
+    database: Database, field: str, new: NewProject
+) -> None:
+    """Nothing of it is written."""
+    catalog = await Catalog.open(database, BOX)
+
+    with pytest.raises(Invalid) as refused:
+        await catalog.add_project(new, NOW)
+
+    assert refused.value.path == field
+    assert catalog.projects() == ()
+
+
+async def test_a_taken_project_id_is_refused(database: Database) -> None:
+    """Imported ids are kept, so they may clash."""
+    catalog = await Catalog.open(database, BOX)
+    await catalog.add_project(NewProject("A", id="proj_1"), NOW)
+
+    with pytest.raises(Conflict):
+        await catalog.add_project(NewProject("B", id="proj_1"), NOW)
+
+
+async def test_a_sandbox_clock_moves_forward_only(database: Database) -> None:
+    """And a project on wall time has none to move."""
+    catalog, wall = await catalog_with_project(database)
+    sandbox = (await catalog.add_project(NewProject("S", clock=1000), NOW)).number
+
+    await catalog.move_clock(sandbox, 2000)
+
+    assert (catalog.now(sandbox, NOW), catalog.now(wall, NOW)) == (2000, NOW)
+    for project, to in ((sandbox, 1999), (wall, NOW + 1)):
+        with pytest.raises(Conflict):
+            await catalog.move_clock(project, to)
+
+
+async def test_another_process_sees_a_change_after_a_refresh(database: Database) -> None:
+    """A refresh without news reads one row and says so."""
+    ours = await Catalog.open(database, BOX)
+    theirs = await Catalog.open(database, BOX)
+    heard: list[int] = []
+    theirs.on_change(lambda: heard.append(theirs.revision))
+
+    project = await ours.add_project(NewProject("Shop"), NOW)
+
+    assert await theirs.refresh()
+    assert theirs.projects() == (project,)
+    assert not await theirs.refresh()
+    assert heard == [ours.revision]
+
+
+async def test_a_key_is_stored_as_a_hash_and_shown_once(database: Database) -> None:
+    """The table holds nothing that opens a door."""
+    catalog, number = await catalog_with_project(database)
+    shown = await catalog.add_key(number, "native", ("read_customers",), "", NOW)
+    row = await database.pool.fetchrow("SELECT * FROM api_key")
+    found = catalog.key(keys.bearer_lookup(shown["key"]))
+
+    assert found is not None
+    assert keys.matches(found, shown["key"])
+    assert not keys.matches(found, shown["key"][:-1] + "x")
+    assert found.scopes == {"read_customers"}
+    assert row is not None
+    assert shown["key"] not in str(dict(row))
+
+
+async def test_vendor_keys_share_the_projects_signing_secret(database: Database) -> None:
+    """A vendor with one webhook secret per project keeps the first; only new tokens are new."""
+    catalog, number = await catalog_with_project(database)
+    first = await catalog.add_key(number, "voucherify", (), "", NOW)
+    again = await catalog.add_key(number, "voucherify", (), "", NOW)
+    lion = await catalog.add_key(number, "loyaltylion", (), "", NOW)
+
+    assert first["webhook_secret"] == again["webhook_secret"]
+    assert first["app_token"] != again["app_token"]
+    assert catalog.project_secrets(number) == {
+        "voucherify.webhook_secret": first["webhook_secret"],
+        "loyaltylion.site_token": lion["site_token"],
+        "loyaltylion.site_secret": lion["site_secret"],
+    }
+    site = catalog.key(lion["site_token"])
+    assert site is not None
+    assert site.kind == "loyaltylion.site"
+
+
+async def test_a_disabled_key_opens_none_of_its_doors(database: Database) -> None:
+    """Voucherify's management pair goes with its application's."""
+    catalog, number = await catalog_with_project(database)
+    shown = await catalog.add_key(number, "voucherify", (), "", NOW)
+
+    await catalog.disable_key(shown["id"], NOW + 1)
+
+    assert catalog.key(shown["app_id"]) is None
+    assert catalog.key(shown["management_id"]) is None
+    with pytest.raises(NotFound):
+        await catalog.disable_key("key_none", NOW)
+
+
+async def test_an_unknown_scope_is_refused(database: Database) -> None:
+    """With the ones that there are."""
+    catalog, number = await catalog_with_project(database)
+
+    with pytest.raises(Invalid, match="read_customers"):
+        await catalog.add_key(number, "native", ("read_everything",), "", NOW)
+
+
+async def test_a_version_is_made_only_when_the_rules_differ(database: Database) -> None:
+    """The same PUT twice is one version."""
+    catalog, number = await catalog_with_project(database)
+    first = await catalog.put_program(number, "club", NewVersion(rules(), "{}"), NOW)
+    same = await catalog.put_program(number, "club", NewVersion(rules(), "{}"), NOW + 5)
+    other = await catalog.put_program(number, "club", NewVersion(rules("Gold"), "{}"), NOW + 9)
+    _, program = await catalog.need_program(number, "club")
+
+    assert [put.version for put in (first, same, other)] == [1, 1, 2]
+    assert [put.made for put in (first, same, other)] == [True, False, True]
+    assert [v.effective_at for v in program.versions] == [NOW, NOW + 9]
+    assert program.version(NOW + 8).rules.name == "Club"
+
+
+async def test_rules_never_change_the_past(database: Database) -> None:
+    """A version is effective now or later."""
+    catalog, number = await catalog_with_project(database)
+
+    with pytest.raises(Invalid, match="now"):
+        await catalog.put_program(number, "club", NewVersion(rules(), "{}", NOW - 1), NOW)
+
+
+async def test_a_scheduled_version_is_dropped_only_on_purpose(database: Database) -> None:
+    """Else a small mend today would silently undo next year's rules."""
+    catalog, number = await catalog_with_project(database)
+    await catalog.put_program(number, "club", NewVersion(rules("A"), "{}"), NOW)
+    await catalog.put_program(number, "club", NewVersion(rules("B"), "{}", NOW + 100), NOW)
+
+    with pytest.raises(Conflict, match="Version 2 is scheduled"):
+        await catalog.put_program(number, "club", NewVersion(rules("C"), "{}"), NOW + 1)
+    on_purpose = NewVersion(rules("C"), "{}", supersede=True)
+    await catalog.put_program(number, "club", on_purpose, NOW + 1)
+    _, program = await catalog.need_program(number, "club")
+
+    assert program.version(NOW + 200).rules.name == "C"
+
+
+async def test_a_version_that_a_transaction_saw_is_read(database: Database) -> None:
+    """A cache that is behind cannot make a batch judge by old rules."""
+    ours, number = await catalog_with_project(database)
+    await ours.put_program(number, "club", NewVersion(rules("A"), "{}"), NOW)
+    theirs = await Catalog.open(database, BOX)
+    program_number, _ = await theirs.need_program(number, "club")
+    await ours.put_program(number, "club", NewVersion(rules("B"), "{}"), NOW + 1)
+
+    program = await theirs.program_numbered(program_number, latest=2)
+
+    assert [v.rules.name for v in program.versions] == ["A", "B"]
+
+
+async def test_programs_made_at_once_get_different_numbers(database: Database) -> None:
+    """Changes of small tables stand in one line."""
+    catalog, number = await catalog_with_project(database)
+    new = NewVersion(rules(), "{}")
+    puts = await asyncio.gather(*(catalog.put_program(number, f"p{i}", new, NOW) for i in range(8)))
+
+    assert len({put.program for put in puts}) == 8
+
+
+async def test_an_endpoint_is_changed_at_the_revision_that_was_read(database: Database) -> None:
+    """Who changes it on top of somebody else's change is told so."""
+    catalog, number = await catalog_with_project(database)
+    made = await catalog.add_endpoint(number, "ep_1", "{}", b"secret", NOW, NOW)
+    changed = await catalog.change_endpoint(made.number, now=NOW + 1, state="paused")
+
+    assert changed is not None
+    assert (changed.state, changed.secrets) == ("paused", b"secret")
+    assert changed.revision > made.revision
+    with pytest.raises(Conflict):
+        await catalog.change_endpoint(made.number, now=NOW + 2, body="{ }", expected=made.revision)
+
+
+async def test_a_deleted_endpoint_is_gone(database: Database) -> None:
+    """Its row stays, so that its number and id are never used again."""
+    catalog, number = await catalog_with_project(database)
+    made = await catalog.add_endpoint(number, "ep_1", "{}", b"secret", NOW, NOW)
+
+    assert await catalog.change_endpoint(made.number, now=NOW, state="deleted") is None
+    assert catalog.endpoints() == ()
+    with pytest.raises(NotFound):
+        await catalog.change_endpoint(made.number, now=NOW, state="active")
+
+
+async def test_secrets_are_sealed_with_a_key_outside_the_database(database: Database) -> None:
+    """Another key opens nothing, and says so at start."""
+    catalog, number = await catalog_with_project(database)
+    await catalog.add_endpoint(number, "ep_1", "{}", b"whsec_of_ours", NOW, NOW)
+    stored = await database.pool.fetchval("SELECT secrets FROM endpoint")
+
+    assert b"whsec_of_ours" not in stored
+    with pytest.raises(SecretKeyWrong):
+        await Catalog.open(database, SecretBox(os.urandom(32)))
+
+
+async def test_the_zone_is_fixed_once_there_are_members(database: Database) -> None:
+    """Until then a newcomer may correct it."""
+    catalog, number = await catalog_with_project(database)
+    put = await catalog.put_program(number, "club", NewVersion(rules(), "{}"), NOW)
+    await catalog.change_project(number, ProjectChange(time_zone="Asia/Tokyo"))
+    await database.pool.execute(
+        """INSERT INTO member (shard, customer, program, standing, balance, entries, seq, clock,
+                               version) VALUES (1, 1, $1, ''::bytea, 0, 0, 0, 0, 1)""",
+        put.program,
+    )
+
+    assert catalog.project(number).time_zone == "Asia/Tokyo"
+    with pytest.raises(Conflict) as refused:
+        await catalog.change_project(number, ProjectChange(time_zone="UTC"))
+    assert refused.value.path == "time_zone"
