@@ -101,7 +101,7 @@ def random_window(chance: Random) -> Json:
     return chance.choice(
         (
             {"type": "instant"}, {"type": "instant"},
-            {"type": "since", "anchor": "join"}, {"type": "since", "anchor": "tier_start"},
+            {"type": "since", "anchor": "join"},
             {"type": "since", "anchor": "2023-06-01"},
             {"type": "rolling", "length": "P1M"}, {"type": "rolling", "length": "P45D"},
             {"type": "rolling", "length": "P12M"},
@@ -113,7 +113,6 @@ def random_window(chance: Random) -> Json:
             {"type": "cycle", "length": "P60D"},
             {"type": "cycle", "length": "P6M", "anchor": "2020-02-29"},
             {"type": "cycle", "length": "P3M", "anchor": "attribute:renewal"},
-            {"type": "cycle", "length": "P2M", "anchor": "tier_start"},
         )
     )  # fmt: skip
 
@@ -223,6 +222,8 @@ def random_policy(chance: Random) -> Json:
         "corrections": chance.choice(("forward", "forward", "retroactive", "protect")),
         "tell_grace": chance.random() < 0.8,
     }
+    if policy["window"]["type"] not in ("calendar", "cycle"):
+        policy["start"] = {"when": "immediate"}
     if chance.random() < 0.1:
         policy["start"] = {"when": "after", "after": chance.choice(("P1D", "P20D"))}
     if chance.random() < 0.3:
@@ -310,7 +311,7 @@ class Story:
         kind = self.chance.choices(
             ("earn", "order", "custom", "adjust", "redeem", "reverse", "attribute", "override",
              "release", "approve", "transfer", "leave", "opening"),
-            (20, 20, 8, 4, 12, 10, 4, 6, 2, 3, 3, 1, 1),
+            (20, 20, 8, 4, 12, 10, 4, 6, 2, 3, 3, 0, 1),
         )[0]  # fmt: skip
         if kind in ("earn", "order", "custom"):
             self.collect(kind)  # type: ignore[arg-type]

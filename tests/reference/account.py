@@ -155,7 +155,6 @@ class Ledger:
     def _record(self, account: Account, entry: Entry, at: Position) -> None:
         detail = entry.detail
         if entry.kind == "leave":
-            account.pending = []
             account.facts = []
             return
         if detail and detail.origin and entry.kind in ("refund", "void"):

@@ -139,9 +139,6 @@ class Evaluator(Judgement):
 
     # -- overrides ---------------------------------------------------------------------------
 
-    def active(self, t: int) -> list[Override]:
-        return [o for o in self.overrides if o.starts_at <= t and (o.until is None or t < o.until)]
-
     def turn_overrides(self, t: int) -> None:
         """Overrides that begin or end now."""
         for override in [o for o in self.overrides if o.until == t and o.starts_at < t]:
@@ -151,7 +148,6 @@ class Evaluator(Judgement):
 
     def end_override(self, override: Override, entry: int | None) -> None:
         t = self.position[0]
-        shown = self.shown
         self.overrides = [o for o in self.overrides if o is not override]
         if override.starts_at > t:
             return
@@ -160,8 +156,9 @@ class Evaluator(Judgement):
             if not self.on_hold:
                 self.judge("override", "on_activity", entry)
         elif override.then == "start_term" and not self.on_hold:
-            if shown is not None and self.rank(shown) >= 0:
-                self.grant(shown, "override", entry)
+            tier = self.asserted(override, self.held)
+            if tier is not None:
+                self.grant(tier, "override", entry)
             else:
                 self.lose("override", entry)
         elif override.kind == "pin" and not self.on_hold:
@@ -170,7 +167,7 @@ class Evaluator(Judgement):
 
     def hold_clock(self, t: int) -> None:
         """A hold freezes the term's clock; its end moves the term's end by as long as it took."""
-        holding = any(o.kind == "hold" for o in self.active(t))
+        holding = any(o.kind == "hold" for o in self.active())
         if holding and self.hold_since is None:
             self.hold_since = t
         elif not holding and self.hold_since is not None:
@@ -229,6 +226,7 @@ class Evaluator(Judgement):
             if entry.kind != "enrol":
                 return
             self.joined = entry.occurred_at
+            self.began = self.position
         if entry.kind == "enrol":
             if detail and detail.implied:
                 return  # the activity that implied it judges

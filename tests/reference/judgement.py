@@ -132,7 +132,8 @@ class Judgement:
 
     def lose(self, cause: str, entry: int | None) -> None:
         """No tier is held any more."""
-        self.held = self.started_at = self.ends_at = self.grace_until = self.began = None
+        self.held = self.started_at = self.ends_at = self.grace_until = None
+        self.began = self.position
         self.told = False
         self.show(cause, entry)
 
@@ -147,20 +148,27 @@ class Judgement:
 
     # -- telling -------------------------------------------------------------------------------
 
+    def active(self) -> list[Override]:
+        """The overrides in force now, in the order in which they were made."""
+        t = self.now
+        found = [o for o in self.overrides if o.starts_at <= t and (o.until is None or t < o.until)]
+        return sorted(found, key=lambda o: o.id)
+
+    def asserted(self, o: Override, tier: str | None) -> str | None:
+        """What one override makes of a tier."""
+        if o.kind == "hold":
+            return self.shown
+        if o.kind == "floor":
+            return o.tier if self.rank(tier) < self.rank(o.tier) else tier
+        if o.kind == "cap":
+            return o.tier if self.rank(tier) > self.rank(o.tier) else tier
+        return o.tier if self.rank(o.tier) >= 0 else None
+
     def override(self, held: str | None) -> str | None:
         tier = held
-        for o in sorted(self.overrides, key=lambda o: o.id):
-            if not (o.starts_at <= self.now and (o.until is None or self.now < o.until)):
-                continue
-            if o.kind == "hold":
-                tier = self.shown
-            elif (
-                o.kind == "pin"
-                or (o.kind == "floor" and self.rank(tier) < self.rank(o.tier))
-                or (o.kind == "cap" and self.rank(tier) > self.rank(o.tier))
-            ):
-                tier = o.tier
-        return tier if self.rank(tier) >= 0 else None
+        for override in self.active():
+            tier = self.asserted(override, tier)
+        return tier
 
     def show(self, cause: str, entry: int | None = None) -> None:
         """Tells the difference between what the world saw and what it sees now."""
@@ -213,10 +221,16 @@ class Judgement:
         )
 
     def expires(self) -> int | None:
+        """When the tier that is shown ends, as far as is known."""
         if self.shown is None:
             return None
-        if self.shown != self.held:
-            return min((o.until for o in self.overrides if o.until is not None), default=None)
+        tier, until, decided = self.held, None, False
+        for override in self.active():
+            changed = self.asserted(override, tier)
+            if override.kind == "pin" or changed != tier:
+                tier, until, decided = changed, override.until, True
+        if decided:
+            return until
         return self.grace_until if self.grace_until is not None else self.ends_at
 
     # -- judging ---------------------------------------------------------------------------------
@@ -434,17 +448,15 @@ class Judgement:
             self.grant(self.tiers[target].id, cause, entry, end=end, by_window=mine)
 
     def rejudge(self, cause: str, entry: int | None) -> None:
-        """As at a term's end, but nothing is renewed: the best tier, up or down, a fresh term."""
+        """The best tier, up or down, as at a term's end, with a fresh term; nothing is renewed."""
         if self.held is None:
-            best = self.sight().qualified(None, self.reached)
-            if best >= 0:
-                self.grant(self.tiers[best].id, cause, entry)
-            return
-        best, end, windows = self.final()
-        if best >= self.rank(self.held):
-            self.grant(self.tiers[best].id, cause, entry, end=end, by_window=windows)
+            best, end, windows = self.sight().qualified(None, self.reached), None, False
         else:
-            self.lapse(best, end, cause, entry)
+            best, end, windows = self.final()
+        if best >= 0:
+            self.grant(self.tiers[best].id, cause, entry, end=end, by_window=windows)
+        elif self.held is not None:
+            self.lose(cause, entry)
 
     def begin_waiting(self) -> None:
         """The instant for which a tier was waiting."""

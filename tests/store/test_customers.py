@@ -40,9 +40,9 @@ async def test_a_batch_of_new_customers_is_made_in_one_shard(database: Database)
     everybody = [customers.bare(name, NOW) for name in names]
     async with database.pool.acquire() as connection:
         async with connection.transaction():
-            await customers.create(connection, 1, project, first, NOW)
+            await customers.create(connection, 1, project, first)
         async with connection.transaction():
-            made = await customers.create(connection, 1, project, everybody, NOW)
+            made = await customers.create(connection, 1, project, everybody)
 
     assert set(made) == set(names)
     assert len({row.id for row in made.values()}) == len(names)

@@ -93,7 +93,7 @@ def test_other_packages_verify(secret: str) -> None:
 
     assert headers["webhook-signature"].count(" ") == 2
     assert standardwebhooks.Webhook(secret).verify(body.decode(), headers)["name"] == "Zoë"
-    assert svix.webhooks.Webhook(secret).verify(body.decode(), headers)["name"] == "Zoë"
+    svix.webhooks.Webhook(secret).verify(body, headers)  # raises where it does not
 
 
 def test_strangers_are_refused() -> None:
@@ -129,7 +129,7 @@ def test_without_secrets() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("secret", "starts with whsec_"),
+        ("my-own-text", "starts with whsec_"),
         ("whsec_!!!", "not base64"),
         ("whsec_c2hvcnQ=", "24 to 64 bytes in base64 after whsec_, not 5"),
         ("whsk_c2hvcnQ=", "32 or 64 bytes"),

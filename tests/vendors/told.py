@@ -27,7 +27,7 @@ PROJECT = Project(
 )
 ENDPOINT = EndpointFacts(id="end_1", url="https://example.com/hook")
 GOLD = {"id": "ltr_0e30613ad01f044516", "name": "Loyal gold", "points": {"from": 251, "to": 350}}
-LION = {
+LION: dict[str, Any] = {
     "boundary_mode": "spend",
     "membership": {"mode": "lifetime"},
     "tiers": [
@@ -87,8 +87,9 @@ def lion_told(name: str, kind: EventKind, tier_from: str, tier_to: str) -> Annou
     """The event that a LoyaltyLion seed shows; its customer's counters and fields imported."""
     sample = seed(name)["payload"]
     shown = sample["properties"]["customer"]
-    own = ("rewards_claimed", "properties", "birthday", "referral_id", "referred_by")
-    own += ("insights_segment", "referral_url")
+    own = (
+        "rewards_claimed properties birthday referral_id referred_by insights_segment referral_url"
+    )
     customer = Customer(
         id="cust_6932",
         source_id=shown["merchant_id"],
@@ -96,7 +97,7 @@ def lion_told(name: str, kind: EventKind, tier_from: str, tier_to: str) -> Annou
         email=shown["email"],
         created_at=parse_instant(shown["created_at"]),
         updated_at=parse_instant(shown["updated_at"]),
-        presentations={"loyaltylion": {key: shown[key] for key in own}},
+        presentations={"loyaltylion": {key: shown[key] for key in own.split()}},
     )
     at = parse_instant(sample["created_at"])
     view = View(

@@ -40,7 +40,7 @@ def decide(program: Program, standing: Standing, entries: Sequence[Entry], at: i
     seen: list[Entry] = []
     for entry in entries:
         walk.until(entry.recorded_at)
-        if walk.version.rules.policy.corrections == "retroactive" and _corrects(walk, entry):
+        if walk.version.policy.corrections == "retroactive" and _corrects(walk, entry):
             if not whole:
                 raise HistoryNeeded
             _correct(walk, [*seen, entry], entry)

@@ -22,7 +22,7 @@ def change_rules(walk: Walk) -> None:
         return
     walk.need_totals_of(new)
     walk.former, walk.version = walk.version, new
-    names = {tier.name: tier.id for tier in new.rules.policy.tiers}
+    names = {tier.name: tier.id for tier in new.policy.tiers}
 
     def kept(tier_id: str | None) -> str | None:
         """Tiers keep their identity by id, else by unchanged name."""
@@ -106,7 +106,7 @@ def begin_waiting(walk: Walk) -> None:
     """A tier that was waiting begins, if it is still earned."""
     if walk.waiting is None or walk.waiting[1] > walk.at or not _judged(walk):
         return
-    policy = walk.version.rules.policy
+    policy = walk.version.policy
     wanted = walk.version.rank.get(walk.waiting[0], -1)
     walk.waiting = None
     if policy.corrections == "protect":

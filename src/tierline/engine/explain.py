@@ -101,7 +101,7 @@ def explain(
     standing, events, known = standing_at(program, entries, at, known_at)
     walk = begin(program, standing)
     best = judge.qualified(walk) if standing.joined_at is not None else -1
-    tiers = walk.version.rules.policy.tiers
+    tiers = walk.version.policy.tiers
     waiting = standing.waiting
     return Explanation(
         at=format_instant(at),

@@ -99,7 +99,7 @@ def _current(walk: Walk, now: Standing) -> Current:
         since=now.since,
         expires_at=view.expires_at,
         last_valid_day=last_valid_day(walk.program, view.expires_at),
-        qualified_tier=walk.version.rules.policy.tiers[best].id if best >= 0 else None,
+        qualified_tier=walk.version.policy.tiers[best].id if best >= 0 else None,
         held_tier=now.held,
         grace_until=now.grace_until,
         manual=view.manual,
@@ -131,7 +131,7 @@ def _opportunities(walk: Walk) -> Iterator[Opportunity]:
         return
     shown = -1 if walk.tier is None else walk.version.rank.get(walk.tier, -1)
     facts = walk.facts()
-    for tier in walk.version.rules.policy.tiers[shown + 1 :]:
+    for tier in walk.version.policy.tiers[shown + 1 :]:
         if tier.hidden or tier.invitation:
             continue
         bounds = _bounds(tier, before=tier.id in walk.reached)
@@ -162,7 +162,7 @@ def _to_retain(walk: Walk) -> int | None:
 
 def _valid_until(walk: Walk) -> int | None:
     """From when the totals of today are wrong, because the window moved on."""
-    window = walk.version.rules.policy.window
+    window = walk.version.policy.window
     span = window.span(walk.today, walk.anchors())
     if span is not None:
         return walk.zone.start(span[1])

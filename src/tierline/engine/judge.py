@@ -29,7 +29,7 @@ def qualified(walk: Walk, day: int | None = None) -> int:
     With `day`, judged on the totals of the windows that hold that day: the final sums of a window
     that has closed.
     """
-    tiers = walk.version.rules.policy.tiers
+    tiers = walk.version.policy.tiers
     thresholds = walk.version.thresholds
     if thresholds is not None:
         value = walk.value(None, day)
@@ -51,7 +51,7 @@ def qualified(walk: Walk, day: int | None = None) -> int:
 def qualified_lately(walk: Walk) -> int:
     """As `qualified`, but a window that has only begun does not count against the member: in
     calendar and cycle windows the last full one speaks too (settled: grace)."""
-    window = walk.version.rules.policy.window
+    window = walk.version.policy.window
     now = qualified(walk)
     if not isinstance(window, Calendar | Cycle):
         return now
@@ -63,10 +63,7 @@ def qualified_lately(walk: Walk) -> int:
 
 def turn_matters(walk: Walk) -> bool:
     """Whether a window's turn can change anything for this member."""
-    version = walk.version
-    if not version.turning:
-        return False
-    policy = version.rules.policy
+    policy = walk.version.policy
     if "at_window_end" in (policy.assessment.up, policy.assessment.down):
         return True
     if walk.held is None:
@@ -83,7 +80,7 @@ def turn_matters(walk: Walk) -> bool:
 
 
 def term_of(walk: Walk, rank: int | None = None) -> Term:
-    policy = walk.version.rules.policy
+    policy = walk.version.policy
     at = walk.rank if rank is None else rank
     own = policy.tiers[at].term if at >= 0 else None
     return policy.term if own is None else own
@@ -91,7 +88,7 @@ def term_of(walk: Walk, rank: int | None = None) -> Term:
 
 def end_for(walk: Walk, rank: int, day: int) -> int | None:
     """The end (exclusive instant) of a term of this tier that starts on a civil day."""
-    policy = walk.version.rules.policy
+    policy = walk.version.policy
     term = term_of(walk, rank)
     if isinstance(term, Duration) and term.clock == "drop":
         return None
@@ -105,7 +102,7 @@ def end_for(walk: Walk, rank: int, day: int) -> int | None:
 
 def grant(walk: Walk, rank: int, ends_at: int | None, *, start: int | None = None) -> None:
     """Hold this tier from now (or `start`) on, in a fresh term."""
-    tier = walk.version.rules.policy.tiers[rank]
+    tier = walk.version.policy.tiers[rank]
     if tier.id != walk.held:
         for key in walk.sums:
             if "@tier" in key:
@@ -149,7 +146,7 @@ def judge(walk: Walk, cause: Cause, *, turn: bool = False) -> None:
 
 
 def _may_rise(walk: Walk, *, turn: bool) -> bool:
-    match walk.version.rules.policy.assessment.up:
+    match walk.version.policy.assessment.up:
         case "on_activity":
             return True
         case "at_window_end":
@@ -159,7 +156,7 @@ def _may_rise(walk: Walk, *, turn: bool) -> bool:
 
 
 def _rise(walk: Walk, best: int) -> None:
-    policy = walk.version.rules.policy
+    policy = walk.version.policy
     if policy.start.when == "immediate":
         grant_now(walk, best)
         return
@@ -168,7 +165,7 @@ def _rise(walk: Walk, best: int) -> None:
 
 def _wait(walk: Walk, rank: int) -> None:
     """Note a tier that is earned and begins later; a better one replaces it."""
-    policy = walk.version.rules.policy
+    policy = walk.version.policy
     if walk.waiting is not None and walk.version.rank.get(walk.waiting[0], -1) >= rank:
         return
     if policy.start.when == "next_window":
@@ -184,7 +181,7 @@ def _wait(walk: Walk, rank: int) -> None:
 
 def _keep(walk: Walk, held: int) -> None:
     """Still earned: ends that may move later do, never earlier."""
-    policy = walk.version.rules.policy
+    policy = walk.version.policy
     term = term_of(walk)
     if isinstance(term, WhileQualified):
         walk.ends_at, walk.grace_until, walk.told = None, None, False
@@ -202,7 +199,7 @@ def _keep(walk: Walk, held: int) -> None:
 
 def _sink(walk: Walk, best: int, cause: Cause, *, turn: bool) -> None:
     """No longer earned: fall, or say that the rules keep the tier."""
-    policy = walk.version.rules.policy
+    policy = walk.version.policy
     term = term_of(walk)
     if isinstance(term, WhileQualified):
         if policy.assessment.down == "on_activity" or (
@@ -218,7 +215,7 @@ def _sink(walk: Walk, best: int, cause: Cause, *, turn: bool) -> None:
 
 
 def _fall_at_once(walk: Walk, best: int, cause: Cause) -> None:
-    stay = walk.version.rules.policy.lapse.min_stay
+    stay = walk.version.policy.lapse.min_stay
     if walk.grace_until is not None or walk.started_at is None:
         return
     if stay is not None:
@@ -235,7 +232,7 @@ def tell_grace(walk: Walk) -> None:
     if walk.told:
         return
     walk.told = True
-    if walk.version.rules.policy.tell_grace and walk.tier == walk.held:
+    if walk.version.policy.tell_grace and walk.tier == walk.held:
         walk.emit(walk.tier, walk.tier, "grace", renewed=True)
 
 
@@ -268,7 +265,7 @@ def renewal(walk: Walk) -> tuple[int, int | None]:
     Where terms follow windows: the best of all windows whose own end reaches beyond now (settled:
     at expiry under POINTS_IN_PERIOD). Elsewhere: what the member qualifies for now.
     """
-    policy = walk.version.rules.policy
+    policy = walk.version.policy
     if not isinstance(term_of(walk), WindowEnd) or not isinstance(policy.window, Calendar | Cycle):
         best = qualified(walk)
         if best < 0:
@@ -279,7 +276,7 @@ def renewal(walk: Walk) -> tuple[int, int | None]:
 
 
 def _best_window(walk: Walk, window: Calendar | Cycle) -> tuple[int, int | None]:
-    waits = walk.version.rules.policy.start.when == "next_window"
+    waits = walk.version.policy.start.when == "next_window"
     anchors = walk.anchors()
     span = window.span(walk.today, anchors)
     best: tuple[int, float, int | None] = (-1, 0, None)
@@ -302,7 +299,7 @@ def _best_window(walk: Walk, window: Calendar | Cycle) -> tuple[int, int | None]
 
 def _renewal_day(walk: Walk) -> int:
     """The day from which a renewed term is counted."""
-    if walk.version.rules.policy.renewal.basis == "now" or walk.ends_at is None:
+    if walk.version.policy.renewal.basis == "now" or walk.ends_at is None:
         return walk.today
     return min(walk.zone.day(walk.ends_at), walk.today)
 
@@ -318,7 +315,7 @@ def renew(walk: Walk, rank: int, ends_at: int | None, cause: Cause) -> None:
 
 def lapse(walk: Walk, best: int, ends_at: int | None, cause: Cause) -> None:
     """The tier is no longer earned and its time is over: grace first, then the lapse rule."""
-    policy = walk.version.rules.policy
+    policy = walk.version.policy
     held, was = walk.rank, walk.held
     rule = policy.tiers[held].lapse or policy.lapse.then
     if policy.lapse.grace is not None and walk.grace_until is None:
@@ -352,7 +349,7 @@ def lapse(walk: Walk, best: int, ends_at: int | None, cause: Cause) -> None:
 
 def _step_below(version: Version, rank: int) -> int:
     """The next lower tier that anybody can be in."""
-    tiers = version.rules.policy.tiers
+    tiers = version.policy.tiers
     steps = (r for r in range(rank - 1, -1, -1) if not (tiers[r].hidden or tiers[r].invitation))
     return next(steps, -1)
 

@@ -172,6 +172,15 @@ class Known(Struct):
         return sum(points for _, points in self.lots) - self.debt
 
     @property
+    def expires_at(self) -> int | None:
+        """When the shown tier ends (exclusive); None: it has no end, or there is no tier."""
+        if self.tier is None:
+            return None
+        pins = (o for o in self.overrides if o.kind == "pin" and o.starts_at <= self.at)
+        pin = next(pins, None)
+        return pin.until if pin is not None else self.grace_until or self.ends_at
+
+    @property
     def points_pending(self) -> int:
         return sum(p.points for p in self.pending)
 

@@ -96,9 +96,13 @@ class Version(Struct, frozen=True, dict=True):
     on_change: OnChange = "next_assessment"
 
     @cached_property
+    def policy(self) -> Policy:
+        return self.rules.policy
+
+    @cached_property
     def rank(self) -> dict[str, int]:
         """Tier id -> 0 for the lowest. No tier is -1."""
-        return {tier.id: i for i, tier in enumerate(self.rules.policy.tiers)}
+        return {tier.id: i for i, tier in enumerate(self.policy.tiers)}
 
     @cached_property
     def thresholds(self) -> tuple[int, ...] | None:
@@ -107,7 +111,7 @@ class Version(Struct, frozen=True, dict=True):
         None where any tier has criteria, flags, or an upper bound above an open tier. A property
         test holds the search against asking every tier.
         """
-        tiers = self.rules.policy.tiers
+        tiers = self.policy.tiers
         bounded = [tier.to is not None for tier in tiers]
         plain = all(t.plain for t in tiers) and bounded == sorted(bounded, reverse=True)
         return tuple(tier.from_ or 0 for tier in tiers) if plain else None
@@ -115,7 +119,7 @@ class Version(Struct, frozen=True, dict=True):
     @cached_property
     def measures(self) -> dict[str | None, Measure]:
         """Every metric that criteria may ask for; None is the policy's own."""
-        policy = self.rules.policy
+        policy = self.policy
         named: dict[str | None, Measure] = {None: Measure(policy.metric, policy.window)}
         named.update(policy.measures)
         return named
@@ -136,18 +140,18 @@ class Version(Struct, frozen=True, dict=True):
     @cached_property
     def ages(self) -> frozenset[str]:
         """The lengths of membership that criteria ask for: time alone fulfils them."""
-        tiers = self.rules.policy.tiers
+        tiers = self.policy.tiers
         given = (c for t in tiers for c in (t.entry, t.retain, t.reentry) if c is not None)
         return frozenset(length for criterion in given for length in ages(criterion))
 
     @cached_property
     def remembers(self) -> bool:
         """Whether tiers once held matter: some tier has a re-entry criterion."""
-        return any(tier.reentry is not None for tier in self.rules.policy.tiers)
+        return any(tier.reentry is not None for tier in self.policy.tiers)
 
     def tier(self, tier_id: str | None) -> Tier | None:
         rank = self.rank.get(tier_id, -1) if tier_id is not None else -1
-        return self.rules.policy.tiers[rank] if rank >= 0 else None
+        return self.policy.tiers[rank] if rank >= 0 else None
 
 
 class Program(Struct, frozen=True, dict=True):
@@ -173,7 +177,7 @@ class Program(Struct, frozen=True, dict=True):
 
     def next_change(self, after: int) -> int | None:
         """When the rules change next, after an instant."""
-        if len(self.versions) == 1 or self.versions[-1].effective_at <= after:
+        if self.versions[-1].effective_at <= after:
             return None
         return min(v.effective_at for v in self.versions[1:] if v.effective_at > after)
 

@@ -173,6 +173,8 @@ class Walk(Known, kw_only=True):
     def overridden(self, held: str | None) -> str | None:
         """The tier that the world sees when the rules alone grant `held`."""
         ranks = self.version.rank
+        if not self.overrides:
+            return held if held in ranks else None
         rank = -1 if held is None else ranks.get(held, -1)
         for override in self.active():
             wanted = -1 if override.tier is None else ranks.get(override.tier, -1)
@@ -185,7 +187,7 @@ class Walk(Known, kw_only=True):
                     rank = min(rank, wanted)
                 case "hold":
                     pass
-        return self.version.rules.policy.tiers[rank].id if rank >= 0 else None
+        return self.version.policy.tiers[rank].id if rank >= 0 else None
 
     def show(self, cause: Cause) -> bool:
         """Announce the difference between what the world saw and what it sees now."""
@@ -243,33 +245,38 @@ class Walk(Known, kw_only=True):
 
     def next_due(self) -> int | None:
         """When time next has work: the earliest of everything that waits for an instant."""
-        now = self.at
         ahead = [p.available_at for p in self.pending if p.available_at is not None]
         if self.lots and self.lots[0][0] is not None:
             ahead.append(self.lots[0][0])
         for override in self.overrides:
-            if override.starts_at > now:
+            if override.starts_at > self.at:
                 ahead.append(override.starts_at)
             elif override.until is not None:
                 ahead.append(override.until)
-        if self.joined_at is not None and not self.frozen:
-            if self.waiting is not None:
-                ahead.append(self.waiting[1])
-            end = self.grace_until or self.ends_at
-            if end is not None:
-                ahead.append(end)
-            ahead.extend(self._ages())
-        self.turn_at = self._next_turn()
-        if self.turn_at is not None:
-            ahead.append(self.turn_at)
-        change = self.program.next_change(now)
+        change = self.program.next_change(self.at)
         if change is not None:
             ahead.append(change)
+        self.turn_at = None
+        if self.joined_at is not None and self.hold_since is None:
+            ahead.extend(self._judgments_ahead())
         return min(ahead) if ahead else None
+
+    def _judgments_ahead(self) -> Iterator[int]:
+        if self.waiting is not None:
+            yield self.waiting[1]
+        end = self.grace_until or self.ends_at
+        if end is not None:
+            yield end
+        if self.version.turning:
+            self.turn_at = self._next_turn()
+            if self.turn_at is not None:
+                yield self.turn_at
+        if self.version.ages:
+            yield from self._ages()
 
     def _next_turn(self) -> int | None:
         """The first turn after now."""
-        if self.joined_at is None or self.frozen or not judge.turn_matters(self):
+        if not judge.turn_matters(self):
             return None
         turns = (self.turn(measure) for _, measure in self.version.turning)
         first = min((turn for turn in turns if turn is not None), default=None)
@@ -282,8 +289,6 @@ class Walk(Known, kw_only=True):
         return measure.window.next_turn(buckets, self.today, self.anchors())
 
     def _ages(self) -> list[int]:
-        if not self.version.ages:
-            return []
         join = self.anchors().join
         starts = (self.zone.start(calendar.add_period(join, age)) for age in self.version.ages)
         return [start for start in starts if start > self.at]
@@ -349,7 +354,7 @@ def kept_floor(version: Version, day: int, anchors: Anchors) -> int | None:
 
 def windows_kept(version: Version) -> int:
     """How many windows back a term end may still ask for."""
-    term = version.rules.policy.term
+    term = version.policy.term
     if not isinstance(term, WindowEnd):
         return 2
     months, days = calendar.parse_period(term.extend) if term.extend else (0, 0)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
+import structlog
 from msgspec import Struct
 
 from tierline.engine import ids
@@ -18,18 +19,20 @@ from tierline.engine.codec import decode_standing
 from tierline.engine.decide import HistoryNeeded
 from tierline.engine.model import Detail, Entry, Event, Standing
 from tierline.engine.policy import Program
-from tierline.errors import KeyReused, NotAMember, NotFound, TierlineError
+from tierline.errors import KeyReused, NotFound, TierlineError
 from tierline.ledger.commands import Answer, Command
+from tierline.ledger.drafts import joins
 from tierline.ledger.reversal import SPEAKING, Original
-from tierline.ledger.seat import Seat, first_answer, joins
+from tierline.ledger.seat import Seat, first_answer
 from tierline.store import customers
-from tierline.store.ledger import LedgerTx
+from tierline.store.ledger import CountDiffers, LedgerTx
 
 Outcome = Answer | TierlineError | int  # an int: the customer who lives in another shard
 
 _event_text = msgspec.json.Encoder().encode
 _read_detail = msgspec.json.Decoder(Detail).decode
 _NOBODY: Final = Standing()
+_log = structlog.get_logger("tierline.ledger")
 
 
 class Catalog(Protocol):
@@ -50,9 +53,7 @@ class Done(Struct, frozen=True):
 class Batch:
     """The work on one batch. Made anew for each attempt: an attempt leaves nothing behind."""
 
-    def __init__(
-        self, tx: LedgerTx, catalog: Catalog, shard: int, shards: int, wall: int
-    ) -> None:
+    def __init__(self, tx: LedgerTx, catalog: Catalog, shard: int, shards: int, wall: int) -> None:
         self.tx = tx
         self.catalog = catalog
         self.shard = shard
@@ -72,7 +73,7 @@ class Batch:
         if any(command.of is not None for command in commands):
             await self._find_originals()
         await self._decide()
-        events = await write(self.tx, self.catalog, self.shard, self.seats.values(), self.wall)
+        events = await write(self.tx, self.shard, self.seats.values(), self.wall)
         idle = [place for place in self._reserved if not self.seats[place].changed]
         if idle:
             await self.tx.unreserve(self.shard, idle)
@@ -113,9 +114,7 @@ class Batch:
 
     async def _meet(self, commands: Sequence[Command], numbers: Sequence[int]) -> None:
         """Customers without a membership here, unknown ones, and those of other shards."""
-        missing = [
-            i for i in range(len(commands)) if i not in self.work and i not in self.outcomes
-        ]
+        missing = [i for i in range(len(commands)) if i not in self.work and i not in self.outcomes]
         current = await self.tx.current(sorted({commands[i].program for i in missing}))
         known = {i: numbers[i] for i in missing if numbers[i]}
         named = [i for i in missing if not numbers[i]]
@@ -124,9 +123,13 @@ class Batch:
             found = await self.tx.resolve(self.shard, pairs)
             known |= {named[j]: customer for j, customer in found.items()}
         await self._admit(commands, known, current)
-        await self._create(
-            {i: commands[i] for i in named if i not in known}, current
-        )
+        await self._create({i: commands[i] for i in named if i not in known}, current)
+
+    def _may_enter(self, command: Command, program: Program, now: int) -> bool:
+        """Whether this command, as somebody's first, makes a member."""
+        if command.kind == "enrol":
+            return True
+        return program.version(now).rules.auto_join and joins(command)
 
     async def _admit(
         self, commands: Sequence[Command], known: dict[int, int], current: Current
@@ -149,47 +152,47 @@ class Batch:
             if j in receipts:
                 self.outcomes[i] = _repeated(command, tuple(receipts[j])[1:])
                 continue
-            seat = await self._empty_seat(place, current)
+            seat = await self._empty_seat(place, command, current)
             self.work[i] = (seat, command)
-            if enters(command) and place not in entering:
+            if place not in entering and self._may_enter(command, seat.program, seat.now):
                 entering[place] = (*place, seat.clock, seat.program.versions[-1].number)
         if entering:
             await self.tx.reserve(self.shard, [entering[place] for place in sorted(entering)])
             self._reserved = list(entering)
             for place in entering:
-                self.seats[place].fresh = False
+                self.seats[place].fresh = False  # from here on the row is there
 
     async def _create(self, unknown: dict[int, Command], current: Current) -> None:
         """Customers whom nobody knew, where their first command may enrol them."""
-        wanted: dict[int, dict[str, int]] = {}  # project -> name -> a seat is wanted
-        for i, command in unknown.items():
-            program = await self._program(command.program, current[command.program][0])
-            now = self._now(current[command.program][1])
-            may = command.kind == "enrol" or program.version(now).rules.auto_join
-            if may and enters(command):
+        wanted: dict[int, dict[str, int]] = {}  # project -> name -> when
+        for command in unknown.values():
+            latest, clock = current[command.program]
+            program, now = await self._program(command.program, latest), self._now(clock)
+            if self._may_enter(command, program, now):
                 wanted.setdefault(command.project, {})[command.customer] = now
         made: dict[tuple[int, str], int] = {}
-        for project in sorted(wanted):
-            rows = [customers.bare(name, now) for name, now in sorted(wanted[project].items())]
+        for project, names in sorted(wanted.items()):
+            rows = [customers.bare(name, names[name]) for name in sorted(names)]
             found = await customers.create(
-                self.tx.connection, self.shard, self.catalog.project(project), rows, self.wall
+                self.tx.connection, self.shard, self.catalog.project(project), rows
             )
+            if len(found) < len(names):
+                raise CountDiffers("create")  # renamed in between: the next attempt finds them
             made |= {(project, name): row.id for name, row in found.items()}
         for i, command in unknown.items():
-            # Somebody who is not made here is nobody: the seat only words the refusal.
+            # Who is not made here is nobody: the seat only words the refusal.
             customer = made.get((command.project, command.customer), -1 - i)
-            self.work[i] = (await self._empty_seat((customer, command.program), current), command)
+            seat = await self._empty_seat((customer, command.program), command, current)
+            self.work[i] = (seat, command)
 
-    async def _empty_seat(self, place: tuple[int, int], current: Current) -> Seat:
+    async def _empty_seat(self, place: tuple[int, int], command: Command, current: Current) -> Seat:
         seat = self.seats.get(place)
         if seat is None:
-            latest, clock = current[place[1]]
-            program = await self._program(place[1], latest)
-            seat = Seat(*place, program, _NOBODY, self._now(clock))
+            latest, clock = current[command.program]
+            program = await self._program(command.program, latest)
+            seat = self.seats[place] = Seat(*place, program, _NOBODY, self._now(clock))
             seat.fresh = True
-            if clock is not None:
-                seat.clock = self._clock_number(place[1])
-            self.seats[place] = seat
+            seat.clock = 0 if clock is None else command.project
         return seat
 
     def _now(self, clock: int | None) -> int:
@@ -232,11 +235,77 @@ class Batch:
                 continue
             try:
                 answer = seat.take(i, command)
+            except HistoryNeeded:
+                raise
             except TierlineError as refused:
                 self.outcomes[i] = refused
+            except Exception as fault:  # noqa: BLE001
+                # A fault of ours met by one command: it alone fails, and leaves nothing.
+                _log.exception("command_failed", key=command.key, kind=command.kind)
+                self.outcomes[i] = TierlineError(cause=repr(fault))
             else:
                 self.outcomes[i] = answer
                 answered[command.key] = (command, answer)
+
+
+async def write(tx: LedgerTx, shard: int, seats: Iterable[Seat], wall: int) -> int:
+    """Write what was decided: entries, members, and last, under the head lock, the events in the
+    order in which they happened. Answers how many events there were."""
+    changed = sorted((s for s in seats if s.changed), key=lambda s: (s.customer, s.number))
+    if not changed:
+        return 0
+    entries = [row for seat in changed for row in seat.rows]
+    if entries:
+        await tx.add_entries(shard, entries)
+    known = [seat.member() for seat in changed if not seat.fresh]
+    if known:
+        await tx.update_members(shard, known)
+    fresh = [(*seat.member(), seat.clock) for seat in changed if seat.fresh]
+    if fresh:
+        await tx.add_members(shard, fresh)
+    told = [(order, seat, event) for seat in changed for order, event in seat.events]
+    if told:
+        told.sort(key=lambda t: (t[0], t[1].customer, t[1].number, t[2].seq))
+        after, recorded_at = await tx.raise_head(shard, len(told), wall)
+        rows = [event_row(seat, event, recorded_at) for _, seat, event in told]
+        await tx.add_events(shard, after, recorded_at, rows)
+    return len(told)
+
+
+def event_row(seat: Seat, event: Event, recorded_at: int) -> tuple[int, int, str, str, int]:
+    program = seat.program
+    id_ = ids.event_id(
+        program.project, program.id, seat.customer, event.seq, recorded_at, event.kind
+    )
+    return seat.number, seat.customer, id_, _event_text(event).decode(), seat.now
+
+
+def entry_of(row: Sequence[Any]) -> Entry:
+    """From (n, kind, occurred_at, recorded_at, points, amount, detail)."""
+    detail = row[6]
+    n, kind, occurred_at, recorded_at, points, amount = row[:6]
+    return Entry(
+        n,
+        kind,
+        occurred_at,
+        recorded_at,
+        points,
+        amount,
+        None if detail is None else _read_detail(detail),
+    )
+
+
+def _repeated(command: Command, receipt: Sequence[Any]) -> Answer | KeyReused:
+    n, digest, answer, points, amount = receipt
+    if digest != command.digest:
+        return KeyReused(key=command.key, path="key")
+    return first_answer(command.key, n, points, amount, answer)
+
+
+def _same(command: Command, first: Command, answer: Answer) -> Answer | KeyReused:
+    if first.digest != command.digest:
+        return KeyReused(key=command.key, path="key")
+    return msgspec.structs.replace(answer, repeated=True)
 
 
 Current = dict[int, tuple[int, int | None]]  # program -> newest version, its project's own clock

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tierline.store.catalog_sql import Session
 
 WATCH_SECONDS = 0.5
+SETTLE_MS = 200
 _DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 _log = structlog.get_logger("tierline.catalog")
 
@@ -291,7 +292,9 @@ class Catalog:
         owner = self._projects[project]
         async with self._change() as (connection, revision):
             clock = await connection.fetchval(Sql.project_clock, project)
-            stamp = Stamp(revision, wall if clock is None else clock, wall)
+            stamp = Stamp(revision, wall, wall, SETTLE_MS)
+            if clock is not None:
+                stamp = Stamp(revision, clock, wall)
             return await programs.put(connection, owner, program_id, new, stamp)
 
     async def add_endpoint(

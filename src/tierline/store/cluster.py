@@ -151,6 +151,16 @@ def settled(home: Path) -> bool:
     return True
 
 
+def alive(pid: int) -> bool:
+    """Whether a process works; one that is dead and not yet reaped does not."""
+    import psutil  # noqa: PLC0415 - 20 ms, not at every start
+
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _family(home: Path) -> set[int]:
     """The processes that work in this cluster's directory."""
     import psutil  # noqa: PLC0415 - 20 ms, and only after a crash

@@ -53,11 +53,11 @@ class CustomerRow(Struct, frozen=True):
 
 
 class NewCustomer(Struct, frozen=True):
-    """Somebody to be made. `id` where a number was reserved before; `number` only if imported."""
+    """Somebody to be made; `shown` has an id and a number only if they were imported. `id` where
+    one was reserved before."""
 
     shown: Customer
     id: int | None = None
-    number: int | None = None
 
 
 def shard_of_name(shards: int, project: str, name: str) -> int:
@@ -110,27 +110,31 @@ async def read(connection: Session, shards: int, customer: int) -> CustomerRow |
 async def reserve(connection: Session, shards: int, project: Project, name: str) -> int:
     """The id for a customer who will first be named so; a number that is never used is no harm."""
     route = ids.route(project.id, name)
-    counter = await connection.fetchval(Sql.take_numbers, ids.shard_of(route, shards), 1)
-    return ids.customer_number(counter, route)
+    shard = ids.shard_of(route, shards)
+    taken = await connection.fetchrow(Sql.take_numbers, shard, project.number, 1)
+    assert taken is not None  # every shard has its head row from the start
+    return ids.customer_number(taken["customers"], route)
 
 
 async def create(
-    connection: Session, shard: int, project: Project, new: Sequence[NewCustomer], now: int
+    connection: Session, shard: int, project: Project, new: Sequence[NewCustomer]
 ) -> dict[str, CustomerRow]:
     """Makes customers by their source ids, with only that name, and answers all of them by it.
     Whom somebody else made in between is read instead, or left out if a renaming put them into
     another shard. One shard, inside a transaction."""
-    counter: int = await connection.fetchval(Sql.take_numbers, shard, len(new))
+    taken = await connection.fetchrow(Sql.take_numbers, shard, project.number, len(new))
+    assert taken is not None
     wanted = {customer.shown.source_id or "": customer for customer in new}
     known = await numbers_of(connection, shard, project.number, list(wanted))
-    made: dict[int, NewCustomer] = {}
-    free = counter - len(new)
+    made: dict[int, Customer] = {}
+    counter = taken["customers"] - len(new)
     for name in sorted(wanted.keys() - known.keys()):
-        free += 1
-        id_ = wanted[name].id or ids.customer_number(free, ids.route(project.id, name))
-        known[name], made[id_] = id_, wanted[name]
+        counter += 1
+        id_ = wanted[name].id or ids.customer_number(counter, ids.route(project.id, name))
+        made[id_] = _numbered(wanted[name].shown, id_, taken["number_floor"])
+        known[name] = id_
     if made:
-        await _insert(connection, shard, project.number, made, now)
+        await _insert(connection, shard, project.number, made)
     rows = await connection.fetch(Sql.customers, shard, list(known.values()))
     found = {row["id"]: row_of(row) for row in rows}
     return {name: found[id_] for name, id_ in known.items() if id_ in found}
@@ -141,25 +145,30 @@ def bare(source_id: str, now: int) -> NewCustomer:
     return NewCustomer(Customer(id="", source_id=source_id, created_at=now, updated_at=now))
 
 
-async def _insert(
-    connection: Session, shard: int, project: int, made: dict[int, NewCustomer], now: int
-) -> None:
-    numbers = [customer.number for customer in made.values()]
-    profiles = [
-        profile_text(replace(c.shown, id=c.shown.id or ids.customer_id(id_)))
-        for id_, c in made.items()
-    ]
-    added = await connection.fetch(
-        Sql.add_customers, shard, project, list(made), numbers, profiles, now
+def _numbered(shown: Customer, id_: int, floor: int) -> Customer:
+    """With an id and a number, where none was imported. A number made here lies above all
+    imported ones, moved there by whole multiples of 65536 so that it still carries the route."""
+    above = -(-floor // ids.ROUTES) * ids.ROUTES
+    return replace(shown, id=shown.id or ids.customer_id(id_), number=shown.number or id_ + above)
+
+
+async def _insert(connection: Session, shard: int, project: int, made: dict[int, Customer]) -> None:
+    people = list(made.values())
+    facts = (
+        [shown.number for shown in people],
+        [profile_text(shown) for shown in people],
+        [shown.updated_at for shown in people],
     )
-    names = [customer.shown.source_id for customer in made.values()]
+    added = await connection.fetch(Sql.add_customers, shard, project, list(made), *facts)
+    names = [shown.source_id for shown in people]
     kinds = ["source"] * len(names)
     named = await connection.fetch(Sql.add_names, shard, project, kinds, names, list(made))
     assert len(added) == len(named) == len(made)  # the head lock was taken before looking
 
 
 def profile_text(customer: Customer) -> str:
-    """As it is stored: number and updated_at are columns of their own."""
+    """As it is stored: number and updated_at are columns of their own, so that an event's copy
+    gets the instant of its commit (see `add_events`)."""
     return _encode(replace(customer, number=0, updated_at=0)).decode()
 
 

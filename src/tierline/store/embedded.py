@@ -27,7 +27,7 @@ from urllib.parse import quote
 from tierline.store import cluster
 from tierline.store.errors import DataDirInUse, DiskFull, EmbeddedFailed, NoWritePermission
 
-STOP_SECONDS_MAX: Final = 60
+STOP_SECONDS_MAX: Final = 300  # the last checkpoint writes what is in memory
 
 
 class EmbeddedServer:
@@ -169,8 +169,9 @@ def _stop(directory: Path) -> None:
     except ProcessLookupError:
         return
     deadline = time.monotonic() + STOP_SECONDS_MAX
-    while cluster.postmaster(home) is not None:  # the file goes last
+    # The file goes last; one that was killed meanwhile leaves it.
+    while cluster.postmaster(home) is not None and cluster.alive(postmaster.pid):
         if time.monotonic() > deadline:
-            raise EmbeddedFailed(where=str(directory), reason=f"{postmaster} did not stop")
+            raise EmbeddedFailed(where=str(directory), reason=f"process {postmaster.pid} does not stop")
         time.sleep(0.005)
     started.unlink(missing_ok=True)

@@ -130,7 +130,7 @@ class EmbeddedUnavailable(TierlineError):
 
 
 class EmbeddedFailed(TierlineError):
-    """The embedded PostgreSQL did not start in {where}: {reason}"""
+    """The embedded PostgreSQL in {where} does not work: {reason}"""
 
     code = "embedded_failed"
     status = 503

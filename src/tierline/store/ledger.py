@@ -123,8 +123,8 @@ class LedgerTx:
     async def add_events(
         self, shard: int, after: int, recorded_at: int, rows: Sequence[Row]
     ) -> None:
-        """`rows`: (program, customer, id, body), in the order of their offsets."""
-        columns = _columns(rows, 4)
+        """`rows`: (program, customer, id, body, changed_at), in the order of their offsets."""
+        columns = _columns(rows, 5)
         await self._write(LedgerSql.add_events, len(rows), shard, after, recorded_at, *columns)
 
     async def _fetch(self, text: str, *arguments: Any) -> list[asyncpg.Record]:
@@ -139,9 +139,9 @@ class LedgerTx:
         if statement is None:
             statement = self._prepared[text] = await self.connection.prepare(text)
         await statement.fetch(*arguments)
-        done = statement.get_statusmsg().rpartition(" ")[2]
-        if done != str(count):
-            raise CountDiffers(statement.get_statusmsg())
+        done = statement.get_statusmsg()
+        if done is None or done.rpartition(" ")[2] != str(count):
+            raise CountDiffers(done)
 
 
 def _columns(rows: Iterable[Row], count: int) -> Sequence[Sequence[Any]]:

@@ -28,7 +28,7 @@ class LogEvent:
         "recorded_at", "told", "view",
     )  # fmt: skip
 
-    def __init__(self, row: Sequence[Any]) -> None:
+    def __init__(self, row: Iterable[Any]) -> None:
         (
             self.offset,
             self.class_,
@@ -158,12 +158,18 @@ class Log:
             return int(high)
         while low < high:
             middle = (low + high + 1) // 2
-            at = await line.run(lambda c, m=middle: c.fetchval(Sql.recorded_at, shard, m))
+            at = await self._recorded_at(shard, middle)
             if at is None or at < instant:
                 low = middle
             else:
                 high = middle - 1
         return int(low)
+
+    async def _recorded_at(self, shard: int, offset: int) -> int | None:
+        found: int | None = await self.reader(shard).run(
+            lambda c: c.fetchval(Sql.recorded_at, shard, offset)
+        )
+        return found
 
     async def _events(self, shard: int, sql: str, *arguments: Any) -> list[LogEvent]:
         self.statements += 1

@@ -103,13 +103,12 @@ async def _make(
         if owner not in {None, reserved}:
             raise _taken(project, "number", str(profile.number), "number")
     await _claim(connection, shards, project, claims, reserved)
-    shown = _applied(Customer(id="", source_id=source_id, created_at=now), profile)
-    number = profile.number if isinstance(profile.number, int) else None
-    stamp = now if isinstance(profile.updated_at, UnsetType) else profile.updated_at
+    born = Customer(id="", source_id=source_id, created_at=now, updated_at=now)
+    shown = _applied(born, profile)
     shard = customers.shard_of_customer(shards, reserved)
     async with connection.transaction():
-        new = [NewCustomer(replace(shown, source_id=source_id), reserved, number)]
-        made = await customers.create(connection, shard, project, new, stamp)
+        new = [NewCustomer(replace(shown, source_id=source_id), reserved)]
+        made = await customers.create(connection, shard, project, new)
     row = made.get(source_id)
     if row is None or row.id != reserved:
         # Somebody else made them meanwhile: they keep the id, and get our changes.

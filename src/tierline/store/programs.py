@@ -38,11 +38,14 @@ class NewVersion(Struct, frozen=True):
 
 
 class Stamp(Struct, frozen=True):
-    """When and as which change something is written. `now` is the project's own time."""
+    """When and as which change something is written. `now` is the project's own time. "At once"
+    is `settle_ms` later: by then every batch that judges has seen the version, for a batch looks
+    for the newest one after it took its own time."""
 
     revision: int
     now: int
     recorded_at: int
+    settle_ms: int = 0
 
 
 class Put(Struct, frozen=True):
@@ -61,16 +64,19 @@ async def put(
     """Write a version if it differs from the newest. The caller holds the revision, so no other
     change is under way. Raises Invalid for an instant in the past, Conflict where a later version
     is already scheduled."""
-    effective_at = stamp.now if new.effective_at is None else new.effective_at
+    effective_at = new.effective_at
     body = encode_rules(new.rules)
     row = await connection.fetchrow(Sql.program_row, project.id, program_id)
     if row is None:
+        effective_at = stamp.now if effective_at is None else effective_at
         _not_past(effective_at, stamp.now)
         facts = (project.id, program_id, stamp.revision, stamp.recorded_at)
         program: int = await connection.fetchval(Sql.add_program, *facts)
         born = Put(program, 1, effective_at, made=True, created=True)
         await _add(connection, born, new, stamp)
         return born
+    if effective_at is None:
+        effective_at = stamp.now + stamp.settle_ms
     program, latest = row["number"], row["latest"]
     kept = await connection.fetchrow(Sql.latest_version, program, latest)
     assert kept is not None  # a program is born with a version

@@ -1,4 +1,4 @@
-"""Vendor settings against their declared shape, with errors that name the field and what is allowed."""
+"""Vendor settings against their declared shape: errors name the field and what it may be."""
 
 from __future__ import annotations
 

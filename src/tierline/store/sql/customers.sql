@@ -9,19 +9,20 @@ WHERE shard = $1 AND project = $2 AND kind = $3 AND name = ANY($4)
 -- name: take_numbers
 -- Locks the shard's head and counts new customers. Whoever makes customers does this first, so
 -- that numbers become visible in rising order and no insert below ever waits for another.
-UPDATE shard_head SET customers = customers + $2 WHERE shard = $1 RETURNING customers
+UPDATE shard_head h SET customers = h.customers + $3
+FROM project p
+WHERE h.shard = $1 AND p.number = $2
+RETURNING h.customers, p.number_floor
 
 -- name: add_customers
--- New customers. A number that was not imported is the id, moved above the imported ones by whole
--- multiples of 65536, so that it still carries the route.
+-- New customers.
 INSERT INTO customer (shard, id, project, number, profile, updated_at)
-SELECT h.shard, u.id, p.number,
-       coalesce(u.number, u.id + ((p.number_floor + 65535) / 65536) * 65536), u.profile, $6
+SELECT h.shard, u.id, $2, u.number, u.profile, u.updated_at
 FROM shard_head h
-CROSS JOIN project p
-CROSS JOIN unnest($3::bigint[], $4::bigint[], $5::text[]) AS u (id, number, profile)
-WHERE h.shard = $1 AND p.number = $2
-RETURNING id, number
+CROSS JOIN unnest($3::bigint[], $4::bigint[], $5::text[], $6::bigint[])
+    AS u (id, number, profile, updated_at)
+WHERE h.shard = $1
+RETURNING id
 
 -- name: add_names
 -- New names in one shard; those that are taken already are left out of the answer.

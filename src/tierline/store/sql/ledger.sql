@@ -130,11 +130,14 @@ WHERE shard = $1
 RETURNING head, recorded_at;
 
 -- name: add_events
--- Appends to the log, with each customer's profile as it is now.
+-- Appends to the log, with each customer's profile as it is now. `updated_at` is moved to this
+-- change by saying it once more at the end, where every JSON reader takes the last one: the
+-- customer's own row need not be written for each activity.
 INSERT INTO event (shard, "offset", class, project, program, customer, id, recorded_at, body,
                    profile)
-SELECT c.shard, $2 + u.i, 'tier', c.project, u.program, u.customer, u.id, $3, u.body, c.profile
-FROM unnest($4::integer[], $5::bigint[], $6::text[], $7::text[])
-     WITH ORDINALITY AS u (program, customer, id, body, i)
+SELECT c.shard, $2 + u.i, 'tier', c.project, u.program, u.customer, u.id, $3, u.body,
+       left(c.profile, -1) || ',"updated_at":' || greatest(c.updated_at, u.changed_at) || '}'
+FROM unnest($4::integer[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])
+     WITH ORDINALITY AS u (program, customer, id, body, changed_at, i)
 JOIN customer c ON c.shard = $1 AND c.id = u.customer
 WHERE c.shard = $1;

@@ -1,1 +1,1 @@
-"""Our own event, as Standard Webhooks and CloudEvents carry it, and the signature of every delivery."""
+"""Our own event as Standard Webhooks and CloudEvents carry it, and every delivery's signature."""

@@ -1,0 +1,55 @@
+"""Who calls, and what they may do.
+
+A native key comes as `Authorization: Bearer tk_…`. Keys are looked up by a hash and compared in
+constant time, in memory: a key that was disabled elsewhere works half a second longer at most.
+Vendor routes use `Caller.of` with their own ways of naming a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from tierline.engine.announcement import Project
+from tierline.errors import Forbidden, Unauthorized
+from tierline.store import keys
+from tierline.store.catalog import Catalog
+from tierline.store.keys import Key
+
+_BEARER = "bearer "
+
+
+class Caller(Struct, frozen=True):
+    """A key that was proven, and whose project it speaks for."""
+
+    key: Key
+    project: Project
+
+    def require(self, *scopes: str) -> None:
+        """Raises Forbidden for the first scope that the key lacks."""
+        for scope in scopes:
+            if scope not in self.key.scopes:
+                raise Forbidden(scope=scope)
+
+    @classmethod
+    def of(cls, catalog: Catalog, kinds: Iterable[str], lookup: str, token: str) -> Caller:
+        """The caller who named a key of one of these kinds and knows its token. Unauthorized
+        tells nothing of which of the two was wrong."""
+        key = catalog.key(lookup)
+        if key is None or not keys.matches(key, token) or key.kind not in kinds:
+            raise Unauthorized
+        return cls(key, catalog.project(key.project))
+
+
+def bearer(authorization: str | None) -> str:
+    """The token of an `Authorization: Bearer` header."""
+    if authorization is None or authorization[: len(_BEARER)].lower() != _BEARER:
+        raise Unauthorized
+    return authorization[len(_BEARER) :].strip()
+
+
+def native(catalog: Catalog, headers: Mapping[str, str]) -> Caller:
+    """The caller of a native route."""
+    token = bearer(headers.get("authorization"))
+    return Caller.of(catalog, ("native",), keys.bearer_lookup(token), token)

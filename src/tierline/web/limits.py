@@ -1,0 +1,18 @@
+"""Every bound on what a request may be, with its unit last. `docs/http.md` lists them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+BODY_BYTES_MAX: Final = 1_048_576  # a JSON body that is one thing
+ARRAY_BYTES_MAX: Final = 8_388_608  # a JSON array of activities
+ACTIVITIES_MAX: Final = 10_000  # in one JSON array
+LINE_BYTES_MAX: Final = 262_144  # one line of NDJSON; lines are not counted
+HEADERS_MAX: Final = 100  # header fields of a request
+PAGE_DEFAULT: Final = 100
+PAGE_MAX: Final = 1_000  # items of one page
+WAIT_SECONDS_MAX: Final = 60  # a long poll
+METADATA_BYTES_MAX: Final = 65_536  # free JSON, as it is kept
+METADATA_DEPTH_MAX: Final = 16
+NAME_CHARACTERS_MAX: Final = 200  # names, ids and keys
+PROGRAM_BYTES_MAX: Final = BODY_BYTES_MAX

@@ -1,0 +1,103 @@
+"""Errors as `application/problem+json` (RFC 9457), in one place.
+
+`code` is stable, `path` is the field, `detail` says what was expected. What is not a
+`TierlineError` is either the database's (translated: 503) or ours (500, logged with its trace).
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+
+from tierline.errors import Busy, Invalid, TierlineError, Unauthorized
+from tierline.store.errors import is_retryable, translate
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_SECONDS = 1
+_log = structlog.get_logger("tierline.web")
+_encode = msgspec.json.Encoder().encode
+
+
+class MethodNotAllowed(TierlineError):
+    """{method} is not possible here; this path answers to {allowed}."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class NoSuchPath(TierlineError):
+    """There is nothing at {path!r}; /openapi.json lists every path."""
+
+    code = "no_such_path"
+    status = 404
+
+
+class UnsupportedMediaType(TierlineError):
+    """The body is {found!r}; send {expected}."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class RulesInvalid(Invalid):
+    """The rules cannot work: {first}"""
+
+    code = "rules_invalid"
+    status = 422
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong. `errors` has every finding where there are several."""
+
+    type: str
+    code: str
+    title: str
+    status: int
+    detail: str
+    path: str | None = None
+    errors: tuple[dict[str, str], ...] = ()
+
+
+def as_problem(error: TierlineError) -> Problem:
+    return Problem(
+        type=f"urn:tierline:error:{error.code}",
+        code=error.code,
+        title=HTTPStatus(error.status).phrase,
+        status=error.status,
+        detail=error.sentence,
+        path=error.path,
+        errors=tuple(error.facts.get("findings", ())),
+    )
+
+
+def body(error: TierlineError) -> bytes:
+    return _encode(as_problem(error))
+
+
+def headers(error: TierlineError) -> dict[str, str]:
+    found = {"content-type": CONTENT_TYPE}
+    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        found["retry-after"] = str(error.facts.get("retry_after", RETRY_SECONDS))
+    if isinstance(error, Unauthorized):
+        found["www-authenticate"] = 'Bearer realm="tierline"'
+    if isinstance(error, MethodNotAllowed):
+        found["allow"] = str(error.facts["allowed"])
+    return found
+
+
+def told(error: Exception, **about: Any) -> TierlineError:
+    """Any exception as one that a caller may see. `about` goes into our log, never to them."""
+    if isinstance(error, TierlineError):
+        return error
+    known = translate(error, "the database")
+    if known is not None:
+        _log.warning("database_failed", error=str(error), **about)
+        return known
+    if is_retryable(error):
+        _log.warning("database_busy", error=str(error), **about)
+        return Busy()
+    _log.error("internal_error", exc_info=error, **about)
+    return TierlineError()

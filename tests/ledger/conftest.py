@@ -1,0 +1,113 @@
+"""A ledger on a real database: a project, a program with three tiers, writers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from tierline.engine.announcement import Project
+from tierline.engine.codec import decode_standing
+from tierline.engine.ladder import Tier
+from tierline.engine.metric import Metric
+from tierline.engine.model import Event, Standing
+from tierline.engine.points import PerAmount, Points
+from tierline.engine.policy import Policy, Rules
+from tierline.ledger.commands import Command
+from tierline.ledger.intake import Intake
+from tierline.ledger.writer import Writer
+from tierline.store.catalog import Catalog
+from tierline.store.database import Database
+from tierline.store.programs import NewVersion
+from tierline.store.projects import NewProject
+from tierline.store.secrets import SecretBox
+
+BRONZE_SILVER_GOLD = (
+    Tier("bronze", "Bronze", from_=0, to=99),
+    Tier("silver", "Silver", from_=100, to=499),
+    Tier("gold", "Gold", from_=500),
+)
+LADDER = Rules(
+    name="Club",
+    policy=Policy(tiers=BRONZE_SILVER_GOLD, metric=Metric(source="balance")),
+    points=Points(orders=PerAmount(every=100, points=1)),
+)
+
+
+def wall() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Club:
+    """One project with one program, and what tests ask of them."""
+
+    def __init__(self, database: Database, catalog: Catalog) -> None:
+        self.database = database
+        self.catalog = catalog
+        self.committed: list[int] = []
+
+    async def found(
+        self, rules: Rules = LADDER, *, clock: int | None = None, zone: str = "UTC"
+    ) -> None:
+        """Make the project (a sandbox with `clock`) and its program."""
+        new = NewProject(name="Shop", time_zone=zone, clock=clock)
+        self.project: Project = await self.catalog.add_project(new, wall())
+        version = NewVersion(rules=rules, request="{}")
+        put = await self.catalog.put_program(self.project.number, "club", version, wall())
+        self.program = put.program
+        self.intake = Intake(self.project, self.program)
+
+    def activity(self, kind: str = "earn", customer: str = "ada", **fields: Any) -> Command:
+        """A command from an activity's JSON, as it comes in from outside."""
+        body = {"kind": kind, "customer": customer, **fields}
+        return self.intake.activity(
+            json.dumps(body).encode(), self.catalog.now(self.project.number, wall())
+        )
+
+    @asynccontextmanager
+    async def writer(self, **settings: Any) -> AsyncIterator[Writer]:
+        writer = Writer(self.database, self.catalog, self.committed.append, **settings)
+        await writer.start()
+        try:
+            yield writer
+        finally:
+            await writer.stop()
+
+    async def events(self, shard: int | None = None) -> list[Event]:
+        """The log, shard by shard, in order of offsets."""
+        rows = await self.database.pool.fetch(
+            'SELECT body FROM event WHERE $1::int IS NULL OR shard = $1 ORDER BY shard, "offset"',
+            shard,
+        )
+        return [msgspec.json.decode(row["body"], type=Event) for row in rows]
+
+    async def told(self) -> list[str]:
+        """The log in short: `joined none->gold activity`."""
+        return [
+            f"{e.kind} {e.tier_from or '-'}->{e.tier_to or '-'} {e.cause}"
+            for e in await self.events()
+        ]
+
+    async def standing(self, customer: str = "ada") -> Standing:
+        raw = await self.database.pool.fetchval(
+            "SELECT m.standing FROM alias a JOIN member m ON m.customer = a.customer"
+            " WHERE a.name = $1 AND a.kind = 'source' AND m.program = $2",
+            customer,
+            self.program,
+        )
+        return decode_standing(raw)
+
+    async def count(self, table: str) -> int:
+        return int(await self.database.pool.fetchval(f"SELECT count(*) FROM {table}"))
+
+
+@pytest.fixture
+async def club(database: Database) -> AsyncIterator[Club]:
+    """A club whose project and program are yet to be made with `found`."""
+    catalog = await Catalog.open(database, SecretBox(bytes(32)))
+    yield Club(database, catalog)

@@ -1,0 +1,442 @@
+"""Voucherify's campaign objects: what they compile to, and what is refused by name."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.vendors.told import rules, seed
+from tierline.engine.calendar import format_day, parse_day
+from tierline.engine.ladder import Earning, Tier
+from tierline.engine.lint import lint
+from tierline.engine.metric import Metric
+from tierline.engine.points import AfterPeriod, DayOfYear, NoExpiry, PerAmount, Points
+from tierline.engine.policy import Assessment, Policy, Renewal, Rules, Start
+from tierline.engine.term import Duration, Rounding, WindowEnd
+from tierline.engine.window import Anchors, Calendar
+from tierline.errors import Invalid
+
+TIERS = [
+    {"id": "ltr_a", "name": "Silver", "points": {"from": 100, "to": 199}},
+    {"id": "ltr_b", "name": "Gold", "points": {"from": 200}},
+]
+LADDER = (Tier("ltr_a", "Silver", 100, 199), Tier("ltr_b", "Gold", 200))
+
+
+def compiled(**settings: Any) -> Rules:
+    return rules("voucherify", {"name": "Club", "loyalty_tiers": TIERS, **settings})
+
+
+def expiring(**given: Any) -> Policy:
+    return compiled(loyalty_tiers_expiration=given).policy
+
+
+def test_smallest() -> None:
+    """Tiers alone follow the balance: Voucherify's own default."""
+    assert compiled().policy == Policy(LADDER)
+
+
+def test_balance_drop() -> None:
+    """BALANCE with BALANCE_DROP is the same, said in full; an empty `extend` means nothing."""
+    drop = {"type": "BALANCE_DROP", "extend": ""}
+
+    given = expiring(
+        qualification_type="BALANCE", start_date={"type": "IMMEDIATE"}, expiration_date=drop
+    )
+
+    assert given == Policy(LADDER)
+
+
+def test_balance_custom() -> None:
+    """The published object: three months from reaching the tier, to the end of the month."""
+    custom = {
+        "type": "CUSTOM",
+        "extend": "P3M",
+        "rounding": {"type": "MONTH", "strategy": "END"},
+    }
+
+    given = expiring(qualification_type="BALANCE", expiration_date=custom)
+
+    term = Duration("P3M", Rounding("month"), inclusive=True, clock="grant")
+    assert given == Policy(LADDER, term=term, assessment=Assessment(down="at_term_end"))
+    end = term.end(parse_day("2022-11-10"), given.window, Anchors(0, None, {}))
+    assert end is not None
+    assert format_day(end - 1) == "2023-02-28"  # as published
+
+
+@pytest.mark.parametrize(
+    ("rounding", "expected"),
+    [
+        ({"type": "QUARTER"}, Rounding("quarter")),
+        ({"type": "HALF_YEAR", "strategy": "END"}, Rounding("half_year")),
+        ({"type": "YEAR", "strategy": "START"}, Rounding("year", edge="start")),
+        ({"type": "CUSTOM", "unit": "MONTH", "value": 0}, Rounding(month=1)),
+        ({"type": "CUSTOM", "value": 11, "strategy": "END"}, Rounding(month=12)),
+    ],
+)
+def test_rounding(rounding: dict[str, Any], expected: Rounding) -> None:
+    """A tier's rounding counts months from 0 = January; ours from 1."""
+    custom = {"type": "CUSTOM", "extend": "P10D", "rounding": rounding}
+
+    term = expiring(qualification_type="BALANCE", expiration_date=custom).term
+
+    assert term == Duration("P10D", expected)
+
+
+@pytest.mark.parametrize("next_period", [False, True])
+@pytest.mark.parametrize(
+    ("period", "unit"),
+    [("MONTH", "month"), ("QUARTER", "quarter"), ("HALF_YEAR", "half_year"), ("YEAR", "year")],
+)
+def test_points_in_period(period: str, unit: Any, next_period: bool) -> None:
+    """Calendar windows of what was earned; E moves when a member qualifies again."""
+    given = expiring(
+        qualification_type="POINTS_IN_PERIOD",
+        qualification_period=period,
+        start_date={"type": "NEXT_PERIOD" if next_period else "IMMEDIATE"},
+        expiration_date={"type": "END_OF_NEXT_PERIOD", "extend": "P7D"},
+    )
+
+    assert given == Policy(
+        LADDER,
+        metric=Metric("earned"),
+        window=Calendar(unit),
+        start=Start("next_window" if next_period else "immediate"),
+        term=WindowEnd(1, extend="P7D"),
+        assessment=Assessment(down="at_term_end"),
+        renewal=Renewal(restart="requalified"),
+    )
+
+
+def test_end_of_period() -> None:
+    """END_OF_PERIOD is where a tier ends when nothing else is said."""
+    period = {"qualification_type": "POINTS_IN_PERIOD", "qualification_period": "MONTH"}
+
+    assert expiring(**period).term == WindowEnd(0)
+    end = {"type": "END_OF_PERIOD", "extend": "P0D"}
+    assert expiring(**period, expiration_date=end).term == WindowEnd(0)
+
+
+@pytest.mark.parametrize(
+    ("expiration", "expected"),
+    [
+        (None, NoExpiry()),
+        ({"period_type": "MONTH", "period_value": 1}, AfterPeriod("P1M")),
+        ({"period_type": "MONTH", "period_value": 0}, AfterPeriod("P0M")),
+        (
+            {"period_type": "MONTH", "period_value": 12, "rounding_type": "END_OF_QUARTER"},
+            AfterPeriod("P12M", "quarter"),
+        ),
+        (
+            {
+                "period_type": "MONTH",
+                "period_value": 6,
+                "rounding_type": "PARTICULAR_MONTH",
+                "rounding_value": 1,
+            },
+            AfterPeriod("P6M", month=1),
+        ),
+        (
+            {"period_type": "FIXED_DAY_OF_YEAR", "fixed_month": 2, "fixed_day": 29},
+            DayOfYear("02-29"),
+        ),
+    ],
+)
+def test_card_expiration(expiration: Any, expected: Any) -> None:
+    """A card's expiration rules are the points' expiry; `rounding_value` counts from 1."""
+    voucher = {"loyalty_card": {"points": 0, "expiration_rules": expiration}}
+
+    assert compiled(voucher=voucher).points == Points(expiry=expected)
+
+
+def test_earning_rule() -> None:
+    """The rule for paid orders earns points, later ones pending; tiers multiply or replace them."""
+    rule = {
+        "id": "ern_1",
+        "event": "order.paid",
+        "loyalty": {
+            "type": "PROPORTIONAL",
+            "calculation_type": "ORDER_AMOUNT",
+            "order": {"amount": {"every": 500, "points": "10"}},
+        },
+        "pending_points": {"period_type": "DAY", "period_value": 14},
+    }
+    tiers = copy.deepcopy(TIERS)
+    tiers[0]["earning_rules"] = {"ern_1": {"type": "MULTIPLY", "multiplier": 1.5}}
+    tiers[1]["earning_rules"] = {
+        "ern_other": {"type": "MULTIPLY", "multiplier": 9},
+        "ern_1": {"type": "CUSTOM", "points": 200},
+    }
+
+    given = compiled(loyalty_tiers=tiers, earning_rules=[rule])
+
+    assert given.points == Points(pending_days=14, orders=PerAmount(500, 10))
+    earning = [tier.earning for tier in given.policy.tiers]
+    assert earning == [Earning(multiplier=150), Earning(fixed=200)]
+    shown = given.presentations["voucherify"]["loyalty_tiers"][1]["earning_rules"]
+    assert list(shown) == ["ern_other", "ern_1"]
+
+
+@pytest.mark.parametrize("name", ["joined", "upgraded", "prolonged"])
+def test_seeds_are_kept(name: str) -> None:
+    """A seed's campaign and tiers are kept whole: ids, timestamps, null where they say null."""
+    sample = seed(f"voucherify-tier-{name}")
+    tiers = [sample[key] for key in sample if key.startswith("loyalty_tier")]
+
+    given = rules("voucherify", {**sample["campaign"], "loyalty_tiers": tiers})
+
+    kept = given.presentations["voucherify"]
+    assert list(kept["campaign"].items()) == list(sample["campaign"].items())
+    assert [list(tier.items()) for tier in kept["loyalty_tiers"]] == [
+        list(t.items()) for t in tiers
+    ]
+    assert given.auto_join is sample["campaign"]["auto_join"]
+
+
+def test_other_fields_are_kept() -> None:
+    """Fields that mean nothing for tiers stay with the campaign, in the order they came in."""
+    given = compiled(vouchers_count=7, protected=None, validity_timeframe={"10": 1, "9": 2})
+
+    kept = given.presentations["voucherify"]["campaign"]
+    assert list(kept)[-3:] == ["vouchers_count", "protected", "validity_timeframe"]
+    assert kept["protected"] is None
+
+
+def test_ids_stay() -> None:
+    """Ids that nobody gave are the same each time; a tier keeps its own by its unchanged name."""
+    tiers = [{k: v for k, v in tier.items() if k != "id"} for tier in TIERS]
+    first = rules("voucherify", {"loyalty_tiers": tiers})
+    moved = [
+        {"name": "Gold", "points": {"from": 500}},
+        {"name": "New", "points": {"from": 1, "to": 9}},
+    ]
+
+    second = rules("voucherify", {"loyalty_tiers": moved}, first)
+
+    assert rules("voucherify", {"loyalty_tiers": tiers}) == first
+    gold = first.presentations["voucherify"]["loyalty_tiers"][1]
+    low, high = second.presentations["voucherify"]["loyalty_tiers"]
+    assert high["id"] == gold["id"] == second.policy.tiers[1].id
+    assert low["id"] not in {tier.id for tier in first.policy.tiers}
+    assert (gold["updated_at"], high["updated_at"]) == (None, "2024-03-20T08:00:00.000Z")
+    campaigns = [each.presentations["voucherify"]["campaign"]["id"] for each in (first, second)]
+    assert campaigns[0] == campaigns[1]
+
+
+def test_order_of_tiers() -> None:
+    """Tiers may come in any order; the ladder rises."""
+    assert compiled(loyalty_tiers=TIERS[::-1]).policy.tiers == LADDER
+
+
+@pytest.mark.parametrize("settings", [{}, {"loyalty_tiers_expiration": None, "voucher": None}])
+def test_stored_and_linted(settings: dict[str, Any]) -> None:
+    """Compiled rules are as good as native ones: no finding, and the same after storage."""
+    given = compiled(**settings)
+
+    assert [f for f in lint(given) if f.severity == "error"] == []
+    assert msgspec.json.decode(msgspec.json.encode(given), type=Rules) == given
+
+
+def tiers_with(index: int, **change: Any) -> list[dict[str, Any]]:
+    tiers = copy.deepcopy(TIERS)
+    tiers[index] = {**tiers[index], **change}
+    return tiers
+
+
+def expiration(kind: str = "BALANCE", **given: Any) -> dict[str, Any]:
+    return {"qualification_type": kind, **given}
+
+
+CUSTOM = {"type": "CUSTOM", "extend": "P3M"}
+PERIOD = expiration("POINTS_IN_PERIOD", qualification_period="MONTH")
+
+
+@pytest.mark.parametrize(
+    ("settings", "path", "says"),
+    [
+        ({"loyalty_tiers": None}, "settings.loyalty_tiers", "Expected array"),
+        ({"loyalty_tiers": tiers_with(0, name="")}, "settings.loyalty_tiers[0].name", "length"),
+        ({"loyalty_tiers": tiers_with(0, points={})}, "settings.loyalty_tiers[0].points", "from"),
+        (
+            {"loyalty_tiers": tiers_with(0, points=None)},
+            "settings.loyalty_tiers[0].points",
+            "missing",
+        ),
+        (
+            {"loyalty_tiers": tiers_with(0, points={"from": "100", "to": 199})},
+            "settings.loyalty_tiers[0].points.from",
+            "Expected int, got str",
+        ),
+        (
+            {"loyalty_tiers": tiers_with(0, points={"from": True, "to": 199})},
+            "settings.loyalty_tiers[0].points.from",
+            "Expected int, got bool",
+        ),
+        (
+            {"loyalty_tiers": tiers_with(0, points={"from": -1, "to": 199})},
+            "settings.loyalty_tiers[0].points.from",
+            ">= 0",
+        ),
+        (
+            {"loyalty_tiers": tiers_with(0, points={"from": 1.5, "to": 199})},
+            "settings.loyalty_tiers[0].points.from",
+            "Expected int, got float",
+        ),
+        (
+            {"loyalty_tiers": tiers_with(1, points={"from": 2**53})},
+            "settings.loyalty_tiers[1].points.from",
+            "<= 9007199254740991",
+        ),
+        (
+            {"loyalty_tiers": tiers_with(1, points={"from": 150})},
+            "settings.loyalty_tiers[1].points.from",
+            "150 overlaps with tier 'Silver' (100 to 199)",
+        ),
+        (
+            {"loyalty_tiers": tiers_with(0, points={"from": 200, "to": 300})},
+            "settings.loyalty_tiers[1].points.from",
+            "overlaps with tier 'Silver' (200 to 300)",
+        ),
+        (
+            {"loyalty_tiers": tiers_with(0, points={"from": 100})},
+            "settings.loyalty_tiers[0].points.to",
+            "missing; only the highest tier is open, 'Silver' is not",
+        ),
+        (
+            {"loyalty_tiers": tiers_with(0, points={"from": 100, "to": 99})},
+            "settings.loyalty_tiers[0].points.to",
+            "99 is less than from, 100",
+        ),
+        (
+            {"loyalty_tiers": tiers_with(0, config={"points": {"from": 1, "to": 199}})},
+            "settings.loyalty_tiers[0].config.points",
+            "differs from points",
+        ),
+        ({"loyalty_tiers": tiers_with(1, id="ltr_a")}, "settings.loyalty_tiers[1].id", "two tiers"),
+        ({"loyalty_tiers": tiers_with(1, name="Silver")}, "settings.loyalty_tiers[1].name", "two"),
+        ({"loyalty_tiers": tiers_with(0, pionts=1)}, "settings.loyalty_tiers[0]", "pionts"),
+        (
+            {"loyalty_tiers": tiers_with(0, created_at="yesterday")},
+            "settings.loyalty_tiers[0].created_at",
+            "expected an instant",
+        ),
+        (
+            {"loyalty_tiers": tiers_with(0, metadata={"a": "\0"})},
+            "settings.loyalty_tiers[0].metadata.a",
+            "NUL",
+        ),
+        (
+            {"loyalty_tiers": tiers_with(0, earning_rules={"e": {"type": "MULTIPLY"}})},
+            "settings.loyalty_tiers[0].earning_rules.e.multiplier",
+            "missing",
+        ),
+        ({"loyalty_tier_expiration": {}}, "settings.loyalty_tier_expiration", "no such field"),
+        ({"created_at": "2024-13-01T00:00:00Z"}, "settings.created_at", "expected an instant"),
+        ({"type": "DYNAMIC"}, "settings.type", "expected one of AUTO_UPDATE, STATIC, STANDALONE"),
+        ({"campaign_type": "PROMOTION"}, "settings.campaign_type", "LOYALTY_PROGRAM"),
+        ({"auto_join": "yes"}, "settings.auto_join", "Expected bool | null, got str"),
+    ],
+)
+def test_refused(settings: dict[str, Any], path: str, says: str) -> None:
+    """What is wrong with a campaign or its tiers is named with its field."""
+    with pytest.raises(Invalid) as caught:
+        compiled(**settings)
+
+    assert caught.value.path == path
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "says"),
+    [
+        (expiration("VISITS"), "qualification_type", "one of BALANCE, POINTS_IN_PERIOD"),
+        (expiration(qualification_period="MONTH"), "qualification_period", "POINTS_IN_PERIOD"),
+        (expiration("POINTS_IN_PERIOD"), "qualification_period", "MONTH, QUARTER"),
+        (expiration(start_date={"type": "NEXT_PERIOD"}), "start_date.type", "IMMEDIATE"),
+        (expiration(expiration_date={"type": "NEVER"}), "expiration_date.type", "BALANCE_DROP"),
+        (
+            expiration(expiration_date={"type": "END_OF_PERIOD"}),
+            "expiration_date.type",
+            "expected BALANCE_DROP or CUSTOM",
+        ),
+        (expiration(expiration_date={"type": "CUSTOM"}), "expiration_date.extend", "P3M"),
+        (
+            expiration(expiration_date={"type": "CUSTOM", "extend": "P1Y"}),
+            "expiration_date.extend",
+            "months or days such as P3M or P7D, not 'P1Y'",
+        ),
+        (
+            expiration(expiration_date={"type": "CUSTOM", "extend": "3 months"}),
+            "expiration_date.extend",
+            "months or days",
+        ),
+        (
+            expiration(expiration_date={"type": "BALANCE_DROP", "extend": "P3M"}),
+            "expiration_date.extend",
+            "CUSTOM",
+        ),
+        (
+            expiration(expiration_date={**CUSTOM, "rounding": {"type": "WEEK"}}),
+            "expiration_date.rounding.type",
+            "one of MONTH, QUARTER, HALF_YEAR, YEAR, CUSTOM",
+        ),
+        (
+            expiration(expiration_date={**CUSTOM, "rounding": {"type": "CUSTOM"}}),
+            "expiration_date.rounding.value",
+            "0 = January",
+        ),
+        (
+            expiration(expiration_date={**CUSTOM, "rounding": {"type": "CUSTOM", "value": 12}}),
+            "expiration_date.rounding.value",
+            "<= 11",
+        ),
+        (
+            expiration(expiration_date={**CUSTOM, "rounding": {"type": "YEAR", "value": 1}}),
+            "expiration_date.rounding.value",
+            "CUSTOM alone",
+        ),
+        ({**PERIOD, "expiration_date": CUSTOM}, "expiration_date.type", "END_OF_PERIOD"),
+        (
+            {**PERIOD, "expiration_date": {"type": "END_OF_PERIOD", "rounding": {"type": "YEAR"}}},
+            "expiration_date.rounding",
+            "only CUSTOM",
+        ),
+    ],
+)
+def test_refused_expiration(given: dict[str, Any], path: str, says: str) -> None:
+    """Values, pairs and durations that Voucherify does not have are named with their field."""
+    with pytest.raises(Invalid) as caught:
+        compiled(loyalty_tiers_expiration=given)
+
+    assert caught.value.path == f"settings.loyalty_tiers_expiration.{path}"
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "says"),
+    [
+        ({"period_type": "DAY"}, "period_type", "one of MONTH, FIXED_DAY_OF_YEAR"),
+        ({"period_type": "MONTH"}, "period_value", "number of months"),
+        ({"period_type": "FIXED_DAY_OF_YEAR", "fixed_month": 4}, "fixed_day", "missing"),
+        (
+            {"period_type": "FIXED_DAY_OF_YEAR", "fixed_month": 4, "fixed_day": 31},
+            "fixed_day",
+            "no year has the day 04-31",
+        ),
+        (
+            {"period_type": "MONTH", "period_value": 1, "rounding_type": "PARTICULAR_MONTH"},
+            "rounding_value",
+            "1 = January",
+        ),
+    ],
+)
+def test_refused_card(given: dict[str, Any], path: str, says: str) -> None:
+    """A card's broken expiration rules are named with their field."""
+    with pytest.raises(Invalid) as caught:
+        compiled(voucher={"loyalty_card": {"expiration_rules": given}})
+
+    assert caught.value.path == f"settings.voucher.loyalty_card.expiration_rules.{path}"
+    assert says in str(caught.value)
