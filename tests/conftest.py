@@ -10,17 +10,22 @@ import asyncio
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from tests.receiver import Receiver, receiving
+from tierline.store import cluster
 from tierline.store.database import Database
 from tierline.store.embedded import EmbeddedServer
+
+SCRATCH_BYTES = 2 << 30  # a session makes some hundred databases, one after the other
 
 
 class Server:
@@ -31,7 +36,8 @@ class Server:
         self.template = ""
 
     def url_of(self, database: str) -> str:
-        return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}/{database}?{parts.query}"
 
     async def execute(self, *statements: str) -> None:
         """Run statements outside a transaction, in the administrative database."""
@@ -70,16 +76,34 @@ def server() -> Iterator[Server]:
         yield running
         asyncio.run(running.drop(running.url_of(running.template)))
         return
-    # A short path: a socket's name has about a hundred bytes.
-    directory = Path(tempfile.mkdtemp(prefix="tierline-test-"))
+    with scratch() as directory, EmbeddedServer.attach_or_start(directory) as embedded:
+        running = Server(embedded.url)
+        asyncio.run(running.execute("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
+        asyncio.run(_make_template(running))
+        yield running
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory that goes away, in memory where there is room: making and removing a cluster's
+    thousand files takes seconds on some disks. Its path is short, for the socket's sake."""
+    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp makes ours inside
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > SCRATCH_BYTES
+    directory = Path(tempfile.mkdtemp(prefix="tierline-", dir=memory if roomy else None))
     try:
-        with EmbeddedServer.attach_or_start(directory) as embedded:
-            running = Server(embedded.url)
-            asyncio.run(running.execute("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
-            asyncio.run(_make_template(running))
-            yield running
+        yield directory
     finally:
-        shutil.rmtree(directory)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """An empty data directory for an embedded server; what a test left running is stopped."""
+    with scratch() as directory:
+        yield directory
+        if postmaster := cluster.postmaster(directory / "postgres"):
+            with suppress(ProcessLookupError):
+                os.kill(postmaster.pid, signal.SIGQUIT)
 
 
 async def _make_template(server: Server) -> None:

@@ -19,7 +19,9 @@ def transitions() -> Iterator[str]:
     yield "|---|---|---|---|"
     for (was, now, renewed), kind in TRANSITIONS.items():
         before = "a tier" if was else "no tier"
-        after = {"none": "no tier", "same": "the same", "higher": "a higher tier"}.get(now, "a lower tier")
+        after = {"none": "no tier", "same": "the same", "higher": "a higher tier"}.get(
+            now, "a lower tier"
+        )
         yield f"| {before} | {after} | {'yes' if renewed else 'no'} | {kind or '–'} |"
 
 
@@ -91,7 +93,10 @@ MEANINGS = {
 }
 SPECIAL = {
     ("points at a crossing", "after"): "the tier reached by the order decides the multiplier",
-    ("members at a change of rules", "rejudge"): "everybody is judged at once, up and down, in fresh terms",
+    (
+        "members at a change of rules",
+        "rejudge",
+    ): "everybody is judged at once, up and down, in fresh terms",
 }
 
 

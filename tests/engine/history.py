@@ -15,7 +15,7 @@ class History:
     """A member's entries so far, and which of them were named, approved or taken back."""
 
     def __init__(self, program: Program) -> None:
-        zone = civil.Zone(program.time_zone)
+        zone = civil.zone(program.time_zone)
         self.zone = zone
         self.ledger = Ledger(zone, [(v.effective_at, v.rules.points) for v in program.versions])
         self.entries = self.ledger.entries

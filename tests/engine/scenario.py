@@ -92,7 +92,7 @@ class Programs:
         rules.line(text)
 
     def program(self) -> tuple[Program, civil.Zone]:
-        zone = civil.Zone(self.zone_name)
+        zone = civil.zone(self.zone_name)
         versions = [
             Version(
                 number=number,

@@ -40,7 +40,7 @@ class World:
 
 def world(chance: Random) -> World:
     zone_name, year = chance.choice(ZONES)
-    zone = civil.Zone(zone_name)
+    zone = civil.zone(zone_name)
     month = chance.randint(1, 12)
     start = zone.start(civil.date(year, month, min(chance.randint(1, 31), 28 if month == 2 else 30)))
     program = random_program(chance, zone_name, start)

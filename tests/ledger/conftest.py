@@ -15,10 +15,10 @@ from tierline.engine.announcement import Project
 from tierline.engine.codec import decode_standing
 from tierline.engine.ladder import Tier
 from tierline.engine.metric import Metric
-from tierline.engine.model import Event, Standing
+from tierline.engine.model import Detail, Event, Standing
 from tierline.engine.points import PerAmount, Points
 from tierline.engine.policy import Policy, Rules
-from tierline.ledger.commands import Command
+from tierline.ledger.commands import Command, Said, command
 from tierline.ledger.intake import Intake
 from tierline.ledger.writer import Writer
 from tierline.store.catalog import Catalog
@@ -69,6 +69,11 @@ class Club:
             json.dumps(body).encode(), self.catalog.now(self.project.number, wall())
         )
 
+    def points_until(self, expires_at: int, customer: str = "ada", points: int = 150) -> Command:
+        """Points that expire at an instant of the test's choosing."""
+        said = Said(points=points, detail=Detail(expires_at=expires_at))
+        return command(self.intake.door, "earn", customer, said)
+
     @asynccontextmanager
     async def writer(self, **settings: Any) -> AsyncIterator[Writer]:
         writer = Writer(self.database, self.catalog, self.committed.append, **settings)
@@ -103,11 +108,11 @@ class Club:
         return decode_standing(raw)
 
     async def count(self, table: str) -> int:
-        return int(await self.database.pool.fetchval(f"SELECT count(*) FROM {table}"))
+        return int(await self.database.pool.fetchval(f"SELECT count(*) FROM {table}"))  # noqa: S608
 
 
 @pytest.fixture
-async def club(database: Database) -> AsyncIterator[Club]:
+async def club(database: Database) -> Club:
     """A club whose project and program are yet to be made with `found`."""
     catalog = await Catalog.open(database, SecretBox(bytes(32)))
-    yield Club(database, catalog)
+    return Club(database, catalog)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
-from tests.ledger.conftest import Club
+from tests.ledger.conftest import LADDER, Club
 from tierline.errors import (
     Busy,
     InsufficientPoints,
@@ -167,10 +168,6 @@ async def test_a_void_of_a_redemption_gives_the_points_back(club: Club) -> None:
 
 async def test_without_auto_join_strangers_are_refused(club: Club) -> None:
     """Who is no member can do nothing but enrol; and leaving ends it."""
-    from msgspec.structs import replace
-
-    from tests.ledger.conftest import LADDER
-
     await club.found(replace(LADDER, auto_join=False))
     async with club.writer() as writer:
         with pytest.raises(NotAMember):

@@ -92,9 +92,15 @@ class Ledger:
         self.zone = zone
         self.rules = rules
         self.entries: list[Entry] = []
+        self._asked: tuple[Position, int, Account] | None = None
 
     def account(self, upto: Position) -> Account:
-        """Everything with a position before or at `upto`."""
+        """Everything with a position before or at `upto`. Callers do not change it."""
+        if self._asked is None or self._asked[:2] != (upto, len(self.entries)):
+            self._asked = (upto, len(self.entries), self._account(upto))
+        return self._asked[2]
+
+    def _account(self, upto: Position) -> Account:
         account = Account()
         todo = [e for e in self.entries if (e.recorded_at, ARRIVAL, e.n) <= upto]
         reached: Position = (-FOREVER, 0, 0)

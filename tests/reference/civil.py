@@ -46,6 +46,7 @@ def month_length(year: int, month: int) -> int:
     return (following - date(year, month, 1)).days
 
 
+@lru_cache(maxsize=65536)
 def plus_months(day: date, months: int) -> date:
     """The same day of another month; that month's last day where it has no such day."""
     index = day.year * 12 + day.month - 1 + months
@@ -53,11 +54,13 @@ def plus_months(day: date, months: int) -> date:
     return date(year, month, min(day.day, month_length(year, month)))
 
 
+@lru_cache(maxsize=65536)
 def plus(day: date, period: str, times: int = 1) -> date:
     months, days = lengths(period)
     return plus_months(day, months * times) + timedelta(days=days * times)
 
 
+@lru_cache(maxsize=65536)
 def span(day: date, unit: str, offset_months: int = 0, offset_days: int = 0) -> tuple[date, date]:
     """The calendar period that holds a day: its first day, and the first day after it."""
     if unit == "day":
@@ -66,9 +69,8 @@ def span(day: date, unit: str, offset_months: int = 0, offset_days: int = 0) -> 
         first = day - timedelta(days=(day.weekday() - offset_days) % 7)
         return first, first + timedelta(days=7)
     length = MONTHS[unit]
-    # Walk the year's boundaries one after another from long before the day.
-    first = date(day.year - 2, 1, 1)
-    first = plus_months(first, offset_months)
+    # Walk the boundaries one after another, from one that is before the day for certain.
+    first = plus_months(date(day.year - 2, 1, 1), offset_months)
     while plus_months(first, length) + timedelta(days=offset_days) <= day:
         first = plus_months(first, length)
     return (
@@ -77,6 +79,7 @@ def span(day: date, unit: str, offset_months: int = 0, offset_days: int = 0) -> 
     )
 
 
+@lru_cache(maxsize=65536)
 def cycle(day: date, anchor: date, period: str) -> tuple[date, date]:
     """The one of equal periods laid out from an anchor, each counted from the anchor itself."""
     months, days = lengths(period)
@@ -86,10 +89,16 @@ def cycle(day: date, anchor: date, period: str) -> tuple[date, date]:
     return plus(anchor, period, turn), plus(anchor, period, turn + 1)
 
 
+@lru_cache(maxsize=65536)
 def yearly(month_day: str, year: int) -> date:
     """`02-29` in a year; Feb 28 where there is no Feb 29."""
     month, day = (int(part) for part in month_day.split("-"))
     return date(year, month, min(day, month_length(year, month)))
+
+
+@lru_cache(maxsize=256)
+def zone(name: str) -> Zone:
+    return Zone(name)
 
 
 class Zone:
@@ -99,6 +108,7 @@ class Zone:
     def __init__(self, name: str) -> None:
         self.info = zoneinfo.ZoneInfo(name)
         self._starts: dict[date, int] = {}
+        self._days: dict[int, date] = {}
 
     def _local(self, at: datetime) -> datetime:
         return at.astimezone(self.info).replace(tzinfo=None)
@@ -125,8 +135,11 @@ class Zone:
         return millis(high.replace(microsecond=high.microsecond // 1000 * 1000))
 
     def day(self, instant: int) -> date:
-        day = self._local(moment(instant)).date()
-        return day + ONE_DAY if self.start(day + ONE_DAY) <= instant else day
+        if instant not in self._days:
+            day = self._local(moment(instant)).date()
+            begun = self.start(day + ONE_DAY) <= instant
+            self._days[instant] = day + ONE_DAY if begun else day
+        return self._days[instant]
 
     def parse(self, text: str) -> int:
         """`2024-03-10 09:00`, local, or with an offset or Z; a bare date is its first instant."""

@@ -58,7 +58,7 @@ class Evaluator(Judgement):
     """Walks through time; what is judged and how is `Judgement`'s."""
 
     def __init__(self, program: Program) -> None:
-        zone = civil.Zone(program.time_zone)
+        zone = civil.zone(program.time_zone)
         rules = [(v.effective_at, v.rules.points) for v in program.versions]
         super().__init__(program, zone, Ledger(zone, rules))
 
@@ -258,10 +258,10 @@ class Evaluator(Judgement):
         """A tier that an import brings along, with its term."""
         detail = entry.detail
         assert detail is not None and detail.tier is not None
-        self.grant(detail.tier, "import", entry.n, at=detail.tier_since)
-        if detail.tier_expires_at is not None:
-            self.ends_at = detail.tier_expires_at
-        self.show("import", entry.n)
+        since, until = detail.tier_since, detail.tier_expires_at
+        self.grant(
+            detail.tier, "import", entry.n, at=since, end=until, dated=until is not None
+        )
 
     def leave(self, entry: Entry) -> None:
         self.overrides = []

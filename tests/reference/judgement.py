@@ -115,7 +115,7 @@ class Judgement:
         *,
         at: int | None = None,
         end: int | None = None,
-        by_window: bool = False,
+        dated: bool = False,
     ) -> None:
         """A tier begins, with a term of its own."""
         self.held = tier
@@ -123,7 +123,7 @@ class Judgement:
         self.started_at = self.now if at is None else at
         self.began = self.position
         start = self.zone.day(self.started_at)
-        self.ends_at = end if by_window else self.own_end(tier, start)
+        self.ends_at = end if dated else self.own_end(tier, start)
         self.grace_until = None
         self.told = False
         if self.waiting is not None and self.rank(self.waiting[0]) <= self.rank(tier):
@@ -183,6 +183,8 @@ class Judgement:
             kind = "upgraded" if self.rank(now) > self.rank(was) else "downgraded"
         self.shown = now
         self.since = None if now is None else self.now
+        if cause == "import" and now == self.held:
+            self.since = self.started_at
         self._tell(kind, was, now, cause, entry)
 
     def prolong(self, cause: str, entry: int | None) -> None:
@@ -296,6 +298,10 @@ class Judgement:
         """Still, or again, qualified for the tier that is held."""
         assert self.held is not None
         its = self.term()
+        if isinstance(its, term.WhileQualified):
+            self.ends_at = self.grace_until = None  # nothing to renew: back as if never away
+            self.told = False
+            return
         if self.grace_until is not None:
             basis = self.ends_at if self.policy.renewal.basis == "term_end" else None
             start = self.zone.day(self.now if basis is None else basis)
@@ -319,7 +325,7 @@ class Judgement:
     def _renewed_end(self, start: date, sight: Sight) -> int | None:
         assert self.held is not None
         if isinstance(self.term(), term.WindowEnd):
-            found = self.by_windows(sight)
+            found = self.dateds(sight)
             if found is not None and found[0] >= self.rank(self.held):
                 return found[1]
             return self.own_end(self.held, sight.day)
@@ -366,7 +372,7 @@ class Judgement:
 
     # -- the ends of terms -------------------------------------------------------------------------
 
-    def by_windows(self, sight: Sight) -> tuple[int, int | None] | None:
+    def dateds(self, sight: Sight) -> tuple[int, int | None] | None:
         """The best tier of the windows whose own term reaches today, and the latest such end."""
         window, found = self.policy.window, []
         for span in self._windows(sight):
@@ -393,7 +399,7 @@ class Judgement:
         """(rank that the term's end finds, its end, whether windows said so)."""
         sight = self.sight()
         if isinstance(self.term(), term.WindowEnd):
-            found = self.by_windows(sight)
+            found = self.dateds(sight)
             if found is not None:
                 return found[0], found[1], True
         return sight.qualified(self.held, self.reached), None, False
@@ -404,7 +410,7 @@ class Judgement:
         best, end, windows = self.final()
         held = self.rank(self.held)
         if best > held:
-            self.grant(self.tiers[best].id, "term_end", None, end=end, by_window=windows)
+            self.grant(self.tiers[best].id, "term_end", None, end=end, dated=windows)
         elif best == held:
             old = self.ends_at
             basis = old if self.policy.renewal.basis == "term_end" else None
@@ -445,7 +451,7 @@ class Judgement:
             self.lose(cause, entry)
         else:
             mine = target == best and end is not None
-            self.grant(self.tiers[target].id, cause, entry, end=end, by_window=mine)
+            self.grant(self.tiers[target].id, cause, entry, end=end, dated=mine)
 
     def rejudge(self, cause: str, entry: int | None) -> None:
         """The best tier, up or down, as at a term's end, with a fresh term; nothing is renewed."""
@@ -454,7 +460,7 @@ class Judgement:
         else:
             best, end, windows = self.final()
         if best >= 0:
-            self.grant(self.tiers[best].id, cause, entry, end=end, by_window=windows)
+            self.grant(self.tiers[best].id, cause, entry, end=end, dated=windows)
         elif self.held is not None:
             self.lose(cause, entry)
 

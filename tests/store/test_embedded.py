@@ -9,9 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -29,17 +26,6 @@ print("ready", flush=True)
 sys.stdin.read()
 server.close()
 """
-
-
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    """A data directory with a short path; what a test left running is stopped."""
-    directory = Path(tempfile.mkdtemp(prefix="tierline-embedded-"))
-    yield directory
-    if postmaster := cluster.postmaster(directory / "postgres"):
-        with suppress(ProcessLookupError):
-            os.kill(postmaster.pid, signal.SIGQUIT)
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def spawn(data_dir: Path) -> subprocess.Popen[str]:
@@ -192,7 +178,10 @@ def test_an_ordinary_user_needs_no_other(data_dir: Path) -> None:
         pytest.skip("the wheel is not open to other users here")
     data_dir.chmod(0o777)
     nobody = pwd.getpwnam("nobody")
-    become = f"import os; os.setgroups([]); os.setgid({nobody.pw_gid}); os.setuid({nobody.pw_uid})"
+    become = (
+        "import os, psutil; os.setgroups([]); "
+        f"os.setgid({nobody.pw_gid}); os.setuid({nobody.pw_uid})"
+    )
     # Imported first: the interpreter itself may lie in root's home.
     first, rest = SERVE.split("server = ", 1)
     done = subprocess.run(

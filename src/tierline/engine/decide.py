@@ -70,29 +70,44 @@ def _correct(walk: Walk, entries: list[Entry], correction: Entry) -> None:
         ghost.until(entry.recorded_at)
         apply(ghost, entry)
     ghost.until(walk.at)
+    walk.unjudged = True
     apply(walk, correction)
+    walk.unjudged = False
     if walk.frozen or ghost.joined_at is None:
         return
     _adopt(walk, ghost)
 
 
 def in_order_of_happening(entries: Sequence[Entry], until: int) -> list[Entry]:
-    """Entries as if each had been recorded when it happened; reversals when their original did.
+    """Entries as if each had been recorded when it happened, and as if what was taken back had
+    been that much smaller from the start.
 
     The first entry (the enrolment) stays the first; what happened after `until` is left out.
     """
-    moved: list[tuple[bool, int, int, Entry]] = []
-    for i, entry in enumerate(entries):
+    shrunk = {e.n: e for e in entries}
+    for entry in entries:
         origin = entry.detail.origin if entry.detail else None
-        happened = origin.occurred_at if origin and entry.kind in REVERSALS else entry.occurred_at
-        moved.append((i > 0, min(happened, entry.recorded_at), entry.n, entry))
+        if entry.kind not in REVERSALS or origin is None:
+            continue
+        del shrunk[entry.n]
+        original = shrunk.get(origin.n)
+        if original is not None:
+            rest = original.points + entry.points, original.amount + entry.amount
+            shrunk[origin.n] = replace(original, points=rest[0], amount=rest[1])
+            if origin.last:
+                del shrunk[origin.n]
+    kept = sorted(shrunk.values(), key=lambda e: (e.n != entries[0].n, _happened(e), e.n))
     known: list[Entry] = []
     clock = -(2**62)
-    for _, happened, _, entry in sorted(moved, key=lambda m: m[:3]):
-        clock = max(clock, happened)
+    for entry in kept:
+        clock = max(clock, _happened(entry))
         if clock <= until:
             known.append(replace(entry, recorded_at=clock))
     return known
+
+
+def _happened(entry: Entry) -> int:
+    return min(entry.occurred_at, entry.recorded_at)
 
 
 def _adopt(walk: Walk, ghost: Walk) -> None:

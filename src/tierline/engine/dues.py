@@ -80,8 +80,8 @@ def end_override(walk: Walk, override: Override) -> None:
     elif override.starts_at > walk.at:
         return  # released before it began
     elif override.then == "start_term":
-        rank = -1 if override.tier is None else walk.version.rank.get(override.tier, -1)
-        if override.kind == "pin" or rank > walk.rank:
+        rank = override.asserts(walk.rank, walk.version.rank)
+        if rank != walk.rank or override.kind == "pin":
             drop(walk) if rank < 0 else grant_now(walk, rank)
     elif override.kind == "pin":
         settle(walk, "override")
@@ -131,7 +131,7 @@ def come_of_age(walk: Walk) -> None:
     if walk.version.ages and _judged(walk) and walk.zone.start(walk.today) == walk.at:
         join = walk.anchors().join
         if any(calendar.add_period(join, age) == walk.today for age in walk.version.ages):
-            judge(walk, "term_end")
+            judge(walk, "window_turn")
 
 
 def expire_lots(walk: Walk) -> None:

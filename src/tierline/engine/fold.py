@@ -140,7 +140,7 @@ def _take_from_pending(walk: Walk, n: int, points: int) -> int:
     return points
 
 
-def _approve(walk: Walk, entry: Entry, detail: Detail) -> None:
+def _approve(walk: Walk, _entry: Entry, detail: Detail) -> None:
     n = detail.origin.n if detail.origin else 0
     due = [p for p in walk.pending if p.entry == n]
     walk.pending = tuple(p for p in walk.pending if p.entry != n)
@@ -175,12 +175,13 @@ def _bring_tier(walk: Walk, entry: Entry, detail: Detail) -> None:
         walk.since = detail.tier_since
 
 
-def _leave(walk: Walk, entry: Entry, detail: Detail) -> None:
+def _leave(walk: Walk, _entry: Entry, _detail: Detail) -> None:
     drop(walk)
     walk.overrides, walk.waiting, walk.hold_since = (), None, None
     walk.show("leaving")
     walk.joined_at = None
     walk.reached = ()
+    walk.sums = {}  # a new membership counts anew; the points stay theirs
 
 
 def _opening(walk: Walk, entry: Entry, detail: Detail) -> None:
@@ -196,7 +197,7 @@ def _opening(walk: Walk, entry: Entry, detail: Detail) -> None:
     judge(walk, "import")
 
 
-def _attribute(walk: Walk, entry: Entry, detail: Detail) -> None:
+def _attribute(walk: Walk, _entry: Entry, detail: Detail) -> None:
     if detail.attribute is None:
         return
     known = {k: v for k, v in walk.attributes.items() if k != detail.attribute}
@@ -220,7 +221,7 @@ def _override(walk: Walk, entry: Entry, detail: Detail) -> None:
     walk.show("override")
 
 
-def _release(walk: Walk, entry: Entry, detail: Detail) -> None:
+def _release(walk: Walk, _entry: Entry, detail: Detail) -> None:
     for override in walk.overrides:
         if detail.released in (None, override.id):
             end_override(walk, override)

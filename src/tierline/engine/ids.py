@@ -37,6 +37,14 @@ def customer_id(number: int) -> str:
     return f"cust_{number:014x}"
 
 
+def number_of_customer(text: str) -> int | None:
+    """The number inside an id that we made; None for any other text."""
+    digits = text.removeprefix("cust_")
+    if len(text) != 19 or len(digits) != 14 or set(digits) - set("0123456789abcdef"):
+        return None
+    return int(digits, 16)
+
+
 def event_id(
     project: str, program: str, customer: int, seq: int, recorded_at: int, kind: str
 ) -> str:
@@ -62,11 +70,9 @@ def derived(prefix: str, *parts: str, size: int = 16) -> str:
 
 def derived_uuid(*parts: str) -> str:
     """A UUID (version 8: ours) that follows from other ids."""
-    raw = bytearray(hashlib.blake2b("\x00".join(parts).encode(), digest_size=16).digest())
-    raw[6] = raw[6] & 0x0F | 0x80
-    raw[8] = raw[8] & 0x3F | 0x80
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = hashlib.blake2b("\x00".join(parts).encode(), digest_size=16).hexdigest()
+    variant = "89ab"[int(text[16], 16) & 3]
+    return f"{text[:8]}-{text[8:12]}-8{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
 
 def _base32(raw: bytes) -> str:

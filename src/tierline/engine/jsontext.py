@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from tierline.errors import Invalid, TooLarge
 
@@ -68,6 +68,11 @@ def normalise(value: Any, path: str, limits: Limits = FREE) -> Any:
 def dump(value: Any) -> bytes:
     """`JSON.stringify` of a JSON value, as UTF-8."""
     return _encode(value) if _agrees(value) else _printed(value).encode()
+
+
+def embedded(value: Any) -> Any:
+    """A JSON value as a part of something larger that msgspec will print."""
+    return value if _agrees(value) else Raw(_printed(value).encode())
 
 
 def number(value: float) -> str:

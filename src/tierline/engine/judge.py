@@ -95,20 +95,22 @@ def end_for(walk: Walk, rank: int, day: int) -> int | None:
     end = term.end(day, policy.window, walk.anchors(day))
     if end is None:
         return None
-    if policy.lapse.min_stay is not None:
-        end = max(end, calendar.add_period(day, policy.lapse.min_stay))
     return walk.zone.start(end)
 
 
 def grant(walk: Walk, rank: int, ends_at: int | None, *, start: int | None = None) -> None:
     """Hold this tier from now (or `start`) on, in a fresh term."""
-    tier = walk.version.policy.tiers[rank]
-    if tier.id != walk.held:
-        for key in walk.sums:
-            if "@tier" in key:
-                walk.sums[key] = {}
+    policy = walk.version.policy
+    tier = policy.tiers[rank]
+    begins = walk.at if start is None else start
+    if tier.id != walk.held and policy.lapse.min_stay is not None and ends_at is not None:
+        stay = calendar.add_period(walk.zone.day(begins), policy.lapse.min_stay)
+        ends_at = max(ends_at, walk.zone.start(stay))
+    for key in walk.sums:
+        if "@tier" in key:  # counted from the start of the tier's term
+            walk.sums[key] = {}
     walk.held = tier.id
-    walk.started_at = walk.at if start is None else start
+    walk.started_at = begins
     walk.ends_at = ends_at
     walk.grace_until = None
     walk.told = False
@@ -133,16 +135,27 @@ def drop(walk: Walk) -> None:
 
 def judge(walk: Walk, cause: Cause, *, turn: bool = False) -> None:
     """Judge the member now. `turn`: a window has just turned."""
-    if walk.joined_at is None or walk.frozen:
+    if walk.joined_at is None or walk.frozen or walk.unjudged:
         return
-    best, held = qualified(walk), walk.rank
-    if best > held and _may_rise(walk, turn=turn):
-        _rise(walk, best)
+    assessment, held = walk.version.policy.assessment, walk.rank
+    best = qualified(walk)
+    rising = _closed(walk) if turn and assessment.up == "at_window_end" else best
+    if turn and assessment.down == "at_window_end":
+        best = _closed(walk)
+    if rising > held and _may_rise(walk, turn=turn):
+        _rise(walk, rising)
     if best >= held >= 0 and walk.rank == held:
-        _keep(walk, held)
-    elif best < held:
+        _keep(walk, held, exactly=best == held)
+    elif best < held and walk.rank == held:
         _sink(walk, best, cause, turn=turn)
     walk.show(cause)
+
+
+def _closed(walk: Walk) -> int:
+    """By the final sums of the window that closed (settled: the tier of a period is the tier of
+    its final sum); windows that only slide have no closed one."""
+    window = walk.version.policy.window
+    return qualified(walk, walk.today - 1 if isinstance(window, Calendar | Cycle) else None)
 
 
 def _may_rise(walk: Walk, *, turn: bool) -> bool:
@@ -179,8 +192,9 @@ def _wait(walk: Walk, rank: int) -> None:
     walk.waiting = (policy.tiers[rank].id, walk.zone.start(begins))
 
 
-def _keep(walk: Walk, held: int) -> None:
-    """Still earned: ends that may move later do, never earlier."""
+def _keep(walk: Walk, held: int, *, exactly: bool) -> None:
+    """Still earned: ends that may move later do, never earlier. Not `exactly`: a higher tier is
+    earned, but may not begin yet; then the term is left to end."""
     policy = walk.version.policy
     term = term_of(walk)
     if isinstance(term, WhileQualified):
@@ -189,6 +203,8 @@ def _keep(walk: Walk, held: int) -> None:
         renew(walk, held, end_for(walk, held, _renewal_day(walk)), "requalified")
     elif isinstance(term, Duration) and term.clock == "drop":
         walk.ends_at, walk.told = None, False
+    elif not exactly:
+        return
     elif isinstance(term, WindowEnd) and policy.start.when == "next_window":
         _wait(walk, held)
     elif isinstance(term, WindowEnd) or policy.renewal.restart == "requalified":

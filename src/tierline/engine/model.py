@@ -7,6 +7,7 @@ Nothing here reads a clock or does I/O; rules (policies, tiers) live beside it i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -51,7 +52,7 @@ OverrideKind = Literal["pin", "floor", "cap", "hold"]
 
 
 class Origin(Struct, frozen=True, omit_defaults=True):
-    """What a reversal reverses, resolved when it is recorded: the fold never searches the ledger."""
+    """What a reversal reverses, resolved when it is recorded: no fold searches the ledger."""
 
     n: int
     kind: EntryKind
@@ -77,6 +78,19 @@ class Override(Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     actor: str | None = None
     id: int = 0
+
+    def asserts(self, rank: int, ranks: Mapping[str, int]) -> int:
+        """The rank that this makes of another; -1 is no tier."""
+        wanted = -1 if self.tier is None else ranks.get(self.tier, -1)
+        match self.kind:
+            case "pin":
+                return wanted
+            case "floor":
+                return max(rank, wanted)
+            case "cap":
+                return min(rank, wanted)
+            case "hold":
+                return rank
 
 
 class Detail(Struct, frozen=True, omit_defaults=True):
@@ -107,7 +121,7 @@ class Entry(Struct, frozen=True):
     """A line of the ledger: any fact about a member. Numbered 1, 2, 3 … per member, never changed.
 
     `points` is signed: what the fact adds to or takes from the member's points. `amount` is money,
-    signed likewise (a refund is negative). `recorded_at` never decreases from one entry to the next.
+    signed likewise (a refund is negative). `recorded_at` never decreases from entry to entry.
     """
 
     n: int

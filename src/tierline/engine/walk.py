@@ -24,11 +24,10 @@ from tierline.engine.model import (
     Standing,
     View,
 )
-from tierline.engine.points import Lots, added
+from tierline.engine.points import added
 from tierline.engine.policy import Measure, Program, Version, total_key
 from tierline.engine.term import WindowEnd
 from tierline.engine.window import Anchors, Buckets
-
 
 _FIELDS = len(fields(Standing))
 
@@ -53,6 +52,7 @@ class Walk(Known, kw_only=True):
     events: list[Event]
     cause_entry: int | None = None  # the entry being folded; None: time is passing
     quiet: bool = False
+    unjudged: bool = False  # entries change points and totals, but nothing is judged
     turning: bool = False  # a window that matters turns at this very instant
     former: Version | None = None  # the version before, while a change of rules is carried out
 
@@ -82,7 +82,7 @@ class Walk(Known, kw_only=True):
         """A metric's total in the window that holds `day` (today unless told)."""
         measure = self.version.measures[name]
         if measure.metric.source == "balance":
-            pending = sum(p.points for p in self.pending) if measure.metric.include_pending else 0
+            pending = self.points_pending if measure.metric.include_pending else 0
             return self.balance + pending
         buckets = self.sums.get(total_key(measure))
         if not buckets:
@@ -102,18 +102,17 @@ class Walk(Known, kw_only=True):
         return Facts(value, self.attributes, day or self.today, join)
 
     def view(self) -> View:
-        pin = next((o for o in self.active() if o.kind == "pin"), None)
-        manual = pin is not None or self.tier != self.held
-        expires_at = pin.until if pin is not None else self.grace_until or self.ends_at
+        _, decided_by = self.overridden(self.held)
+        ends = self.grace_until or self.ends_at if decided_by is None else decided_by.until
         return View(
             balance=self.balance,
-            pending=sum(p.points for p in self.pending),
+            pending=self.points_pending,
             spent=self.spent,
             earned=self.earned,
             joined_at=self.joined_at,
             since=self.since,
-            expires_at=expires_at if self.tier is not None else None,
-            manual=manual,
+            expires_at=ends if self.tier is not None else None,
+            manual=decided_by is not None,
         )
 
     # -- points and totals --------------------------------------------------------------------
@@ -170,28 +169,23 @@ class Walk(Known, kw_only=True):
     def active(self) -> list[Override]:
         return [o for o in self.overrides if o.starts_at <= self.at]
 
-    def overridden(self, held: str | None) -> str | None:
-        """The tier that the world sees when the rules alone grant `held`."""
+    def overridden(self, held: str | None) -> tuple[str | None, Override | None]:
+        """The tier that the world sees when the rules alone grant `held`, and the override that
+        decides it, if one does: the last, in order of id, that changed anything."""
         ranks = self.version.rank
         if not self.overrides:
-            return held if held in ranks else None
+            return (held if held in ranks else None), None
         rank = -1 if held is None else ranks.get(held, -1)
+        decided_by = None
         for override in self.active():
-            wanted = -1 if override.tier is None else ranks.get(override.tier, -1)
-            match override.kind:
-                case "pin":
-                    rank = wanted
-                case "floor":
-                    rank = max(rank, wanted)
-                case "cap":
-                    rank = min(rank, wanted)
-                case "hold":
-                    pass
-        return self.version.policy.tiers[rank].id if rank >= 0 else None
+            asserted = override.asserts(rank, ranks)
+            if asserted != rank or override.kind == "pin":
+                rank, decided_by = asserted, override
+        return (self.version.policy.tiers[rank].id if rank >= 0 else None), decided_by
 
     def show(self, cause: Cause) -> bool:
         """Announce the difference between what the world saw and what it sees now."""
-        shown = self.overridden(self.held)
+        shown, _ = self.overridden(self.held)
         if shown == self.tier:
             return False
         was, self.tier = self.tier, shown

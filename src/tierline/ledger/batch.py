@@ -93,9 +93,13 @@ class Batch:
             seat = self.seats.get(place)
             if seat is None:
                 program = await self._program(command.program, latest)
-                now = self.wall if clock is None else clock
-                known = decode_standing(standing)
-                seat = self.seats[place] = Seat(customer, command.program, program, known, now)
+                try:
+                    known = decode_standing(standing)
+                except (msgspec.MsgspecError, ValueError) as fault:
+                    self.outcomes[i - 1] = _failed(command, fault)
+                    continue
+                seat = Seat(customer, command.program, program, known, self._now(clock))
+                self.seats[place] = seat
             self._seat(i - 1, command, seat, receipt)
 
     def _seat(self, i: int, command: Command, seat: Seat, receipt: Sequence[Any]) -> None:
@@ -240,9 +244,7 @@ class Batch:
             except TierlineError as refused:
                 self.outcomes[i] = refused
             except Exception as fault:  # noqa: BLE001
-                # A fault of ours met by one command: it alone fails, and leaves nothing.
-                _log.exception("command_failed", key=command.key, kind=command.kind)
-                self.outcomes[i] = TierlineError(cause=repr(fault))
+                self.outcomes[i] = _failed(command, fault)
             else:
                 self.outcomes[i] = answer
                 answered[command.key] = (command, answer)
@@ -293,6 +295,12 @@ def entry_of(row: Sequence[Any]) -> Entry:
         amount,
         None if detail is None else _read_detail(detail),
     )
+
+
+def _failed(command: Command, fault: Exception) -> TierlineError:
+    """A fault of ours met by one command: it alone fails, and leaves nothing."""
+    _log.error("command_failed", key=command.key, kind=command.kind, exc_info=fault)
+    return TierlineError(cause=repr(fault))
 
 
 def _repeated(command: Command, receipt: Sequence[Any]) -> Answer | KeyReused:

@@ -80,16 +80,29 @@ class Writer:
         shard.wake()
         return waiting.answer
 
+    async def accept(
+        self, commands: Sequence[Command], *, bulk: bool = True
+    ) -> list[asyncio.Future[Answer]]:
+        """Queues commands in their order, waiting for room; their answers to come. Those that a
+        closing writer no longer takes are answered Busy."""
+        answers = []
+        for command in commands:
+            shard = self.shards[ids.shard_of(command.route, self.database.shards)]
+            while not shard.queue.has_room and not self.closed:
+                await shard.room()
+            try:
+                answers.append(self.submit(command, bulk=bulk))
+            except Busy as busy:
+                refused = asyncio.get_running_loop().create_future()
+                refused.set_exception(busy)
+                answers.append(refused)
+        return answers
+
     async def submit_all(
         self, commands: Sequence[Command], *, bulk: bool = True
     ) -> list[Answer | TierlineError]:
         """Answers in the commands' order. Waits for room instead of raising Busy."""
-        answers = []
-        for command in commands:
-            shard = self.shards[ids.shard_of(command.route, self.database.shards)]
-            while not shard.queue.has_room:
-                await shard.room()
-            answers.append(self.submit(command, bulk=bulk))
+        answers = await self.accept(commands, bulk=bulk)
         outcomes = await asyncio.gather(*answers, return_exceptions=True)
         return [_outcome(outcome) for outcome in outcomes]
 

@@ -95,13 +95,13 @@ class Lane(Generic[E]):
             self.state = "closing" if self.complete else "retrying"
 
     def loaded(self, events: list[E], upto: int, *, full: bool) -> None:
-        """What the log holds for this key from `head` on, up to `upto`; `full` when there may be
-        more of it."""
+        """What the log holds for this key from `head` on and what of it matches, up to `upto`;
+        `full` when there may be more beyond."""
         self.loading = False
         self.queue.extend(event for event in events if event.offset > self.settled)
         self.complete = not full and not self.missed
         self.missed = False
-        self.last = max(self.last, events[-1].offset if full else upto)
+        self.last = max(self.last, upto)
         if self.queue:
             if self.queue[0].offset != self.head:
                 self.head, self.attempt, self.form = self.queue[0].offset, 0, ""
@@ -109,6 +109,9 @@ class Lane(Generic[E]):
             # Nothing is owed: what was, matches no more.
             self.settled = max(self.settled, self.head - 1)
             self.state = "closing"
+        else:
+            self.settled = max(self.settled, upto)
+            self.advance()
 
     @property
     def needs_log(self) -> bool:

@@ -8,6 +8,7 @@ reads its own slices, one at a time in turn with the other laggards, until it is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
@@ -35,26 +36,36 @@ _log = structlog.get_logger("tierline.sender")
 Topic = tuple[int, int]  # project, program (0: all of them)
 
 
-class Follows(Protocol):
-    """Whose cursor it is."""
+class Owner(Protocol):
+    """Whose cursor a follower has."""
 
     live: Live
+    number: int
+    lost: bool  # no longer ours: nothing more of it is sent or written
 
     @property
     def reading(self) -> bool:
         """Whether it wants events now: not paused, not behind an open breaker."""
         ...
 
-    def offered(self, cursor: Cursor[LogEvent]) -> None:
+    def offered(self, follower: Follower) -> None:
         """There is something to send."""
         ...
 
-    def woken(self, cursor: Cursor[LogEvent], lane: Lane[LogEvent], event: LogEvent) -> None:
+    def woken(self, follower: Follower, lane: Lane[LogEvent], event: LogEvent) -> None:
         """An event joined a lane that was closing or is parked."""
         ...
 
-    def room_wanted(self, cursor: Cursor[LogEvent]) -> None:
+    def room_wanted(self, follower: Follower) -> None:
         """The window is full until the next committed write."""
+        ...
+
+    def wrote(self, follower: Follower) -> None:
+        """A flush of its cursor was committed."""
+        ...
+
+    def fenced(self) -> None:
+        """Somebody else owns the endpoint now."""
         ...
 
 
@@ -62,30 +73,38 @@ class Follower:
     """One cursor's place in its shard's log, and how it gets at events."""
 
     def __init__(
-        self, reader: ShardReader, owner: Follows, cursor: Cursor[LogEvent], lanes_max: int
+        self,
+        reader: ShardReader,
+        owner: Owner,
+        cursor: Cursor[LogEvent],
+        topic: Topic,
+        *,
+        generation: int,
+        lanes_max: int,
+        until: int | None = None,
+        keep: Callable[[LogEvent], bool] | None = None,
     ) -> None:
         self.reader = reader
         self.owner = owner
         self.cursor = cursor
-        self.topic: Topic = (owner.live.row.project, 0)
-        self.until: int | None = None  # a replay's end; None: for ever
-        self.keep: Callable[[LogEvent], bool] | None = None  # a replay's own filter
-        self.min_age_ms = 0
+        self.topic = topic
+        self.generation = generation
+        self.until = until  # a replay's end; None: for ever
+        self.keep = keep  # a replay's own filter
+        self.tail = False  # has taken everything that the reader has read
         self.blocked = False  # the next event needs room in the window
         self.asked = False  # waits for its turn to read a slice
+        self.queued = False  # waits for its turn at its endpoint
         self._lanes_max = lanes_max
         self._own: deque[LogEvent] = deque()  # of its own slices, not yet offered
         self._own_end = -1  # the slices cover everything up to here
 
     @property
-    def at_tail(self) -> bool:
-        return self.until is None and self.cursor.position >= self.reader.ring_start(self.topic)
-
-    @property
-    def hungry(self) -> bool:
-        """Has taken all that was read and would take more."""
-        caught_up = self.cursor.position >= self.reader.position
-        return caught_up and not self.blocked and self.wants_more
+    def in_ring(self) -> bool:
+        """Whether the ring has everything that it has not taken yet."""
+        if self.until is not None:
+            return False
+        return self.tail or self.cursor.position >= self.reader.ring_start(self.topic)
 
     @property
     def wants_more(self) -> bool:
@@ -97,27 +116,32 @@ class Follower:
             and self.owner.reading
         )
 
+    @property
+    def horizon(self) -> int:
+        """How far it may read: to the reader's position, so that it can join it there."""
+        return self.reader.position if self.until is None else self.until
+
     def pull(self) -> None:
-        """Offer what is at hand."""
-        if not self.wants_more:
+        """Offer what is at hand, and see that more comes."""
+        if self.tail or not self.wants_more:
             return
         self.blocked = False
         before = self.cursor.ready
-        if self._own and not self._offer_own():
-            pass
-        elif self._own_end > self.cursor.position:
-            self.cursor.pass_to(self._own_end)
-        if not self._own and not self.blocked and self.wants_more:
-            if self.at_tail:
+        while self._own and self.wants_more and self._offer(self._own[0]):
+            self._own.popleft()
+        if not self._own:
+            if self._own_end > self.cursor.position:
+                self.cursor.pass_to(self._own_end)
+            if self.in_ring:
                 self._offer_ring()
-            else:
+            elif self.wants_more:
                 self.reader.ask(self)
         if self.cursor.ready > before:
-            self.owner.offered(self.cursor)
+            self.owner.offered(self)
 
-    def catch_up_mark(self) -> None:
-        """What was read and did not match is passed, even if no event ever said so."""
-        if self.hungry:
+    def sync(self) -> None:
+        """At the tail, what was read and did not match is passed without anybody saying so."""
+        if self.tail:
             self.cursor.pass_to(self.reader.position)
 
     def took_slice(self, events: list[LogEvent], upto: int) -> None:
@@ -125,50 +149,35 @@ class Follower:
         self._own.extend(events)
         self._own_end = upto
 
-    def reset(self) -> None:
-        """Forget what was read: the endpoint hears other events now."""
-        self._own.clear()
-        self._own_end = -1
-
-    @property
-    def horizon(self) -> int:
-        """How far it may read: to the reader's position, so that it can join it there."""
-        return self.reader.position if self.until is None else self.until
-
-    def _offer_own(self) -> bool:
-        own = self._own
-        while own and self.wants_more:
-            if not self._offer(own[0]):
-                return False
-            own.popleft()
-        return not own
-
     def _offer_ring(self) -> None:
         topic = self.reader.topics.get(self.topic)
         events = topic.events if topic is not None else []
-        position = self.cursor.position
-        for i in range(bisect_right(events, position, key=_offset), len(events)):
+        start = bisect_right(events, self.cursor.position, key=_offset)
+        for i in range(start, len(events)):
             if not self.wants_more or not self._offer(events[i]):
                 return
         self.cursor.pass_to(self.reader.position)
+        self.tail = True
+        self.reader.moved()
 
     def _offer(self, event: LogEvent) -> bool:
         """False when there is no room for it."""
         cursor = self.cursor
         if event.offset <= cursor.position:
             return True
-        heard = self.owner.live.matches(event) and (self.keep is None or self.keep(event))
-        if not heard or not cursor.owes(event):
+        keep = self.keep
+        heard = self.owner.live.matches(event)
+        if not heard or (keep is not None and not keep(event)) or not cursor.owes(event):
             cursor.pass_to(event.offset)
             return True
         if not cursor.has_room(event.offset) and not cursor.owned(event):
             cursor.pass_to(event.offset - 1)
             self.blocked = True
-            self.owner.room_wanted(cursor)
+            self.owner.room_wanted(self)
             return False
         lane = cursor.offer(event)
         if lane is not None:
-            self.owner.woken(cursor, lane, event)
+            self.owner.woken(self, lane, event)
         return True
 
 
@@ -194,6 +203,7 @@ class ShardReader:
         self._log = log
         self._catalog = catalog
         self._start = 0
+        self._perhaps = False  # somebody committed, nobody said how much
         self._wake = asyncio.Event()
         self._laggards: deque[Follower] = deque()
         self._lagging = asyncio.Event()
@@ -213,13 +223,21 @@ class ShardReader:
 
     def wake(self, head: int | None = None) -> None:
         """There may be something new; `head` if somebody knows how much."""
-        self.head = max(self.head, self.position + 1 if head is None else head)
-        self._wake.set()
+        if head is None:
+            self._perhaps = True
+        elif head > self.head:
+            self.head = head
+        if self._more:
+            self._wake.set()
 
     def moved(self) -> None:
         """A follower took something: perhaps it is time to read on."""
-        if self.head > self.position:
+        if self._more:
             self._wake.set()
+
+    @property
+    def _more(self) -> bool:
+        return self._perhaps or self.head > self.position
 
     def join(self, follower: Follower) -> None:
         topic = self.topics.get(follower.topic)
@@ -254,64 +272,71 @@ class ShardReader:
             await self._wake.wait()
             self._wake.clear()
             try:
-                while self.head > self.position and self._any_hungry():
+                while self._more and self._anybody_hungry():
                     if self.head - self.position > SLICE:
                         await self._patience()
                     await self._read_slice()
             except Exception as error:
                 _log.warning("log_read_failed", shard=self.shard, error=repr(error))
                 await asyncio.sleep(AGAIN_S)
-                self._wake.set()
+                self.wake()
 
     async def _read_slice(self) -> None:
+        self._perhaps, head = False, self.head
         events = await self._log.slice(self.shard, self.position, SLICE)
         if not events:
-            self.head = self.position
+            if self.head == head:
+                self.head = self.position
             return
         heard = {project for project, _ in self.topics}
         for event in events:
-            if event.project in heard and event.told is None and not tell(event, self._catalog):
+            if event.project in heard and not tell(event, self._catalog):
                 await prepare(event, self._catalog)
+        self._perhaps = self._perhaps or len(events) == SLICE
         self._distribute(events)
 
     def _distribute(self, events: list[LogEvent]) -> None:
-        self.position = events[-1].offset
-        if len(events) == SLICE:
-            self.head = max(self.head, self.position + 1)
-        elif self.head > self.position and self.head == events[0].offset:
-            self.head = self.position
+        before, self.position = self.position, events[-1].offset
         self.head = max(self.head, self.position)
+        touched = self._sort(events)
         floor = self.position - RING
-        touched: list[TopicEvents] = []
-        for event in events:
-            for name in ((event.project, 0), (event.project, event.program)):
-                topic = self.topics.get(name)
-                if topic is not None:
-                    if not topic.events or topic.events[-1].offset < events[0].offset:
-                        touched.append(topic)
-                    topic.events.append(event)
-                if not event.program:
-                    break
         for topic in touched:
             if topic.events[0].offset <= floor:
                 del topic.events[: bisect_right(topic.events, floor, key=_offset)]
             for follower in list(topic.followers):
+                if follower.tail:
+                    follower.cursor.pass_to(before)
+                    follower.tail = False
                 follower.pull()
 
-    def _any_hungry(self) -> bool:
-        return any(f.hungry for topic in self.topics.values() for f in topic.followers)
+    def _sort(self, events: list[LogEvent]) -> list[TopicEvents]:
+        """Put events into the topics that somebody follows; those topics."""
+        first = events[0].offset
+        touched: list[TopicEvents] = []
+        for event in events:
+            places = ((event.project, 0), (event.project, event.program))
+            for place in places if event.program else places[:1]:
+                topic = self.topics.get(place)
+                if topic is not None:
+                    if not topic.events or topic.events[-1].offset < first:
+                        touched.append(topic)
+                    topic.events.append(event)
+        return touched
+
+    def _anybody_hungry(self) -> bool:
+        return any(
+            f.tail and f.wants_more for topic in self.topics.values() for f in topic.followers
+        )
 
     async def _patience(self) -> None:
         """While draining, let those keep up who can; who cannot reads its own slices later."""
         floor = self.position + SLICE - RING
         for topic in self.topics.values():
-            for follower in topic.followers:
-                if follower.at_tail and follower.cursor.position < floor and follower.owner.reading:
+            for f in topic.followers:
+                if not f.tail and f.in_ring and f.cursor.position < floor and f.owner.reading:
                     self._wake.clear()
-                    try:
+                    with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), PATIENCE_S)
-                    except TimeoutError:
-                        pass
                     return
 
     # The laggards

@@ -50,6 +50,7 @@ class Catalog:
         self.revision = -1
         self._projects: dict[int, Project] = {}
         self._secrets: dict[int, dict[str, str]] = {}
+        self._floors: dict[int, int] = {}
         self._keys: dict[str, Key] = {}
         self._programs: dict[tuple[int, str], ProgramRow] = {}
         self._numbered: dict[int, ProgramRow] = {}
@@ -116,6 +117,7 @@ class Catalog:
             for program in self.programs(number):
                 self._loaded.pop(program.number, None)
         self._projects[number] = project
+        self._floors[number] = row["number_floor"]
         if row["secrets"] is not None:
             plain = self.box.open(row["secrets"], projects.sealed_for(project.id))
             self._secrets[number] = msgspec.json.decode(plain, type=dict[str, str])
@@ -150,6 +152,10 @@ class Catalog:
         """A project's time: a sandbox's own clock, else the wall's."""
         clock = self._projects[project].clock
         return wall if clock is None else clock
+
+    def number_floor(self, project: int) -> int:
+        """Customers' numbers that were imported lie at or below this."""
+        return self._floors[project]
 
     def project_secrets(self, project: int) -> dict[str, str]:
         """What signs for a whole project, such as `voucherify.webhook_secret`."""

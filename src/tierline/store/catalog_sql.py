@@ -34,7 +34,6 @@ class CatalogSql(Queries, file="catalog.sql"):
     raise_latest: str
     add_version: str
     latest_version: str
-    version_list: str
     versions: str
     version_request: str
     add_endpoint: str

@@ -11,9 +11,11 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -140,9 +142,10 @@ def settled(home: Path) -> bool:
             return False
         family = _family(home)
         if not family:
-            # Nobody works here, so the number was reused, as happens after a container's restart;
-            # PostgreSQL would take whoever has it now for the server.
+            # Nobody works here: the number was reused, as after a container's restart, or nobody
+            # collected the dead process. PostgreSQL would take either for a running server.
             (home / "postmaster.pid").unlink(missing_ok=True)
+            (socket_dir(home) / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
             return False
         patience = START_SECONDS_MAX if told.pid in family else ORPHAN_SECONDS_MAX
         if time.monotonic() - began > patience:
@@ -190,11 +193,14 @@ def initialise(home: Path) -> None:
     if user is not None:
         os.chown(making, user.pw_uid, user.pw_gid)
     locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-locale")
+    # One call for the file system, not one for each of a thousand files: that takes seconds.
+    sync = ("--sync-method=syncfs",) if sys.platform == "linux" else ()
     _run(
         home,
         "initdb",
         *("--pgdata", str(making), "--username", SUPERUSER, "--auth=trust", "--encoding=UTF8"),
         *locale,
+        *sync,
     )
     with (making / "postgresql.conf").open("a") as file:
         file.write("\ninclude 'tierline.conf'\n")
@@ -285,8 +291,9 @@ def _run(home: Path, command: str, *arguments: str) -> None:
 
 def _failure(home: Path, told: str) -> Exception:
     log = home / "server.log"
-    tail = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
-    reason = "; ".join(line.strip() for line in [*told.splitlines(), *tail] if line.strip())
+    tail = log.read_text(errors="replace").splitlines()[-20:] if log.exists() else []
+    telling = [line for line in tail if re.search(" (FATAL|PANIC|HINT|DETAIL):", line)]
+    reason = "; ".join(line.strip() for line in [*told.splitlines(), *telling] if line.strip())
     if "No space left on device" in reason:
         return OSError(errno.ENOSPC, "No space left on device", str(home))
     if "Permission denied" in reason:

@@ -167,12 +167,10 @@ async def _insert(connection: Session, shard: int, project: int, made: dict[int,
 
 
 def profile_text(customer: Customer) -> str:
-    """As it is stored: number and updated_at are columns of their own, so that an event's copy
-    gets the instant of its commit (see `add_events`)."""
-    return _encode(replace(customer, number=0, updated_at=0)).decode()
+    """The whole customer, so that an event's copy of it needs nothing else."""
+    return _encode(customer).decode()
 
 
 def row_of(row: Any) -> CustomerRow:
     """From a record of `customers` or `lock_customer`."""
-    shown = replace(_decode(row["profile"]), number=row["number"], updated_at=row["updated_at"])
-    return CustomerRow(row["id"], row["project"], shown, row["erased_at"])
+    return CustomerRow(row["id"], row["project"], _decode(row["profile"]), row["erased_at"])

@@ -17,6 +17,7 @@ from tierline.errors import TierlineError
 from tierline.store import migrate
 from tierline.store.errors import (
     DatabaseTooOld,
+    DatabaseUrlInvalid,
     ShardsFixed,
     translate,
 )
@@ -99,21 +100,30 @@ class Database:
 
 
 async def connect(url: str, settings: Mapping[str, str] | None = None) -> asyncpg.Connection:
-    """A warmed connection to any server new enough; drivers' errors come as they are."""
-    connection = await asyncpg.connect(
-        url,
-        timeout=CONNECT_SECONDS_MAX,
-        command_timeout=None
-        if settings and "statement_timeout" in settings
-        else COMMAND_SECONDS_MAX,
-        server_settings={**SESSION, **(settings or {})},
-    )
+    """A warmed connection to any server; drivers' errors come as they are."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise DatabaseUrlInvalid(reason="it does not begin with postgresql://")
+    session = {**SESSION, **(settings or {})}
+    try:
+        connection = await asyncpg.connect(
+            url,
+            timeout=CONNECT_SECONDS_MAX,
+            command_timeout=_patience(session),
+            server_settings=session,
+        )
+    except ValueError as error:  # the driver reads a port by int()
+        raise DatabaseUrlInvalid(reason=str(error)) from error
     try:
         await _warm(connection)
     except BaseException:
         connection.terminate()
         raise
     return connection
+
+
+def _patience(session: Mapping[str, str]) -> float | None:
+    """Seconds after which a silent server is given up: later than it would itself give up."""
+    return COMMAND_SECONDS_MAX if session["statement_timeout"] == str(STATEMENT_MS_MAX) else None
 
 
 def where(url: str) -> str:
@@ -159,7 +169,8 @@ async def _prepare(
     if not may_migrate:
         await migrate.require(connection)
     elif not await migrate.check(connection):
-        await migrate.upgrade(connection, shards or migrate.SHARDS_DEFAULT)
+        count = migrate.SHARDS_DEFAULT if shards is None else shards
+        await migrate.upgrade(connection, count)
     row = await connection.fetchrow("SELECT epoch, shards FROM installation WHERE id = 1")
     assert row is not None  # written in the first migration's transaction
     return row["epoch"], row["shards"]

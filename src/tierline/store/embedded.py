@@ -172,6 +172,6 @@ def _stop(directory: Path) -> None:
     # The file goes last; one that was killed meanwhile leaves it.
     while cluster.postmaster(home) is not None and cluster.alive(postmaster.pid):
         if time.monotonic() > deadline:
-            raise EmbeddedFailed(where=str(directory), reason=f"process {postmaster.pid} does not stop")
+            raise EmbeddedFailed(where=str(directory), reason=f"{postmaster.pid} does not stop")
         time.sleep(0.005)
     started.unlink(missing_ok=True)

@@ -28,6 +28,16 @@ class LogEvent:
         "recorded_at", "told", "view",
     )  # fmt: skip
 
+    offset: int
+    class_: str
+    project: int
+    program: int
+    customer: int
+    id: str
+    recorded_at: int
+    body: str
+    profile: str | None
+
     def __init__(self, row: Iterable[Any]) -> None:
         (
             self.offset,

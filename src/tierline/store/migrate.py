@@ -15,6 +15,7 @@ from typing import Final
 import asyncpg
 
 from tierline import clock
+from tierline.errors import Invalid
 from tierline.store.errors import SchemaBehind, SchemaTooNew
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -98,7 +99,7 @@ async def install(connection: asyncpg.Connection, shards: int, epoch: str | None
     """The rows that exist from the beginning: one installation, and all heads and leases, which
     statements take their shard from."""
     if not 1 <= shards <= SHARDS_MAX:
-        raise ValueError(f"shards must be 1 to {SHARDS_MAX}, not {shards}")
+        raise Invalid(path="--shards", reason=f"1 to {SHARDS_MAX} shards, not {shards}")
     await connection.execute(
         "INSERT INTO installation (id, epoch, shards, created_at) VALUES (1, $1, $2, $3)",
         epoch or secrets.token_hex(8),

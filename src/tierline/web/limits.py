@@ -15,4 +15,4 @@ WAIT_SECONDS_MAX: Final = 60  # a long poll
 METADATA_BYTES_MAX: Final = 65_536  # free JSON, as it is kept
 METADATA_DEPTH_MAX: Final = 16
 NAME_CHARACTERS_MAX: Final = 200  # names, ids and keys
-PROGRAM_BYTES_MAX: Final = BODY_BYTES_MAX
+EMAIL_CHARACTERS_MAX: Final = 320

@@ -78,10 +78,10 @@ def optional_instant(text: str | None, path: str) -> int | None:
     return None if text is None else instant(text, path)
 
 
-def name(text: str, path: str) -> str:
-    """A name or id of a caller's: 1 to 200 characters, none of them a control character."""
-    if not 0 < len(text) <= limits.NAME_CHARACTERS_MAX:
-        size = f"1 to {limits.NAME_CHARACTERS_MAX} characters"
+def name(text: str, path: str, characters_max: int = limits.NAME_CHARACTERS_MAX) -> str:
+    """A name or id of a caller's: not empty, and none of its characters controls anything."""
+    if not 0 < len(text) <= characters_max:
+        size = f"1 to {characters_max} characters"
         raise Invalid(path=path, reason=f"{path}: expected {size}, found {len(text)}.")
     if _CONTROL.search(text):
         raise Invalid(path=path, reason=f"{path}: control characters cannot stand in it.")

@@ -11,7 +11,7 @@ UPDATE installation SET revision = revision + 1 WHERE id = 1 RETURNING revision
 
 -- name: projects_since
 -- Projects changed after a revision.
-SELECT number, id, clock, body, secrets FROM project WHERE revision > $1 ORDER BY number
+SELECT number, id, clock, body, secrets, number_floor FROM project WHERE revision > $1 ORDER BY number
 
 -- name: keys_since
 -- API keys changed after a revision; disabled ones too, so that caches forget them.
@@ -101,11 +101,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 -- What a new version is compared with.
 SELECT effective_at, body FROM program_version
 WHERE program = $1 AND number = $2
-
--- name: version_list
--- All versions of a program without their rules, newest first, a page at a time.
-SELECT number, effective_at, recorded_at, on_change FROM program_version
-WHERE program = $1 AND number < $2 ORDER BY number DESC LIMIT $3
 
 -- name: versions
 -- All versions of a program, oldest first.

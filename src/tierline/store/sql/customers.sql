@@ -41,12 +41,12 @@ WHERE shard = $1 AND project = $2 AND kind = $3 AND name = $4 AND customer = $5
 
 -- name: customers
 -- Profiles by id.
-SELECT id, project, number, profile, updated_at, erased_at FROM customer
+SELECT id, project, profile, erased_at FROM customer
 WHERE shard = $1 AND id = ANY($2)
 
 -- name: lock_customer
 -- One profile, for a change of it.
-SELECT id, project, number, profile, updated_at, erased_at FROM customer
+SELECT id, project, profile, erased_at FROM customer
 WHERE shard = $1 AND id = $2
 FOR UPDATE
 

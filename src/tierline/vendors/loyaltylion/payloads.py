@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from tierline import __version__
 from tierline.engine import ids, jsontext
@@ -28,6 +28,8 @@ from tierline.vendors.standard.payloads import event_object
 NAME = "loyaltylion"
 AGENT = f"Tierline/{__version__} (in the shape of LoyaltyLion webhooks)"
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
+_KEPT = "loyaltylion.encoded"
+_NOTHING: dict[str, Any] = {}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -90,45 +92,106 @@ def tier_number(project: str, program: str, tier: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def customer_object(customer: Customer, view: View, membership: Any) -> dict[str, Any]:
-    """The customer as the Customers API and the events show them."""
-    own = customer.presentations.get(NAME) or {}
-    properties = own.get("properties")
-    if properties is None:
-        properties = {} if customer.name is None else {"name": customer.name}
-    return {
-        "id": customer.number,
-        "merchant_id": own.get("merchant_id") or customer.source_id or customer.id,
-        "email": customer.email,
-        "points_approved": view.balance,
-        "points_pending": view.pending,
-        "points_spent": view.spent,
-        "rewards_claimed": own.get("rewards_claimed", 0),
-        "properties": _free(properties),
-        "metadata": _free(customer.metadata),
-        "birthday": own.get("birthday"),
-        "blocked": own.get("blocked", False),
-        "guest": own.get("guest", False),
-        "enrolled": view.joined_at is not None,
-        "enrolled_at": _instant(view.joined_at),
-        "referral_id": own.get("referral_id"),
-        "referred_by": _free(own.get("referred_by")),
-        "loyalty_tier_membership": membership,
-        "insights_segment": own.get("insights_segment"),
-        "referral_url": own.get("referral_url", ""),
-        "created_at": format_instant(customer.created_at),
-        "updated_at": format_instant(customer.updated_at),
-    }
-
-
-def membership_object(view: View, since: int, tier: Any) -> dict[str, Any]:
+class MembershipShape(Struct):
     """`started_at` is the move's instant; the vendor's examples print it in two ways."""
-    return {
-        "started_at": format_instant(since),
-        "expires_at": _instant(view.expires_at),
-        "manual": view.manual,
-        "loyalty_tier": tier,
-    }
+
+    started_at: str
+    expires_at: str | None
+    manual: bool
+    loyalty_tier: Any
+
+
+class CustomerShape(Struct):
+    """The customer as the Customers API and the events show them; `points_approved` is the
+    balance that can be spent."""
+
+    id: int
+    merchant_id: str
+    email: str | None
+    points_approved: int
+    points_pending: int
+    points_spent: int
+    rewards_claimed: int
+    properties: Any
+    metadata: Any
+    birthday: str | None
+    blocked: bool
+    guest: bool
+    enrolled: bool
+    enrolled_at: str | None
+    referral_id: str | None
+    referred_by: Any
+    loyalty_tier_membership: MembershipShape | None
+    insights_segment: str | None
+    referral_url: str
+    created_at: str
+    updated_at: str
+
+
+class PropertiesShape(Struct):
+    customer: CustomerShape
+    previous_tier: Raw | None
+    new_tier: Raw | None
+
+
+class ProgramEvent(Struct):
+    """`payload`: its id is the same at every endpoint. `unique_until` is a cool-down's end, which
+    tier events do not have."""
+
+    id: str
+    created_at: str
+    kind: str
+    unique_until: None
+    properties: PropertiesShape
+
+
+class Envelope(Struct):
+    id: str
+    topic: str
+    created_at: str
+    payload: ProgramEvent
+    tierline: dict[str, Any] | UnsetType = UNSET
+
+
+def customer_shape(
+    customer: Customer, view: View, membership: MembershipShape | None
+) -> CustomerShape:
+    """A customer with the numbers of `view`; what only LoyaltyLion shows is in `presentations`."""
+    own = customer.presentations.get(NAME, _NOTHING).get
+    name = customer.name
+    properties = own("properties", {} if name is None else {"name": name})
+    joined = view.joined_at
+    return CustomerShape(
+        id=customer.number,
+        merchant_id=own("merchant_id") or customer.source_id or customer.id,
+        email=customer.email,
+        points_approved=view.balance,
+        points_pending=view.pending,
+        points_spent=view.spent,
+        rewards_claimed=own("rewards_claimed", 0),
+        properties=jsontext.embedded(properties),
+        metadata=jsontext.embedded(customer.metadata),
+        birthday=own("birthday"),
+        blocked=own("blocked", False),
+        guest=own("guest", False),
+        enrolled=joined is not None,
+        enrolled_at=None if joined is None else format_instant(joined),
+        referral_id=own("referral_id"),
+        referred_by=jsontext.embedded(own("referred_by")),
+        loyalty_tier_membership=membership,
+        insights_segment=own("insights_segment"),
+        referral_url=own("referral_url", ""),
+        created_at=format_instant(customer.created_at),
+        updated_at=format_instant(customer.updated_at),
+    )
+
+
+def membership_shape(view: View, since: int, tier: Any) -> MembershipShape:
+    """A membership of a tier since an instant; `tier` is its `LionTier.membership_object`."""
+    end = view.expires_at
+    return MembershipShape(
+        format_instant(since), None if end is None else format_instant(end), view.manual, tier
+    )
 
 
 class LoyaltyLion:
@@ -148,21 +211,23 @@ class LoyaltyLion:
         topic = self.wire_names.get(told.event.kind)
         if topic is None:
             return None
-        body = {
-            "id": self.delivery_id(told.id, endpoint.id),
-            "topic": topic,
-            "created_at": format_instant(told.recorded_at),
-            "payload": {
-                "id": event_uuid(told.id),
-                "created_at": format_instant(told.event.at),
-                "kind": topic.removeprefix("program_events/"),
-                "unique_until": None,
-                "properties": _properties(told, endpoint.position_base),
-            },
-        }
-        if endpoint.extended:
-            body["tierline"] = event_object(told)
-        return _encode(body)
+        event = told.event
+        payload = ProgramEvent(
+            event_uuid(told.id),
+            format_instant(event.at),
+            topic.removeprefix("program_events/"),
+            None,
+            _properties(told, endpoint.position_base),
+        )
+        return _encode(
+            Envelope(
+                self.delivery_id(told.id, endpoint.id),
+                topic,
+                format_instant(told.recorded_at),
+                payload,
+                event_object(told) if endpoint.extended else UNSET,
+            )
+        )
 
     def delivery_id(self, event_id: str, endpoint_id: str) -> str:
         if event_id == SAMPLE_EVENT:
@@ -193,16 +258,17 @@ def site_domain(project: Project) -> str:
     return (shown.get("site_domain") if shown else None) or f"{project.id}.invalid"
 
 
-def _properties(told: Announcement, base: int) -> dict[str, Any]:
+def _properties(told: Announcement, base: int) -> PropertiesShape:
     event, view = told.event, told.event.view
     since = event.at if view.since is None else view.since
-    new = _encoded(told, event.tier_to)
-    membership = None if new is None else membership_object(view, since, new.held[base])
-    return {
-        "customer": customer_object(told.customer, view, membership),
-        "previous_tier": _shown(_encoded(told, event.tier_from)),
-        "new_tier": _shown(new),
-    }
+    shown = _encoded(told, told.rules)
+    new, previous = _tier(told, shown, event.tier_to), _tier(told, shown, event.tier_from)
+    membership = None if new is None else membership_shape(view, since, new.held[base])
+    return PropertiesShape(
+        customer_shape(told.customer, view, membership),
+        None if previous is None else previous.event,
+        None if new is None else new.event,
+    )
 
 
 class _Encoded(Struct, frozen=True):
@@ -210,29 +276,29 @@ class _Encoded(Struct, frozen=True):
     held: tuple[Raw, Raw]  # by the base of `position`
 
 
-def _shown(tier: _Encoded | None) -> Raw | None:
-    return None if tier is None else tier.event
+def _encoded(told: Announcement, version: Version) -> dict[str, _Encoded]:
+    kept: dict[str, _Encoded] | None = version.__dict__.get(_KEPT)
+    return kept or prepared(version, _KEPT, lambda: _encode_tiers(told, version))
 
 
-def _encoded(told: Announcement, tier_id: str | None) -> _Encoded | None:
+def _encode_tiers(told: Announcement, version: Version) -> dict[str, _Encoded]:
+    def encoded(tier: LionTier) -> _Encoded:
+        event, *held = (
+            Raw(jsontext.dump(shape))
+            for shape in (tier.event_object(), tier.membership_object(0), tier.membership_object())
+        )
+        return _Encoded(event, (held[0], held[1]))
+
+    found = tiers(version, told.project.id, told.program)
+    return {key: encoded(tier) for key, tier in found.items()}
+
+
+def _tier(told: Announcement, shown: dict[str, _Encoded], tier_id: str | None) -> _Encoded | None:
     if tier_id is None:
         return None
-    version = holder_of(told, tier_id)
-
-    def make() -> dict[str, _Encoded]:
-        found = tiers(version, told.project.id, told.program)
-        return {
-            key: _Encoded(
-                Raw(jsontext.dump(tier.event_object())),
-                (
-                    Raw(jsontext.dump(tier.membership_object(0))),
-                    Raw(jsontext.dump(tier.membership_object(1))),
-                ),
-            )
-            for key, tier in found.items()
-        }
-
-    return prepared(version, "loyaltylion.encoded", make).get(tier_id)
+    if tier_id not in shown:
+        shown = _encoded(told, holder_of(told, tier_id))
+    return shown.get(tier_id)
 
 
 def _synthetic(rules: Rules, project: str, program: str) -> list[LionTier]:
@@ -262,11 +328,3 @@ def _synthetic(rules: Rules, project: str, program: str) -> list[LionTier]:
 def plain_number(text: str) -> bool:
     """Whether an id of ours can stand as LoyaltyLion's integer."""
     return text.isascii() and text.isdigit() and len(text) <= 15 and str(int(text)) == text
-
-
-def _free(value: Any) -> Any:
-    return Raw(jsontext.dump(value)) if value else value
-
-
-def _instant(instant: int | None) -> str | None:
-    return None if instant is None else format_instant(instant)

@@ -25,7 +25,7 @@ from tierline.engine.window import Calendar
 from tierline.vendors.format import ProgramFacts
 from tierline.vendors.typed import check_instant, convert, invalid
 from tierline.vendors.voucherify.cards import EarningRule, Voucher, points_rules
-from tierline.vendors.voucherify.payloads import (
+from tierline.vendors.voucherify.objects import (
     NAME,
     campaign_id,
     campaign_object,

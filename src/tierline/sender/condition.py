@@ -1,0 +1,62 @@
+"""Operational events: in the log of the endpoint's home shard, with its state row, together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from tierline.engine import ids
+from tierline.sender.endpoint import Endpoint
+from tierline.sender.health import HEALTHY, Health
+from tierline.sender.live import Live
+from tierline.sender.told import OpsEvent, encode_ops
+from tierline.store.log import Log
+from tierline.store.log_sql import LogSql as Sql
+
+decode_health = msgspec.json.Decoder(Health).decode
+
+
+def home(endpoint: str, shards: int) -> int:
+    """The shard of an endpoint's state row and operational events."""
+    return ids.shard_of(ids.route("endpoint", endpoint), shards)
+
+
+async def record(
+    log: Log, live: Live, kind: str, data: dict[str, Any], now: int, health: Health | None
+) -> None:
+    """One operational event and, if given, the endpoint's new health. Nothing waits after the
+    head's lock."""
+    endpoint: Endpoint = live.endpoint
+    shard = home(endpoint.id, log.shards)
+    event = OpsEvent(kind, now, endpoint.id, data, quiet=endpoint.hears_ops)
+    event_id = ids.derived("evt_", "ops", endpoint.id, kind, str(now))
+
+    async def write(connection: asyncpg.Connection) -> None:
+        async with connection.transaction():
+            if health is not None:
+                body = msgspec.json.encode(health).decode()
+                row = (health.state, health.since, body)
+                await connection.execute(Sql.put_health, shard, live.number, *row)
+            head = await connection.fetchrow(Sql.raise_head, shard, 1, now)
+            assert head is not None
+            place = (shard, head["head"], live.row.project, event_id, head["recorded_at"])
+            await connection.execute(Sql.add_ops_event, *place, encode_ops(event).decode())
+
+    await log.writer(shard).run(write)
+
+
+async def read(log: Log, endpoints: dict[int, str]) -> dict[int, Health]:
+    """number -> health, of the endpoints (number -> id) that have any."""
+    by_home: dict[int, list[int]] = {}
+    for number, name in endpoints.items():
+        by_home.setdefault(home(name, log.shards), []).append(number)
+    found = dict.fromkeys(endpoints, HEALTHY)
+    for shard, numbers in by_home.items():
+        rows = await log.writer(shard).run(
+            lambda c, s=shard, n=numbers: c.fetch(Sql.health_of, s, n)  # type: ignore[misc]
+        )
+        for row in rows:
+            found[row["endpoint"]] = decode_health(row["body"])
+    return found

@@ -1,0 +1,382 @@
+"""One endpoint at work: picks what goes next, sends it, and acts on what came back.
+
+All runs and shards of an endpoint are here, so that its caps, rates and its breaker are true. A
+courier never waits: it is called when a slot is free, when an answer came, and when time is due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING
+
+from tierline.sender.aftermath import Aftermath
+from tierline.sender.cursor import Delivery
+from tierline.sender.health import Health
+from tierline.sender.live import Live, Parcel
+from tierline.sender.pacing import Breaker, Cap, Rate, Typical
+from tierline.sender.reader import Follower
+from tierline.sender.transport import Reply
+
+if TYPE_CHECKING:
+    from tierline.sender.depot import Depot
+    from tierline.sender.lanes import Lane
+    from tierline.sender.transport.exchange import Exchange
+    from tierline.store.log import LogEvent
+
+REPLAY_TURN = 4  # every fourth start may be a replay's
+Pick = tuple[Follower, "Lane[LogEvent] | None"]
+
+
+class Courier:
+    """Made when this process becomes the endpoint's owner; `lost` when it no longer is."""
+
+    def __init__(self, live: Live, depot: Depot, condition: Health) -> None:
+        self.live = live
+        self.number = live.number
+        self.depot = depot
+        self.health = condition
+        self.followers: dict[tuple[int, int], Follower] = {}  # (run, shard)
+        self.lost = False
+        self.resting = False  # stopping: what is in flight ends, nothing starts
+        self.changed = False  # since events were matched, the endpoint was changed
+        self.cap = Cap(live.endpoint.in_flight_max)
+        self.rate = Rate(live.endpoint.rate_per_s, depot.clock())
+        self.breaker = Breaker()
+        self.typical = Typical()
+        self.not_before = 0  # the receiver asked for a pause
+        self.in_flight: dict[Delivery[LogEvent], Exchange] = {}
+        self.metrics = depot.metrics.of(live)
+        self._aftermath = Aftermath(self)
+        self._lanes_flying = 0
+        self._replays_flying = 0
+        self._starts = 0
+        self._work: deque[Follower] = deque()  # live followers with something ready
+        self._replays: deque[Follower] = deque()
+        self._due: list[tuple[int, int, Follower, Lane[LogEvent]]] = []
+        self._ticket = count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0
+        self._short = False  # a probe is due, and nothing is at hand to make it with
+
+    # What readers and journals ask and tell
+
+    @property
+    def slow(self) -> bool:
+        return self.typical.slow
+
+    @property
+    def paused(self) -> bool:
+        return self.health.state == "paused"
+
+    @property
+    def reading(self) -> bool:
+        if self.lost or self.resting:
+            return False
+        return self._short or (self.breaker.state == "closed" and not self.paused)
+
+    def offered(self, follower: Follower) -> None:
+        if not follower.queued:
+            follower.queued = True
+            (self._replays if follower.cursor.run else self._work).append(follower)
+        self.run_soon()
+
+    def woken(self, follower: Follower, lane: Lane[LogEvent], event: LogEvent) -> None:
+        now = self.depot.clock()
+        if lane.state == "parked":
+            if self.live.endpoint.parked != "supersede":
+                return
+            follower.cursor.supersede(lane, event)
+        lane.due_at = now
+        self.touch(follower)
+        self.plan(follower, lane)
+
+    def room_wanted(self, follower: Follower) -> None:
+        follower.sync()
+        if follower.cursor.needs_write:
+            self.touch(follower)
+            self.depot.journal(follower).urgent()
+
+    def wrote(self, follower: Follower) -> None:
+        cursor = follower.cursor
+        if cursor.ready and not follower.queued:
+            self.offered(follower)  # events that waited for a lane's end
+        follower.pull()
+        if follower.until is not None and cursor.idle and cursor.mark >= follower.until:
+            self.depot.finish_run(self, follower)
+
+    def fenced(self) -> None:
+        self.depot.fenced(self)
+
+    # Followers and lanes
+
+    def add(self, follower: Follower) -> None:
+        """A cursor of this endpoint, with the lanes that it has."""
+        cursor = follower.cursor
+        self.followers[cursor.run, cursor.shard] = follower
+        follower.reader.join(follower)
+        for lane in cursor.lanes.values():
+            if lane.state == "retrying":
+                self.plan(follower, lane)
+
+    def remove(self, follower: Follower) -> None:
+        del self.followers[follower.cursor.run, follower.cursor.shard]
+        follower.reader.part(follower)
+        for queue in (self._work, self._replays):
+            if follower in queue:
+                queue.remove(follower)
+        self._due = [entry for entry in self._due if entry[2] is not follower]
+        heapq.heapify(self._due)
+
+    def update(self, live: Live) -> None:
+        """Another version of the endpoint: in force from the next request on."""
+        self.live = live
+        self.changed = True
+        self.cap.most = live.endpoint.in_flight_max
+        self.cap.limit = min(self.cap.limit, float(self.cap.most))
+        self.rate = Rate(live.endpoint.rate_per_s, self.depot.clock())
+        self.metrics = self.depot.metrics.of(live)
+        topic = self.depot.topic(live)
+        for follower in self.followers.values():
+            if follower.topic != topic:
+                follower.sync()
+                follower.tail = False
+                follower.reader.part(follower)
+                follower.topic = topic
+                follower.reader.join(follower)
+                follower.pull()
+        self.run_soon()
+
+    def touch(self, follower: Follower) -> None:
+        self.depot.journal(follower).touch(follower)
+
+    def plan(self, follower: Follower, lane: Lane[LogEvent]) -> None:
+        """See to a retrying lane when it is due."""
+        heapq.heappush(self._due, (lane.due_at, next(self._ticket), follower, lane))
+        self._wake_at(lane.due_at)
+
+    def wake_parked(self) -> None:
+        now = self.depot.clock()
+        for follower in self.followers.values():
+            for lane in follower.cursor.lanes.values():
+                if lane.state == "parked":
+                    follower.cursor.wake(lane, now)
+                    self.touch(follower)
+                    self.plan(follower, lane)
+
+    def release(self) -> None:
+        """No longer ours, or the process ends: let go of everything."""
+        self.lost = True
+        self.depot.slots.forget(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        for follower in list(self.followers.values()):
+            follower.reader.part(follower)
+        for exchange in list(self.in_flight.values()):
+            self.depot.client.cancel(exchange)
+
+    # Starting
+
+    def run_soon(self) -> None:
+        """Something may start now."""
+        self.depot.slots.want(self)
+        self.depot.run_slots()
+
+    def start_one(self, now: int) -> bool:
+        """Called with a slot in hand."""
+        while True:
+            if self.lost or self.resting:
+                return False
+            probe = False
+            if self.breaker.state != "closed" or self.paused:
+                if not self._may_probe(now):
+                    return False
+                probe = True
+            elif len(self.in_flight) >= int(self.cap.limit):
+                return False
+            elif now < self.not_before:
+                self._wake_at(self.not_before)
+                return False
+            picked = self._pick(now)
+            if picked is None:
+                return False
+            if not probe and not self.rate.take(now):
+                self._put_back(picked)
+                self._wake_at(now + self.rate.wait_ms())
+                return False
+            if self._send(*picked, now, probe):
+                return True
+
+    def _may_probe(self, now: int) -> bool:
+        if self.in_flight:
+            return False  # one probe, and not before the last answers from before are in
+        at = self.breaker.probe_at
+        if self.paused:
+            if self.health.probe_at is None:
+                return False
+            at = self.health.probe_at
+        if now < at:
+            self._wake_at(at)
+            return False
+        if not self._due_now(now) and not self._work and not self._short:
+            self._short = True
+            for follower in self.followers.values():
+                follower.pull()
+                follower.reader.moved()
+        return True
+
+    def _due_now(self, now: int) -> bool:
+        return bool(self._due) and self._due[0][0] <= now
+
+    def _pick(self, now: int) -> Pick | None:
+        """What goes next: lanes that are due, live events, replays, each within its share."""
+        limit = int(self.cap.limit)
+        single = self.live.order == "fifo"
+        replays = self._replays_flying < (1 if single else max(1, limit // 4))
+        live = not single or len(self.in_flight) - self._replays_flying < 1
+        if replays and self._starts % REPLAY_TURN == 0:
+            found = self._next_ready(self._replays)
+            if found is not None:
+                return found
+        if live:
+            if not self._work or self._lanes_flying < max(1, limit // 2):
+                lane = self._next_due(now)
+                if lane is not None:
+                    return lane
+            found = self._next_ready(self._work)
+            if found is not None:
+                return found
+        return self._next_ready(self._replays) if replays else None
+
+    @staticmethod
+    def _next_ready(queue: deque[Follower]) -> Pick | None:
+        while queue:
+            follower = queue[0]
+            if follower.cursor.ready:
+                queue.rotate(-1)
+                return follower, None
+            queue.popleft()
+            follower.queued = False
+        return None
+
+    def _next_due(self, now: int) -> Pick | None:
+        due = self._due
+        while due:
+            at, _, follower, lane = due[0]
+            current = follower.cursor.lanes.get(lane.key) is lane
+            if not current or lane.busy or lane.state != "retrying" or lane.due_at != at:
+                heapq.heappop(due)  # overtaken by events
+                continue
+            if at > now:
+                self._wake_at(at)
+                return None
+            heapq.heappop(due)
+            if lane.needs_log:
+                if not lane.loading:
+                    self.depot.load(follower, lane)
+                continue
+            return follower, lane
+        return None
+
+    def _put_back(self, picked: Pick) -> None:
+        follower, lane = picked
+        if lane is not None:
+            heapq.heappush(self._due, (lane.due_at, next(self._ticket), follower, lane))
+
+    def _send(self, follower: Follower, lane: Lane[LogEvent] | None, now: int, probe: bool) -> bool:
+        """Start a request; False when there was nothing to send after all."""
+        cursor, live = follower.cursor, self.live
+        most = live.endpoint.batch.events_max if live.endpoint.batch is not None else 1
+        delivery = cursor.take(most) if lane is None else cursor.take_lane(lane, most)
+        delivery.started_at = now
+        delivery.probe = probe
+        parcel = self._parcel(follower, delivery, now)
+        if parcel is None:
+            return False
+        if lane is None:
+            follower.pull()
+        self._short = False
+        if probe:
+            self.breaker.state = "probing"
+        self._starts += 1
+        self._lanes_flying += lane is not None
+        self._replays_flying += cursor.run != 0
+        answer = partial(self._answered, follower, delivery, parcel, self.slow)
+        self.in_flight[delivery] = self.depot.client.send(live.target, parcel.request, answer)
+        return True
+
+    def _parcel(self, follower: Follower, delivery: Delivery[LogEvent], now: int) -> Parcel | None:
+        """The request, or None when nothing of it is to be sent: it is settled then."""
+        live, lane, cursor, events = self.live, delivery.lane, delivery.cursor, delivery.events
+        if self.changed or lane is not None:
+            events = [event for event in events if live.matches(event)]
+            if not events:
+                self._aftermath.filtered(follower, delivery)
+                return None
+        try:
+            form = lane.form if lane is not None else ""
+            extra = {"tierline-attempt": str(delivery.attempt)}
+            if cursor.run:
+                extra["tierline-replay"] = str(cursor.run)
+            parcel = live.parcel(events, form, now, extra)
+        except Exception as error:
+            self._aftermath.unsendable(follower, delivery, error)
+            return None
+        if parcel is None:
+            self._aftermath.filtered(follower, delivery)
+        return parcel
+
+    # What came back
+
+    def _answered(
+        self,
+        follower: Follower,
+        delivery: Delivery[LogEvent],
+        parcel: Parcel,
+        slow: bool,
+        reply: Reply,
+    ) -> None:
+        del self.in_flight[delivery]
+        depot = self.depot
+        depot.slots.release(slow=slow)
+        self._lanes_flying -= delivery.from_lane
+        self._replays_flying -= delivery.cursor.run != 0
+        if self.lost or reply.fault == "stopped":
+            return  # not recorded: whoever owns it sends it again, with the same id
+        self._aftermath.answered(follower, delivery, parcel, reply)
+        cursor = follower.cursor
+        if cursor.ready and not follower.queued:
+            follower.queued = True
+            (self._replays if cursor.run else self._work).append(follower)
+        follower.pull()
+        depot.slots.want(self)
+        depot.run_slots()
+
+    # Time
+
+    def tick(self, now: int) -> None:
+        """A few times a second while something is in flight: the mark never waits for one call."""
+        settings = self.depot.settings
+        for follower in self.followers.values():
+            age = settings.give_way_full_ms if follower.blocked else settings.give_way_ms
+            if follower.cursor.give_way(now, age, self.live.form_text):
+                self.touch(follower)
+                if follower.blocked:
+                    self.depot.journal(follower).urgent()
+
+    def _wake_at(self, at: int) -> None:
+        if self._timer is not None:
+            if self._timer_at <= at:
+                return
+            self._timer.cancel()
+        now = self.depot.clock()
+        self._timer_at = at
+        delay = max(0.001, (at - now) / 1000)
+        self._timer = asyncio.get_running_loop().call_later(delay, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self.run_soon()

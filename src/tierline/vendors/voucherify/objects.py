@@ -1,0 +1,150 @@
+"""Voucherify's campaign and tier objects: completed from settings, or made from native rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from tierline.engine import ids
+from tierline.engine.calendar import format_instant
+from tierline.engine.policy import Rules, Version
+from tierline.vendors.format import prepared
+
+NAME = "voucherify"
+CAMPAIGN_KEYS = (
+    "id",
+    "name",
+    "campaign_type",
+    "type",
+    "is_referral_code",
+    "voucher",
+    "auto_join",
+    "join_once",
+    "active",
+    "category_id",
+    "category",
+    "metadata",
+    "start_date",
+    "expiration_date",
+    "description",
+    "created_at",
+    "updated_at",
+    "object",
+)
+TIER_KEYS = (
+    "id",
+    "name",
+    "campaign_id",
+    "metadata",
+    "created_at",
+    "updated_at",
+    "earning_rules",
+    "rewards",
+    "config",
+    "points",
+    "object",
+)
+_CHARSET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_CAMPAIGN_DEFAULTS: dict[str, Any] = {
+    "campaign_type": "LOYALTY_PROGRAM",
+    "type": "AUTO_UPDATE",
+    "is_referral_code": False,
+    "auto_join": True,
+    "join_once": True,
+    "active": True,
+    "category_id": None,
+    "category": None,
+    "metadata": {},
+    "start_date": None,
+    "expiration_date": None,
+    "description": None,
+    "updated_at": None,
+    "object": "campaign",
+}
+_VOUCHER_DEFAULTS: dict[str, Any] = {
+    "type": "LOYALTY_CARD",
+    "loyalty_card": {"points": 0},
+    "redemption": {"quantity": None, "redeemed_quantity": 0},
+    "code_config": {
+        "length": 8,
+        "prefix": "",
+        "charset": _CHARSET,
+        "pattern": "########",
+        "postfix": "",
+    },
+}
+
+
+class Presentation(Struct, frozen=True):
+    """What Voucherify calls a program: the campaign, its tiers by our ids, lowest first, and the
+    tiers' `loyalty_tiers_expiration` where the program was made from such settings."""
+
+    campaign: dict[str, Any]
+    tiers: dict[str, dict[str, Any]]
+    expiration: dict[str, Any] | None = None
+
+
+def campaign_object(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole campaign: what was given, the rest as Voucherify fills it in, its keys first."""
+    voucher = _filled(_VOUCHER_DEFAULTS, given.get("voucher") or {})
+    voucher["loyalty_card"] = {"points": 0, **voucher["loyalty_card"]}
+    whole = {**_filled(_CAMPAIGN_DEFAULTS, given), "voucher": voucher}
+    ordered = {key: whole.pop(key) for key in CAMPAIGN_KEYS}
+    return {**ordered, **whole}
+
+
+def tier_object(given: Mapping[str, Any], from_: int, to: int | None) -> dict[str, Any]:
+    """A whole tier. `config.points` and `points` are always the same; an open top has no `to`."""
+    points = {"from": from_} if to is None else {"from": from_, "to": to}
+    whole = {"metadata": {}, "updated_at": None, "earning_rules": {}, "rewards": {}, **given}
+    whole |= {"config": {"points": points}, "points": points, "object": "loyalty_tier"}
+    return {key: whole[key] for key in TIER_KEYS}
+
+
+def presentation(version: Version, project: str, program: str) -> Presentation:
+    """A version in Voucherify's words; a program that was made in other words gets them too."""
+    return prepared(
+        version, "voucherify.presentation", lambda: _presentation(version, project, program)
+    )
+
+
+def _presentation(version: Version, project: str, program: str) -> Presentation:
+    rules = version.rules
+    kept = rules.presentations.get(NAME)
+    if kept:
+        tiers = {tier["id"]: tier for tier in kept["loyalty_tiers"]}
+        return Presentation(kept["campaign"], tiers, kept.get("loyalty_tiers_expiration"))
+    made = format_instant(version.effective_at)
+    campaign = campaign_object(
+        {
+            "id": campaign_id(project, program),
+            "name": rules.name,
+            "auto_join": rules.auto_join,
+            "created_at": made,
+        }
+    )
+    return Presentation(campaign, _synthetic(rules, campaign["id"], made))
+
+
+def _synthetic(rules: Rules, campaign: str, made: str) -> dict[str, dict[str, Any]]:
+    """Tiers of a program in native words: a bound that the ladder implies is written out."""
+    ladder = rules.policy.tiers
+    found = {}
+    for i, tier in enumerate(ladder):
+        above = ladder[i + 1].from_ if i + 1 < len(ladder) else None
+        to = tier.to if tier.to is not None or above is None else above - 1
+        given = {"id": tier.id, "name": tier.name, "campaign_id": campaign, "created_at": made}
+        found[tier.id] = tier_object(given, tier.from_ or 0, to)
+    return found
+
+
+def campaign_id(project: str, program: str) -> str:
+    return ids.derived("camp_", project, program, size=12)
+
+
+def _filled(defaults: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Where Voucherify never prints null, null means: not given."""
+    kept = {k: v for k, v in given.items() if v is not None or defaults.get(k) is None}
+    return {**defaults, **kept}

@@ -1,0 +1,274 @@
+"""Members: joining, leaving, overrides and attributes; and where somebody stands, and why."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from tierline.engine.decide import decide
+from tierline.engine.explain import Explanation, explain, standing_at
+from tierline.engine.model import Entry, Override, OverrideKind, Standing
+from tierline.engine.policy import Program
+from tierline.errors import Invalid, NotAMember, TierlineError
+from tierline.ledger import commands
+from tierline.ledger.batch import entry_of
+from tierline.ledger.commands import Answer, Command, Door
+from tierline.store import members
+from tierline.web import answers, reading
+from tierline.web.answers import ActivityAnswer, MemberAnswer
+from tierline.web.customers import known
+from tierline.web.routing import Call, Operation
+
+MEMBER = "/api/programs/{program}/members/{source_id}"
+
+
+class MemberBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """An import may say since when, in which tier and until when."""
+
+    enrolled_at: str | None = None
+    tier: str | None = None
+    expires_at: str | None = None
+    quiet: bool = False  # announce nothing
+    key: str | None = None
+
+
+class OverrideBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A dated assertion over the computed tier."""
+
+    kind: OverrideKind
+    tier: str | None = None
+    starts_at: str | None = None  # None: now
+    until: str | None = None  # exclusive; None: until it is released
+    then: Literal["rejudge", "start_term"] = "rejudge"
+    source: Literal["manual", "gift", "match", "challenge", "import", "pooled"] = "manual"
+    reason: str | None = None
+    actor: str | None = None
+    key: str | None = None
+
+
+class AttributesBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Facts about the person that criteria may ask for; null takes one away."""
+
+    attributes: dict[str, str | int | bool | None]
+
+
+class AtQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """As of a past or a future instant; without it, now."""
+
+    at: str | None = None
+
+
+class ExplainQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """As of an instant; by what was known then, or at another instant."""
+
+    at: str | None = None
+    known_at: str | None = None
+
+
+class ReleaseQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which override; without it, all of them."""
+
+    id: int | None = None
+
+
+# Writing ----------------------------------------------------------------------------------------
+
+
+async def put_member(call: Call, body: MemberBody) -> MemberAnswer:
+    number, program = await _program(call)
+    source_id = call.param("source_id")
+    enrolled_at = reading.optional_instant(body.enrolled_at, "enrolled_at")
+    if enrolled_at is not None and enrolled_at > call.now:
+        raise Invalid(path="enrolled_at", reason="enrolled_at: it lies ahead of now.")
+    if body.tier is not None:
+        _check_tier(program, body.tier, call.now)
+    command = commands.enrol(
+        Door(call.project, number),
+        source_id,
+        key=_key(body.key),
+        enrolled_at=enrolled_at,
+        tier=body.tier,
+        expires_at=reading.optional_instant(body.expires_at, "expires_at"),
+        quiet=body.quiet,
+    )
+    await call.parts.writer.submit(command)
+    return await get_member(call)
+
+
+async def delete_member(call: Call) -> ActivityAnswer:
+    number, _ = await _program(call)
+    return await _record(call, commands.leave(Door(call.project, number), call.param("source_id")))
+
+
+async def put_override(call: Call, body: OverrideBody) -> ActivityAnswer:
+    number, program = await _program(call)
+    now = call.now
+    starts_at = reading.optional_instant(body.starts_at, "starts_at")
+    until = reading.optional_instant(body.until, "until")
+    if body.tier is not None:
+        _check_tier(program, body.tier, now)
+    if body.kind in ("floor", "cap") and body.tier is None:
+        raise Invalid(path="tier", reason=f"tier: a {body.kind} names the tier that it is.")
+    if until is not None and until <= (now if starts_at is None else starts_at):
+        raise Invalid(path="until", reason="until: it must lie after the start.")
+    wanted = Override(
+        kind=body.kind,
+        tier=body.tier,
+        starts_at=now if starts_at is None else starts_at,
+        until=until,
+        then=body.then,
+        source=body.source,
+        reason=_text(body.reason, "reason"),
+        actor=_text(body.actor, "actor"),
+    )
+    door = Door(call.project, number)
+    command = commands.override(door, call.param("source_id"), wanted, key=_key(body.key))
+    return await _record(call, command)
+
+
+async def delete_override(call: Call) -> ActivityAnswer:
+    number, _ = await _program(call)
+    asked = call.query(ReleaseQuery)
+    door = Door(call.project, number)
+    return await _record(call, commands.release(door, call.param("source_id"), asked.id))
+
+
+async def put_attributes(call: Call, body: AttributesBody) -> ActivityAnswer:
+    number, _ = await _program(call)
+    door, source_id = Door(call.project, number), call.param("source_id")
+    told: list[Command] = []
+    for name, value in body.attributes.items():
+        path = f"attributes.{name}"
+        reading.name(name, path)
+        checked = reading.name(value, path) if isinstance(value, str) else value
+        told.append(commands.attribute(door, source_id, name, checked))
+    if not told:
+        raise Invalid(path="attributes", reason="attributes: name at least one.")
+    outcomes = await call.parts.writer.submit_all(told, bulk=False)
+    for outcome in outcomes:
+        if isinstance(outcome, TierlineError):
+            raise outcome
+    last = outcomes[-1]
+    assert isinstance(last, Answer)
+    return answers.activity(last)
+
+
+async def _record(call: Call, command: Command) -> ActivityAnswer:
+    return answers.activity(await call.parts.writer.submit(command))
+
+
+def _check_tier(program: Program, tier: str, now: int) -> None:
+    tiers = [t.id for t in program.version(now).rules.policy.tiers]
+    if tier not in tiers:
+        reason = f"tier: there is no tier {tier!r}; known are {', '.join(tiers)}."
+        raise Invalid(path="tier", reason=reason)
+
+
+def _text(text: str | None, path: str) -> str | None:
+    return None if text is None else reading.name(text, path)
+
+
+def _key(key: str | None) -> str | None:
+    return None if key is None else reading.name(key, "key")
+
+
+# Reading ----------------------------------------------------------------------------------------
+
+
+async def get_member(call: Call) -> MemberAnswer:
+    at = reading.optional_instant(call.query(AtQuery).at, "at")
+    number, program = await _program(call)
+    row = await known(call, call.param("source_id"))
+    now = call.now
+    if at is None or at >= now:
+        standing = await _standing(call, row.id, number)
+    else:
+        standing, _, _ = standing_at(program, await _entries(call, row.id, number), at)
+    if standing is None or not standing.entries:
+        raise _no_member(call, program)
+    at = max(now if at is None else at, standing.at)
+    return answers.member(program, row.shown, decide(program, standing, (), at).standing, at)
+
+
+async def explain_member(call: Call) -> dict[str, Any]:
+    asked = call.query(ExplainQuery)
+    number, program = await _program(call)
+    row = await known(call, call.param("source_id"))
+    entries = await _entries(call, row.id, number)
+    if not entries:
+        raise _no_member(call, program)
+    at = reading.optional_instant(asked.at, "at")
+    known_at = reading.optional_instant(asked.known_at, "known_at")
+    at = call.now if at is None else at
+    # Whole histories may be long: the arithmetic must not hold up everybody else.
+    told = await asyncio.to_thread(explain, program, entries, at, known_at)
+    return _printed(told)
+
+
+def _printed(told: Explanation) -> dict[str, Any]:
+    """With instants as text, as everywhere at the edge."""
+    shown: dict[str, Any] = msgspec.to_builtins(told)
+    shown["overrides"] = [answers.override(override) for override in told.overrides]
+    shown["last_event"] = None if told.last_event is None else answers.event(told.last_event)
+    return shown
+
+
+async def _program(call: Call) -> tuple[int, Program]:
+    return await call.parts.catalog.need_program(call.project.number, call.param("program"))
+
+
+async def _standing(call: Call, customer: int, program: int) -> Standing | None:
+    database = call.parts.database
+    async with database.pool.acquire() as connection:
+        return await members.standing(connection, database.shards, customer, program)
+
+
+async def _entries(call: Call, customer: int, program: int) -> tuple[Entry, ...]:
+    database = call.parts.database
+    async with database.pool.acquire() as connection:
+        rows = await members.history(connection, database.shards, customer, program)
+    return tuple(entry_of(tuple(row)) for row in rows)
+
+
+def _no_member(call: Call, program: Program) -> NotAMember:
+    return NotAMember(customer=call.param("source_id"), program=program.id, path="source_id")
+
+
+OPERATIONS = (
+    Operation(
+        "PUT", MEMBER, put_member,
+        "Makes a customer a member; an import says since when and in which tier.",
+        scopes=("write_customers",), body=MemberBody, optional=True, answer=MemberAnswer,
+    ),
+    Operation(
+        "DELETE", MEMBER, delete_member, "Ends a membership; points stay with the customer.",
+        scopes=("write_customers",), answer=ActivityAnswer,
+    ),
+    Operation(
+        "GET", MEMBER, get_member,
+        "Where a member stands, what is needed next, and what will happen by itself.",
+        scopes=("read_customers",), query=AtQuery, answer=MemberAnswer,
+    ),
+    Operation(
+        "GET", f"{MEMBER}/explain", explain_member,
+        "The arithmetic behind a member's tier: entries, window, threshold, rule and dates.",
+        scopes=("read_customers",), query=ExplainQuery,
+    ),
+    Operation(
+        "PUT", f"{MEMBER}/override", put_override,
+        "Asserts a tier over the computed one, for a while or until released.",
+        scopes=("write_customers",), body=OverrideBody, answer=ActivityAnswer,
+    ),
+    Operation(
+        "DELETE", f"{MEMBER}/override", delete_override, "Releases one override, or all.",
+        scopes=("write_customers",), query=ReleaseQuery, answer=ActivityAnswer,
+    ),
+    Operation(
+        "PUT", f"{MEMBER}/attributes", put_attributes,
+        "Sets facts about a member that criteria may ask for.",
+        scopes=("write_customers",), body=AttributesBody, answer=ActivityAnswer,
+    ),
+)  # fmt: skip

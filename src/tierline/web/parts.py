@@ -1,0 +1,82 @@
+"""What the HTTP side is put together from: the composition root hands these in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from tierline.clock import Clock
+from tierline.engine.announcement import Project
+from tierline.ledger.writer import Writer
+from tierline.store.catalog import Catalog
+from tierline.store.database import Database
+
+# A sandbox's clock: (project's number, to); returns when what fell due is committed.
+Advance = Callable[[int, int], Awaitable[None]]
+Json = dict[str, Any]
+
+
+class Desk(Protocol):
+    """Endpoints, as the sender knows them. `granted` are the scopes of the calling key: Forbidden
+    where it lacks one that the endpoint's events need."""
+
+    async def add(self, project: Project, wanted: Json, granted: frozenset[str]) -> Json: ...
+
+    async def change(
+        self, project: Project, id_: str, wanted: Json, granted: frozenset[str]
+    ) -> Json: ...
+
+    async def remove(self, project: Project, id_: str) -> None: ...
+
+    def show(self, project: Project, id_: str) -> Json: ...
+
+    def list(self, project: Project) -> list[Json]: ...
+
+    async def pause(self, project: Project, id_: str) -> Json: ...
+
+    async def resume(self, project: Project, id_: str) -> Json: ...
+
+    async def rotate(self, project: Project, id_: str, wanted: Json) -> Json: ...
+
+    async def attempts(self, project: Project, id_: str, wanted: Mapping[str, Any]) -> Json: ...
+
+    async def replay(self, project: Project, id_: str, wanted: Json) -> Json: ...
+
+    async def test(self, project: Project, id_: str, wanted: Json) -> Json: ...
+
+
+class Bell:
+    """Rung after every commit that wrote events, so that long polls need not poll."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        rung, self._rung = self._rung, asyncio.Event()
+        rung.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Until it rings, or so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._rung.wait()
+        except TimeoutError:
+            return
+
+
+class Parts(Struct, frozen=True):
+    """One process's parts, as the routes use them."""
+
+    database: Database
+    catalog: Catalog
+    writer: Writer
+    clock: Clock
+    advance: Advance
+    desk: Desk
+    bell: Bell
+    loopback: bool = False  # only this machine can connect: metrics and console need no key
+    ready: Callable[[], list[str]] = list  # names what is not running; empty: all is well
+    metrics: Callable[[], bytes] = bytes  # Prometheus' text format

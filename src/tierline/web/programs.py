@@ -1,0 +1,222 @@
+"""Programs: rules go in whole, and a version comes out where something changed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tierline.engine import lint
+from tierline.engine.calendar import format_instant
+from tierline.engine.points import Points
+from tierline.engine.policy import OnChange, Policy, Program, Rules, Version
+from tierline.errors import Invalid, NotFound
+from tierline.store.programs import NewVersion
+from tierline.vendors import compile_settings
+from tierline.vendors.format import ProgramFacts
+from tierline.web import reading
+from tierline.web.problem import RulesInvalid
+from tierline.web.routing import Call, Operation, Reply
+
+PROGRAM = "/api/programs/{program}"
+
+
+class ProgramBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Either `policy`, or a vendor's `format` and `settings`; what stands beside settings
+    replaces that part of what they compile to."""
+
+    name: str | None = None
+    policy: Policy | None = None
+    points: Points | None = None
+    auto_join: bool | None = None
+    presentations: dict[str, dict[str, Any]] | None = None
+    format: str | None = None
+    settings: dict[str, Any] | None = None
+    effective_at: str | None = None  # None: at once
+    on_change: OnChange = "next_assessment"
+    supersede: bool = False  # drop a version that is scheduled for later
+
+
+class Warned(Struct, frozen=True):
+    """Rules that work, but probably not as meant."""
+
+    path: str
+    reason: str
+
+
+class VersionLine(Struct, frozen=True):
+    number: int
+    effective_at: str
+    on_change: OnChange
+
+
+class ProgramAnswer(Struct, frozen=True):
+    """A program as one version has it. `versions` lists all of them, newest first."""
+
+    id: str
+    name: str
+    version: int
+    effective_at: str
+    policy: Policy
+    points: Points
+    auto_join: bool
+    presentations: dict[str, dict[str, Any]]
+    warnings: tuple[Warned, ...]
+    versions: tuple[VersionLine, ...]
+
+
+class ProgramLine(Struct, frozen=True):
+    id: str
+    name: str
+    version: int
+    tiers: tuple[str, ...]
+
+
+class ProgramList(Struct, frozen=True):
+    programs: tuple[ProgramLine, ...]
+
+
+class VersionQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which version; by default the one in force."""
+
+    version: int | None = None
+    at: str | None = None
+
+
+async def put_program(call: Call, body: ProgramBody) -> Reply:
+    program_id = call.param("program")
+    effective_at = reading.optional_instant(body.effective_at, "effective_at")
+    rules = await _rules(call, program_id, body)
+    _refuse_broken(rules)
+    new = NewVersion(rules, call.raw.decode(), effective_at, body.on_change, body.supersede)
+    catalog, project = call.parts.catalog, call.project
+    put = await catalog.put_program(project.number, program_id, new, call.wall)
+    await _settled(call, put.effective_at, at_once=effective_at is None)
+    program = await catalog.program_numbered(put.program, put.version)
+    shown = _shown(program, program.versions[put.version - 1])
+    return Reply(201 if put.created else 200, shown)
+
+
+async def get_program(call: Call) -> ProgramAnswer:
+    asked = call.query(VersionQuery)
+    catalog, project = call.parts.catalog, call.project
+    _, program = await catalog.need_program(project.number, call.param("program"))
+    if asked.version is None:
+        at = reading.optional_instant(asked.at, "at")
+        return _shown(program, program.version(call.now if at is None else at))
+    for version in program.versions:
+        if version.number == asked.version:
+            return _shown(program, version)
+    raise NotFound(what="version", name=str(asked.version), path="version")
+
+
+async def list_programs(call: Call) -> ProgramList:
+    catalog, found = call.parts.catalog, []
+    for row in catalog.programs(call.project.number):
+        program = await catalog.program_numbered(row.number, row.latest)
+        version = program.version(call.now)
+        tiers = tuple(tier.id for tier in version.rules.policy.tiers)
+        found.append(ProgramLine(program.id, version.rules.name, version.number, tiers))
+    return ProgramList(tuple(found))
+
+
+async def _rules(call: Call, program_id: str, body: ProgramBody) -> Rules:
+    """The rules that a body means. Raises Invalid, naming the field."""
+    if (body.policy is None) and (body.settings is None):
+        reason = "policy: it is needed, or a vendor's format and settings."
+        raise Invalid(path="policy", reason=reason)
+    if (body.settings is None) != (body.format is None):
+        raise Invalid(path="settings", reason="settings: format and settings go together.")
+    if body.settings is None or body.format is None:
+        rules = _own_rules(body)
+    else:
+        settings = reading.free_json(body.settings, "settings")
+        facts = await _facts(call, program_id, body.name)
+        rules = _laid_over(compile_settings(body.format, settings, facts), body)
+    return replace(rules, name=reading.name(rules.name, "name"))
+
+
+def _own_rules(body: ProgramBody) -> Rules:
+    if body.name is None:
+        raise Invalid(path="name", reason="name: it is needed.")
+    assert body.policy is not None
+    return _laid_over(Rules(body.name, body.policy), body)
+
+
+def _laid_over(rules: Rules, body: ProgramBody) -> Rules:
+    presentations = rules.presentations
+    for vendor, facts in (body.presentations or {}).items():
+        kept = reading.free_json(facts, f"presentations.{vendor}")
+        presentations = {**presentations, vendor: {**presentations.get(vendor, {}), **kept}}
+    return Rules(
+        name=rules.name if body.name is None else body.name,
+        policy=rules.policy if body.policy is None else body.policy,
+        points=rules.points if body.points is None else body.points,
+        auto_join=rules.auto_join if body.auto_join is None else body.auto_join,
+        presentations=presentations,
+    )
+
+
+async def _facts(call: Call, program_id: str, name: str | None) -> ProgramFacts:
+    project, previous = call.project, None
+    try:
+        _, program = await call.parts.catalog.need_program(project.number, program_id)
+    except NotFound:
+        pass
+    else:
+        previous = program.versions[-1].rules
+    return ProgramFacts(program_id, project.id, call.now, project.currency, name, previous)
+
+
+def _refuse_broken(rules: Rules) -> None:
+    wrong = [finding for finding in lint.lint(rules) if finding.severity == "error"]
+    if wrong:
+        first = f"{wrong[0].path} {wrong[0].reason}."
+        findings = [{"path": finding.path, "reason": finding.reason} for finding in wrong]
+        raise RulesInvalid(path=wrong[0].path, first=first, findings=findings)
+
+
+async def _settled(call: Call, effective_at: int, *, at_once: bool) -> None:
+    """Rules put "at once" are in force when we answer (see `programs.Stamp`)."""
+    if at_once and call.project.clock is None:
+        await asyncio.sleep(max(0, effective_at - call.parts.clock() + 1) / 1000)
+
+
+def _shown(program: Program, version: Version) -> ProgramAnswer:
+    rules = version.rules
+    warned = [f for f in lint.lint(rules) if f.severity == "warning"]
+    lines = [
+        VersionLine(v.number, format_instant(v.effective_at), v.on_change)
+        for v in reversed(program.versions)
+    ]
+    return ProgramAnswer(
+        id=program.id,
+        name=rules.name,
+        version=version.number,
+        effective_at=format_instant(version.effective_at),
+        policy=rules.policy,
+        points=rules.points,
+        auto_join=rules.auto_join,
+        presentations=rules.presentations,
+        warnings=tuple(Warned(finding.path, finding.reason) for finding in warned),
+        versions=tuple(lines),
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET", "/api/programs", list_programs, "All programs of the project.",
+        scopes=("read_programs",), answer=ProgramList,
+    ),
+    Operation(
+        "PUT", PROGRAM, put_program,
+        "Sets a program's rules: a new version where they differ, effective at once or later.",
+        scopes=("write_programs",), body=ProgramBody, answer=ProgramAnswer,
+    ),
+    Operation(
+        "GET", PROGRAM, get_program, "A program's rules, now or as of another version.",
+        scopes=("read_programs",), query=VersionQuery, answer=ProgramAnswer,
+    ),
+)  # fmt: skip

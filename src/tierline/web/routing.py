@@ -1,0 +1,154 @@
+"""The table of operations, and the one way in which every one of them is run.
+
+An `Operation` says who may call it, what it reads and what it answers; the same table makes the
+router, the OpenAPI document and the documentation's checks. A handler is
+`async (call) -> answer` or `async (call, body) -> answer`; an answer is anything that encodes as
+JSON, or a `Reply` where the status is not the usual one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Literal, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from tierline.engine.announcement import Project
+from tierline.errors import Invalid, TierlineError
+from tierline.web import auth, limits, problem, reading
+from tierline.web.auth import Caller
+from tierline.web.parts import Parts
+
+T = TypeVar("T")
+Handler = Callable[..., Awaitable[Any]]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+JSON = "application/json"
+_encode = msgspec.json.Encoder().encode
+
+
+class Reply(Struct, frozen=True):
+    """An answer with a status, headers or bytes of its own."""
+
+    status: int = 200
+    body: Any = None  # bytes are sent as they are
+    content_type: str = JSON
+    headers: dict[str, str] = {}
+
+
+class Operation(Struct, frozen=True):
+    """One method of one path."""
+
+    method: Method
+    path: str
+    handler: Handler
+    about: str  # one sentence for OpenAPI
+    scopes: tuple[str, ...] = ()
+    body: Any = None  # the type of the JSON body; None: there is none
+    query: type | None = None  # a struct of what the query string may hold
+    answer: Any = None  # the type of a successful answer; None: any JSON
+    status: int = 200
+    optional: bool = False  # the body may be empty
+    open: bool = False  # needs no key
+
+
+class Call:
+    """One request, as a handler sees it."""
+
+    def __init__(self, parts: Parts, request: Request, caller: Caller | None) -> None:
+        self.parts = parts
+        self.request = request
+        self._caller = caller
+        self.wall = parts.clock()
+        self.raw = b""
+
+    @property
+    def caller(self) -> Caller:
+        assert self._caller is not None  # only open operations have none
+        return self._caller
+
+    @property
+    def project(self) -> Project:
+        return self.parts.catalog.project(self.caller.project.number)
+
+    @property
+    def now(self) -> int:
+        """The project's own time."""
+        return self.parts.catalog.now(self.project.number, self.wall)
+
+    def param(self, name: str) -> str:
+        """A part of the path, percent-decoded and checked as a name."""
+        try:
+            text = unquote(self.request.path_params[name], errors="strict")
+        except UnicodeDecodeError:
+            raise Invalid(path=name, reason=f"{name}: the path is not UTF-8.") from None
+        return reading.name(text, name)
+
+    def query(self, wanted: type[T]) -> T:
+        return reading.query(self.request, wanted)
+
+
+class PathApp:
+    """One path with its methods: an ASGI application that never raises."""
+
+    def __init__(self, parts: Parts, operations: Iterable[Operation]) -> None:
+        self.parts = parts
+        self.by_method = {operation.method: operation for operation in operations}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            response = await self._run(request)
+        except Exception as error:  # noqa: BLE001 - the last line: everything becomes a problem
+            response = refusal(problem.told(error, path=scope["path"], method=scope["method"]))
+        await response(scope, receive, send)
+
+    async def _run(self, request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        operation = self.by_method.get(method)  # type: ignore[call-overload]
+        if operation is None:
+            allowed = ", ".join(self.by_method)
+            raise problem.MethodNotAllowed(method=request.method, allowed=allowed)
+        caller = None
+        if not operation.open:
+            caller = auth.native(self.parts.catalog, request.headers)
+            caller.require(*operation.scopes)
+        call = Call(self.parts, request, caller)
+        answer = await _answer(operation, call)
+        return respond(answer, operation.status)
+
+
+async def _answer(operation: Operation, call: Call) -> Any:
+    if operation.body is None:
+        return await operation.handler(call)
+    reading.require_json(call.request.headers.get("content-type"))
+    call.raw = await reading.body_of(call.request, limits.BODY_BYTES_MAX)
+    raw = call.raw if call.raw or not operation.optional else b"{}"
+    return await operation.handler(call, reading.configuration(raw, operation.body))
+
+
+def respond(answer: Any, status: int) -> Response:
+    reply = answer if isinstance(answer, Reply) else Reply(status, answer)
+    if reply.status == 204:
+        return Response(status_code=204, headers=reply.headers)
+    body = reply.body if isinstance(reply.body, bytes) else _encode(reply.body)
+    headers = {"content-type": reply.content_type, **reply.headers}
+    return Response(body, reply.status, headers)
+
+
+def refusal(error: TierlineError) -> Response:
+    return Response(problem.body(error), error.status, problem.headers(error))
+
+
+def routes(parts: Parts, operations: Sequence[Operation]) -> list[BaseRoute]:
+    """One route per path, in the order of the table."""
+    by_path: dict[str, list[Operation]] = defaultdict(list)
+    for operation in operations:
+        by_path[operation.path].append(operation)
+    return [Route(path, PathApp(parts, found)) for path, found in by_path.items()]

@@ -1,0 +1,182 @@
+"""Time: what falls due happens in order, once, with the right instants."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from tests.ledger.conftest import LADDER, Club, wall
+from tierline.engine.calendar import format_instant, parse_instant
+from tierline.engine.codec import decode_standing, encode_standing
+from tierline.engine.metric import Metric
+from tierline.engine.points import AfterPeriod
+from tierline.engine.policy import Policy
+from tierline.engine.term import WindowEnd
+from tierline.engine.window import Calendar
+from tierline.errors import Conflict
+from tierline.ledger import sandbox
+from tierline.ledger.sweep import Pass
+from tierline.ledger.sweeper import Sweeper
+from tierline.store.programs import NewVersion
+from tierline.store.sweep import Lease
+
+YEARLY = replace(
+    LADDER,
+    policy=Policy(
+        tiers=LADDER.policy.tiers,
+        metric=Metric(source="earned"),
+        window=Calendar("year"),
+        term=WindowEnd(windows=1),
+    ),
+)
+EXPIRING = replace(
+    LADDER,
+    points=replace(LADDER.points, expiry=AfterPeriod(length="P10D")),
+)
+START = parse_instant("2023-03-15T12:00:00Z")
+
+
+async def advance(club: Club, to: str) -> int:
+    return await sandbox.advance(
+        club.database,
+        club.catalog,
+        club.committed.append,
+        club.project.number,
+        parse_instant(to),
+    )
+
+
+async def test_a_sandbox_walks_through_every_boundary(club: Club) -> None:
+    """Two year ends passed in one go: grace, then the fall, each at its own instant."""
+    await club.found(YEARLY, clock=START)
+    async with club.writer() as writer:
+        await writer.submit(club.activity(points=600))
+        await advance(club, "2026-02-01T00:00:00Z")
+    told = [(e.kind, e.tier_to, e.cause, format_instant(e.at)) for e in await club.events()]
+    assert told == [
+        ("joined", "gold", "activity", "2023-03-15T12:00:00.000Z"),
+        ("downgraded", "bronze", "term_end", "2025-01-01T00:00:00.000Z"),
+    ]
+    assert club.catalog.project(club.project.number).clock == parse_instant("2026-02-01T00:00:00Z")
+    assert (await club.standing()).balance == 600
+
+
+async def test_wall_time_is_no_sandbox(club: Club) -> None:
+    """Only a sandbox's clock moves by hand, and only forward."""
+    await club.found()
+    with pytest.raises(Conflict):
+        await advance(club, "2040-01-01T00:00:00Z")
+    await club.found(clock=START)
+    with pytest.raises(Conflict):
+        await advance(club, "2020-01-01T00:00:00Z")
+
+
+async def test_a_month_of_sleep_is_caught_up_in_order(club: Club) -> None:
+    """A server that slept finds what fell due meanwhile and tells it in order of instants across
+    members, with the times at which it took effect."""
+    await club.found(EXPIRING)
+    day, now = 86_400_000, wall()
+    due = [now + (i * 7 % 30 + 1) * day + i for i in range(40)]  # not in the customers' order
+    async with club.writer() as writer:
+        for i, expires_at in enumerate(due):
+            await writer.submit(club.points_until(expires_at, f"c{i}"))
+    month_later = Sweeper(
+        club.database, club.catalog, club.committed.append, clock=lambda: now + 31 * day + 50
+    )
+    assert await month_later.run_due() == 40
+    for shard in range(club.database.shards):
+        fallen = [e.at for e in await club.events(shard) if e.kind == "downgraded"]
+        assert fallen
+        assert fallen == sorted(fallen)
+    assert sorted(e.at for e in await club.events() if e.kind == "downgraded") == sorted(due)
+    assert await month_later.run_due() == 0
+
+
+async def test_the_sweeper_wakes_at_the_due_instant(club: Club) -> None:
+    """Running in the background, it tells a tier's end soon after it happened."""
+    await club.found(EXPIRING)
+    sweeper = Sweeper(club.database, club.catalog, club.committed.append)
+    await sweeper.start()
+    try:
+        async with club.writer() as writer:
+            await writer.submit(club.points_until(wall() + 700))
+            async with asyncio.timeout(10):
+                while len(await club.events()) < 2:
+                    await asyncio.sleep(0.02)
+    finally:
+        await sweeper.stop()
+    assert await club.told() == ["joined -->silver activity", "downgraded silver->bronze expiry"]
+
+
+async def test_a_lost_lease_sweeps_nothing(club: Club) -> None:
+    """Who holds an old generation of the lease finds nothing to do."""
+    await club.found(EXPIRING)
+    async with club.writer() as writer:
+        await writer.submit(club.points_until(wall() + 5000))
+    later = wall() + 10_000
+    shard = await club.database.pool.fetchval("SELECT shard FROM member")
+    old, new = (
+        Pass(club.database, club.catalog, Lease(shard, "sweep", o), club.committed.append)
+        for o in ("old", "new")
+    )
+    old_connection = (await old.connected()).connection
+    assert await old.lease.take(old_connection, 1000, 2000)
+    assert not await new.lease.take(old_connection, 1500, 2500)
+    assert await new.lease.take(old_connection, 2001, 3000)
+    assert (await old.step(later, later)).members == 0
+    assert (await new.step(later, later)).members == 1
+    await old.close()
+    await new.close()
+
+
+async def test_a_member_whose_step_fails_is_set_aside(club: Club) -> None:
+    """A standing that cannot be walked is quarantined with an operational event; others go on."""
+    await club.found(EXPIRING)
+    soon = wall() + 5000
+    async with club.writer() as writer:
+        for name in ("ada", "bob", "eve"):
+            await writer.submit(club.points_until(soon, name))
+    (row,) = await club.database.pool.fetch("SELECT shard, customer, standing FROM member LIMIT 1")
+    broken = replace(decode_standing(row["standing"]), lots=((soon, "many"),))
+    await club.database.pool.execute(
+        "UPDATE member SET standing = $3, due_at = 1 WHERE shard = $1 AND customer = $2",
+        row["shard"],
+        row["customer"],
+        encode_standing(broken),
+    )
+    sweeper = Sweeper(club.database, club.catalog, club.committed.append, clock=lambda: soon + 1)
+    assert await sweeper.run_due() == 3
+    reason = await club.database.pool.fetchval(
+        "SELECT quarantined FROM member WHERE quarantined IS NOT NULL"
+    )
+    assert reason
+    ops = await club.database.pool.fetchval("SELECT body FROM event WHERE class = 'ops'")
+    assert '"member.quarantined"' in ops
+    assert await club.database.pool.fetchval("SELECT count(*) FROM event WHERE class = 'tier'") == 5
+
+
+async def test_new_rules_reach_every_member_at_their_instant(club: Club) -> None:
+    """A version that re-judges moves members who do nothing, at the instant it comes into force,
+    also those stored before it was known."""
+    await club.found(clock=START)
+    async with club.writer() as writer:
+        for i in range(30):
+            await writer.submit(club.activity(customer=f"c{i}", points=300))
+    tiers = tuple(
+        replace(tier, from_=bound, to=None)
+        for tier, bound in zip(LADDER.policy.tiers, (0, 50, 250), strict=True)
+    )
+    easier = replace(LADDER, policy=replace(LADDER.policy, tiers=tiers))
+    at = parse_instant("2023-04-01T00:00:00Z")
+    await club.catalog.put_program(
+        club.project.number,
+        "club",
+        NewVersion(rules=easier, request="{}", effective_at=at, on_change="rejudge"),
+        wall(),
+    )
+    await advance(club, "2023-05-01T00:00:00Z")
+    moved = [e for e in await club.events() if e.kind == "upgraded"]
+    assert len(moved) == 30
+    assert {(e.tier_to, e.at, e.cause) for e in moved} == {("gold", at, "rules")}
