@@ -63,7 +63,7 @@ class Renewal(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
 
 
 class Policy(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    tiers: Annotated[tuple[Tier, ...], Meta(min_length=1, max_length=TIERS_MAX)]
+    tiers: Annotated[tuple[Tier, ...], Meta(max_length=TIERS_MAX)]
     metric: Metric = Metric()
     window: Window = Instant()
     measures: dict[str, Measure] = {}
@@ -179,7 +179,8 @@ class Program(Struct, frozen=True, dict=True):
         """When the rules change next, after an instant."""
         if self.versions[-1].effective_at <= after:
             return None
-        return min(v.effective_at for v in self.versions[1:] if v.effective_at > after)
+        ahead = (v.effective_at for v in self.versions[1:] if v.effective_at > after)
+        return min(ahead, default=None)
 
 
 def total_key(measure: Measure) -> str:

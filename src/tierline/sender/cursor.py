@@ -273,13 +273,17 @@ class Cursor(Generic[E]):
             count += 1
         return count
 
-    @property
-    def oldest_open(self) -> int | None:
-        """The oldest offset that is owed: open, or at the head of a lane."""
-        heads = [lane.head for lane in self.lanes.values() if lane.state != "closing"]
+    def owed(self) -> list[E]:
+        """Candidates for the oldest event that is owed, as far as they are in memory: the one at
+        the mark, the next one ready, and every lane's head."""
+        found = [lane.queue[0] for lane in self.lanes.values() if lane.queue]
         if self.mark < self.position:
-            heads.append(self.mark + 1)
-        return min(heads, default=None)
+            delivery = self._open.get(self._order[0])
+            if delivery is not None:
+                found.append(delivery.events[0])
+        if self._ready:
+            found.append(self._ready[0])
+        return found
 
     # What is to be written
 

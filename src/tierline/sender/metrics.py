@@ -23,17 +23,24 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
-        names = {"registry": self.registry}
+        own = self.registry
         label = ("endpoint",)
         self._attempts = Counter(
-            "tierline_attempts", "Delivery attempts.", (*label, "outcome"), **names
+            "tierline_attempts", "Delivery attempts.", (*label, "outcome"), registry=own
         )
-        self._deliveries = Counter("tierline_deliveries", "Events delivered.", label, **names)
+        self._deliveries = Counter(
+            "tierline_deliveries", "Events delivered.", label, registry=own
+        )
         self._seconds = Histogram(
-            "tierline_attempt_seconds", "Duration of attempts.", label, buckets=SECONDS, **names
+            "tierline_attempt_seconds", "How long attempts took.", label, buckets=SECONDS,
+            registry=own,
+        )  # fmt: skip
+        self._breaker = Gauge(
+            "tierline_breaker_open", "1 while it is open.", label, registry=own
         )
-        self._breaker = Gauge("tierline_breaker_open", "1 while it is open.", label, **names)
-        self._flushes = Histogram("tierline_flush_seconds", "Duration of flushes.", **names)
+        self._flushes = Histogram(
+            "tierline_flush_seconds", "How long flushes took.", buckets=SECONDS, registry=own
+        )
         self.deliveries = 0
         self.flushes = 0
 

@@ -106,7 +106,6 @@ class Follower:
             return False
         return self.tail or self.cursor.position >= self.reader.ring_start(self.topic)
 
-    @property
     def wants_more(self) -> bool:
         cursor = self.cursor
         return (
@@ -123,18 +122,18 @@ class Follower:
 
     def pull(self) -> None:
         """Offer what is at hand, and see that more comes."""
-        if self.tail or not self.wants_more:
+        if self.tail or not self.wants_more():
             return
         self.blocked = False
         before = self.cursor.ready
-        while self._own and self.wants_more and self._offer(self._own[0]):
+        while self._own and self.wants_more() and self._offer(self._own[0]):
             self._own.popleft()
         if not self._own:
             if self._own_end > self.cursor.position:
                 self.cursor.pass_to(self._own_end)
             if self.in_ring:
                 self._offer_ring()
-            elif self.wants_more:
+            elif self.wants_more():
                 self.reader.ask(self)
         if self.cursor.ready > before:
             self.owner.offered(self)
@@ -143,6 +142,16 @@ class Follower:
         """At the tail, what was read and did not match is passed without anybody saying so."""
         if self.tail:
             self.cursor.pass_to(self.reader.position)
+
+    def next_unread(self) -> LogEvent | None:
+        """The next event that it has not taken, if it is at hand; it need not match."""
+        if self._own:
+            return self._own[0]
+        topic = self.reader.topics.get(self.topic)
+        if self.tail or topic is None:
+            return None
+        start = bisect_right(topic.events, self.cursor.position, key=_offset)
+        return topic.events[start] if start < len(topic.events) else None
 
     def took_slice(self, events: list[LogEvent], upto: int) -> None:
         """Its own slice: everything between its position and `upto`."""
@@ -154,7 +163,7 @@ class Follower:
         events = topic.events if topic is not None else []
         start = bisect_right(events, self.cursor.position, key=_offset)
         for i in range(start, len(events)):
-            if not self.wants_more or not self._offer(events[i]):
+            if not self.wants_more() or not self._offer(events[i]):
                 return
         self.cursor.pass_to(self.reader.position)
         self.tail = True
@@ -325,7 +334,7 @@ class ShardReader:
 
     def _anybody_hungry(self) -> bool:
         return any(
-            f.tail and f.wants_more for topic in self.topics.values() for f in topic.followers
+            f.tail and f.wants_more() for topic in self.topics.values() for f in topic.followers
         )
 
     async def _patience(self) -> None:

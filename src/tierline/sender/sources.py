@@ -8,6 +8,7 @@ from typing import Protocol
 from tierline.engine.announcement import Project
 from tierline.engine.policy import Program
 from tierline.store.endpoints import EndpointRow
+from tierline.store.programs import ProgramRow
 from tierline.vendors.format import Format
 
 Formats = Mapping[str, Format]
@@ -29,6 +30,8 @@ class Catalog(Protocol):
     def endpoint_numbered(self, number: int) -> EndpointRow | None: ...
 
     def project(self, number: int) -> Project: ...
+
+    def programs(self, project: int) -> Iterable[ProgramRow]: ...
 
     def project_secrets(self, project: int) -> Mapping[str, str]:
         """The project's vendor secrets, named `<format>.<what>`."""

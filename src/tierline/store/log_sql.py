@@ -43,3 +43,4 @@ class LogSql(Queries, file="log.sql"):
     processes: str
     leave: str
     bury: str
+    notify: str

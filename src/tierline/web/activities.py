@@ -73,7 +73,7 @@ class Activities:
                     found=f"encoded as {headers.encoding}", expected="it as it is"
                 )
             if headers.type in NDJSON:
-                await Lines(self.parts, intake, caller.project.number).run(receive, send)
+                await self._lines(Lines(self.parts, intake, caller.project.number), receive, send)
                 return
             reading.require_json(headers.type)
             body = await self._whole(await _body(receive, headers.length), intake, caller)
@@ -82,6 +82,14 @@ class Activities:
             return
         await send({"type": "http.response.start", "status": 200, "headers": _length(body)})
         await send({"type": "http.response.body", "body": body})
+
+    async def _lines(self, lines: Lines, receive: Receive, send: Send) -> None:
+        """The answer has begun, so a fault of ours can only cut it short: the client sees that."""
+        try:
+            await lines.run(receive, send)
+        except* Exception as group:
+            for error in group.exceptions:
+                problem.told(error, path="activities", method="POST")
 
     def _caller(self, authorization: str | None) -> Caller:
         token = auth.bearer(authorization)
@@ -136,14 +144,11 @@ class Lines:
         async def piece(data: bytes) -> None:
             await send({"type": "http.response.body", "body": data, "more_body": True})
 
-        async with Spool(piece) as spool:
-            answering = asyncio.create_task(self._answer(spool))
-            try:
-                async for lines in _lines(receive):
-                    await self._take(lines)
-            finally:
-                await self._open.put(None)
-                await answering
+        async with Spool(piece) as spool, asyncio.TaskGroup() as group:
+            group.create_task(self._answer(spool))
+            async for lines in _lines(receive):
+                await self._take(lines)
+            await self._open.put(None)
         await send({"type": "http.response.body", "body": b""})
 
     async def _take(self, lines: list[bytes | TierlineError]) -> None:
@@ -221,7 +226,7 @@ async def _lines(receive: Receive) -> AsyncIterator[list[bytes | TierlineError]]
             return
         more = message.get("more_body", False)
         *whole, rest = (rest + message.get("body", b"")).split(b"\n")
-        if not more and rest:
+        if not more and (rest or too_long):
             whole, rest = [*whole, rest], b""
         found: list[bytes | TierlineError] = []
         for line in whole:

@@ -13,6 +13,7 @@ from tierline.engine.announcement import Project
 from tierline.ledger.writer import Writer
 from tierline.store.catalog import Catalog
 from tierline.store.database import Database
+from tierline.store.log import Log
 
 # A sandbox's clock: (project's number, to); returns when what fell due is committed.
 Advance = Callable[[int, int], Awaitable[None]]
@@ -73,6 +74,7 @@ class Parts(Struct, frozen=True):
     database: Database
     catalog: Catalog
     writer: Writer
+    log: Log
     clock: Clock
     advance: Advance
     desk: Desk

@@ -222,3 +222,7 @@ DELETE FROM process WHERE id = $1
 -- Processes that are proven dead, or long silent.
 DELETE FROM process
 WHERE id <> $1 AND ($2 OR beat_at < (extract(epoch FROM now()) * 1000)::bigint - $3::bigint)
+
+-- name: notify
+-- A hint to other processes: a shard's number, or a word for the catalog.
+SELECT pg_notify($1, $2)

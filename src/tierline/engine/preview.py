@@ -1,0 +1,230 @@
+"""Preview: two futures of a member, one with the rules as they are, one with other rules.
+
+Both are walked by the engine itself, without further activity, up to the same instant: the rules
+that are tried out are one more version of the program, and nothing here decides about a tier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tierline.engine import judge
+from tierline.engine.decide import decide
+from tierline.engine.model import Entry, Event, EventKind, Standing
+from tierline.engine.policy import OnChange, Program, Rules, Version
+from tierline.engine.walk import Walk, begin
+
+
+class Proposal(Struct, frozen=True):
+    """Rules that might come into force at `effective_at`; what follows is looked at `until` then
+    (that instant included). `tried` is the program with them, `program` without."""
+
+    program: Program
+    tried: Program
+    effective_at: int
+    until: int
+
+    @property
+    def version(self) -> Version:
+        """The version that is tried out."""
+        return self.tried.versions[-1]
+
+    def put_off(self, to: int) -> Proposal:
+        """The same rules, later."""
+        later = replace(self.version, effective_at=to)
+        tried = replace(self.tried, versions=(*self.tried.versions[:-1], later))
+        return Proposal(self.program, tried, to, max(to, self.until))
+
+
+class Outcome(Struct, frozen=True):
+    """One member in both futures. `before` and `after` are the tiers shown at the end of each,
+    `earned` is what the totals reach under the new rules: where their next assessment leads.
+    `events` and `otherwise` are what each future announces from `effective_at` on."""
+
+    before: str | None
+    after: str | None
+    earned: str | None
+    events: tuple[EventKind, ...] = ()
+    otherwise: tuple[EventKind, ...] = ()
+    changed: bool = False  # something happened to the member after `effective_at`
+    member: bool = True  # False: left the program before
+
+
+def propose(
+    program: Program,
+    rules: Rules,
+    *,
+    on_change: OnChange = "next_assessment",
+    effective_at: int,
+    until: int | None = None,
+) -> Proposal:
+    """Rules as the next version of a program. Versions scheduled for later than `effective_at`
+    never come into force then, as when they are superseded."""
+    number = program.versions[-1].number + 1
+    version = Version(number, effective_at, rules, on_change)
+    tried = replace(program, versions=(*program.versions, version))
+    until = effective_at if until is None else max(until, effective_at)
+    return Proposal(program, tried, effective_at, until)
+
+
+def compare(
+    proposal: Proposal, standing: Standing, history: Sequence[Entry] | None = None
+) -> Outcome:
+    """Both futures of one member.
+
+    Raises `HistoryNeeded` where the standing cannot answer (the rules count what it never kept):
+    compare again with every entry of the member up to `standing.entries`.
+    """
+    effective_at = proposal.effective_at
+    if standing.at >= effective_at:
+        # A standing holds for its own instant, that instant included: the rules come after it.
+        proposal = proposal.put_off(standing.at + 1)
+    after = _future(proposal.tried, standing, history, proposal.until)
+    before = _undisturbed(proposal.program, standing, proposal.until)
+    if before is None:
+        before = _future(proposal.program, standing, history, proposal.until)
+    best = judge.qualified(after) if after.joined_at is not None else -1
+    return Outcome(
+        before=before.tier,
+        after=after.tier,
+        earned=after.version.rules.policy.tiers[best].id if best >= 0 else None,
+        events=_told(after, standing, effective_at),
+        otherwise=() if isinstance(before, Standing) else _told(before, standing, effective_at),
+        changed=standing.at > effective_at,
+        member=after.joined_at is not None,
+    )
+
+
+def _undisturbed(program: Program, standing: Standing, until: int) -> Standing | None:
+    """The standing itself, where time changes nothing until then: no decision is needed."""
+    change = program.next_change(standing.at)
+    due = standing.due_at
+    if (due is None or due > until) and (change is None or change > until):
+        return standing
+    return None
+
+
+def _future(
+    program: Program, standing: Standing, history: Sequence[Entry] | None, until: int
+) -> Walk:
+    """What `decide` walks, without the cost of freezing a standing that nobody keeps."""
+    if history is None:
+        walk = begin(program, standing)
+        walk.until(until)
+        return walk
+    decision = decide(program, Standing(), history, until)
+    walk = begin(program, decision.standing)
+    walk.events = list(decision.events)
+    return walk
+
+
+def _told(walk: Walk, standing: Standing, since: int) -> tuple[EventKind, ...]:
+    told: list[Event] = walk.events
+    return tuple([e.kind for e in told if e.seq > standing.seq and e.at >= since])
+
+
+# -- many members -----------------------------------------------------------------------------
+
+Cell = tuple[str | None, str | None]
+_SPREAD = 0x9E3779B97F4A7C15  # odd: multiplying by it permutes 64-bit numbers
+
+
+class Chosen(Struct, frozen=True, order=True):
+    """A member picked as a sample: the lowest `draw` wins, which chance and order do not move."""
+
+    draw: int
+    shard: int
+    customer: int
+    entries: int  # how many the judged standing knew
+
+
+class Failure(Struct, frozen=True):
+    """A member that could not be judged, and why; the sweep would put it aside as well."""
+
+    customer: int
+    reason: str
+
+
+class Tally(Struct):
+    """Outcomes added up; tallies of different members merge into one."""
+
+    kept_samples: int = 3
+    cells: dict[Cell, int] = {}
+    earned: dict[Cell, int] = {}  # (tier before, tier that the totals reach)
+    events: dict[str, int] = {}
+    otherwise: dict[str, int] = {}
+    samples: dict[Cell, list[Chosen]] = {}
+    members: int = 0
+    former: int = 0
+    changed: int = 0
+    reread: int = 0
+    reread_entries: int = 0
+    failed: int = 0
+    failures: list[Failure] = []
+
+    def add(self, outcome: Outcome, shard: int, customer: int, entries: int) -> None:
+        if not outcome.member:
+            self.former += 1
+            return
+        self.members += 1
+        self.changed += outcome.changed
+        cell = (outcome.before, outcome.after)
+        self.cells[cell] = self.cells.get(cell, 0) + 1
+        reach = (outcome.before, outcome.earned)
+        self.earned[reach] = self.earned.get(reach, 0) + 1
+        for kind in outcome.events:
+            self.events[kind] = self.events.get(kind, 0) + 1
+        for kind in outcome.otherwise:
+            self.otherwise[kind] = self.otherwise.get(kind, 0) + 1
+        self._sample(cell, customer * _SPREAD & (2**63 - 1), shard, customer, entries)
+
+    def fail(self, customer: int, reason: str) -> None:
+        self.failed += 1
+        self.failures = [*self.failures, Failure(customer, reason)][:FAILURES_SHOWN]
+
+    def merge(self, other: Tally) -> None:
+        for mine, theirs in (
+            (self.cells, other.cells),
+            (self.earned, other.earned),
+            (self.events, other.events),
+            (self.otherwise, other.otherwise),
+        ):
+            _add_up(mine, theirs)
+        for cell, chosen in other.samples.items():
+            both = sorted((*self.samples.get(cell, ()), *chosen))
+            self.samples[cell] = both[: self.kept_samples]
+        for name in ("members", "former", "changed", "reread", "reread_entries", "failed"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.failures = [*self.failures, *other.failures][:FAILURES_SHOWN]
+
+    def _sample(self, cell: Cell, draw: int, shard: int, customer: int, entries: int) -> None:
+        kept = self.samples.get(cell)
+        if kept is None:
+            kept = self.samples[cell] = []
+        if len(kept) < self.kept_samples:
+            kept.append(Chosen(draw, shard, customer, entries))
+            kept.sort()
+        elif kept and draw < kept[-1].draw:
+            kept[-1] = Chosen(draw, shard, customer, entries)
+            kept.sort()
+
+
+FAILURES_SHOWN = 20
+
+
+def _add_up(mine: dict[object, int], theirs: dict[object, int]) -> None:  # type: ignore[type-var]
+    for key, count in theirs.items():
+        mine[key] = mine.get(key, 0) + count
+
+
+def successors(former: Version, new: Version) -> dict[str, str]:
+    """Where the former version's tiers went: by id, else by an unchanged name. Without: gone."""
+    names = {tier.name: tier.id for tier in new.rules.policy.tiers}
+    kept = {
+        tier.id: tier.id if tier.id in new.rank else names.get(tier.name)
+        for tier in former.rules.policy.tiers
+    }
+    return {old: tier for old, tier in kept.items() if tier is not None}

@@ -1,0 +1,75 @@
+"""Which process sends for which endpoint: signs of life, and a rendezvous hash over who lives.
+
+Every process works the same answer out of the same list, so nothing is negotiated. While two lists
+differ for a moment two processes may believe to own an endpoint; the generation in its cursor rows
+decides, and the one that was taken over from writes nothing more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from time import monotonic
+
+from tierline.sender.settings import SenderSettings
+from tierline.store.line import Line
+from tierline.store.log import Log
+from tierline.store.log_sql import LogSql as Sql
+
+FORGET_FACTOR = 30  # rows of processes silent for so many times `dead_ms` are removed
+
+
+def new_process_id() -> str:
+    return "proc_" + secrets.token_hex(8)
+
+
+def owner_of(endpoint: str, processes: list[str]) -> str | None:
+    """The living process with the highest weight for this endpoint."""
+    return max(processes, key=lambda process: _weight(process, endpoint), default=None)
+
+
+def _weight(process: str, endpoint: str) -> bytes:
+    return hashlib.blake2b(f"{process}\x00{endpoint}".encode(), digest_size=8).digest()
+
+
+class Membership:
+    """This process among the others."""
+
+    def __init__(self, log: Log, settings: SenderSettings, process: str) -> None:
+        self.process = process
+        self.alive: list[str] = []
+        self._line = Line(log.database)
+        self._settings = settings
+        self._beaten = -1.0
+
+    async def join(self) -> None:
+        """Before anything is owned. A sole process (it holds the data directory's lock) knows that
+        all others are dead, and need not wait for their silence."""
+        await self.beat()
+        dead_for = self._settings.dead_ms * FORGET_FACTOR
+        sole = self._settings.sole
+        await self._line.run(lambda c: c.execute(Sql.bury, self.process, sole, dead_for))
+        await self._list()
+
+    async def beat(self) -> None:
+        """A sign of life, and who else gives one. Raises whatever the database does."""
+        began = monotonic()
+        await self._line.run(lambda c: c.execute(Sql.beat, self.process, "sender"))
+        self._beaten = began
+        await self._list()
+
+    async def leave(self) -> None:
+        await self._line.run(lambda c: c.execute(Sql.leave, self.process))
+        await self._line.close()
+
+    @property
+    def certain(self) -> bool:
+        """Whether others must still believe that this process lives."""
+        return monotonic() - self._beaten < self._settings.dead_ms / 1000 * 0.8
+
+    def owns(self, endpoint: str) -> bool:
+        return owner_of(endpoint, self.alive) == self.process
+
+    async def _list(self) -> None:
+        rows = await self._line.run(lambda c: c.fetch(Sql.processes, self._settings.dead_ms))
+        self.alive = [row["id"] for row in rows if "sender" in row["roles"]]

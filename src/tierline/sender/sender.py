@@ -1,0 +1,338 @@
+"""The sender of one process: owns endpoints, runs their couriers, and gives them up in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+
+from tierline.clock import Clock, wall
+from tierline.sender.courier import Courier
+from tierline.sender.cursor import Cursor
+from tierline.sender.depot import Depot, Trace
+from tierline.sender.guard import Guard
+from tierline.sender.lanes import REMEMBERED
+from tierline.sender.live import Live
+from tierline.sender.lag import lag_row
+from tierline.sender.metrics import LagRow, Metrics
+from tierline.sender.ownership import Membership, new_process_id
+from tierline.sender.plan import decode_plan
+from tierline.sender.reader import Follower, ShardReader
+from tierline.sender.settings import SenderSettings
+from tierline.sender.sources import Catalog, Formats
+from tierline.sender.takeover import Holding, Taken, take_over
+from tierline.sender.transport import Client
+from tierline.sender.transport.names import Names
+from tierline.store.database import Database
+from tierline.store.endpoints import EndpointRow
+from tierline.store.log import Log, LogEvent
+from tierline.store.log_sql import LogSql as Sql
+from tierline.store.signal import Signal
+
+TICK_S = 0.05
+RECONCILE_AGAIN_S = 0.5
+_log = structlog.get_logger("tierline.sender")
+
+
+class Sender:
+    """`start`, then `wake(shard)` after every commit with events, then `stop`."""
+
+    def __init__(
+        self,
+        database: Database,
+        catalog: Catalog,
+        formats: Formats,
+        settings: SenderSettings | None = None,
+        clock: Clock = wall,
+        *,
+        metrics: Metrics | None = None,
+        names: Names | None = None,
+        trace: Trace | None = None,
+        process: str | None = None,
+    ) -> None:
+        self.settings = settings or SenderSettings()
+        self.log = Log(database)
+        self.catalog = catalog
+        self.formats = formats
+        self.metrics = metrics or Metrics()
+        self.membership = Membership(self.log, self.settings, process or new_process_id())
+        self.couriers: dict[int, Courier] = {}
+        self._clock = clock
+        self._names = names
+        self._trace = trace
+        self._readers = [ShardReader(s, self.log, catalog) for s in range(self.log.shards)]
+        self._signal = Signal(database, self._heard)
+        self._changed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self._started = False
+        self._depot: Depot | None = None
+        self._client: Client | None = None
+
+    # Public
+
+    async def start(self) -> None:
+        """Read the catalog, take over what is ours, and begin. Database errors come through."""
+        self._client = Client(Guard(self.settings.allow), self._names)
+        self._depot = Depot(
+            self, self.log, self.catalog, self._client, self.settings, self._clock, self.metrics,
+            self._trace,
+        )  # fmt: skip
+        await self.membership.join()
+        self.catalog.on_change(self._changed.set)
+        await self.catalog.refresh()
+        for journal in self._depot.journals:
+            journal.run()
+        await self._reconcile()
+        for reader in self._readers:
+            reader.run()
+        loop = asyncio.get_running_loop()
+        work = (self._beat(), self._poll(), self._reconciling(), self._tick(), self._tidy())
+        self._tasks = [loop.create_task(each) for each in work]
+        await self._signal.start()
+        self._started = True
+        self.metrics.watch_lag(self.lag)
+
+    def wake(self, shard: int) -> None:
+        """Events of this shard were committed: by this process, so no time is lost in polling.
+        Other processes, if any, are told by one coalesced notification."""
+        self._readers[shard].wake()
+        if len(self.membership.alive) > 1:
+            self._signal.tell(shard)
+
+    def poke(self) -> None:
+        """The catalog changed: look now, not at the next poll."""
+        self._changed.set()
+
+    async def stop(self) -> None:
+        """Let requests in flight end (within `stop_ms`), write what they did, and leave."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._signal.stop()
+        for reader in self._readers:
+            await reader.stop()
+        for courier in self.couriers.values():
+            courier.resting = True
+        await self._settle(self.couriers.values(), self.settings.stop_ms)
+        for courier in self.couriers.values():
+            courier.release()
+        if self._depot is not None:
+            await self._depot.stop()
+            for journal in self._depot.journals:
+                await journal.stop()
+        if self._client is not None:
+            await self._client.close()
+        try:
+            await self.membership.leave()
+        except Exception as error:
+            _log.warning("leaving_failed", error=repr(error))
+        await self.log.close()
+
+    def lag(self) -> Iterable[LagRow]:
+        """Per owned endpoint, from memory: how far it is behind."""
+        now = self._clock()
+        for courier in self.couriers.values():
+            yield lag_row(courier, now)
+
+    # What couriers and the depot call
+
+    def fenced(self, courier: Courier) -> None:
+        """Somebody raised the generation: it is no longer ours, or must be read again."""
+        if not courier.lost:
+            _log.info("fenced", endpoint=courier.live.endpoint.id)
+            self._drop(courier)
+            self._changed.set()
+
+    async def run_ended(self, courier: Courier, follower: Follower) -> None:
+        run, shard = follower.cursor.run, follower.cursor.shard
+        if courier.followers.get((run, shard)) is not follower:
+            return
+        courier.remove(follower)
+        line = self.log.writer(shard)
+        await line.run(lambda c: c.execute(Sql.drop_run, shard, courier.number, run))
+
+    # Ownership
+
+    async def _reconciling(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self._reconcile()
+            except Exception as error:
+                _log.warning("reconcile_failed", error=repr(error))
+                await asyncio.sleep(RECONCILE_AGAIN_S)
+                self._changed.set()
+
+    async def _reconcile(self) -> None:
+        """Own what the hash gives us, as the catalog has it now."""
+        wanted: dict[int, EndpointRow] = {}
+        if self.membership.certain:
+            for row in self.catalog.endpoints():
+                if row.state != "paused" and self.membership.owns(row.id):
+                    wanted[row.number] = row
+        await self._give_up([c for n, c in self.couriers.items() if n not in wanted])
+        fresh = []
+        for number, row in wanted.items():
+            courier = self.couriers.get(number)
+            if courier is None:
+                fresh.append(self._live(row))
+            elif courier.live.row.revision != row.revision:
+                live = self._live(row)
+                if live is not None and await self._still_ours(courier):
+                    courier.update(live)
+                else:
+                    self._drop(courier)
+                    fresh.append(live)
+        lives = [live for live in fresh if live is not None]
+        if lives:
+            self._install(await take_over(self.log, lives))
+
+    def _live(self, row: EndpointRow) -> Live | None:
+        try:
+            secrets = self.catalog.project_secrets(row.project)
+            return Live(row, self.formats, secrets, self.settings.proxy)
+        except Exception as error:
+            # A row that a newer version wrote, a format that is not here: its events wait.
+            _log.error("endpoint_unusable", endpoint=row.id, error=repr(error))
+            return None
+
+    async def _still_ours(self, courier: Courier) -> bool:
+        """Whether generations and runs are as we know them, after somebody changed the endpoint."""
+        for shard in range(self.log.shards):
+            rows = await self.log.writer(shard).run(
+                lambda c, s=shard: c.fetch(Sql.cursors_of, s, courier.number)  # type: ignore[misc]
+            )
+            known = {
+                (f.cursor.run, f.generation)
+                for f in courier.followers.values()
+                if f.cursor.shard == shard
+            }
+            if {(row["run"], row["generation"]) for row in rows} != known:
+                return False
+        return True
+
+    def _install(self, taken: list[Taken]) -> None:
+        assert self._depot is not None
+        if not self._started:
+            for shard, reader in enumerate(self._readers):
+                marks = [h.row.mark for t in taken for h in t.holdings if h.shard == shard]
+                reader.start_at(max(marks, default=0))
+        for each in taken:
+            courier = Courier(each.live, self._depot, each.health)
+            self.couriers[courier.number] = courier
+            for holding in each.holdings:
+                courier.add(self._follower(courier, holding))
+        for each in taken:
+            for follower in list(self.couriers[each.live.number].followers.values()):
+                follower.pull()
+                follower.reader.wake()
+            self.couriers[each.live.number].run_soon()
+
+    def _follower(self, courier: Courier, holding: Holding) -> Follower:
+        assert self._depot is not None
+        live, row = courier.live, holding.row
+        batch = live.endpoint.batch
+        cursor: Cursor[LogEvent] = Cursor(
+            holding.shard,
+            row.run,
+            live.order,
+            row.mark,
+            row.done,
+            holding.lanes,
+            remember=batch.events_max if batch is not None else REMEMBERED,
+        )
+        plan = decode_plan(row.plan) if row.plan is not None else None
+        return Follower(
+            self._readers[holding.shard],
+            courier,
+            cursor,
+            self._depot.topic(live),
+            generation=row.generation,
+            lanes_max=self.settings.lanes_max,
+            until=plan.until if plan is not None else None,
+            keep=plan.keeps() if plan is not None else None,
+        )
+
+    async def _give_up(self, couriers: list[Courier]) -> None:
+        """Another process takes over, or nobody: end in order, so that it need not repeat."""
+        for courier in couriers:
+            courier.resting = True
+        await self._settle(couriers, min(1_000, self.settings.stop_ms))
+        for courier in couriers:
+            self._drop(courier)
+
+    async def _settle(self, couriers: Iterable[Courier], bound_ms: int) -> None:
+        """Wait for requests in flight and for their write, both within a bound."""
+        couriers = list(couriers)
+        if not couriers or self._depot is None:
+            return
+        try:
+            async with asyncio.timeout(bound_ms / 1000):
+                while any(courier.in_flight for courier in couriers):
+                    await asyncio.sleep(TICK_S / 10)
+                for journal in self._depot.journals:
+                    await journal.drain()
+        except TimeoutError:
+            _log.warning("stopped_with_requests_in_flight")
+
+    def _drop(self, courier: Courier) -> None:
+        courier.release()
+        if self.couriers.get(courier.number) is courier:
+            del self.couriers[courier.number]
+
+    # Time
+
+    async def _beat(self) -> None:
+        alive: list[str] = self.membership.alive
+        while True:
+            await asyncio.sleep(self.settings.beat_ms / 1000)
+            try:
+                async with asyncio.timeout(self.settings.beat_ms / 1000):
+                    await self.membership.beat()
+            except Exception as error:
+                _log.warning("beat_failed", error=repr(error))
+            if not self.membership.certain:
+                for courier in list(self.couriers.values()):
+                    self._drop(courier)
+            elif self.membership.alive != alive or not self.couriers:
+                alive = self.membership.alive
+                self._changed.set()
+
+    async def _poll(self) -> None:
+        """The fallback: nobody's wake-up is needed for an event to leave."""
+        while True:
+            await asyncio.sleep(self.settings.poll_ms / 1000)
+            try:
+                for shard, (head, _) in (await self.log.heads()).items():
+                    self._readers[shard].wake(head)
+            except Exception as error:
+                _log.warning("poll_failed", error=repr(error))
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = self._clock()
+            for courier in self.couriers.values():
+                if courier.in_flight:
+                    courier.tick(now)
+
+    async def _tidy(self) -> None:
+        """Write marks that only skipped; forget attempts that are old."""
+        while True:
+            await asyncio.sleep(self.settings.idle_write_ms / 1000)
+            for courier in list(self.couriers.values()):
+                for follower in courier.followers.values():
+                    follower.sync()
+                    if follower.cursor.needs_write:
+                        courier.touch(follower)
+
+    def _heard(self, message: str) -> None:
+        """Another process committed events of a shard, or changed the catalog."""
+        if message.isdigit() and int(message) < len(self._readers):
+            self._readers[int(message)].wake()
+        else:
+            self._changed.set()

@@ -1,0 +1,76 @@
+"""Becoming the owner of endpoints: raise the generations, read cursors and lanes, open what has
+no row yet. One statement per shard and step, however many endpoints come at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from tierline.sender.condition import read
+from tierline.sender.cursor import LaneRow
+from tierline.sender.health import Health
+from tierline.sender.live import Live
+from tierline.store.log import CursorRow, Log
+
+TRIES_MAX = 5
+
+
+class Holding(Struct, frozen=True):
+    """One cursor with its lanes, now ours."""
+
+    shard: int
+    row: CursorRow
+    lanes: tuple[LaneRow, ...]
+
+
+class Taken(Struct, frozen=True):
+    """All that was taken over of one endpoint."""
+
+    live: Live
+    health: Health
+    holdings: list[Holding]
+
+
+async def take_over(log: Log, lives: Sequence[Live]) -> list[Taken]:
+    """Make these endpoints ours, in every shard."""
+    by_number = {live.number: live for live in lives}
+    healths = await read(log, {live.number: live.endpoint.id for live in lives})
+    taken = {n: Taken(live, healths[n], []) for n, live in by_number.items()}
+    for shard in range(log.shards):
+        for row, lanes in await _take_shard(log, shard, by_number):
+            if row.endpoint in taken:
+                taken[row.endpoint].holdings.append(Holding(shard, row, lanes))
+    return list(taken.values())
+
+
+async def _take_shard(
+    log: Log, shard: int, lives: dict[int, Live]
+) -> list[tuple[CursorRow, tuple[LaneRow, ...]]]:
+    rows = await log.take_over(shard, list(lives))
+    for _ in range(TRIES_MAX):
+        missing = lives.keys() - {row.endpoint for row in rows if row.run == 0}
+        if not missing:
+            break
+        marks = [
+            (number, 0, await log.before(shard, lives[number].row.start_at), None)
+            for number in sorted(missing)
+        ]
+        rows += await log.open_cursors(shard, marks)
+        again = missing - {row.endpoint for row in rows if row.run == 0}
+        if again:  # another process made them in between: take them from it
+            rows += await log.take_over(shard, sorted(again))
+    else:
+        raise RuntimeError(f"cursors of shard {shard} keep changing hands")
+    lanes: dict[tuple[int, int], list[LaneRow]] = {}
+    for found in await log.lanes_of(shard, list(lives)):
+        lanes.setdefault((found["endpoint"], found["run"]), []).append(_lane(found))
+    return [(row, tuple(lanes.get((row.endpoint, row.run), ()))) for row in rows]
+
+
+def _lane(row: Any) -> LaneRow:
+    return LaneRow(
+        row["key"], row["head"], row["attempt"], row["due_at"], row["state"], row["format"],
+        row["first_at"],
+    )  # fmt: skip
