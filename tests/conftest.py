@@ -1,62 +1,33 @@
 """What the tests stand on: a real PostgreSQL, a fresh database each, and a real HTTP receiver.
 
 The server is the embedded one, or that of TIERLINE_TEST_DATABASE_URL, whose user must be allowed to
-create databases. A test's database is a copy of a migrated template: about 30 ms.
+create databases. A test's database is a copy of a migrated template: about 30 ms. Where
+TIERLINE_TEST_CITUS_URL is given, what stands on the server runs a second time, on that cluster, in
+distributed databases (`tests/cluster.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 
+from tests.cluster import Cluster
 from tests.receiver import Receiver, receiving
+from tests.servers import Server
 from tierline.store import cluster
 from tierline.store.database import Database
 from tierline.store.embedded import EmbeddedServer
 
 SCRATCH_BYTES = 2 << 30  # a session makes some hundred databases, one after the other
-
-
-class Server:
-    """The session's PostgreSQL: makes databases and drops them."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.template = ""
-
-    def url_of(self, database: str) -> str:
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc}/{database}?{parts.query}"
-
-    async def execute(self, *statements: str) -> None:
-        """Run statements outside a transaction, in the administrative database."""
-        connection = await asyncpg.connect(self.url)
-        try:
-            for statement in statements:
-                await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    async def create(self, template: str = "template0") -> str:
-        """A new database; its URL."""
-        name = f"tierline_test_{secrets.token_hex(6)}"
-        await self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return self.url_of(name)
-
-    async def drop(self, url: str) -> None:
-        name = urlsplit(url).path.removeprefix("/")
-        await self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+PLACES = ["plain"] + ["citus"] * ("TIERLINE_TEST_CITUS_URL" in os.environ)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -66,20 +37,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("database")
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """The PostgreSQL of this session, with a migrated template."""
+@pytest.fixture(scope="session", params=PLACES)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The PostgreSQL of this session, with a migrated template; on a cluster, distributed."""
+    if request.param == "citus":
+        nodes = asyncio.run(Cluster.found(os.environ["TIERLINE_TEST_CITUS_URL"]))
+        asyncio.run(nodes.make_template())
+        yield nodes
+        asyncio.run(nodes.drop(nodes.url_of(nodes.template)))
+        return
     given = os.environ.get("TIERLINE_TEST_DATABASE_URL")
     if given:
         running = Server(given)
-        asyncio.run(_make_template(running))
+        asyncio.run(running.make_template())
         yield running
         asyncio.run(running.drop(running.url_of(running.template)))
         return
     with scratch() as directory, EmbeddedServer.attach_or_start(directory) as embedded:
         running = Server(embedded.url)
         asyncio.run(running.execute("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
-        asyncio.run(_make_template(running))
+        asyncio.run(running.make_template())
         yield running
 
 
@@ -104,12 +81,6 @@ def data_dir() -> Iterator[Path]:
         if postmaster := cluster.postmaster(directory / "postgres"):
             with suppress(ProcessLookupError):
                 os.kill(postmaster.pid, signal.SIGQUIT)
-
-
-async def _make_template(server: Server) -> None:
-    url = await server.create()
-    await (await Database.open(url)).close()
-    server.template = urlsplit(url).path.removeprefix("/")
 
 
 @pytest.fixture

@@ -7,22 +7,36 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from random import Random
 
 from tests.fuzz.check import differences
 from tests.fuzz.worlds import world
 
+PATIENCE = 30  # seconds for one world, of which most take a few hundredths
+
 
 def one(seed: int) -> tuple[int, list[str], int, int]:
     """(seed, what differs, how many entries, how many events)."""
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(PATIENCE)
     try:
         made = world(Random(seed))
         return seed, differences(made), len(made.entries), 0
     except Exception as wrong:  # noqa: BLE001  (a crash is a finding like any other)
-        return seed, [f"{type(wrong).__name__}: {wrong}"], 0, 0
+        where = traceback.extract_tb(wrong.__traceback__)[-1]
+        place = f"{where.filename.rsplit('/', 1)[-1]}:{where.lineno}"
+        return seed, [f"{type(wrong).__name__}: {wrong} ({place})"], 0, 0
+    finally:
+        signal.alarm(0)
+
+
+def too_long(*_: object) -> None:
+    raise TimeoutError("a decision never ends")
 
 
 def main() -> int:

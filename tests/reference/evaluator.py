@@ -157,7 +157,9 @@ class Evaluator(Judgement):
                 self.judge("override", "on_activity", entry)
         elif override.then == "start_term" and not self.on_hold:
             tier = self.asserted(override, self.held)
-            if tier is not None:
+            if override.kind != "pin" and tier == self.held:
+                pass  # it decided nothing
+            elif tier is not None:
                 self.grant(tier, "override", entry)
             else:
                 self.lose("override", entry)
@@ -251,6 +253,8 @@ class Evaluator(Judgement):
         if self.corrects(entry):
             self.correct(entry)
             return
+        if entry.kind == "approve":
+            cause = "activation"
         reversal = entry.kind in REVERSALS
         self.judge(cause, "on_activity", entry.n, reversal=reversal)
 

@@ -38,6 +38,7 @@ class Judgement:
         self.grace_until: int | None = None
         self.began: Position | None = None
         self.told = False
+        self.kept = False  # the lapse rule keeps a tier that has no term
         self.waiting: tuple[str, int] | None = None
         self.reached: set[str] = set()
         self.overrides: list[Override] = []
@@ -124,8 +125,11 @@ class Judgement:
         self.began = self.position
         start = self.zone.day(self.started_at)
         self.ends_at = end if dated else self.own_end(tier, start)
+        stay = self.policy.lapse.min_stay
+        if stay is not None and self.ends_at is not None and cause != "import":
+            self.ends_at = max(self.ends_at, self.zone.start(civil.plus(start, stay)))
         self.grace_until = None
-        self.told = False
+        self.told = self.kept = False
         if self.waiting is not None and self.rank(self.waiting[0]) <= self.rank(tier):
             self.waiting = None
         self.show(cause, entry)
@@ -244,25 +248,31 @@ class Judgement:
         if self.joined is None or self.on_hold:
             return
         sight = self.sight()
-        best = sight.qualified(self.held, self.reached)
-        if occasion == "at_window_end" and "at_window_end" in (
-            self.policy.assessment.up,
-            self.policy.assessment.down,
-        ):
-            closed = self._closed(sight)
-            if closed is not None:
-                best = sight.qualified(self.held, self.reached, closed)
+        upward, downward = self.found(sight, occasion)
         held = self.rank(self.held)
-        if best > held:
-            self._rise(best, cause, occasion, entry, sight)
-            if self.grace_until is not None and self.held is not None:
-                self._requalify(cause, entry, sight)
-        elif best == held and best >= 0:
-            self._requalify(cause, entry, sight)
-        elif held >= 0:
+        if upward > held:
+            self._rise(upward, cause, occasion, entry, sight)
+            held = self.rank(self.held)
+        if held < 0 or self.began == self.position:
+            return
+        if downward >= held:
+            self._requalify(cause, entry, sight, exactly=max(upward, downward) == held)
+        else:
             protected = reversal and self.policy.corrections == "protect"
-            if not protected or isinstance(self.term(), term.WhileQualified):
-                self._fall(best, cause, occasion, entry, sight)
+            self._fall(downward, cause, occasion, entry, sight, protected=protected)
+
+    def found(self, sight: Sight, occasion: str) -> tuple[int, int]:
+        """The tiers that count for rising and for falling: today's, or the closed window's."""
+        today = sight.qualified(self.held, self.reached)
+        closed = self._closed(sight) if occasion == "at_window_end" else None
+        if closed is None:
+            return today, today
+        final = sight.qualified(self.held, self.reached, closed)
+        assess = self.policy.assessment
+        return (
+            final if assess.up == "at_window_end" else today,
+            final if assess.down == "at_window_end" else today,
+        )
 
     def _closed(self, sight: Sight) -> Span | None:
         """The last full window."""
@@ -294,13 +304,15 @@ class Judgement:
         else:
             self.grant(tier, cause, entry)
 
-    def _requalify(self, cause: str, entry: int | None, sight: Sight) -> None:
+    def _requalify(
+        self, cause: str, entry: int | None, sight: Sight, *, exactly: bool = True
+    ) -> None:
         """Still, or again, qualified for the tier that is held."""
         assert self.held is not None
         its = self.term()
         if isinstance(its, term.WhileQualified):
             self.ends_at = self.grace_until = None  # nothing to renew: back as if never away
-            self.told = False
+            self.told = self.kept = False
             return
         if self.grace_until is not None:
             basis = self.ends_at if self.policy.renewal.basis == "term_end" else None
@@ -337,11 +349,20 @@ class Judgement:
             self.ends_at = max(self.ends_at, self.zone.start(end))
 
     def _fall(
-        self, best: int, cause: str, occasion: str, entry: int | None, sight: Sight
+        self,
+        best: int,
+        cause: str,
+        occasion: str,
+        entry: int | None,
+        sight: Sight,
+        *,
+        protected: bool,
     ) -> None:
         """Qualified for less than is held."""
         its = self.term()
         if self.grace_until is not None:
+            return
+        if isinstance(its, term.WhileQualified) and self.kept:
             return
         if isinstance(its, term.WhileQualified):
             down = self.policy.assessment.down
@@ -353,7 +374,8 @@ class Judgement:
             last = sight.qualified(self.held, self.reached, closed)
             if max(best, last) >= self.rank(self.held):
                 return
-        if isinstance(its, term.Duration) and its.clock == "drop" and self.ends_at is None:
+        dropped = isinstance(its, term.Duration) and its.clock == "drop" and not protected
+        if dropped and self.ends_at is None:
             end = terms.end(its, sight.day, sight)
             self.ends_at = None if end is None else self.zone.start(end)
         self.tell_grace(entry)
@@ -431,27 +453,33 @@ class Judgement:
             self.tell_grace(entry)
             return
         then = self.tiers[held].lapse or rules.then
-        if then == "keep":
-            start = self.zone.day(self.now)
-            kept = self.own_end(self.held, start)
-            if isinstance(self.term(), term.WhileQualified):
-                if not self.told:
-                    self.told = True
-                    self.prolong("lapse_keep", entry)
-                return
-            self.renew("lapse_keep", entry, kept)
-            return
-        target = {"to_qualifying": best, "to_base": 0, "leave": -1}.get(then, -1)
+        target = {"keep": held, "to_qualifying": best, "to_base": 0, "leave": -1}.get(then, -1)
         if then == "one_step":
             below = held - 1
             while below >= 0 and (self.tiers[below].hidden or self.tiers[below].invitation):
                 below -= 1
             target = max(best, below)
+        before, was_seen = self.held, self.shown == self.held
         if target < 0:
             self.lose(cause, entry)
+        elif target == held:
+            self.keep(entry)
         else:
             mine = target == best and end is not None
             self.grant(self.tiers[target].id, cause, entry, end=end, dated=mine)
+        if self.held != before and was_seen and self.shown == before:
+            self._tell("prolonged", before, before, "override", entry)
+
+    def keep(self, entry: int | None) -> None:
+        """The lapse rule keeps the tier: a new term, or for want of terms just once the news."""
+        assert self.held is not None
+        if not isinstance(self.term(), term.WhileQualified):
+            self.renew("lapse_keep", entry, self.own_end(self.held, self.zone.day(self.now)))
+            return
+        self.ends_at = self.grace_until = None
+        if not self.kept:
+            self.kept = self.told = True
+            self.prolong("lapse_keep", entry)
 
     def rejudge(self, cause: str, entry: int | None) -> None:
         """The best tier, up or down, as at a term's end, with a fresh term; nothing is renewed."""

@@ -1,7 +1,7 @@
 """Why a member is where they are: the arithmetic of the decision, entry by entry.
 
 Works from the ledger alone, so it answers for now, for any past instant, and for what was known
-at a past instant. Everything it says is read off the same walk that decides.
+at a past instant. Everything it says is read off the very walk that decides (`trace.py`).
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tierline.engine import judge
+from tierline.engine import calendar, judge, reasons
 from tierline.engine.calendar import format_day, format_instant
-from tierline.engine.decide import decide, in_order_of_happening
-from tierline.engine.ladder import Tier
-from tierline.engine.metric import REVERSALS
+from tierline.engine.decide import in_order_of_happening
+from tierline.engine.ladder import All, AtLeast, Attribute, Criterion, Facts, MemberFor, Range, Tier
+from tierline.engine.ladder import Any as AnyOf
 from tierline.engine.model import Entry, Event, Override, Standing
-from tierline.engine.policy import Program
-from tierline.engine.walk import Walk, begin
+from tierline.engine.policy import Measure, Program, total_key
+from tierline.engine.trace import Trace, trace
+from tierline.engine.walk import Walk
+from tierline.engine.window import Rolling, Since
 
 
 class Counted(Struct, frozen=True):
-    """One entry's part in a total."""
+    """One entry's part in a total, on the civil day where it counts. `entry` None: time did it
+    (points expired). `kind` is the entry's; `activation`: its points became active on that day."""
 
-    entry: int
+    entry: int | None
     kind: str
     day: str
     counts: int
@@ -33,7 +36,7 @@ class Counted(Struct, frozen=True):
 
 class Total(Struct, frozen=True):
     """A metric in its window. `start` and `end` are civil days, `end` exclusive; None: unbounded.
-    `carried` is what `counted` does not list: balances, and points that became active later."""
+    `counted` adds up to `total`."""
 
     metric: dict[str, Any]
     window: dict[str, Any]
@@ -41,11 +44,11 @@ class Total(Struct, frozen=True):
     end: str | None
     total: int
     counted: tuple[Counted, ...]
-    carried: int
 
 
 class Verdict(Struct, frozen=True):
-    """One tier of the ladder, and whether its criterion holds now."""
+    """One tier of the ladder, and whether its criterion holds now. Each part of the criterion
+    says so too (`holds`), with the `value` that it was held against."""
 
     tier: str
     criterion: dict[str, Any]
@@ -54,108 +57,158 @@ class Verdict(Struct, frozen=True):
 
 
 class Term(Struct, frozen=True):
-    """Where the dates of the held tier come from."""
+    """Where the dates of the held tier come from. `counted_from` is the day from which `rule`
+    gives this end; None where something else set it, which `formula` then says."""
 
     rule: dict[str, Any]
     started: str | None
+    counted_from: str | None
+    formula: str | None
     last_valid_day: str | None
     ends_at: str | None
     grace_until: str | None
+    set_at: str | None  # when the end was last set or moved
+    set_by: int | None  # by which entry; None: time
 
 
 class Explanation(Struct, frozen=True):
+    """`tier` is what the world sees, `held` what the rules grant, `qualified` what the totals
+    earn now; `because` says in words how they hang together. `rules` are the parts of the policy
+    that decide when a tier comes and goes."""
+
     at: str
     known_at: str
     version: int
     tier: str | None
     qualified: str | None
     held: str | None
+    because: str
     totals: dict[str, Total]
     ladder: tuple[Verdict, ...]
     term: Term | None
+    rules: dict[str, Any]
     waiting: tuple[str, str] | None
     overrides: tuple[Override, ...]
     last_event: Event | None
 
 
+def known_entries(entries: Sequence[Entry], at: int, known_at: int | None = None) -> list[Entry]:
+    """What counts for an instant, by what was known at another.
+
+    Known at the same instant (the default) or before: what was recorded by then, as it came, so
+    the answer is what was true then. Known later: had everything been known in time, each entry
+    taken when it really happened, and what was taken back as if it had never been.
+    """
+    known_at = at if known_at is None else known_at
+    known = [entry for entry in entries if entry.recorded_at <= known_at]
+    return known if known_at <= at or not known else in_order_of_happening(known, at)
+
+
 def standing_at(
     program: Program, entries: Sequence[Entry], at: int, known_at: int | None = None
 ) -> tuple[Standing, tuple[Event, ...], list[Entry]]:
-    """A member at an instant, from the ledger.
-
-    Without `known_at`: as it was then, by what was recorded until `at`. With it: as it would have
-    been, by everything that is known at `known_at`, each entry taken when it really happened.
-    """
-    if known_at is None:
-        known = [e for e in entries if e.recorded_at <= at]
-    else:
-        known = in_order_of_happening([e for e in entries if e.recorded_at <= known_at], at)
-    decision = decide(program, Standing(), known, at)
-    return decision.standing, decision.events, known
+    """A member at an instant, from the ledger; see `known_entries` for the two times. Of the
+    future, an instant tells what time alone will bring."""
+    known = known_entries(entries, at, known_at)
+    walk = trace(program, known, at)
+    return walk.standing(), tuple(walk.events), known
 
 
 def explain(
     program: Program, entries: Sequence[Entry], at: int, known_at: int | None = None
 ) -> Explanation:
-    """The arithmetic behind the tier at an instant; see `standing_at` for the two times."""
-    standing, events, known = standing_at(program, entries, at, known_at)
-    walk = begin(program, standing)
-    best = judge.qualified(walk) if standing.joined_at is not None else -1
+    """The arithmetic behind the tier at an instant; see `known_entries` for the two times."""
+    known = known_entries(entries, at, known_at)
+    walk = trace(program, known, at)
+    facts = walk.facts()
+    best = judge.qualified(walk) if walk.joined_at is not None else -1
     tiers = walk.version.policy.tiers
-    waiting = standing.waiting
+    kinds = {entry.n: entry.kind for entry in known}
+    waiting = walk.waiting
     return Explanation(
         at=format_instant(at),
         known_at=format_instant(at if known_at is None else known_at),
         version=walk.version.number,
-        tier=standing.tier,
+        tier=walk.tier,
         qualified=tiers[best].id if best >= 0 else None,
-        held=standing.held,
-        totals={name or "metric": _total(walk, name, known) for name in walk.version.measures},
-        ladder=tuple(_verdict(walk, rank, tier) for rank, tier in enumerate(tiers)),
-        term=_term(walk) if standing.held is not None else None,
+        held=walk.held,
+        because=reasons.because(walk),
+        totals={
+            name or "metric": _total(walk, name, measure, kinds)
+            for name, measure in walk.version.measures.items()
+        },
+        ladder=tuple(_verdict(walk, facts, rank, tier) for rank, tier in enumerate(tiers)),
+        term=_term(walk) if walk.held is not None else None,
+        rules=_rules(walk),
         waiting=(waiting[0], format_instant(waiting[1])) if waiting else None,
-        overrides=standing.overrides,
-        last_event=events[-1] if events else None,
+        overrides=walk.overrides,
+        last_event=walk.events[-1] if walk.events else None,
     )
 
 
-def _total(walk: Walk, name: str | None, entries: Sequence[Entry]) -> Total:
-    measure = walk.version.measures[name]
-    today, anchors = walk.today, walk.anchors()
-    span = measure.window.span(today, anchors)
-    counted: list[Counted] = []
-    if measure.metric.source != "balance":
-        for entry in entries:
-            origin = entry.detail.origin if entry.detail else None
-            reversal = entry.kind in REVERSALS and origin is not None
-            day = walk.zone.day(origin.occurred_at if reversal and origin else entry.occurred_at)
-            bucket = measure.window.bucket(day)
-            amount = (
-                -measure.metric.takes(entry, origin)
-                if reversal and origin
-                else measure.metric.brings(entry)
-            )
-            if bucket is None or not amount:
-                continue
-            inside = measure.window.total(((bucket, amount),), today, anchors)
-            if inside:
-                counted.append(Counted(entry.n, entry.kind, format_day(day), inside))
-    total = walk.value(name)
+# -- totals ------------------------------------------------------------------------------------
+
+
+def _total(walk: Trace, name: str | None, measure: Measure, kinds: dict[int, str]) -> Total:
+    start, end = _bounds(walk, measure)
+    if measure.metric.source == "balance":
+        counted = _balance(walk, measure)
+    else:
+        counted = _brought(walk, measure, kinds)
     return Total(
         metric=msgspec.to_builtins(measure.metric),
         window=msgspec.to_builtins(measure.window),
-        start=format_day(span[0]) if span else None,
-        end=format_day(span[1]) if span else None,
-        total=total,
-        counted=tuple(counted),
-        carried=total - sum(c.counts for c in counted),
+        start=None if start is None else format_day(start),
+        end=None if end is None else format_day(end),
+        total=walk.value(name),
+        counted=counted,
     )
 
 
-def _verdict(walk: Walk, rank: int, tier: Tier) -> Verdict:
-    facts = walk.facts()
+def _brought(walk: Trace, measure: Measure, kinds: dict[int, str]) -> tuple[Counted, ...]:
+    """The notes of a total that still counts, each through today's window."""
+    key, today, anchors = total_key(measure), walk.today, walk.anchors()
+    buckets = walk.sums.get(key)
+    counted: list[Counted] = []
+    for note in walk.brought:
+        if note.key != key or note.buckets is not buckets:
+            continue
+        inside = measure.window.total(((note.bucket, note.amount),), today, anchors)
+        if inside:
+            kind = kinds.get(note.entry, "") if note.entry is not None else ""
+            counted.append(Counted(note.entry, kind, format_day(note.day), inside))
+    return tuple(counted)
+
+
+def _balance(walk: Trace, measure: Measure) -> tuple[Counted, ...]:
+    pending = measure.metric.include_pending
+    counts = ((m, m.balance + (m.pending if pending else 0)) for m in walk.moved)
+    return tuple(Counted(m.entry, m.kind, format_day(m.day), c) for m, c in counts if c)
+
+
+def _bounds(walk: Walk, measure: Measure) -> tuple[int | None, int | None]:
+    """The civil days of a measure's window today, the last one exclusive."""
+    window, today, anchors = measure.window, walk.today, walk.anchors()
+    span = window.span(today, anchors)
+    if span is not None:
+        return span
+    if isinstance(window, Since):
+        return anchors.day(window.anchor), None
+    if isinstance(window, Rolling):
+        # Clamped months make "length before today" a few days too early or too late.
+        day = calendar.add_period(today, window.length, -1) - 4
+        while calendar.add_period(day, window.length) <= today:
+            day += 1
+        return day, today + 1
+    return None, None
+
+
+# -- thresholds, dates, rules ------------------------------------------------------------------
+
+
+def _verdict(walk: Walk, facts: Facts, rank: int, tier: Tier) -> Verdict:
     held = rank == walk.rank
-    again = rank > walk.rank and tier.id in walk.reached and tier.reentry is not None
+    again = rank > walk.rank and tier.id in walk.reached
     rule, criterion = "entry", tier.criterion
     if held and tier.retain is not None:
         rule, criterion = "retain", tier.retain
@@ -164,15 +217,42 @@ def _verdict(walk: Walk, rank: int, tier: Tier) -> Verdict:
     elif again and tier.reentry is not None:
         rule, criterion = "reentry", tier.reentry
     holds = tier.retained(facts) if held else tier.entered(facts, before=again)
-    return Verdict(tier.id, msgspec.to_builtins(criterion), rule, holds)
+    return Verdict(tier.id, _judged(criterion, facts), rule, holds)
 
 
-def _term(walk: Walk) -> Term:
-    start, end = walk.started_at, walk.ends_at
+def _judged(criterion: Criterion, facts: Facts) -> dict[str, Any]:
+    """A criterion as it was written, each part with what it was held against."""
+    told: dict[str, Any] = msgspec.to_builtins(criterion)
+    match criterion:
+        case Range(metric=metric):
+            told["value"] = facts.values(metric)
+        case Attribute(name=name):
+            told["value"] = facts.attributes.get(name)
+        case MemberFor(length=length):
+            told["from_day"] = format_day(calendar.add_period(facts.joined, length))
+        case All(of=parts) | AnyOf(of=parts) | AtLeast(of=parts):
+            told["of"] = [_judged(part, facts) for part in parts]
+    told["holds"] = criterion.holds(facts)
+    return told
+
+
+def _term(walk: Trace) -> Term:
+    start, end, day = walk.started_at, walk.ends_at, reasons.counted_from(walk)
+    told = walk.term
     return Term(
         rule=msgspec.to_builtins(judge.term_of(walk)),
         started=None if start is None else format_day(walk.zone.day(start)),
+        counted_from=None if day is None else format_day(day),
+        formula=reasons.formula(walk),
         last_valid_day=None if end is None else format_day(walk.zone.day(end - 1)),
         ends_at=None if end is None else format_instant(end),
         grace_until=None if walk.grace_until is None else format_instant(walk.grace_until),
+        set_at=None if told is None else format_instant(told.at),
+        set_by=None if told is None else told.entry,
     )
+
+
+def _rules(walk: Walk) -> dict[str, Any]:
+    policy = walk.version.policy
+    parts = ("assessment", "start", "renewal", "lapse", "corrections")
+    return {part: msgspec.to_builtins(getattr(policy, part)) for part in parts}

@@ -7,6 +7,7 @@ that are tried out are one more version of the program, and nothing here decides
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -83,28 +84,28 @@ def compare(
         # A standing holds for its own instant, that instant included: the rules come after it.
         proposal = proposal.put_off(standing.at + 1)
     after = _future(proposal.tried, standing, history, proposal.until)
-    before = _undisturbed(proposal.program, standing, proposal.until)
-    if before is None:
-        before = _future(proposal.program, standing, history, proposal.until)
+    otherwise: tuple[EventKind, ...] = ()
+    before = standing.tier
+    if not _undisturbed(proposal.program, standing, proposal.until):
+        walk = _future(proposal.program, standing, history, proposal.until)
+        before, otherwise = walk.tier, _told(walk, standing, effective_at)
     best = judge.qualified(after) if after.joined_at is not None else -1
     return Outcome(
-        before=before.tier,
+        before=before,
         after=after.tier,
         earned=after.version.rules.policy.tiers[best].id if best >= 0 else None,
         events=_told(after, standing, effective_at),
-        otherwise=() if isinstance(before, Standing) else _told(before, standing, effective_at),
+        otherwise=otherwise,
         changed=standing.at > effective_at,
         member=after.joined_at is not None,
     )
 
 
-def _undisturbed(program: Program, standing: Standing, until: int) -> Standing | None:
-    """The standing itself, where time changes nothing until then: no decision is needed."""
+def _undisturbed(program: Program, standing: Standing, until: int) -> bool:
+    """Whether time has nothing to do until then: no decision is needed."""
     change = program.next_change(standing.at)
     due = standing.due_at
-    if (due is None or due > until) and (change is None or change > until):
-        return standing
-    return None
+    return (due is None or due > until) and (change is None or change > until)
 
 
 def _future(
@@ -128,7 +129,9 @@ def _told(walk: Walk, standing: Standing, since: int) -> tuple[EventKind, ...]:
 
 # -- many members -----------------------------------------------------------------------------
 
+K = TypeVar("K")
 Cell = tuple[str | None, str | None]
+FAILURES_SHOWN = 20
 _SPREAD = 0x9E3779B97F4A7C15  # odd: multiplying by it permutes 64-bit numbers
 
 
@@ -186,13 +189,10 @@ class Tally(Struct):
         self.failures = [*self.failures, Failure(customer, reason)][:FAILURES_SHOWN]
 
     def merge(self, other: Tally) -> None:
-        for mine, theirs in (
-            (self.cells, other.cells),
-            (self.earned, other.earned),
-            (self.events, other.events),
-            (self.otherwise, other.otherwise),
-        ):
-            _add_up(mine, theirs)
+        _add_up(self.cells, other.cells)
+        _add_up(self.earned, other.earned)
+        _add_up(self.events, other.events)
+        _add_up(self.otherwise, other.otherwise)
         for cell, chosen in other.samples.items():
             both = sorted((*self.samples.get(cell, ()), *chosen))
             self.samples[cell] = both[: self.kept_samples]
@@ -212,10 +212,7 @@ class Tally(Struct):
             kept.sort()
 
 
-FAILURES_SHOWN = 20
-
-
-def _add_up(mine: dict[object, int], theirs: dict[object, int]) -> None:  # type: ignore[type-var]
+def _add_up(mine: dict[K, int], theirs: dict[K, int]) -> None:
     for key, count in theirs.items():
         mine[key] = mine.get(key, 0) + count
 

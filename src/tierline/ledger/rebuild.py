@@ -8,6 +8,7 @@ never rewritten.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from typing import Any, Final
 
@@ -93,10 +94,8 @@ class Folded:
     def _folded(self) -> Decision:
         """The member's whole history, decided anew up to where the stored standing is."""
         at = self.entries[-1].recorded_at if self.entries else 0
-        try:
+        with suppress(msgspec.MsgspecError, ValueError):  # broken ones are what this is for
             at = max(at, decode_standing(self.stored["standing"]).at)
-        except (msgspec.MsgspecError, ValueError):
-            pass  # a broken standing is what a rebuild is for
         return decide(self.program, Standing(), self.entries, at)
 
     def _columns(self, now: Standing) -> tuple[Any, ...]:
@@ -131,7 +130,8 @@ async def verify(
     """Every difference between what is stored and a fold of the ledger; none when all is well.
     Reads page by page and blocks nobody."""
     done = Progress()
-    async with database.pool.acquire() as connection:
+    connection = await database.connect()
+    try:
         for shard in range(database.shards):
             after = (-1, 0)
             while (page := await store.page(connection, shard, after, MEMBERS_MAX)).members:
@@ -141,6 +141,8 @@ async def verify(
                 after = (page.members[-1]["customer"], page.members[-1]["program"])
                 done = done.plus(page)
                 on_progress(done)
+    finally:
+        await connection.close(timeout=5)
 
 
 async def repair(database: Database, catalog: Catalog, found: Difference) -> bool:

@@ -44,7 +44,7 @@ class Aftermath:
         took = reply.timings.total
         outcome: str = verdict.outcome
         if verdict.outcome == "delivered":
-            courier.cap.succeeded(int(took), len(courier.in_flight))
+            courier.cap.succeeded(took, len(courier.in_flight))
             courier.typical.saw(took)
             self._alive(now)
             if courier.health.failures or courier.health.state != "healthy":

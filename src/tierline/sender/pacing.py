@@ -11,6 +11,9 @@ from typing import Literal, Protocol
 
 CAP_START = 4.0
 QUICK_MS = 2_000  # a 2xx slower than this does not widen the cap
+# … nor does one that took longer than this many times the quickest, and then some: it queued.
+QUEUED_FACTOR = 3.0
+QUEUED_MS = 2.0
 PROBE_MS_MIN = 1_000
 PROBE_MS_MAX = 300_000
 BREAK_AFTER = 10  # consecutive failures
@@ -25,17 +28,23 @@ class Cap:
     """Requests in flight: doubling until the first trouble, then one more per round; halved by
     trouble."""
 
-    __slots__ = ("_halved_at", "limit", "most", "steep")
+    __slots__ = ("_halved_at", "_quickest_ms", "limit", "most", "steep")
 
     def __init__(self, most: int) -> None:
         self.most = most
+        self._quickest_ms = float(QUICK_MS)
         self.limit = min(CAP_START, float(most))
         self.steep = True
         self._halved_at = -1
 
-    def succeeded(self, took_ms: int, in_flight: int) -> None:
+    def succeeded(self, took_ms: float, in_flight: int) -> None:
+        """`in_flight` besides the one that just ended."""
+        # The quickest is forgotten slowly, so that a receiver that moved away is learned anew.
+        self._quickest_ms = min(took_ms, self._quickest_ms * 1.001)
         # Only a cap that was reached has shown that it is too low.
-        if took_ms <= QUICK_MS and in_flight + 1 >= int(self.limit) and self.limit < self.most:
+        if in_flight + 1 < int(self.limit) or self.limit >= self.most or took_ms > QUICK_MS:
+            return
+        if took_ms <= QUEUED_FACTOR * self._quickest_ms + QUEUED_MS:
             gain = 1.0 if self.steep else 1.0 / self.limit
             self.limit = min(self.limit + gain, float(self.most))
 

@@ -13,10 +13,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 Preset = Literal["voucherify", "loyaltylion", "standard"]
-Seconds = Annotated[int, Meta(ge=1, le=7 * 86_400)]
+Seconds = Annotated[float, Meta(ge=0.05, le=7 * 86_400)]
 
 STEPS_MAX = 64
 RETRY_AFTER_S_MAX = 3_600  # beyond twice the step, a receiver may ask for this much and no more
+PAUSE_S_MIN = 1
 HOUR = 3_600
 
 
@@ -60,10 +61,11 @@ def next_attempt(
         return None
     step = schedule.schedule[attempt - 1]
     planned = (first_at if schedule.since == "first" else now) + step * 1000
-    wait = max(planned - now, 1000) + int(step * 1000 * schedule.jitter * spread)
+    # A step of a `first` schedule may lie in the past by now; that is no reason to hammer.
+    wait = max(planned - now, min(step, PAUSE_S_MIN) * 1000) + step * 1000 * schedule.jitter * spread
     if retry_after_s is not None:
         wait = max(wait, min(retry_after_s, max(2 * step, RETRY_AFTER_S_MAX)) * 1000)
-    return now + wait
+    return now + int(wait)
 
 
 def retry_after(headers: Mapping[str, str], now: int) -> int | None:

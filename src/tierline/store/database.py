@@ -60,7 +60,8 @@ class Database:
         Raises DatabaseUnreachable, DatabaseTooOld, SchemaTooNew, SchemaBehind, ShardsFixed,
         LoginRefused, DatabaseMissing, TooManyConnections, NoWritePermission, DiskFull."""
         try:
-            connection = await connect(url)
+            # A migration, and the wait for another process's, may take long.
+            connection = await connect(url, {"statement_timeout": "0"})
             try:
                 epoch, installed = await _prepare(connection, url, migrate, shards)
             finally:

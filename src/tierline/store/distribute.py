@@ -145,12 +145,13 @@ async def _place(connection: asyncpg.Connection, table: str, *, large: bool) -> 
         await connection.execute("SELECT create_reference_table($1::text::regclass)", table)
         return
     beside = "none" if table == HEADS else HEADS
-    await connection.execute(
-        "SELECT create_distributed_table($1::text::regclass, 'shard', colocate_with => $2)",
-        table,
-        beside,
-    )
-    # The rows were copied to their nodes; this empties the shell that they were copied from.
-    await connection.execute(
-        "SELECT truncate_local_data_after_distributing_table($1::text::regclass)", table
-    )
+    async with connection.transaction():
+        await connection.execute(
+            "SELECT create_distributed_table($1::text::regclass, 'shard', colocate_with => $2)",
+            table,
+            beside,
+        )
+        # The rows were copied to their nodes; this empties the shell that they were copied from.
+        await connection.execute(
+            "SELECT truncate_local_data_after_distributing_table($1::text::regclass)", table
+        )

@@ -62,9 +62,9 @@ async def require(connection: asyncpg.Connection) -> None:
 
 async def upgrade(connection: asyncpg.Connection, shards: int = SHARDS_DEFAULT) -> None:
     """Bring the schema up to date; an empty database becomes an installation of `shards` shards.
-    Any number of processes may call it at once: one works, the others wait and find it done."""
+    Any number of processes may call it at once, on connections without a statement_timeout: one
+    works, the others wait and find it done."""
     async with connection.transaction():
-        await connection.execute("SET LOCAL statement_timeout = 0")
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
         if await check(connection):
             return

@@ -69,14 +69,12 @@ class PreviewReader:
                 row = await end.fetchrow(shard, self.program, after, size)
                 assert row is not None  # an aggregate always answers
                 whole = row["members"] == size
-                if row["members"]:
+                if row["members"] or after >= 0:
                     upto = row["upto"] if whole else LAST
                     pages.append(Page(shard, after, upto, row["members"]))
                 if not whole:
                     break
                 after = row["upto"]
-            if pages and pages[-1].shard == shard and pages[-1].upto != LAST:
-                pages.append(Page(shard, after, LAST, 0))
         return pages
 
     async def standings(self, page: Page) -> list[asyncpg.Record]:

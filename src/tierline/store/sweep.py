@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import asyncpg
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tierline.store.named import Queries
 
@@ -20,8 +22,10 @@ class SweepSql(Queries, file="sweep.sql"):
     take_lease: str
     keep_lease: str
     give_lease: str
-    behind: str
-    lock_behind: str
+    rollout: str
+    begin_rollout: str
+    note_rollout: str
+    next_members: str
     mark_due: str
 
 
@@ -90,22 +94,45 @@ async def add_ops_event(
     await connection.execute(Sql.add_ops_event, shard, *place, body)
 
 
-async def behind(connection: asyncpg.Connection, shard: int, program: int, latest: int) -> bool:
-    return await connection.fetchval(Sql.behind, shard, program, latest) is not None
+class RolloutState(Struct, frozen=True):
+    """How far the roll-out of a version has come: the pass, and the customer up to whom."""
+
+    version: int
+    began_at: int
+    number: int
+    after: int
+
+
+async def rollout(connection: asyncpg.Connection, shard: int, program: int) -> RolloutState | None:
+    row = await connection.fetchrow(Sql.rollout, shard, program)
+    return None if row is None else RolloutState(*row)
+
+
+async def begin_rollout(
+    connection: asyncpg.Connection, shard: int, program: int, version: int, now: int
+) -> None:
+    await connection.execute(Sql.begin_rollout, shard, program, version, now)
+
+
+async def note_rollout(
+    connection: asyncpg.Connection, shard: int, program: int, state: RolloutState
+) -> None:
+    await connection.execute(
+        Sql.note_rollout, shard, program, state.version, state.number, state.after
+    )
 
 
 async def mark_due(
-    connection: asyncpg.Connection, shard: int, program: int, latest: int, after: int, limit: int
-) -> int | None:
-    """Make the next members after this customer due when their rules change. Answers the last of
-    them; None when there are no more. One short transaction."""
+    connection: asyncpg.Connection, shard: int, program: int, state: RolloutState, limit: int
+) -> RolloutState:
+    """Make the next stretch of members due when their rules change; the state after it. One short
+    transaction."""
     async with connection.transaction():
-        rows: Sequence[asyncpg.Record] = await connection.fetch(
-            Sql.lock_behind, shard, program, latest, after, limit
-        )
-        if not rows:
-            return None
-        customers, instants = zip(*rows, strict=True)
-        await connection.execute(Sql.mark_due, shard, program, latest, customers, instants)
-        last: int = customers[-1]
-        return last
+        upto = await connection.fetchval(Sql.next_members, shard, state.after, limit)
+        if upto is None:
+            state = replace(state, number=state.number + 1, after=0)
+        else:
+            await connection.execute(Sql.mark_due, shard, program, state.version, state.after, upto)
+            state = replace(state, after=upto)
+        await note_rollout(connection, shard, program, state)
+    return state

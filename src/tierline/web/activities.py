@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
 
@@ -24,6 +25,7 @@ from tierline.web.auth import Caller
 from tierline.web.parts import Parts
 from tierline.web.spool import Spool
 
+PATH = "/api/programs/{program}/activities"
 PREFIX = b"/api/programs/"
 SUFFIX = b"/activities"
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
@@ -64,6 +66,11 @@ class Activities:
         self._intakes: dict[int, Intake] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
+        status = await self._run(scope, receive, send)
+        self.parts.figures.answered(PATH, status, perf_counter() - began)
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> int:
         try:
             headers = Headers(scope["headers"])
             caller = self._caller(headers.authorization)
@@ -74,22 +81,24 @@ class Activities:
                 )
             if headers.type in NDJSON:
                 await self._lines(Lines(self.parts, intake, caller.project.number), receive, send)
-                return
+                return 200
             reading.require_json(headers.type)
             body = await self._whole(await _body(receive, headers.length), intake, caller)
         except Exception as error:  # noqa: BLE001 - the last line: everything becomes a problem
-            await _refuse(send, problem.told(error, path=scope["path"], method="POST"))
-            return
+            told = problem.told(error, path=PATH, method="POST")
+            await _refuse(send, told)
+            return told.status
         await send({"type": "http.response.start", "status": 200, "headers": _length(body)})
         await send({"type": "http.response.body", "body": body})
+        return 200
 
     async def _lines(self, lines: Lines, receive: Receive, send: Send) -> None:
         """The answer has begun, so a fault of ours can only cut it short: the client sees that."""
         try:
             await lines.run(receive, send)
-        except* Exception as group:
+        except* Exception as group:  # noqa: BLE001 - as above
             for error in group.exceptions:
-                problem.told(error, path="activities", method="POST")
+                problem.told(error, path=PATH, method="POST")
 
     def _caller(self, authorization: str | None) -> Caller:
         token = auth.bearer(authorization)

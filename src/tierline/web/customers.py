@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from tierline.engine import ids
+from tierline.engine import ids, typed
 from tierline.engine.calendar import format_instant
 from tierline.errors import Invalid, NotFound
 from tierline.store import customers, members, profiles
@@ -98,7 +98,7 @@ def _profile(body: CustomerBody) -> Profile:
             said[field] = reading.free_json(said[field], field)
     for field in ("created_at", "updated_at"):
         if field in said:
-            said[field] = reading.instant(said[field], field)
+            said[field] = typed.instant(said[field], field)
     return Profile(**said, names=_names(body.names))
 
 

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from tierline.engine import typed
 from tierline.engine.calendar import format_instant
 from tierline.errors import Invalid
 from tierline.store.announced import announced
 from tierline.store.log import LogEvent
 from tierline.vendors.standard.payloads import event_object
-from tierline.web import feed, limits, reading
+from tierline.web import feed, limits
 from tierline.web.feed import Cursor
 from tierline.web.routing import Call, Operation
 
@@ -64,7 +65,7 @@ async def _cursor(call: Call, asked: EventsQuery) -> Cursor:
     if asked.after is not None and asked.since is not None:
         raise Invalid(path="since", reason="since: send a cursor or an instant, not both.")
     if asked.since is not None:
-        return await feed.since(log, reading.instant(asked.since, "since"))
+        return await feed.since(log, typed.instant(asked.since, "since"))
     if asked.after is None or not asked.after:
         return await feed.start(log)
     database = call.parts.database

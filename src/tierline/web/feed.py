@@ -22,7 +22,7 @@ _CHECK_BYTES = 3
 
 
 class CursorDiverged(TierlineError):
-    """This cursor is of another log: the installation was restored or copied. Start again with
+    """The cursor is of another log: the installation was restored or copied. Start again with
     `since=` an instant before the restore, and drop what you have seen by its id."""
 
     code = "cursor_diverged"
@@ -30,7 +30,7 @@ class CursorDiverged(TierlineError):
 
 
 class CursorExpired(TierlineError):
-    """Events after this cursor were dropped by retention. Start again with `since=` an instant, or
+    """Events after the cursor were dropped by retention. Start again with `since=` an instant, or
     without a cursor, and fill the gap from the members themselves."""
 
     code = "cursor_expired"

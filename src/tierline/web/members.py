@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from tierline.engine import typed
 from tierline.engine.decide import decide
 from tierline.engine.explain import Explanation, explain, standing_at
 from tierline.engine.model import Entry, Override, OverrideKind, Standing
@@ -80,7 +81,7 @@ class ReleaseQuery(Struct, frozen=True, forbid_unknown_fields=True):
 async def put_member(call: Call, body: MemberBody) -> MemberAnswer:
     number, program = await _program(call)
     source_id = call.param("source_id")
-    enrolled_at = reading.optional_instant(body.enrolled_at, "enrolled_at")
+    enrolled_at = typed.optional_instant(body.enrolled_at, "enrolled_at")
     if enrolled_at is not None and enrolled_at > call.now:
         raise Invalid(path="enrolled_at", reason="enrolled_at: it lies ahead of now.")
     if body.tier is not None:
@@ -91,7 +92,7 @@ async def put_member(call: Call, body: MemberBody) -> MemberAnswer:
         key=_key(body.key),
         enrolled_at=enrolled_at,
         tier=body.tier,
-        expires_at=reading.optional_instant(body.expires_at, "expires_at"),
+        expires_at=typed.optional_instant(body.expires_at, "expires_at"),
         quiet=body.quiet,
     )
     await call.parts.writer.submit(command)
@@ -106,8 +107,8 @@ async def delete_member(call: Call) -> ActivityAnswer:
 async def put_override(call: Call, body: OverrideBody) -> ActivityAnswer:
     number, program = await _program(call)
     now = call.now
-    starts_at = reading.optional_instant(body.starts_at, "starts_at")
-    until = reading.optional_instant(body.until, "until")
+    starts_at = typed.optional_instant(body.starts_at, "starts_at")
+    until = typed.optional_instant(body.until, "until")
     if body.tier is not None:
         _check_tier(program, body.tier, now)
     if body.kind in ("floor", "cap") and body.tier is None:
@@ -179,7 +180,7 @@ def _key(key: str | None) -> str | None:
 
 
 async def get_member(call: Call) -> MemberAnswer:
-    at = reading.optional_instant(call.query(AtQuery).at, "at")
+    at = typed.optional_instant(call.query(AtQuery).at, "at")
     number, program = await _program(call)
     row = await known(call, call.param("source_id"))
     now = call.now
@@ -200,8 +201,8 @@ async def explain_member(call: Call) -> dict[str, Any]:
     entries = await _entries(call, row.id, number)
     if not entries:
         raise _no_member(call, program)
-    at = reading.optional_instant(asked.at, "at")
-    known_at = reading.optional_instant(asked.known_at, "known_at")
+    at = typed.optional_instant(asked.at, "at")
+    known_at = typed.optional_instant(asked.known_at, "known_at")
     at = call.now if at is None else at
     # Whole histories may be long: the arithmetic must not hold up everybody else.
     told = await asyncio.to_thread(explain, program, entries, at, known_at)

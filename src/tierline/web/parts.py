@@ -14,6 +14,7 @@ from tierline.ledger.writer import Writer
 from tierline.store.catalog import Catalog
 from tierline.store.database import Database
 from tierline.store.log import Log
+from tierline.web.figures import Figures
 
 # A sandbox's clock: (project's number, to); returns when what fell due is committed.
 Advance = Callable[[int, int], Awaitable[None]]
@@ -79,6 +80,7 @@ class Parts(Struct, frozen=True):
     advance: Advance
     desk: Desk
     bell: Bell
+    figures: Figures
     loopback: bool = False  # only this machine can connect: metrics and console need no key
     ready: Callable[[], list[str]] = list  # names what is not running; empty: all is well
     metrics: Callable[[], bytes] = bytes  # Prometheus' text format

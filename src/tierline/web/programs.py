@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tierline.engine import lint
+from tierline.engine import lint, typed
 from tierline.engine.calendar import format_instant
 from tierline.engine.points import Points
 from tierline.engine.policy import OnChange, Policy, Program, Rules, Version
@@ -87,7 +87,7 @@ class VersionQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def put_program(call: Call, body: ProgramBody) -> Reply:
     program_id = call.param("program")
-    effective_at = reading.optional_instant(body.effective_at, "effective_at")
+    effective_at = typed.optional_instant(body.effective_at, "effective_at")
     rules = await _rules(call, program_id, body)
     _refuse_broken(rules)
     new = NewVersion(rules, call.raw.decode(), effective_at, body.on_change, body.supersede)
@@ -104,7 +104,7 @@ async def get_program(call: Call) -> ProgramAnswer:
     catalog, project = call.parts.catalog, call.project
     _, program = await catalog.need_program(project.number, call.param("program"))
     if asked.version is None:
-        at = reading.optional_instant(asked.at, "at")
+        at = typed.optional_instant(asked.at, "at")
         return _shown(program, program.version(call.now if at is None else at))
     for version in program.versions:
         if version.number == asked.version:

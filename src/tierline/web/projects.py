@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from tierline.engine import typed
 from tierline.engine.announcement import Project
 from tierline.engine.calendar import format_instant
 from tierline.errors import Forbidden, Refused
@@ -90,7 +91,7 @@ async def patch_project(call: Call, body: ProjectBody) -> ProjectAnswer:
 
 
 async def post_clock(call: Call, body: ClockBody) -> ClockAnswer:
-    to = reading.instant(body.advance_to, "advance_to")
+    to = typed.instant(body.advance_to, "advance_to")
     project = call.project
     if project.clock is None:
         reason = f"Project {project.id} runs on wall time; only a sandbox's clock can be moved."

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from time import perf_counter
 from typing import Any, Literal, TypeVar
 from urllib.parse import unquote
 
@@ -56,6 +57,7 @@ class Operation(Struct, frozen=True):
     status: int = 200
     optional: bool = False  # the body may be empty
     open: bool = False  # needs no key
+    also: tuple[str, ...] = ()  # further content types of the body
 
 
 class Call:
@@ -97,17 +99,19 @@ class Call:
 class PathApp:
     """One path with its methods: an ASGI application that never raises."""
 
-    def __init__(self, parts: Parts, operations: Iterable[Operation]) -> None:
+    def __init__(self, parts: Parts, path: str, operations: Iterable[Operation]) -> None:
         self.parts = parts
+        self.path = path
         self.by_method = {operation.method: operation for operation in operations}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+        request, began = Request(scope, receive), perf_counter()
         try:
             response = await self._run(request)
         except Exception as error:  # noqa: BLE001 - the last line: everything becomes a problem
-            response = refusal(problem.told(error, path=scope["path"], method=scope["method"]))
+            response = refusal(problem.told(error, path=self.path, method=scope["method"]))
         await response(scope, receive, send)
+        self.parts.figures.answered(self.path, response.status_code, perf_counter() - began)
 
     async def _run(self, request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
@@ -151,4 +155,4 @@ def routes(parts: Parts, operations: Sequence[Operation]) -> list[BaseRoute]:
     by_path: dict[str, list[Operation]] = defaultdict(list)
     for operation in operations:
         by_path[operation.path].append(operation)
-    return [Route(path, PathApp(parts, found)) for path, found in by_path.items()]
+    return [Route(path, PathApp(parts, path, found)) for path, found in by_path.items()]

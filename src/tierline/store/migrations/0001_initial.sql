@@ -140,7 +140,16 @@ CREATE TABLE member (
     CONSTRAINT member_pk PRIMARY KEY (shard, customer, program)
 ) WITH (fillfactor = 70);
 CREATE INDEX member_due ON member (shard, clock, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX member_version ON member (shard, program, version, customer);
+
+CREATE TABLE rollout (                       -- of a program's newest rules among its members
+    shard       smallint NOT NULL,
+    program     integer  NOT NULL,
+    version     integer  NOT NULL,
+    began_at    bigint   NOT NULL,
+    pass        smallint NOT NULL,           -- 1, 2; 3: everybody is due
+    after       bigint   NOT NULL,           -- the customer up to whom this pass has come
+    CONSTRAINT rollout_pk PRIMARY KEY (shard, program)
+);
 
 CREATE TABLE entry (
     shard       smallint NOT NULL,

@@ -1,30 +1,51 @@
 -- The batch path: load, decide (not here), write. One shard per statement and per transaction.
+--
+-- The plan made for empty tables is the one that is kept while they fill, so nothing is left for
+-- the planner to choose: look-ups are LATERAL subqueries by a whole key, writes to what exists go
+-- through the unique index of ON CONFLICT.
 
 -- name: load
 -- Locks the members that a batch speaks of, in id order; reads their standings, the newest rules
 -- and the clock that count for them, and the receipts of keys that were used before.
-SELECT u.i, m.customer, m.standing, p.latest, j.clock,
+SELECT w.i, w.customer, m.standing, c.latest, c.clock,
        e.n, e.digest, e.answer, e.points, e.amount
-FROM unnest($2::integer[], $3::integer[], $4::text[], $5::bigint[], $6::text[])
-     WITH ORDINALITY AS u (project, program, name, customer, key, i)
-LEFT JOIN alias a
-    ON a.shard = $1 AND a.project = u.project AND a.kind = 'source' AND a.name = u.name
-JOIN member m
-    ON m.shard = $1 AND m.customer = coalesce(a.customer, u.customer) AND m.program = u.program
-JOIN program p ON p.number = u.program
-JOIN project j ON j.number = u.project
-LEFT JOIN entry e ON e.shard = $1 AND e.customer = m.customer AND e.key = u.key
-WHERE m.shard = $1
-ORDER BY m.customer, m.program, u.i
-FOR UPDATE OF m;
+FROM (
+    SELECT u.i, u.project, u.program, u.key, coalesce(a.customer, u.customer) AS customer
+    FROM unnest($2::integer[], $3::integer[], $4::text[], $5::bigint[], $6::text[])
+         WITH ORDINALITY AS u (project, program, name, customer, key, i)
+    LEFT JOIN LATERAL (
+        SELECT x.customer FROM alias x
+        WHERE x.shard = $1 AND x.project = u.project AND x.kind = 'source' AND x.name = u.name
+        LIMIT 1
+    ) AS a ON true
+    ORDER BY 5, 3, 1
+) AS w
+CROSS JOIN LATERAL (
+    SELECT r.standing FROM member r
+    WHERE r.shard = $1 AND r.customer = w.customer AND r.program = w.program
+    FOR UPDATE
+) AS m
+CROSS JOIN LATERAL (
+    SELECT p.latest, j.clock FROM program p
+    JOIN project j ON j.number = w.project
+    WHERE p.number = w.program
+    LIMIT 1
+) AS c
+LEFT JOIN LATERAL (
+    SELECT r.n, r.digest, r.answer, r.points, r.amount FROM entry r
+    WHERE r.shard = $1 AND r.customer = w.customer AND r.key = w.key
+    LIMIT 1
+) AS e ON true;
 
 -- name: resolve
 -- Which customers the names in this shard's part of the alias table belong to.
 SELECT u.i, a.customer
 FROM unnest($2::integer[], $3::text[]) WITH ORDINALITY AS u (project, name, i)
-JOIN alias a
-    ON a.shard = $1 AND a.project = u.project AND a.kind = 'source' AND a.name = u.name
-WHERE a.shard = $1;
+CROSS JOIN LATERAL (
+    SELECT x.customer FROM alias x
+    WHERE x.shard = $1 AND x.project = u.project AND x.kind = 'source' AND x.name = u.name
+    LIMIT 1
+) AS a;
 
 -- name: living
 -- Which of these customers exist and are not erased.
@@ -34,8 +55,11 @@ SELECT id FROM customer WHERE shard = $1 AND id = ANY($2::bigint[]) AND erased_a
 -- Receipts of keys, for customers that are not members (yet) of the program they are sent to.
 SELECT u.i, e.n, e.digest, e.answer, e.points, e.amount
 FROM unnest($2::bigint[], $3::text[]) WITH ORDINALITY AS u (customer, key, i)
-JOIN entry e ON e.shard = $1 AND e.customer = u.customer AND e.key = u.key
-WHERE e.shard = $1;
+CROSS JOIN LATERAL (
+    SELECT r.n, r.digest, r.answer, r.points, r.amount FROM entry r
+    WHERE r.shard = $1 AND r.customer = u.customer AND r.key = u.key
+    LIMIT 1
+) AS e;
 
 -- name: current
 -- The newest rules of programs, and their projects' own clocks. Small tables only.
@@ -76,9 +100,11 @@ SELECT u.i, e.n, e.kind, e.occurred_at, e.recorded_at, e.points, e.amount, e.det
           AND r.reverses = e.n) AS times
 FROM unnest($2::bigint[], $3::integer[], $4::text[])
      WITH ORDINALITY AS u (customer, program, key, i)
-JOIN entry e
-    ON e.shard = $1 AND e.customer = u.customer AND e.key = u.key AND e.program = u.program
-WHERE e.shard = $1;
+CROSS JOIN LATERAL (
+    SELECT r.* FROM entry r
+    WHERE r.shard = $1 AND r.customer = u.customer AND r.key = u.key AND r.program = u.program
+    LIMIT 1
+) AS e;
 
 -- name: history
 -- All entries of one member, oldest first.
@@ -99,16 +125,19 @@ CROSS JOIN unnest($2::bigint[], $3::integer[], $4::integer[], $5::text[], $6::te
 WHERE h.shard = $1;
 
 -- name: update_members
--- What members are now.
-UPDATE member m
-SET standing = u.standing, tier = u.tier, since = u.since, expires_at = u.expires_at,
-    balance = u.balance, entries = u.entries, seq = u.seq, due_at = u.due_at,
-    version = u.version, quarantined = NULL
-FROM unnest($2::bigint[], $3::integer[], $4::bytea[], $5::text[], $6::bigint[], $7::bigint[],
-            $8::bigint[], $9::integer[], $10::integer[], $11::bigint[], $12::integer[])
-     AS u (customer, program, standing, tier, since, expires_at, balance, entries, seq, due_at,
-           version)
-WHERE m.shard = $1 AND m.customer = u.customer AND m.program = u.program;
+-- What members are now, whose rows are there and locked.
+INSERT INTO member AS m (shard, customer, program, standing, tier, since, expires_at, balance,
+                         entries, seq, due_at, version, clock)
+SELECT h.shard, u.*, 0
+FROM shard_head h
+CROSS JOIN unnest($2::bigint[], $3::integer[], $4::bytea[], $5::text[], $6::bigint[],
+                  $7::bigint[], $8::bigint[], $9::integer[], $10::integer[], $11::bigint[],
+                  $12::integer[]) AS u
+WHERE h.shard = $1
+ON CONFLICT (shard, customer, program) DO UPDATE
+SET standing = excluded.standing, tier = excluded.tier, since = excluded.since,
+    expires_at = excluded.expires_at, balance = excluded.balance, entries = excluded.entries,
+    seq = excluded.seq, due_at = excluded.due_at, version = excluded.version, quarantined = NULL;
 
 -- name: add_members
 -- Members of customers that this transaction made: nobody else can know them.
@@ -135,9 +164,14 @@ RETURNING head, recorded_at;
 -- customer's own row need not be written for each activity.
 INSERT INTO event (shard, "offset", class, project, program, customer, id, recorded_at, body,
                    profile)
-SELECT c.shard, $2 + u.i, 'tier', c.project, u.program, u.customer, u.id, $3, u.body,
+SELECT h.shard, $2 + u.i, 'tier', c.project, u.program, u.customer, u.id, $3, u.body,
        left(c.profile, -1) || ',"updated_at":' || greatest(c.updated_at, u.changed_at) || '}'
-FROM unnest($4::integer[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])
+FROM shard_head h
+CROSS JOIN unnest($4::integer[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])
      WITH ORDINALITY AS u (program, customer, id, body, changed_at, i)
-JOIN customer c ON c.shard = $1 AND c.id = u.customer
-WHERE c.shard = $1;
+CROSS JOIN LATERAL (
+    SELECT r.project, r.profile, r.updated_at FROM customer r
+    WHERE r.shard = $1 AND r.id = u.customer
+    LIMIT 1
+) AS c
+WHERE h.shard = $1;

@@ -51,25 +51,34 @@ UPDATE lease SET until = $4 WHERE shard = $1 AND name = $2 AND generation = $3 R
 -- Gives a lease back early.
 UPDATE lease SET until = 0 WHERE shard = $1 AND name = $2 AND generation = $3;
 
--- name: behind
--- Whether a program has members whose due instants do not know its newest rules.
-SELECT 1 FROM member WHERE shard = $1 AND program = $2 AND version < $3 LIMIT 1;
+-- name: rollout
+-- How far the roll-out of a program's rules has come in a shard.
+SELECT version, began_at, pass, after FROM rollout WHERE shard = $1 AND program = $2;
 
--- name: lock_behind
--- Some of those members, in id order, with the instant at which the first rules that they do not
--- know come into force.
-SELECT m.customer,
-       (SELECT min(v.effective_at) FROM program_version v
-        WHERE v.program = $2 AND v.number > m.version) AS effective_at
-FROM member m
-WHERE m.shard = $1 AND m.program = $2 AND m.customer > $4 AND m.version < $3
-ORDER BY m.customer
-LIMIT $5
-FOR UPDATE OF m;
+-- name: begin_rollout
+-- Starts rolling out newer rules, from the first member.
+INSERT INTO rollout (shard, program, version, began_at, pass, after)
+SELECT h.shard, $2, $3, $4, 1, 0 FROM shard_head h WHERE h.shard = $1
+ON CONFLICT (shard, program) DO UPDATE
+SET version = excluded.version, began_at = excluded.began_at, pass = 1, after = 0
+WHERE rollout.version < excluded.version;
+
+-- name: note_rollout
+-- How far it has come now.
+UPDATE rollout SET pass = $4, after = $5 WHERE shard = $1 AND program = $2 AND version = $3;
+
+-- name: next_members
+-- The end of the next stretch of members, of whatever program: a stretch costs the same always.
+SELECT max(w.customer) FROM (
+    SELECT customer FROM member WHERE shard = $1 AND customer > $2 ORDER BY customer LIMIT $3
+) AS w;
 
 -- name: mark_due
--- Makes members due when their rules change, if nothing makes them due before.
+-- Makes a stretch of members due when the first rules that they do not know come into force, if
+-- nothing makes them due before.
 UPDATE member m
-SET version = $3, due_at = least(coalesce(m.due_at, u.effective_at), u.effective_at)
-FROM unnest($4::bigint[], $5::bigint[]) AS u (customer, effective_at)
-WHERE m.shard = $1 AND m.program = $2 AND m.customer = u.customer;
+SET version = $3,
+    due_at = (SELECT least(coalesce(m.due_at, min(v.effective_at)), min(v.effective_at))
+              FROM program_version v WHERE v.program = $2 AND v.number > m.version)
+WHERE m.shard = $1 AND m.program = $2 AND m.customer > $4 AND m.customer <= $5
+  AND m.version < $3 AND m.quarantined IS NULL;

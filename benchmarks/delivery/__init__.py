@@ -1,0 +1,1 @@
+"""Parts of `benchmarks/bench_delivery.py`: each side of a delivery in a process of its own."""

@@ -1,0 +1,126 @@
+"""An installation to deliver from: a project, a program per endpoint, and a log to drain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tierline.clock import wall
+from tierline.engine import ids
+from tierline.engine.model import Customer, Event, View
+from tierline.sender.endpoint import Dated, EndpointSecrets
+from tierline.store.catalog import Catalog
+from tierline.store.database import Database
+from tierline.store.programs import NewVersion
+from tierline.store.projects import NewProject
+from tierline.store.secrets import SecretBox
+from tierline.vendors import compile_settings
+from tierline.vendors.format import ProgramFacts
+
+BOX = SecretBox(bytes(32))
+SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTEyMzQ="
+CAMPAIGN: dict[str, Any] = {
+    "id": "camp_000000000000000000000001",
+    "name": "Bench program",
+    "campaign_type": "LOYALTY_PROGRAM",
+    "type": "STATIC",
+    "description": "A program whose announcements are about as long as the published sample.",
+    "metadata": {"country": "DE", "team": "crm", "note": "x" * 150},
+    "loyalty_tiers": [
+        {"id": "ltr_000000000000000001", "name": "Silver", "points": {"from": 0, "to": 199}},
+        {"id": "ltr_000000000000000002", "name": "Gold", "points": {"from": 200}},
+    ],
+}
+
+
+class Stock:
+    """Programs 0 … n-1, one per endpoint, so that one event is one delivery."""
+
+    def __init__(self, catalog: Catalog, project: int, programs: list[int]) -> None:
+        self.catalog = catalog
+        self.project = project
+        self.programs = programs
+        self.next = 0
+
+    def rows(self, count: int, programs: Sequence[int] | None = None) -> list[tuple[Any, ...]]:
+        """`count` events, program after program, each of another customer."""
+        programs = programs or self.programs
+        at = wall()
+        made = []
+        for _ in range(count):
+            n = self.next = self.next + 1
+            program = programs[n % len(programs)]
+            customer = ids.customer_number(n, n * 7919 % 65536)
+            event = Event(
+                n, "upgraded", "ltr_000000000000000001", "ltr_000000000000000002", at, "activity",
+                1, n, View(balance=250, joined_at=at, since=at),
+            )  # fmt: skip
+            profile = Customer(
+                ids.customer_id(customer), f"shopper-{n}", customer, f"Shopper {n}",
+                f"shopper{n}@example.com", {"favourite": "tea", "note": "y" * 60}, at, at,
+            )  # fmt: skip
+            event_id = ids.event_id("bench", str(program), customer, n, at, "upgraded")
+            texts = (msgspec.json.encode(event).decode(), msgspec.json.encode(profile).decode())
+            made.append(("tier", self.project, program, customer, event_id, at, *texts))
+        return made
+
+
+async def make_stock(database: Database, urls: Sequence[str], **fields: Any) -> Stock:
+    """One endpoint per URL, each hearing one program."""
+    catalog = await Catalog.open(database, BOX)
+    project = await catalog.add_project(NewProject("Bench", id="bench"), wall())
+    facts = ProgramFacts(id="p", project="bench", at=wall(), name="Bench program")
+    rules = compile_settings("voucherify", CAMPAIGN, facts)
+    programs = []
+    for i, url in enumerate(urls):
+        made = await catalog.put_program(
+            project.number, f"p{i}", NewVersion(rules, "{}"), wall()
+        )
+        programs.append(made.program)
+        body = {
+            "id": f"end_{i:05d}", "number": 0, "project": project.number, "url": url,
+            "format": "voucherify", "programs": [f"p{i}"], "timeout_ms": 15_000, **fields,
+        }  # fmt: skip
+        secrets = EndpointSecrets(standard=(Dated(SECRET),), vendor=(Dated("vendor-secret"),))
+        await catalog.add_endpoint(
+            project.number, body["id"], json.dumps(body), msgspec.json.encode(secrets), 0, wall()
+        )
+    return Stock(catalog, project.number, programs)
+
+
+async def fill(
+    database: Database, rows: Sequence[tuple[Any, ...]], shard_of: Any = None
+) -> None:
+    """Append events in bulk, as an import does: one transaction per shard."""
+    by_shard: dict[int, list[tuple[Any, ...]]] = {}
+    for row in rows:
+        shard = ids.shard_of(ids.route_of_customer(row[3]), database.shards)
+        by_shard.setdefault(shard, []).append(row)
+    connection = await database.connect(statement_timeout="0")
+    try:
+        for shard, events in by_shard.items():
+            async with connection.transaction():
+                head = await connection.fetchval(
+                    "UPDATE shard_head SET head = head + $2, recorded_at = greatest(recorded_at, $3)"
+                    " WHERE shard = $1 RETURNING head",
+                    shard,
+                    len(events),
+                    max(row[5] for row in events),
+                )
+                first = head - len(events) + 1
+                await connection.copy_records_to_table(
+                    "event",
+                    records=[
+                        (shard, first + i, c, p, g, n, e, at, body, profile)
+                        for i, (c, p, g, n, e, at, body, profile) in enumerate(events)
+                    ],
+                    columns=[
+                        "shard", "offset", "class", "project", "program", "customer", "id",
+                        "recorded_at", "body", "profile",
+                    ],
+                )  # fmt: skip
+    finally:
+        await connection.close()

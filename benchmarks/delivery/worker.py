@@ -1,0 +1,72 @@
+"""One sender process; reports what it used. Commands come on stdin, answers go to stdout.
+
+    start               begin sending
+    wake                events were committed (what the writer does in one process)
+    report              CPU seconds, statements, deliveries, memory
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import sys
+
+import psutil
+import uvloop
+
+from benchmarks.delivery.stock import BOX
+from tierline.sender.sender import Sender
+from tierline.sender.settings import SenderSettings
+from tierline.store.catalog import Catalog
+from tierline.store.database import Database
+from tierline.vendors import FORMATS
+
+
+async def main(url: str, settings: str) -> None:
+    database = await Database.open(url)
+    catalog = await Catalog.open(database, BOX)
+    options = json.loads(settings)
+    sender = Sender(database, catalog, FORMATS, SenderSettings(**options))
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    print("ready", flush=True)
+    profiler = None
+    while line := (await reader.readline()).decode().strip():
+        if line == "start":
+            if os.environ.get("BENCH_PROFILE"):
+                import cProfile
+
+                profiler = cProfile.Profile()
+                profiler.enable()
+            await sender.start()
+            print("started", flush=True)
+        elif line == "wake":
+            for shard in range(database.shards):
+                sender.wake(shard)
+        elif line == "report":
+            print(json.dumps(report(sender)), flush=True)
+    if profiler is not None:
+        profiler.disable()
+        import pstats
+
+        pstats.Stats(profiler).sort_stats(os.environ["BENCH_PROFILE"]).print_stats(45)
+    await sender.stop()
+    await database.close()
+
+
+def report(sender: Sender) -> dict[str, float]:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "cpu_s": used.ru_utime + used.ru_stime,
+        "statements": sender.log.statements,
+        "deliveries": sender.metrics.deliveries,
+        "flushes": sender.metrics.flushes,
+        "rss_mb": psutil.Process().memory_info().rss / 1e6,
+    }
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], sys.argv[2]))

@@ -1,0 +1,170 @@
+"""Where the parts are put together: an installation, and one process that serves it.
+
+Every command and the tests start here, so that what is tested is what runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, generate_latest
+
+from tierline.clock import Clock, wall
+from tierline.config import Place, Serving
+from tierline.ledger import sandbox
+from tierline.ledger.sweeper import Sweeper
+from tierline.ledger.writer import Writer
+from tierline.sender.desk import Desk
+from tierline.sender.guard import Guard
+from tierline.sender.metrics import Metrics
+from tierline.sender.sender import Sender
+from tierline.sender.settings import SenderSettings
+from tierline.store.catalog import Catalog
+from tierline.store.database import Database
+from tierline.store.installation import opened
+from tierline.store.log import Log
+from tierline.store.secrets import KEY_VARIABLE, SecretBox
+from tierline.store.signal import Signal
+from tierline.vendors import FORMATS
+from tierline.web.app import App
+from tierline.web.figures import Figures
+from tierline.web.parts import Bell, Parts
+from tierline.web.server import listening
+
+
+class Installation(Struct, frozen=True):
+    """A database that is open, and its small tables."""
+
+    database: Database
+    catalog: Catalog
+
+
+@asynccontextmanager
+async def installation(
+    place: Place, *, serve: bool = False, migrate: bool = True
+) -> AsyncIterator[Installation]:
+    """Open a place. Errors are those of `store.installation` and `store.secrets`."""
+    async with opened(place, serve=serve, migrate=migrate) as database:
+        yield await catalogued(database, place.data_dir)
+
+
+async def catalogued(database: Database, data_dir: Path) -> Installation:
+    """The catalog of an open database; its secret key lies in the environment or `data_dir`."""
+    box = SecretBox.load(data_dir, os.environ.get(KEY_VARIABLE))
+    return Installation(database, await Catalog.open(database, box))
+
+
+class Process:
+    """One process's parts while it serves; made by `serving`."""
+
+    def __init__(self, here: Installation, how: Serving, clock: Clock) -> None:
+        self.here = here
+        self.how = how
+        self.clock = clock
+        self.bell = Bell()
+        self.registry = CollectorRegistry()
+        self.missing: list[str] = []  # roles that stopped
+        self.url: str | None = None
+        self._sender: Sender | None = None
+        self._signal: Signal | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def committed(self, shard: int) -> None:
+        """Events were committed in a shard, by this process."""
+        self.bell.ring()
+        if self._sender is not None:
+            self._sender.wake(shard)
+        elif self._signal is not None:
+            self._signal.tell(shard)
+
+    def missing_roles(self) -> list[str]:
+        return list(self.missing)
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Start the roles; the stack stops them in the opposite order."""
+        database, catalog = self.here.database, self.here.catalog
+        self._watch(stack)
+        if "sender" in self.how.roles:
+            await self._start_sender(stack)
+        else:
+            await self._start_signal(stack)
+        writer = None
+        if "api" in self.how.roles:
+            writer = Writer(database, catalog, self.committed, clock=self.clock)
+            await writer.start()
+            stack.push_async_callback(writer.stop)
+        if "sweeper" in self.how.roles:
+            sweeper = Sweeper(database, catalog, self.committed, writer, clock=self.clock)
+            await sweeper.start()
+            stack.push_async_callback(sweeper.stop)
+        if writer is not None:
+            await self._start_api(stack, writer)
+
+    def _watch(self, stack: AsyncExitStack) -> None:
+        task = asyncio.create_task(self.here.catalog.watch(), name="catalog")
+        self._tasks.add(task)
+        stack.callback(task.cancel)
+
+    async def _start_sender(self, stack: AsyncExitStack) -> None:
+        settings = SenderSettings(
+            allow=tuple(str(network) for network in self.how.allow),
+            sole=self.how.whole and self.how.place.database_url is None,
+        )
+        metrics = Metrics(self.registry)
+        sender = Sender(
+            self.here.database, self.here.catalog, FORMATS, settings, self.clock, metrics=metrics
+        )
+        await sender.start()
+        self._sender = sender
+        stack.push_async_callback(sender.stop)
+
+    async def _start_signal(self, stack: AsyncExitStack) -> None:
+        """Senders elsewhere hear of our commits at once, and we of theirs."""
+        signal = Signal(self.here.database, lambda _: self.bell.ring())
+        await signal.start()
+        self._signal = signal
+        stack.push_async_callback(signal.stop)
+
+    async def _start_api(self, stack: AsyncExitStack, writer: Writer) -> None:
+        log = Log(self.here.database)
+        stack.push_async_callback(log.close)
+        app = App(self._parts(writer, log))
+        self.url = await stack.enter_async_context(listening(app, self.how.host, self.how.port))
+
+    def _parts(self, writer: Writer, log: Log) -> Parts:
+        database, catalog = self.here.database, self.here.catalog
+        allow = tuple(str(network) for network in self.how.allow)
+
+        async def advance(project: int, to: int) -> None:
+            await sandbox.advance(database, catalog, self.committed, project, to, clock=self.clock)
+
+        return Parts(
+            database=database,
+            catalog=catalog,
+            writer=writer,
+            log=log,
+            clock=self.clock,
+            advance=advance,
+            desk=Desk(catalog, FORMATS, Guard(allow), self.clock),
+            bell=self.bell,
+            figures=Figures(self.registry, writer),
+            loopback=self.how.loopback,
+            ready=self.missing_roles,
+            metrics=lambda: generate_latest(self.registry),
+        )
+
+
+@asynccontextmanager
+async def serving(
+    here: Installation, how: Serving, *, clock: Clock = wall
+) -> AsyncIterator[Process]:
+    """The roles of one process, running inside; then requests under way end, and all stops."""
+    async with AsyncExitStack() as stack:
+        process = Process(here, how, clock)
+        await process.start(stack)
+        yield process

@@ -1,0 +1,123 @@
+"""Runs the stories against a serving Tierline: every step through the HTTP API, like anybody."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from tierline.clock import wall
+from tierline.demo.receiver import Delivery, Receiver, Secrets, verified
+from tierline.demo.stories import Story, stories
+from tierline.engine.calendar import parse_instant
+from tierline.errors import TierlineError
+from tierline.store.catalog import Catalog
+from tierline.store.projects import NewProject
+
+Json = dict[str, Any]
+_SIGNS = {"voucherify": "voucherify.webhook_secret", "loyaltylion": "loyaltylion.site_secret"}
+
+
+class DemoFailed(TierlineError):
+    """The demo stopped: {reason}."""
+
+    code = "demo_failed"
+
+
+class Told(Struct, frozen=True):
+    """One webhook that a story ended in, with what verified it."""
+
+    story: Story
+    delivery: Delivery
+    secrets: Secrets
+    genuine: bool
+
+    @property
+    def kind(self) -> str:
+        body = msgspec.json.decode(self.delivery.body)
+        name: str = body["event"]["type"] if "event" in body else body["topic"]
+        return name.rpartition(".")[2].removeprefix("tier_")
+
+    def line(self) -> bytes:
+        """The delivery as `tierline demo --json` prints it."""
+        return msgspec.json.encode(
+            {
+                "format": self.story.format,
+                "kind": self.kind,
+                "headers": self.delivery.headers,
+                "body": self.delivery.body,
+                "secrets": {"vendor": self.secrets.vendor, "standard": self.secrets.standard},
+            }
+        )
+
+
+async def tell(url: str, catalog: Catalog) -> AsyncIterator[Told]:
+    """Every story in turn, each in a sandbox project of its own."""
+    async with Receiver() as receiver:
+        for story in stories():
+            number, key, vendor = await _project(catalog, story)
+            async with aiohttp.ClientSession(headers={"authorization": f"Bearer {key}"}) as session:
+                api = Api(session, url)
+                secrets = await _prepare(api, story, f"{receiver.url}/{number}", vendor)
+                before = len(receiver.deliveries)
+                for step in story.steps:
+                    await _play(api, story, step)
+                await receiver.wait(before + story.deliveries)
+            for delivery in receiver.deliveries[before:]:
+                yield Told(story, delivery, secrets, verified(delivery, secrets))
+
+
+class Api(Struct, frozen=True):
+    """The native API, as far as the stories need it."""
+
+    session: aiohttp.ClientSession
+    url: str
+
+    async def call(self, method: str, path: str, body: Json) -> Json:
+        async with self.session.request(method, self.url + path, json=body) as response:
+            answer: Json = await response.json(content_type=None)
+            if response.status >= 400:
+                raise DemoFailed(reason=f"{method} {path} answered {answer}")
+            return answer
+
+
+async def _project(catalog: Catalog, story: Story) -> tuple[int, str, str]:
+    """A fresh sandbox with its keys: its number, a native key, the vendor's signing secret."""
+    told = dict(story.project)
+    told["clock"] = parse_instant(told["clock"])
+    project = await catalog.add_project(NewProject(**told), wall())
+    native = await catalog.add_key(project.number, "native", (), "demo", wall())
+    await catalog.add_key(project.number, story.format, (), "demo", wall())
+    secret = catalog.project_secrets(project.number)[_SIGNS[story.format]]
+    return project.number, str(native["key"]), secret
+
+
+async def _prepare(api: Api, story: Story, receiver: str, vendor: str) -> Secrets:
+    """Programs, people and the endpoint, as they were before the first step."""
+    for id_, settings in story.programs.items():
+        name = settings.get("name", "Loyalty")
+        body = {"name": name, "format": story.format, "settings": settings}
+        await api.call("PUT", f"/api/programs/{id_}", body)
+    endpoint = await api.call("POST", "/api/endpoints", {"url": receiver, "format": story.format})
+    for name, profile in story.customers.items():
+        await api.call("PUT", f"/api/customers/{quote(name)}", profile)
+    for name, enrolment in story.enrolments.items():
+        await api.call("PUT", f"/api/programs/loyalty/members/{quote(name)}", enrolment)
+    return Secrets(vendor=vendor, standard=endpoint["secret"])
+
+
+async def _play(api: Api, story: Story, step: Any) -> None:
+    if step.at is not None:
+        await api.call("POST", "/api/clock", {"advance_to": step.at})
+    program = f"/api/programs/{step.program}"
+    if step.enrol is not None:
+        await api.call("PUT", f"{program}/members/{quote(step.enrol)}", {})
+    if step.activity is not None:
+        await api.call("POST", f"{program}/activities", step.activity)
+    if step.override is not None:
+        name = next(iter(story.customers))
+        await api.call("PUT", f"{program}/members/{quote(name)}/override", step.override)

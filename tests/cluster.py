@@ -1,0 +1,95 @@
+"""A Citus cluster that makes distributed databases for tests.
+
+The URL names a database of the coordinator in which the workers are registered, reached by every
+worker as the same user with the same password. A database of a cluster is one on each node, and so
+is its copy: the metadata inside name the nodes, not the database.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from tests.servers import Server
+from tierline.store.database import Database
+from tierline.store.distribute import distribute
+
+PIECES = 4
+
+
+class Cluster(Server):
+    """Its coordinator is what tests connect to."""
+
+    def __init__(self, url: str, nodes: list[tuple[str, int]]) -> None:
+        super().__init__(url)
+        self.nodes = nodes  # the coordinator first
+
+    @classmethod
+    async def found(cls, url: str) -> Cluster:
+        """The cluster that the URL's database knows of."""
+        connection = await asyncpg.connect(url)
+        try:
+            rows = await connection.fetch(
+                "SELECT nodename, nodeport FROM pg_dist_node WHERE isactive ORDER BY groupid"
+            )
+        finally:
+            await connection.close()
+        return cls(url, [(row["nodename"], row["nodeport"]) for row in rows])
+
+    def at(self, node: tuple[str, int], url: str) -> str:
+        """The same database on another node."""
+        parts = urlsplit(url)
+        login = parts.netloc.rpartition("@")[0]
+        place = f"{login}@{node[0]}:{node[1]}" if login else f"{node[0]}:{node[1]}"
+        return urlunsplit(parts._replace(netloc=place))
+
+    async def execute(self, *statements: str) -> None:
+        """On every node."""
+        for node in self.nodes:
+            connection = await asyncpg.connect(self.at(node, self.url))
+            try:
+                # A node tells the others of a new database only where that is switched on.
+                await connection.execute("SET citus.enable_create_database_propagation = off")
+                for statement in statements:
+                    await connection.execute(statement)
+            finally:
+                await connection.close()
+
+    async def create(self, template: str = "template0") -> str:
+        url = await super().create(template)
+        if template == "template0":
+            await self._join(url)
+        return url
+
+    async def prepare_template(self, url: str) -> None:
+        name = urlsplit(url).path.removeprefix("/")
+        # Two shards of ours need few of theirs, and each is some fifty files to copy.
+        await self.execute(f"ALTER DATABASE {name} SET citus.shard_count = {PIECES}")
+        async with await Database.open(url) as database:
+            await distribute(database)
+        # Copying wants nobody connected, the extension's own daemon included.
+        await self.execute(
+            f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE NOT"
+            " (SELECT datallowconn FROM pg_database d WHERE d.datname = pg_stat_activity.datname)",
+        )
+
+    async def _join(self, url: str) -> None:
+        """Make the new databases, one on each node, one cluster."""
+        for node in self.nodes:
+            connection = await asyncpg.connect(self.at(node, url))
+            await connection.execute("CREATE EXTENSION citus")
+            await connection.close()
+        coordinator, *workers = self.nodes
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute("SELECT citus_set_coordinator_host($1, $2)", *coordinator)
+            for worker in workers:
+                await connection.execute("SELECT citus_add_node($1, $2)", *worker)
+            if not workers:
+                await connection.execute(
+                    "SELECT citus_set_node_property($1, $2, 'shouldhaveshards', true)", *coordinator
+                )
+        finally:
+            await connection.close()

@@ -1,0 +1,50 @@
+"""A PostgreSQL server that makes databases for tests, and drops them."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from tierline.store.database import Database
+
+
+class Server:
+    """The session's PostgreSQL: makes databases and drops them."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.template = ""
+
+    def url_of(self, database: str) -> str:
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}/{database}?{parts.query}"
+
+    async def execute(self, *statements: str) -> None:
+        """Run statements outside a transaction, in the administrative database."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def create(self, template: str = "template0") -> str:
+        """A new database; its URL."""
+        name = f"tierline_test_{secrets.token_hex(6)}"
+        await self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url_of(name)
+
+    async def drop(self, url: str) -> None:
+        name = urlsplit(url).path.removeprefix("/")
+        await self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    async def make_template(self) -> None:
+        """The migrated database that tests get copies of."""
+        url = await self.create()
+        await self.prepare_template(url)
+        self.template = urlsplit(url).path.removeprefix("/")
+
+    async def prepare_template(self, url: str) -> None:
+        await (await Database.open(url)).close()

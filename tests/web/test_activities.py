@@ -1,0 +1,158 @@
+"""The hot route: one, many, and a stream; each activity once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from tests.web.conftest import Api
+
+PATH = "/api/programs/club/activities"
+
+
+async def test_an_activity_is_answered_with_the_member_right_after_it(club: Api) -> None:
+    """The entry, the balance, the tier, and what moved."""
+    answered = await club.earn("anna", 120, "k1")
+
+    assert answered.status == 200
+    told = answered.json
+    assert (told["key"], told["points"], told["balance"], told["tier"]) == (
+        "k1",
+        120,
+        120,
+        "silver",
+    )
+    assert told["events"] == [
+        {"kind": "joined", "tier_from": None, "tier_to": "silver", "cause": "activity"}
+    ]
+    assert told["repeated"] is False
+
+
+async def test_the_same_activity_ten_times_at_once_counts_once(club: Api) -> None:
+    """One is recorded, nine are told the first answer."""
+    answers = await asyncio.gather(*(club.earn("anna", 50, "k1") for _ in range(10)))
+    member = await club.get("/api/programs/club/members/anna")
+
+    assert {answered.status for answered in answers} == {200}
+    assert sorted(answered.json["repeated"] for answered in answers) == [False] + [True] * 9
+    assert {answered.json["balance"] for answered in answers} == {50}
+    assert member.json["points"]["balance"] == 50
+
+
+async def test_a_key_with_another_body_is_a_conflict(club: Api) -> None:
+    """And changes nothing."""
+    await club.earn("anna", 50, "k1")
+    answered = await club.earn("anna", 51, "k1")
+
+    assert answered.problem == (409, "key_reused", "key")
+
+
+async def test_an_array_is_answered_per_item_in_order(club: Api) -> None:
+    """A refused item is a problem in its place and stops nobody."""
+    answered = await club.post(
+        PATH,
+        [
+            {"customer": "anna", "kind": "earn", "points": 10},
+            {"customer": "anna", "kind": "redeem", "points": 999},
+            {"customer": "ben", "kind": "earn", "points": 500},
+        ],
+    )
+
+    assert answered.status == 200
+    first, second, third = answered.json
+    assert (first["balance"], third["tier"]) == (10, "gold")
+    assert (second["code"], second["status"]) == ("insufficient_points", 422)
+
+
+async def test_an_array_with_one_bad_item_records_nothing(club: Api) -> None:
+    """It is validated whole before the first write."""
+    answered = await club.post(
+        PATH,
+        [
+            {"customer": "anna", "kind": "earn", "points": 10},
+            {"customer": "anna", "kind": "earn", "points": "ten"},
+        ],
+    )
+    member = await club.get("/api/programs/club/members/anna")
+
+    assert answered.problem == (400, "invalid", "activities[1].points")
+    assert member.problem[:2] == (404, "not_found")
+
+
+async def test_an_array_that_is_too_long_is_refused_whole(club: Api) -> None:
+    """With its bound."""
+    one = {"customer": "anna", "kind": "earn", "points": 1}
+    answered = await club.post(PATH, [one] * 10_001)
+
+    assert answered.problem == (413, "too_large", "activities")
+    assert "10000" in answered.json["detail"]
+
+
+async def test_ndjson_is_answered_per_line(club: Api) -> None:
+    """Good lines are recorded, bad ones are problems that name their line."""
+    lines = [
+        b'{"customer":"anna","kind":"earn","points":5}',
+        b'{"customer":"anna","kind":"earn","points":NaN}',
+        b"",
+        b'{"customer":"anna","kind":"earn","points":7}',
+    ]
+    answered = await club.post(
+        PATH, b"\n".join(lines), headers={"content-type": "application/x-ndjson"}
+    )
+    told = [json.loads(line) for line in answered.body.splitlines()]
+
+    assert answered.status == 200
+    assert [line.get("balance") for line in told] == [5, None, 12]
+    assert told[1]["code"] == "invalid"
+    assert told[1]["path"].startswith("lines[1]")
+
+
+async def test_a_long_upload_is_answered_whole_to_a_client_that_reads_late(club: Api) -> None:
+    """The client sends everything before it reads anything; neither side waits for ever."""
+    count = 20_000
+    body = b"".join(
+        b'{"customer":"c%d","kind":"earn","points":1,"key":"k%d"}\n' % (i % 50, i)
+        for i in range(count)
+    )
+    answered = await club.post(PATH, body, headers={"content-type": "application/x-ndjson"})
+    told = [json.loads(line) for line in answered.body.splitlines()]
+
+    assert [line["key"] for line in told] == [f"k{i}" for i in range(count)]
+    assert max(line["balance"] for line in told) == count // 50
+
+
+async def test_a_line_that_is_too_long_is_refused_in_its_place(club: Api) -> None:
+    """The lines around it are recorded."""
+    good = b'{"customer":"anna","kind":"earn","points":5}'
+    body = b"\n".join([good, b'{"x":"' + b"x" * 300_000 + b'"}', good])
+    answered = await club.post(PATH, body, headers={"content-type": "application/x-ndjson"})
+    told = [json.loads(line) for line in answered.body.splitlines()]
+
+    assert [line.get("code") for line in told] == [None, "too_large", None]
+    assert told[2]["balance"] == 10
+
+
+async def test_a_program_that_is_not_there_is_named(club: Api) -> None:
+    """Before anything of the body is looked at."""
+    answered = await club.post("/api/programs/none/activities", {"anything": 1})
+
+    assert answered.problem == (404, "not_found", "program")
+
+
+async def test_a_name_may_hold_a_slash(club: Api) -> None:
+    """Percent-encoded it is part of the name, not of the path."""
+    put = await club.put("/api/programs/a%2Fb", (await club.get("/api/programs/club")).json
+                         | {"name": "Other"})  # fmt: skip
+
+    assert put.problem[:2] == (400, "invalid")  # answers have fields that requests have not
+    made = await club.put("/api/programs/a%2Fb", {"name": "X", "policy": _POLICY})
+    told = await club.post(
+        "/api/programs/a%2Fb/activities", {"customer": "c/1", "kind": "earn", "points": 3}
+    )
+    member = await club.get("/api/programs/a%2Fb/members/c%2F1")
+
+    assert (made.status, told.status) == (201, 200)
+    assert (member.json["program"], member.json["customer"]) == ("a/b", "c/1")
+
+
+_POLICY = {"tiers": [{"id": "t", "name": "T"}]}
