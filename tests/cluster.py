@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from tests.servers import Server
+from tests.servers import Server, name_of, new_name
 from tierline.store.database import Database
 from tierline.store.distribute import distribute
 
@@ -44,8 +44,17 @@ class Cluster(Server):
         place = f"{login}@{node[0]}:{node[1]}" if login else f"{node[0]}:{node[1]}"
         return urlunsplit(parts._replace(netloc=place))
 
-    async def execute(self, *statements: str) -> None:
-        """On every node."""
+    async def create(self, template: str = "template0") -> str:
+        url = self.url_of(new_name())
+        await self._everywhere(f"CREATE DATABASE {name_of(url)} TEMPLATE {template}")
+        if template == "template0":
+            await self._join(url)
+        return url
+
+    async def drop(self, url: str) -> None:
+        await self._everywhere(f"DROP DATABASE IF EXISTS {name_of(url)} WITH (FORCE)")
+
+    async def _everywhere(self, *statements: str) -> None:
         for node in self.nodes:
             connection = await asyncpg.connect(self.at(node, self.url))
             try:
@@ -56,20 +65,14 @@ class Cluster(Server):
             finally:
                 await connection.close()
 
-    async def create(self, template: str = "template0") -> str:
-        url = await super().create(template)
-        if template == "template0":
-            await self._join(url)
-        return url
-
     async def prepare_template(self, url: str) -> None:
-        name = urlsplit(url).path.removeprefix("/")
+        name = name_of(url)
         # Two shards of ours need few of theirs, and each is some fifty files to copy.
-        await self.execute(f"ALTER DATABASE {name} SET citus.shard_count = {PIECES}")
+        await self._everywhere(f"ALTER DATABASE {name} SET citus.shard_count = {PIECES}")
         async with await Database.open(url) as database:
             await distribute(database)
         # Copying wants nobody connected, the extension's own daemon included.
-        await self.execute(
+        await self._everywhere(
             f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE NOT"
             " (SELECT datallowconn FROM pg_database d WHERE d.datname = pg_stat_activity.datname)",

@@ -32,19 +32,27 @@ class Server:
 
     async def create(self, template: str = "template0") -> str:
         """A new database; its URL."""
-        name = f"tierline_test_{secrets.token_hex(6)}"
-        await self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return self.url_of(name)
+        url = self.url_of(new_name())
+        await self.execute(f"CREATE DATABASE {name_of(url)} TEMPLATE {template}")
+        return url
 
     async def drop(self, url: str) -> None:
-        name = urlsplit(url).path.removeprefix("/")
-        await self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await self.execute(f"DROP DATABASE IF EXISTS {name_of(url)} WITH (FORCE)")
 
     async def make_template(self) -> None:
         """The migrated database that tests get copies of."""
         url = await self.create()
         await self.prepare_template(url)
-        self.template = urlsplit(url).path.removeprefix("/")
+        self.template = name_of(url)
 
     async def prepare_template(self, url: str) -> None:
         await (await Database.open(url)).close()
+
+
+def new_name() -> str:
+    return f"tierline_test_{secrets.token_hex(6)}"
+
+
+def name_of(url: str) -> str:
+    """The database that a URL names."""
+    return urlsplit(url).path.removeprefix("/")

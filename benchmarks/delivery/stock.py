@@ -28,7 +28,7 @@ CAMPAIGN: dict[str, Any] = {
     "campaign_type": "LOYALTY_PROGRAM",
     "type": "STATIC",
     "description": "A program whose announcements are about as long as the published sample.",
-    "metadata": {"country": "DE", "team": "crm", "note": "x" * 150},
+    "metadata": {"country": "DE"},
     "loyalty_tiers": [
         {"id": "ltr_000000000000000001", "name": "Silver", "points": {"from": 0, "to": 199}},
         {"id": "ltr_000000000000000002", "name": "Gold", "points": {"from": 200}},
@@ -60,7 +60,7 @@ class Stock:
             )  # fmt: skip
             profile = Customer(
                 ids.customer_id(customer), f"shopper-{n}", customer, f"Shopper {n}",
-                f"shopper{n}@example.com", {"favourite": "tea", "note": "y" * 60}, at, at,
+                f"shopper{n}@example.com", {"favourite": "tea"}, at, at,
             )  # fmt: skip
             event_id = ids.event_id("bench", str(program), customer, n, at, "upgraded")
             texts = (msgspec.json.encode(event).decode(), msgspec.json.encode(profile).decode())
@@ -84,7 +84,7 @@ async def make_stock(database: Database, urls: Sequence[str], **fields: Any) -> 
             "id": f"end_{i:05d}", "number": 0, "project": project.number, "url": url,
             "format": "voucherify", "programs": [f"p{i}"], "timeout_ms": 15_000, **fields,
         }  # fmt: skip
-        secrets = EndpointSecrets(standard=(Dated(SECRET),), vendor=(Dated("vendor-secret"),))
+        secrets = EndpointSecrets(standard=(Dated(SECRET),))
         await catalog.add_endpoint(
             project.number, body["id"], json.dumps(body), msgspec.json.encode(secrets), 0, wall()
         )

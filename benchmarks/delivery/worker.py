@@ -63,7 +63,7 @@ def report(sender: Sender) -> dict[str, float]:
         "cpu_s": used.ru_utime + used.ru_stime,
         "statements": sender.log.statements,
         "deliveries": sender.metrics.deliveries,
-        "flushes": sender.metrics.flushes,
+        "flushes": sum(sender.metrics.flushes.counts),
         "rss_mb": psutil.Process().memory_info().rss / 1e6,
     }
 

@@ -111,13 +111,14 @@ class Evaluator(Judgement):
 
     def turns(self, until: int) -> set[object]:
         sight = self.sight()
-        last = self.zone.day(until)
+        last, today = self.zone.day(until), sight.day
+        sight.day -= civil.ONE_DAY  # today's turn may still be ahead, at its first instant
         days = set()
         for name in (None, *self.version.rules.policy.measures):
             days |= sight.turns(sight.measure(name), last)
         for length in self.ages():
             days.add(civil.plus(sight.joined, length))
-        return {d for d in days if sight.day < d <= last}
+        return {d for d in days if today <= d <= last}
 
     def bring(self, place: int) -> None:
         """One step of the order of an instant."""

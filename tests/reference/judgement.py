@@ -256,7 +256,9 @@ class Judgement:
         if held < 0 or self.began == self.position:
             return
         if downward >= held:
-            self._requalify(cause, entry, sight, exactly=max(upward, downward) == held)
+            acted = cause not in ("window_turn", "expiry")
+            exactly = max(upward, downward) == held
+            self._requalify(cause, entry, sight, exactly=exactly, acted=acted)
         else:
             protected = reversal and self.policy.corrections == "protect"
             self._fall(downward, cause, occasion, entry, sight, protected=protected)
@@ -305,7 +307,7 @@ class Judgement:
             self.grant(tier, cause, entry)
 
     def _requalify(
-        self, cause: str, entry: int | None, sight: Sight, *, exactly: bool = True
+        self, cause: str, entry: int | None, sight: Sight, *, exactly: bool, acted: bool
     ) -> None:
         """Still, or again, qualified for the tier that is held."""
         assert self.held is not None
@@ -331,7 +333,7 @@ class Judgement:
                     best = sight.qualified(self.held, self.reached, closed)
                     if best >= self.rank(self.held):
                         self._extend(terms.end(its, sight.day, sight))
-        elif self.policy.renewal.restart == "requalified" and not isinstance(its, term.Forever):
+        elif self.policy.renewal.restart == "requalified" and acted:
             self._extend(terms.end(its, sight.day, sight))
 
     def _renewed_end(self, start: date, sight: Sight) -> int | None:

@@ -63,7 +63,7 @@ async def test_a_broken_link_is_retried(database: Database) -> None:
     """Whether the server ended the session, or the driver found it closed."""
     connection = await database.connect()
     pid = connection.get_server_pid()
-    await database.pool.execute("SELECT pg_terminate_backend($1)", pid)
+    await database.pool.execute("SELECT pg_terminate_backend($1::integer)", pid)
     found = []
     for _ in range(2):
         with pytest.raises(Exception) as caught:  # noqa: PT011 - whichever class it is

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from tierline.engine.decide import HistoryNeeded, decide
-from tierline.engine.forecast import Progress, progress
-from tierline.engine.model import Decision, Entry, Event, Standing
+from tierline.engine.forecast import Progress, follow, progress
+from tierline.engine.model import Entry, Event, Standing
 from tierline.engine.policy import Program
 
 
@@ -39,9 +38,9 @@ def dry_run(
     entry. The entry is as the ledger would write it: numbered, its points computed, its original
     resolved. Raises HistoryNeeded where only all entries can answer: give them as `history`.
     """
-    before = _decided(program, standing, (), entry.recorded_at, history)
+    before = follow(program, standing, (), entry.recorded_at, history)
     known = (*history, entry) if history is not None else None
-    after = _decided(program, before.standing, (entry,), at, known)
+    after = follow(program, before.standing, (entry,), at, history)
     then = after.standing
     return DryRun(
         tier_before=before.standing.tier,
@@ -53,20 +52,3 @@ def dry_run(
         after=then,
         progress=progress(program, then, at, known),
     )
-
-
-def _decided(
-    program: Program,
-    standing: Standing,
-    entries: Sequence[Entry],
-    at: int,
-    history: Sequence[Entry] | None,
-) -> Decision:
-    try:
-        return decide(program, standing, entries, at)
-    except HistoryNeeded:
-        if history is None:
-            raise
-    whole = decide(program, Standing(), history, at)
-    later = tuple(event for event in whole.events if event.seq > standing.seq)
-    return Decision(whole.standing, later)

@@ -6,7 +6,7 @@ at a past instant. Everything it says is read off the very walk that decides (`t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -149,8 +149,8 @@ def explain(
 # -- totals ------------------------------------------------------------------------------------
 
 
-def _total(walk: Trace, name: str | None, measure: Measure, kinds: dict[int, str]) -> Total:
-    start, end = _bounds(walk, measure)
+def _total(walk: Trace, name: str | None, measure: Measure, kinds: Mapping[int, str]) -> Total:
+    start, end = window_days(walk, measure, walk.today)
     if measure.metric.source == "balance":
         counted = _balance(walk, measure)
     else:
@@ -165,7 +165,7 @@ def _total(walk: Trace, name: str | None, measure: Measure, kinds: dict[int, str
     )
 
 
-def _brought(walk: Trace, measure: Measure, kinds: dict[int, str]) -> tuple[Counted, ...]:
+def _brought(walk: Trace, measure: Measure, kinds: Mapping[int, str]) -> tuple[Counted, ...]:
     """The notes of a total that still counts, each through today's window."""
     key, today, anchors = total_key(measure), walk.today, walk.anchors()
     buckets = walk.sums.get(key)
@@ -186,20 +186,21 @@ def _balance(walk: Trace, measure: Measure) -> tuple[Counted, ...]:
     return tuple(Counted(m.entry, m.kind, format_day(m.day), c) for m, c in counts if c)
 
 
-def _bounds(walk: Walk, measure: Measure) -> tuple[int | None, int | None]:
-    """The civil days of a measure's window today, the last one exclusive."""
-    window, today, anchors = measure.window, walk.today, walk.anchors()
-    span = window.span(today, anchors)
+def window_days(walk: Walk, measure: Measure, day: int) -> tuple[int | None, int | None]:
+    """The first civil day that counts in a measure's window on a day, and the first that does not
+    any more; None: unbounded."""
+    window, anchors = measure.window, walk.anchors()
+    span = window.span(day, anchors)
     if span is not None:
         return span
     if isinstance(window, Since):
         return anchors.day(window.anchor), None
     if isinstance(window, Rolling):
         # Clamped months make "length before today" a few days too early or too late.
-        day = calendar.add_period(today, window.length, -1) - 4
-        while calendar.add_period(day, window.length) <= today:
-            day += 1
-        return day, today + 1
+        first = calendar.add_period(day, window.length, -1) - 4
+        while calendar.add_period(first, window.length) <= day:
+            first += 1
+        return first, day + 1
     return None, None
 
 

@@ -11,7 +11,7 @@ from tierline.engine.dues import end_override
 from tierline.engine.judge import drop, end_for, judge
 from tierline.engine.metric import EARNING, REVERSALS
 from tierline.engine.model import Cause, Detail, Entry, Origin, Pending
-from tierline.engine.points import added, spent, taken_back
+from tierline.engine.points import spent, taken_back
 
 if TYPE_CHECKING:
     from tierline.engine.walk import Walk
@@ -116,7 +116,7 @@ def _reverse(walk: Walk, entry: Entry, detail: Detail) -> None:
         return
     if entry.points > 0:
         # The original spent points: they return with the expiry that they had.
-        walk.lots = added(walk.lots, entry.points, origin.expires_at)
+        walk.credit(entry.points, origin.expires_at)
         if origin.kind == "redeem":
             walk.spent -= entry.points
     elif entry.points < 0:
@@ -170,9 +170,8 @@ def _bring_tier(walk: Walk, entry: Entry, detail: Detail) -> None:
     walk.ends_at = detail.tier_expires_at
     if walk.ends_at is None:
         walk.ends_at = end_for(walk, rank, walk.zone.day(walk.started_at))
-    walk.show("import")
-    if detail.tier_since is not None and walk.tier == detail.tier:
-        walk.since = detail.tier_since
+    shown, _ = walk.overridden(walk.held)
+    walk.show("import", since=detail.tier_since if shown == detail.tier else None)
 
 
 def _leave(walk: Walk, _entry: Entry, _detail: Detail) -> None:

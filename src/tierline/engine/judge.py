@@ -240,7 +240,23 @@ def _fall_at_once(walk: Walk, best: int, cause: Cause) -> None:
             walk.ends_at = over
             tell_grace(walk)
             return
-    lapse(walk, best, None, cause)
+    if not (walk.told and _kept_unearned(walk)):
+        lapse(walk, best, None, cause)
+
+
+def _kept_unearned(walk: Walk) -> bool:
+    """Whether the lapse rule keeps this tier although it is not earned."""
+    policy, rank = walk.version.policy, walk.rank
+    rule = policy.tiers[rank].lapse or policy.lapse.then
+    return rule == "keep" or (rule == "to_base" and rank == 0)
+
+
+def _keep_unearned(walk: Walk) -> None:
+    """A tier without a term stays; said once, until it is earned again and lost again."""
+    walk.ends_at = walk.grace_until = None
+    walk.told = True
+    if walk.tier == walk.held:
+        walk.emit(walk.tier, walk.tier, "lapse_keep", renewed=True)
 
 
 def tell_grace(walk: Walk) -> None:
@@ -343,13 +359,17 @@ def lapse(walk: Walk, best: int, ends_at: int | None, cause: Cause) -> None:
             walk.grace_until = until
             tell_grace(walk)
             return
-    if rule == "keep":
+    if _kept_unearned(walk):
+        if isinstance(term_of(walk), WhileQualified):
+            _keep_unearned(walk)
+            return
         renew(walk, held, end_for(walk, held, _renewal_day(walk)), "lapse_keep")
         return
     target = {
+        "keep": held,
         "one_step": max(best, _step_below(walk.version, held)),
         "to_qualifying": best,
-        "to_base": 0 if held > 0 else -1,
+        "to_base": 0,
         "leave": -1,
     }[rule]
     if target < 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
 from tierline.engine.decide import _correct, _corrects
@@ -53,10 +54,10 @@ class TermSet(Struct, frozen=True):
 class Trace(Walk, kw_only=True):
     """A walk with notes."""
 
-    brought: list[Brought] = []
-    moved: list[Moved] = []
+    brought: list[Brought] = msgspec.field(default_factory=list)
+    moved: list[Moved] = msgspec.field(default_factory=list)
     term: TermSet | None = None
-    activated: list[Pending] = []
+    activated: list[Pending] = msgspec.field(default_factory=list)
 
     def add_total(self, key: str, measure: Measure, day: int, amount: int) -> None:
         super().add_total(key, measure, day, amount)

@@ -118,8 +118,15 @@ class Walk(Known, kw_only=True):
     # -- points and totals --------------------------------------------------------------------
 
     def accrue(self, points: int, expires_at: int | None) -> None:
-        """Points that can be spent from now on: debt is paid first, the rest is a lot."""
+        """Points earned that can be spent from now on."""
         self.earned += points
+        self.credit(points, expires_at)
+
+    def credit(self, points: int, expires_at: int | None) -> None:
+        """Debt is paid first, the rest is a lot; points that are past already were never there."""
+        if expires_at is not None and expires_at <= self.at:
+            self.expired += points
+            return
         paid = min(self.debt, points)
         self.debt -= paid
         if points > paid:
@@ -183,13 +190,14 @@ class Walk(Known, kw_only=True):
                 rank, decided_by = asserted, override
         return (self.version.policy.tiers[rank].id if rank >= 0 else None), decided_by
 
-    def show(self, cause: Cause) -> bool:
-        """Announce the difference between what the world saw and what it sees now."""
+    def show(self, cause: Cause, *, since: int | None = None) -> bool:
+        """Announce the difference between what the world saw and what it sees now. `since`: the
+        tier was held from then on, elsewhere."""
         shown, _ = self.overridden(self.held)
         if shown == self.tier:
             return False
         was, self.tier = self.tier, shown
-        self.since = self.at if shown is not None else None
+        self.since = None if shown is None else self.at if since is None else since
         self.emit(was, shown, cause)
         return True
 

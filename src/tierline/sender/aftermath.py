@@ -172,14 +172,14 @@ class Aftermath:
         was = courier.breaker.state
         if courier.breaker.failed(now, probe=probe) and was == "closed":
             _log.info("breaker_opened", endpoint=courier.live.endpoint.id)
-            courier.metrics.breaker(open_=True)
+            courier.metrics.breaker_open = True
 
     def _alive(self, now: int) -> None:
         """Somebody answered. After an outage it goes on from one request at a time."""
         courier = self._courier
         if courier.breaker.succeeded(now):
             courier.cap.restart()
-            courier.metrics.breaker(open_=False)
+            courier.metrics.breaker_open = False
             _log.info("breaker_closed", endpoint=courier.live.endpoint.id)
             for follower in list(courier.followers.values()):
                 follower.pull()

@@ -49,7 +49,7 @@ class Courier:
         self.typical = Typical()
         self.not_before = 0  # the receiver asked for a pause
         self.in_flight: dict[Delivery[LogEvent], Exchange] = {}
-        self.metrics = depot.metrics.of(live)
+        self.metrics = depot.metrics.of(live.endpoint.id)
         self._aftermath = Aftermath(self)
         self._lanes_flying = 0
         self._replays_flying = 0
@@ -138,7 +138,6 @@ class Courier:
         self.cap.most = live.endpoint.in_flight_max
         self.cap.limit = min(self.cap.limit, float(self.cap.most))
         self.rate = Rate(live.endpoint.rate_per_s, self.depot.clock())
-        self.metrics = self.depot.metrics.of(live)
         topic = self.depot.topic(live)
         for follower in self.followers.values():
             if follower.topic != topic:

@@ -29,7 +29,7 @@ class Journal:
     """One shard's flushes."""
 
     def __init__(
-        self, shard: int, log: Log, settings: SenderSettings, observe: Callable[[int, float], None]
+        self, shard: int, log: Log, settings: SenderSettings, observe: Callable[[float], None]
     ) -> None:
         self.shard = shard
         self._log = log
@@ -107,7 +107,7 @@ class Journal:
                 await asyncio.sleep(AGAIN_S)
                 entries = [entry for entry in entries if not entry[0].owner.lost]
                 continue
-            self._observe(len(attempts), monotonic() - began)
+            self._observe(monotonic() - began)
             _report(entries, lost)
             return
 

@@ -92,7 +92,7 @@ class Sender:
         self._tasks = [loop.create_task(each) for each in work]
         await self._signal.start()
         self._started = True
-        self.metrics.watch_lag(self.lag)
+        self.metrics.lag = self.lag
 
     def wake(self, shard: int) -> None:
         """Events of this shard were committed: by this process, so no time is lost in polling.

@@ -31,10 +31,10 @@ class Connection(asyncio.Protocol):
         self.retired = False  # close it after the exchange under way
         self.closed = False
         self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
         self._reset()
 
     def _reset(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._body = b""
         self._read = 0
