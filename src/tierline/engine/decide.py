@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from tierline.engine.fold import apply
-from tierline.engine.judge import drop
+from tierline.engine.hold import drop
 from tierline.engine.metric import REVERSALS
 from tierline.engine.model import Decision, Entry, Standing
 from tierline.engine.policy import Program

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from tierline.engine import calendar
-from tierline.engine.judge import drop, end_for, end_term, grant_now, judge, qualified, settle
+from tierline.engine.hold import drop, end_for, grant_now
+from tierline.engine.judge import end_term, judge, settle
 from tierline.engine.model import Override
+from tierline.engine.qualify import qualified
 
 if TYPE_CHECKING:
     from tierline.engine.walk import Walk

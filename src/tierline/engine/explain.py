@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tierline.engine import calendar, judge, reasons
+from tierline.engine import calendar, hold, qualify, reasons
 from tierline.engine.calendar import format_day, format_instant
 from tierline.engine.decide import in_order_of_happening
 from tierline.engine.ladder import All, AtLeast, Attribute, Criterion, Facts, MemberFor, Range, Tier
@@ -121,7 +121,7 @@ def explain(
     known = known_entries(entries, at, known_at)
     walk = trace(program, known, at)
     facts = walk.facts()
-    best = judge.qualified(walk) if walk.joined_at is not None else -1
+    best = qualify.qualified(walk) if walk.joined_at is not None else -1
     tiers = walk.version.policy.tiers
     kinds = {entry.n: entry.kind for entry in known}
     waiting = walk.waiting
@@ -241,7 +241,7 @@ def _term(walk: Trace) -> Term:
     start, end, day = walk.started_at, walk.ends_at, reasons.counted_from(walk)
     told = walk.term
     return Term(
-        rule=msgspec.to_builtins(judge.term_of(walk)),
+        rule=msgspec.to_builtins(hold.term_of(walk)),
         started=None if start is None else format_day(walk.zone.day(start)),
         counted_from=None if day is None else format_day(day),
         formula=reasons.formula(walk),

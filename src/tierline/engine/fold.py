@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from tierline.engine.dues import end_override
-from tierline.engine.judge import drop, end_for, judge
+from tierline.engine.hold import drop, end_for
+from tierline.engine.judge import judge
 from tierline.engine.metric import EARNING, REVERSALS
 from tierline.engine.model import Cause, Detail, Entry, Origin, Pending
 from tierline.engine.points import spent, taken_back

@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from tierline.engine import calendar, dues, judge
+from tierline.engine import calendar, dues, hold, qualify
 from tierline.engine.decide import HistoryNeeded, decide
 from tierline.engine.explain import window_days
 from tierline.engine.ladder import Range, Tier
@@ -149,7 +149,7 @@ def progress(
 
 def _current(walk: Walk, now: Standing) -> Current:
     view = walk.view()
-    best = judge.qualified(walk) if now.joined_at is not None else -1
+    best = qualify.qualified(walk) if now.joined_at is not None else -1
     return Current(
         tier=now.tier,
         since=now.since,
@@ -278,7 +278,7 @@ def _retention(
     if then.held != walk.held:
         return lost
     _come_to_judgment(then, loss)
-    term, window = judge.term_of(then), then.version.policy.window
+    term, window = hold.term_of(then), then.version.policy.window
     if isinstance(term, WindowEnd) and isinstance(window, Calendar | Cycle):
         return _by_windows(walk, then, keep, window, loss) or lost
     return _by_value(walk, then, keep, loss)
@@ -297,7 +297,7 @@ def _by_value(walk: Walk, then: Walk, keep: Range, loss: Risk) -> Retention:
     """The tier is judged by the metric as it will be."""
     measure, day = then.version.measures[keep.metric], then.today
     closed = then.version.policy.assessment.down == "at_window_end"
-    if closed and isinstance(judge.term_of(then), WhileQualified):
+    if closed and isinstance(hold.term_of(then), WhileQualified):
         day -= isinstance(then.version.policy.window, Calendar | Cycle)
     start, _ = window_days(then, measure, day)
     begins = walk.at if start is None else max(walk.at, then.zone.start(start))
@@ -315,7 +315,7 @@ def _by_windows(
     for _ in range(_AHEAD):
         if span is None or then.zone.start(span[1] if waits else span[0]) > loss.at:
             break
-        end = judge.end_for(then, then.rank, span[1] if waits else span[0])
+        end = hold.end_for(then, then.rank, span[1] if waits else span[0])
         if end is None or end > loss.at:
             needed = _needed(keep, then.value(keep.metric, span[1] - 1))
             begins = max(walk.at, then.zone.start(span[0]))

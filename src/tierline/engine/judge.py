@@ -1,136 +1,32 @@
 """What follows for the tier: rising, keeping, falling, and the ends of terms.
 
 Two layers: `held` is what the rules alone grant, `tier` what the world sees under overrides.
-These functions change the held layer of a walk and then ask it to show the difference.
+These functions change the held layer of a walk and then ask it to show the difference. What a
+member qualifies for is in `qualify.py`, how a tier is held and renewed in `hold.py`.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from tierline.engine import calendar
-from tierline.engine.model import Cause, EventKind
+from tierline.engine.hold import (
+    drop,
+    end_for,
+    grant,
+    grant_now,
+    renew,
+    renewal,
+    renewal_day,
+    term_of,
+)
+from tierline.engine.model import Cause
 from tierline.engine.policy import Version
-from tierline.engine.term import Duration, Term, WhileQualified, WindowEnd
-from tierline.engine.transitions import transition
-from tierline.engine.window import Calendar, Cycle
+from tierline.engine.qualify import closed, qualified, qualified_lately
+from tierline.engine.term import Duration, WhileQualified, WindowEnd
 
 if TYPE_CHECKING:
     from tierline.engine.walk import Walk
-
-
-# -- qualification ------------------------------------------------------------------------------
-
-
-def qualified(walk: Walk, day: int | None = None) -> int:
-    """Rank of the highest tier that the member qualifies for; -1 for none.
-
-    With `day`, judged on the totals of the windows that hold that day: the final sums of a window
-    that has closed.
-    """
-    tiers = walk.version.policy.tiers
-    thresholds = walk.version.thresholds
-    if thresholds is not None:
-        value = walk.value(None, day)
-        found = bisect_right(thresholds, value) - 1
-        upper = tiers[found].to if found >= 0 else None
-        return found if upper is None or value <= upper else -1
-    facts = walk.facts(day)
-    held = walk.rank
-    for rank in range(len(tiers) - 1, -1, -1):
-        tier = tiers[rank]
-        if rank == held:
-            if tier.retained(facts):
-                return rank
-        elif tier.entered(facts, before=rank > held and tier.id in walk.reached):
-            return rank
-    return -1
-
-
-def qualified_lately(walk: Walk) -> int:
-    """As `qualified`, but a window that has only begun does not count against the member: in
-    calendar and cycle windows the last full one speaks too (settled: grace)."""
-    window = walk.version.policy.window
-    now = qualified(walk)
-    if not isinstance(window, Calendar | Cycle):
-        return now
-    span = window.span(walk.today, walk.anchors())
-    if span is None or span[0] <= walk.anchors().join:
-        return now
-    return max(now, qualified(walk, span[0] - 1))
-
-
-def turn_matters(walk: Walk) -> bool:
-    """Whether a window's turn can change anything for this member."""
-    policy = walk.version.policy
-    if "at_window_end" in (policy.assessment.up, policy.assessment.down):
-        return True
-    if walk.held is None:
-        return False
-    term = term_of(walk)
-    if isinstance(term, WhileQualified) or walk.grace_until is not None:
-        return True
-    if isinstance(term, Duration) and term.clock == "drop" and walk.ends_at is None:
-        return True
-    return policy.tell_grace and not walk.told
-
-
-# -- terms --------------------------------------------------------------------------------------
-
-
-def term_of(walk: Walk, rank: int | None = None) -> Term:
-    policy = walk.version.policy
-    at = walk.rank if rank is None else rank
-    own = policy.tiers[at].term if at >= 0 else None
-    return policy.term if own is None else own
-
-
-def end_for(walk: Walk, rank: int, day: int) -> int | None:
-    """The end (exclusive instant) of a term of this tier that starts on a civil day."""
-    policy = walk.version.policy
-    term = term_of(walk, rank)
-    if isinstance(term, Duration) and term.clock == "drop":
-        return None
-    end = term.end(day, policy.window, walk.anchors(day))
-    if end is None:
-        return None
-    return walk.zone.start(end)
-
-
-def grant(walk: Walk, rank: int, ends_at: int | None, *, start: int | None = None) -> None:
-    """Hold this tier from now (or `start`) on, in a fresh term."""
-    policy = walk.version.policy
-    tier = policy.tiers[rank]
-    begins = walk.at if start is None else start
-    if tier.id != walk.held and policy.lapse.min_stay is not None and ends_at is not None:
-        stay = calendar.add_period(walk.zone.day(begins), policy.lapse.min_stay)
-        ends_at = max(ends_at, walk.zone.start(stay))
-    for key in walk.sums:
-        if "@tier" in key:  # counted from the start of the tier's term
-            walk.sums[key] = {}
-    walk.held = tier.id
-    walk.started_at = begins
-    walk.ends_at = ends_at
-    walk.grace_until = None
-    walk.told = False
-    if walk.version.remembers and tier.id not in walk.reached:
-        walk.reached = (*walk.reached, tier.id)
-    if walk.waiting is not None and walk.version.rank.get(walk.waiting[0], -1) <= rank:
-        walk.waiting = None
-
-
-def grant_now(walk: Walk, rank: int) -> None:
-    grant(walk, rank, end_for(walk, rank, walk.today))
-
-
-def drop(walk: Walk) -> None:
-    """Hold no tier."""
-    walk.held = walk.started_at = walk.ends_at = walk.grace_until = None
-    walk.told = False
-
-
-# -- judging ------------------------------------------------------------------------------------
 
 
 def judge(walk: Walk, cause: Cause, *, turn: bool = False) -> None:
@@ -139,9 +35,9 @@ def judge(walk: Walk, cause: Cause, *, turn: bool = False) -> None:
         return
     assessment, held = walk.version.policy.assessment, walk.rank
     best = qualified(walk)
-    rising = _closed(walk) if turn and assessment.up == "at_window_end" else best
+    rising = closed(walk) if turn and assessment.up == "at_window_end" else best
     if turn and assessment.down == "at_window_end":
-        best = _closed(walk)
+        best = closed(walk)
     if rising > held and _may_rise(walk, turn=turn):
         _rise(walk, rising)
     if best >= held >= 0 and walk.rank == held:
@@ -149,13 +45,6 @@ def judge(walk: Walk, cause: Cause, *, turn: bool = False) -> None:
     elif best < held and walk.rank == held:
         _sink(walk, best, cause, turn=turn)
     walk.show(cause)
-
-
-def _closed(walk: Walk) -> int:
-    """By the final sums of the window that closed (settled: the tier of a period is the tier of
-    its final sum); windows that only slide have no closed one."""
-    window = walk.version.policy.window
-    return qualified(walk, walk.today - 1 if isinstance(window, Calendar | Cycle) else None)
 
 
 def _may_rise(walk: Walk, *, turn: bool) -> bool:
@@ -200,7 +89,7 @@ def _keep(walk: Walk, held: int, *, exactly: bool) -> None:
     if isinstance(term, WhileQualified):
         walk.ends_at, walk.grace_until, walk.told = None, None, False
     elif walk.grace_until is not None:
-        renew(walk, held, end_for(walk, held, _renewal_day(walk)), "requalified")
+        renew(walk, held, end_for(walk, held, renewal_day(walk)), "requalified")
     elif isinstance(term, Duration) and term.clock == "drop":
         walk.ends_at, walk.told = None, False
     elif not exactly:
@@ -268,9 +157,6 @@ def tell_grace(walk: Walk) -> None:
         walk.emit(walk.tier, walk.tier, "grace", renewed=True)
 
 
-# -- ends ---------------------------------------------------------------------------------------
-
-
 def end_term(walk: Walk) -> None:
     """The term, or the grace after it, ends: renew, rise or lapse."""
     end = walk.grace_until or walk.ends_at
@@ -291,60 +177,6 @@ def end_term(walk: Walk) -> None:
         lapse(walk, best, ends_at, "term_end")
 
 
-def renewal(walk: Walk) -> tuple[int, int | None]:
-    """The best tier for a term from now on, and that term's end.
-
-    Where terms follow windows: the best of all windows whose own end reaches beyond now (settled:
-    at expiry under POINTS_IN_PERIOD). Elsewhere: what the member qualifies for now.
-    """
-    policy = walk.version.policy
-    if not isinstance(term_of(walk), WindowEnd) or not isinstance(policy.window, Calendar | Cycle):
-        best = qualified(walk)
-        if best < 0:
-            return best, None
-        day = _renewal_day(walk) if best == walk.rank else walk.today
-        return best, end_for(walk, best, day)
-    return _best_window(walk, policy.window)
-
-
-def _best_window(walk: Walk, window: Calendar | Cycle) -> tuple[int, int | None]:
-    waits = walk.version.policy.start.when == "next_window"
-    anchors = walk.anchors()
-    span = window.span(walk.today, anchors)
-    best: tuple[int, float, int | None] = (-1, 0, None)
-    while span is not None and span[1] > anchors.join:
-        counts = span[1] if waits else span[0]  # a day of the window in which the term counts
-        if walk.zone.start(counts) <= walk.at:
-            rank = qualified(walk, span[1] - 1)
-            ends_at = end_for(walk, max(rank, walk.rank), counts)
-            if ends_at is not None and ends_at <= walk.at:
-                break
-            own = end_for(walk, rank, counts) if rank >= 0 else None
-            reach = float("inf") if own is None else own
-            if rank >= 0 and reach > walk.at and (rank, reach) > best[:2]:
-                best = (rank, reach, own)
-            if ends_at is None:
-                break
-        span = window.span(span[0] - 1, anchors)
-    return best[0], best[2]
-
-
-def _renewal_day(walk: Walk) -> int:
-    """The day from which a renewed term is counted."""
-    if walk.version.policy.renewal.basis == "now" or walk.ends_at is None:
-        return walk.today
-    return min(walk.zone.day(walk.ends_at), walk.today)
-
-
-def renew(walk: Walk, rank: int, ends_at: int | None, cause: Cause) -> None:
-    """A new term of the same tier."""
-    if ends_at is not None and ends_at <= walk.at:
-        ends_at = end_for(walk, rank, walk.today)
-    grant(walk, rank, ends_at)
-    if walk.tier == walk.held:
-        walk.emit(walk.tier, walk.tier, cause, renewed=True)
-
-
 def lapse(walk: Walk, best: int, ends_at: int | None, cause: Cause) -> None:
     """The tier is no longer earned and its time is over: grace first, then the lapse rule."""
     policy = walk.version.policy
@@ -363,7 +195,7 @@ def lapse(walk: Walk, best: int, ends_at: int | None, cause: Cause) -> None:
         if isinstance(term_of(walk), WhileQualified):
             _keep_unearned(walk)
             return
-        renew(walk, held, end_for(walk, held, _renewal_day(walk)), "lapse_keep")
+        renew(walk, held, end_for(walk, held, renewal_day(walk)), "lapse_keep")
         return
     target = {
         "keep": held,
@@ -400,21 +232,3 @@ def settle(walk: Walk, cause: Cause) -> None:
     else:
         grant(walk, best, ends_at)
     walk.show(cause)
-
-
-def kind_of_move(
-    walk: Walk, was: str | None, now: str | None, *, renewed: bool
-) -> EventKind | None:
-    return transition(_place(walk, was), _place(walk, now), renewed=renewed)
-
-
-def _place(walk: Walk, tier: str | None) -> float | None:
-    """A tier's rank; one that the rules no longer have lies just above what it used to top."""
-    if tier is None:
-        return None
-    ranks = walk.version.rank
-    if tier in ranks:
-        return ranks[tier]
-    former = walk.former.rank if walk.former is not None else {}
-    below = [ranks[t] for t, rank in former.items() if t in ranks and rank < former.get(tier, 0)]
-    return max(below, default=-1) + 0.5

@@ -12,7 +12,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tierline.engine import judge
+from tierline.engine import qualify
 from tierline.engine.decide import decide
 from tierline.engine.model import Entry, Event, EventKind, Standing
 from tierline.engine.policy import OnChange, Program, Rules, Version
@@ -89,7 +89,7 @@ def compare(
     if not _undisturbed(proposal.program, standing, proposal.until):
         walk = _future(proposal.program, standing, history, proposal.until)
         before, otherwise = walk.tier, _told(walk, standing, effective_at)
-    best = judge.qualified(after) if after.joined_at is not None else -1
+    best = qualify.qualified(after) if after.joined_at is not None else -1
     return Outcome(
         before=before,
         after=after.tier,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tierline.engine import calendar, judge
+from tierline.engine import calendar, hold, qualify
 from tierline.engine.calendar import format_day
 from tierline.engine.term import (
     AttributeDate,
@@ -29,7 +29,7 @@ def counted_from(walk: Trace) -> int | None:
     if walk.held is None or walk.ends_at is None or walk.started_at is None:
         return None
     for day in _days(walk):
-        if judge.end_for(walk, walk.rank, day) == walk.ends_at:
+        if hold.end_for(walk, walk.rank, day) == walk.ends_at:
             return day
     return None
 
@@ -56,7 +56,7 @@ def formula(walk: Trace) -> str | None:
     """How the last valid day follows, as a line of arithmetic; None where there is no tier."""
     if walk.held is None:
         return None
-    term = judge.term_of(walk)
+    term = hold.term_of(walk)
     if isinstance(term, Forever):
         return "held for good"
     if walk.ends_at is None:
@@ -137,7 +137,7 @@ def because(walk: Trace) -> str:
     if decided_by is not None:
         until = _until(decided_by.until)
         return f"override {decided_by.id} ({decided_by.kind}) decides{until}"
-    best = judge.qualified(walk)
+    best = qualify.qualified(walk)
     if walk.frozen and best != walk.rank:
         return "a hold freezes the tier"
     if best == walk.rank:
@@ -160,7 +160,7 @@ def _kept(walk: Trace, shown: str | None) -> str:
         return f"{shown} is no longer earned; grace keeps it until {_instant(walk.grace_until)}"
     if walk.ends_at is not None:
         return f"{shown} is no longer earned; its term keeps it until {_instant(walk.ends_at)}"
-    term = judge.term_of(walk)
+    term = hold.term_of(walk)
     if isinstance(term, WhileQualified):
         return f"{shown} is no longer earned, and taken at the next assessment"
     return f"{shown} is no longer earned; its term has no end"

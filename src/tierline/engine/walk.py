@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import astuple, fields
 
-from tierline.engine import calendar, dues, judge
+from tierline.engine import calendar, dues, hold
 from tierline.engine.calendar import Zone
 from tierline.engine.ladder import Facts
 from tierline.engine.model import (
@@ -204,7 +204,7 @@ class Walk(Known, kw_only=True):
     def emit(
         self, was: str | None, now: str | None, cause: Cause, *, renewed: bool = False
     ) -> None:
-        kind: EventKind | None = judge.kind_of_move(self, was, now, renewed=renewed)
+        kind: EventKind | None = hold.kind_of_move(self, was, now, renewed=renewed)
         if kind is None or self.quiet:
             return
         self.seq += 1
@@ -278,7 +278,7 @@ class Walk(Known, kw_only=True):
 
     def _next_turn(self) -> int | None:
         """The first turn after now."""
-        if not judge.turn_matters(self):
+        if not hold.turn_matters(self):
             return None
         turns = (self.turn(measure) for _, measure in self.version.turning)
         first = min((turn for turn in turns if turn is not None), default=None)

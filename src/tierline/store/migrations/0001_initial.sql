@@ -236,3 +236,10 @@ CREATE TABLE attempt (
     detail      text     NOT NULL,           -- address, timings, headers, the answer's beginning
     CONSTRAINT attempt_pk PRIMARY KEY (shard, endpoint, at, delivery, number)
 );
+
+CREATE TABLE copying (                       -- how far a copy into this database is; else empty
+    shard       smallint NOT NULL,           -- of the source
+    name        text     NOT NULL,           -- of the table
+    position    text     NOT NULL,           -- Position as JSON
+    CONSTRAINT copying_pk PRIMARY KEY (shard, name)
+);

@@ -1,0 +1,33 @@
+"""The names of the statements in `sql/copy.sql`."""
+
+from __future__ import annotations
+
+from tierline.store.named import Queries
+
+
+class CopySql(Queries, file="copy.sql"):
+    heads: str
+    customer: str
+    alias: str
+    member: str
+    entry: str
+    event: str
+    health: str
+    attempt: str
+    customer_sums: str
+    alias_sums: str
+    member_sums: str
+    entry_sums: str
+    event_sums: str
+    health_sums: str
+    attempt_sums: str
+    cursors: str
+    lanes: str
+    offsets: str
+    add_lanes: str
+    set_head: str
+    positions: str
+    advance: str
+    forget_positions: str
+    installation: str
+    rename: str

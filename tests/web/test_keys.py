@@ -1,0 +1,97 @@
+"""Who may do what: keys, scopes, and what is open."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web.conftest import Api
+from tierline.clock import wall
+from tierline.web.app import OPERATIONS
+
+
+async def key_with(api: Api, *scopes: str) -> str:
+    answered = await api.post("/api/keys", {"scopes": list(scopes)})
+    assert answered.status == 201
+    made: str = answered.json["key"]
+    return made
+
+
+@pytest.mark.parametrize("key", ["", "tk_wrong", "tk_" + "0" * 64], ids=["none", "short", "other"])
+async def test_without_a_good_key_nothing_is_told(club: Api, key: str) -> None:
+    """Every operation that is not open asks for one."""
+    for operation in OPERATIONS:
+        if operation.open:
+            continue
+        path = operation.path.format(program="club", source_id="a", endpoint="e", key="k")
+        answered = await club.call(operation.method, path, key=key)
+        assert answered.problem[:2] == (401, "unauthorized"), path
+        assert answered.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_every_operation_asks_for_its_scopes(club: Api) -> None:
+    """A key with none of them is told which it lacks."""
+    bare = await key_with(club, "manage_keys")
+    for operation in OPERATIONS:
+        if operation.open or operation.scopes == ("manage_keys",):
+            continue
+        path = operation.path.format(program="club", source_id="a", endpoint="e", key="k")
+        answered = await club.call(operation.method, path, key=bare)
+        assert answered.problem[:2] == (403, "forbidden"), path
+
+
+async def test_a_key_passes_on_only_what_it_holds(api: Api) -> None:
+    """Nobody makes themselves more than they are."""
+    modest = await key_with(api, "manage_keys", "read_programs")
+    more = await api.post("/api/keys", {"scopes": ["write_programs"]}, key=modest)
+    same = await api.post("/api/keys", {}, key=modest)
+
+    assert more.problem == (403, "forbidden", "scopes")
+    assert same.json["scopes"] == ["read_programs", "manage_keys"]
+
+
+async def test_a_disabled_key_is_refused_at_once(api: Api) -> None:
+    """And stays in the list, without its secret."""
+    made = (await api.post("/api/keys", {})).json
+    assert (await api.get("/api/project", key=made["key"])).status == 200
+
+    assert (await api.call("DELETE", f"/api/keys/{made['id']}")).status == 204
+    refused = await api.get("/api/project", key=made["key"])
+    listed = await api.get("/api/keys")
+
+    assert refused.problem[:2] == (401, "unauthorized")
+    line = next(line for line in listed.json["keys"] if line["id"] == made["id"])
+    assert line["disabled_at"] is not None
+    assert made["key"] not in listed.body.decode()
+
+
+async def test_a_key_of_another_project_is_not_ours_to_disable(api: Api) -> None:
+    """It is not even there."""
+    from tierline.store.projects import NewProject
+
+    other = await api.here.catalog.add_project(NewProject("Other"), wall())
+    theirs = await api.here.catalog.add_key(other.number, "native", (), "", wall())
+    answered = await api.call("DELETE", f"/api/keys/{theirs['id']}")
+
+    assert answered.problem[:2] == (404, "not_found")
+    assert (await api.get("/api/project", key=theirs["key"])).status == 200
+
+
+async def test_a_vendor_key_opens_no_native_door(api: Api) -> None:
+    """Each kind has doors of its own."""
+    made = (await api.post("/api/keys", {"kind": "loyaltylion"})).json
+    answered = await api.get("/api/project", key=made["key"])
+
+    assert answered.problem[:2] == (401, "unauthorized")
+
+
+async def test_projects_do_not_see_each_other(club: Api) -> None:
+    """The same ids mean other things under another key."""
+    from tierline.store.projects import NewProject
+
+    other = await club.here.catalog.add_project(NewProject("Other"), wall())
+    theirs = (await club.here.catalog.add_key(other.number, "native", (), "", wall()))["key"]
+    await club.earn("anna", 500)
+
+    assert (await club.get("/api/programs/club", key=theirs)).status == 404
+    assert (await club.get("/api/customers/anna", key=theirs)).status == 404
+    assert (await club.get("/api/events", key=theirs)).json["events"] == []
