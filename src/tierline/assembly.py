@@ -115,7 +115,8 @@ class Process:
             allow=tuple(str(network) for network in self.how.allow),
             sole=self.how.whole and self.how.place.database_url is None,
         )
-        metrics = Metrics(self.registry)
+        metrics = Metrics()
+        metrics.register(self.registry)
         sender = Sender(
             self.here.database, self.here.catalog, FORMATS, settings, self.clock, metrics=metrics
         )

@@ -6,6 +6,7 @@ import pytest
 
 from tests.web.conftest import Api
 from tierline.clock import wall
+from tierline.store.projects import NewProject
 from tierline.web.app import OPERATIONS
 
 
@@ -66,8 +67,6 @@ async def test_a_disabled_key_is_refused_at_once(api: Api) -> None:
 
 async def test_a_key_of_another_project_is_not_ours_to_disable(api: Api) -> None:
     """It is not even there."""
-    from tierline.store.projects import NewProject
-
     other = await api.here.catalog.add_project(NewProject("Other"), wall())
     theirs = await api.here.catalog.add_key(other.number, "native", (), "", wall())
     answered = await api.call("DELETE", f"/api/keys/{theirs['id']}")
@@ -86,8 +85,6 @@ async def test_a_vendor_key_opens_no_native_door(api: Api) -> None:
 
 async def test_projects_do_not_see_each_other(club: Api) -> None:
     """The same ids mean other things under another key."""
-    from tierline.store.projects import NewProject
-
     other = await club.here.catalog.add_project(NewProject("Other"), wall())
     theirs = (await club.here.catalog.add_key(other.number, "native", (), "", wall()))["key"]
     await club.earn("anna", 500)

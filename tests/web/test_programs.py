@@ -1,4 +1,4 @@
-"""Programs and customers: what is put in comes out, and versions are made when something changes."""
+"""Programs and customers: what is put in comes out, and a change makes a version."""
 
 from __future__ import annotations
 

@@ -105,20 +105,24 @@ def _thaw(walk: Walk) -> None:
 
 
 def begin_waiting(walk: Walk) -> None:
-    """A tier that was waiting begins, if it is still earned."""
-    if walk.waiting is None or walk.waiting[1] > walk.at or not _judged(walk):
-        return
+    """A tier that was waiting begins, if it is still earned; and under `next_window`, a window
+    that earned the held tier again gives it the end of the window that begins."""
     policy = walk.version.policy
-    wanted = walk.version.rank.get(walk.waiting[0], -1)
-    walk.waiting = None
-    if policy.corrections == "protect":
-        best = wanted
-    elif policy.start.when == "next_window":
+    waited = walk.waiting is not None and walk.waiting[1] <= walk.at
+    begins = walk.turning and policy.start.when == "next_window"
+    if not (waited or begins) or not _judged(walk):
+        return
+    wanted = walk.version.rank.get(walk.waiting[0], -1) if waited and walk.waiting else -1
+    if waited:
+        walk.waiting = None
+    if policy.start.when == "next_window":
         best = qualified(walk, walk.today - 1)
     else:
         best = wanted if qualified(walk) >= wanted else -1
+    if waited and policy.corrections == "protect":
+        best = max(best, wanted)
     held = walk.rank
-    if best > held:
+    if waited and best > held:
         grant_now(walk, best)
         walk.show("start")
     elif best == held >= 0 and walk.ends_at is not None and walk.ends_at > walk.at:

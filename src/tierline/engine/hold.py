@@ -132,6 +132,8 @@ def turn_matters(walk: Walk) -> bool:
         return True
     if isinstance(term, Duration) and term.clock == "drop" and walk.ends_at is None:
         return True
+    if isinstance(term, WindowEnd):
+        return True
     return policy.tell_grace and not walk.told
 
 

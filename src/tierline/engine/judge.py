@@ -23,7 +23,7 @@ from tierline.engine.hold import (
 from tierline.engine.model import Cause
 from tierline.engine.policy import Version
 from tierline.engine.qualify import closed, qualified, qualified_lately
-from tierline.engine.term import Duration, WhileQualified, WindowEnd
+from tierline.engine.term import Duration, Term, WhileQualified, WindowEnd
 
 if TYPE_CHECKING:
     from tierline.engine.walk import Walk
@@ -41,7 +41,7 @@ def judge(walk: Walk, cause: Cause, *, turn: bool = False) -> None:
     if rising > held and _may_rise(walk, turn=turn):
         _rise(walk, rising)
     if best >= held >= 0 and walk.rank == held:
-        _keep(walk, held, exactly=best == held)
+        _keep(walk, held, cause, exactly=best == held)
     elif best < held and walk.rank == held:
         _sink(walk, best, cause, turn=turn)
     walk.show(cause)
@@ -81,10 +81,9 @@ def _wait(walk: Walk, rank: int) -> None:
     walk.waiting = (policy.tiers[rank].id, walk.zone.start(begins))
 
 
-def _keep(walk: Walk, held: int, *, exactly: bool) -> None:
+def _keep(walk: Walk, held: int, cause: Cause, *, exactly: bool) -> None:
     """Still earned: ends that may move later do, never earlier. Not `exactly`: a higher tier is
     earned, but may not begin yet; then the term is left to end."""
-    policy = walk.version.policy
     term = term_of(walk)
     if isinstance(term, WhileQualified):
         walk.ends_at, walk.grace_until, walk.told = None, None, False
@@ -92,14 +91,21 @@ def _keep(walk: Walk, held: int, *, exactly: bool) -> None:
         renew(walk, held, end_for(walk, held, renewal_day(walk)), "requalified")
     elif isinstance(term, Duration) and term.clock == "drop":
         walk.ends_at, walk.told = None, False
-    elif not exactly:
-        return
-    elif isinstance(term, WindowEnd) and policy.start.when == "next_window":
-        _wait(walk, held)
-    elif isinstance(term, WindowEnd) or policy.renewal.restart == "requalified":
+    elif exactly and _earned_anew(walk, term, cause):
         end = end_for(walk, held, walk.today)
         if end is not None and walk.ends_at is not None and end > walk.ends_at:
             walk.ends_at = end
+
+
+def _earned_anew(walk: Walk, term: Term, cause: Cause) -> bool:
+    """Whether qualifying now moves a running term's end. Where terms follow windows, each window
+    that qualifies does (under `next_window` when it begins: `dues.begin_waiting`); elsewhere only
+    what the member does, not time."""
+    policy = walk.version.policy
+    if isinstance(term, WindowEnd):
+        return policy.start.when != "next_window"
+    acted = walk.cause_entry is not None or cause == "activation"
+    return acted and policy.renewal.restart == "requalified"
 
 
 def _sink(walk: Walk, best: int, cause: Cause, *, turn: bool) -> None:
@@ -112,11 +118,12 @@ def _sink(walk: Walk, best: int, cause: Cause, *, turn: bool) -> None:
         ):
             _fall_at_once(walk, best, cause)
         return
+    if qualified_lately(walk) >= walk.rank:
+        return
     if isinstance(term, Duration) and term.clock == "drop" and walk.ends_at is None:
         end = term.end(walk.today, policy.window, walk.anchors())
         walk.ends_at = None if end is None else walk.zone.start(end)
-    if qualified_lately(walk) < walk.rank:
-        tell_grace(walk)
+    tell_grace(walk)
 
 
 def _fall_at_once(walk: Walk, best: int, cause: Cause) -> None:

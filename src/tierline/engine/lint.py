@@ -84,6 +84,8 @@ def _text(path: str, text: str) -> Iterator[Finding]:
 
 def _ladder(rules: Rules) -> Iterator[Finding]:
     """Tiers bounded by the policy's own metric rise and do not overlap; gaps are allowed."""
+    if not rules.policy.tiers:
+        yield _warning("policy.tiers", "is empty: the program keeps points and has no tiers")
     below: tuple[int, Tier] | None = None
     for i, tier in enumerate(rules.policy.tiers):
         path = f"policy.tiers[{i}]"

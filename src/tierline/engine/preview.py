@@ -7,6 +7,7 @@ that are tried out are one more version of the program, and nothing here decides
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TypeVar
 
 from msgspec import Struct
@@ -14,12 +15,14 @@ from msgspec.structs import replace
 
 from tierline.engine import qualify
 from tierline.engine.decide import decide
+from tierline.engine.hold import renewal
 from tierline.engine.model import Entry, Event, EventKind, Standing
 from tierline.engine.policy import OnChange, Program, Rules, Version
+from tierline.engine.qualify import qualified
 from tierline.engine.walk import Walk, begin
 
 
-class Proposal(Struct, frozen=True):
+class Proposal(Struct, frozen=True, dict=True):
     """Rules that might come into force at `effective_at`; what follows is looked at `until` then
     (that instant included). `tried` is the program with them, `program` without."""
 
@@ -32,6 +35,16 @@ class Proposal(Struct, frozen=True):
     def version(self) -> Version:
         """The version that is tried out."""
         return self.tried.versions[-1]
+
+    @cached_property
+    def simple_after(self) -> frozenset[int]:
+        """The numbers of versions after which the new one can be looked at in short (`_unmoved`):
+        the ladder keeps its tiers in their order, nothing is counted from a tier's start, no
+        length of membership is asked for, and only the instant of the change is looked at."""
+        new = self.version
+        if self.until != self.effective_at or new.ages or any("@tier" in k for k in new.totals):
+            return frozenset()
+        return frozenset(v.number for v in self.program.versions if v.rank == new.rank)
 
     def put_off(self, to: int) -> Proposal:
         """The same rules, later."""
@@ -83,10 +96,15 @@ def compare(
     if standing.at >= effective_at:
         # A standing holds for its own instant, that instant included: the rules come after it.
         proposal = proposal.put_off(standing.at + 1)
+    undisturbed = _undisturbed(proposal.program, standing, proposal.until)
+    if undisturbed and history is None:
+        unmoved = _unmoved(proposal, standing, effective_at)
+        if unmoved is not None:
+            return unmoved
     after = _future(proposal.tried, standing, history, proposal.until)
     otherwise: tuple[EventKind, ...] = ()
     before = standing.tier
-    if not _undisturbed(proposal.program, standing, proposal.until):
+    if not undisturbed:
         walk = _future(proposal.program, standing, history, proposal.until)
         before, otherwise = walk.tier, _told(walk, standing, effective_at)
     best = qualify.qualified(after) if after.joined_at is not None else -1
@@ -98,6 +116,41 @@ def compare(
         otherwise=otherwise,
         changed=standing.at > effective_at,
         member=after.joined_at is not None,
+    )
+
+
+def _unmoved(proposal: Proposal, standing: Standing, effective_at: int) -> Outcome | None:
+    """The outcome for a member whom the change does not move; None where the walk must tell.
+
+    It decides nothing: it asks the engine's own questions (what is earned, what a renewal would
+    give, what overrides show) and answers only where all of them say that nothing is announced,
+    which is most members. A property test holds it against the walk.
+    """
+    new = proposal.version
+    if proposal.program.version(standing.at).number not in proposal.simple_after:
+        return None
+    if standing.held is not None and standing.held not in new.rank:
+        return None
+    walk = begin(proposal.tried, standing)
+    walk.at = proposal.until
+    walk.need_totals_of(new)
+    walk.version = new
+    best = qualified(walk) if walk.joined_at is not None else -1
+    if walk.joined_at is not None and not walk.frozen:
+        if new.on_change == "up_only" and best > walk.rank:
+            return None
+        if new.on_change == "rejudge":
+            rank, ends_at = renewal(walk)
+            if rank != walk.rank or (ends_at is not None and ends_at <= walk.at):
+                return None
+    if walk.overridden(walk.held)[0] != walk.tier:
+        return None
+    return Outcome(
+        before=standing.tier,
+        after=standing.tier,
+        earned=new.policy.tiers[best].id if best >= 0 else None,
+        changed=standing.at > effective_at,
+        member=walk.joined_at is not None,
     )
 
 

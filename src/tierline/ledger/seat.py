@@ -105,7 +105,9 @@ class Seat:
             events=tuple([Moved(e.kind, e.tier_from, e.tier_to, e.cause) for e in events]),
         )
         for made in entries[:-1]:
-            self.rows.append(self._row(made, f"{command.key}\x1f{made.kind}", command.digest, ""))
+            self.rows.append(
+                self._row(made, f"{command.key}\x1f{made.kind}", command.digest, "null")
+            )
         kept = (answer.balance, answer.pending, answer.tier, answer.since, answer.expires_at)
         text = _answer_text((*kept, answer.events)).decode()
         self.rows.append(self._row(entry, command.key, command.digest, text))

@@ -20,6 +20,7 @@ from tierline.errors import Busy, Invalid, TierlineError
 from tierline.ledger.batch import Batch, Catalog, Done
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.queue import Queue, Waiting
+from tierline.store.columns import Unstorable
 from tierline.store.database import Database, where
 from tierline.store.errors import blames_data, is_retryable, translate
 from tierline.store.ledger import PLANNER, CountDiffers, LedgerTx
@@ -204,7 +205,7 @@ class ShardWriter:
                 again = isinstance(error, CountDiffers | asyncpg.UniqueViolationError)
                 if again and tries <= RERUNS_MAX:
                     continue
-                if again or blames_data(error):
+                if again or blames_data(error) or isinstance(error, Unstorable):
                     raise _Faulty(error) from error
                 if not is_retryable(error, at_commit=attempt.committing):
                     _log.exception("batch_failed", shard=self.shard, rows=len(batch))

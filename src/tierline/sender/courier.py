@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 REPLAY_TURN = 4  # every fourth start may be a replay's
 Pick = tuple[Follower, "Lane[LogEvent] | None"]
+Due = tuple[int, int, Follower, "Lane[LogEvent]"]
 
 
 class Courier:
@@ -56,7 +57,8 @@ class Courier:
         self._starts = 0
         self._work: deque[Follower] = deque()  # live followers with something ready
         self._replays: deque[Follower] = deque()
-        self._due: list[tuple[int, int, Follower, Lane[LogEvent]]] = []
+        self._due: list[Due] = []  # lanes of the live run, by when they are due
+        self._replays_due: list[Due] = []
         self._ticket = count()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
@@ -128,8 +130,9 @@ class Courier:
         for queue in (self._work, self._replays):
             if follower in queue:
                 queue.remove(follower)
-        self._due = [entry for entry in self._due if entry[2] is not follower]
-        heapq.heapify(self._due)
+        for due in (self._due, self._replays_due):
+            due[:] = [entry for entry in due if entry[2] is not follower]
+            heapq.heapify(due)
 
     def update(self, live: Live) -> None:
         """Another version of the endpoint: in force from the next request on."""
@@ -154,7 +157,7 @@ class Courier:
 
     def plan(self, follower: Follower, lane: Lane[LogEvent]) -> None:
         """See to a retrying lane when it is due."""
-        heapq.heappush(self._due, (lane.due_at, next(self._ticket), follower, lane))
+        self._push(follower, lane)
         self._wake_at(lane.due_at)
 
     def wake_parked(self) -> None:
@@ -237,18 +240,27 @@ class Courier:
         replays = self._replays_flying < (1 if single else max(1, limit // 4))
         live = not single or len(self.in_flight) - self._replays_flying < 1
         if replays and self._starts % REPLAY_TURN == 0:
-            found = self._next_ready(self._replays)
+            found = self._next_replay(now)
             if found is not None:
                 return found
         if live:
             if not self._work or self._lanes_flying < max(1, limit // 2):
-                lane = self._next_due(now)
-                if lane is not None:
-                    return lane
+                found = self._next_due(self._due, now)
+                if found is not None:
+                    return found
             found = self._next_ready(self._work)
             if found is not None:
                 return found
-        return self._next_ready(self._replays) if replays else None
+        return self._next_replay(now) if replays else None
+
+    def _next_replay(self, now: int) -> Pick | None:
+        for _ in range(len(self._replays)):
+            follower = self._replays[0]
+            if follower.rate.take(now):
+                return self._next_due(self._replays_due, now) or self._next_ready(self._replays)
+            self._replays.rotate(-1)
+            self._wake_at(now + follower.rate.wait_ms())
+        return self._next_due(self._replays_due, now)
 
     @staticmethod
     def _next_ready(queue: deque[Follower]) -> Pick | None:
@@ -261,8 +273,7 @@ class Courier:
             follower.queued = False
         return None
 
-    def _next_due(self, now: int) -> Pick | None:
-        due = self._due
+    def _next_due(self, due: list[Due], now: int) -> Pick | None:
         while due:
             at, _, follower, lane = due[0]
             current = follower.cursor.lanes.get(lane.key) is lane
@@ -283,7 +294,11 @@ class Courier:
     def _put_back(self, picked: Pick) -> None:
         follower, lane = picked
         if lane is not None:
-            heapq.heappush(self._due, (lane.due_at, next(self._ticket), follower, lane))
+            self._push(follower, lane)
+
+    def _push(self, follower: Follower, lane: Lane[LogEvent]) -> None:
+        due = self._replays_due if follower.cursor.run else self._due
+        heapq.heappush(due, (lane.due_at, next(self._ticket), follower, lane))
 
     def _send(self, follower: Follower, lane: Lane[LogEvent] | None, now: int, probe: bool) -> bool:
         """Start a request; False when there was nothing to send after all."""

@@ -186,7 +186,7 @@ def split_url(url: str, path: str = "url") -> SplitResult:
         raise Invalid(reason="A URL carries no fragment (#…).", path=path)
     if port == 0:
         raise Invalid(reason="Port 0 is no port.", path=path)
-    _check_host(parts.hostname or "", path)
+    _check_host(parts.hostname or "", "[" in parts.netloc, path)
     return parts
 
 
@@ -198,11 +198,11 @@ def literal_address(host: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def _check_host(host: str, path: str) -> None:
+def _check_host(host: str, bracketed: bool, path: str) -> None:
     if not host:
         raise Invalid(reason="The URL names no host.", path=path)
-    if ":" in host:
-        if literal_address(host) is None or "%" in host:
+    if bracketed or ":" in host:
+        if ":" not in host or literal_address(host) is None or "%" in host:
             raise Invalid(reason="This is not an IPv6 address.", path=path)
         return
     if _NUMBERS.match(host):

@@ -18,6 +18,7 @@ import structlog
 
 from tierline.sender.cursor import Cursor
 from tierline.sender.live import Live
+from tierline.sender.pacing import Rate
 from tierline.sender.sources import Catalog
 from tierline.sender.told import prepare, tell
 from tierline.store.log import Log, LogEvent
@@ -81,6 +82,7 @@ class Follower:
         *,
         generation: int,
         lanes_max: int,
+        rate: Rate,
         until: int | None = None,
         keep: Callable[[LogEvent], bool] | None = None,
     ) -> None:
@@ -89,6 +91,7 @@ class Follower:
         self.cursor = cursor
         self.topic = topic
         self.generation = generation
+        self.rate = rate  # a replay's own
         self.until = until  # a replay's end; None: for ever
         self.keep = keep  # a replay's own filter
         self.tail = False  # has taken everything that the reader has read

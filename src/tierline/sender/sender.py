@@ -17,6 +17,7 @@ from tierline.sender.live import Live
 from tierline.sender.lag import lag_row
 from tierline.sender.metrics import LagRow, Metrics
 from tierline.sender.ownership import Membership, new_process_id
+from tierline.sender.pacing import Rate
 from tierline.sender.plan import decode_plan
 from tierline.sender.reader import Follower, ShardReader
 from tierline.sender.settings import SenderSettings
@@ -253,6 +254,7 @@ class Sender:
             self._depot.topic(live),
             generation=row.generation,
             lanes_max=self.settings.lanes_max,
+            rate=Rate(plan.rate_per_s if plan is not None else None, self._clock()),
             until=plan.until if plan is not None else None,
             keep=plan.keeps() if plan is not None else None,
         )

@@ -16,6 +16,7 @@ import asyncpg
 from tierline.errors import TierlineError
 from tierline.store import migrate
 from tierline.store.errors import (
+    CopyUnfinished,
     DatabaseTooOld,
     DatabaseUrlInvalid,
     ShardsFixed,
@@ -27,6 +28,7 @@ CONNECT_SECONDS_MAX: Final = 10
 STATEMENT_MS_MAX: Final = 10_000  # hot statements take under 100 ms; this bounds a wait for locks
 COMMAND_SECONDS_MAX: Final = 30  # for a server that went silent; never reached before the above
 POOL_MAX: Final = 16
+COPYING: Final = "copying:"  # begins the epoch of what an unfinished copy fills
 
 SESSION: Final[Mapping[str, str]] = {
     "application_name": "tierline",
@@ -58,7 +60,8 @@ class Database:
         fixed. `shards` counts for a new database (default 2); for an existing one it must agree.
 
         Raises DatabaseUnreachable, DatabaseTooOld, SchemaTooNew, SchemaBehind, ShardsFixed,
-        LoginRefused, DatabaseMissing, TooManyConnections, NoWritePermission, DiskFull."""
+        CopyUnfinished, LoginRefused, DatabaseMissing, TooManyConnections, NoWritePermission,
+        DiskFull."""
         try:
             # A migration, and the wait for another process's, may take long.
             connection = await connect(url, {"statement_timeout": "0"})
@@ -174,4 +177,6 @@ async def _prepare(
         await migrate.upgrade(connection, count)
     row = await connection.fetchrow("SELECT epoch, shards FROM installation WHERE id = 1")
     assert row is not None  # written in the first migration's transaction
+    if row["epoch"].startswith(COPYING):
+        raise CopyUnfinished(where=where(url))
     return row["epoch"], row["shards"]

@@ -91,9 +91,9 @@ async def _require_citus(connection: asyncpg.Connection, place: str) -> None:
     if await connection.fetchval("SELECT groupid FROM pg_dist_local_group") != 0:
         raise NotTheCoordinator(where=place)
     # A database without any node yet is its own: Citus registers it by itself.
-    if await connection.fetchval("SELECT count(*) FROM pg_dist_node"):
-        if not await _nodes(connection):
-            raise NoNodes(where=place)
+    known = await connection.fetchval("SELECT count(*) FROM pg_dist_node")
+    if known and not await _nodes(connection):
+        raise NoNodes(where=place)
 
 
 async def _nodes(connection: asyncpg.Connection) -> int:
@@ -108,7 +108,7 @@ async def _tables(connection: asyncpg.Connection) -> Tables:
     rows = await connection.fetch(
         """SELECT c.relname AS name,
                   EXISTS (SELECT FROM pg_attribute a
-                          WHERE a.attrelid = c.oid AND a.attname = 'shard' AND a.attnum > 0) AS large,
+                          WHERE a.attrelid = c.oid AND a.attname = 'shard') AS large,
                   ARRAY(SELECT f.confrelid::regclass::text FROM pg_constraint f
                         WHERE f.conrelid = c.oid AND f.contype = 'f') AS needs
            FROM pg_class c
@@ -133,7 +133,8 @@ async def _done(connection: asyncpg.Connection) -> set[str]:
     """What is placed already. A small table that Citus only took into its catalog because a
     foreign key led to another one is not."""
     rows = await connection.fetch(
-        """SELECT c.relname AS name FROM pg_dist_partition p JOIN pg_class c ON c.oid = p.logicalrelid
+        """SELECT c.relname AS name
+           FROM pg_dist_partition p JOIN pg_class c ON c.oid = p.logicalrelid
            WHERE c.relnamespace = current_schema()::regnamespace
              AND (p.partmethod = 'h' OR p.partmethod = 'n' AND p.repmodel = 't')"""
     )

@@ -106,6 +106,14 @@ class ShardsFixed(TierlineError):
     status = 409
 
 
+class CopyUnfinished(TierlineError):
+    """The database at {where} is being filled by `tierline copy`, which has not finished; run the
+    same copy again to finish it."""
+
+    code = "copy_unfinished"
+    status = 503
+
+
 class DataDirInUse(TierlineError):
     """The data directory {where} is in use by another tierline (process {holder}); stop that one,
     or name another --data-dir."""

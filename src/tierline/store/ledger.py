@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 
+from tierline.store.columns import columns
 from tierline.store.named import Queries
 
 Row = Sequence[Any]
@@ -71,11 +72,11 @@ class LedgerTx:
 
     async def load(self, shard: int, wanted: Iterable[Row]) -> list[asyncpg.Record]:
         """`wanted`: (project, program, name, customer, key) of each command."""
-        return await self._fetch(LedgerSql.load, shard, *_columns(wanted, 5))
+        return await self._fetch(LedgerSql.load, shard, *columns(wanted, "iitit"))
 
     async def resolve(self, shard: int, names: Iterable[Row]) -> dict[int, int]:
         """(project, name) pairs -> {position: customer} of those that are known here."""
-        rows = await self._fetch(LedgerSql.resolve, shard, *_columns(names, 2))
+        rows = await self._fetch(LedgerSql.resolve, shard, *columns(names, "it"))
         return {row[0] - 1: row[1] for row in rows}
 
     async def living(self, shard: int, customers: Sequence[int]) -> set[int]:
@@ -83,7 +84,7 @@ class LedgerTx:
 
     async def receipts(self, shard: int, keys: Iterable[Row]) -> dict[int, asyncpg.Record]:
         """(customer, key) pairs -> {position: receipt}."""
-        rows = await self._fetch(LedgerSql.receipts, shard, *_columns(keys, 2))
+        rows = await self._fetch(LedgerSql.receipts, shard, *columns(keys, "it"))
         return {row[0] - 1: row for row in rows}
 
     async def current(self, programs: Sequence[int]) -> dict[int, tuple[int, int | None]]:
@@ -93,29 +94,29 @@ class LedgerTx:
     async def reserve(self, shard: int, members: Sequence[Row]) -> None:
         """(customer, program, clock, version) of members-to-be, sorted. CountDiffers when somebody
         else has just made one of them."""
-        made = await self._fetch(LedgerSql.reserve, shard, *_columns(members, 4))
+        made = await self._fetch(LedgerSql.reserve, shard, *columns(members, "iiii"))
         if len(made) != len(members):
             raise CountDiffers("reserve")
 
     async def unreserve(self, shard: int, members: Sequence[Row]) -> None:
-        await self._write(LedgerSql.unreserve, len(members), shard, *_columns(members, 2))
+        await self._write(LedgerSql.unreserve, len(members), shard, *columns(members, "ii"))
 
     async def originals(self, shard: int, wanted: Iterable[Row]) -> dict[int, asyncpg.Record]:
         """(customer, program, key) -> {position: the entry and what was taken back of it}."""
-        rows = await self._fetch(LedgerSql.originals, shard, *_columns(wanted, 3))
+        rows = await self._fetch(LedgerSql.originals, shard, *columns(wanted, "iit"))
         return {row[0] - 1: row for row in rows}
 
     async def history(self, shard: int, customer: int, program: int) -> list[asyncpg.Record]:
         return await self._fetch(LedgerSql.history, shard, customer, program)
 
     async def add_entries(self, shard: int, rows: Sequence[Row]) -> None:
-        await self._write(LedgerSql.add_entries, len(rows), shard, *_columns(rows, 13))
+        await self._write(LedgerSql.add_entries, len(rows), shard, *columns(rows, "iiittxiiiitit"))
 
     async def update_members(self, shard: int, rows: Sequence[Row]) -> None:
-        await self._write(LedgerSql.update_members, len(rows), shard, *_columns(rows, 11))
+        await self._write(LedgerSql.update_members, len(rows), shard, *columns(rows, "iixtiiiiiii"))
 
     async def add_members(self, shard: int, rows: Sequence[Row]) -> None:
-        await self._write(LedgerSql.add_members, len(rows), shard, *_columns(rows, 12))
+        await self._write(LedgerSql.add_members, len(rows), shard, *columns(rows, "iixtiiiiiiii"))
 
     async def raise_head(self, shard: int, events: int, now: int) -> tuple[int, int]:
         """(the last offset before these events, the instant at which they enter the log)."""
@@ -128,8 +129,8 @@ class LedgerTx:
         self, shard: int, after: int, recorded_at: int, rows: Sequence[Row]
     ) -> None:
         """`rows`: (program, customer, id, body, changed_at), in the order of their offsets."""
-        columns = _columns(rows, 5)
-        await self._write(LedgerSql.add_events, len(rows), shard, after, recorded_at, *columns)
+        sent = columns(rows, "iitti")
+        await self._write(LedgerSql.add_events, len(rows), shard, after, recorded_at, *sent)
 
     async def _fetch(self, text: str, *arguments: Any) -> list[asyncpg.Record]:
         statement = self._prepared.get(text)
@@ -146,7 +147,3 @@ class LedgerTx:
         done = statement.get_statusmsg()
         if done is None or done.rpartition(" ")[2] != str(count):
             raise CountDiffers(done)
-
-
-def _columns(rows: Iterable[Row], count: int) -> Sequence[Sequence[Any]]:
-    return tuple(zip(*rows, strict=True)) or ((),) * count

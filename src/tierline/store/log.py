@@ -260,3 +260,9 @@ class Log:
             return set()
         ours = {(row[0], row[1]) for row in rows}
         return {(p.endpoint, p.run) for p in progress} - ours
+
+
+async def rows_of(line: Line, sql: str, *arguments: Any) -> list[dict[str, Any]]:
+    """The rows of one statement, as plain dicts."""
+    rows = await line.run(lambda c: c.fetch(sql, *arguments))
+    return [dict(row) for row in rows]

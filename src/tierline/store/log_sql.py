@@ -31,6 +31,7 @@ class LogSql(Queries, file="log.sql"):
     rewind: str
     drop_run: str
     drop_run_lanes: str
+    drop_lanes_above: str
     drop_endpoint: str
     drop_endpoint_lanes: str
     wake_lanes: str

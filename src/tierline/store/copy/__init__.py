@@ -6,7 +6,7 @@ ones (`logs`), what endpoints are still owed becomes lanes (`owed`), everything 
 row (`rows`), and in the end both sides are compared (`check`). The source is only read.
 """
 
+from tierline.store.copy.progress import Copying
 from tierline.store.copy.run import Copied, copy_installation
-from tierline.store.copy.ledger import Copying
 
 __all__ = ["Copied", "Copying", "copy_installation"]

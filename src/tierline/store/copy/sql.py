@@ -31,3 +31,6 @@ class CopySql(Queries, file="copy.sql"):
     forget_positions: str
     installation: str
     rename: str
+    project_ids: str
+    endpoint_ids: str
+    endpoints: str

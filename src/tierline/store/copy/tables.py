@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
+import asyncpg
 from msgspec import Struct
 
 from tierline.engine import ids
@@ -54,7 +55,7 @@ class Places(Struct, frozen=True):
     projects: Mapping[int, str]  # number -> id
     endpoints: Mapping[int, str]
 
-    def of_row(self, table: Table, row: Mapping[str, Any]) -> int:
+    def of_row(self, table: Table, row: asyncpg.Record) -> int:
         """The shard of a row of ROWS."""
         if table is ALIAS:
             return self.of_name(row["project"], row["name"])

@@ -135,3 +135,16 @@ SELECT epoch, shards, revision, created_at FROM installation WHERE id = 1
 -- Another epoch, if it is still the one we know.
 UPDATE installation SET epoch = $2, revision = $3, created_at = $4
 WHERE id = 1 AND epoch = $1 RETURNING id
+
+-- name: project_ids
+-- Names are placed by their project's id.
+SELECT number, id FROM project
+
+-- name: endpoint_ids
+-- Endpoints are at home by their id; deleted ones may have left something there.
+SELECT number, id FROM endpoint
+
+-- name: endpoints
+-- Endpoints that may be owed something.
+SELECT e.number, p.number AS project, e.body, e.start_at
+FROM endpoint e JOIN project p ON p.id = e.project WHERE e.state <> 'deleted'

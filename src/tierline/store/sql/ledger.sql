@@ -2,7 +2,7 @@
 --
 -- The plan made for empty tables is the one that is kept while they fill, so nothing is left for
 -- the planner to choose: look-ups are LATERAL subqueries by a whole key, writes to what exists go
--- through the unique index of ON CONFLICT.
+-- through the unique index of ON CONFLICT. Rows come as columns of text (`store/columns.py`).
 
 -- name: load
 -- Locks the members that a batch speaks of, in id order; reads their standings, the newest rules
@@ -11,7 +11,8 @@ SELECT w.i, w.customer, m.standing, c.latest, c.clock,
        e.n, e.digest, e.answer, e.points, e.amount
 FROM (
     SELECT u.i, u.project, u.program, u.key, coalesce(a.customer, u.customer) AS customer
-    FROM unnest($2::integer[], $3::integer[], $4::text[], $5::bigint[], $6::text[])
+    FROM unnest($2::text::integer[], $3::text::integer[], string_to_array($4, chr(30), ''),
+                $5::text::bigint[], string_to_array($6, chr(30), ''))
          WITH ORDINALITY AS u (project, program, name, customer, key, i)
     LEFT JOIN LATERAL (
         SELECT x.customer FROM alias x
@@ -40,7 +41,8 @@ LEFT JOIN LATERAL (
 -- name: resolve
 -- Which customers the names in this shard's part of the alias table belong to.
 SELECT u.i, a.customer
-FROM unnest($2::integer[], $3::text[]) WITH ORDINALITY AS u (project, name, i)
+FROM unnest($2::text::integer[], string_to_array($3, chr(30), ''))
+     WITH ORDINALITY AS u (project, name, i)
 CROSS JOIN LATERAL (
     SELECT x.customer FROM alias x
     WHERE x.shard = $1 AND x.project = u.project AND x.kind = 'source' AND x.name = u.name
@@ -54,7 +56,8 @@ SELECT id FROM customer WHERE shard = $1 AND id = ANY($2::bigint[]) AND erased_a
 -- name: receipts
 -- Receipts of keys, for customers that are not members (yet) of the program they are sent to.
 SELECT u.i, e.n, e.digest, e.answer, e.points, e.amount
-FROM unnest($2::bigint[], $3::text[]) WITH ORDINALITY AS u (customer, key, i)
+FROM unnest($2::text::bigint[], string_to_array($3, chr(30), ''))
+     WITH ORDINALITY AS u (customer, key, i)
 CROSS JOIN LATERAL (
     SELECT r.n, r.digest, r.answer, r.points, r.amount FROM entry r
     WHERE r.shard = $1 AND r.customer = u.customer AND r.key = u.key
@@ -74,8 +77,8 @@ WHERE p.number = ANY($1::integer[]);
 INSERT INTO member (shard, customer, program, standing, balance, entries, seq, clock, version)
 SELECT h.shard, u.customer, u.program, ''::bytea, 0, 0, 0, u.clock, u.version
 FROM shard_head h
-CROSS JOIN unnest($2::bigint[], $3::integer[], $4::integer[], $5::integer[])
-    AS u (customer, program, clock, version)
+CROSS JOIN unnest($2::text::bigint[], $3::text::integer[], $4::text::integer[],
+                  $5::text::integer[]) AS u (customer, program, clock, version)
 WHERE h.shard = $1
 ON CONFLICT DO NOTHING
 RETURNING customer, program;
@@ -83,7 +86,7 @@ RETURNING customer, program;
 -- name: unreserve
 -- Takes away reserved rows that nothing was recorded for.
 DELETE FROM member m
-USING unnest($2::bigint[], $3::integer[]) AS u (customer, program)
+USING unnest($2::text::bigint[], $3::text::integer[]) AS u (customer, program)
 WHERE m.shard = $1 AND m.customer = u.customer AND m.program = u.program AND m.entries = 0;
 
 -- name: originals
@@ -98,7 +101,7 @@ SELECT u.i, e.n, e.kind, e.occurred_at, e.recorded_at, e.points, e.amount, e.det
        (SELECT count(*) FROM entry r
         WHERE r.shard = $1 AND r.customer = e.customer AND r.program = e.program
           AND r.reverses = e.n) AS times
-FROM unnest($2::bigint[], $3::integer[], $4::text[])
+FROM unnest($2::text::bigint[], $3::text::integer[], string_to_array($4, chr(30), ''))
      WITH ORDINALITY AS u (customer, program, key, i)
 CROSS JOIN LATERAL (
     SELECT r.* FROM entry r
@@ -117,22 +120,31 @@ ORDER BY n;
 -- Appends to the ledger. The shard comes from the head row: fewer rows than sent means none there.
 INSERT INTO entry (shard, customer, program, n, kind, key, digest, occurred_at, recorded_at,
                    points, amount, detail, reverses, answer)
-SELECT h.shard, u.*
+SELECT h.shard, u.customer, u.program, u.n, u.kind, u.key, decode(u.digest, 'hex'),
+       u.occurred_at, u.recorded_at, u.points, u.amount, u.detail, u.reverses, u.answer
 FROM shard_head h
-CROSS JOIN unnest($2::bigint[], $3::integer[], $4::integer[], $5::text[], $6::text[],
-                  $7::bytea[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],
-                  $12::text[], $13::integer[], $14::text[]) AS u
+CROSS JOIN unnest(
+    $2::text::bigint[], $3::text::integer[], $4::text::integer[],
+    string_to_array($5, chr(30)), string_to_array($6, chr(30)), string_to_array($7, chr(30)),
+    $8::text::bigint[], $9::text::bigint[], $10::text::bigint[], $11::text::bigint[],
+    string_to_array($12, chr(30), ''), $13::text::integer[], string_to_array($14, chr(30))
+) AS u (customer, program, n, kind, key, digest, occurred_at, recorded_at, points, amount, detail,
+        reverses, answer)
 WHERE h.shard = $1;
 
 -- name: update_members
 -- What members are now, whose rows are there and locked.
 INSERT INTO member AS m (shard, customer, program, standing, tier, since, expires_at, balance,
                          entries, seq, due_at, version, clock)
-SELECT h.shard, u.*, 0
+SELECT h.shard, u.customer, u.program, decode(u.standing, 'hex'), u.tier, u.since, u.expires_at,
+       u.balance, u.entries, u.seq, u.due_at, u.version, 0
 FROM shard_head h
-CROSS JOIN unnest($2::bigint[], $3::integer[], $4::bytea[], $5::text[], $6::bigint[],
-                  $7::bigint[], $8::bigint[], $9::integer[], $10::integer[], $11::bigint[],
-                  $12::integer[]) AS u
+CROSS JOIN unnest(
+    $2::text::bigint[], $3::text::integer[], string_to_array($4, chr(30)),
+    string_to_array($5, chr(30), ''), $6::text::bigint[], $7::text::bigint[], $8::text::bigint[],
+    $9::text::integer[], $10::text::integer[], $11::text::bigint[], $12::text::integer[]
+) AS u (customer, program, standing, tier, since, expires_at, balance, entries, seq, due_at,
+        version)
 WHERE h.shard = $1
 ON CONFLICT (shard, customer, program) DO UPDATE
 SET standing = excluded.standing, tier = excluded.tier, since = excluded.since,
@@ -143,11 +155,16 @@ SET standing = excluded.standing, tier = excluded.tier, since = excluded.since,
 -- Members of customers that this transaction made: nobody else can know them.
 INSERT INTO member (shard, customer, program, standing, tier, since, expires_at, balance, entries,
                     seq, due_at, version, clock)
-SELECT h.shard, u.*
+SELECT h.shard, u.customer, u.program, decode(u.standing, 'hex'), u.tier, u.since, u.expires_at,
+       u.balance, u.entries, u.seq, u.due_at, u.version, u.clock
 FROM shard_head h
-CROSS JOIN unnest($2::bigint[], $3::integer[], $4::bytea[], $5::text[], $6::bigint[],
-                  $7::bigint[], $8::bigint[], $9::integer[], $10::integer[], $11::bigint[],
-                  $12::integer[], $13::integer[]) AS u
+CROSS JOIN unnest(
+    $2::text::bigint[], $3::text::integer[], string_to_array($4, chr(30)),
+    string_to_array($5, chr(30), ''), $6::text::bigint[], $7::text::bigint[], $8::text::bigint[],
+    $9::text::integer[], $10::text::integer[], $11::text::bigint[], $12::text::integer[],
+    $13::text::integer[]
+) AS u (customer, program, standing, tier, since, expires_at, balance, entries, seq, due_at,
+        version, clock)
 WHERE h.shard = $1;
 
 -- name: raise_head
@@ -167,7 +184,8 @@ INSERT INTO event (shard, "offset", class, project, program, customer, id, recor
 SELECT h.shard, $2 + u.i, 'tier', c.project, u.program, u.customer, u.id, $3, u.body,
        left(c.profile, -1) || ',"updated_at":' || greatest(c.updated_at, u.changed_at) || '}'
 FROM shard_head h
-CROSS JOIN unnest($4::integer[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])
+CROSS JOIN unnest($4::text::integer[], $5::text::bigint[], string_to_array($6, chr(30)),
+                  string_to_array($7, chr(30)), $8::text::bigint[])
      WITH ORDINALITY AS u (program, customer, id, body, changed_at, i)
 CROSS JOIN LATERAL (
     SELECT r.project, r.profile, r.updated_at FROM customer r

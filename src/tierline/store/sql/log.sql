@@ -146,9 +146,9 @@ SELECT run, mark, generation, plan FROM cursor WHERE shard = $1 AND endpoint = $
 UPDATE cursor SET generation = generation + 1 WHERE shard = $1 AND endpoint = $2
 
 -- name: rewind
--- Moves the live cursor; whoever owned it must read it again.
+-- Moves the live cursor back; whoever owned it must read it again.
 UPDATE cursor SET mark = $3, done = ''::bytea, generation = generation + 1
-WHERE shard = $1 AND endpoint = $2 AND run = 0
+WHERE shard = $1 AND endpoint = $2 AND run = 0 AND mark > $3 RETURNING mark
 
 -- name: drop_run
 -- Ends a run.
@@ -157,6 +157,10 @@ DELETE FROM cursor WHERE shard = $1 AND endpoint = $2 AND run = $3
 -- name: drop_run_lanes
 -- Ends a run's lanes.
 DELETE FROM lane WHERE shard = $1 AND endpoint = $2 AND run = $3
+
+-- name: drop_lanes_above
+-- What the live cursor, moved back, covers again.
+DELETE FROM lane WHERE shard = $1 AND endpoint = $2 AND run = 0 AND head > $3
 
 -- name: drop_endpoint
 -- A deleted endpoint keeps no cursor.

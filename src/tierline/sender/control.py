@@ -1,0 +1,145 @@
+"""What people do to endpoints: pause, resume, delete, rotate, test; and, beside it, replay and see.
+
+Works on the database and the catalog alone, from any process: the owner notices the raised
+generation or the raised revision. Whatever takes an endpoint out of its owner's hands answers only
+when the generation is raised, so that nothing is written under the old state afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from tierline.clock import Clock, wall
+from tierline.engine.model import EventKind
+from tierline.errors import Invalid
+from tierline.sender.attempts import detail
+from tierline.sender.condition import home, record
+from tierline.sender.endpoint import OVERLAP_S_DEFAULT, decode_secrets, rotated
+from tierline.sender.guard import Guard
+from tierline.sender.health import Health
+from tierline.sender.insight import Insight
+from tierline.sender.live import Live
+from tierline.sender.replays import Replays, WritableCatalog
+from tierline.sender.settings import SenderSettings
+from tierline.sender.sources import Formats
+from tierline.sender.transport import Client, Reply
+from tierline.store.endpoints import EndpointRow
+from tierline.store.log import Log, LogEvent
+from tierline.store.log_sql import LogSql as Sql
+from tierline.vendors import sample
+from tierline.vendors.standard import signing
+
+OVERLAP_S_MAX = 30 * 86_400
+
+
+class Control:
+    """For the API and the command line. `poke` tells this process's sender, if it has one."""
+
+    def __init__(
+        self,
+        log: Log,
+        catalog: WritableCatalog,
+        formats: Formats,
+        settings: SenderSettings | None = None,
+        clock: Clock = wall,
+        poke: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.insight = Insight(log, catalog, formats)
+        self.replays = Replays(log, catalog, clock, poke)
+        self._log = log
+        self._catalog = catalog
+        self._formats = formats
+        self._settings = settings or SenderSettings()
+        self._clock = clock
+        self._poke = poke
+
+    async def pause(self, endpoint: EndpointRow) -> None:
+        """By hand: nothing is sent until `resume`, nothing is lost."""
+        await self._catalog.change_endpoint(endpoint.number, now=self._clock(), state="paused")
+        for shard in range(self._log.shards):
+            await self._log.database.pool.execute(Sql.fence, shard, endpoint.number)
+        self._poke()
+        await self._record(endpoint, "endpoint.paused", Health("paused", self._clock(), "asked"))
+
+    async def resume(self, endpoint: EndpointRow) -> None:
+        """After a pause by anybody; parked lanes start their schedules anew."""
+        now = self._clock()
+        for shard in range(self._log.shards):
+            async with self._log.database.pool.acquire() as connection, connection.transaction():
+                await connection.execute(Sql.fence, shard, endpoint.number)
+                await connection.execute(Sql.wake_lanes, shard, endpoint.number, now)
+        await self._record(endpoint, "endpoint.resumed", Health("healthy", now))
+        await self._catalog.change_endpoint(endpoint.number, now=now, state="active")
+        self._poke()
+
+    async def delete(self, endpoint: EndpointRow) -> None:
+        """For good: what it was owed is owed no more."""
+        await self._catalog.change_endpoint(endpoint.number, now=self._clock(), state="deleted")
+        for shard in range(self._log.shards):
+            async with self._log.database.pool.acquire() as connection, connection.transaction():
+                await connection.execute(Sql.drop_endpoint, shard, endpoint.number)
+                await connection.execute(Sql.drop_endpoint_lanes, shard, endpoint.number)
+        self._poke()
+
+    async def rotate(
+        self,
+        endpoint: EndpointRow,
+        *,
+        kind: Literal["hmac", "ed25519"] = "hmac",
+        overlap_s: int = OVERLAP_S_DEFAULT,
+    ) -> str:
+        """A new secret, shown once. The one so far signs beside it until the overlap ends. Of an
+        ed25519 key, the public half is what is shown."""
+        if not 0 <= overlap_s <= OVERLAP_S_MAX:
+            raise Invalid(path="overlap", reason="An overlap lasts from 0 s to 30 days.")
+        entropy = os.urandom(32)
+        fresh = signing.new_key(entropy) if kind == "ed25519" else signing.new_secret(entropy)
+        secrets = decode_secrets(endpoint.secrets or b"{}")
+        kept = msgspec.json.encode(rotated(secrets, fresh, self._clock(), overlap_s))
+        await self._catalog.change_endpoint(
+            endpoint.number, now=self._clock(), secrets=kept, expected=endpoint.revision
+        )
+        self._poke()
+        return signing.public_key(fresh) if kind == "ed25519" else fresh
+
+    async def test(self, endpoint: EndpointRow, kind: EventKind) -> dict[str, Any]:
+        """Send a made-up event once, signed and guarded as any other, and say what came back. It
+        stands in the attempt log, and in no other log. Raises Invalid for a kind that the format
+        has no shape for."""
+        live, now = self._live(endpoint), self._clock()
+        told = sample.announcement(
+            live.format.name, kind, self._catalog.project(endpoint.project), now
+        )
+        event = LogEvent((0, "tier", endpoint.project, 0, 0, told.id, now, "", None))
+        event.told = told
+        parcel = live.parcel([event], "", now, {"tierline-test": "1"})
+        assert parcel is not None  # `announcement` refuses kinds without a shape
+        client = Client(Guard(self._settings.allow))
+        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        try:
+            client.send(live.target, parcel.request, answered.set_result)
+            reply = await answered
+        finally:
+            await client.close()
+        shown = detail(live.endpoint.url, parcel, reply)
+        outcome = "test_delivered" if reply.ok else "test_failed"
+        shard = home(live.endpoint.id, self._log.shards)
+        text = msgspec.json.encode(shown).decode()
+        took = int(reply.timings.total)
+        row = (endpoint.number, now, parcel.id, 1, 0, told.id, reply.status, outcome, took, text)
+        columns = [[value] for value in row]
+        await self._log.writer(shard).run(lambda c: c.execute(Sql.add_attempts, shard, *columns))
+        return {"id": parcel.id, "status": reply.status, "outcome": outcome, **shown}
+
+    def _live(self, endpoint: EndpointRow) -> Live:
+        secrets = self._catalog.project_secrets(endpoint.project)
+        return Live(endpoint, self._formats, secrets, self._settings.proxy)
+
+    async def _record(self, endpoint: EndpointRow, event: str, health: Health) -> None:
+        data = {"state": health.state, "reason": health.reason}
+        await record(self._log, self._live(endpoint), event, data, self._clock(), health)

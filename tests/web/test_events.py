@@ -1,0 +1,175 @@
+"""The pull feed: complete, resumable, gap-free, and honest when it cannot be."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.web.conftest import Api
+from tierline.web import feed
+from tierline.web.feed import Cursor
+
+
+async def page(api: Api, cursor: str | None = None, **asked: Any) -> dict[str, Any]:
+    query = "&".join(f"{name}={value}" for name, value in asked.items())
+    after = "" if cursor is None else f"&after={cursor}"
+    answered = await api.get(f"/api/events?{query}{after}")
+    assert answered.status == 200, answered.body
+    told: dict[str, Any] = answered.json
+    return told
+
+
+async def test_the_feed_tells_what_the_webhooks_tell(club: Api) -> None:
+    """Kinds, tiers with their names, the customer as the shop calls them."""
+    await club.earn("anna", 120)
+    await club.earn("anna", 400)
+    told = await page(club)
+
+    assert [
+        (e["kind"], e["customer"], e["program"], e["tier_from"], e["tier_to"], e["seq"])
+        for e in told["events"]
+    ] == [
+        ("joined", "anna", "club", None, {"id": "silver", "name": "Silver"}, 1),
+        ("upgraded", "anna", "club", {"id": "silver", "name": "Silver"},
+         {"id": "gold", "name": "Gold"}, 2),
+    ]  # fmt: skip
+
+
+async def test_pages_join_without_gap_or_repetition(club: Api) -> None:
+    """Over all shards, whatever the size of a page."""
+    for i in range(23):
+        await club.earn(f"c{i}", 100)
+    seen: list[str] = []
+    told = await page(club, limit=4)
+    while told["events"]:
+        seen += [event["customer"] for event in told["events"]]
+        told = await page(club, told["next"], limit=4)
+
+    assert sorted(seen) == sorted(f"c{i}" for i in range(23))
+    assert told["more"] is False
+
+
+async def test_a_cursor_goes_on_for_ever(club: Api) -> None:
+    """What comes later is read from where the last page ended."""
+    await club.earn("anna", 100)
+    first = await page(club)
+    nothing = await page(club, first["next"])
+    await club.earn("ben", 100)
+    second = await page(club, nothing["next"])
+
+    assert nothing["events"] == []
+    assert [event["customer"] for event in second["events"]] == ["ben"]
+
+
+async def test_readers_beside_writers_miss_nothing(club: Api) -> None:
+    """Pages are read while events are committed in both shards."""
+    done = asyncio.Event()
+
+    async def write(part: int) -> None:
+        for i in range(30):
+            await club.earn(f"c{part}-{i}", 100)
+
+    async def read() -> list[str]:
+        seen: list[str] = []
+        told = await page(club, limit=7)
+        while not done.is_set() or told["events"]:
+            seen += [event["customer"] for event in told["events"]]
+            told = await page(club, told["next"], limit=7)
+        return seen
+
+    reading = asyncio.create_task(read())
+    await asyncio.gather(*(write(part) for part in range(4)))
+    done.set()
+    seen = await reading
+
+    assert sorted(seen) == sorted(f"c{part}-{i}" for part in range(4) for i in range(30))
+
+
+async def test_a_long_poll_answers_when_something_happens(club: Api) -> None:
+    """Not before, and not at its end."""
+    start = (await page(club))["next"]
+    waiting = asyncio.create_task(page(club, start, wait=15))
+    await club.earn("anna", 100)
+    told = await asyncio.wait_for(waiting, 10)
+
+    assert [event["customer"] for event in told["events"]] == ["anna"]
+
+
+async def test_the_feed_starts_at_an_instant(club: Api) -> None:
+    """For consumers without a cursor."""
+    await club.earn("anna", 100)
+    first = (await page(club))["events"][0]
+    await club.here.database.pool.execute("SELECT pg_sleep(0.002)")
+    await club.earn("ben", 100)
+    second = (await page(club))["events"][1]
+    at = second["recorded_at"]
+
+    assert first["recorded_at"] < at
+    assert [e["customer"] for e in (await page(club, since=at))["events"]] == ["ben"]
+    late = await page(club, since="2199-01-01T00:00:00Z")
+    assert late["events"] == []
+
+
+async def test_a_cursor_of_a_restored_log_is_refused(club: Api) -> None:
+    """The log was put back to an earlier state and went on differently."""
+    await club.earn("anna", 100)
+    told = await page(club)
+    pool = club.here.database.pool
+    await pool.execute("""UPDATE event SET id = 'evt_other'""")
+    other = await club.get(f"/api/events?after={told['next']}")
+    await pool.execute("DELETE FROM event")
+    await pool.execute("UPDATE shard_head SET head = 0")
+    shorter = await club.get(f"/api/events?after={told['next']}")
+
+    assert other.problem == (410, "cursor_diverged", "after")
+    assert shorter.problem == (410, "cursor_diverged", "after")
+
+
+async def test_a_cursor_of_another_installation_is_refused(club: Api) -> None:
+    """Its epoch is another."""
+    shards = club.here.database.shards
+    theirs = Cursor((0,) * shards, (b"\0\0\0",) * shards).text("another epoch")
+    answered = await club.get(f"/api/events?after={theirs}")
+
+    assert answered.problem == (410, "cursor_diverged", "after")
+
+
+async def test_a_cursor_below_what_is_kept_is_refused(club: Api) -> None:
+    """Retention dropped what it had not read: an error, never a silent gap."""
+    start = (await page(club))["next"]
+    await club.earn("anna", 100)
+    await club.here.database.pool.execute("UPDATE shard_head SET log_start = head + 1")
+    answered = await club.get(f"/api/events?after={start}")
+
+    assert answered.problem == (410, "cursor_expired", "after")
+    assert (await page(club))["events"] == []
+
+
+async def test_what_is_no_cursor_is_said(club: Api) -> None:
+    """With the field."""
+    for wrong in ("abc", "AQ", "%00", "A" * 400):
+        answered = await club.get(f"/api/events?after={wrong}")
+        assert answered.problem[1] in ("invalid", "cursor_diverged"), answered.body
+    both = await club.get("/api/events?after=x&since=2024-01-01T00:00:00Z")
+    assert both.problem == (400, "invalid", "since")
+    for query, path in (("limit=0", "limit"), ("limit=x", "limit"), ("wait=61", "wait"),
+                        ("colour=red", "colour"), ("class=all", "class")):  # fmt: skip
+        assert (await club.get(f"/api/events?{query}")).problem == (400, "invalid", path)
+
+
+def test_a_cursor_is_its_own_text() -> None:
+    """Large offsets too."""
+    cursor = Cursor((0, 127, 128, 2**53), (b"abc", b"def", b"ghi", b"jkl"))
+
+    assert feed.parse(cursor.text("e"), "e", 4) == cursor
+
+
+async def test_operational_events_are_a_class_of_their_own(club: Api) -> None:
+    """They need the scope of endpoints, not of customers."""
+    await club.earn("anna", 100)
+    made = await club.post("/api/keys", {"scopes": ["manage_endpoints"]})
+    ops = await club.get("/api/events?class=ops", key=made.json["key"])
+    tier = await club.get("/api/events", key=made.json["key"])
+
+    assert ops.json["events"] == []
+    assert tier.problem[:2] == (403, "forbidden")

@@ -1,0 +1,63 @@
+"""Whether the server lives, is ready, what it counts, and what it says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.web.conftest import SERVING, Api, running
+from tierline.config import Serving
+from tierline.store.database import Database
+from tierline.web.app import OPERATIONS
+
+
+async def test_the_server_is_alive_and_ready(api: Api) -> None:
+    """Without a key."""
+    assert (await api.get("/healthz", key="")).json == {"status": "ok"}
+    assert (await api.get("/readyz", key="")).json == {"status": "ready", "missing": []}
+
+
+async def test_metrics_count_requests_by_path(club: Api) -> None:
+    """The path as the table has it, so that labels are few."""
+    await club.earn("anna", 100)
+    text = (await club.get("/metrics", key="")).body.decode()
+
+    line = 'tierline_requests_total{path="/api/programs/{program}/activities",status="200"} 1.0'
+    assert line in text
+    assert "tierline_commands_waiting 0.0" in text
+    assert "anna" not in text
+
+
+async def test_metrics_need_a_key_when_others_can_connect(
+    database: Database, tmp_path: Path
+) -> None:
+    """Bound to loopback they need none."""
+    how = Serving(host="0.0.0.0", port=0, allow=SERVING.allow)  # noqa: S104
+    async with running(database, tmp_path, how=how) as api:
+        api.process.url = (api.process.url or "").replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+
+        assert (await api.get("/metrics", key="")).problem[:2] == (401, "unauthorized")
+        assert (await api.get("/metrics")).status == 200
+        assert (await api.get("/healthz", key="")).status == 200
+
+
+async def test_openapi_lists_every_operation(api: Api) -> None:
+    """Made from the same table that routes requests; every reference resolves."""
+    document = (await api.get("/openapi.json", key="")).json
+    told = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    schemas = document["components"]["schemas"]
+
+    assert told == {(operation.method, operation.path) for operation in OPERATIONS}
+    assert document["openapi"].startswith("3.1")
+    for name in _references(document):
+        assert name in schemas
+    ids = [op["operationId"] for item in document["paths"].values() for op in item.values()]
+    assert len(ids) == len(set(ids))
+
+
+def _references(value: object) -> set[str]:
+    if isinstance(value, dict):
+        found = {value["$ref"].rpartition("/")[2]} if "$ref" in value else set()
+        return found.union(*map(_references, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(_references, value))
+    return set()
