@@ -19,6 +19,7 @@ from tierline.config import Place, Serving
 from tierline.ledger import sandbox
 from tierline.ledger.sweeper import Sweeper
 from tierline.ledger.writer import Writer
+from tierline.sender.control import Control
 from tierline.sender.desk import Desk
 from tierline.sender.guard import Guard
 from tierline.sender.metrics import Metrics
@@ -70,6 +71,10 @@ class Process:
         self.registry = CollectorRegistry()
         self.missing: list[str] = []  # roles that stopped
         self.url: str | None = None
+        self.settings = SenderSettings(
+            allow=tuple(str(network) for network in how.allow),
+            sole=how.whole and how.place.database_url is None,
+        )
         self._sender: Sender | None = None
         self._signal: Signal | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,15 +116,10 @@ class Process:
         stack.callback(task.cancel)
 
     async def _start_sender(self, stack: AsyncExitStack) -> None:
-        settings = SenderSettings(
-            allow=tuple(str(network) for network in self.how.allow),
-            sole=self.how.whole and self.how.place.database_url is None,
-        )
         metrics = Metrics()
         metrics.register(self.registry)
-        sender = Sender(
-            self.here.database, self.here.catalog, FORMATS, settings, self.clock, metrics=metrics
-        )
+        database, catalog = self.here.database, self.here.catalog
+        sender = Sender(database, catalog, FORMATS, self.settings, self.clock, metrics=metrics)
         await sender.start()
         self._sender = sender
         stack.push_async_callback(sender.stop)
@@ -137,9 +137,17 @@ class Process:
         app = App(self._parts(writer, log))
         self.url = await stack.enter_async_context(listening(app, self.how.host, self.how.port))
 
+    def _poke(self) -> None:
+        if self._sender is not None:
+            self._sender.poke()
+
+    def _desk(self, log: Log) -> Desk:
+        catalog, guard = self.here.catalog, Guard(self.settings.allow)
+        control = Control(log, catalog, FORMATS, self.settings, self.clock, self._poke)
+        return Desk(log, catalog, FORMATS, guard, control, self.clock)
+
     def _parts(self, writer: Writer, log: Log) -> Parts:
         database, catalog = self.here.database, self.here.catalog
-        allow = tuple(str(network) for network in self.how.allow)
 
         async def advance(project: int, to: int) -> None:
             await sandbox.advance(database, catalog, self.committed, project, to, clock=self.clock)
@@ -151,7 +159,7 @@ class Process:
             log=log,
             clock=self.clock,
             advance=advance,
-            desk=Desk(catalog, FORMATS, Guard(allow), self.clock),
+            desk=self._desk(log),
             bell=self.bell,
             figures=Figures(self.registry, writer),
             loopback=self.how.loopback,

@@ -10,6 +10,8 @@ from tests.reference.account import FOREVER, Ledger
 from tierline.engine.model import Detail, Entry, EntryKind, Origin, Override
 from tierline.engine.policy import Program
 
+MAY_WAIT = ("earn", "order", "custom")
+
 
 class History:
     """A member's entries so far, and which of them were named, approved or taken back."""
@@ -43,6 +45,9 @@ class History:
                 then=override.then,
                 id=n,
             )
+        days = self.ledger.rules_at(at).pending_days
+        if days and points > 0 and kind in MAY_WAIT and detail.get("available_at") is None:
+            detail["available_at"] = self.days_after(at if occurred is None else occurred, days)
         entry = Entry(
             n=n,
             kind=kind,

@@ -89,9 +89,7 @@ def test_cycle(case: Case) -> None:
     first, after = calendar.cycle(day, calendar.parse_day(anchor), length)
     found = (calendar.format_day(first), calendar.format_day(after - 1))
     assert found == (case["first_day"], case["last_day"])
-    one, other = civil.cycle(
-        date.fromisoformat(case["day"]), date.fromisoformat(anchor), length
-    )
+    one, other = civil.cycle(date.fromisoformat(case["day"]), date.fromisoformat(anchor), length)
     assert (one.isoformat(), (other - civil.ONE_DAY).isoformat()) == found
 
 

@@ -334,11 +334,8 @@ class Story:
             detail["expires_at"] = self.now + chance.randint(41, 90) * DAY
         elif chance.random() < 0.05:
             detail["never_expires"] = True
-        days = self.program.version(self.now).rules.points.pending_days
         points = chance.choice((0, 10, 40, 60, 100, 130)) if kind != "earn" else chance.randint(1, 150)
         occurred = self.occurred()
-        if days and points and "available_at" not in detail:
-            detail["available_at"] = self.history.days_after(occurred, days)
         self.history.add(
             kind,
             self.now,

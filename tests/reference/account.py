@@ -7,7 +7,7 @@ happened up to it. A position is (instant, place in the instant's order, number 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from tests.reference import civil
@@ -20,7 +20,6 @@ Position = tuple[int, int, int]
 FOREVER = 2**62
 
 COUNTS_AS_EARNED = {"earn", "order", "custom", "adjust", "transfer_in", "opening"}
-MAY_WAIT = {"earn", "order", "custom"}
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,13 @@ class Account:
     def balance(self) -> int:
         return sum(points for _, points in self.lots) - self.debt
 
-    def add(self, points: int, expires: int) -> None:
-        """Points arrive: a debt is paid first, the rest is a lot."""
+    def add(self, points: int, expires: int, now: int) -> None:
+        """Points arrive: a debt is paid first, the rest is a lot; one that is past is none."""
         paid = min(self.debt, points)
         self.debt -= paid
-        if points > paid:
+        if expires <= now:
+            self.expired += points - paid
+        elif points > paid:
             self.lots = sorted([*self.lots, (expires, points - paid)])
 
     def take(self, points: int, preferred: int | None = None) -> None:
@@ -134,16 +135,13 @@ class Ledger:
         found |= {(expires, EXPIRY) for expires, _ in account.lots}
         return sorted((at, place) for at, place in found if after < (at, place, 0) and at <= upto[0])
 
-    def _rules(self, at: int) -> Points:
+    def rules_at(self, at: int) -> Points:
         return [points for since, points in self.rules if since <= at or since == self.rules[0][0]][-1]
 
     def waits_until(self, entry: Entry) -> int | None:
         """When an entry's points become active; None: they are at once."""
         detail = entry.detail
         at = detail.available_at if detail else None
-        days = self._rules(entry.recorded_at).pending_days
-        if at is None and days and entry.kind in MAY_WAIT:
-            at = self.zone.start(self.zone.day(entry.occurred_at) + timedelta(days=days))
         return at if at is not None and at > entry.recorded_at else None
 
     def expiry_of(self, entry: Entry, activated: int | None = None) -> int:
@@ -155,7 +153,7 @@ class Ledger:
             return FOREVER
         at = activated if activated is not None else entry.recorded_at
         day = self.zone.day(activated if activated is not None else entry.occurred_at)
-        last = last_day(self._rules(at).expiry, day)
+        last = last_day(self.rules_at(at).expiry, day)
         return FOREVER if last is None else self.zone.start(last + civil.ONE_DAY)
 
     def _record(self, account: Account, entry: Entry, at: Position) -> None:
@@ -187,7 +185,6 @@ class Ledger:
         if entry.kind == "opening" and detail:
             account.spent += detail.spent
         account.facts.append(fact)
-        account.expire(entry.recorded_at)
 
     def _collect(self, account: Account, entry: Entry, fact: Fact) -> Fact:
         until = self.waits_until(entry)
@@ -198,15 +195,15 @@ class Ledger:
         lots = entry.detail.lots if entry.detail else ()
         if lots:
             for expires, points in lots:
-                account.add(points, FOREVER if expires is None else expires)
+                account.add(points, FOREVER if expires is None else expires, entry.recorded_at)
         else:
-            account.add(entry.points, self.expiry_of(entry))
+            account.add(entry.points, self.expiry_of(entry), entry.recorded_at)
         return replace(fact, points=entry.points, points_at_once=entry.points)
 
     def _activate(self, account: Account, waiting: Waiting, at: Position) -> None:
         entry = waiting.entry
         account.earned += waiting.points
-        account.add(waiting.points, self.expiry_of(entry, at[0]))
+        account.add(waiting.points, self.expiry_of(entry, at[0]), at[0])
         detail = entry.detail
         account.facts.append(
             Fact(
@@ -218,7 +215,6 @@ class Ledger:
                 points=waiting.points,
             )
         )
-        account.expire(at[0])
 
     def _approve(self, account: Account, entry: Entry, at: Position) -> None:
         origin = entry.detail.origin if entry.detail else None
@@ -239,7 +235,8 @@ class Ledger:
             times=-1 if origin.last else 0,
         )
         if entry.points > 0:  # what was spent or taken away comes back
-            account.add(entry.points, FOREVER if origin.expires_at is None else origin.expires_at)
+            expires = FOREVER if origin.expires_at is None else origin.expires_at
+            account.add(entry.points, expires, entry.recorded_at)
             if origin.kind == "redeem":
                 account.spent -= entry.points
             points = active = 0
@@ -259,7 +256,6 @@ class Ledger:
             account.facts.append(
                 replace(fact, day=when, points=-active, amount=0, times=0, at=self._came(origin, at))
             )
-        account.expire(entry.recorded_at)
 
     def _came(self, origin: Origin, at: Position) -> Position:
         if origin.available_at is not None and origin.available_at <= at[0]:

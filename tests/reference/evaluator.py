@@ -254,6 +254,8 @@ class Evaluator(Judgement):
         if self.corrects(entry):
             self.correct(entry)
             return
+        if entry.kind == "opening":
+            cause = "import"
         if entry.kind == "approve":
             cause = "activation"
         reversal = entry.kind in REVERSALS

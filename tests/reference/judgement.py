@@ -67,6 +67,16 @@ class Judgement:
         ids = [t.id for t in self.tiers]
         return ids.index(tier) if tier in ids else -1
 
+    def place(self, tier: str) -> float:
+        """A tier's rank; one that the rules no longer have stands above all that it stood above."""
+        if self.rank(tier) >= 0:
+            return self.rank(tier)
+        before = self.program.versions[self.version.number - 2].rules.policy.tiers
+        below = [t for t in before[: [t.id for t in before].index(tier)]]
+        kept = [self.rank(t.id) for t in below]
+        kept += [t for t in range(len(self.tiers)) if self.tiers[t].name in {b.name for b in below}]
+        return max(kept, default=-1) + 0.5
+
     def account(self) -> Account:
         return self.ledger.account(self.position)
 
@@ -184,7 +194,7 @@ class Judgement:
         elif now is None:
             kind = "left"
         else:
-            kind = "upgraded" if self.rank(now) > self.rank(was) else "downgraded"
+            kind = "upgraded" if self.rank(now) > self.place(was) else "downgraded"
         self.shown = now
         self.since = None if now is None else self.now
         if cause == "import" and now == self.held:
@@ -321,20 +331,25 @@ class Judgement:
             start = self.zone.day(self.now if basis is None else basis)
             self.renew("requalified", entry, self._renewed_end(start, sight))
             return
-        if isinstance(its, term.WhileQualified) or (isinstance(its, term.Duration) and its.clock == "drop"):
+        if isinstance(its, term.Duration) and its.clock == "drop":
+            if self.ends_at is not None:
+                self.told = False  # the next drop starts a clock of its own
             self.ends_at = None
-        elif isinstance(its, term.WindowEnd):
+        elif exactly:
+            self._prolong_end(its, cause, sight, acted=acted)
+
+    def _prolong_end(self, its: term.Term, cause: str, sight: Sight, *, acted: bool) -> None:
+        """Earned again while the term runs: its end moves later, where the rules say so."""
+        later = terms.end(its, sight.day, sight)
+        if isinstance(its, term.WindowEnd):
             if self.policy.start.when != "next_window":
-                self._extend(terms.end(its, sight.day, sight))
-            else:
-                closed = self._closed(sight)
-                span = sight.span(self.policy.window, sight.day)
-                if closed and span and sight.day == span[0]:
-                    best = sight.qualified(self.held, self.reached, closed)
-                    if best >= self.rank(self.held):
-                        self._extend(terms.end(its, sight.day, sight))
+                self._extend(later)
+            elif cause == "window_turn" and (closed := self._closed(sight)):
+                final = sight.qualified(self.held, self.reached, closed)
+                if final >= self.rank(self.held):
+                    self._extend(later)
         elif self.policy.renewal.restart == "requalified" and acted:
-            self._extend(terms.end(its, sight.day, sight))
+            self._extend(later)
 
     def _renewed_end(self, start: date, sight: Sight) -> int | None:
         assert self.held is not None

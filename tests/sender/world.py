@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
 from typing import Any
@@ -52,7 +52,7 @@ class World:
     def customer(self, n: int, shard: int | None = None) -> int:
         """The n-th customer's number; in a given shard if that matters."""
         shards = self.database.shards
-        route = n * 7919 % 65536 if shard is None else (shard * 65536 + 65535) // shards + n % 100
+        route = n * 7919 % 65536 if shard is None else -(-shard * 65536 // shards) + n % 100
         return ids.customer_number(n + 1, route)
 
     def shard(self, customer: int) -> int:
@@ -153,6 +153,34 @@ class World:
                     await asyncio.sleep(0.005)
         except TimeoutError:
             raise AssertionError(f"not in {timeout} s: {what}") from None
+
+    async def until_async(
+        self, ask: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool], what: str
+    ) -> None:
+        """As `until`, for what must be asked of the database."""
+        async with asyncio.timeout(10):
+            while not holds(await ask()):
+                await asyncio.sleep(0.01)
+
+    async def settled(self, sender: Sender) -> None:
+        """Until the sender has passed everything that was committed, and written it."""
+        heads = {s: head for s, (head, _) in (await sender.log.heads()).items()}
+
+        def done() -> bool:
+            followers = [
+                f for c in sender.couriers.values() for f in c.followers.values()
+                if not f.cursor.run
+            ]  # fmt: skip
+            for f in followers:
+                f.sync()
+            return all(
+                f.cursor.idle and f.cursor.mark >= heads[f.cursor.shard] and not f.cursor.dirty
+                for f in followers
+            )
+
+        await self.until(done, "everything is settled")
+        for shard in heads:
+            await sender.depot.journals[shard].drain()
 
 
 async def append(

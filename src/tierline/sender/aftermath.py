@@ -191,6 +191,4 @@ class Aftermath:
             self._depot.condition(courier, step.event)
             if was.state == "paused":
                 courier.cap.restart()
-                courier.wake_parked()
-                for follower in list(courier.followers.values()):
-                    follower.pull()
+                courier.resumed(step.health)

@@ -67,12 +67,9 @@ class Control:
         await self._record(endpoint, "endpoint.paused", Health("paused", self._clock(), "asked"))
 
     async def resume(self, endpoint: EndpointRow) -> None:
-        """After a pause by anybody; parked lanes start their schedules anew."""
+        """After a pause by anybody; parked lanes start their schedules anew. An owner that is at
+        work notices by the revision: it is not fenced, so nothing that it sent comes twice."""
         now = self._clock()
-        for shard in range(self._log.shards):
-            async with self._log.database.pool.acquire() as connection, connection.transaction():
-                await connection.execute(Sql.fence, shard, endpoint.number)
-                await connection.execute(Sql.wake_lanes, shard, endpoint.number, now)
         await self._record(endpoint, "endpoint.resumed", Health("healthy", now))
         await self._catalog.change_endpoint(endpoint.number, now=now, state="active")
         self._poke()

@@ -123,6 +123,8 @@ class Courier:
         for lane in cursor.lanes.values():
             if lane.state == "retrying":
                 self.plan(follower, lane)
+        if self.health.state == "healthy":
+            self._wake_parked(follower)  # resumed while nobody owned it
 
     def remove(self, follower: Follower) -> None:
         del self.followers[follower.cursor.run, follower.cursor.shard]
@@ -160,14 +162,22 @@ class Courier:
         self._push(follower, lane)
         self._wake_at(lane.due_at)
 
-    def wake_parked(self) -> None:
-        now = self.depot.clock()
+    def resumed(self, health: Health) -> None:
+        """By a hand, or by its own recovery: what was parked before starts anew."""
+        self.health = health
+        self.not_before = 0
         for follower in self.followers.values():
-            for lane in follower.cursor.lanes.values():
-                if lane.state == "parked":
-                    follower.cursor.wake(lane, now)
-                    self.touch(follower)
-                    self.plan(follower, lane)
+            self._wake_parked(follower)
+            follower.pull()
+        self.run_soon()
+
+    def _wake_parked(self, follower: Follower) -> None:
+        now = self.depot.clock()
+        for lane in follower.cursor.lanes.values():
+            if lane.state == "parked" and lane.due_at <= self.health.since:
+                follower.cursor.wake(lane, now)
+                self.touch(follower)
+                self.plan(follower, lane)
 
     def release(self) -> None:
         """No longer ours, or the process ends: let go of everything."""

@@ -48,7 +48,7 @@ class Step(Struct, frozen=True):
 
 def succeeded(health: Health, now: int) -> Step:
     if health.state == "healthy":
-        return Step(HEALTHY if health.failures else health)
+        return Step(Health(since=health.since) if health.failures else health)
     return Step(Health(since=now), "endpoint.recovered")
 
 

@@ -72,7 +72,7 @@ class Live:
         self.order = self.endpoint.order
         self.schedule = self.endpoint.schedule
         self.target = self._target(proxy)
-        self._project_secret = _project_secret(project_secrets, self.endpoint.format)
+        self._project_secret = project_secret(project_secrets, self.endpoint.format)
         self._signing: tuple[int, int | None, Secrets] | None = None
         self._redacted = {name.lower(): "…" for name in self.secrets.headers}
         kinds = set(self.endpoint.kinds)
@@ -210,7 +210,7 @@ class Live:
         )
 
 
-def _project_secret(secrets: Mapping[str, str], format_: str) -> str | None:
+def project_secret(secrets: Mapping[str, str], format_: str) -> str | None:
     """The project's signing secret for a format: `<format>.<…>_secret`."""
     for name, secret in secrets.items():
         if name.startswith(f"{format_}.") and name.endswith("_secret"):

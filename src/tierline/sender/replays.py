@@ -93,7 +93,7 @@ class Replays:
                 await connection.execute(Sql.drop_run_lanes, shard, endpoint.number, run)
         await self._touch(endpoint.number)
 
-    async def under_way(self, endpoint: EndpointRow) -> list[dict[str, Any]]:
+    async def running(self, endpoint: EndpointRow) -> list[dict[str, Any]]:
         """Runs that are not over: how far each shard is between `after` and `until`."""
         found = []
         for row in await self._cursors(endpoint.number):

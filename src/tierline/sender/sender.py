@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import structlog
 
 from tierline.clock import Clock, wall
+from tierline.sender.condition import read
 from tierline.sender.courier import Courier
 from tierline.sender.cursor import Cursor
 from tierline.sender.depot import Depot, Trace
@@ -102,6 +103,12 @@ class Sender:
         if len(self.membership.alive) > 1:
             self._signal.tell(shard)
 
+    @property
+    def depot(self) -> Depot:
+        """What its couriers share; there from `start` on."""
+        assert self._depot is not None, "the sender was not started"
+        return self._depot
+
     def poke(self) -> None:
         """The catalog changed: look now, not at the next poll."""
         self._changed.set()
@@ -184,13 +191,20 @@ class Sender:
             elif courier.live.row.revision != row.revision:
                 live = self._live(row)
                 if live is not None and await self._still_ours(courier):
-                    courier.update(live)
+                    await self._update(courier, live)
                 else:
                     self._drop(courier)
                     fresh.append(live)
         lives = [live for live in fresh if live is not None]
         if lives:
             self._install(await take_over(self.log, lives))
+
+    async def _update(self, courier: Courier, live: Live) -> None:
+        """A new version of an endpoint that we own; perhaps it was resumed by hand."""
+        courier.update(live)
+        found = (await read(self.log, {live.number: live.endpoint.id}))[live.number]
+        if found.state == "healthy" and found.since > courier.health.since:
+            courier.resumed(found)
 
     def _live(self, row: EndpointRow) -> Live | None:
         try:

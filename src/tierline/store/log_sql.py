@@ -34,7 +34,6 @@ class LogSql(Queries, file="log.sql"):
     drop_lanes_above: str
     drop_endpoint: str
     drop_endpoint_lanes: str
-    wake_lanes: str
     lanes_listed: str
     lanes_counted: str
     count_between: str

@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from tierline.engine import typed
+from tierline.engine.calendar import format_instant
+from tierline.errors import NotFound
 from tierline.web import limits
 from tierline.web.routing import Call, Operation, Reply
 
@@ -20,10 +23,15 @@ class EndpointList(Struct, frozen=True):
 class AttemptsQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Newest first; `before` is the `next` of the page before."""
 
-    limit: Annotated[int, Meta(ge=1, le=limits.PAGE_MAX)] = limits.PAGE_DEFAULT
+    limit: Annotated[int, Meta(ge=1, le=limits.ATTEMPTS_MAX)] = limits.PAGE_DEFAULT
     before: str | None = None
-    event: str | None = None
-    outcome: str | None = None
+
+
+class AttemptList(Struct, frozen=True):
+    """`next` is null on the last page; an attempt at a page's edge may come twice."""
+
+    attempts: tuple[Json, ...]
+    next: str | None
 
 
 async def post_endpoint(call: Call, body: Json) -> Reply:
@@ -32,11 +40,11 @@ async def post_endpoint(call: Call, body: Json) -> Reply:
 
 
 async def list_endpoints(call: Call) -> EndpointList:
-    return EndpointList(tuple(call.parts.desk.list(call.project)))
+    return EndpointList(tuple(await call.parts.desk.list(call.project)))
 
 
 async def get_endpoint(call: Call) -> Json:
-    return call.parts.desk.show(call.project, call.param("endpoint"))
+    return await call.parts.desk.show(call.project, call.param("endpoint"))
 
 
 async def patch_endpoint(call: Call, body: Json) -> Json:
@@ -61,15 +69,30 @@ async def rotate_endpoint(call: Call, body: Json) -> Json:
     return await call.parts.desk.rotate(call.project, call.param("endpoint"), body)
 
 
-async def list_attempts(call: Call) -> Json:
+async def list_attempts(call: Call) -> AttemptList:
     asked = call.query(AttemptsQuery)
-    wanted = {field: getattr(asked, field) for field in asked.__struct_fields__}
-    return await call.parts.desk.attempts(call.project, call.param("endpoint"), wanted)
+    before = typed.optional_instant(asked.before, "before")
+    found, more = await call.parts.desk.attempts(
+        call.project, call.param("endpoint"), before, asked.limit
+    )
+    return AttemptList(tuple(found), None if more is None else format_instant(more))
+
+
+async def rewind_endpoint(call: Call, body: Json) -> Json:
+    return await call.parts.desk.rewind(call.project, call.param("endpoint"), body)
 
 
 async def replay_endpoint(call: Call, body: Json) -> Reply:
     desk = call.parts.desk
     return Reply(202, await desk.replay(call.project, call.param("endpoint"), body))
+
+
+async def stop_replay(call: Call) -> Reply:
+    run = call.param("run")
+    if not run.isdecimal() or len(run) > 9:
+        raise NotFound(what="replay", name=run, path="run")
+    await call.parts.desk.stop_replay(call.project, call.param("endpoint"), int(run))
+    return Reply(204)
 
 
 async def test_endpoint(call: Call, body: Json) -> Json:
@@ -115,12 +138,21 @@ OPERATIONS = (
     ),
     Operation(
         "GET", f"{ENDPOINT}/attempts", list_attempts, "What was sent, and what came back.",
-        scopes=_AND_READ, query=AttemptsQuery, answer=Json,
+        scopes=_AND_READ, query=AttemptsQuery, answer=AttemptList,
+    ),
+    Operation(
+        "POST", f"{ENDPOINT}/rewind", rewind_endpoint,
+        "Sends again everything since an instant, in order; what is new waits behind it.",
+        scopes=_AND_READ, body=Json, answer=Json,
     ),
     Operation(
         "POST", f"{ENDPOINT}/replay", replay_endpoint,
         "Sends events again, by id, range or instant, with their first ids.",
         scopes=_AND_READ, body=Json, answer=Json, status=202,
+    ),
+    Operation(
+        "DELETE", f"{ENDPOINT}/replay/{{run}}", stop_replay,
+        "Ends a replay; what it has not sent stays unsent.", scopes=_AND_READ, status=204,
     ),
     Operation(
         "POST", f"{ENDPOINT}/test", test_endpoint, "Sends a made-up event once, and tells.",

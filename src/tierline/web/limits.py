@@ -11,6 +11,7 @@ LINE_BYTES_MAX: Final = 262_144  # one line of NDJSON; lines are not counted
 HEADERS_MAX: Final = 100  # header fields of a request
 PAGE_DEFAULT: Final = 100
 PAGE_MAX: Final = 1_000  # items of one page
+ATTEMPTS_MAX: Final = 500  # attempts of one page
 WAIT_SECONDS_MAX: Final = 60  # a long poll
 METADATA_BYTES_MAX: Final = 65_536  # free JSON, as it is kept
 METADATA_DEPTH_MAX: Final = 16

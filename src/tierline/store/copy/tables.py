@@ -15,7 +15,8 @@ Key = tuple[int | str, ...]
 
 # In the order in which foreign keys allow; `installation` has a way of its own, processes stay.
 SMALL: Final = ("project", "api_key", "program", "program_version", "endpoint")
-MADE: Final = frozenset({"shard_head", "lease", "copying"})  # every installation makes its own
+# Every installation makes its own; a roll-out that begins anew passes over whom it reached before.
+MADE: Final = frozenset({"shard_head", "lease", "copying", "rollout"})
 OWED: Final = frozenset({"cursor", "lane"})  # see `owed`
 NOT_COPIED: Final = frozenset({"installation", "process", "alembic_version"})
 

@@ -170,11 +170,6 @@ DELETE FROM cursor WHERE shard = $1 AND endpoint = $2
 -- Nor lanes.
 DELETE FROM lane WHERE shard = $1 AND endpoint = $2
 
--- name: wake_lanes
--- Lanes are due at once and their schedules start anew.
-UPDATE lane SET state = 'retrying', attempt = 0, due_at = $3
-WHERE shard = $1 AND endpoint = $2 AND state = 'parked'
-
 -- name: lanes_listed
 -- Lanes as people see them, oldest head first.
 SELECT run, key, head, attempt, due_at, state, first_at FROM lane

@@ -1,0 +1,95 @@
+"""What an order earns: rates, multipliers, and the threshold that the order itself crosses."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from msgspec.structs import replace
+
+from tierline.engine.calendar import parse_instant
+from tierline.engine.decide import decide
+from tierline.engine.earning import lot_expiry, points_for
+from tierline.engine.ladder import Earning, Tier
+from tierline.engine.metric import Metric
+from tierline.engine.model import Detail, Entry, Standing
+from tierline.engine.points import AfterPeriod, PerAmount, Points
+from tierline.engine.policy import Policy, Program, Rules, Version
+from tierline.engine.window import Since
+
+AT = parse_instant("2024-03-10T12:00:00Z")
+TIERS = (
+    Tier("base", "Base", from_=0),
+    Tier("silver", "Silver", from_=10_000, earning=Earning(multiplier=150)),
+    Tier("gold", "Gold", from_=30_000, earning=Earning(multiplier=300)),
+)
+
+
+def program(crossing: Literal["before", "after", "split"], **points: object) -> Program:
+    """1 point for each whole unit of money; tiers by money spent."""
+    rules = Rules(
+        name="Club",
+        policy=Policy(tiers=TIERS, metric=Metric(source="spend"), window=Since()),
+        points=replace(Points(orders=PerAmount(100, 1), crossing=crossing), **points),
+    )
+    return Program("club", "shop", "UTC", "USD", (Version(1, 0, rules),))
+
+
+def order(club: Program, amount: int, spent: int = 0, *, told: int | None = None) -> Entry:
+    """The order of a member who spent so much before."""
+    entries = [Entry(1, "enrol", AT - 2000, AT - 2000)]
+    if spent:
+        entries.append(Entry(2, "order", AT - 1000, AT - 1000, amount=spent))
+    before = decide(club, Standing(), entries, AT).standing
+    draft = Entry(before.entries + 1, "order", AT, AT, points=told or 0, amount=amount)
+
+    def reached(trial: Entry) -> str | None:
+        return decide(club, before, [trial], AT).standing.tier
+
+    return points_for(club, before.tier, draft, reached, told=told is not None)
+
+
+@pytest.mark.parametrize(
+    ("crossing", "amount", "spent", "points"),
+    [
+        ("before", 5_000, 0, 50),  # no threshold: the tier held says
+        ("split", 5_000, 0, 50),
+        ("before", 4_000, 12_000, 60),  # silver
+        ("before", 20_000, 0, 200),  # crosses into silver
+        ("after", 20_000, 0, 300),
+        ("split", 20_000, 0, 100 + 150),  # 10,000 below the threshold, 10,000 above
+        ("after", 40_000, 0, 1200),
+        ("split", 40_000, 0, 100 + 300 + 300),  # two thresholds
+        ("split", 10_000, 0, 100),  # reaches it exactly with its last cent
+        ("split", 150, 9_950, 2),  # half a unit below, one above: 1 point each way, rounded up
+        ("before", 99, 0, 0),  # less than a unit
+    ],
+)
+def test_points_at_a_threshold(
+    crossing: Literal["before", "after", "split"], amount: int, spent: int, points: int
+) -> None:
+    """The multiplier of the tier before, after, or of each part."""
+    assert order(program(crossing), amount, spent).points == points
+
+
+def test_told_points_are_kept() -> None:
+    """A caller who says how many points an order brings is believed."""
+    assert order(program("after"), 40_000, told=7).points == 7
+
+
+def test_pending_days_say_when_points_become_active() -> None:
+    """At the start of the civil day so many days after the activity."""
+    made = order(program("before", pending_days=14), 5_000)
+    assert made.detail == Detail(available_at=parse_instant("2024-03-24T00:00:00Z"))
+
+
+def test_lots_expire_by_the_programs_rule_or_as_told() -> None:
+    """From the day of the activity, or of activation for pending points."""
+    club = program("before", expiry=AfterPeriod("P1M"))
+    entry = Entry(1, "earn", AT, AT, points=5)
+    assert lot_expiry(club, entry) == parse_instant("2024-04-11T00:00:00Z")
+    pending = replace(entry, detail=Detail(available_at=parse_instant("2024-03-31T00:00:00Z")))
+    assert lot_expiry(club, pending) == parse_instant("2024-05-01T00:00:00Z")
+    assert lot_expiry(club, replace(entry, detail=Detail(expires_at=5))) == 5
+    assert lot_expiry(club, replace(entry, detail=Detail(never_expires=True))) is None
+    assert lot_expiry(program("before"), entry) is None

@@ -1,0 +1,407 @@
+"""What an endpoint may ask for: order, parked lanes, pauses, filters, shapes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.receiver import Received, Receiver, Reply
+from tests.sender.world import LOOPBACK, SECRET, World
+from tierline.clock import wall
+from tierline.sender.control import Control
+from tierline.sender.endpoint import Dated, EndpointSecrets
+from tierline.vendors import FORMATS
+
+ONCE = {"schedule": [0.05], "jitter": 0}
+
+
+def ids_of(requests: Any) -> list[str]:
+    return [json.loads(r.body)["data"]["id"] for r in requests]
+
+
+def failing_for(event: str, status: int = 500) -> Any:
+    return lambda r: Reply(status=status if event in r.body.decode() else 200)
+
+
+def control(world: World, sender: Any) -> Control:
+    return Control(sender.log, world.catalog, FORMATS, sender.settings, poke=sender.poke)
+
+
+async def ops_events(world: World) -> list[dict[str, Any]]:
+    rows = await world.database.pool.fetch("SELECT body FROM event WHERE class = 'ops'")
+    return [json.loads(row["body"]) for row in rows]
+
+
+async def lanes(world: World) -> list[dict[str, Any]]:
+    rows = await world.database.pool.fetch("SELECT key, head, state, attempt FROM lane")
+    return [dict(row) for row in rows]
+
+
+# Parked lanes
+
+
+async def test_a_blocked_lane_waits_until_somebody_resumes(
+    world: World, receiver: Receiver
+) -> None:
+    """Its customer's later events wait behind it; other customers' go on; resume tries again."""
+    row = await world.endpoint(receiver.url, retry=ONCE)
+    one, other = world.customer(1), world.customer(2)
+
+    async with world.sending() as sender:
+        receiver.answer = lambda _: Reply(status=500)
+        [bad] = await world.happen([one])
+        await receiver.wait(2)
+        receiver.answer = lambda _: Reply()
+        await world.until(lambda: _parked(sender) == 1, "parked")
+        [waiting] = await world.happen([one])
+        [fine] = await world.happen([other])
+        assert fine == ids_of(await receiver.wait(3))[2]
+        await control(world, sender).resume(row)
+        requests = await receiver.wait(5)
+
+    assert [bad, waiting] == ids_of(requests)[3:]
+    assert "endpoint.lane_parked" in [e["kind"] for e in await ops_events(world)]
+
+
+def _parked(sender: Any) -> int:
+    return sum(
+        f.cursor.parked for c in sender.couriers.values() for f in c.followers.values()
+    )
+
+
+async def test_skip_gives_an_event_up_and_goes_on(world: World, receiver: Receiver) -> None:
+    """After its schedule the customer's next event goes out."""
+    await world.endpoint(receiver.url, retry=ONCE, parked="skip")
+    one = world.customer(1)
+
+    async with world.sending() as sender:
+        receiver.then(500, 500)
+        bad, good = await world.happen([one, one])
+        requests = await receiver.wait(3)
+        await world.until(lambda: not _lanes(sender), "the lane ended")
+
+    assert [bad, bad, good] == ids_of(requests)
+    outcomes = await world.database.pool.fetch("SELECT outcome FROM attempt ORDER BY at")
+    assert ["retry", "given_up", "delivered"] == [r["outcome"] for r in outcomes]
+
+
+def _lanes(sender: Any) -> int:
+    return sum(
+        len(f.cursor.lanes) for c in sender.couriers.values() for f in c.followers.values()
+    )
+
+
+async def test_supersede_jumps_to_the_newest_event(world: World, receiver: Receiver) -> None:
+    """What lies between is given up: a later state says it all."""
+    await world.endpoint(receiver.url, retry=ONCE, parked="supersede")
+    one = world.customer(1)
+
+    async with world.sending():
+        receiver.then(500, 500)
+        events = await world.happen([one] * 4)
+        requests = await receiver.wait(3)
+
+    assert [events[0], events[0], events[3]] == ids_of(requests)
+
+
+async def test_a_parked_lane_is_superseded_by_a_later_event(
+    world: World, receiver: Receiver
+) -> None:
+    """Also when that comes long after."""
+    await world.endpoint(receiver.url, retry=ONCE, parked="supersede")
+    one = world.customer(1)
+
+    async with world.sending() as sender:
+        receiver.then(500, 500)
+        await world.happen([one])
+        await world.until(lambda: _parked(sender) == 1, "parked")
+        [newer] = await world.happen([one])
+        requests = await receiver.wait(3)
+
+    assert newer == ids_of(requests)[2]
+
+
+# Order
+
+
+async def test_fifo_sends_one_at_a_time_in_commit_order(world: World, receiver: Receiver) -> None:
+    """Of a shard; a failure holds everything behind it."""
+    await world.endpoint(receiver.url, mode="fifo")
+    at_once = most = 0
+
+    async def slowly(_: Received) -> Reply:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.002)
+        at_once -= 1
+        return Reply()
+
+    receiver.answer = slowly
+    receiver.then(500)
+    async with world.sending():
+        events = await world.happen([world.customer(n, shard=0) for n in range(20)])
+        requests = await receiver.wait(21)
+
+    assert [events[0], *events] == ids_of(requests)
+    assert 1 == most
+
+
+async def test_unordered_does_not_wait_for_a_failure(world: World, receiver: Receiver) -> None:
+    """Even within one customer."""
+    await world.endpoint(receiver.url, mode="unordered")
+    one = world.customer(1)
+
+    async with world.sending():
+        receiver.then(500)
+        events = await world.happen([one, one, one])
+        requests = await receiver.wait(4)
+
+    assert events[0] == ids_of(requests)[3]
+    assert set(events) == set(ids_of(requests))
+
+
+async def test_a_batch_is_one_request_with_many_events(world: World, receiver: Receiver) -> None:
+    """A JSON array in the order of the log; signed as a whole."""
+    await world.endpoint(receiver.url, batch={"events_max": 10})
+    await world.happen([world.customer(n, shard=0) for n in range(25)], wake=False)
+
+    async with world.sending():
+        requests = await receiver.wait(3)
+        await world.until(lambda: len(_all(receiver)) == 25, "all events")
+
+    assert [e for _, e in world.history] == _all(receiver)
+    assert all(len(json.loads(r.body)) <= 10 for r in requests)
+
+
+def _all(receiver: Receiver) -> list[str]:
+    return [event["data"]["id"] for r in receiver for event in json.loads(r.body)]
+
+
+# Pause
+
+
+async def test_gone_pauses_and_resume_loses_nothing(world: World, receiver: Receiver) -> None:
+    """410: nothing more is sent; what waits arrives in order after a resume."""
+    row = await world.endpoint(receiver.url)
+    one = world.customer(1)
+
+    async with world.sending() as sender:
+        receiver.then(410)
+        first = await world.happen([one])
+        await receiver.wait(1)
+        await world.until(lambda: sender.couriers[row.number].paused, "paused")
+        later = await world.happen([one, world.customer(2)])
+        steering = control(world, sender)
+        await world.until_async(
+            lambda: steering.insight.health(row), lambda h: h.reason == "gone", "recorded"
+        )
+        assert 1 == len(receiver.requests)
+        await steering.resume(row)
+        requests = await receiver.wait(4)
+
+    of_one = [e for e in ids_of(requests) if e != later[1]]
+    assert [first[0], first[0], later[0]] == of_one
+    kinds = [e["kind"] for e in await ops_events(world)]
+    assert ["endpoint.paused", "endpoint.resumed"] == kinds
+
+
+async def test_a_pause_by_hand_holds_and_resume_goes_on(world: World, receiver: Receiver) -> None:
+    """Nothing is sent meanwhile, nothing is lost, nothing comes twice."""
+    row = await world.endpoint(receiver.url)
+
+    async with world.sending() as sender:
+        steering = control(world, sender)
+        await steering.pause(row)
+        await world.until(lambda: not sender.couriers, "given up")
+        events = await world.happen([world.customer(n) for n in range(5)])
+        await steering.resume(row)
+        requests = await receiver.wait(5)
+
+    assert sorted(events) == sorted(ids_of(requests))
+
+
+async def test_a_failing_endpoint_is_warned_of_paused_and_recovers(
+    world: World, receiver: Receiver
+) -> None:
+    """By time and count; an endpoint that hears operational events is told; a probe brings it
+    back without anybody's hand."""
+    ops = f"{receiver.url}/ops"
+    await world.endpoint(ops, kinds=["endpoint.failing", "endpoint.paused", "endpoint.recovered"])
+    row = await world.endpoint(
+        f"{receiver.url}/bad",
+        retry={"schedule": [0.05] * 64, "jitter": 0},
+        tolerance={"warn_after_s": 0, "warn_count": 2, "pause_after_s": 0, "pause_count": 4},
+    )
+    bad = 500
+    receiver.answer = lambda r: Reply(status=bad if r.path.endswith("bad") else 200)
+
+    async with world.sending() as sender:
+        await world.happen([world.customer(1)])
+        await world.until(
+            lambda: row.number in sender.couriers and sender.couriers[row.number].paused, "paused"
+        )
+        bad = 200
+        courier = sender.couriers[row.number]
+        courier.health = msgspec.structs.replace(courier.health, probe_at=wall())
+        courier.run_soon()
+        await world.until(lambda: courier.health.state == "healthy", "recovered")
+        await world.until(lambda: len(_told(receiver)) == 3, "told")
+
+    assert ["endpoint.failing", "endpoint.paused", "endpoint.recovered"] == _told(receiver)
+
+
+def _told(receiver: Receiver) -> list[str]:
+    return [json.loads(r.body)["type"] for r in receiver if r.path.endswith("ops")]
+
+
+async def test_a_stop_header_settles_the_message(world: World, receiver: Receiver) -> None:
+    """`webhook-delivery: stop` in an answer that is not 2xx: this event is not tried again."""
+    await world.endpoint(receiver.url)
+    one = world.customer(1)
+
+    async with world.sending():
+        receiver.then(Reply(422, {"webhook-delivery": "stop"}))
+        events = await world.happen([one, one])
+        requests = await receiver.wait(2)
+
+    assert events == ids_of(requests)
+
+
+async def test_retry_after_holds_the_endpoint(world: World, receiver: Receiver) -> None:
+    """A 429 with Retry-After keeps everybody's events back for a while."""
+    await world.endpoint(receiver.url)
+
+    async with world.sending() as sender:
+        receiver.then(Reply(429, {"retry-after": "1"}))
+        await world.happen([world.customer(1)])
+        await receiver.wait(1)
+        await world.happen([world.customer(2)])
+        requests = await receiver.wait(3)
+        [courier] = sender.couriers.values()
+
+    assert requests[1].at - requests[0].at >= 0.9
+    assert courier.cap.limit < 4
+
+
+# Which events
+
+
+async def test_filters_decide_what_an_endpoint_hears(world: World, receiver: Receiver) -> None:
+    """Kinds, tiers and a JSON filter, together."""
+    await world.endpoint(
+        receiver.url, kinds=["upgraded"], tiers=["silver"],
+        filter={"profile.metadata.country": {"in": ["DE", "AT"]}},
+    )  # fmt: skip
+    at = {"metadata": {"country": "AT"}}
+
+    async with world.sending() as sender:
+        await world.happen([world.customer(1)], "joined", profile=at)
+        await world.happen([world.customer(2)], "upgraded")
+        [heard] = await world.happen([world.customer(3)], "upgraded", profile=at)
+        requests = await receiver.wait(1)
+        await world.settled(sender)
+
+    assert [heard] == ids_of(requests)
+
+
+async def test_an_endpoint_starts_at_its_instant(world: World, receiver: Receiver) -> None:
+    """What was recorded before is not its own."""
+    await world.happen([world.customer(1)])
+    await asyncio.sleep(0.002)
+    start = wall()
+    await asyncio.sleep(0.002)
+    [later] = await world.happen([world.customer(1)])
+    await world.endpoint(receiver.url, start_at=start)
+
+    async with world.sending() as sender:
+        requests = await receiver.wait(1)
+        await world.settled(sender)
+
+    assert [later] == ids_of(requests)
+
+
+async def test_a_changed_url_is_used_from_the_next_request_on(
+    world: World, receiver: Receiver
+) -> None:
+    """Also by what was waiting in a lane."""
+    row = await world.endpoint(f"{receiver.url}/old", retry={"schedule": [0.3] * 9, "jitter": 0})
+    receiver.answer = lambda r: Reply(status=500 if r.path.endswith("old") else 200)
+
+    async with world.sending():
+        [event] = await world.happen([world.customer(1)])
+        await receiver.wait(1)
+        await world.change(row, url=f"{receiver.url}/new")
+        requests = await receiver.wait(2)
+
+    assert "/hook/new" == requests[1].path
+    assert event == ids_of(requests)[1]
+
+
+# Shapes and secrets
+
+
+async def test_thin_and_raw_shapes(world: World, receiver: Receiver) -> None:
+    """Ids alone; Voucherify's `data` without its envelope."""
+    await world.endpoint(f"{receiver.url}/thin", thin=True)
+
+    async with world.sending():
+        [event] = await world.happen([world.customer(1)])
+        [request] = await receiver.wait(1)
+
+    assert {"id", "customer", "program"} == set(json.loads(request.body)["data"])
+    assert event in request.body.decode()
+
+
+async def test_rotation_overlaps_and_custom_headers_are_never_logged(
+    world: World, receiver: Receiver
+) -> None:
+    """Old and new secret sign side by side; the attempt log hides what must stay secret."""
+    secrets = EndpointSecrets(standard=(Dated(SECRET),), headers={"X-Api-Key": "hush-hush"})
+    row = await world.endpoint(receiver.url, secrets=secrets)
+
+    async with world.sending() as sender:
+        steering = control(world, sender)
+        fresh = await steering.rotate(row)
+        current = world.catalog.endpoint_numbered(row.number)
+        assert current is not None
+        public = await steering.rotate(current, kind="ed25519")
+        await world.until(lambda: sender.couriers[row.number].live.row.revision > row.revision + 1, "")
+        await world.happen([world.customer(1)])
+        [request] = await receiver.wait(1)
+        await world.settled(sender)
+        [attempt] = await steering.insight.attempts(row)
+
+    from standardwebhooks import Webhook
+
+    Webhook(SECRET).verify(request.body.decode(), request.headers)
+    Webhook(fresh).verify(request.body.decode(), request.headers)
+    kinds = [part.split(",")[0] for part in request.headers["webhook-signature"].split()]
+    assert ["v1a", "v1", "v1"] == kinds
+    assert public.startswith("whpk_")
+    assert "hush-hush" == request.headers["x-api-key"]
+    assert "hush" not in json.dumps(attempt)
+    assert "…" == attempt["detail"]["headers"]["x-api-key"]
+
+
+@pytest.mark.parametrize("format_", ["voucherify", "loyaltylion", "standard", "cloudevents"])
+async def test_a_test_event_in_each_format(
+    world: World, receiver: Receiver, format_: str
+) -> None:
+    """Sent once, told at once, and in no log but that of attempts."""
+    row = await world.endpoint(receiver.url, format=format_)
+
+    async with world.sending() as sender:
+        steering = control(world, sender)
+        shown = await steering.test(row, "upgraded")
+        [request] = await receiver.wait(1)
+        [attempt] = await steering.insight.attempts(row)
+
+    assert (200, "test_delivered") == (shown["status"], shown["outcome"])
+    assert "1" == request.headers["tierline-test"]
+    assert attempt["outcome"] == "test_delivered"
+    assert LOOPBACK[0] == "127.0.0.0/8"

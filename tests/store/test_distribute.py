@@ -1,0 +1,105 @@
+"""From a plain database to a distributed one: refused without Citus, complete and repeatable with."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.conftest import PLACES
+from tests.ledger.conftest import Club
+from tests.store.test_statements import SMALL, STATEMENTS
+from tierline.ledger.commands import Answer
+from tierline.store.catalog import Catalog
+from tierline.store.database import Database
+from tierline.store.distribute import ExtensionMissing, NotTheCoordinator, distribute
+from tierline.store.ledger import PLANNER
+from tierline.store.live import InUse
+from tierline.store.log_sql import LogSql
+from tierline.store.named import Statement
+from tierline.store.secrets import SecretBox
+
+on_citus = pytest.mark.parametrize("server", PLACES[1:], indirect=True)
+HOT = [statement for statement in STATEMENTS if statement.wide is None]
+
+
+@pytest.mark.parametrize("server", ["plain"], indirect=True)
+async def test_without_the_extension_it_says_what_is_missing(database: Database) -> None:
+    """The sentence names the step that the operator has not done; nothing is changed."""
+    with pytest.raises(ExtensionMissing) as caught:
+        await distribute(database)
+
+    assert "CREATE EXTENSION citus" in str(caught.value)
+
+
+@on_citus
+async def test_rows_that_were_there_are_there_afterwards(empty_url: str) -> None:
+    """A database with members is distributed, and works on; a second run finds nothing to do."""
+    async with await Database.open(empty_url, shards=4) as database:
+        club = Club(database, await Catalog.open(database, SecretBox(bytes(32))))
+        await club.found()
+        async with club.writer() as writer:
+            await writer.submit_all([club.activity(customer=f"c{i}", key="1") for i in range(9)])
+        names: list[str] = []
+        first = await distribute(database, names.append)
+        second = await distribute(database)
+        async with club.writer() as writer:
+            again = await writer.submit_all(
+                [club.activity(customer=f"c{i}", key="1") for i in range(9)]
+            )
+        members = await club.count("member")
+        groups = await database.pool.fetch(
+            "SELECT DISTINCT colocationid FROM pg_dist_partition WHERE partmethod = 'h'"
+        )
+
+    assert set(first.small) == SMALL
+    assert names == [*first.small, *first.large]
+    assert (first.changed, second.changed) == (len(names), 0)
+    assert len(groups) == 1
+    assert members == 9
+    assert all(isinstance(answer, Answer) and answer.repeated for answer in again)
+
+
+@on_citus
+async def test_it_is_done_from_the_coordinator_and_with_nobody_at_work(
+    server: Cluster, database: Database, empty_url: str
+) -> None:
+    """A worker is refused, and so is a database that a server gave a sign of life in."""
+    worker = server.at(server.nodes[-1], database.url)
+    if len(server.nodes) > 1:
+        async with await Database.open(worker) as there:
+            with pytest.raises(NotTheCoordinator):
+                await distribute(there)
+    async with await Database.open(empty_url) as busy:
+        await busy.pool.execute(LogSql.beat, "p1", "api")
+        with pytest.raises(InUse):
+            await distribute(busy)
+
+
+@on_citus
+@pytest.mark.parametrize("statement", HOT, ids=lambda statement: statement.name)
+async def test_every_hot_statement_is_one_task(database: Database, statement: Statement) -> None:
+    """As Citus itself plans it: one node does all of it, and nothing is pulled here first."""
+    connection = await database.connect(**PLANNER)
+    try:
+        prepared = await connection.prepare(statement.text)
+        values = ", ".join(_sample(kind.name) for kind in prepared.get_parameters())
+        await connection.execute(f"PREPARE hot AS {statement.text}")
+        rows = await connection.fetch(f"EXPLAIN EXECUTE hot{values and f'({values})'}")
+    finally:
+        await connection.close()
+    plan = "\n".join(row[0] for row in rows)
+
+    assert set(re.findall(r"Task Count: (\d+)", plan)) <= {"1"}, plan
+    assert "pull to coordinator" not in plan
+    assert "repartition" not in plan
+    assert "Distributed Subplan" not in plan
+
+
+def _sample(kind: str) -> str:
+    """A value of a parameter's type, as SQL."""
+    one = {"bool": "t", "bytea": "\\\\x00"}.get(kind.removesuffix("[]"), "1")
+    if kind.endswith("[]"):
+        return f"E'{{\"{one}\"}}'::{kind}" if kind != "bytea[]" else "ARRAY['\\x00'::bytea]"
+    return f"E'{one}'::{kind}"
