@@ -257,6 +257,7 @@ def changed(chance: Random, policy: Json) -> Json:
             case _:
                 chance.choice(tiers)["id"] = "renamed"
                 later["tiers"] = tiers = list({t["id"]: t for t in tiers}.values())
+    tiers.sort(key=lambda t: t.get("from", 0))
     return later
 
 

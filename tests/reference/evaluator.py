@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from tests.reference import civil
 from tests.reference.account import (
@@ -109,16 +110,21 @@ class Evaluator(Judgement):
             at(self.grace_until if self.grace_until is not None else self.ends_at, TERM)
         return found
 
-    def turns(self, until: int) -> set[object]:
+    def turns(self, until: int) -> set[date]:
+        """The days up to an instant on which a window turns or an age is reached."""
         sight = self.sight()
-        last, today = self.zone.day(until), sight.day
+        ages = {civil.plus(sight.joined, length) for length in self.ages()}
+        days = ages | self.window_turns(until)
+        return {d for d in days if sight.day <= d <= self.zone.day(until)}
+
+    def window_turns(self, until: int) -> set[date]:
+        sight = self.sight()
         sight.day -= civil.ONE_DAY  # today's turn may still be ahead, at its first instant
-        days = set()
+        idle = self.held is None and self.waiting is None
+        days: set[date] = set()
         for name in (None, *self.version.rules.policy.measures):
-            days |= sight.turns(sight.measure(name), last)
-        for length in self.ages():
-            days.add(civil.plus(sight.joined, length))
-        return {d for d in days if today <= d <= last}
+            days |= sight.turns(sight.measure(name), self.zone.day(until), idle=idle)
+        return days
 
     def bring(self, place: int) -> None:
         """One step of the order of an instant."""
@@ -134,7 +140,8 @@ class Evaluator(Judgement):
         elif place == TERM:
             self.end_term()
         elif place == TURN:
-            self.judge("window_turn", "at_window_end")
+            turned = self.zone.day(t) in self.window_turns(t)
+            self.judge("window_turn", "at_window_end" if turned else "on_activity")
         elif place == EXPIRY:
             self.judge("expiry", "on_activity")
 
@@ -172,7 +179,7 @@ class Evaluator(Judgement):
         """A hold freezes the term's clock; its end moves the term's end by as long as it took."""
         holding = any(o.kind == "hold" for o in self.active())
         if holding and self.hold_since is None:
-            self.hold_since = t
+            self.hold_since, self.frozen = t, self.shown
         elif not holding and self.hold_since is not None:
             held_for = t - self.hold_since
             self.hold_since = None
@@ -199,7 +206,8 @@ class Evaluator(Judgement):
         if self.held is not None and not held_gone:
             self.held = moved[self.held]
         if held_gone:
-            self.held = None
+            self.held = self.started_at = self.ends_at = self.grace_until = None
+            self.told = self.kept = False
             self.rejudge("rules", None)
         elif new.on_change == "rejudge":
             self.rejudge("rules", None)

@@ -43,6 +43,7 @@ class Judgement:
         self.reached: set[str] = set()
         self.overrides: list[Override] = []
         self.hold_since: int | None = None
+        self.frozen: str | None = None  # what the world saw when the hold began
         self.attributes: dict[str, str | int | bool] = {}
 
     # -- what is known -----------------------------------------------------------------------
@@ -171,7 +172,7 @@ class Judgement:
     def asserted(self, o: Override, tier: str | None) -> str | None:
         """What one override makes of a tier."""
         if o.kind == "hold":
-            return self.shown
+            return self.frozen
         if o.kind == "floor":
             return o.tier if self.rank(tier) < self.rank(o.tier) else tier
         if o.kind == "cap":

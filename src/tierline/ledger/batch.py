@@ -131,7 +131,7 @@ class Batch:
 
     def _may_enter(self, command: Command, program: Program, now: int) -> bool:
         """Whether this command, as somebody's first, makes a member."""
-        if command.kind == "enrol":
+        if command.kind in ("enrol", "opening"):
             return True
         return program.version(now).rules.auto_join and joins(command)
 

@@ -189,3 +189,10 @@ def opening(
     `points`; `spent`, `tier`, `tier_since`, `tier_expires_at` and `quiet` count too."""
     said = Said(points=points, occurred_at=occurred_at, detail=detail)
     return command(door, "opening", customer, said, key=key, number=number)
+
+
+def quietly(said: Command) -> Command:
+    """The same command, decided but not announced. Its digest stays: how a fact came in is no
+    part of it."""
+    detail = msgspec.structs.replace(said.detail or Detail(), quiet=True)
+    return msgspec.structs.replace(said, detail=detail)

@@ -91,6 +91,8 @@ def _check_membership(seat: Seat, command: Command, standing: Standing, at: int)
     if standing.entries:
         if command.kind in _AFTER_LEAVING:
             return
+    elif command.kind == "opening":
+        return  # somebody says outright that this is a member
     else:
         if command.kind in SPEAKING:
             raise UnknownOriginal(of=command.of, path="of")

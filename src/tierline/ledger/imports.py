@@ -1,0 +1,207 @@
+"""Importing a file: customers, what they bring along, and histories, through the one path.
+
+Constant memory: records are read as there is room for them. Resumable twice over: a note beside
+the file says how far everything is done, and every command's key follows from its record, so that
+what is sent again counts once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tierline.clock import Clock, wall
+from tierline.engine.announcement import Project
+from tierline.errors import TierlineError
+from tierline.ledger import commands
+from tierline.ledger.batch import Catalog
+from tierline.ledger.commands import Answer, Command
+from tierline.ledger.intake import Intake
+from tierline.ledger.records import Person, Record, records
+from tierline.ledger.writer import Writer
+from tierline.store import profiles
+from tierline.store.database import Database
+
+SLICE: Final = 500  # records whose customers are written together
+OPEN_MAX: Final = 4_000  # commands on their way
+WRITES_MAX: Final = 8  # profiles at once
+PROBLEMS_MAX: Final = 100
+
+
+class Problem(Struct, frozen=True):
+    """A record that was refused."""
+
+    line: int
+    reason: str
+    path: str | None = None
+
+
+class Imported(Struct, frozen=True):
+    """How far an import has come."""
+
+    records: int = 0
+    customers: int = 0
+    commands: int = 0
+    repeated: int = 0  # counted before: from an earlier run
+    refused: int = 0
+    problems: tuple[Problem, ...] = ()  # the first hundred
+
+    def refuse(self, line: int, error: TierlineError) -> Imported:
+        problems = self.problems
+        if len(problems) < PROBLEMS_MAX:
+            problems = (*problems, Problem(line, error.sentence, error.path))
+        return replace(self, refused=self.refused + 1, problems=problems)
+
+
+class Importer:
+    """Imports files into one program of one project. `quiet`: decide, but announce nothing."""
+
+    def __init__(
+        self,
+        database: Database,
+        catalog: Catalog,
+        writer: Writer,
+        project: Project,
+        program: int,
+        *,
+        quiet: bool = True,
+        clock: Clock = wall,
+    ) -> None:
+        self.database = database
+        self.catalog = catalog
+        self.writer = writer
+        self.intake = Intake(project, program)
+        self.quiet = quiet
+        self.clock = clock
+        self._done = Imported()
+        self._open: deque[tuple[Record, asyncio.Future[Answer]]] = deque()
+
+    async def run(
+        self,
+        path: Path,
+        on_progress: Callable[[Imported], None] = lambda _: None,
+        *,
+        resume: bool = True,
+    ) -> Imported:
+        """Import a file, from where an earlier run of it stopped."""
+        note, mark = path.with_name(path.name + ".progress"), fingerprint(path)
+        self._done = _noted(note, mark) if resume else Imported()
+        rest = islice(records(path), self._done.records, None)
+        while batch := list(islice(rest, SLICE)):
+            await self._slice(mark, batch)
+            on_progress(self._done)
+            _keep(note, mark, self._settled())
+        await self._await_until(0)
+        note.unlink(missing_ok=True)
+        on_progress(self._done)
+        return self._done
+
+    async def _slice(self, mark: str, batch: Sequence[Record]) -> None:
+        gate = asyncio.Semaphore(WRITES_MAX)
+        people = [record for record in batch if record.person is not None]
+        refused = await asyncio.gather(*(self._write(record, gate) for record in people))
+        bad = {id(record): error for record, error in zip(people, refused, strict=True) if error}
+        for record in batch:
+            try:
+                if problem := record.problem or bad.get(id(record)):
+                    raise problem
+                command = self._command(record, mark)
+            except TierlineError as error:
+                self._done = self._done.refuse(record.line, error)
+            else:
+                if command is not None:
+                    self._open.append((record, await self.writer.admit(command)))
+            self._done = replace(self._done, records=self._done.records + 1)
+        await self._await_until(OPEN_MAX)
+
+    async def _write(self, record: Record, gate: asyncio.Semaphore) -> TierlineError | None:
+        """A person's profile and names; what is wrong with them."""
+        assert record.person is not None
+        try:
+            profile = record.person.profile()
+            async with gate:
+                project = self.intake.door.project
+                name = record.person.customer
+                await profiles.put(self.database, project, name, profile, self._now())
+        except TierlineError as error:
+            return error
+        self._done = replace(self._done, customers=self._done.customers + 1)
+        return None
+
+    def _command(self, record: Record, mark: str) -> Command | None:
+        key = f"import:{mark}:{record.line}"
+        if record.activity is not None:
+            command = self.intake.activity(record.activity, self._now())
+            if command.key.startswith("auto:"):
+                command = msgspec.structs.replace(command, key=key)
+            return commands.quietly(command) if self.quiet else command
+        assert record.person is not None
+        return self._opening(record.person) if record.person.joins else None
+
+    def _opening(self, person: Person) -> Command:
+        return commands.opening(
+            self.intake.door,
+            person.customer,
+            person.points or 0,
+            person.detail(quiet=self.quiet),
+            # One per customer and program, whichever file brings it.
+            key=f"import:opening:{self.intake.door.program}",
+            occurred_at=person.enrolled(),
+        )
+
+    async def _await_until(self, most: int) -> None:
+        """Take in answers until no more than so many commands are on their way."""
+        while len(self._open) > most:
+            record, answer = self._open.popleft()
+            try:
+                told = await answer
+            except TierlineError as error:
+                self._done = self._done.refuse(record.line, error)
+            else:
+                more = replace(self._done, commands=self._done.commands + 1)
+                self._done = replace(more, repeated=more.repeated + told.repeated)
+
+    def _settled(self) -> Imported:
+        """What may be noted as done: nothing that is still on its way."""
+        return replace(self._done, records=self._done.records - len(self._open))
+
+    def _now(self) -> int:
+        known = self.catalog.project(self.intake.door.project.number).clock
+        return self.clock() if known is None else known
+
+
+def fingerprint(path: Path) -> str:
+    """Names a file by its beginning and its size, so that a note belongs to one content."""
+    with path.open("rb") as file:
+        start = file.read(1 << 20)
+    size = path.stat().st_size
+    return hashlib.blake2b(start + str(size).encode(), digest_size=8).hexdigest()
+
+
+class _Note(Struct, frozen=True):
+    mark: str
+    done: Imported
+
+
+def _noted(note: Path, mark: str) -> Imported:
+    try:
+        kept = msgspec.json.decode(note.read_bytes(), type=_Note)
+    except (OSError, msgspec.MsgspecError):
+        return Imported()
+    return kept.done if kept.mark == mark else Imported()
+
+
+def _keep(note: Path, mark: str, done: Imported) -> None:
+    try:
+        note.write_bytes(msgspec.json.encode(_Note(mark, done)))
+    except OSError:
+        return  # nowhere to note it: a second run is slower, and as right

@@ -1,0 +1,188 @@
+"""What stands in a file to import: one record a line, as JSON or CSV.
+
+A record with a `kind` is an activity, as the API takes it. Any other is a person: profile, names,
+and what they bring along (tier, points, dates). Empty CSV cells are absent; `metadata.x` columns
+make metadata.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tierline.engine import jsontext
+from tierline.engine.calendar import parse_instant
+from tierline.engine.model import Detail
+from tierline.errors import Invalid
+from tierline.ledger.intake import explained
+from tierline.store.customers import NameKind
+from tierline.store.profiles import Profile
+
+LINE_BYTES_MAX: Final = 1_000_000
+Instant = Annotated[str, Meta(max_length=40)]
+Whole = Annotated[int, Meta(ge=0, le=10**12)]
+_PROFILE: Final = ("id", "number", "name", "email")
+_JOINING: Final = ("enrolled_at", "tier", "points", "points_spent", "lots")
+
+
+class LotRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    points: Whole
+    expires_at: Instant | None = None
+
+
+class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A customer, and the membership that they bring from elsewhere."""
+
+    customer: Annotated[str, Meta(min_length=1, max_length=200)]  # source id
+    id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    number: Annotated[int, Meta(ge=1, lt=2**53)] | None = None
+    name: str | None = None
+    email: str | None = None
+    merchant_id: str | None = None
+    card: str | None = None
+    metadata: dict[str, Any] | None = None
+    created_at: Instant | None = None
+    updated_at: Instant | None = None
+    enrolled_at: Instant | None = None
+    tier: str | None = None
+    tier_since: Instant | None = None
+    tier_expires_at: Instant | None = None
+    points: Whole | None = None  # the balance; `lots` are part of it
+    points_spent: Whole | None = None
+    lots: tuple[LotRecord, ...] = ()
+
+    @property
+    def joins(self) -> bool:
+        """Whether the record makes a member, not only a customer."""
+        return any(getattr(self, field) not in (None, ()) for field in _JOINING)
+
+    def profile(self) -> Profile:
+        changes: dict[str, Any] = {
+            field: value for field in _PROFILE if (value := getattr(self, field)) is not None
+        }
+        for field in ("created_at", "updated_at"):
+            if (text := getattr(self, field)) is not None:
+                changes[field] = _instant(text, field)
+        if self.metadata is not None:
+            changes["metadata"] = jsontext.normalise(self.metadata, "metadata")
+        names: dict[NameKind, tuple[str, ...]] = {}
+        if self.merchant_id is not None:
+            names["merchant"] = (self.merchant_id,)
+        if self.card is not None:
+            names["card"] = (self.card,)
+        return Profile(**changes, names=names)
+
+    def detail(self, *, quiet: bool) -> Detail:
+        return Detail(
+            tier=self.tier,
+            tier_since=_optional(self.tier_since, "tier_since"),
+            tier_expires_at=_optional(self.tier_expires_at, "tier_expires_at"),
+            lots=tuple((_optional(lot.expires_at, "lots"), lot.points) for lot in self.lots),
+            spent=self.points_spent or 0,
+            quiet=quiet,
+        )
+
+    def enrolled(self) -> int | None:
+        return _optional(self.enrolled_at, "enrolled_at")
+
+
+class Record(Struct, frozen=True):
+    """A line of the file: an activity's JSON, or a person; or what is wrong with it."""
+
+    line: int
+    activity: bytes | None = None
+    person: Person | None = None
+    problem: Invalid | None = None
+
+
+_read_person = msgspec.json.Decoder(Person).decode
+_is_activity = msgspec.json.Decoder(type("Kind", (Struct,), {"__annotations__": {"kind": str}}))
+_INTEGERS: Final = frozenset({"points", "amount", "number", "points_spent"})
+
+
+def records(path: Path) -> Iterator[Record]:
+    """The file's records in order, read as they are asked for. `.csv`, else a JSON text a line."""
+    return _csv(path) if path.suffix.lower() == ".csv" else _jsonl(path)
+
+
+def _jsonl(path: Path) -> Iterator[Record]:
+    with path.open("rb") as file:
+        line = 0
+        while raw := file.readline(LINE_BYTES_MAX + 1):
+            line += 1
+            if len(raw) > LINE_BYTES_MAX:
+                yield Record(line, problem=Invalid(reason="The line is longer than 1 MB."))
+                while raw and not raw.endswith(b"\n"):
+                    raw = file.readline(LINE_BYTES_MAX)
+            elif text := raw.strip():
+                yield record(line, text)
+
+
+def _csv(path: Path) -> Iterator[Record]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            try:
+                text = msgspec.json.encode(_cells(row))
+            except Invalid as problem:
+                yield Record(reader.line_num, problem=problem)
+            else:
+                yield record(reader.line_num, text)
+
+
+def record(line: int, text: bytes) -> Record:
+    """One JSON text as a record."""
+    try:
+        if b'"kind"' in text and _has_kind(text):
+            return Record(line, activity=text)
+        return Record(line, person=_read_person(text))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        return Record(line, problem=explained(error, text, ""))
+
+
+def _has_kind(text: bytes) -> bool:
+    try:
+        _is_activity.decode(text)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _cells(row: dict[str | Any, Any]) -> dict[str, Any]:
+    """A CSV row as the JSON object that it means."""
+    said: dict[str, Any] = {}
+    for column, cell in row.items():
+        if column is None:
+            raise Invalid(reason="The row has more cells than the heading has names.")
+        if cell is None or cell == "":
+            continue
+        if column.startswith("metadata."):
+            said.setdefault("metadata", {})[column.removeprefix("metadata.")] = cell
+        else:
+            said[column] = _integer(column, cell) if column in _INTEGERS else cell
+    return said
+
+
+def _integer(column: str, cell: str) -> int:
+    try:
+        return int(cell)
+    except ValueError:
+        reason = f"{column}: expected a whole number, found {cell!r}"
+        raise Invalid(path=column, reason=reason) from None
+
+
+def _optional(text: str | None, field: str) -> int | None:
+    return None if text is None else _instant(text, field)
+
+
+def _instant(text: str, field: str) -> int:
+    try:
+        return parse_instant(text)
+    except ValueError:
+        reason = f"{field}: expected an instant with an offset, like 2024-03-19T00:02:13.529Z"
+        raise Invalid(path=field, reason=reason) from None

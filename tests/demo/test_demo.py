@@ -1,0 +1,127 @@
+"""`tierline demo`: the five published samples happen for real, from activity to signed webhook."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from tests.vendors.told import seed
+from tierline.assembly import installation, serving
+from tierline.config import Place, Serving, parse_networks
+from tierline.demo.run import Told, tell
+
+Json = dict[str, Any]
+MEANT = [
+    ("voucherify", "joined", "2024-03-11T12:00:00.000Z"),
+    ("voucherify", "upgraded", "2024-03-11T12:06:34.423Z"),
+    ("voucherify", "joined", "2024-03-14T09:29:32.501Z"),
+    ("voucherify", "joined", "2024-03-18T09:00:00.000Z"),
+    ("voucherify", "prolonged", "2024-03-19T00:02:13.529Z"),
+    ("voucherify", "downgraded", "2024-03-20T15:10:00.250Z"),
+    ("voucherify", "left", "2024-03-21T08:45:12.000Z"),
+    ("loyaltylion", "upgraded", "2018-01-01T03:00:05.000Z"),
+    ("loyaltylion", "upgraded", "2017-12-06T10:00:00.000Z"),
+    ("loyaltylion", "downgraded", "2018-01-01T03:00:05.000Z"),
+]
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
+    """What the demo printed, one delivery a line."""
+
+    async def run(data_dir: Path) -> list[Told]:
+        how = Serving(place=Place(data_dir=data_dir), port=0, allow=parse_networks(["127.0.0.0/8"]))
+        async with installation(how.place, serve=True) as here, serving(here, how) as process:
+            return [told async for told in tell(process.url or "", here.catalog)]
+
+    told = asyncio.run(run(tmp_path_factory.mktemp("demo") / "data"))
+    return [json.loads(one.line()) for one in told]
+
+
+def moment(line: Json) -> str:
+    body = json.loads(line["body"])
+    found: str = (body.get("data") or body.get("payload"))["created_at"]
+    return found
+
+
+def exact(value: Any) -> str:
+    """JSON text keeps the order of keys and tells 1 from 1.0 and true: equal texts, equal whole."""
+    return json.dumps(value, indent=1)
+
+
+def the(lines: list[Json], kind: str, at: str) -> Json:
+    (found,) = (line for line in lines if line["kind"] == kind and moment(line) == at)
+    body: Json = json.loads(found["body"])
+    return body
+
+
+def test_every_story_is_told(lines: list[Json]) -> None:
+    """All five kinds in Voucherify's format, both in LoyaltyLion's, in order of time."""
+    assert [(line["format"], line["kind"], moment(line)) for line in lines] == MEANT
+
+
+def test_both_signatures_verify(lines: list[Json]) -> None:
+    """By the `standardwebhooks` package and by the vendor's own recipe."""
+    for line in lines:
+        headers = line["headers"]
+        # The package refuses old timestamps; these are seconds old.
+        assert Webhook(line["secrets"]["standard"]).verify(line["body"], headers)
+        assert "x-voucherify-signature" in headers or "x-loyaltylion-hmac-sha256" in headers
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "at"),
+    [
+        ("voucherify-tier-joined", "joined", "2024-03-14T09:29:32.501Z"),
+        ("voucherify-tier-upgraded", "upgraded", "2024-03-11T12:06:34.423Z"),
+        ("voucherify-tier-prolonged", "prolonged", "2024-03-19T00:02:13.529Z"),
+    ],
+)
+def test_voucherify_samples(lines: list[Json], name: str, kind: str, at: str) -> None:
+    """`data` is the published sample: same keys in the same order, same types, same values."""
+    body = the(lines, kind, at)
+
+    assert exact(seed(name)) == exact(body["data"])
+    assert body["event"]["type"] == f"customer.loyalty.tier.{kind}"
+
+
+def freed(sample: Json, got: Json) -> Json:
+    """The sample with what is free put in: the two uuids, the envelope's `created_at`,
+    `started_at` (the move's instant), `updated_at`, and `number` beside `position`."""
+    sample["id"], sample["created_at"] = got["id"], got["created_at"]
+    sample["payload"]["id"] = got["payload"]["id"]
+    customer = sample["payload"]["properties"]["customer"]
+    customer["updated_at"] = got["payload"]["properties"]["customer"]["updated_at"]
+    membership = customer["loyalty_tier_membership"]
+    membership["started_at"] = sample["payload"]["created_at"]
+    tier = membership["loyalty_tier"]
+    head = {"id": tier["id"], "name": tier["name"], "number": tier["position"]}
+    membership["loyalty_tier"] = {**head, **tier}
+    return sample
+
+
+def corrected(sample: Json) -> Json:
+    """The published downgrade repeats the upgrade's tiers; the customer is shown after the move."""
+    properties = sample["payload"]["properties"]
+    before, after = properties["new_tier"], properties["previous_tier"]
+    properties["previous_tier"], properties["new_tier"] = before, after
+    shown = {k: v for k, v in after.items() if k != "number"}
+    head = {"id": shown.pop("id"), "name": shown.pop("name"), "position": after["number"]}
+    properties["customer"]["loyalty_tier_membership"]["loyalty_tier"] = {**head, **shown}
+    return sample
+
+
+@pytest.mark.parametrize(
+    ("kind", "mend"), [("upgraded", lambda sample: sample), ("downgraded", corrected)]
+)
+def test_loyaltylion_samples(lines: list[Json], kind: str, mend: Callable[[Json], Json]) -> None:
+    """The whole body is the published sample, but for what is free."""
+    got = the(lines, kind, "2018-01-01T03:00:05.000Z")
+
+    assert exact(freed(mend(seed(f"loyaltylion-tier-{kind}")), got)) == exact(got)

@@ -1,0 +1,215 @@
+"""Endpoints over HTTP: made with a secret that is shown once, and a webhook that verifies."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from tests.receiver import Receiver
+from tests.web.conftest import Api
+
+
+async def endpoint(api: Api, receiver: Receiver, **more: Any) -> dict[str, Any]:
+    answered = await api.post("/api/endpoints", {"url": receiver.url, **more})
+    assert answered.status == 201, answered.body
+    made: dict[str, Any] = answered.json
+    return made
+
+
+async def test_a_webhook_arrives_and_verifies(club: Api, receiver: Receiver) -> None:
+    """From an activity to a receiver, signed with the secret that its maker was shown."""
+    made = await endpoint(club, receiver)
+    await club.earn("anna", 120)
+    (arrived,) = await receiver.wait(1)
+    told = Webhook(made["secret"]).verify(arrived.body, arrived.headers)
+    feed = (await club.get("/api/events")).json["events"]
+
+    assert told["type"] == "tier.joined"
+    assert told["data"] == feed[0]
+
+
+async def test_a_vendors_webhook_is_signed_its_way_too(club: Api, receiver: Receiver) -> None:
+    """Without a key of that vendor the endpoint gets a vendor secret of its own."""
+    made = await endpoint(club, receiver, format="voucherify")
+    await club.earn("anna", 120)
+    (arrived,) = await receiver.wait(1)
+    expected = hmac.new(made["vendor_secret"].encode(), arrived.body, hashlib.sha256).hexdigest()
+
+    assert arrived.headers["x-voucherify-signature"] == expected
+    assert Webhook(made["secret"]).verify(arrived.body, arrived.headers)
+    assert json.loads(arrived.body)["event"]["type"] == "customer.loyalty.tier.joined"
+
+
+async def test_secrets_are_shown_once(club: Api, receiver: Receiver) -> None:
+    """Headers by name, secrets not at all."""
+    made = await endpoint(club, receiver, headers={"x-api-key": "hush-hush"})
+    shown = await club.get(f"/api/endpoints/{made['id']}")
+    listed = await club.get("/api/endpoints")
+
+    assert shown.json["headers"] == ["x-api-key"]
+    for answered in (shown, listed):
+        assert made["secret"] not in answered.body.decode()
+        assert "hush-hush" not in answered.body.decode()
+    assert [e["id"] for e in listed.json["endpoints"]] == [made["id"]]
+
+
+async def test_customers_events_need_the_scope_to_read_customers(
+    club: Api, receiver: Receiver
+) -> None:
+    """To make such an endpoint, and to turn another into one; operational events do not."""
+    keys = await club.post("/api/keys", {"scopes": ["manage_endpoints"]})
+    key = keys.json["key"]
+    url = {"url": receiver.url}
+    tier = await club.post("/api/endpoints", url, key=key)
+    ops = await club.post("/api/endpoints", url | {"kinds": ["endpoint.paused"]}, key=key)
+    path = f"/api/endpoints/{ops.json['id']}"
+    widened = await club.call("PATCH", path, {"kinds": ["joined"]}, key=key)
+
+    assert tier.problem == (403, "forbidden", "kinds")
+    assert "read_customers" in tier.json["detail"]
+    assert ops.status == 201
+    assert widened.problem == (403, "forbidden", "kinds")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [
+        ({"url": "ftp://example.com"}, "url"),
+        ({"url": "http://10.0.0.1/"}, "url"),
+        ({"url": "https://user:secret@example.com/"}, "url"),
+        ({"url": None}, "url"),
+        ({"format": "fax"}, "format"),
+        ({"format_version": "v99"}, "format_version"),
+        ({"kinds": ["promoted"]}, "kinds[0]"),
+        ({"format": "loyaltylion", "kinds": ["joined"]}, "kinds[0]"),
+        ({"program": "none"}, "programs[0]"),
+        ({"retry": {"schedule": []}}, "retry.schedule"),
+        ({"retry": "often"}, "retry"),
+        ({"filter": {}}, "filter"),
+        ({"headers": {"webhook-id": "x"}}, "headers.webhook-id"),
+        ({"secret": "whsec_short"}, "secret"),
+        ({"mode": "random"}, "mode"),
+        ({"timeout_ms": 1}, "timeout_ms"),
+        ({"colour": "red"}, "colour"),
+        ({"since": "now"}, "since"),
+    ],
+)
+async def test_a_wrong_endpoint_names_the_field(
+    club: Api, receiver: Receiver, wrong: dict[str, Any], path: str
+) -> None:
+    """And is not made."""
+    answered = await club.post("/api/endpoints", {"url": receiver.url} | wrong)
+
+    assert answered.problem[2] == path, answered.body
+    assert (await club.get("/api/endpoints")).json["endpoints"] == []
+
+
+async def test_a_change_is_in_force_for_the_next_event(club: Api, receiver: Receiver) -> None:
+    """What is not said stays; who changes on top of another's change is told."""
+    made = await endpoint(club, receiver, kinds=["joined"], description="ours")
+    path = f"/api/endpoints/{made['id']}"
+    patched = await club.call("PATCH", path, {"kinds": ["upgraded"]})
+    stale = await club.call("PATCH", path, {"kinds": [], "revision": made["revision"]})
+    await club.earn("anna", 120)
+    await club.earn("anna", 400)
+    (arrived,) = await receiver.wait(1)
+
+    assert (patched.json["kinds"], patched.json["description"]) == (["upgraded"], "ours")
+    assert stale.problem == (409, "conflict", "revision")
+    assert json.loads(arrived.body)["type"] == "tier.upgraded"
+
+
+async def test_a_paused_endpoint_loses_nothing(club: Api, receiver: Receiver) -> None:
+    """What happened meanwhile arrives after it goes on."""
+    made = await endpoint(club, receiver)
+    path = f"/api/endpoints/{made['id']}"
+    paused = await club.post(f"{path}/pause")
+    await club.earn("anna", 120)
+    behind = await club.get(path)
+    resumed = await club.post(f"{path}/resume")
+    (arrived,) = await receiver.wait(1)
+
+    assert (paused.json["state"], paused.json["reason"]) == ("paused", "asked")
+    assert behind.json["lag"]["events"] == 1
+    assert resumed.json["state"] == "active"
+    assert json.loads(arrived.body)["type"] == "tier.joined"
+
+
+async def test_a_rotated_secret_signs_beside_the_old_one(club: Api, receiver: Receiver) -> None:
+    """Until the overlap ends, receivers with either verify."""
+    made = await endpoint(club, receiver)
+    rotated = (await club.post(f"/api/endpoints/{made['id']}/rotate")).json
+    await club.earn("anna", 120)
+    (arrived,) = await receiver.wait(1)
+
+    assert rotated["secret"] != made["secret"]
+    for secret in (made["secret"], rotated["secret"]):
+        assert Webhook(secret).verify(arrived.body, arrived.headers)
+
+
+async def test_attempts_and_replay(club: Api, receiver: Receiver) -> None:
+    """What was sent is seen; sent again it keeps its id and its bytes."""
+    made = await endpoint(club, receiver)
+    path = f"/api/endpoints/{made['id']}"
+    await club.earn("anna", 120)
+    first = (await receiver.wait(1))[0]
+    event = (await club.get("/api/events")).json["events"][0]["id"]
+    started = await club.post(f"{path}/replay", {"ids": [event]})
+    again = (await receiver.wait(2))[1]
+    unknown = await club.post(f"{path}/replay", {"ids": ["evt_none"]})
+
+    assert started.status == 202, started.body
+    assert (again.body, again.headers["webhook-id"]) == (first.body, first.headers["webhook-id"])
+    assert unknown.problem[:2] == (404, "not_found")
+    attempts = await _attempts(club, path, 2)
+    assert [a["outcome"] for a in attempts] == ["delivered", "delivered"]
+    assert {a["event"] for a in attempts} == {event}
+
+
+async def _attempts(api: Api, path: str, count: int) -> list[dict[str, Any]]:
+    """They are written a moment after the receiver answered: the feed of ops shows no such
+    thing, so ask until they are there."""
+    while True:
+        found: list[dict[str, Any]] = (await api.get(f"{path}/attempts")).json["attempts"]
+        if len(found) >= count:
+            return found
+
+
+async def test_a_test_event_tells_what_came_back(club: Api, receiver: Receiver) -> None:
+    """Signed as any other; it stands in no log but that of attempts."""
+    made = await endpoint(club, receiver)
+    told = await club.post(f"/api/endpoints/{made['id']}/test", {"kind": "upgraded"})
+    (arrived,) = await receiver.wait(1)
+
+    assert (told.status, told.json["status"], told.json["outcome"]) == (200, 200, "test_delivered")
+    assert Webhook(made["secret"]).verify(arrived.body, arrived.headers)
+    assert (await club.get("/api/events")).json["events"] == []
+
+
+async def test_a_deleted_endpoint_hears_no_more(club: Api, receiver: Receiver) -> None:
+    """And is not there."""
+    made = await endpoint(club, receiver)
+    other = await endpoint(club, receiver)
+    gone = await club.call("DELETE", f"/api/endpoints/{made['id']}")
+    await club.earn("anna", 120)
+    (arrived,) = await receiver.wait(1)
+
+    assert gone.status == 204
+    assert Webhook(other["secret"]).verify(arrived.body, arrived.headers)
+    for method, tail in (("GET", ""), ("DELETE", ""), ("POST", "/pause"), ("GET", "/attempts")):
+        answered = await club.call(method, f"/api/endpoints/{made['id']}{tail}")
+        assert answered.problem == (404, "not_found", "endpoint")
+
+
+async def test_an_endpoint_may_start_in_the_past(club: Api, receiver: Receiver) -> None:
+    """It hears what was recorded from its instant on."""
+    await club.earn("anna", 120)
+    await endpoint(club, receiver, since="2020-01-01T00:00:00Z")
+    (arrived,) = await receiver.wait(1)
+
+    assert json.loads(arrived.body)["data"]["customer"] == "anna"
