@@ -22,6 +22,8 @@ from tests.reference.evaluator import Outcome, evaluate
 from tierline.engine.codec import encode_standing
 from tierline.engine.model import Entry, Event, Standing
 from tierline.engine.policy import Program, Rules, Version
+from tierline.vendors import compile_settings
+from tierline.vendors.format import ProgramFacts
 
 FOLDER = Path(__file__).parent / "scenarios"
 TIME = r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:\d\d)?"
@@ -107,9 +109,8 @@ class Programs:
 
 def compiled(vendor: str, settings: dict[str, Any]) -> Rules:
     """A vendor's own settings, compiled as the API does."""
-    from tests.engine.vendor_settings import rules_of  # noqa: PLC0415  (vendors are optional here)
-
-    return rules_of(vendor, settings)
+    facts = ProgramFacts(id="program", project="project", at=0, name="Scenario")
+    return compile_settings(vendor, settings, facts)
 
 
 def read(path: Path) -> Iterator[Scenario]:

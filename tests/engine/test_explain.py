@@ -311,4 +311,4 @@ def test_reasons_for_every_way_of_having_another_tier_than_earned() -> None:
     history.add("earn", on("2024-02-01"), points=120)
     told = explain(later, history.entries, on("2024-02-02"))
     assert told.because == "a higher tier is earned, and given when the term ends"
-    assert told.rules["assessment"] == {"up": "at_term_end"}
+    assert told.rules["assessment"] == {"up": "at_term_end", "down": "on_activity"}

@@ -114,16 +114,15 @@ class Evaluator(Judgement):
         """The days up to an instant on which a window turns or an age is reached."""
         sight = self.sight()
         ages = {civil.plus(sight.joined, length) for length in self.ages()}
-        days = ages | self.window_turns(until)
+        days = ages | self.window_turns(until, [None, *self.version.rules.policy.measures])
         return {d for d in days if sight.day <= d <= self.zone.day(until)}
 
-    def window_turns(self, until: int) -> set[date]:
+    def window_turns(self, until: int, names: Sequence[str | None]) -> set[date]:
         sight = self.sight()
         sight.day -= civil.ONE_DAY  # today's turn may still be ahead, at its first instant
-        idle = self.held is None and self.waiting is None
         days: set[date] = set()
-        for name in (None, *self.version.rules.policy.measures):
-            days |= sight.turns(sight.measure(name), self.zone.day(until), idle=idle)
+        for name in names:
+            days |= sight.turns(sight.measure(name), self.zone.day(until))
         return days
 
     def bring(self, place: int) -> None:
@@ -140,7 +139,7 @@ class Evaluator(Judgement):
         elif place == TERM:
             self.end_term()
         elif place == TURN:
-            turned = self.zone.day(t) in self.window_turns(t)
+            turned = self.zone.day(t) in self.window_turns(t, [None])
             self.judge("window_turn", "at_window_end" if turned else "on_activity")
         elif place == EXPIRY:
             self.judge("expiry", "on_activity")
@@ -163,7 +162,7 @@ class Evaluator(Judgement):
             self.hold_clock(t)
             if not self.on_hold:
                 self.judge("override", "on_activity", entry)
-        elif override.then == "start_term" and not self.on_hold:
+        elif override.then == "start_term":
             tier = self.asserted(override, self.held)
             if override.kind != "pin" and tier == self.held:
                 pass  # it decided nothing
@@ -300,7 +299,7 @@ class Evaluator(Judgement):
         ghost = Evaluator(self.program)
         ghost.ghost = True
         ghost.run(as_it_should_have_been(self.ledger.entries), t)
-        for name in ("held", "started_at", "ends_at", "grace_until", "waiting", "told", "began"):
+        for name in ("held", "started_at", "ends_at", "grace_until", "waiting", "told", "kept", "began"):
             setattr(self, name, getattr(ghost, name))
         self.reached = set(ghost.reached)
         self.show("correction", entry.n)

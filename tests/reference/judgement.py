@@ -130,14 +130,14 @@ class Judgement:
         dated: bool = False,
     ) -> None:
         """A tier begins, with a term of its own."""
-        self.held = tier
+        newly, self.held = tier != self.held, tier
         self.reached.add(tier)
         self.started_at = self.now if at is None else at
         self.began = self.position
         start = self.zone.day(self.started_at)
         self.ends_at = end if dated else self.own_end(tier, start)
         stay = self.policy.lapse.min_stay
-        if stay is not None and self.ends_at is not None and cause != "import":
+        if stay is not None and newly and self.ends_at is not None and cause != "import":
             self.ends_at = max(self.ends_at, self.zone.start(civil.plus(start, stay)))
         self.grace_until = None
         self.told = self.kept = False
@@ -355,7 +355,7 @@ class Judgement:
     def _renewed_end(self, start: date, sight: Sight) -> int | None:
         assert self.held is not None
         if isinstance(self.term(), term.WindowEnd):
-            found = self.dateds(sight)
+            found = self.by_windows(sight)
             if found is not None and found[0] >= self.rank(self.held):
                 return found[1]
             return self.own_end(self.held, sight.day)
@@ -412,20 +412,37 @@ class Judgement:
 
     # -- the ends of terms -------------------------------------------------------------------------
 
-    def dateds(self, sight: Sight) -> tuple[int, int | None] | None:
+    def by_windows(self, sight: Sight) -> tuple[int, int | None] | None:
         """The best tier of the windows whose own term reaches today, and the latest such end."""
-        window, found = self.policy.window, []
+        found: list[tuple[int, int]] = []
         for span in self._windows(sight):
-            later = self.policy.start.when == "next_window"
-            start = sight.span(window, span[1]) if later else span
-            if start is None or (later and start[0] > sight.day):
+            start = self._counts_from(span, sight)
+            if start is None:
                 continue
-            its = self.term() if self.held is not None else self.policy.term
-            end = terms.end(its, start[0], sight)
-            if end is None or self.zone.start(end) <= self.now:
+            held = self.term() if self.held is not None else self.policy.term
+            if not self._ahead(terms.end(held, start, sight)):
                 break
-            found.append((sight.qualified(self.held, self.reached, span), self.zone.start(end)))
-        return max(found) if found else None
+            rank = sight.qualified(self.held, self.reached, span)
+            its = self.term(self.tiers[rank].id) if rank >= 0 else held
+            found.append((rank, self._ahead(terms.end(its, start, sight)) or 0))
+        if not found:
+            return None
+        best, end = max(found)
+        if best < 0 or (end and isinstance(self.term(self.tiers[best].id), term.WindowEnd)):
+            return best, end
+        return best, self.own_end(self.tiers[best].id, sight.day)
+
+    def _counts_from(self, span: Span, sight: Sight) -> date | None:
+        """The first day of the window from which a window's tier is held; None: still ahead."""
+        if self.policy.start.when != "next_window":
+            return span[0]
+        later = sight.span(self.policy.window, span[1])
+        return later[0] if later is not None and later[0] <= sight.day else None
+
+    def _ahead(self, end: date | None) -> int | None:
+        """The instant at which a day begins, if it is ahead."""
+        instant = None if end is None else self.zone.start(end)
+        return instant if instant is not None and instant > self.now else None
 
     def _windows(self, sight: Sight) -> Iterator[Span]:
         span = sight.span(self.policy.window, sight.day)
@@ -439,7 +456,7 @@ class Judgement:
         """(rank that the term's end finds, its end, whether windows said so)."""
         sight = self.sight()
         if isinstance(self.term(), term.WindowEnd):
-            found = self.dateds(sight)
+            found = self.by_windows(sight)
             if found is not None:
                 return found[0], found[1], True
         return sight.qualified(self.held, self.reached), None, False
@@ -457,9 +474,17 @@ class Judgement:
             start = self.zone.day(self.now if basis is None else basis)
             self.renew("requalified", None, end if windows else self.own_end(self.held, start))
         else:
-            self.lapse(best, end, "term_end", None)
+            self.lapse(best, end, "term_end", None, dated=windows)
 
-    def lapse(self, best: int, end: int | None, cause: str, entry: int | None) -> None:
+    def lapse(
+        self,
+        best: int,
+        end: int | None,
+        cause: str,
+        entry: int | None,
+        *,
+        dated: bool = False,
+    ) -> None:
         """The tier is no longer earned and its time is up."""
         assert self.held is not None
         rules, held = self.policy.lapse, self.rank(self.held)
@@ -483,7 +508,7 @@ class Judgement:
         elif target == held:
             self.keep(entry)
         else:
-            mine = target == best and end is not None
+            mine = dated and target == best
             self.grant(self.tiers[target].id, cause, entry, end=end, dated=mine)
         if self.held != before and was_seen and self.shown == before:
             self._tell("prolonged", before, before, "override", entry)

@@ -80,13 +80,9 @@ class Sight:
             return [f for f in facts if today is not None and today[0] <= f.day < today[1]]
         return list(facts)
 
-    def turns(self, measure: Measure, until: date, *, idle: bool) -> set[date]:
-        """The days after today on which a measure's window turns or lets something go.
-
-        `idle`: nothing is held or waiting. Then a turn is no occasion unless the window that
-        closes counted something.
-        """
-        if measure.metric.source == "balance" and (idle or isinstance(measure.window, Rolling)):
+    def turns(self, measure: Measure, until: date) -> set[date]:
+        """The days after today on which a measure's window turns or lets something go."""
+        if measure.metric.source == "balance" and isinstance(measure.window, Rolling):
             return set()
         found: set[date] = set()
         if isinstance(measure.window, Rolling):
@@ -97,9 +93,7 @@ class Sight:
             return {end for end in ends if self.day < end <= until}
         span = self.span(measure.window, self.day)
         while span is not None and span[1] <= until:
-            counted = self.counted(measure, span)
-            if not idle or any(worth(measure.metric, f) for f in counted):
-                found.add(span[1])
+            found.add(span[1])
             span = self.span(measure.window, span[1])
         return found
 

@@ -33,6 +33,7 @@ from tierline.store.secrets import SecretBox
 
 NOW = 1_700_000_000_000
 CUSTOMERS = [f"c{i}" for i in range(24)]
+PLACED = (("customer", "id"), ("member", "customer"), ("entry", "customer"))
 PLACELESS = "(to_jsonb(t) - '{shard,offset,key,head}'::text[])::text"
 
 
@@ -87,7 +88,7 @@ async def stands(
 
 
 async def content(database: Database, table: str) -> list[str]:
-    rows = await database.pool.fetch(f"SELECT {PLACELESS} AS row FROM {table} t")
+    rows = await database.pool.fetch(f"SELECT {PLACELESS} AS row FROM {table} t")  # noqa: S608
     return sorted(row["row"] for row in rows)
 
 
@@ -126,12 +127,8 @@ async def test_everything_arrives_in_its_place(
             assert copy.epoch != source.epoch
             for table in (*SMALL, "customer", "alias", "member", "entry", "event"):
                 assert await content(copy, table) == await content(club.database, table), table
-            for table, column in (
-                ("customer", "id"),
-                ("member", "customer"),
-                ("entry", "customer"),
-            ):
-                for row in await copy.pool.fetch(f"SELECT shard, {column} AS id FROM {table}"):
+            for table, column in PLACED:
+                for row in await copy.pool.fetch(f"SELECT shard, {column} AS id FROM {table}"):  # noqa: S608
                     assert row["shard"] == ids.shard_of(ids.route_of_customer(row["id"]), shards)
             for shard, log in (await log_of(copy)).items():
                 instants = [event["recorded_at"] for event in log]
@@ -265,8 +262,8 @@ async def test_an_interrupted_copy_goes_on_where_it_was(
     end every row is there once."""
     await stands(club.database, await endpoint(club, "e1"), 3)
     url = await fresh(5)
-    cuts, done = 0, False
-    while not done:
+    cuts, copied = 0, None
+    while copied is None:
         budget = 30 + cuts
 
         def cut(_: Copying) -> None:
@@ -277,7 +274,6 @@ async def test_an_interrupted_copy_goes_on_where_it_was(
 
         try:
             copied = await copy_installation(club.database, url, shards=5, page=9, told=cut)
-            done = True
         except Unplugged:
             cuts += 9
             with pytest.raises(CopyUnfinished):

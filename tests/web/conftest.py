@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from tierline.assembly import Installation, Process, catalogued, serving
 from tierline.clock import wall
@@ -70,7 +71,7 @@ class Api:
             headers.setdefault("content-type", "application/json")
         url = f"{self.process.url}{path}"
         async with self.session.request(
-            method, aiohttp.client.URL(url, encoded=True), data=data, headers=headers, **more
+            method, URL(url, encoded=True), data=data, headers=headers, **more
         ) as response:
             return Answered(response.status, response.headers, await response.read())
 

@@ -143,7 +143,9 @@ async def test_a_paused_endpoint_loses_nothing(club: Api, receiver: Receiver) ->
 async def test_a_rotated_secret_signs_beside_the_old_one(club: Api, receiver: Receiver) -> None:
     """Until the overlap ends, receivers with either verify."""
     made = await endpoint(club, receiver)
-    rotated = (await club.post(f"/api/endpoints/{made['id']}/rotate")).json
+    rotating = await club.post(f"/api/endpoints/{made['id']}/rotate")
+    assert rotating.status == 200, rotating.body
+    rotated = rotating.json
     await club.earn("anna", 120)
     (arrived,) = await receiver.wait(1)
 

@@ -11,14 +11,22 @@ from rich.table import Table
 from tierline.demo.run import Told
 
 
+WIDTH_MIN = 92  # columns: narrower and the facts themselves would be cut
+
+
 def table(told: Iterable[Told]) -> Table:
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("when", "format", "event", "customer", "tier", "signatures"):
+    for heading in ("when", "event", "customer", "tier", "signatures"):
         grid.add_column(heading, no_wrap=True)
+    story = None
     for webhook in told:
+        if webhook.story is not story:
+            story = webhook.story
+            grid.add_section()
+            grid.add_row(f"[dim]{story.project['name']}[/]")
         when, customer, tiers = _facts(webhook)
         mark = "[green]verified[/]" if webhook.genuine else "[red]FORGED[/]"
-        grid.add_row(when, webhook.story.format, webhook.kind, customer, tiers, mark)
+        grid.add_row(when, webhook.kind, customer, tiers, mark)
     return grid
 
 
@@ -40,4 +48,5 @@ def _facts(told: Told) -> tuple[str, str, str]:
 
 
 def print_table(told: Iterable[Told], console: Console) -> None:
+    console.width = max(console.width, WIDTH_MIN)
     console.print(table(told))

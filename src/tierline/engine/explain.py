@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from tierline.engine import calendar, hold, qualify, reasons
@@ -156,8 +155,8 @@ def _total(walk: Trace, name: str | None, measure: Measure, kinds: Mapping[int, 
     else:
         counted = _brought(walk, measure, kinds)
     return Total(
-        metric=msgspec.to_builtins(measure.metric),
-        window=msgspec.to_builtins(measure.window),
+        metric=written(measure.metric),
+        window=written(measure.window),
         start=None if start is None else format_day(start),
         end=None if end is None else format_day(end),
         total=walk.value(name),
@@ -223,7 +222,7 @@ def _verdict(walk: Walk, facts: Facts, rank: int, tier: Tier) -> Verdict:
 
 def _judged(criterion: Criterion, facts: Facts) -> dict[str, Any]:
     """A criterion as it was written, each part with what it was held against."""
-    told: dict[str, Any] = msgspec.to_builtins(criterion)
+    told: dict[str, Any] = written(criterion)
     match criterion:
         case Range(metric=metric):
             told["value"] = facts.values(metric)
@@ -241,7 +240,7 @@ def _term(walk: Trace) -> Term:
     start, end, day = walk.started_at, walk.ends_at, reasons.counted_from(walk)
     told = walk.term
     return Term(
-        rule=msgspec.to_builtins(hold.term_of(walk)),
+        rule=written(hold.term_of(walk)),
         started=None if start is None else format_day(walk.zone.day(start)),
         counted_from=None if day is None else format_day(day),
         formula=reasons.formula(walk),
@@ -256,4 +255,17 @@ def _term(walk: Trace) -> Term:
 def _rules(walk: Walk) -> dict[str, Any]:
     policy = walk.version.policy
     parts = ("assessment", "start", "renewal", "lapse", "corrections")
-    return {part: msgspec.to_builtins(getattr(policy, part)) for part in parts}
+    return {part: written(getattr(policy, part)) for part in parts}
+
+
+def written(part: Any) -> Any:
+    """A part of the rules as it would be written in full, its defaults too."""
+    if isinstance(part, Struct):
+        tag = part.__struct_config__.tag
+        names = zip(part.__struct_fields__, part.__struct_encode_fields__, strict=True)
+        facts = {shown: written(getattr(part, name)) for name, shown in names}
+        told = {} if tag is None else {"type": tag}
+        return told | {name: value for name, value in facts.items() if value is not None}
+    if isinstance(part, tuple):
+        return [written(item) for item in part]
+    return part

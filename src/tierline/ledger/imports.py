@@ -83,7 +83,8 @@ class Importer:
         self.quiet = quiet
         self.clock = clock
         self._done = Imported()
-        self._open: deque[tuple[Record, asyncio.Future[Answer]]] = deque()
+        # (records before it, line, answer) of every command on its way
+        self._open: deque[tuple[int, int, asyncio.Future[Answer]]] = deque()
 
     async def run(
         self,
@@ -110,17 +111,20 @@ class Importer:
         people = [record for record in batch if record.person is not None]
         refused = await asyncio.gather(*(self._write(record, gate) for record in people))
         bad = {id(record): error for record, error in zip(people, refused, strict=True) if error}
+        sent: list[tuple[int, int, Command]] = []
         for record in batch:
             try:
                 if problem := record.problem or bad.get(id(record)):
                     raise problem
-                command = self._command(record, mark)
+                if (command := self._command(record, mark)) is not None:
+                    sent.append((self._done.records, record.line, command))
             except TierlineError as error:
                 self._done = self._done.refuse(record.line, error)
-            else:
-                if command is not None:
-                    self._open.append((record, await self.writer.admit(command)))
             self._done = replace(self._done, records=self._done.records + 1)
+        answers = await self.writer.accept([command for _, _, command in sent])
+        self._open.extend(
+            (before, line, answer) for (before, line, _), answer in zip(sent, answers, strict=True)
+        )
         await self._await_until(OPEN_MAX)
 
     async def _write(self, record: Record, gate: asyncio.Semaphore) -> TierlineError | None:
@@ -161,18 +165,18 @@ class Importer:
     async def _await_until(self, most: int) -> None:
         """Take in answers until no more than so many commands are on their way."""
         while len(self._open) > most:
-            record, answer = self._open.popleft()
+            _, line, answer = self._open.popleft()
             try:
                 told = await answer
             except TierlineError as error:
-                self._done = self._done.refuse(record.line, error)
+                self._done = self._done.refuse(line, error)
             else:
                 more = replace(self._done, commands=self._done.commands + 1)
                 self._done = replace(more, repeated=more.repeated + told.repeated)
 
     def _settled(self) -> Imported:
-        """What may be noted as done: nothing that is still on its way."""
-        return replace(self._done, records=self._done.records - len(self._open))
+        """What may be noted as done: the records before the oldest that is still on its way."""
+        return replace(self._done, records=self._open[0][0]) if self._open else self._done
 
     def _now(self) -> int:
         known = self.catalog.project(self.intake.door.project.number).clock

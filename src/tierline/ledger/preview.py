@@ -22,6 +22,7 @@ from tierline.engine.calendar import format_instant
 from tierline.engine.explain import Explanation
 from tierline.engine.policy import OnChange, Version
 from tierline.engine.preview import Cell, Chosen, Failure, Proposal, Tally, successors
+from tierline.errors import TierlineError
 from tierline.ledger import preview_pages
 from tierline.ledger.preview_pages import Explained, Judge, Work
 from tierline.store.database import Database
@@ -31,6 +32,14 @@ HERE_MEMBERS_MAX: Final = 4_000  # below, starting processes costs more than it 
 EXPLAINED_MAX: Final = 60  # samples of one preview, however many cells it has
 SAMPLES_DEFAULT: Final = 3
 SAMPLES_MAX: Final = 20  # of one cell
+
+
+class PreviewTooLarge(TierlineError):
+    """The program has {members} members, more than the {limit} that are answered in one piece;
+    ask with `Accept: application/x-ndjson`, which shows progress while it works."""
+
+    code = "preview_too_large"
+    status = 422
 
 
 class Progress(Struct, frozen=True):
@@ -106,17 +115,21 @@ async def preview(
     *,
     samples: int = SAMPLES_DEFAULT,
     processes: int | None = None,
+    members_max: int | None = None,
     told: Callable[[Progress], None] = lambda _: None,
 ) -> Report:
     """Judge every member of the program numbered `program` under both rules.
 
     `processes` 0: in this one; None: as the size asks for. `told` is called after each page.
-    Cancelling ends it, its processes included. Raises TierlineError where the database is away.
+    Cancelling ends it, its processes included. Raises PreviewTooLarge for more members than
+    `members_max`, another TierlineError where the database is away.
     """
     began = time.monotonic()
     work = Work(database.url, program, proposal, min(samples, SAMPLES_MAX))
     pages = await _pages(database, program)
     total = sum(page.members for page in pages)
+    if members_max is not None and total > members_max:
+        raise PreviewTooLarge(members=total, limit=members_max)
     async with _hands(work, total, len(pages), processes) as hands:
         tally = Tally(kept_samples=work.samples)
         done = 0

@@ -91,6 +91,10 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
         return _optional(self.enrolled_at, "enrolled_at")
 
 
+class _Kind(Struct):
+    kind: str
+
+
 class Record(Struct, frozen=True):
     """A line of the file: an activity's JSON, or a person; or what is wrong with it."""
 
@@ -101,7 +105,7 @@ class Record(Struct, frozen=True):
 
 
 _read_person = msgspec.json.Decoder(Person).decode
-_is_activity = msgspec.json.Decoder(type("Kind", (Struct,), {"__annotations__": {"kind": str}}))
+_read_kind = msgspec.json.Decoder(_Kind).decode
 _INTEGERS: Final = frozenset({"points", "amount", "number", "points_spent"})
 
 
@@ -147,7 +151,7 @@ def record(line: int, text: bytes) -> Record:
 
 def _has_kind(text: bytes) -> bool:
     try:
-        _is_activity.decode(text)
+        _read_kind(text)
     except msgspec.ValidationError:
         return False
     return True

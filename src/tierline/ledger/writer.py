@@ -99,20 +99,11 @@ class Writer:
                 answers.append(refused)
         return answers
 
-    async def admit(self, command: Command) -> asyncio.Future[Answer]:
-        """As `submit` for bulk work, but waits for room instead of raising Busy."""
-        shard = self.shards[ids.shard_of(command.route, self.database.shards)]
-        while not shard.queue.has_room:
-            await shard.room()
-        return self.submit(command, bulk=True)
-
     async def submit_all(
         self, commands: Sequence[Command], *, bulk: bool = True
     ) -> list[Answer | TierlineError]:
         """Answers in the commands' order. Waits for room instead of raising Busy."""
-        answers = [
-            (await self.admit(command)) if bulk else self.submit(command) for command in commands
-        ]
+        answers = await self.accept(commands, bulk=bulk)
         outcomes = await asyncio.gather(*answers, return_exceptions=True)
         return [_outcome(outcome) for outcome in outcomes]
 

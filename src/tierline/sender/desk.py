@@ -123,7 +123,7 @@ class Desk:
         """With its health, its lag, and the replays that are not over."""
         row = self.find(project, id_)
         lag = await self.control.insight.lag(row)
-        replays = await self.control.replays.under_way(row)
+        replays = await self.control.replays.running(row)
         return {
             **_shown(row, await self.control.insight.health(row)),
             "lag": {

@@ -22,6 +22,7 @@ from tierline.web import (
     limits,
     members,
     openapi,
+    preview,
     problem,
     programs,
     projects,
@@ -51,6 +52,7 @@ ACTIVITIES = Operation(
 )  # fmt: skip
 OPERATIONS: tuple[Operation, ...] = (
     *programs.OPERATIONS,
+    *preview.OPERATIONS,
     *customers.OPERATIONS,
     *members.OPERATIONS,
     ACTIVITIES,

@@ -88,8 +88,8 @@ class VersionQuery(Struct, frozen=True, forbid_unknown_fields=True):
 async def put_program(call: Call, body: ProgramBody) -> Reply:
     program_id = call.param("program")
     effective_at = typed.optional_instant(body.effective_at, "effective_at")
-    rules = await _rules(call, program_id, body)
-    _refuse_broken(rules)
+    rules = await rules_of(call, program_id, body)
+    refuse_broken(rules)
     new = NewVersion(rules, call.raw.decode(), effective_at, body.on_change, body.supersede)
     catalog, project = call.parts.catalog, call.project
     put = await catalog.put_program(project.number, program_id, new, call.wall)
@@ -122,7 +122,7 @@ async def list_programs(call: Call) -> ProgramList:
     return ProgramList(tuple(found))
 
 
-async def _rules(call: Call, program_id: str, body: ProgramBody) -> Rules:
+async def rules_of(call: Call, program_id: str, body: ProgramBody) -> Rules:
     """The rules that a body means. Raises Invalid, naming the field."""
     if (body.policy is None) and (body.settings is None):
         reason = "policy: it is needed, or a vendor's format and settings."
@@ -170,7 +170,7 @@ async def _facts(call: Call, program_id: str, name: str | None) -> ProgramFacts:
     return ProgramFacts(program_id, project.id, call.now, project.currency, name, previous)
 
 
-def _refuse_broken(rules: Rules) -> None:
+def refuse_broken(rules: Rules) -> None:
     wrong = [finding for finding in lint.lint(rules) if finding.severity == "error"]
     if wrong:
         first = f"{wrong[0].path} {wrong[0].reason}."

@@ -131,13 +131,16 @@ class PathApp:
 async def _answer(operation: Operation, call: Call) -> Any:
     if operation.body is None:
         return await operation.handler(call)
-    reading.require_json(call.request.headers.get("content-type"))
     call.raw = await reading.body_of(call.request, limits.BODY_BYTES_MAX)
-    raw = call.raw if call.raw or not operation.optional else b"{}"
-    return await operation.handler(call, reading.configuration(raw, operation.body))
+    if operation.optional and not call.raw:
+        return await operation.handler(call, reading.configuration(b"{}", operation.body))
+    reading.require_json(call.request.headers.get("content-type"))
+    return await operation.handler(call, reading.configuration(call.raw, operation.body))
 
 
 def respond(answer: Any, status: int) -> Response:
+    if isinstance(answer, Response):
+        return answer  # streamed: the handler knows how
     reply = answer if isinstance(answer, Reply) else Reply(status, answer)
     if reply.status == 204:
         return Response(status_code=204, headers=reply.headers)

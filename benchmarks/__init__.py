@@ -1,0 +1,1 @@
+"""What Tierline costs, beside what the same work costs by hand."""

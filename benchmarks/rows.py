@@ -1,0 +1,275 @@
+"""The rows of the table: each measures one kind of work, and its floor in the same run."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+import psutil
+from msgspec import Struct
+
+from benchmarks import floors
+from benchmarks.load import PATH, Load, Target, load
+from benchmarks.server import Running, running
+from benchmarks.stock import Stock
+from tierline.clock import wall
+from tierline.engine.model import Detail
+from tierline.ledger.imports import Importer
+from tierline.ledger.sweeper import Sweeper
+from tierline.ledger.writer import Writer
+from tierline.store.catalog import Catalog
+from tierline.store.database import Database
+
+PEOPLE = 100_000
+WARM_SECONDS, RUN_SECONDS = 3, 8
+
+
+class Row(Struct, frozen=True):
+    """A line of the table."""
+
+    work: str
+    figure: str
+    floor: str = ""
+    ratio: str = ""
+    goal: str = ""
+    notes: str = ""
+
+
+class Bench:
+    """One database, and what is measured on it."""
+
+    def __init__(self, database: Database, catalog: Catalog, *, big: bool) -> None:
+        self.database = database
+        self.catalog = catalog
+        self.big = big
+        self.by_hand = 0.0  # activities/s of hand-written SQL in batches of 1,000
+
+    async def rows(self, wanted: str) -> AsyncIterator[Row]:
+        """All rows whose name begins with `wanted`, as they are done."""
+        for name in ("online", "bulk", "import", "sweep", "idle", "yearend"):
+            if name.startswith(wanted):
+                async for row in getattr(self, name)():
+                    yield row
+
+    # -- online -------------------------------------------------------------------------------
+
+    async def online(self) -> AsyncIterator[Row]:
+        """W-L: one activity a request, durable, judged, with key and event."""
+        stock = await self._stock(PEOPLE)
+        by_hand = await self._floor(100)
+        for connections in (32, 64):
+            bare = await self._bare(stock, connections)
+            async with running(self.database.url) as server:
+                target = Target(server.url, stock.token, stock.people)
+                await load(target, connections, WARM_SECONDS, f"w{connections}")
+                before = server.usage()
+                done = await load(target, connections, RUN_SECONDS, f"r{connections}")
+                used = server.usage()
+            cpu = (used.cpu - before.cpu) / done.requests * 1e6
+            yield Row(
+                f"online, {connections} connections",
+                f"{done.rate:,.0f}/s, p50 {done.p50:.1f} ms, p99 {done.p99:.1f} ms",
+                f"HTTP alone {bare.rate:,.0f}/s; SQL by hand {by_hand:,.0f}/s",
+                f"{done.rate / bare.rate:.2f} of HTTP alone",
+                "12,000/s, p99 19 ms",
+                f"{done.generator}, {done.bad} bad, server {cpu:.0f} us CPU each,"
+                f" {used.resident / 2**20:.0f} MB",
+            )
+        await stock.check()
+
+    async def _bare(self, stock: Stock, connections: int) -> Load:
+        async with running(self.database.url, stored=False) as server:
+            target = Target(server.url, stock.token, stock.people)
+            await load(target, connections, 1, "w")
+            return await load(target, connections, 4, "b")
+
+    async def _floor(self, size: int) -> float:
+        connection = await self.database.connect()
+        try:
+            return await floors.activities(connection, PEOPLE, size)
+        finally:
+            await floors.drop(connection)
+            await connection.close()
+
+    # -- bulk ---------------------------------------------------------------------------------
+
+    async def bulk(self) -> AsyncIterator[Row]:
+        """NDJSON over HTTP, one connection, every line answered."""
+        stock = await self._stock(PEOPLE)
+        by_hand = await self._floor(1000)
+        count = 2_000_000 if self.big else 200_000
+        async with running(self.database.url) as server:
+            before = server.usage()
+            began = time.perf_counter()
+            await _upload(server.url, stock, count)
+            rate = count / (time.perf_counter() - began)
+            used = server.usage()
+        cpu = (used.cpu - before.cpu) / count * 1e6
+        yield Row(
+            f"NDJSON over HTTP, {count:,} lines",
+            f"{rate:,.0f}/s",
+            f"SQL by hand {by_hand:,.0f}/s",
+            f"{rate / by_hand:.2f}",
+            "40,000/s",
+            f"server {cpu:.0f} us CPU each, {used.resident / 2**20:.0f} MB",
+        )
+        await stock.check()
+
+    async def import_(self) -> AsyncIterator[Row]:
+        """A history file through `tierline import`'s path."""
+        stock = await self._stock(PEOPLE)
+        count = 10_000_000 if self.big else 200_000
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "history.jsonl"
+            await asyncio.to_thread(_write_history, path, count)
+            writer = Writer(self.database, self.catalog, lambda _: None)
+            await writer.start()
+            program = Importer(self.database, self.catalog, writer, stock.project, stock.number)
+            began = time.perf_counter()
+            done = await program.run(path)
+            rate = done.records / (time.perf_counter() - began)
+            await writer.stop()
+        resident = psutil.Process().memory_info().rss / 2**20
+        yield Row(
+            f"import of a file, {count:,} records",
+            f"{rate:,.0f}/s",
+            goal="40,000/s",
+            notes=f"{done.refused} refused, {resident:.0f} MB",
+        )
+
+    # -- sweep --------------------------------------------------------------------------------
+
+    async def sweep(self) -> AsyncIterator[Row]:
+        """Everybody due at one instant, an event each."""
+        count = 1_000_000 if self.big else 100_000
+        connection = await self.database.connect(statement_timeout="0")
+        by_hand = await floors.sweep(connection, count, 1000)
+        await floors.drop(connection)
+        await connection.close()
+        at = wall()
+        await self._stock(count, expiring=at)
+        sweeper = Sweeper(self.database, self.catalog, lambda _: None, clock=lambda: at + 1)
+        began = time.perf_counter()
+        moved = await sweeper.run_due()
+        rate = moved / (time.perf_counter() - began)
+        yield Row(
+            f"sweep, {count:,} due with an event each",
+            f"{rate:,.0f}/s",
+            f"SQL by hand {by_hand:,.0f}/s",
+            f"{rate / by_hand:.2f}",
+            "60,000/s",
+            f"{moved:,} moved",
+        )
+
+    async def idle(self) -> AsyncIterator[Row]:
+        """Nothing due: what a look costs among everybody whose points expire later."""
+        count = 10_000_000 if self.big else 300_000
+        await self._stock(count, expiring=wall() + 86_400_000)
+        sweeper = Sweeper(self.database, self.catalog, lambda _: None)
+        await sweeper.run_due()
+        began = time.perf_counter()
+        await sweeper.run_due()
+        took = (time.perf_counter() - began) * 1e3
+        yield Row(
+            f"sweep, nothing due of {count:,}",
+            f"{took:.0f} ms",
+            goal="50 ms",
+            notes="new connections and leases in it",
+        )
+
+    async def yearend(self) -> AsyncIterator[Row]:
+        """Requests while everybody falls due."""
+        count = 500_000 if self.big else 100_000
+        due_at = wall() + 60_000
+        stock = await self._stock(count, expiring=due_at)
+        async with running(self.database.url, "api,sweeper") as server:
+            target = Target(server.url, stock.token, stock.people)
+            await load(target, 32, WARM_SECONDS, "w")
+            calm = await load(target, 32, 6, "c")
+            await asyncio.sleep(max(0, due_at - wall()) / 1000)
+            busy = await load(target, 32, 6, "d")
+            left = await self._left(due_at)
+        yield Row(
+            f"requests while {count:,} fall due",
+            f"p99 {busy.p99:.1f} ms, {busy.rate:,.0f}/s",
+            f"before: p99 {calm.p99:.1f} ms, {calm.rate:,.0f}/s",
+            f"{busy.p99 / calm.p99:.1f}",
+            "2 x p99",
+            f"{count - left:,} swept meanwhile",
+        )
+
+    async def _left(self, at: int) -> int:
+        return int(
+            await self.database.pool.fetchval(
+                "SELECT count(*) FROM member WHERE due_at IS NOT NULL AND due_at <= $1", at
+            )
+        )
+
+    # -- members ------------------------------------------------------------------------------
+
+    async def _stock(self, people: int, expiring: int | None = None) -> Stock:
+        """A new project with so many members; `expiring`: all their points end at that instant."""
+        stock = await Stock.found(self.database, self.catalog)
+
+        def told(i: int) -> Detail:
+            points = 7919 * i % 2000
+            lots = () if expiring is None else ((expiring, points or 1),)
+            return Detail(lots=lots)
+
+        await stock.add(people, told)
+        await stock.settle()
+        return stock
+
+
+setattr(Bench, "import", Bench.import_)
+
+
+def _write_history(path: Path, count: int) -> None:
+    with path.open("w") as file:
+        for i in range(count):
+            file.write(f'{{"customer":"c{i * 7919 % PEOPLE}","kind":"earn","points":10}}\n')
+
+
+async def _upload(url: str, stock: Stock, count: int) -> None:
+    """Stream NDJSON up while its answers stream down; each must be good."""
+    place = urlsplit(url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port, limit=2**20)
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {stock.token}\r\n"
+        "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    writer.write(head.encode())
+
+    async def send() -> None:
+        for start in range(0, count, 500):
+            stop = min(start + 500, count)
+            lines = b"".join(
+                b'{"key":"u%d","customer":"c%d","kind":"earn","points":10}\n'
+                % (i, i * 7919 % stock.people)
+                for i in range(start, stop)
+            )
+            writer.write(b"%x\r\n%s\r\n" % (len(lines), lines))
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+
+    sending = asyncio.create_task(send())
+    status = await reader.readline()
+    if b" 200 " not in status:
+        raise SystemExit(status.decode())
+    answered = 0
+    while answered < count:
+        data = await reader.read(2**18)
+        if not data:
+            raise SystemExit(f"the answer ended after {answered} lines")
+        answered += data.count(b'"entry":')
+        if b'"code":' in data:
+            raise SystemExit(data.decode()[:2000])
+    await sending
+    writer.close()
+
+
+__all__ = ["Bench", "Row", "Running"]

@@ -1,0 +1,21 @@
+-- Reading out what an installation holds, page by page.
+
+-- name: members_out
+-- The next members of a program, with their customers' profiles.
+SELECT m.customer, m.standing, c.profile
+FROM member m
+JOIN customer c ON c.shard = m.shard AND c.id = m.customer
+WHERE m.shard = $1 AND m.program = $2 AND m.customer > $3 AND c.erased_at IS NULL
+ORDER BY m.customer
+LIMIT $4;
+
+-- name: entries_out
+-- The ledger of some members of a program, oldest first within each, with the key of what an
+-- entry takes back.
+SELECT e.customer, e.n, e.kind, e.key, e.occurred_at, e.recorded_at, e.points, e.amount, e.detail,
+       (SELECT o.key FROM entry o
+        WHERE o.shard = $1 AND o.customer = e.customer AND o.program = e.program
+          AND o.n = e.reverses) AS of
+FROM entry e
+WHERE e.shard = $1 AND e.program = $2 AND e.customer = ANY($3::bigint[])
+ORDER BY e.customer, e.n;

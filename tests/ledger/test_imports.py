@@ -1,0 +1,148 @@
+"""Importing files: people, balances, tiers, histories; resumable, and quiet unless told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.ledger.conftest import Club
+from tests.ledger.test_sweep import START, YEARLY
+from tierline.engine.calendar import parse_instant
+from tierline.ledger.export import members
+from tierline.ledger.imports import Imported, Importer
+from tierline.store import customers
+
+PEOPLE = """\
+customer,id,number,name,email,metadata.shoe,enrolled_at,tier,tier_since,points
+ada,ext-1,4711,Ada,ada@example.com,38,2020-01-02T00:00:00Z,gold,2022-05-05T10:00:00Z,120
+bob,,,"Bob, jr.",,,,,,250
+eve,,,Eve,,,,,,
+"""
+
+
+async def run(club: Club, path: Path, *, quiet: bool = True, resume: bool = True) -> Imported:
+    async with club.writer() as writer:
+        importer = Importer(
+            club.database, club.catalog, writer, club.project, club.program, quiet=quiet
+        )
+        return await importer.run(path, resume=resume)
+
+
+async def test_people_come_with_ids_names_and_tiers(club: Club, tmp_path: Path) -> None:
+    """A CSV of people: ids and numbers are kept, tiers and balances as they were, in silence."""
+    await club.found(YEARLY, clock=START)
+    path = tmp_path / "people.csv"
+    path.write_text(PEOPLE)
+    done = await run(club, path)
+    assert (done.records, done.customers, done.commands, done.refused) == (3, 3, 2, 0)
+    ada = await club.standing()
+    assert (ada.tier, ada.balance) == ("gold", 120)
+    assert ada.since == parse_instant("2022-05-05T10:00:00Z")
+    assert ada.joined_at == parse_instant("2020-01-02T00:00:00Z")
+    assert (await club.standing("bob")).tier == "silver"
+    async with club.database.pool.acquire() as connection:
+        shards = club.database.shards
+        found = await customers.find(connection, shards, club.project, "ext-1", "id")
+        assert found is not None
+        row = await customers.read(connection, shards, found)
+    assert row is not None
+    assert (row.shown.id, row.shown.number, row.shown.metadata) == ("ext-1", 4711, {"shoe": "38"})
+    assert await club.events() == []
+    assert await club.count("customer") == 3
+    assert await club.count("member") == 2
+
+
+async def test_a_file_imported_twice_counts_once(club: Club, tmp_path: Path) -> None:
+    """Keys follow from the records: a second run repeats what the first did."""
+    await club.found(clock=START)
+    path = tmp_path / "history.jsonl"
+    lines = [{"customer": f"c{i % 9}", "kind": "earn", "points": 7} for i in range(1234)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    first = await run(club, path, quiet=False)
+    again = await run(club, path, quiet=False)
+    assert (first.commands, first.repeated) == (1234, 0)
+    assert (again.commands, again.repeated) == (1234, 1234)
+    assert (await club.standing("c0")).balance == 7 * 138
+    assert len(await club.events()) == 27  # joined, silver, gold: it was announced
+    assert not path.with_name("history.jsonl.progress").exists()
+
+
+async def test_an_import_that_was_stopped_goes_on(club: Club, tmp_path: Path) -> None:
+    """The note beside the file says how far it came."""
+    await club.found(clock=START)
+    path = tmp_path / "history.jsonl"
+    lines = [{"customer": f"c{i}", "kind": "earn", "points": 7} for i in range(5000)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    class Stopped(Exception):
+        pass
+
+    def stop(done: Imported) -> None:
+        if done.records >= 4600:
+            raise Stopped
+
+    async with club.writer() as writer:
+        importer = Importer(club.database, club.catalog, writer, club.project, club.program)
+        with pytest.raises(Stopped):
+            await importer.run(path, stop)
+    done = await run(club, path)
+    assert done.records == 5000
+    assert done.refused == 0
+    assert await club.count("member") == 5000
+    assert await club.count("entry") == 10_000
+
+
+async def test_bad_records_are_named_and_the_rest_goes_in(club: Club, tmp_path: Path) -> None:
+    """Each refused record with its line and reason."""
+    await club.found(clock=START)
+    path = tmp_path / "mixed.jsonl"
+    path.write_text(
+        '{"customer":"ada","kind":"earn","points":5}\n'
+        "\n"
+        "not json\n"
+        '{"customer":"ada","kind":"earn","points":-5}\n'
+        '{"customer":"ada","kind":"redeem","points":50}\n'
+        '{"customer":"bob","tier":"diamond"}\n'
+        '{"customer":"bob","points":1.5}\n'
+        '{"customer":"bob","points":1,"colour":"red"}\n'
+        '{"customer":"bob","points":15}\n'
+    )
+    done = await run(club, path)
+    assert [(p.line, p.path) for p in sorted(done.problems, key=lambda p: p.line)] == [
+        (3, None),
+        (4, "points"),
+        (5, "points"),
+        (6, "tier"),
+        (7, "points"),
+        (8, "colour"),
+    ]
+    assert (done.records, done.refused) == (8, 6)
+    assert (await club.standing("bob")).balance == 15
+
+
+async def test_what_is_exported_can_be_imported(club: Club, tmp_path: Path) -> None:
+    """An export of members, read into another project, gives the same tiers and balances."""
+    await club.found(clock=START)
+    async with club.writer() as writer:
+        for i, points in enumerate((30, 150, 900)):
+            await writer.submit(club.activity(customer=f"c{i}", points=points))
+        await writer.submit(club.activity("redeem", customer="c2", points=100))
+    path = tmp_path / "export.jsonl"
+    with path.open("wb") as file:
+        async for line in members(club.database, club.program):
+            file.write(line)
+    before = [await club.standing(f"c{i}") for i in range(3)]
+    await club.found(clock=START)
+    done = await run(club, path)
+    assert (done.records, done.refused) == (3, 0), done.problems
+    for i, was in enumerate(before):
+        now = await club.standing(f"c{i}")
+        assert (now.tier, now.balance, now.spent, now.joined_at, now.since) == (
+            was.tier,
+            was.balance,
+            was.spent,
+            was.joined_at,
+            was.since,
+        )
