@@ -33,7 +33,12 @@ async def first_start(here: Installation, directory: Path, clock: Clock) -> Path
     for kind in ("native", "voucherify", "loyaltylion"):
         made = await catalog.add_key(project.number, kind, (), "made at the first start", clock())
         shown |= made if kind == "native" else {kind: made}
+    text = msgspec.json.format(msgspec.json.encode(shown)).decode() + "\n"
+    return _written(directory, text)
+
+
+def _written(directory: Path, text: str) -> Path:
     path = directory.expanduser().resolve() / KEYS_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_private(path, msgspec.json.format(msgspec.json.encode(shown)).decode() + "\n")
+    write_private(path, text)
     return path

@@ -15,6 +15,7 @@ from tierline.ledger.commands import Answer
 from tierline.store.catalog import Catalog
 from tierline.store.database import Database
 from tierline.store.distribute import ExtensionMissing, NotTheCoordinator, distribute
+from tierline.store.ledger import PLANNER
 from tierline.store.live import InUse
 from tierline.store.log_sql import LogSql
 from tierline.store.named import Statement
@@ -42,17 +43,16 @@ async def test_rows_that_were_there_are_there_afterwards(empty_url: str) -> None
     async with await Database.open(empty_url, shards=4) as database:
         club = Club(database, await Catalog.open(database, SecretBox(bytes(32))))
         await club.found()
+        batch = [club.activity(customer=f"c{i}", points=5, key="1") for i in range(9)]
         async with club.writer() as writer:
-            await writer.submit_all(
-                [club.activity(customer=f"c{i}", points=5, key="1") for i in range(9)]
-            )
+            await writer.submit_all(batch)
         names: list[str] = []
         first = await distribute(database, names.append)
         second = await distribute(database)
+    async with await Database.open(empty_url) as database:
+        club.database = database
         async with club.writer() as writer:
-            again = await writer.submit_all(
-                [club.activity(customer=f"c{i}", points=5, key="1") for i in range(9)]
-            )
+            again = await writer.submit_all(batch)
         members = await club.count("member")
         groups = await database.pool.fetch(
             "SELECT DISTINCT colocationid FROM pg_dist_partition WHERE partmethod = 'h'"
@@ -87,7 +87,7 @@ async def test_it_is_done_from_the_coordinator_and_with_nobody_at_work(
 @on_citus
 async def test_every_hot_statement_is_one_task(database: Database) -> None:
     """As Citus itself plans it: one node does all of it, and nothing is pulled here first."""
-    connection = await database.connect()
+    connection = await database.connect(**PLANNER)
     try:
         plans = {statement.name: await _plan(connection, statement) for statement in HOT}
     finally:
@@ -117,7 +117,8 @@ def _is_one_task(plan: str) -> bool:
 
 
 def _sample(kind: asyncpg.Type) -> str:
-    """A value of a parameter's type, as SQL."""
+    """A value of a parameter's type, as SQL; columns of text are empty arrays."""
     name = kind.name.removesuffix("[]").removeprefix("_")
-    one = {"bool": "true", "bytea": "'\\x00'::bytea"}.get(name, f"'1'::{name}")
+    samples = {"bool": "true", "bytea": "'\\x00'::bytea", "text": "'{}'"}
+    one = samples.get(name, f"'1'::{name}")
     return f"ARRAY[{one}]" if kind.kind == "array" else one

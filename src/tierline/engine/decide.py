@@ -73,9 +73,8 @@ def _correct(walk: Walk, entries: list[Entry], correction: Entry) -> None:
     walk.unjudged = True
     apply(walk, correction)
     walk.unjudged = False
-    if walk.frozen or ghost.joined_at is None:
-        return
-    _adopt(walk, ghost)
+    if ghost.joined_at is not None:
+        _adopt(walk, ghost)
 
 
 def in_order_of_happening(entries: Sequence[Entry], until: int) -> list[Entry]:

@@ -95,13 +95,21 @@ def _thaw(walk: Walk) -> None:
         o.kind == "hold" and o.starts_at <= walk.at for o in walk.overrides
     ):
         return
-    frozen_for = walk.at - walk.hold_since
-    walk.hold_since = None
-    if walk.ends_at is not None:
-        walk.ends_at += frozen_for
-    if walk.grace_until is not None:
-        walk.grace_until += frozen_for
+    since, walk.hold_since = walk.hold_since, None
+    walk.ends_at = _later(walk, walk.ends_at, since)
+    walk.grace_until = _later(walk, walk.grace_until, since)
     judge(walk, "override")
+
+
+def _later(walk: Walk, end: int | None, since: int) -> int | None:
+    """An end moved by the time since then: by civil days where it is the start of a day, so that
+    it stays one over a change of the clocks."""
+    if end is None:
+        return None
+    day = walk.zone.day(end)
+    if walk.zone.start(day) == end:
+        return walk.zone.start(day + walk.today - walk.zone.day(since))
+    return end + walk.at - since
 
 
 def begin_waiting(walk: Walk) -> None:
@@ -109,7 +117,7 @@ def begin_waiting(walk: Walk) -> None:
     that earned the held tier again gives it the end of the window that begins."""
     policy = walk.version.policy
     waited = walk.waiting is not None and walk.waiting[1] <= walk.at
-    begins = walk.turning and policy.start.when == "next_window"
+    begins = walk.closing and policy.start.when == "next_window"
     if not (waited or begins) or not _judged(walk):
         return
     wanted = walk.version.rank.get(walk.waiting[0], -1) if waited and walk.waiting else -1
@@ -153,7 +161,7 @@ def expire_lots(walk: Walk) -> None:
 def turn_window(walk: Walk) -> None:
     """A qualification window closed, or an amount left it."""
     if walk.turning:
-        judge(walk, "window_turn", turn=True)
+        judge(walk, "window_turn", turn=walk.closing)
 
 
 def _judged(walk: Walk) -> bool:

@@ -183,7 +183,10 @@ class Known(Struct):
     @property
     def balance(self) -> int:
         """Points that can be spent now."""
-        return sum(points for _, points in self.lots) - self.debt
+        total = -self.debt
+        for _, points in self.lots:
+            total += points
+        return total
 
     @property
     def expires_at(self) -> int | None:

@@ -8,6 +8,7 @@ here) and corrections. A rule that is not here is not a rule.
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -108,13 +109,16 @@ class Version(Struct, frozen=True, dict=True):
     def thresholds(self) -> tuple[int, ...] | None:
         """The tiers' lower bounds, where they alone decide: then a rank is a binary search.
 
-        None where any tier has criteria, flags, or an upper bound above an open tier. A property
+        None where any tier has criteria or flags, or where bounds do not simply rise. A property
         test holds the search against asking every tier.
         """
         tiers = self.policy.tiers
+        bounds = [tier.from_ or 0 for tier in tiers]
         bounded = [tier.to is not None for tier in tiers]
-        plain = all(t.plain for t in tiers) and bounded == sorted(bounded, reverse=True)
-        return tuple(tier.from_ or 0 for tier in tiers) if plain else None
+        rising = all(lower < upper for lower, upper in pairwise(bounds))
+        if not rising or not all(tier.plain for tier in tiers):
+            return None
+        return tuple(bounds) if bounded == sorted(bounded, reverse=True) else None
 
     @cached_property
     def measures(self) -> dict[str | None, Measure]:

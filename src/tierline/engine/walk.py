@@ -54,6 +54,7 @@ class Walk(Known, kw_only=True):
     quiet: bool = False
     unjudged: bool = False  # entries change points and totals, but nothing is judged
     turning: bool = False  # a window that matters turns at this very instant
+    closing: bool = False  # and it is the policy's own
     former: Version | None = None  # the version before, while a change of rules is carried out
 
     # -- what is known now --------------------------------------------------------------------
@@ -146,7 +147,11 @@ class Walk(Known, kw_only=True):
         bucket = measure.window.bucket(day)
         if amount and bucket is not None:
             buckets = self.sums.setdefault(key, {})
-            buckets[bucket] = buckets.get(bucket, 0) + amount
+            rest = buckets.get(bucket, 0) + amount
+            if rest:
+                buckets[bucket] = rest
+            else:
+                del buckets[bucket]  # as if nothing had ever been there: no turn waits for it
 
     def count_activation(self, pending: Pending) -> None:
         """Pending points are earned on the day on which they become active."""
@@ -192,7 +197,9 @@ class Walk(Known, kw_only=True):
 
     def show(self, cause: Cause, *, since: int | None = None) -> bool:
         """Announce the difference between what the world saw and what it sees now. `since`: the
-        tier was held from then on, elsewhere."""
+        tier was held from then on, elsewhere. Under a `hold` nothing changes until it ends."""
+        if self.frozen:
+            return False
         shown, _ = self.overridden(self.held)
         if shown == self.tier:
             return False
@@ -241,9 +248,16 @@ class Walk(Known, kw_only=True):
     def tick(self) -> None:
         """What is due at this instant, one kind after another (`dues.ORDER`)."""
         self.turning = self.turn_at is not None and self.turn_at <= self.at
+        self.closing = self.turning and self._closes_window()
         for _, happen in dues.ORDER:
             happen(self)
-        self.turning = False
+        self.turning = self.closing = False
+
+    def _closes_window(self) -> bool:
+        """Whether the window that turns now is the policy's own, not only a further measure's."""
+        own = self.version.measures[None]
+        buckets = _pairs(self.sums.get(total_key(own)) or {})
+        return own.window.next_turn(buckets, self.today - 1, self.anchors()) == self.today
 
     def next_due(self) -> int | None:
         """When time next has work: the earliest of everything that waits for an instant."""

@@ -6,7 +6,7 @@ entry. A refusal is a TierlineError; None is a command that changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 # What a first activity may be, where the program enrols by itself.
 JOINING: Final = frozenset({"earn", "order", "custom", "opening", "transfer_in"})
 _NOTHING: Final = Detail()
-_GAINS: Final = frozenset({"earn", "order", "custom"})
 # What is left to settle with somebody who left: they keep their points.
 _AFTER_LEAVING: Final = frozenset({"refund", "void", "approve", "adjust", "enrol", "transfer_out"})
 
@@ -38,13 +37,21 @@ _AFTER_LEAVING: Final = frozenset({"refund", "void", "approve", "adjust", "enrol
 class Case:
     """A command met by a member: `standing` is the member right before, `entry` the draft."""
 
-    __slots__ = ("command", "entry", "seat", "standing")
+    __slots__ = ("before", "command", "entry", "seat", "standing")
 
-    def __init__(self, seat: Seat, command: Command, standing: Standing, entry: Entry) -> None:
+    def __init__(
+        self,
+        seat: Seat,
+        command: Command,
+        standing: Standing,
+        entry: Entry,
+        before: Sequence[Entry],
+    ) -> None:
         self.seat = seat
         self.command = command
         self.standing = standing
         self.entry = entry
+        self.before = before  # entries of the same command that precede it
 
     @property
     def detail(self) -> Detail:
@@ -68,12 +75,10 @@ def draft(seat: Seat, command: Command, standing: Standing, at: int) -> list[Ent
     )
     shape = _SHAPES.get(command.kind)
     if shape is not None:
-        shaped = shape(Case(seat, command, standing, entry))
+        shaped = shape(Case(seat, command, standing, entry, entries))
         if shaped is None:
             return []
         entry = shaped
-    elif command.kind in _GAINS:
-        entry = _earned(Case(seat, command, standing, entry), entries)
     entries.append(entry)
     return entries
 
@@ -104,12 +109,18 @@ def _check_membership(seat: Seat, command: Command, standing: Standing, at: int)
     raise NotAMember(customer=command.customer, program=seat.program.id)
 
 
-def _earned(case: Case, before: list[Entry]) -> Entry:
-    def reached(trial: Entry) -> str | None:
-        return case.seat.decide(case.standing, [*before, trial], trial.recorded_at).standing.tier
+def _earned(case: Case) -> Entry:
+    command, program = case.command, case.seat.program
+    told = command.points is not None
+    rules = program.version(case.entry.recorded_at).rules.points
+    if not rules.pending_days and (told or command.kind != "order"):
+        return case.entry
 
-    told = case.command.points is not None
-    return points_for(case.seat.program, case.standing.tier, case.entry, reached, told=told)
+    def reached(trial: Entry) -> str | None:
+        entries = [*case.before, trial]
+        return case.seat.decide(case.standing, entries, trial.recorded_at).standing.tier
+
+    return points_for(program, case.standing.tier, case.entry, reached, told=told)
 
 
 def _spent(case: Case) -> Entry:
@@ -193,6 +204,9 @@ def _soonest(standing: Standing, points: int) -> tuple[tuple[int | None, int], .
 
 _Shape = Callable[[Case], Entry | None]
 _SHAPES: Final[dict[str, _Shape]] = {
+    "earn": _earned,
+    "order": _earned,
+    "custom": _earned,
     "redeem": _spent,
     "adjust": _spent,
     "transfer_out": _spent,

@@ -34,6 +34,11 @@ Originals = dict[str, Original]  # by key, of one member
 class Seat:
     """A member's place in a batch. `now` is the project's own time for this batch."""
 
+    __slots__ = (
+        *("customer", "number", "program", "now", "fresh", "clock", "originals", "history"),
+        *("standing", "entries", "rows", "events", "_first", "_taken", "_balance"),
+    )
+
     def __init__(
         self, customer: int, number: int, program: Program, standing: Standing, now: int
     ) -> None:
@@ -52,34 +57,41 @@ class Seat:
         """As before the first command."""
         self.standing = self._first
         self.entries: list[Entry] = []
-        self.rows: list[tuple[Any, ...]] = []
+        self.rows: list[tuple[Any, ...]] = []  # one per entry
         self.events: list[tuple[int, Event]] = []  # with what orders them in the log
         self._taken: dict[int, Original] = {}
-        self._keys: dict[str, Entry] = {}
+        self._balance: int | None = None  # of the standing now, where it was added up already
 
     # -- commands -----------------------------------------------------------------------------
 
     def take(self, position: int, command: Command) -> Answer:
         """Record a command. Raises a TierlineError when it is refused, and HistoryNeeded when
         only the member's whole history can answer: then `history` is to be filled first."""
-        standing, at = self.standing, max(self.now, self.standing.at)
+        standing = self.standing
+        at = max(standing.at, self.now)
         before: Sequence[Event] = ()
-        if standing.due_at is not None and standing.due_at <= at:
+        if self._lags(standing, at):
             passed = self.decide(standing, (), at)
             standing, before = passed.standing, passed.events
         entries = draft(self, command, standing, at)
         if not entries:
             return self._unchanged(command, standing)
         decision = self.decide(standing, entries, at)
-        after = decision.standing
-        if after.balance > _LIMIT:
-            raise Refused(reason="The balance would pass 2**53 - 1 points.", path="points")
-        return self._keep(position, command, entries, after, (*before, *decision.events))
+        events = (*before, *decision.events) if before else decision.events
+        return self._keep(position, command, entries, decision.standing, events)
+
+    def _lags(self, standing: Standing, at: int) -> bool:
+        """Whether something happened since that a command is to be met after, not before."""
+        if standing.due_at is not None and standing.due_at <= at:
+            return True
+        program = self.program  # a standing does not know of rules that were written later
+        return len(program.versions) > 1 and program.version(at) is not program.version(standing.at)
 
     def pass_time(self, to: int) -> None:
         """Let time pass until `to`, with everything that falls due on the way."""
         decision = self.decide(self.standing, (), max(to, self.standing.at))
         self.standing = decision.standing
+        self._balance = None
         if decision.events:
             self.events.extend([(event.at, event) for event in decision.events])
 
@@ -91,35 +103,25 @@ class Seat:
         after: Standing,
         events: Sequence[Event],
     ) -> Answer:
-        entry = entries[-1]
-        answer = Answer(
-            key=command.key,
-            entry=entry.n,
-            points=entry.points,
-            amount=entry.amount,
-            balance=after.balance,
-            pending=after.points_pending if after.pending else 0,
-            tier=after.tier,
-            since=after.since,
-            expires_at=after.expires_at,
-            events=tuple([Moved(e.kind, e.tier_from, e.tier_to, e.cause) for e in events]),
-        )
+        entry, key = entries[-1], command.key
+        balance = after.balance
+        if balance > _LIMIT:
+            raise Refused(reason="The balance would pass 2**53 - 1 points.", path="points")
+        pending = after.points_pending if after.pending else 0
+        moved = tuple([Moved(e.kind, e.tier_from, e.tier_to, e.cause) for e in events])
+        told = (balance, pending, after.tier, after.since, after.expires_at, moved)
         for made in entries[:-1]:
-            self.rows.append(
-                self._row(made, f"{command.key}\x1f{made.kind}", command.digest, "null")
-            )
-        kept = (answer.balance, answer.pending, answer.tier, answer.since, answer.expires_at)
-        text = _answer_text((*kept, answer.events)).decode()
-        self.rows.append(self._row(entry, command.key, command.digest, text))
+            self.rows.append(self._row(made, f"{key}\x1f{made.kind}", command.digest, "null"))
+        text = _answer_text(told).decode()
+        self.rows.append(self._row(entry, key, command.digest, text))
         self.entries.extend(entries)
-        self._keys[command.key] = entry
         if command.kind in ("refund", "void"):
             original = self.original(command)
             self._taken[original.entry.n] = original.less(entry.points, entry.amount)
-        self.standing = after
+        self.standing, self._balance = after, balance
         if events:
             self.events.extend([(position, event) for event in events])
-        return answer
+        return Answer(key, entry.n, entry.points, entry.amount, *told)
 
     def _row(self, entry: Entry, key: str, digest: bytes, answer: str) -> tuple[Any, ...]:
         detail = entry.detail
@@ -153,9 +155,10 @@ class Seat:
 
     def original(self, command: Command) -> Original:
         """The activity that a command speaks of, with what was taken back of it so far."""
-        of = command.of or ""
-        made = self._keys.get(of)
-        original = self.originals.get(of) if made is None else Original(made)
+        of = command.of
+        made = (e for row, e in zip(self.rows, self.entries, strict=True) if row[4] == of)
+        entry = next(made, None)
+        original = self.originals.get(of or "") if entry is None else Original(entry)
         if original is None:
             raise UnknownOriginal(of=of, path="of")
         return self._taken.get(original.entry.n, original)
@@ -190,7 +193,7 @@ class Seat:
             now.tier,
             now.since,
             now.expires_at,
-            now.balance,
+            now.balance if self._balance is None else self._balance,
             now.entries,
             now.seq,
             now.due_at,

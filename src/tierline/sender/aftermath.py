@@ -72,7 +72,9 @@ class Aftermath:
     ) -> None:
         """Our own fault: it holds its lane, and nothing else."""
         event = delivery.events[0].id
-        _log.error("unsendable", endpoint=self._courier.live.endpoint.id, event=event, exc_info=error)
+        _log.error(
+            "unsendable", endpoint=self._courier.live.endpoint.id, event=event, exc_info=error
+        )
         due = self._depot.clock() + UNSENDABLE_AGAIN_MS
         lane = delivery.cursor.deferred(delivery, due, self._courier.live.form_text)
         self._courier.plan(follower, lane)

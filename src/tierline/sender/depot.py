@@ -171,9 +171,7 @@ class Depot:
         for lane, upto, (events, full) in zip(lanes, uptos, found, strict=True):
             for event in events:
                 await prepare(event, self.catalog)
-            heard = [
-                e for e in events if courier.live.matches(e) and (keep is None or keep(e))
-            ]
+            heard = [e for e in events if courier.live.matches(e) and (keep is None or keep(e))]
             cursor.loaded(lane, heard, events[-1].offset if full else upto, full=full)
             courier.touch(follower)
             if lane.state == "retrying":

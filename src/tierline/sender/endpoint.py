@@ -45,7 +45,9 @@ RESERVED_HEADERS = frozenset(
 _NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
 
 HeaderName = Annotated[str, Meta(pattern=_NAME)]
-HeaderValue = Annotated[str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?$", max_length=4096)]
+HeaderValue = Annotated[
+    str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?$", max_length=4096)
+]
 
 
 class Batch(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -59,7 +59,9 @@ class Insight:
         each = shards.values()
         return Lag(
             events=min(sum(lag.events for lag in each), COUNT_MAX),
-            oldest_at=min((lag.oldest_at for lag in each if lag.oldest_at is not None), default=None),
+            oldest_at=min(
+                (lag.oldest_at for lag in each if lag.oldest_at is not None), default=None
+            ),
             retrying=sum(lag.retrying for lag in each),
             parked=sum(lag.parked for lag in each),
             replays=len(frozenset[int]().union(*(lag.runs for lag in each))),

@@ -130,7 +130,10 @@ def _progress(entries: list[Entry]) -> list[Progress]:
             follower.generation,
             write.mark,
             write.done,
-            [(r.key, r.head, r.attempt, r.due_at, r.state, r.form, r.first_at) for r in write.lanes],
+            [
+                (r.key, r.head, r.attempt, r.due_at, r.state, r.form, r.first_at)
+                for r in write.lanes
+            ],
             write.closed,
         )
         for follower, write in entries

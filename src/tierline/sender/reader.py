@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from tierline.sender.cursor import Cursor
+from tierline.sender.cursor import WINDOW, Cursor
 from tierline.sender.live import Live
 from tierline.sender.pacing import Rate
 from tierline.sender.sources import Catalog
@@ -99,6 +99,7 @@ class Follower:
         self.asked = False  # waits for its turn to read a slice
         self.queued = False  # waits for its turn at its endpoint
         self._lanes_max = lanes_max
+        self._room_asked_at = -1  # the committed mark when room was last asked for
         self._own: deque[LogEvent] = deque()  # of its own slices, not yet offered
         self._own_end = -1  # the slices cover everything up to here
 
@@ -125,10 +126,13 @@ class Follower:
 
     def pull(self) -> None:
         """Offer what is at hand, and see that more comes."""
+        cursor = self.cursor
         if self.tail or not self.wants_more():
             return
+        if self.blocked and cursor.committed_mark == self._room_asked_at:
+            return  # nothing was committed since
         self.blocked = False
-        before = self.cursor.ready
+        before = cursor.ready
         while self._own and self.wants_more() and self._offer(self._own[0]):
             self._own.popleft()
         if not self._own:
@@ -138,8 +142,17 @@ class Follower:
                 self._offer_ring()
             elif self.wants_more():
                 self.reader.ask(self)
-        if self.cursor.ready > before:
+        # Half of the window is used: have it moved before the rest is, so that nothing waits.
+        if cursor.position - cursor.committed_mark > WINDOW // 2:
+            self._ask_for_room()
+        if cursor.ready > before:
             self.owner.offered(self)
+
+    def _ask_for_room(self) -> None:
+        """Once per committed write."""
+        if self._room_asked_at != self.cursor.committed_mark:
+            self._room_asked_at = self.cursor.committed_mark
+            self.owner.room_wanted(self)
 
     def sync(self) -> None:
         """At the tail, what was read and did not match is passed without anybody saying so."""
@@ -185,7 +198,7 @@ class Follower:
         if not cursor.has_room(event.offset) and not cursor.owned(event):
             cursor.pass_to(event.offset - 1)
             self.blocked = True
-            self.owner.room_wanted(self)
+            self._ask_for_room()
             return False
         lane = cursor.offer(event)
         if lane is not None:

@@ -62,7 +62,9 @@ def next_attempt(
     step = schedule.schedule[attempt - 1]
     planned = (first_at if schedule.since == "first" else now) + step * 1000
     # A step of a `first` schedule may lie in the past by now; that is no reason to hammer.
-    wait = max(planned - now, min(step, PAUSE_S_MIN) * 1000) + step * 1000 * schedule.jitter * spread
+    wait = (
+        max(planned - now, min(step, PAUSE_S_MIN) * 1000) + step * 1000 * schedule.jitter * spread
+    )
     if retry_after_s is not None:
         wait = max(wait, min(retry_after_s, max(2 * step, RETRY_AFTER_S_MAX)) * 1000)
     return now + int(wait)

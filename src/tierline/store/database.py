@@ -8,7 +8,7 @@ meets, which takes seconds on a Citus node unless its visibility rewriting is sw
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -43,14 +43,23 @@ _WARM: Final = (
 )
 
 
-class Database:
-    """An installation that is open for work. Made by `open`; `shards` and `epoch` never change."""
+class Fixed(NamedTuple):
+    """What an installation's row says."""
 
-    def __init__(self, url: str, pool: asyncpg.Pool, shards: int, epoch: str) -> None:
+    epoch: str
+    shards: int
+    plan_cache_mode: str  # PostgreSQL's, for the batch path
+
+
+class Database:
+    """An installation that is open for work. Made by `open`; what `fixed` says never changes."""
+
+    def __init__(self, url: str, pool: asyncpg.Pool, fixed: Fixed) -> None:
         self.url = url
         self.pool = pool
-        self.shards = shards
-        self.epoch = epoch
+        self.shards = fixed.shards
+        self.epoch = fixed.epoch
+        self._plan_cache_mode = fixed.plan_cache_mode
 
     @classmethod
     async def open(
@@ -66,11 +75,11 @@ class Database:
             # A migration, and the wait for another process's, may take long.
             connection = await connect(url, {"statement_timeout": "0"})
             try:
-                epoch, installed = await _prepare(connection, url, migrate, shards)
+                fixed = await _prepare(connection, url, migrate, shards)
             finally:
                 await connection.close(timeout=CONNECT_SECONDS_MAX)
-            if shards not in {None, installed}:
-                raise ShardsFixed(installed=installed, asked=shards)
+            if shards not in {None, fixed.shards}:
+                raise ShardsFixed(installed=fixed.shards, asked=shards)
             pool = await _open_pool(url, pool_max)
         except TierlineError:
             raise
@@ -79,11 +88,14 @@ class Database:
             if told is None:
                 raise
             raise told from error
-        return cls(url, pool, installed, epoch)
+        return cls(url, pool, fixed)
 
     async def connect(self, **settings: str) -> asyncpg.Connection:
         """A dedicated, warmed connection, which the caller closes. `settings` are PostgreSQL's
-        own, for this session: `connect(statement_timeout="0")`."""
+        own, for this session: `connect(statement_timeout="0")`. Where plans cannot be kept, as on
+        a distributed database, a wish for kept ones is passed over."""
+        if "plan_cache_mode" in settings:
+            settings["plan_cache_mode"] = self._plan_cache_mode
         try:
             return await connect(self.url, settings)
         except Exception as error:
@@ -166,7 +178,7 @@ async def _keep(_: asyncpg.Connection) -> None:
 
 async def _prepare(
     connection: asyncpg.Connection, url: str, may_migrate: bool, shards: int | None
-) -> tuple[str, int]:
+) -> Fixed:
     major = connection.get_server_version().major
     if major < VERSION_MIN:
         raise DatabaseTooOld(where=where(url), found=major, needed=VERSION_MIN)
@@ -175,8 +187,10 @@ async def _prepare(
     elif not await migrate.check(connection):
         count = migrate.SHARDS_DEFAULT if shards is None else shards
         await migrate.upgrade(connection, count)
-    row = await connection.fetchrow("SELECT epoch, shards FROM installation WHERE id = 1")
+    row = await connection.fetchrow(
+        "SELECT epoch, shards, plan_cache_mode FROM installation WHERE id = 1"
+    )
     assert row is not None  # written in the first migration's transaction
     if row["epoch"].startswith(COPYING):
         raise CopyUnfinished(where=where(url))
-    return row["epoch"], row["shards"]
+    return Fixed(*row)

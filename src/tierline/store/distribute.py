@@ -20,6 +20,8 @@ from tierline.store.database import Database, where
 from tierline.store.live import require_idle
 
 HEADS: Final = "shard_head"  # the first: the others are placed beside it
+# The node of a statement is chosen when its parameters are known, so it is planned each time.
+KEEP_NO_PLANS: Final = "UPDATE installation SET plan_cache_mode = 'auto' WHERE id = 1"
 
 
 class ExtensionMissing(TierlineError):
@@ -76,6 +78,7 @@ async def distribute(
         todo = [table for table in (*tables.small, *tables.large) if table not in done]
         if todo:
             await require_idle(connection, where(database.url))
+            await connection.execute(KEEP_NO_PLANS)
         for table in todo:
             told(table)
             await _place(connection, table, large=table in tables.large)

@@ -19,6 +19,7 @@ from starlette.responses import StreamingResponse
 
 from tierline.engine import typed
 from tierline.engine.calendar import DAY_MS
+from tierline.engine.policy import Program, Rules
 from tierline.engine.preview import Proposal, propose
 from tierline.errors import Busy, Invalid, TierlineError
 from tierline.ledger.preview import SAMPLES_DEFAULT, SAMPLES_MAX, Progress, Report, preview
@@ -79,17 +80,21 @@ async def preview_program(call: Call, body: PreviewBody) -> Any:
 async def _ask(call: Call, body: PreviewBody) -> Ask:
     program_id = call.param("program")
     number, program = await call.parts.catalog.need_program(call.project.number, program_id)
+    rules = await programs.rules_of(call, program_id, body)
+    return Ask(
+        call.parts.database, number, proposal_of(program, rules, body, call.now), body.samples
+    )
+
+
+def proposal_of(program: Program, rules: Rules, body: PreviewBody, now: int) -> Proposal:
+    """What a body proposes. Raises RulesInvalid for rules that a PUT would refuse, Invalid for
+    instants that are over. `now` is the project's own time."""
+    programs.refuse_broken(rules)
     effective_at = typed.optional_instant(body.effective_at, "effective_at")
     until = typed.optional_instant(body.until, "until")
-    rules = await programs.rules_of(call, program_id, body)
-    programs.refuse_broken(rules)
-    now = call.now
     effective_at = now if effective_at is None else effective_at
     _check_order(now, effective_at, until)
-    proposal = propose(
-        program, rules, on_change=body.on_change, effective_at=effective_at, until=until
-    )
-    return Ask(call.parts.database, number, proposal, body.samples)
+    return propose(program, rules, on_change=body.on_change, effective_at=effective_at, until=until)
 
 
 def _check_order(now: int, effective_at: int, until: int | None) -> None:

@@ -124,6 +124,11 @@ async def list_programs(call: Call) -> ProgramList:
 
 async def rules_of(call: Call, program_id: str, body: ProgramBody) -> Rules:
     """The rules that a body means. Raises Invalid, naming the field."""
+    return rules_from(body, await _facts(call, program_id, body.name))
+
+
+def rules_from(body: ProgramBody, facts: ProgramFacts) -> Rules:
+    """As `rules_of`, for a program that is known already."""
     if (body.policy is None) and (body.settings is None):
         reason = "policy: it is needed, or a vendor's format and settings."
         raise Invalid(path="policy", reason=reason)
@@ -133,7 +138,6 @@ async def rules_of(call: Call, program_id: str, body: ProgramBody) -> Rules:
         rules = _own_rules(body)
     else:
         settings = reading.free_json(body.settings, "settings")
-        facts = await _facts(call, program_id, body.name)
         rules = _laid_over(compile_settings(body.format, settings, facts), body)
     return replace(rules, name=reading.name(rules.name, "name"))
 

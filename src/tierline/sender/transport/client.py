@@ -27,7 +27,9 @@ class Limits(Struct, frozen=True):
     """Of connections, not of requests."""
 
     idle_s: float = 20.0  # shorter than the usual 60 to 75 s of a receiver's keep-alive
-    idle_per_pool: int = 256
+    idle_per_pool: int = (
+        512  # as many as may be in flight: closing one that is due again costs a dial
+    )
     addresses: int = 3  # tried one after the other within the connect deadline
 
 

@@ -10,6 +10,7 @@ CREATE TABLE installation (
     epoch       text     NOT NULL,           -- names this set of logs: feed cursors carry it
     shards      smallint NOT NULL,
     revision    bigint   NOT NULL DEFAULT 0, -- raised by every change of a small table, in its transaction
+    plan_cache_mode text NOT NULL DEFAULT 'force_generic_plan', -- of the batch path; see Database
     created_at  bigint   NOT NULL,
     CONSTRAINT installation_one CHECK (id = 1)
 );

@@ -1,0 +1,1 @@
+"""The commands of `tierline`, a file for each purpose."""

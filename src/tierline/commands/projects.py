@@ -1,0 +1,130 @@
+"""`project` and `key`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from tierline.assembly import Installation
+from tierline.clock import wall
+from tierline.commands.place import at_place, inside, print_rows, project_of
+from tierline.engine import typed
+from tierline.engine.announcement import Project
+from tierline.engine.calendar import format_instant
+from tierline.store.keys import KINDS, SCOPES
+from tierline.store.projects import NewProject
+
+
+@click.group()
+def project() -> None:
+    """Make and list projects."""
+
+
+@project.command("create")
+@at_place
+@click.argument("name")
+@click.option("--time-zone", default="UTC", show_default=True, help="Like Europe/Berlin.")
+@click.option("--currency", default="USD", show_default=True, help="ISO 4217.")
+@click.option("--clock", metavar="ISO", help="Makes a sandbox whose time only moves when told.")
+@click.option("--json", "as_json", is_flag=True)
+def project_create(
+    name: str, time_zone: str, currency: str, clock: str | None, as_json: bool, **place: Any
+) -> None:
+    """Make a project; prints its id."""
+
+    async def work(here: Installation) -> None:
+        at = typed.optional_instant(clock, "--clock")
+        new = NewProject(name, time_zone, currency, at)
+        made = await here.catalog.add_project(new, wall())
+        click.echo(json.dumps(_project_facts(made)) if as_json else made.id)
+
+    inside(place, work)
+
+
+@project.command("list")
+@at_place
+@click.option("--json", "as_json", is_flag=True)
+def project_list(as_json: bool, **place: Any) -> None:
+    """List all projects."""
+
+    async def work(here: Installation) -> None:
+        rows = [_project_facts(each) for each in here.catalog.projects()]
+        print_rows(rows, as_json=as_json)
+
+    inside(place, work)
+
+
+@click.group()
+def key() -> None:
+    """Make, list and disable API keys."""
+
+
+@key.command("create")
+@at_place
+@click.option("--project", "owner", required=True, help="The project's id or name.")
+@click.option("--kind", type=click.Choice(KINDS), default="native", show_default=True)
+@click.option("--scopes", default="", help=f"Some of {','.join(SCOPES)}; all if not given.")
+@click.option("--label", default="", help="For your own orientation.")
+@click.option("--json", "as_json", is_flag=True)
+def key_create(owner: str, kind: str, scopes: str, label: str, as_json: bool, **place: Any) -> None:
+    """Make a key; its secrets are printed for the only time."""
+
+    async def work(here: Installation) -> None:
+        asked = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+        number = project_of(here, owner).number
+        made = await here.catalog.add_key(number, kind, asked, label, wall())
+        if as_json:
+            click.echo(json.dumps(made))
+            return
+        for name, value in made.items():
+            click.echo(f"{name}: {','.join(value) if isinstance(value, list) else value}")
+
+    inside(place, work)
+
+
+@key.command("list")
+@at_place
+@click.option("--project", "owner", required=True, help="The project's id or name.")
+@click.option("--json", "as_json", is_flag=True)
+def key_list(owner: str, as_json: bool, **place: Any) -> None:
+    """List a project's keys, without their secrets."""
+
+    async def work(here: Installation) -> None:
+        rows = [
+            {
+                "id": each.id,
+                "kind": each.kind,
+                "scopes": ",".join(scope for scope in SCOPES if scope in each.scopes),
+                "label": each.label,
+                "created_at": format_instant(each.created_at),
+                "disabled_at": each.disabled_at and format_instant(each.disabled_at),
+            }
+            for each in here.catalog.keys(project_of(here, owner).number)
+        ]
+        print_rows(rows, as_json=as_json)
+
+    inside(place, work)
+
+
+@key.command("disable")
+@at_place
+@click.argument("key_id")
+def key_disable(key_id: str, **place: Any) -> None:
+    """Disable a key for good; running servers follow within a second."""
+
+    async def work(here: Installation) -> None:
+        await here.catalog.disable_key(key_id, wall())
+
+    inside(place, work)
+
+
+def _project_facts(project: Project) -> dict[str, Any]:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "time_zone": project.time_zone,
+        "currency": project.currency,
+        "clock": project.clock and format_instant(project.clock),
+    }

@@ -1,0 +1,18 @@
+-- Looking an installation over: `tierline doctor`.
+
+-- name: shard_state
+-- A shard's head, and the newest event that is really there.
+SELECT h.head, (SELECT max(e."offset") FROM event e WHERE e.shard = $1) AS newest
+FROM shard_head h WHERE h.shard = $1
+
+-- name: quarantined
+-- Members whom the sweep leaves alone.
+SELECT count(*) AS count FROM member WHERE shard = $1 AND quarantined IS NOT NULL
+
+-- name: unwell
+-- Endpoints that the sender found failing, or paused for it.
+SELECT endpoint, state FROM health WHERE shard = $1 AND state <> 'healthy'
+
+-- name: alive
+-- Processes that gave a sign of life since an instant.
+SELECT count(*) AS count FROM process WHERE beat_at >= $1

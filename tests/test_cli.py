@@ -1,0 +1,216 @@
+"""The command line as people run it: another process, its output, its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import stat
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tierline.cli import main
+
+ROOT = Path(__file__).parent.parent
+
+
+async def start(*arguments: str, directory: Path) -> Process:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TIERLINE_")}
+    environment |= {"PYTHONPATH": str(ROOT / "src"), "TIERLINE_DATA_DIR": str(directory)}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tierline", *arguments, stdout=PIPE, stderr=PIPE, env=environment
+    )
+
+
+async def tierline(*arguments: str, directory: Path) -> tuple[int, str, str]:
+    """Exit code, output, errors."""
+    process = await start(*arguments, directory=directory)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode is not None
+    assert "Traceback" not in err.decode()
+    return process.returncode, out.decode(), err.decode()
+
+
+@asynccontextmanager
+async def serving(*arguments: str, directory: Path) -> AsyncIterator[tuple[Process, Any]]:
+    """A server and what it printed when it was ready; ended by SIGTERM if it still runs."""
+    process = await start("serve", "--port", "0", *arguments, directory=directory)
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
+        assert line, (await process.communicate())[1].decode()
+        yield process, json.loads(line)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await asyncio.wait_for(process.communicate(), 60)
+
+
+async def test_a_first_start_makes_a_project_and_its_keys(
+    database_url: str, tmp_path: Path
+) -> None:
+    """One JSON line says where; the file is its owner's alone; the second start makes nothing."""
+    place = ("--database-url", database_url)
+    async with serving(*place, directory=tmp_path) as (process, ready):
+        keys = Path(ready["keys"])
+        native = json.loads(keys.read_text())["key"]
+        async with (
+            aiohttp.ClientSession(headers={"authorization": f"Bearer {native}"}) as session,
+            session.get(f"{ready['url']}/api/project") as response,
+        ):
+            project = await response.json()
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    async with serving(*place, directory=tmp_path) as (_, again):
+        assert set(again) == {"url", "roles"}
+
+    assert stat.S_IMODE(keys.stat().st_mode) == 0o600
+    assert (project["id"], project["time_zone"], project["currency"]) == (
+        "proj_default", "UTC", "USD",
+    )  # fmt: skip
+
+
+async def test_the_embedded_database_serves_and_is_shared(tmp_path: Path) -> None:
+    """Commands work beside a running server; a second whole server on the directory does not."""
+    async with serving(directory=tmp_path) as (_, ready):
+        made = await tierline(
+            "project", "create", "Sand", "--clock", "2018-01-01T00:00:00Z", directory=tmp_path
+        )
+        listed = await tierline("project", "list", "--json", directory=tmp_path)
+        second = await tierline("serve", "--port", "0", directory=tmp_path)
+        key = await tierline("key", "create", "--project", "Sand", "--json", directory=tmp_path)
+        shown = json.loads(key[1])
+        async with (
+            aiohttp.ClientSession(headers={"authorization": f"Bearer {shown['key']}"}) as session,
+            session.get(f"{ready['url']}/api/project") as response,
+        ):
+            there = await response.json()
+
+    assert made[0] == 0
+    assert [json.loads(line)["name"] for line in listed[1].splitlines()] == ["Default", "Sand"]
+    assert second[0] == 1
+    assert "in use" in second[2]
+    assert (there["id"], there["clock"]) == (made[1].strip(), "2018-01-01T00:00:00.000Z")
+
+
+async def test_keys_are_made_listed_and_disabled(database_url: str, tmp_path: Path) -> None:
+    """Of every kind, with the fields that the vendor's clients ask for."""
+    place = ("--database-url", database_url)
+    await tierline("project", "create", "Shop", *place, directory=tmp_path)
+    fields = {
+        "native": {"key"},
+        "voucherify": {
+            "app_id", "app_token", "management_id", "management_token", "webhook_secret",
+        },
+        "loyaltylion": {"key", "site_id", "site_token", "site_secret"},
+    }  # fmt: skip
+    for kind, own in fields.items():
+        code, out, _ = await tierline(
+            "key", "create", "--project", "Shop", "--kind", kind, "--json",
+            "--scopes", "read_customers,manage_endpoints", *place, directory=tmp_path,
+        )  # fmt: skip
+        made = json.loads(out)
+        assert code == 0
+        assert set(made) == {"id", "kind", "project_id", "scopes"} | own
+        assert made["scopes"] == ["read_customers", "manage_endpoints"]
+        gone = await tierline("key", "disable", made["id"], *place, directory=tmp_path)
+        assert gone[0] == 0
+    listed = await tierline(
+        "key", "list", "--project", "Shop", "--json", *place, directory=tmp_path
+    )
+    rows = [json.loads(line) for line in listed[1].splitlines()]
+
+    assert {row["kind"] for row in rows} == {
+        "native", "voucherify", "voucherify.management", "loyaltylion", "loyaltylion.site",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("project", "create", "A", "--time-zone", "Mars/Base"), 1, "Mars/Base"),
+        (("project", "create", "A", "--currency", "money"), 1, "ISO 4217"),
+        (("project", "create", "A", "--clock", "noon"), 1, "--clock"),
+        (("key", "create", "--project", "nobody"), 1, "nobody"),
+        (("key", "disable", "key_none"), 1, "key_none"),
+        (("serve", "--roles", "chef"), 1, "chef"),
+        (("serve", "--allow-address", "everywhere"), 1, "everywhere"),
+        (("serve", "--port", "x"), 2, "x"),
+        (("dance",), 2, "dance"),
+    ],
+)
+async def test_what_goes_wrong_is_one_sentence(
+    database_url: str, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    """1 for a refusal, 2 for a wrong command, and never a trace."""
+    place = ("--database-url", database_url) if arguments != ("dance",) else ()
+    found, out, err = await tierline(*arguments, *place, directory=tmp_path)
+
+    assert (found, out) == (code, "")
+    assert words in err
+    assert code == 2 or len(err.strip().splitlines()) == 1
+
+
+async def test_no_server_is_said_in_one_sentence(tmp_path: Path) -> None:
+    """With what to do."""
+    url = "postgresql://nobody@127.0.0.1:1/none"
+    code, _, err = await tierline("sweep", "--database-url", url, directory=tmp_path)
+
+    assert code == 1
+    assert "No PostgreSQL answers at 127.0.0.1:1" in err
+
+
+async def test_a_taken_port_is_said(database_url: str, tmp_path: Path) -> None:
+    """Naming host and port."""
+    place = ("--database-url", database_url)
+    async with serving(*place, directory=tmp_path) as (_, ready):
+        port = ready["url"].rpartition(":")[2]
+        code, _, err = await tierline("serve", "--port", port, *place, directory=tmp_path)
+
+    assert code == 1
+    assert f"127.0.0.1:{port}" in err
+
+
+async def test_upkeep_of_a_sound_installation(database_url: str, tmp_path: Path) -> None:
+    """Nothing is due, nothing differs, nothing is unwell."""
+    place = ("--database-url", database_url)
+    for arguments, words in (
+        (("sweep",), "0 members"),
+        (("rebuild", "--verify"), "All equal"),
+        (("doctor",), "ok  database"),
+        (("migrate",), "The schema is 0001"),
+    ):
+        code, out, err = await tierline(*arguments, *place, directory=tmp_path)
+        assert (code, err) == (0, "")
+        assert words in out
+
+
+async def test_the_doctor_finds_what_is_wrong(database_url: str, tmp_path: Path) -> None:
+    """And says so by its exit code."""
+    import asyncpg
+
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE shard_head SET head = 5 WHERE shard = 0")
+    await connection.execute(
+        """INSERT INTO event VALUES (0, 7, 'tier', 1, 1, 1, 'evt', 0, '{}', NULL)"""
+    )
+    await connection.close()
+    code, out, err = await tierline("doctor", "--database-url", database_url, directory=tmp_path)
+
+    assert code == 1
+    assert "!!  shard 0: its head is 5, its newest event 7" in out
+    assert "1 things" in err
+
+
+def test_every_command_explains_itself() -> None:
+    """In one line at least."""
+    for name, command in main.commands.items():
+        assert command.get_short_help_str(), name
