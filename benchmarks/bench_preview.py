@@ -25,7 +25,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import psutil
@@ -35,7 +35,7 @@ from tierline.clock import wall
 from tierline.engine import ids
 from tierline.engine.codec import decode_standing, encode_standing
 from tierline.engine.decide import decide
-from tierline.engine.model import Entry, Standing
+from tierline.engine.model import Entry, EntryKind, Standing
 from tierline.engine.policy import OnChange, Policy, Program, Rules, Version
 from tierline.engine.preview import Proposal, propose
 from tierline.ledger.preview import Progress, Report, cores, preview
@@ -101,7 +101,9 @@ def _template(rewards: Program, chance: Random, now: int) -> Made:
     for at in steps:
         spent = chance.random() < 0.15
         points = chance.choice((10, 25, 60, 120, 240))
-        kind, points = ("redeem", -min(points, _balance(entries))) if spent else ("earn", points)
+        if spent:
+            points = -min(points, _balance(entries))
+        kind: EntryKind = "redeem" if spent else "earn"
         entries.append(Entry(len(entries) + 1, kind, at, at, points))
     standing = decide(rewards, Standing(), entries, now).standing
     return Made(standing, encode_standing(standing), tuple(entries))
@@ -121,7 +123,10 @@ async def fill(database: Database, number: int, count: int, now: int, *, ledger:
         _member(shard, customer, number, made[i % TEMPLATES])
         for i, (shard, customer) in enumerate(customers)
     )
-    columns = "shard customer program standing tier since expires_at balance entries seq clock due_at version"
+    columns = (
+        "shard customer program standing tier since expires_at balance entries seq clock due_at"
+        " version"
+    )
     await _copy(database, "member", columns, members)
     if ledger:
         entries = (
@@ -290,9 +295,9 @@ async def run(options: argparse.Namespace) -> None:
         await row(
             "floor: read and decode (calendar year)", count, floor(database, YEARLY, processes)
         )
-        for choice in ("next_assessment", "up_only", "rejudge"):
+        for choice in get_args(OnChange):
             name = f"preview: earned in the calendar year, {choice}"
-            await row(name, count, tried(database, YEARLY, choice, processes))  # type: ignore[arg-type]
+            await row(name, count, tried(database, YEARLY, choice, processes))
         reread = options.ledger_members
         spend = {"metric": {"source": "earned", "filter": {"kinds": ["earn"]}}}
         report = await row(

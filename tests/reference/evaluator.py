@@ -180,12 +180,18 @@ class Evaluator(Judgement):
         if holding and self.hold_since is None:
             self.hold_since, self.frozen = t, self.shown
         elif not holding and self.hold_since is not None:
-            held_for = t - self.hold_since
-            self.hold_since = None
-            if self.ends_at is not None:
-                self.ends_at += held_for
-            if self.grace_until is not None:
-                self.grace_until += held_for
+            since, self.hold_since = self.hold_since, None
+            self.ends_at = self._after_hold(self.ends_at, since, t)
+            self.grace_until = self._after_hold(self.grace_until, since, t)
+
+    def _after_hold(self, end: int | None, since: int, until: int) -> int | None:
+        """A midnight moves by the hold's civil days, an exact instant by the time that passed."""
+        if end is None:
+            return None
+        day = self.zone.day(end)
+        if self.zone.start(day) != end:
+            return end + until - since
+        return self.zone.start(day + (self.zone.day(until) - self.zone.day(since)))
 
     # -- rules -----------------------------------------------------------------------------------
 

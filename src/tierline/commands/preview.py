@@ -50,7 +50,6 @@ def preview(
     **place: Any,
 ) -> None:
     """Tell who would move under other rules; nothing is changed."""
-
     raw = rules.read_bytes()
 
     async def work(here: Installation) -> None:
