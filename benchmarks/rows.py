@@ -150,7 +150,7 @@ class Bench:
         by_hand = await floors.sweep(connection, count, 1000)
         await floors.drop(connection)
         await connection.close()
-        at = wall()
+        at = wall() + 120_000
         await self._stock(count, expiring=at)
         sweeper = Sweeper(self.database, self.catalog, lambda _: None, clock=lambda: at + 1)
         began = time.perf_counter()

@@ -15,7 +15,7 @@ from tests.servers import Server, name_of, new_name
 from tierline.store.database import Database
 from tierline.store.distribute import distribute
 
-PIECES = 4
+PIECES = 4  # of a table; the default, 32, would be two thousand files a database
 
 
 class Cluster(Server):
@@ -73,8 +73,6 @@ class Cluster(Server):
 
     async def prepare_template(self, url: str) -> None:
         name = name_of(url)
-        # Two shards of ours need few of theirs, and each is some fifty files to copy.
-        await self._everywhere(f"ALTER DATABASE {name} SET citus.shard_count = {PIECES}")
         async with await Database.open(url) as database:
             await distribute(database)
         # Copying wants nobody connected, the extension's own daemon included.
@@ -89,6 +87,9 @@ class Cluster(Server):
         for node in self.nodes:
             connection = await asyncpg.connect(self.at(node, url))
             await connection.execute("CREATE EXTENSION citus")
+            await connection.execute(
+                f"ALTER DATABASE {name_of(url)} SET citus.shard_count = {PIECES}"
+            )
             await connection.close()
         coordinator, *workers = self.nodes
         connection = await asyncpg.connect(url)

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
+import click
 import pytest
 
 from tierline.cli import main
@@ -195,8 +197,6 @@ async def test_upkeep_of_a_sound_installation(database_url: str, tmp_path: Path)
 
 async def test_the_doctor_finds_what_is_wrong(database_url: str, tmp_path: Path) -> None:
     """And says so by its exit code."""
-    import asyncpg
-
     connection = await asyncpg.connect(database_url)
     await connection.execute("UPDATE shard_head SET head = 5 WHERE shard = 0")
     await connection.execute(
@@ -212,5 +212,8 @@ async def test_the_doctor_finds_what_is_wrong(database_url: str, tmp_path: Path)
 
 def test_every_command_explains_itself() -> None:
     """In one line at least."""
-    for name, command in main.commands.items():
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
         assert command.get_short_help_str(), name

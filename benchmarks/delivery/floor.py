@@ -65,7 +65,9 @@ async def main(port: str, count: str, size: str) -> None:
     took = time.perf_counter() - began
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(json.dumps({"rate": n / took, "cpu_us": cpu / n * 1e6}), flush=True)
+    user = after.ru_utime - before.ru_utime
+    found = {"rate": n / took, "cpu_us": cpu / n * 1e6, "user_us": user / n * 1e6}
+    print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,19 @@
-"""Where the parts are put together: an installation, and one process that serves it.
+"""Where the parts are put together: one process that serves an installation.
 
-Every command and the tests start here, so that what is tested is what runs.
+`serve`, the demo and the tests start here, so that what is tested is what runs.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
-from msgspec import Struct
 from prometheus_client import CollectorRegistry, generate_latest
 
 from tierline.clock import Clock, wall
-from tierline.config import Place, Serving
+from tierline.config import Serving
+from tierline.installed import Installation
 from tierline.ledger import sandbox
 from tierline.ledger.sweeper import Sweeper
 from tierline.ledger.writer import Writer
@@ -25,39 +23,13 @@ from tierline.sender.guard import Guard
 from tierline.sender.metrics import Metrics
 from tierline.sender.sender import Sender
 from tierline.sender.settings import SenderSettings
-from tierline.store.catalog import Catalog
-from tierline.store.database import Database
-from tierline.store.installation import opened
 from tierline.store.log import Log
-from tierline.store.secrets import KEY_VARIABLE, SecretBox
 from tierline.store.signal import Signal
 from tierline.vendors import FORMATS
 from tierline.web.app import App
 from tierline.web.figures import Figures
 from tierline.web.parts import Bell, Parts
 from tierline.web.server import listening
-
-
-class Installation(Struct, frozen=True):
-    """A database that is open, and its small tables."""
-
-    database: Database
-    catalog: Catalog
-
-
-@asynccontextmanager
-async def installation(
-    place: Place, *, serve: bool = False, migrate: bool = True
-) -> AsyncIterator[Installation]:
-    """Open a place. Errors are those of `store.installation` and `store.secrets`."""
-    async with opened(place, serve=serve, migrate=migrate) as database:
-        yield await catalogued(database, place.data_dir)
-
-
-async def catalogued(database: Database, data_dir: Path) -> Installation:
-    """The catalog of an open database; its secret key lies in the environment or `data_dir`."""
-    box = SecretBox.load(data_dir, os.environ.get(KEY_VARIABLE))
-    return Installation(database, await Catalog.open(database, box))
 
 
 class Process:

@@ -3,27 +3,47 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Final
+
 import click
 
 from tierline import __version__
-from tierline.commands import projects, serving, upkeep
+
+# Name -> where it is; read only when it is called, for a server's parts take a second to load.
+COMMANDS: Final = {
+    "serve": "serving:serve",
+    "demo": "serving:demo",
+    "project": "projects:project",
+    "key": "projects:key",
+    "sweep": "upkeep:sweep",
+    "preview": "preview:preview",
+    "replay": "delivery:replay",
+    "rebuild": "upkeep:rebuild",
+    "doctor": "upkeep:doctor",
+    "migrate": "upkeep:migrate",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """The commands of the table above."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        found: click.Command = getattr(import_module(f"tierline.commands.{module}"), name)
+        return found
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="tierline")
 def main() -> None:
     """Keeps a loyalty program's points, decides its tiers, announces every change by webhook."""
-
-
-for command in (
-    serving.serve,
-    serving.demo,
-    projects.project,
-    projects.key,
-    upkeep.sweep,
-    upkeep.replay,
-    upkeep.rebuild,
-    upkeep.doctor,
-    upkeep.migrate,
-):
-    main.add_command(command)

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from tierline.assembly import Installation
 from tierline.clock import Clock
 from tierline.errors import Conflict
+from tierline.installed import Installation
 from tierline.store.projects import NewProject
 from tierline.store.secrets import write_private
 

@@ -31,26 +31,17 @@ def tierline(*arguments: str, data_dir: Path) -> subprocess.CompletedProcess[str
 
 
 class Served:
-    """A running `tierline serve`; `ready` is what it printed. `url` changes with a new start."""
+    """A running `tierline serve`; `ready` is what it printed. `url` changes with a new start.
+
+    It is started at once, and ready inside `with`: so several can start in the same moment.
+    """
 
     def __init__(self, data_dir: Path, *arguments: str) -> None:
         self.data_dir = data_dir
         self.arguments = ("serve", "--port", "0", *LOOPBACK, *arguments)
         self.ready: dict[str, Any] = {}
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as this object
         self.start()
-        self.await_ready()
-
-    @classmethod
-    def together(cls, count: int, data_dir: Path, *arguments: str) -> list[Served]:
-        """Several that start in the same moment."""
-        started = [cls.__new__(cls) for _ in range(count)]
-        for one in started:
-            one.data_dir = data_dir
-            one.arguments = ("serve", "--port", "0", *LOOPBACK, *arguments)
-            one.start()
-        for one in started:
-            one.await_ready()
-        return started
 
     @property
     def url(self) -> str:
@@ -64,11 +55,11 @@ class Served:
 
     @property
     def log(self) -> str:
+        """What it wrote to stderr, over all its starts."""
         self._log.seek(0)
         return self._log.read()
 
     def start(self) -> None:
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
         self.process = subprocess.Popen(
             _command(self.arguments, self.data_dir), env=_environment(),
             stdout=subprocess.PIPE, stderr=self._log,
@@ -109,6 +100,7 @@ class Served:
         return code
 
     def __enter__(self) -> Served:
+        self.await_ready()
         return self
 
     def __exit__(self, *_: object) -> None:

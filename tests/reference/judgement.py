@@ -172,7 +172,7 @@ class Judgement:
     def asserted(self, o: Override, tier: str | None) -> str | None:
         """What one override makes of a tier."""
         if o.kind == "hold":
-            return self.frozen
+            return tier
         if o.kind == "floor":
             return o.tier if self.rank(tier) < self.rank(o.tier) else tier
         if o.kind == "cap":
@@ -183,7 +183,7 @@ class Judgement:
         tier = held
         for override in self.active():
             tier = self.asserted(override, tier)
-        return tier
+        return self.frozen if self.on_hold else tier
 
     def show(self, cause: str, entry: int | None = None) -> None:
         """Tells the difference between what the world saw and what it sees now."""

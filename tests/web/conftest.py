@@ -13,10 +13,11 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tierline.assembly import Installation, Process, catalogued, serving
+from tierline.assembly import Process, serving
 from tierline.clock import wall
 from tierline.config import Serving
 from tierline.engine.calendar import parse_instant
+from tierline.installed import Installation, catalogued
 from tierline.store.database import Database
 from tierline.store.projects import NewProject
 

@@ -13,10 +13,10 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tierline.assembly import Installation, installation
 from tierline.config import DATA_DIR_DEFAULT, Place
 from tierline.engine.announcement import Project
 from tierline.errors import NotFound, TierlineError
+from tierline.installed import Installation, installation
 from tierline.store.errors import translate
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tierline.assembly import Installation
 from tierline.clock import wall
 from tierline.commands.place import at_place, inside, project_of
 from tierline.engine.preview import Proposal
+from tierline.installed import Installation
 from tierline.ledger import preview as ledger
 from tierline.ledger.preview import Count, Report, Sample
 from tierline.vendors.format import ProgramFacts

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from tierline.assembly import Installation
 from tierline.clock import wall
 from tierline.commands.place import at_place, inside, print_rows, project_of
 from tierline.engine import typed
 from tierline.engine.announcement import Project
 from tierline.engine.calendar import format_instant
+from tierline.installed import Installation
 from tierline.store.keys import KINDS, SCOPES
 from tierline.store.projects import NewProject
 

@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 
 from tierline import logs
-from tierline.assembly import installation, serving
+from tierline.assembly import serving
 from tierline.clock import wall
 from tierline.commands.place import at_place, place_of, run
 from tierline.config import (
@@ -30,6 +30,7 @@ from tierline.config import (
 from tierline.demo.run import DemoFailed, tell
 from tierline.demo.show import print_table
 from tierline.first import first_start
+from tierline.installed import installation
 
 
 @click.command()

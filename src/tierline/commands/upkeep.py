@@ -1,4 +1,4 @@
-"""`sweep`, `replay`, `rebuild`, `doctor`, `migrate`: looking after an installation."""
+"""`sweep`, `rebuild`, `doctor`, `migrate`: looking after an installation."""
 
 from __future__ import annotations
 
@@ -6,20 +6,13 @@ from typing import Any
 
 import click
 
-from tierline.assembly import Installation, installation
 from tierline.clock import wall
-from tierline.commands.place import at_place, inside, place_of, project_of, run
-from tierline.engine import typed
+from tierline.commands.place import at_place, inside, place_of, run
 from tierline.errors import TierlineError
+from tierline.installed import Installation, installation
 from tierline.ledger import rebuild as ledger
 from tierline.ledger.sweeper import Sweeper
-from tierline.sender.control import Control
-from tierline.sender.desk import Desk
-from tierline.sender.guard import Guard
-from tierline.sender.replays import Replay
 from tierline.store import checkup
-from tierline.store.log import Log
-from tierline.vendors import FORMATS
 
 
 class Unsound(TierlineError):
@@ -36,48 +29,6 @@ def sweep(**place: Any) -> None:
     async def work(here: Installation) -> None:
         moved = await Sweeper(here.database, here.catalog, lambda _: None).run_due()
         click.echo(f"{moved} members had something due.")
-
-    inside(place, work)
-
-
-@click.command()
-@at_place
-@click.option("--project", "owner", required=True, help="The project's id or name.")
-@click.option("--endpoint", required=True, help="The endpoint's id.")
-@click.option("--since", metavar="ISO", help="Recorded from then on; else from the log's start.")
-@click.option("--until", metavar="ISO", help="Recorded before then; else until now.")
-@click.option("--event", "events", multiple=True, help="Only this event (repeatable).")
-@click.option("--kind", "kinds", multiple=True, help="Only this kind (repeatable).")
-@click.option("--rate", type=float, help="At most so many events per second.")
-def replay(
-    *,
-    owner: str,
-    endpoint: str,
-    since: str | None,
-    until: str | None,
-    events: tuple[str, ...],
-    kinds: tuple[str, ...],
-    rate: float | None,
-    **place: Any,
-) -> None:
-    """Send events to an endpoint again, with their first ids; a running server does the sending."""
-
-    async def work(here: Installation) -> None:
-        log = Log(here.database)
-        try:
-            control = Control(log, here.catalog, FORMATS)
-            desk = Desk(log, here.catalog, FORMATS, Guard(()), control, wall)
-            wanted = Replay(
-                ids=events,
-                since=typed.optional_instant(since, "--since"),
-                until=typed.optional_instant(until, "--until"),
-                kinds=kinds,
-                rate_per_s=rate,
-            )
-            row = desk.find(project_of(here, owner), endpoint)
-            click.echo(f"Replay {await control.replays.start(row, wanted)} began.")
-        finally:
-            await log.close()
 
     inside(place, work)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from msgspec import Struct
 
 from tierline.engine import forecast
 from tierline.engine.calendar import format_instant
-from tierline.engine.model import Cause, Customer, Event, EventKind, Override, Standing
+from tierline.engine.model import Cause, Customer, Entry, Event, EventKind, Override, Standing
 from tierline.engine.policy import Program, Version
 from tierline.ledger.commands import Answer
 
@@ -55,11 +56,24 @@ class PointsAnswer(Struct, frozen=True):
 
 
 class OpportunityAnswer(Struct, frozen=True):
-    """`needed` more of the metric reaches the tier; null: by other criteria."""
+    """`needed` more of the metric (null: by other criteria) reaches the tier, true until
+    `valid_until`; when it `begins` then. `metric` is a measure's name, null the policy's own."""
 
     tier: TierName | None
     needed: int | None
     valid_until: str | None
+    metric: str | None
+    begins: forecast.Begins
+    begins_at: str | None
+
+
+class RetentionAnswer(Struct, frozen=True):
+    """`needed` more of the metric, counted from `counts_from` on, keeps the tier past `until`."""
+
+    needed: int | None
+    counts_from: str
+    until: str
+    metric: str | None
 
 
 class RiskAnswer(Struct, frozen=True):
@@ -68,12 +82,17 @@ class RiskAnswer(Struct, frozen=True):
     kind: str
     at: str
     tier: TierName | None
+    cause: Cause
 
 
 class ProgressAnswer(Struct, frozen=True):
+    """`metric` is the policy's own in today's window; `to_retain` what is still needed to keep
+    the tier, in full in `retention`."""
+
     metric: int
     to_next: OpportunityAnswer | None
     to_retain: int | None
+    retention: RetentionAnswer | None
     forecast_tier: TierName | None
 
 
@@ -121,9 +140,17 @@ def activity(told: Answer) -> ActivityAnswer:
     )
 
 
-def member(program: Program, shown: Customer, standing: Standing, at: int) -> MemberAnswer:
-    """A member at an instant; `standing` is already brought up to it."""
-    ahead = forecast.progress(program, standing, at)
+def member(
+    program: Program,
+    shown: Customer,
+    standing: Standing,
+    at: int,
+    history: Sequence[Entry] | None = None,
+) -> MemberAnswer:
+    """A member at an instant not before the standing's own. Raises HistoryNeeded where only all
+    the entries can tell."""
+    standing = forecast.follow(program, standing, (), at, history).standing
+    ahead = forecast.progress(program, standing, at, history)
     version, current = program.version(at), ahead.current
     opportunities = tuple(_opportunity(version, o) for o in ahead.opportunities)
     return MemberAnswer(
@@ -146,6 +173,7 @@ def member(program: Program, shown: Customer, standing: Standing, at: int) -> Me
             metric=current.metric,
             to_next=opportunities[0] if opportunities else None,
             to_retain=ahead.to_retain,
+            retention=_retention(ahead.retention),
             forecast_tier=_tier(version, ahead.forecast_tier),
         ),
         deferred=tuple(
@@ -153,7 +181,8 @@ def member(program: Program, shown: Customer, standing: Standing, at: int) -> Me
             for d in ahead.deferred
         ),
         risks=tuple(
-            RiskAnswer(r.kind, format_instant(r.at), _tier(version, r.tier)) for r in ahead.risks
+            RiskAnswer(r.kind, format_instant(r.at), _tier(version, r.tier), r.cause)
+            for r in ahead.risks
         ),
         opportunities=opportunities,
         overrides=tuple(override(o) for o in standing.overrides),
@@ -193,7 +222,21 @@ def _points(standing: Standing, ahead: forecast.Progress) -> PointsAnswer:
 
 
 def _opportunity(version: Version, told: forecast.Opportunity) -> OpportunityAnswer:
-    return OpportunityAnswer(_tier(version, told.tier), told.needed, instant(told.valid_until))
+    return OpportunityAnswer(
+        tier=_tier(version, told.tier),
+        needed=told.needed,
+        valid_until=instant(told.valid_until),
+        metric=told.metric,
+        begins=told.begins,
+        begins_at=instant(told.begins_at),
+    )
+
+
+def _retention(told: forecast.Retention | None) -> RetentionAnswer | None:
+    if told is None:
+        return None
+    counts_from, until = format_instant(told.counts_from), format_instant(told.until)
+    return RetentionAnswer(told.needed, counts_from, until, told.metric)
 
 
 def _tier(version: Version, tier_id: str | None) -> TierName | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -40,7 +41,7 @@ async def post_activities(call: Call, _body: Any) -> Any:
 
 
 async def get_openapi(_call: Call) -> Reply:
-    return Reply(200, _DOCUMENT)
+    return Reply(200, _document())
 
 
 ACTIVITIES = Operation(
@@ -62,7 +63,11 @@ OPERATIONS: tuple[Operation, ...] = (
     *health.OPERATIONS,
     Operation("GET", "/openapi.json", get_openapi, "This document.", open=True),
 )
-_DOCUMENT = msgspec.json.encode(openapi.document(OPERATIONS, __version__))
+
+
+@cache
+def _document() -> bytes:
+    return msgspec.json.encode(openapi.document(OPERATIONS, __version__))
 
 
 class App:

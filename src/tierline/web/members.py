@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from tierline.engine import typed
-from tierline.engine.decide import decide
+from tierline.engine.decide import HistoryNeeded
 from tierline.engine.explain import Explanation, explain, standing_at
-from tierline.engine.model import Entry, Override, OverrideKind, Standing
+from tierline.engine.model import Customer, Entry, Override, OverrideKind, Standing
 from tierline.engine.policy import Program
 from tierline.errors import Invalid, NotAMember, TierlineError
 from tierline.ledger import commands
@@ -184,14 +185,29 @@ async def get_member(call: Call) -> MemberAnswer:
     number, program = await _program(call)
     row = await known(call, call.param("source_id"))
     now = call.now
-    if at is None or at >= now:
-        standing = await _standing(call, row.id, number)
-    else:
-        standing, _, _ = standing_at(program, await _entries(call, row.id, number), at)
+    if at is not None and at < now:
+        entries = await _entries(call, row.id, number)
+        standing, _, _ = standing_at(program, entries, at)
+        return _shown(call, program, row.shown, standing, at, entries)
+    found = await _standing(call, row.id, number)
+    at = now if at is None else at
+    try:
+        return _shown(call, program, row.shown, found, at)
+    except HistoryNeeded:
+        return _shown(call, program, row.shown, found, at, await _entries(call, row.id, number))
+
+
+def _shown(
+    call: Call,
+    program: Program,
+    customer: Customer,
+    standing: Standing | None,
+    at: int,
+    history: Sequence[Entry] | None = None,
+) -> MemberAnswer:
     if standing is None or not standing.entries:
         raise _no_member(call, program)
-    at = max(now if at is None else at, standing.at)
-    return answers.member(program, row.shown, decide(program, standing, (), at).standing, at)
+    return answers.member(program, customer, standing, max(at, standing.at), history)
 
 
 async def explain_member(call: Call) -> dict[str, Any]:

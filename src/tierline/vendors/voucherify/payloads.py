@@ -159,7 +159,11 @@ class Voucherify:
 
 def project_id(told: Announcement) -> str:
     shown = told.project.presentations.get(NAME)
-    return (shown.get("project_id") if shown else None) or f"proj_{told.project.id}"
+    return (shown.get("project_id") if shown else None) or _prefixed(told.project.id)
+
+
+def _prefixed(project: str) -> str:
+    return project if project.startswith("proj_") else f"proj_{project}"
 
 
 def event_id(event: str) -> str:

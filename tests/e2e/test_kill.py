@@ -1,0 +1,58 @@
+"""kill -9 under load: what was answered stands, what was not can be repeated."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+
+from tests.e2e.caller import STAIRS, Caller, all_told, check_seqs, check_told
+from tests.e2e.ledger import check_offsets, entries, url_of
+from tests.e2e.load import Load
+from tests.e2e.process import Served
+from tests.receiver import Receiver
+
+CLIENTS, EACH, CUSTOMERS = 64, 16, 24
+KILLS = (0.25, 0.6)  # after this share of the activities was answered
+
+
+async def test_kill_9_under_load_loses_and_doubles_nothing(
+    data_dir: Path, session: aiohttp.ClientSession, receiver: Receiver
+) -> None:
+    """64 clients post keyed activities while the server is killed twice: each counts once, the
+    log has no gap, every event arrives in order, and repetitions have the first bytes."""
+    with Served(data_dir) as served:
+        caller = Caller(session, lambda: served.url, served.key)
+        await caller.put("/api/programs/stairs", STAIRS)
+        endpoint = await caller.post("/api/endpoints", {"url": receiver.url})
+        load = Load(caller, clients=CLIENTS, each=EACH, customers=CUSTOMERS)
+        running = asyncio.create_task(load.run())
+        for share in KILLS:
+            await load.answered(int(CLIENTS * EACH * share))
+            load.up.clear()
+            served.kill()
+            await asyncio.to_thread(served.again)
+            load.up.set()
+        await running
+        assert load.retries > 0
+
+        balances = {c: await caller.balance("stairs", c) for c in load.expected}
+        assert balances == load.expected
+        events = await caller.feed()
+        check_seqs(events)
+        await all_told(receiver, events, endpoint["id"])
+        check_told(receiver, events, endpoint["id"])
+        with url_of(data_dir) as url:
+            assert await check_offsets(url) == len(events)
+            assert await entries(url) == CLIENTS * EACH
+        await _repeated(caller, load)
+        assert await caller.feed() == events
+
+
+async def _repeated(caller: Caller, load: Load) -> None:
+    """Every key again: the first answer, and nothing is done."""
+    activities = [load.activity(client, step) for client in range(CLIENTS) for step in range(EACH)]
+    told = await caller.post("/api/programs/stairs/activities", activities)
+    assert all(answer["repeated"] for answer in told)
+    assert {a["key"]: (a["entry"], a["balance"]) for a in told} == load.answers

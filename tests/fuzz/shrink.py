@@ -1,0 +1,171 @@
+"""Makes a world on which engine and evaluator disagree smaller, as long as they still do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from tests.engine.history import History
+from tests.fuzz.worlds import World
+from tests.reference import civil
+from tierline.engine.model import Entry
+from tierline.engine.points import Points
+from tierline.engine.policy import Policy, Program, Rules
+
+Json = dict[str, Any]
+Wrong = Callable[[World], bool]
+
+
+def smaller(world: World, wrong: Wrong) -> World:
+    """The smallest world found from this one for which `wrong` holds."""
+    shrunk = True
+    while shrunk:
+        shrunk = False
+        for candidate in variants(world):
+            try:
+                still = wrong(candidate)
+            except (ValueError, KeyError, IndexError, AssertionError, msgspec.ValidationError):
+                continue
+            if still:
+                world, shrunk = candidate, True
+                break
+    return world
+
+
+def variants(world: World) -> Iterator[World]:
+    entries = list(world.entries)
+    if world.cuts:
+        yield with_entries(world, entries, cuts=[])
+    for i in range(len(entries) - 1, 0, -1):
+        if world.until > entries[-1].recorded_at and i == len(entries) - 1:
+            yield with_entries(world, entries, until=entries[-1].recorded_at)
+        kept = without(entries, i)
+        if kept is not None:
+            yield with_entries(world, kept)
+    for program in programs(world.program):
+        yield World(program, refilled(program, entries), world.until, world.cuts)
+    for i, entry in enumerate(entries):
+        for simpler in simpler_entries(entry):
+            yield with_entries(world, [*entries[:i], simpler, *entries[i + 1 :]])
+
+
+def with_entries(
+    world: World, entries: list[Entry], *, until: int | None = None, cuts: list[int] | None = None
+) -> World:
+    history = refilled(world.program, entries)
+    return World(
+        world.program,
+        history,
+        world.until if until is None else until,
+        world.cuts if cuts is None else cuts,
+    )
+
+
+def refilled(program: Program, entries: list[Entry]) -> History:
+    history = History(program)
+    history.entries.extend(entries)
+    return history
+
+
+def without(entries: list[Entry], gone: int) -> list[Entry] | None:
+    """The entries but one, numbered anew; None where another one speaks of it."""
+    names = {e.n: e.n if i < gone else e.n - 1 for i, e in enumerate(entries)}
+    n = entries[gone].n
+    kept = []
+    for entry in entries:
+        if entry.n == n:
+            continue
+        detail = entry.detail
+        if detail is not None:
+            if n in (detail.origin.n if detail.origin else 0, detail.released):
+                return None
+            if detail.origin:
+                detail = replace(detail, origin=replace(detail.origin, n=names[detail.origin.n]))
+            if detail.released:
+                detail = replace(detail, released=names[detail.released])
+            if detail.override:
+                detail = replace(detail, override=replace(detail.override, id=names[entry.n]))
+        kept.append(replace(entry, n=names[entry.n], detail=detail))
+    return kept
+
+
+def simpler_entries(entry: Entry) -> Iterator[Entry]:
+    if entry.occurred_at != entry.recorded_at:
+        yield replace(entry, occurred_at=entry.recorded_at)
+    if entry.detail is not None:
+        for part in ("metadata", "expires_at", "available_at", "tier_since", "tier_expires_at"):
+            if getattr(entry.detail, part) is not None:
+                yield replace(entry, detail=replace(entry.detail, **{part: None}))
+
+
+def programs(program: Program) -> Iterator[Program]:
+    """The program with something left out."""
+    if program.time_zone != "UTC":
+        yield replace(program, time_zone="UTC")
+    if len(program.versions) > 1:
+        yield replace(program, versions=program.versions[:1])
+    for i, version in enumerate(program.versions):
+        for rules in simpler_rules(version.rules):
+            versions = list(program.versions)
+            versions[i] = replace(version, rules=rules)
+            yield replace(program, versions=tuple(versions))
+
+
+def simpler_rules(rules: Rules) -> Iterator[Rules]:
+    if rules.points != Points():
+        yield replace(rules, points=Points())
+    policy: Json = msgspec.json.decode(msgspec.json.encode(rules.policy))
+    for part in without_parts(policy):
+        with contextlib.suppress(msgspec.ValidationError):
+            yield replace(rules, policy=msgspec.convert(part, Policy))
+
+
+def without_parts(policy: Json) -> Iterator[Json]:
+    for key in policy:
+        if key != "tiers":
+            yield {k: v for k, v in policy.items() if k != key}
+            if isinstance(policy[key], dict):
+                for part in policy[key]:
+                    rest = {k: v for k, v in policy[key].items() if k != part}
+                    yield {**policy, key: rest}
+    for i, tier in enumerate(policy["tiers"]):
+        others = [*policy["tiers"][:i], *policy["tiers"][i + 1 :]]
+        if others:
+            yield {**policy, "tiers": others}
+        for part in tier:
+            if part not in ("id", "name"):
+                plain = {k: v for k, v in tier.items() if k != part}
+                tiers = [*policy["tiers"][:i], plain, *policy["tiers"][i + 1 :]]
+                yield {**policy, "tiers": tiers}
+
+
+def described(world: World) -> str:
+    """A world as a person reads it."""
+    zone = civil.zone(world.program.time_zone)
+    lines = [f"zone {world.program.time_zone}, until {zone.show(world.until)}"]
+    for version in world.program.versions:
+        lines.append(f"version {version.number} from {zone.show(version.effective_at)}, {version.on_change}")
+        policy = msgspec.json.decode(msgspec.json.encode(version.rules.policy))
+        for tier in policy.pop("tiers"):
+            lines.append(f"  tier {msgspec.json.encode(tier).decode()}")
+        lines.append(f"  {msgspec.json.encode(policy).decode()}")
+        lines.append(f"  points {msgspec.json.encode(version.rules.points).decode()}")
+    for entry in world.entries:
+        detail = instants(zone, msgspec.to_builtins(entry.detail)) if entry.detail else ""
+        late = "" if entry.occurred_at == entry.recorded_at else f" occurred {zone.show(entry.occurred_at)}"
+        lines.append(
+            f"{zone.show(entry.recorded_at)}  #{entry.n} {entry.kind} points {entry.points}"
+            f" amount {entry.amount}{late} {detail}"
+        )
+    return "\n".join(lines)
+
+
+def instants(zone: civil.Zone, value: Any) -> Any:
+    """Large numbers are instants: shown as local times."""
+    if isinstance(value, dict):
+        return {k: instants(zone, v) for k, v in value.items() if v is not None}
+    return zone.show(value) if isinstance(value, int) and abs(value) > 10**11 else value
