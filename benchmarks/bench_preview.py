@@ -218,17 +218,21 @@ async def floor(database: Database, number: int, processes: int) -> int:
 
 
 class Watch:
-    """Seconds, and the most memory that this process and its children held meanwhile."""
+    """Seconds, the most memory that this process and each child held meanwhile, and their CPU
+    seconds (PostgreSQL's are not among them): what a busy machine cannot distort."""
 
     def __init__(self) -> None:
         self.own = self.children = 0
+        self.cpu: dict[int, float] = {}
+        self.others = {child.pid for child in psutil.Process().children()}
 
     async def measure(self, work: Any) -> tuple[Any, float]:
         watching = asyncio.create_task(self._look())
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         try:
             return await work, time.perf_counter() - began
         finally:
+            self.cpu[0] = time.process_time() - used
             watching.cancel()
 
     async def _look(self) -> None:
@@ -237,8 +241,10 @@ class Watch:
             self.own = max(self.own, me.memory_info().rss)
             for child in me.children():
                 try:
-                    if "python" in child.name():
+                    if child.pid not in self.others and "python" in child.name():
                         self.children = max(self.children, child.memory_info().rss)
+                        times = child.cpu_times()
+                        self.cpu[child.pid] = times.user + times.system
                 except psutil.Error:
                     continue
             await asyncio.sleep(0.1)
@@ -248,7 +254,8 @@ async def row(name: str, members: int, work: Any) -> Any:
     watch = Watch()
     found, seconds = await watch.measure(work)
     memory = f"{watch.own >> 20} + {watch.children >> 20} MB a process"
-    print(f"{name:58} {seconds:7.1f} s {members / seconds:10,.0f}/s   {memory}", flush=True)
+    cpu = f"{sum(watch.cpu.values()) / members * 1e6:6.1f} µs CPU each"
+    print(f"{name:58} {seconds:7.1f} s {members / seconds:10,.0f}/s {cpu}  {memory}", flush=True)
     return found
 
 

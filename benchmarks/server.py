@@ -23,8 +23,9 @@ import psutil
 import uvloop
 from msgspec import Struct
 
-from tierline.assembly import catalogued, serving
+from tierline.assembly import serving
 from tierline.config import Place, Serving, parse_roles
+from tierline.installed import catalogued
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.writer import Writer
 from tierline.store.database import Database
@@ -35,7 +36,7 @@ ANSWER = Answer(key="k", entry=3, points=10, amount=0, balance=1510, tier="t3", 
 
 async def main(url: str, roles: str, *, stored: bool) -> None:
     if not stored:
-        Writer.submit = _at_once  # type: ignore[method-assign]
+        Writer.submit = _at_once  # type: ignore[assignment,method-assign]
     with TemporaryDirectory() as folder:
         place = Place(data_dir=Path(folder), database_url=url)
         async with await Database.open(url) as database:

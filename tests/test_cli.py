@@ -8,8 +8,9 @@ import os
 import signal
 import stat
 import sys
+import tempfile
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -80,15 +81,22 @@ async def test_a_first_start_makes_a_project_and_its_keys(
     )  # fmt: skip
 
 
-async def test_the_embedded_database_serves_and_is_shared(tmp_path: Path) -> None:
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """Not below pytest's own, whose permissions every other session of pytest resets."""
+    with tempfile.TemporaryDirectory(prefix="tierline-cli-") as directory:
+        yield Path(directory)
+
+
+async def test_the_embedded_database_serves_and_is_shared(data_dir: Path) -> None:
     """Commands work beside a running server; a second whole server on the directory does not."""
-    async with serving(directory=tmp_path) as (_, ready):
+    async with serving(directory=data_dir) as (_, ready):
         made = await tierline(
-            "project", "create", "Sand", "--clock", "2018-01-01T00:00:00Z", directory=tmp_path
+            "project", "create", "Sand", "--clock", "2018-01-01T00:00:00Z", directory=data_dir
         )
-        listed = await tierline("project", "list", "--json", directory=tmp_path)
-        second = await tierline("serve", "--port", "0", directory=tmp_path)
-        key = await tierline("key", "create", "--project", "Sand", "--json", directory=tmp_path)
+        listed = await tierline("project", "list", "--json", directory=data_dir)
+        second = await tierline("serve", "--port", "0", directory=data_dir)
+        key = await tierline("key", "create", "--project", "Sand", "--json", directory=data_dir)
         shown = json.loads(key[1])
         async with (
             aiohttp.ClientSession(headers={"authorization": f"Bearer {shown['key']}"}) as session,

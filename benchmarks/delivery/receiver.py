@@ -74,7 +74,11 @@ class Connection(asyncio.Protocol):
         head = self.buffer[:end].lower()
         path = head.split(b" ", 2)[1]
         at = head.find(b"content-length: ")
-        length = int(head[at + 16 : head.find(b"\r", at) if head.find(b"\r", at) > 0 else end]) if at > 0 else 0
+        length = (
+            int(head[at + 16 : head.find(b"\r", at) if head.find(b"\r", at) > 0 else end])
+            if at > 0
+            else 0
+        )
         if len(self.buffer) < end + 4 + length:
             return
         # The id keeps its case.

@@ -76,9 +76,7 @@ async def make_stock(database: Database, urls: Sequence[str], **fields: Any) -> 
     rules = compile_settings("voucherify", CAMPAIGN, facts)
     programs = []
     for i, url in enumerate(urls):
-        made = await catalog.put_program(
-            project.number, f"p{i}", NewVersion(rules, "{}"), wall()
-        )
+        made = await catalog.put_program(project.number, f"p{i}", NewVersion(rules, "{}"), wall())
         programs.append(made.program)
         body = {
             "id": f"end_{i:05d}", "number": 0, "project": project.number, "url": url,
@@ -91,9 +89,7 @@ async def make_stock(database: Database, urls: Sequence[str], **fields: Any) -> 
     return Stock(catalog, project.number, programs)
 
 
-async def fill(
-    database: Database, rows: Sequence[tuple[Any, ...]], shard_of: Any = None
-) -> None:
+async def fill(database: Database, rows: Sequence[tuple[Any, ...]]) -> None:
     """Append events in bulk, as an import does: one transaction per shard."""
     by_shard: dict[int, list[tuple[Any, ...]]] = {}
     for row in rows:
@@ -104,8 +100,8 @@ async def fill(
         for shard, events in by_shard.items():
             async with connection.transaction():
                 head = await connection.fetchval(
-                    "UPDATE shard_head SET head = head + $2, recorded_at = greatest(recorded_at, $3)"
-                    " WHERE shard = $1 RETURNING head",
+                    "UPDATE shard_head SET head = head + $2, "
+                    "recorded_at = greatest(recorded_at, $3) WHERE shard = $1 RETURNING head",
                     shard,
                     len(events),
                     max(row[5] for row in events),

@@ -1,8 +1,8 @@
 """One sender process; reports what it used. Commands come on stdin, answers go to stdout.
 
-    start               begin sending
-    wake                events were committed (what the writer does in one process)
-    report              CPU seconds, statements, deliveries, memory
+start               begin sending
+wake                events were committed (what the writer does in one process)
+report              CPU seconds, statements, deliveries, memory
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import resource
 import sys
 
@@ -36,14 +35,8 @@ async def main(url: str, settings: str) -> None:
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     print("ready", flush=True)
-    profiler = None
     while line := (await reader.readline()).decode().strip():
         if line == "start":
-            if os.environ.get("BENCH_PROFILE"):
-                import cProfile
-
-                profiler = cProfile.Profile()
-                profiler.enable()
             await sender.start()
             print("started", flush=True)
         elif line == "wake":
@@ -51,11 +44,6 @@ async def main(url: str, settings: str) -> None:
                 sender.wake(shard)
         elif line == "report":
             print(json.dumps(report(sender)), flush=True)
-    if profiler is not None:
-        profiler.disable()
-        import pstats
-
-        pstats.Stats(profiler).sort_stats(os.environ["BENCH_PROFILE"]).print_stats(45)
     await sender.stop()
     await database.close()
 

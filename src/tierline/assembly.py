@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -30,6 +30,8 @@ from tierline.web.app import App
 from tierline.web.figures import Figures
 from tierline.web.parts import Bell, Parts
 from tierline.web.server import listening
+
+CAUGHT_UP_SECONDS_MAX = 2
 
 
 class Process:
@@ -78,6 +80,7 @@ class Process:
         if "sweeper" in self.how.roles:
             sweeper = Sweeper(database, catalog, self.committed, writer, clock=self.clock)
             await sweeper.start()
+            catalog.on_change(sweeper.wake)
             stack.push_async_callback(sweeper.stop)
         if writer is not None:
             await self._start_api(stack, writer)
@@ -113,10 +116,19 @@ class Process:
         if self._sender is not None:
             self._sender.poke()
 
+    async def _caught_up(self) -> None:
+        """Our sender has taken in what was changed; it is not waited for if the database hangs."""
+        if self._sender is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._sender.caught_up(), CAUGHT_UP_SECONDS_MAX)
+
     def _desk(self, log: Log) -> Desk:
         catalog, guard = self.here.catalog, Guard(self.settings.allow)
         control = Control(log, catalog, FORMATS, self.settings, self.clock, self._poke)
-        return Desk(log, catalog, FORMATS, guard, control, self.clock)
+        return Desk(
+            log, catalog, FORMATS, guard=guard, control=control, clock=self.clock,
+            caught_up=self._caught_up,
+        )  # fmt: skip
 
     def _parts(self, writer: Writer, log: Log) -> Parts:
         database, catalog = self.here.database, self.here.catalog

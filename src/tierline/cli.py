@@ -16,6 +16,8 @@ COMMANDS: Final = {
     "demo": "serving:demo",
     "project": "projects:project",
     "key": "projects:key",
+    "import": "files:import_",
+    "export": "files:export",
     "sweep": "upkeep:sweep",
     "preview": "preview:preview",
     "replay": "delivery:replay",

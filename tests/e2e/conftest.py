@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import scratch
 from tests.e2e.caller import Caller
 from tests.e2e.process import Served
+from tests.servers import Server, new_name
 
 
 @pytest.fixture
@@ -31,3 +32,9 @@ def standing_server() -> Iterator[Served]:
 def caller(session: aiohttp.ClientSession, standing_server: Served) -> Caller:
     """A caller with all scopes of the default project of the standing server."""
     return Caller(session, standing_server.url, standing_server.key)
+
+
+@pytest.fixture
+def server_url(server: Server) -> str:
+    """The address of a database that does not exist, on the server of these tests."""
+    return server.url_of(new_name())

@@ -84,9 +84,7 @@ class History:
         before = self.taken.get(n, (0, 0))
         self.taken[n] = (before[0] - points, before[1] - amount)
         origin = self.origin(n, at, last=last)
-        return self.add(
-            kind, at, points=-points, amount=-amount, occurred=occurred, origin=origin
-        )
+        return self.add(kind, at, points=-points, amount=-amount, occurred=occurred, origin=origin)
 
     def approve(self, at: int, n: int) -> Entry:
         origin = self.origin(n, at)

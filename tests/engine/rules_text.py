@@ -210,7 +210,8 @@ def term(text: str) -> Json:
     if text in simple:
         return {"type": simple[text]}
     if found := re.fullmatch(
-        r"to the end of (?:the (window|next window)|(\d+) windows later)(?:, then (P\w+) more)?", text
+        r"to the end of (?:the (window|next window)|(\d+) windows later)(?:, then (P\w+) more)?",
+        text,
     ):
         windows = int(found[2]) if found[2] else int(found[1] == "next window")
         made: Json = {"type": "window_end", "windows": windows}

@@ -268,7 +268,9 @@ class Run:
         if batch:
             driver.decide(batch, batch[-1].recorded_at)
         since = max(driver.standing.at, self.made[0][0].at)
-        for at in sorted(chance.randint(since, max(since, until)) for _ in range(chance.randint(0, 3))):
+        for at in sorted(
+            chance.randint(since, max(since, until)) for _ in range(chance.randint(0, 3))
+        ):
             driver.decide([], at)
         return []
 
@@ -288,6 +290,13 @@ class Run:
             for t in outcome.told
         ]
         self.compare(f"{self.scenario.line} (slow evaluator)", self.all_expected(), found)
+        entries: list[Entry] = []
+        for step, more in self.made:
+            entries.extend(more)
+            if step.facts:
+                seen = evaluate(self.scenario.program, entries, step.at)
+                for line, text in step.facts:
+                    self.check(f"{line} (slow evaluator)", text, seen.standing())
         return outcome
 
     def all_expected(self) -> list[Expected]:
@@ -298,7 +307,7 @@ class Run:
         if numbers != list(range(1, len(numbers) + 1)):
             self.problems.append(f"{self.scenario.file}: events are numbered {numbers}")
 
-    def check(self, line: int, text: str, standing: Standing) -> None:
+    def check(self, line: int | str, text: str, standing: Standing) -> None:
         """`has balance 40, tier silver, expires 2024-05-01`."""
         for part in text.split(", "):
             name, _, wanted = part.rpartition(" from ") if " from " in part else part.partition(" ")

@@ -73,6 +73,9 @@ def refilled(program: Program, entries: list[Entry]) -> History:
 
 def without(entries: list[Entry], gone: int) -> list[Entry] | None:
     """The entries but one, numbered anew; None where another one speaks of it."""
+    before = entries[gone - 1].detail
+    if before is not None and before.implied:
+        return None  # the activity that enrolled
     names = {e.n: e.n if i < gone else e.n - 1 for i, e in enumerate(entries)}
     n = entries[gone].n
     kept = []
@@ -148,7 +151,9 @@ def described(world: World) -> str:
     zone = civil.zone(world.program.time_zone)
     lines = [f"zone {world.program.time_zone}, until {zone.show(world.until)}"]
     for version in world.program.versions:
-        lines.append(f"version {version.number} from {zone.show(version.effective_at)}, {version.on_change}")
+        lines.append(
+            f"version {version.number} from {zone.show(version.effective_at)}, {version.on_change}"
+        )
         policy = msgspec.json.decode(msgspec.json.encode(version.rules.policy))
         for tier in policy.pop("tiers"):
             lines.append(f"  tier {msgspec.json.encode(tier).decode()}")
@@ -156,7 +161,11 @@ def described(world: World) -> str:
         lines.append(f"  points {msgspec.json.encode(version.rules.points).decode()}")
     for entry in world.entries:
         detail = instants(zone, msgspec.to_builtins(entry.detail)) if entry.detail else ""
-        late = "" if entry.occurred_at == entry.recorded_at else f" occurred {zone.show(entry.occurred_at)}"
+        late = (
+            ""
+            if entry.occurred_at == entry.recorded_at
+            else f" occurred {zone.show(entry.occurred_at)}"
+        )
         lines.append(
             f"{zone.show(entry.recorded_at)}  #{entry.n} {entry.kind} points {entry.points}"
             f" amount {entry.amount}{late} {detail}"

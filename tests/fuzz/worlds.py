@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from random import Random
 from typing import Any
 
@@ -42,7 +43,9 @@ def world(chance: Random) -> World:
     zone_name, year = chance.choice(ZONES)
     zone = civil.zone(zone_name)
     month = chance.randint(1, 12)
-    start = zone.start(civil.date(year, month, min(chance.randint(1, 31), 28 if month == 2 else 30)))
+    start = zone.start(
+        date(year, month, min(chance.randint(1, 31), 28 if month == 2 else 30))
+    )
     program = random_program(chance, zone_name, start)
     history = History(program)
     until = Story(chance, program, history, start).tell()
@@ -215,14 +218,15 @@ def random_policy(chance: Random) -> Json:
             "restart": chance.choice(("upgrade", "requalified")),
         },
         "lapse": {
-            "then": chance.choice(
-                ("to_qualifying",) * 4 + ("keep", "one_step", "to_base", "leave")
-            )
+            "then": chance.choice(("to_qualifying",) * 4 + ("keep", "one_step", "to_base", "leave"))
         },
         "corrections": chance.choice(("forward", "forward", "retroactive", "protect")),
         "tell_grace": chance.random() < 0.8,
     }
-    if policy["window"]["type"] not in ("calendar", "cycle"):
+    without_term = policy["term"]["type"] == "while_qualified" or any(
+        t.get("term", {}).get("type") == "while_qualified" for t in policy["tiers"]
+    )
+    if policy["window"]["type"] not in ("calendar", "cycle") or without_term:
         policy["start"] = {"when": "immediate"}
     if chance.random() < 0.1:
         policy["start"] = {"when": "after", "after": chance.choice(("P1D", "P20D"))}
@@ -252,6 +256,8 @@ def changed(chance: Random, policy: Json) -> Json:
                 chance.choice(tiers)["from"] = chance.randint(0, 300)
             case 3:
                 later["term"] = random_term(chance)
+                if later["start"]["when"] == "next_window":
+                    later["term"] = {"type": "window_end"}
             case 4:
                 later["lapse"]["then"] = chance.choice(("keep", "to_base", "leave"))
             case _:
@@ -335,7 +341,9 @@ class Story:
             detail["expires_at"] = self.now + chance.randint(41, 90) * DAY
         elif chance.random() < 0.05:
             detail["never_expires"] = True
-        points = chance.choice((0, 10, 40, 60, 100, 130)) if kind != "earn" else chance.randint(1, 150)
+        points = (
+            chance.choice((0, 10, 40, 60, 100, 130)) if kind != "earn" else chance.randint(1, 150)
+        )
         occurred = self.occurred()
         self.history.add(
             kind,
@@ -390,9 +398,12 @@ class Story:
         done = set(self.history.approved)
         for entry in self.history.entries:
             until = self.history.ledger.waits_until(entry) if entry.points > 0 else None
-            if until is not None and until > self.now and entry.n not in done and self.history.left(
-                entry.n
-            )[0]:
+            if (
+                until is not None
+                and until > self.now
+                and entry.n not in done
+                and self.history.left(entry.n)[0]
+            ):
                 self.history.approve(self.now, entry.n)
                 return
 

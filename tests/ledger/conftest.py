@@ -99,13 +99,14 @@ class Club:
         ]
 
     async def standing(self, customer: str = "ada") -> Standing:
-        raw = await self.database.pool.fetchval(
-            "SELECT m.standing FROM alias a JOIN member m ON m.customer = a.customer"
-            " WHERE a.name = $1 AND a.kind = 'source' AND m.program = $2",
+        pool = self.database.pool
+        number = await pool.fetchval(
+            "SELECT customer FROM alias WHERE name = $1 AND kind = 'source' AND project = $2",
             customer,
-            self.program,
+            self.project.number,
         )
-        return decode_standing(raw)
+        query = "SELECT standing FROM member WHERE customer = $1 AND program = $2"
+        return decode_standing(await pool.fetchval(query, number, self.program))
 
     async def count(self, table: str) -> int:
         return int(await self.database.pool.fetchval(f"SELECT count(*) FROM {table}"))  # noqa: S608

@@ -133,10 +133,14 @@ class Ledger:
         for waiting in account.pending:
             found.add((self.expiry_of(waiting.entry, waiting.available_at), EXPIRY))
         found |= {(expires, EXPIRY) for expires, _ in account.lots}
-        return sorted((at, place) for at, place in found if after < (at, place, 0) and at <= upto[0])
+        return sorted(
+            (at, place) for at, place in found if after < (at, place, 0) and at <= upto[0]
+        )
 
     def rules_at(self, at: int) -> Points:
-        return [points for since, points in self.rules if since <= at or since == self.rules[0][0]][-1]
+        return [points for since, points in self.rules if since <= at or since == self.rules[0][0]][
+            -1
+        ]
 
     def waits_until(self, entry: Entry) -> int | None:
         """When an entry's points become active; None: they are at once."""
@@ -254,7 +258,9 @@ class Ledger:
             account.facts.append(replace(fact, points_at_once=-points))
             when = self.zone.day(origin.available_at) if origin.available_at is not None else day
             account.facts.append(
-                replace(fact, day=when, points=-active, amount=0, times=0, at=self._came(origin, at))
+                replace(
+                    fact, day=when, points=-active, amount=0, times=0, at=self._came(origin, at)
+                )
             )
 
     def _came(self, origin: Origin, at: Position) -> Position:

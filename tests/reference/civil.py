@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 # Only the tzdata package, never the machine's own files: both sides must mean the same zones.
@@ -120,7 +120,7 @@ class Zone:
         return self._starts[day]
 
     def _find(self, day: date) -> int:
-        midnight = datetime(day.year, day.month, day.day)
+        midnight = datetime.combine(day, time())
         guess = midnight.replace(tzinfo=self.info, fold=0).astimezone(UTC)
         if self._local(guess) == midnight:
             return millis(guess)
@@ -146,9 +146,9 @@ class Zone:
         text = text.strip()
         if len(text) == 10:
             return self.start(date.fromisoformat(text))
-        at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        at = datetime.fromisoformat(text)
         if at.tzinfo is None:
-            if at.time() == datetime.min.time():
+            if at.time() == time():
                 return self.start(at.date())
             at = at.replace(tzinfo=self.info)
         return millis(at)

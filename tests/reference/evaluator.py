@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from msgspec.structs import replace
+
 from tests.reference import civil
 from tests.reference.account import (
     ACTIVATION,
     ARRIVAL,
     EXPIRY,
+    FOREVER,
     OVERRIDE,
     RULES,
     START,
@@ -27,7 +30,7 @@ from tests.reference.account import (
 )
 from tests.reference.judgement import Judgement
 from tests.reference.told import Told
-from tierline.engine.model import Entry, Override
+from tierline.engine.model import Entry, Override, Pending, Standing
 from tierline.engine.policy import Program, Version
 
 REVERSALS = ("refund", "void")
@@ -48,6 +51,30 @@ class Outcome:
     joined_at: int | None
     account: Account
     values: dict[str | None, int] = field(default_factory=dict)
+
+    def standing(self) -> Standing:
+        """The same in the engine's type, as far as the evaluator knows it."""
+        account = self.account
+        lots = tuple((None if x == FOREVER else x, points) for x, points in account.lots)
+        return Standing(
+            joined_at=self.joined_at,
+            tier=self.tier,
+            since=self.since,
+            held=self.held,
+            started_at=self.started_at,
+            ends_at=self.ends_at,
+            grace_until=self.grace_until,
+            waiting=self.waiting,
+            lots=lots,
+            debt=account.debt,
+            pending=tuple(
+                Pending(w.entry.n, w.available_at, w.points, None, w.entry.kind)
+                for w in account.pending
+            ),
+            earned=account.earned,
+            spent=account.spent,
+            expired=account.expired,
+        )
 
 
 def evaluate(program: Program, entries: Sequence[Entry], until: int) -> Outcome:
@@ -101,10 +128,12 @@ class Evaluator(Judgement):
         found += [(v.effective_at, RULES, 0) for v in self.program.versions[1:]]
         found = [f for f in found if f[:2] > now[:2]]
         for override in self.overrides:
-            found += [(x, OVERRIDE, 0) for x in (override.starts_at, override.until) if x is not None]
+            found += [
+                (x, OVERRIDE, 0) for x in (override.starts_at, override.until) if x is not None
+            ]
         found += [(self.zone.start(day), TURN, 0) for day in self.turns(upto[0])]
         found = [f for f in found if f[:2] > now[:2]]
-        if self.waiting is not None:
+        if not self.on_hold and self.waiting is not None:
             at(self.waiting[1], START)
         if not self.on_hold and self.held is not None:
             at(self.grace_until if self.grace_until is not None else self.ends_at, TERM)
@@ -199,7 +228,9 @@ class Evaluator(Judgement):
         """A new version of the rules takes effect."""
         old, new = self.version, self.program.version(self.position[0])
         self.version = new
-        moved = {tier.id: self._identity(new, tier.id, tier.name) for tier in old.rules.policy.tiers}
+        moved = {
+            tier.id: self._identity(new, tier.id, tier.name) for tier in old.rules.policy.tiers
+        }
         shown_gone = self.shown is not None and moved.get(self.shown) is None
         held_gone = self.held is not None and moved.get(self.held) is None
         if self.shown is not None and not shown_gone:
@@ -277,11 +308,10 @@ class Evaluator(Judgement):
     def bring_tier(self, entry: Entry) -> None:
         """A tier that an import brings along, with its term."""
         detail = entry.detail
-        assert detail is not None and detail.tier is not None
+        assert detail is not None
+        assert detail.tier is not None
         since, until = detail.tier_since, detail.tier_expires_at
-        self.grant(
-            detail.tier, "import", entry.n, at=since, end=until, dated=until is not None
-        )
+        self.grant(detail.tier, "import", entry.n, at=since, end=until, dated=until is not None)
 
     def leave(self, entry: Entry) -> None:
         self.overrides = []
@@ -305,7 +335,16 @@ class Evaluator(Judgement):
         ghost = Evaluator(self.program)
         ghost.ghost = True
         ghost.run(as_it_should_have_been(self.ledger.entries), t)
-        for name in ("held", "started_at", "ends_at", "grace_until", "waiting", "told", "kept", "began"):
+        for name in (
+            "held",
+            "started_at",
+            "ends_at",
+            "grace_until",
+            "waiting",
+            "told",
+            "kept",
+            "began",
+        ):
             setattr(self, name, getattr(ghost, name))
         self.reached = set(ghost.reached)
         self.show("correction", entry.n)
@@ -330,8 +369,6 @@ class Evaluator(Judgement):
 
 def as_it_should_have_been(entries: Sequence[Entry]) -> list[Entry]:
     """Each entry when it really happened, and what was taken back never there."""
-    from msgspec.structs import replace
-
     taken: dict[int, tuple[int, int, bool]] = {}
     for entry in entries:
         origin = entry.detail.origin if entry.detail else None

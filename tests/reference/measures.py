@@ -112,11 +112,30 @@ class Sight:
         assert isinstance(criterion, ladder.AtLeast)
         return [self.holds(c, value) for c in criterion.of].count(True) >= criterion.k
 
-    def qualified(self, held: str | None, reached: set[str], within: Span | None = None) -> int:
-        """The rank of the highest tier that is earned; -1 for none."""
+    def closed(self, name: str | None) -> Span | None:
+        """The last full window of a measure, where its windows turn."""
+        window = self.measure(name).window
+        span = self.span(window, self.day)
+        return None if span is None else self.span(window, span[0] - civil.ONE_DAY)
+
+    def qualified(
+        self,
+        held: str | None,
+        reached: set[str],
+        within: Span | None = None,
+        *,
+        all_closed: bool = False,
+    ) -> int:
+        """The rank of the highest tier that is earned; -1 for none.
+
+        `within`: by the sum of that window of the policy's own; `all_closed`: and every other
+        measure by its own last full window.
+        """
 
         def value(name: str | None) -> int:
-            return self.value(name, within if name is None else None)
+            if name is None:
+                return self.value(name, within)
+            return self.value(name, self.closed(name) if all_closed else None)
 
         tiers = self.version.rules.policy.tiers
         ids = [tier.id for tier in tiers]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierline.sender.cursor import WINDOW, Cursor, Delivery, LaneRow, Write
+from tierline.sender.cursor import WINDOW, Cursor, Delivery, Write
 from tierline.sender.endpoint import Mode
-from tierline.sender.lanes import Lane
+from tierline.sender.lanes import Lane, LaneRow
 
 REMEMBER = 3  # small, so that lanes must read the log
 
@@ -46,7 +46,13 @@ class Shop:
 
     def restored(self) -> Cursor[Happened]:
         return Cursor(
-            0, 0, self.mode, self.mark, self.done, tuple(self.lanes.values()), remember=REMEMBER
+            0,
+            0,
+            self.mode,
+            self.mark,
+            self.done,
+            lanes=tuple(self.lanes.values()),
+            remember=REMEMBER,
         )
 
     def matching(self, key: int, start: int, upto: int) -> list[Happened]:
@@ -175,7 +181,8 @@ class Shop:
             of_key = [o for o in firsts if self.cursor.key(self.log[o - 1]) == key]
             assert of_key == sorted(of_key), "first receipts of a key are in order"
         assert self.repeated <= self.bound, "repeated: only what no committed write had"
-        assert self.cursor.idle and self.lanes == {} and self.mark == len(self.log)
+        assert self.cursor.idle
+        assert (self.lanes, self.mark) == ({}, len(self.log))
 
 
 STEPS = st.one_of(

@@ -93,7 +93,7 @@ def test_an_operator_may_allow_blocks() -> None:
 
 def test_a_refusal_names_address_and_reason() -> None:
     """Somebody has to find out from it what to change."""
-    with pytest.raises(Invalid, match="169.254.169.254 is not a public address") as refused:
+    with pytest.raises(Invalid, match=r"169\.254\.169\.254 is not a public address") as refused:
         Guard().check_url("https://169.254.169.254/")
 
     assert "url" == refused.value.path

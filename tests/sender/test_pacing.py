@@ -61,12 +61,12 @@ def test_a_breaker_opens_probes_and_closes() -> None:
 
     assert [False] * (BREAK_AFTER - 1) + [True] == opened
     first = breaker.probe_at
-    breaker.state = "probing"
+    breaker.probe()
     assert breaker.failed(first, probe=True)
     assert 2_000 == breaker.probe_at - first
     assert not breaker.may_probe(first)
     assert breaker.succeeded(breaker.probe_at)
-    assert "closed" == breaker.state
+    assert breaker.state == "closed"
 
 
 def test_a_breaker_opens_at_a_high_share_of_failures() -> None:

@@ -1,4 +1,4 @@
-"""What an endpoint may ask for: order, parked lanes, pauses, filters, shapes."""
+"""What an endpoint may ask for: parked lanes, order, pauses."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import json
 from typing import Any
 
 import msgspec
-import pytest
 
 from tests.receiver import Received, Receiver, Reply
-from tests.sender.world import LOOPBACK, SECRET, World
+from tests.sender.world import World
 from tierline.clock import wall
 from tierline.sender.control import Control
-from tierline.sender.endpoint import Dated, EndpointSecrets
 from tierline.vendors import FORMATS
 
 ONCE = {"schedule": [0.05], "jitter": 0}
@@ -68,9 +66,7 @@ async def test_a_blocked_lane_waits_until_somebody_resumes(
 
 
 def _parked(sender: Any) -> int:
-    return sum(
-        f.cursor.parked for c in sender.couriers.values() for f in c.followers.values()
-    )
+    return sum(f.cursor.parked for c in sender.couriers.values() for f in c.followers.values())
 
 
 async def test_skip_gives_an_event_up_and_goes_on(world: World, receiver: Receiver) -> None:
@@ -90,9 +86,7 @@ async def test_skip_gives_an_event_up_and_goes_on(world: World, receiver: Receiv
 
 
 def _lanes(sender: Any) -> int:
-    return sum(
-        len(f.cursor.lanes) for c in sender.couriers.values() for f in c.followers.values()
-    )
+    return sum(len(f.cursor.lanes) for c in sender.couriers.values() for f in c.followers.values())
 
 
 async def test_supersede_jumps_to_the_newest_event(world: World, receiver: Receiver) -> None:
@@ -286,122 +280,3 @@ async def test_retry_after_holds_the_endpoint(world: World, receiver: Receiver) 
 
     assert requests[1].at - requests[0].at >= 0.9
     assert courier.cap.limit < 4
-
-
-# Which events
-
-
-async def test_filters_decide_what_an_endpoint_hears(world: World, receiver: Receiver) -> None:
-    """Kinds, tiers and a JSON filter, together."""
-    await world.endpoint(
-        receiver.url, kinds=["upgraded"], tiers=["silver"],
-        filter={"profile.metadata.country": {"in": ["DE", "AT"]}},
-    )  # fmt: skip
-    at = {"metadata": {"country": "AT"}}
-
-    async with world.sending() as sender:
-        await world.happen([world.customer(1)], "joined", profile=at)
-        await world.happen([world.customer(2)], "upgraded")
-        [heard] = await world.happen([world.customer(3)], "upgraded", profile=at)
-        requests = await receiver.wait(1)
-        await world.settled(sender)
-
-    assert [heard] == ids_of(requests)
-
-
-async def test_an_endpoint_starts_at_its_instant(world: World, receiver: Receiver) -> None:
-    """What was recorded before is not its own."""
-    await world.happen([world.customer(1)])
-    await asyncio.sleep(0.002)
-    start = wall()
-    await asyncio.sleep(0.002)
-    [later] = await world.happen([world.customer(1)])
-    await world.endpoint(receiver.url, start_at=start)
-
-    async with world.sending() as sender:
-        requests = await receiver.wait(1)
-        await world.settled(sender)
-
-    assert [later] == ids_of(requests)
-
-
-async def test_a_changed_url_is_used_from_the_next_request_on(
-    world: World, receiver: Receiver
-) -> None:
-    """Also by what was waiting in a lane."""
-    row = await world.endpoint(f"{receiver.url}/old", retry={"schedule": [0.3] * 9, "jitter": 0})
-    receiver.answer = lambda r: Reply(status=500 if r.path.endswith("old") else 200)
-
-    async with world.sending():
-        [event] = await world.happen([world.customer(1)])
-        await receiver.wait(1)
-        await world.change(row, url=f"{receiver.url}/new")
-        requests = await receiver.wait(2)
-
-    assert "/hook/new" == requests[1].path
-    assert event == ids_of(requests)[1]
-
-
-# Shapes and secrets
-
-
-async def test_thin_and_raw_shapes(world: World, receiver: Receiver) -> None:
-    """Ids alone; Voucherify's `data` without its envelope."""
-    await world.endpoint(f"{receiver.url}/thin", thin=True)
-
-    async with world.sending():
-        [event] = await world.happen([world.customer(1)])
-        [request] = await receiver.wait(1)
-
-    assert {"id", "customer", "program"} == set(json.loads(request.body)["data"])
-    assert event in request.body.decode()
-
-
-async def test_rotation_overlaps_and_custom_headers_are_never_logged(
-    world: World, receiver: Receiver
-) -> None:
-    """Old and new secret sign side by side; the attempt log hides what must stay secret."""
-    secrets = EndpointSecrets(standard=(Dated(SECRET),), headers={"X-Api-Key": "hush-hush"})
-    row = await world.endpoint(receiver.url, secrets=secrets)
-
-    async with world.sending() as sender:
-        steering = control(world, sender)
-        fresh = await steering.rotate(row)
-        current = world.catalog.endpoint_numbered(row.number)
-        assert current is not None
-        public = await steering.rotate(current, kind="ed25519")
-        await world.until(lambda: sender.couriers[row.number].live.row.revision > row.revision + 1, "")
-        await world.happen([world.customer(1)])
-        [request] = await receiver.wait(1)
-        await world.settled(sender)
-        [attempt] = await steering.insight.attempts(row)
-
-    from standardwebhooks import Webhook
-
-    Webhook(SECRET).verify(request.body.decode(), request.headers)
-    Webhook(fresh).verify(request.body.decode(), request.headers)
-    kinds = [part.split(",")[0] for part in request.headers["webhook-signature"].split()]
-    assert ["v1a", "v1", "v1"] == kinds
-    assert public.startswith("whpk_")
-    assert "hush-hush" == request.headers["x-api-key"]
-    assert "hush" not in json.dumps(attempt)
-    assert "…" == attempt["detail"]["headers"]["x-api-key"]
-
-
-@pytest.mark.parametrize("format_", ["voucherify", "loyaltylion", "standard", "cloudevents"])
-async def test_a_test_event_in_each_format(
-    world: World, receiver: Receiver, format_: str
-) -> None:
-    """Sent once, told at once, and in no log but that of attempts."""
-    row = await world.endpoint(receiver.url, format=format_)
-
-    async with world.sending() as sender:
-        steering = control(world, sender)
-        shown = await steering.test(row, "upgraded")
-        [request] = await receiver.wait(1)
-        [attempt] = await steering.insight.attempts(row)
-
-    assert (200, "test_delivered") == (shown["status"], shown["outcome"])
-    assert "1" == request.headers["tierline-test"]
-    assert attempt["outcome"] == "test_delivered"
-    assert LOOPBACK[0] == "127.0.0.0/8"

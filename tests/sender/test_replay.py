@@ -20,9 +20,7 @@ def replayed(receiver: Receiver) -> list[str]:
     return ids_of(r for r in receiver if "tierline-replay" in r.headers)
 
 
-async def test_a_replay_by_id_sends_the_same_id_and_bytes(
-    world: World, receiver: Receiver
-) -> None:
+async def test_a_replay_by_id_sends_the_same_id_and_bytes(world: World, receiver: Receiver) -> None:
     """Marked by a header, otherwise as the first time."""
     row = await world.endpoint(receiver.url)
 

@@ -13,7 +13,9 @@ NOW = 1_700_000_000_000
 EXACT = {name: msgspec.structs.replace(s, jitter=0.0) for name, s in PRESETS.items()}
 
 
-def due(schedule: Schedule, attempt: int, *, now: int = NOW, asked: int | None = None) -> int | None:
+def due(
+    schedule: Schedule, attempt: int, *, now: int = NOW, asked: int | None = None
+) -> int | None:
     """Seconds from the first attempt (at NOW) to the next one."""
     at = next_attempt(
         schedule, attempt=attempt, first_at=NOW, now=now, retry_after_s=asked, spread=0.0

@@ -1,4 +1,4 @@
-"""The spine of delivery: what is committed arrives, in order, signed, and only once if all is well."""
+"""The spine of delivery: what is committed arrives, in order, signed, once if all is well."""
 
 from __future__ import annotations
 
@@ -95,7 +95,6 @@ async def test_a_thousand_events_arrive_in_order_per_customer(
 ) -> None:
     """Many in flight at once, some failing, never two of one customer out of order."""
     await world.endpoint(receiver.url, retry={"schedule": [0.1] * 12, "jitter": 0})
-    failing = {n: 0 for n in range(1000)}
     customers = [world.customer(n % 37) for n in range(1000)]
     count = 0
 
@@ -108,7 +107,7 @@ async def test_a_thousand_events_arrive_in_order_per_customer(
     async with world.sending():
         await world.happen(customers)
         await receiver.wait(1000 + 1000 // 61, timeout=30)
-        await world.until(lambda: len({r.body for r in receiver}) == len(failing), "all received")
+        await world.until(lambda: len({r.body for r in receiver}) == 1000, "all received")
 
     seen: set[str] = set()
     order: dict[str, list[int]] = {}

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -183,9 +182,7 @@ class World:
             await sender.depot.journals[shard].drain()
 
 
-async def append(
-    connection: Any, shard: int, events: Sequence[tuple[Any, ...]]
-) -> int:
+async def append(connection: Any, shard: int, events: Sequence[tuple[Any, ...]]) -> int:
     """What the ledger's batch does last: the head's lock, then the events; returns the new head."""
     async with connection.transaction():
         at = max(event[4] for event in events)
@@ -212,7 +209,9 @@ async def append(
 async def make_world(database: Database, programs: int = 1) -> World:
     catalog = await Catalog.open(database, BOX)
     project = await catalog.add_project(NewProject("Shop", id="shop"), wall())
-    rules = Rules("Club", Policy(tuple(Tier(t, t.title(), from_=100 * i) for i, t in enumerate(TIERS))))
+    rules = Rules(
+        "Club", Policy(tuple(Tier(t, t.title(), from_=100 * i) for i, t in enumerate(TIERS)))
+    )
     numbers = []
     for i in range(programs):
         made = await catalog.put_program(

@@ -10,12 +10,9 @@ from tierline.clock import wall
 from tierline.commands.place import at_place, inside, project_of
 from tierline.engine import typed
 from tierline.installed import Installation
-from tierline.sender.control import Control
-from tierline.sender.desk import Desk
-from tierline.sender.guard import Guard
-from tierline.sender.replays import Replay
+from tierline.sender.desk import found
+from tierline.sender.replays import Replay, Replays
 from tierline.store.log import Log
-from tierline.vendors import FORMATS
 
 
 @click.command()
@@ -43,8 +40,6 @@ def replay(
     async def work(here: Installation) -> None:
         log = Log(here.database)
         try:
-            control = Control(log, here.catalog, FORMATS)
-            desk = Desk(log, here.catalog, FORMATS, Guard(()), control, wall)
             wanted = Replay(
                 ids=events,
                 since=typed.optional_instant(since, "--since"),
@@ -52,8 +47,9 @@ def replay(
                 kinds=kinds,
                 rate_per_s=rate,
             )
-            row = desk.find(project_of(here, owner), endpoint)
-            click.echo(f"Replay {await control.replays.start(row, wanted)} began.")
+            row = found(here.catalog, project_of(here, owner), endpoint)
+            run = await Replays(log, here.catalog, wall, lambda: None).start(row, wanted)
+            click.echo(f"Replay {run} began.")
         finally:
             await log.close()
 

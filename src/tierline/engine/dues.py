@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from tierline.engine import calendar
-from tierline.engine.hold import drop, end_for, grant_now
+from tierline.engine.hold import drop, end_for, grant_now, term_of
 from tierline.engine.judge import end_term, judge, settle
 from tierline.engine.model import Override
 from tierline.engine.qualify import qualified
+from tierline.engine.term import WindowEnd
 
 if TYPE_CHECKING:
     from tierline.engine.walk import Walk
@@ -117,7 +118,8 @@ def begin_waiting(walk: Walk) -> None:
     that earned the held tier again gives it the end of the window that begins."""
     policy = walk.version.policy
     waited = walk.waiting is not None and walk.waiting[1] <= walk.at
-    begins = walk.closing and policy.start.when == "next_window"
+    follows = isinstance(term_of(walk), WindowEnd)
+    begins = walk.closing and policy.start.when == "next_window" and follows
     if not (waited or begins) or not _judged(walk):
         return
     wanted = walk.version.rank.get(walk.waiting[0], -1) if waited and walk.waiting else -1
@@ -133,11 +135,9 @@ def begin_waiting(walk: Walk) -> None:
     if waited and best > held:
         grant_now(walk, best)
         walk.show("start")
-    elif best == held >= 0 and walk.ends_at is not None and walk.ends_at > walk.at:
+    elif follows and best == held >= 0 and walk.ends_at is not None and walk.ends_at > walk.at:
         end = end_for(walk, held, walk.today)
         walk.ends_at = max(walk.ends_at, end or 0)
-    if policy.start.when == "after":
-        judge(walk, "start")
 
 
 def come_of_age(walk: Walk) -> None:

@@ -86,6 +86,9 @@ def _best_window(walk: Walk, window: Calendar | Cycle) -> tuple[int, int | None]
     waits = walk.version.policy.start.when == "next_window"
     anchors = walk.anchors()
     span = window.span(walk.today, anchors)
+    if span is None:  # its anchor is not known
+        rank = qualified(walk)
+        return rank, end_for(walk, rank, walk.today) if rank >= 0 else None
     best: tuple[int, float, int | None] = (-1, 0, None)
     while span is not None and span[1] > anchors.join:
         counts = span[1] if waits else span[0]  # a day of the window in which the term counts
@@ -125,8 +128,10 @@ def turn_matters(walk: Walk) -> bool:
     policy = walk.version.policy
     if "at_window_end" in (policy.assessment.up, policy.assessment.down):
         return True
+    if walk.version.falls_into or walk.waiting is not None:
+        return True
     if walk.held is None:
-        return False
+        return bool(policy.tiers) and (policy.tiers[0].from_ or 0) <= 0
     term = term_of(walk)
     if isinstance(term, WhileQualified) or walk.grace_until is not None:
         return True

@@ -113,6 +113,11 @@ def _sink(walk: Walk, best: int, cause: Cause, *, turn: bool) -> None:
     policy = walk.version.policy
     term = term_of(walk)
     if isinstance(term, WhileQualified):
+        if policy.start.when == "next_window":
+            # Earned by a window that closed: the one that has only begun does not take it back.
+            best = max(best, qualified_lately(walk))
+            if best >= walk.rank:
+                return
         if policy.assessment.down == "on_activity" or (
             turn and policy.assessment.down == "at_window_end"
         ):

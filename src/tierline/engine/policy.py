@@ -149,6 +149,11 @@ class Version(Struct, frozen=True, dict=True):
         return frozenset(length for criterion in given for length in ages(criterion))
 
     @cached_property
+    def falls_into(self) -> bool:
+        """Whether a falling total may enter a tier: some tier is bounded above, or has criteria."""
+        return any(not tier.plain or tier.to is not None for tier in self.policy.tiers)
+
+    @cached_property
     def remembers(self) -> bool:
         """Whether tiers once held matter: some tier has a re-entry criterion."""
         return any(tier.reentry is not None for tier in self.policy.tiers)

@@ -124,13 +124,14 @@ class Walk(Known, kw_only=True):
         self.credit(points, expires_at)
 
     def credit(self, points: int, expires_at: int | None) -> None:
-        """Debt is paid first, the rest is a lot; points that are past already were never there."""
-        if expires_at is not None and expires_at <= self.at:
-            self.expired += points
-            return
+        """Debt is paid first, the rest is a lot; a lot that is past already expires at once."""
         paid = min(self.debt, points)
         self.debt -= paid
-        if points > paid:
+        if points == paid:
+            return
+        if expires_at is not None and expires_at <= self.at:
+            self.expired += points - paid
+        else:
             self.lots = added(self.lots, points - paid, expires_at)
 
     def lot_expiry(self, pending: Pending) -> int | None:

@@ -18,8 +18,8 @@ from tierline.store.log import LogEvent
 
 if TYPE_CHECKING:
     from tierline.sender.courier import Courier
+    from tierline.sender.follower import Follower
     from tierline.sender.lanes import Lane
-    from tierline.sender.reader import Follower
 
 RETRY_AFTER_HOLD_S_MAX = 60  # a 429 or 503 with Retry-After holds the endpoint for at most this
 PROBE_AGAIN_MS = 60_000  # a failed probe's event waits, so that the next probe is another one

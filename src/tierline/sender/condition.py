@@ -48,7 +48,7 @@ async def record(
 
 
 async def read(log: Log, endpoints: dict[int, str]) -> dict[int, Health]:
-    """number -> health, of the endpoints (number -> id) that have any."""
+    """Health by number, of endpoints given as number -> id."""
     by_home: dict[int, list[int]] = {}
     for number, name in endpoints.items():
         by_home.setdefault(home(name, log.shards), []).append(number)

@@ -7,19 +7,17 @@ courier never waits: it is called when a slot is free, when an answer came, and 
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections import deque
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING
 
 from tierline.sender.aftermath import Aftermath
 from tierline.sender.cursor import Delivery
+from tierline.sender.follower import Follower
 from tierline.sender.health import Health
 from tierline.sender.live import Live, Parcel
 from tierline.sender.pacing import Breaker, Cap, Rate, Typical
-from tierline.sender.reader import Follower
 from tierline.sender.transport import Reply
+from tierline.sender.turns import Pick, Turns
 
 if TYPE_CHECKING:
     from tierline.sender.depot import Depot
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from tierline.store.log import LogEvent
 
 REPLAY_TURN = 4  # every fourth start may be a replay's
-Pick = tuple[Follower, "Lane[LogEvent] | None"]
-Due = tuple[int, int, Follower, "Lane[LogEvent]"]
 
 
 class Courier:
@@ -55,11 +51,7 @@ class Courier:
         self._lanes_flying = 0
         self._replays_flying = 0
         self._starts = 0
-        self._work: deque[Follower] = deque()  # live followers with something ready
-        self._replays: deque[Follower] = deque()
-        self._due: list[Due] = []  # lanes of the live run, by when they are due
-        self._replays_due: list[Due] = []
-        self._ticket = count()
+        self.turns = Turns(self._wake_at, depot.load)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
         self._short = False  # a probe is due, and nothing is at hand to make it with
@@ -81,9 +73,7 @@ class Courier:
         return self._short or (self.breaker.state == "closed" and not self.paused)
 
     def offered(self, follower: Follower) -> None:
-        if not follower.queued:
-            follower.queued = True
-            (self._replays if follower.cursor.run else self._work).append(follower)
+        self.turns.join(follower)
         self.run_soon()
 
     def woken(self, follower: Follower, lane: Lane[LogEvent], event: LogEvent) -> None:
@@ -104,10 +94,11 @@ class Courier:
 
     def wrote(self, follower: Follower) -> None:
         cursor = follower.cursor
-        if cursor.ready and not follower.queued:
+        if cursor.ready:
             self.offered(follower)  # events that waited for a lane's end
         follower.pull()
-        if follower.until is not None and cursor.idle and cursor.mark >= follower.until:
+        until = follower.terms.until
+        if until is not None and cursor.idle and cursor.mark >= until:
             self.depot.finish_run(self, follower)
 
     def fenced(self) -> None:
@@ -129,12 +120,7 @@ class Courier:
     def remove(self, follower: Follower) -> None:
         del self.followers[follower.cursor.run, follower.cursor.shard]
         follower.reader.part(follower)
-        for queue in (self._work, self._replays):
-            if follower in queue:
-                queue.remove(follower)
-        for due in (self._due, self._replays_due):
-            due[:] = [entry for entry in due if entry[2] is not follower]
-            heapq.heapify(due)
+        self.turns.remove(follower)
 
     def update(self, live: Live) -> None:
         """Another version of the endpoint: in force from the next request on."""
@@ -159,7 +145,7 @@ class Courier:
 
     def plan(self, follower: Follower, lane: Lane[LogEvent]) -> None:
         """See to a retrying lane when it is due."""
-        self._push(follower, lane)
+        self.turns.plan(follower, lane)
         self._wake_at(lane.due_at)
 
     def resumed(self, health: Health) -> None:
@@ -216,7 +202,7 @@ class Courier:
             if picked is None:
                 return False
             if not probe and not self.rate.take(now):
-                self._put_back(picked)
+                self.turns.put_back(picked)
                 self._wake_at(now + self.rate.wait_ms())
                 return False
             if self._send(*picked, now, probe):
@@ -233,82 +219,31 @@ class Courier:
         if now < at:
             self._wake_at(at)
             return False
-        if not self._due_now(now) and not self._work and not self._short:
+        if not self.turns.has(now) and not self._short:
             self._short = True
             for follower in self.followers.values():
                 follower.pull()
                 follower.reader.moved()
         return True
 
-    def _due_now(self, now: int) -> bool:
-        return bool(self._due) and self._due[0][0] <= now
-
     def _pick(self, now: int) -> Pick | None:
         """What goes next: lanes that are due, live events, replays, each within its share."""
-        limit = int(self.cap.limit)
+        limit, turns = int(self.cap.limit), self.turns
         single = self.live.order == "fifo"
         replays = self._replays_flying < (1 if single else max(1, limit // 4))
-        live = not single or len(self.in_flight) - self._replays_flying < 1
         if replays and self._starts % REPLAY_TURN == 0:
-            found = self._next_replay(now)
+            found = turns.replay(now)
             if found is not None:
                 return found
-        if live:
-            if not self._work or self._lanes_flying < max(1, limit // 2):
-                found = self._next_due(self._due, now)
+        if not single or len(self.in_flight) - self._replays_flying < 1:
+            if not turns.events or self._lanes_flying < max(1, limit // 2):
+                found = turns.due_lane(now)
                 if found is not None:
                     return found
-            found = self._next_ready(self._work)
+            found = turns.event()
             if found is not None:
                 return found
-        return self._next_replay(now) if replays else None
-
-    def _next_replay(self, now: int) -> Pick | None:
-        for _ in range(len(self._replays)):
-            follower = self._replays[0]
-            if follower.rate.take(now):
-                return self._next_due(self._replays_due, now) or self._next_ready(self._replays)
-            self._replays.rotate(-1)
-            self._wake_at(now + follower.rate.wait_ms())
-        return self._next_due(self._replays_due, now)
-
-    @staticmethod
-    def _next_ready(queue: deque[Follower]) -> Pick | None:
-        while queue:
-            follower = queue[0]
-            if follower.cursor.ready:
-                queue.rotate(-1)
-                return follower, None
-            queue.popleft()
-            follower.queued = False
-        return None
-
-    def _next_due(self, due: list[Due], now: int) -> Pick | None:
-        while due:
-            at, _, follower, lane = due[0]
-            current = follower.cursor.lanes.get(lane.key) is lane
-            if not current or lane.busy or lane.state != "retrying" or lane.due_at != at:
-                heapq.heappop(due)  # overtaken by events
-                continue
-            if at > now:
-                self._wake_at(at)
-                return None
-            heapq.heappop(due)
-            if lane.needs_log:
-                if not lane.loading:
-                    self.depot.load(follower, lane)
-                continue
-            return follower, lane
-        return None
-
-    def _put_back(self, picked: Pick) -> None:
-        follower, lane = picked
-        if lane is not None:
-            self._push(follower, lane)
-
-    def _push(self, follower: Follower, lane: Lane[LogEvent]) -> None:
-        due = self._replays_due if follower.cursor.run else self._due
-        heapq.heappush(due, (lane.due_at, next(self._ticket), follower, lane))
+        return turns.replay(now) if replays else None
 
     def _send(self, follower: Follower, lane: Lane[LogEvent] | None, now: int, probe: bool) -> bool:
         """Start a request; False when there was nothing to send after all."""
@@ -324,7 +259,7 @@ class Courier:
             follower.pull()
         self._short = False
         if probe:
-            self.breaker.state = "probing"
+            self.breaker.probe()
         self._starts += 1
         self._lanes_flying += lane is not None
         self._replays_flying += cursor.run != 0
@@ -346,7 +281,7 @@ class Courier:
             if cursor.run:
                 extra["tierline-replay"] = str(cursor.run)
             parcel = live.parcel(events, form, now, extra)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # a fault in a payload holds one lane, no more
             self._aftermath.unsendable(follower, delivery, error)
             return None
         if parcel is None:
@@ -371,10 +306,8 @@ class Courier:
         if self.lost or reply.fault == "stopped":
             return  # not recorded: whoever owns it sends it again, with the same id
         self._aftermath.answered(follower, delivery, parcel, reply)
-        cursor = follower.cursor
-        if cursor.ready and not follower.queued:
-            follower.queued = True
-            (self._replays if cursor.run else self._work).append(follower)
+        if follower.cursor.ready:
+            self.turns.join(follower)
         follower.pull()
         depot.slots.want(self)
         depot.run_slots()

@@ -8,9 +8,9 @@ goes back in (`committed`). Rules, from the protocol:
 - `mark`: everything at or below is settled: delivered, filtered out, skipped, or owned by a lane.
 - Nothing further than WINDOW above the *committed* mark is offered, so that the bitmap holds it.
 - At most one request per key is in flight, whether from the cursor or from its lane.
-- A lane's row is written with the mark that passes its head, and deleted only with a mark at or past
-  the lane's last settled offset while nothing of its key lies between that and the reader. Until
-  the deletion is committed, newer events of the key wait.
+- A lane's row is written with the mark that passes its head, and deleted only with a mark at or
+  past the lane's last settled offset while nothing of its key lies between that and the reader.
+  Until the deletion is committed, newer events of the key wait.
 """
 
 from __future__ import annotations
@@ -21,19 +21,9 @@ from typing import Generic
 from msgspec import Struct
 
 from tierline.sender.endpoint import Mode
-from tierline.sender.lanes import REMEMBERED, E, Lane
+from tierline.sender.lanes import REMEMBERED, E, Lane, LaneRow
 
 WINDOW = 1024
-
-
-class LaneRow(Struct, frozen=True):
-    key: int
-    head: int
-    attempt: int
-    due_at: int
-    state: str
-    form: str
-    first_at: int
 
 
 class Write(Struct, frozen=True):
@@ -71,6 +61,7 @@ class Cursor(Generic[E]):
         mode: Mode,
         mark: int,
         done: bytes = b"",
+        *,
         lanes: tuple[LaneRow, ...] = (),
         remember: int = REMEMBERED,
     ) -> None:
@@ -304,7 +295,7 @@ class Cursor(Generic[E]):
         for key in self._changed:
             lane = self.lanes.get(key)
             if lane is not None and not lane.leaving:
-                rows.append(_row(lane))
+                rows.append(lane.row())
         self._changed.clear()
         self.dirty = False
         return Write(mark, bytes(done.rstrip(b"\0")), tuple(rows), closed)
@@ -396,8 +387,3 @@ class Cursor(Generic[E]):
     def _touch(self, key: int) -> None:
         self._changed.add(key)
         self.dirty = True
-
-
-def _row(lane: Lane[E]) -> LaneRow:
-    state = "parked" if lane.state == "parked" else "retrying"
-    return LaneRow(lane.key, lane.head, lane.attempt, lane.due_at, state, lane.form, lane.first_at)

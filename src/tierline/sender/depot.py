@@ -12,11 +12,11 @@ import structlog
 
 from tierline.clock import Clock
 from tierline.sender.condition import record
+from tierline.sender.follower import Follower, Topic
 from tierline.sender.journal import Journal
 from tierline.sender.live import Live
 from tierline.sender.metrics import Metrics
 from tierline.sender.pacing import Slots
-from tierline.sender.reader import Follower, Topic
 from tierline.sender.settings import SenderSettings
 from tierline.sender.sources import Catalog
 from tierline.sender.told import prepare
@@ -50,6 +50,7 @@ class Depot:
     def __init__(
         self,
         owns: Owns,
+        *,
         log: Log,
         catalog: Catalog,
         client: Client,
@@ -128,10 +129,11 @@ class Depot:
         while not courier.lost:
             try:
                 await record(self.log, courier.live, event, data, self.clock(), health)
-                return
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # the database may be away for a while
                 _log.warning("event_not_recorded", kind=event, error=repr(error))
                 await asyncio.sleep(AGAIN_S)
+            else:
+                return
 
     def load(self, follower: Follower, lane: Lane[LogEvent]) -> None:
         """Read a lane's next events from the log; several lanes of a shard in one statement."""
@@ -153,7 +155,7 @@ class Depot:
             for follower, lanes in groups.items():
                 try:
                     await self._load_lanes(follower, lanes)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001  # as above
                     _log.warning("lanes_not_read", shard=shard, error=repr(error))
                     await asyncio.sleep(AGAIN_S)
                     self._loads[shard] += [(follower, lane) for lane in lanes]
@@ -167,7 +169,7 @@ class Depot:
         found = await self._read_lanes(follower, lanes, uptos)
         if courier.lost:
             return
-        keep = follower.keep
+        keep = follower.terms.keep
         for lane, upto, (events, full) in zip(lanes, uptos, found, strict=True):
             for event in events:
                 await prepare(event, self.catalog)

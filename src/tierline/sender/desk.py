@@ -1,13 +1,14 @@
 """Endpoints by their callers' words: made, shown, changed, and told what to do.
 
-Nobody sees a secret twice: it is in the answer that made it, and sealed afterwards.
+Nobody sees a secret twice: it is in the answer that made it, and sealed afterwards. What is
+answered is in force in this process (`caught_up`), and in others within half a second.
 """
 
 from __future__ import annotations
 
 import os
 import secrets as chance
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -51,9 +52,11 @@ class Desk:
         log: Log,
         catalog: Catalog,
         formats: Formats,
+        *,
         guard: Guard,
         control: Control,
         clock: Clock,
+        caught_up: Callable[[], Awaitable[None]],
     ) -> None:
         self.log = log
         self.catalog = catalog
@@ -61,6 +64,7 @@ class Desk:
         self.guard = guard
         self.control = control
         self.clock = clock
+        self.caught_up = caught_up
 
     # Making and changing
 
@@ -81,6 +85,7 @@ class Desk:
         row = await self.catalog.add_endpoint(
             project.number, endpoint.id, _text(endpoint), _bytes(secrets), start_at, now
         )
+        await self.caught_up()
         return {**_shown(row, Health()), **shown}
 
     async def change(
@@ -99,22 +104,17 @@ class Desk:
             expected=row.revision if isinstance(body.revision, UnsetType) else body.revision,
         )
         assert changed is not None
+        await self.caught_up()
         return _shown(changed, await self.control.insight.health(changed))
 
     async def remove(self, project: Project, id_: str) -> None:
         await self.control.delete(self.find(project, id_))
+        await self.caught_up()
 
     # Showing
 
     def find(self, project: Project, id_: str) -> EndpointRow:
-        """By our id, else by the one under which a vendor's route made it. Raises NotFound."""
-        row = self.catalog.endpoint(project.number, id_)
-        if row is not None:
-            return row
-        for other in self.of(project):
-            if decode_endpoint(other.body).vendor_id == id_:
-                return other
-        raise NotFound(what="endpoint", name=id_, path="endpoint")
+        return found(self.catalog, project, id_)
 
     def of(self, project: Project) -> list[EndpointRow]:
         return [row for row in self.catalog.endpoints() if row.project == project.number]
@@ -168,6 +168,7 @@ class Desk:
         body = typed.convert(wanted, asked.RotateBody)
         row = self.find(project, id_)
         fresh = await self.control.rotate(row, kind=body.kind, overlap_s=body.overlap)
+        await self.caught_up()
         return {"id": row.id, "secret" if body.kind == "hmac" else "public_key": fresh}
 
     async def rewind(self, project: Project, id_: str, wanted: Json) -> Json:
@@ -230,6 +231,17 @@ class Desk:
             shown["vendor_secret"] = chance.token_hex(32)
             body = replace(body, vendor_secret=shown["vendor_secret"])
         return asked.with_secrets(EndpointSecrets(), body, self.clock()), shown
+
+
+def found(catalog: Catalog, project: Project, id_: str) -> EndpointRow:
+    """By our id, else by the one under which a vendor's route made it. Raises NotFound."""
+    row = catalog.endpoint(project.number, id_)
+    if row is not None:
+        return row
+    for other in catalog.endpoints():
+        if other.project == project.number and decode_endpoint(other.body).vendor_id == id_:
+            return other
+    raise NotFound(what="endpoint", name=id_, path="endpoint")
 
 
 def _shown(row: EndpointRow, health: Health) -> Json:

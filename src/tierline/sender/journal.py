@@ -13,7 +13,7 @@ from time import monotonic
 import structlog
 
 from tierline.sender.cursor import Write
-from tierline.sender.reader import Follower
+from tierline.sender.follower import Follower
 from tierline.sender.settings import SenderSettings
 from tierline.store.errors import blames_data
 from tierline.store.log import AttemptRow, Log, Progress
@@ -99,7 +99,7 @@ class Journal:
             began = monotonic()
             try:
                 lost = await self._log.settle(self.shard, _progress(entries), attempts)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # Whatever it was, nothing else may be written for these cursors before this.
                 _log.warning("flush_failed", shard=self.shard, error=repr(error))
                 if blames_data(error):

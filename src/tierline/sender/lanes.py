@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, Literal, Protocol, TypeVar
 
+from msgspec import Struct
+
 REMEMBERED = 16
 
 
@@ -25,6 +27,16 @@ class Logged(Protocol):
 
 E = TypeVar("E", bound=Logged)
 State = Literal["retrying", "parked", "closing"]
+
+
+class LaneRow(Struct, frozen=True):
+    key: int
+    head: int
+    attempt: int
+    due_at: int
+    state: str
+    form: str
+    first_at: int
 
 
 class Lane(Generic[E]):
@@ -116,3 +128,10 @@ class Lane(Generic[E]):
     @property
     def needs_log(self) -> bool:
         return not self.queue and not self.complete and self.state == "retrying"
+
+    def row(self) -> LaneRow:
+        """As it is stored; a lane that is closing waits there for what might still come."""
+        state = "parked" if self.state == "parked" else "retrying"
+        return LaneRow(
+            self.key, self.head, self.attempt, self.due_at, state, self.form, self.first_at
+        )

@@ -33,7 +33,7 @@ def _weight(process: str, endpoint: str) -> bytes:
 
 
 class Membership:
-    """This process among the others."""
+    """One process among the others."""
 
     def __init__(self, log: Log, settings: SenderSettings, process: str) -> None:
         self.process = process

@@ -126,10 +126,9 @@ class Breaker:
         self._open(now)
         return True
 
-    def hold(self, now: int, pause_ms: int) -> None:
-        """Stay open: the probe could not be made."""
-        self.state = "open"
-        self.probe_at = now + pause_ms
+    def probe(self) -> None:
+        """One request is on its way to see whether somebody answers."""
+        self.state = "probing"
 
     def may_probe(self, now: int) -> bool:
         return self.state == "open" and now >= self.probe_at
@@ -192,7 +191,7 @@ class Slots:
         self._running = False
 
     def want(self, sender: Sender) -> None:
-        """This endpoint may have something to start."""
+        """An endpoint may have something to start."""
         if sender not in self._waiting:
             self._waiting.add(sender)
             self._turns.append(sender)

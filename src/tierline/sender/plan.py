@@ -1,4 +1,4 @@
-"""A replay: a run of its own over a stretch of the log, ordered within itself, with the same ids."""
+"""A replay: a run of its own over a stretch of the log, ordered in itself, with the same ids."""
 
 from __future__ import annotations
 

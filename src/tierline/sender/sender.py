@@ -12,20 +12,22 @@ from tierline.sender.condition import read
 from tierline.sender.courier import Courier
 from tierline.sender.cursor import Cursor
 from tierline.sender.depot import Depot, Trace
+from tierline.sender.follower import Follower, Terms
 from tierline.sender.guard import Guard
+from tierline.sender.lag import lag_row
 from tierline.sender.lanes import REMEMBERED
 from tierline.sender.live import Live
-from tierline.sender.lag import lag_row
 from tierline.sender.metrics import LagRow, Metrics
 from tierline.sender.ownership import Membership, new_process_id
 from tierline.sender.pacing import Rate
 from tierline.sender.plan import decode_plan
-from tierline.sender.reader import Follower, ShardReader
+from tierline.sender.reader import ShardReader
 from tierline.sender.settings import SenderSettings
 from tierline.sender.sources import Catalog, Formats
 from tierline.sender.takeover import Holding, Taken, take_over
 from tierline.sender.transport import Client
 from tierline.sender.transport.names import Names
+from tierline.sender.upkeep import Upkeep
 from tierline.store.database import Database
 from tierline.store.endpoints import EndpointRow
 from tierline.store.log import Log, LogEvent
@@ -51,21 +53,22 @@ class Sender:
         metrics: Metrics | None = None,
         names: Names | None = None,
         trace: Trace | None = None,
-        process: str | None = None,
     ) -> None:
         self.settings = settings or SenderSettings()
         self.log = Log(database)
         self.catalog = catalog
         self.formats = formats
         self.metrics = metrics or Metrics()
-        self.membership = Membership(self.log, self.settings, process or new_process_id())
+        self.membership = Membership(self.log, self.settings, new_process_id())
         self.couriers: dict[int, Courier] = {}
         self._clock = clock
         self._names = names
         self._trace = trace
         self._readers = [ShardReader(s, self.log, catalog) for s in range(self.log.shards)]
         self._signal = Signal(database, self._heard)
+        self._upkeep = Upkeep(self.couriers.values, self.log, self.settings, clock)
         self._changed = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []  # for the next round to end
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self._started = False
@@ -78,9 +81,15 @@ class Sender:
         """Read the catalog, take over what is ours, and begin. Database errors come through."""
         self._client = Client(Guard(self.settings.allow), self._names)
         self._depot = Depot(
-            self, self.log, self.catalog, self._client, self.settings, self._clock, self.metrics,
-            self._trace,
-        )  # fmt: skip
+            self,
+            log=self.log,
+            catalog=self.catalog,
+            client=self._client,
+            settings=self.settings,
+            clock=self._clock,
+            metrics=self.metrics,
+            trace=self._trace,
+        )
         await self.membership.join()
         self.catalog.on_change(self._changed.set)
         await self.catalog.refresh()
@@ -90,7 +99,9 @@ class Sender:
         for reader in self._readers:
             reader.run()
         loop = asyncio.get_running_loop()
-        work = (self._beat(), self._poll(), self._reconciling(), self._tick(), self._tidy())
+        upkeep = self._upkeep
+        own = (self._beat(), self._poll(), self._reconciling(), self._tick())
+        work = (*own, upkeep.write_idle_marks(), upkeep.forget_attempts())
         self._tasks = [loop.create_task(each) for each in work]
         await self._signal.start()
         self._started = True
@@ -112,6 +123,13 @@ class Sender:
     def poke(self) -> None:
         """The catalog changed: look now, not at the next poll."""
         self._changed.set()
+
+    async def caught_up(self) -> None:
+        """When what the catalog knows now is in force here: no request starts under older rows."""
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        self._changed.set()
+        await waiting
 
     async def stop(self) -> None:
         """Let requests in flight end (within `stop_ms`), write what they did, and leave."""
@@ -135,7 +153,7 @@ class Sender:
             await self._client.close()
         try:
             await self.membership.leave()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # logged, and tried again
             _log.warning("leaving_failed", error=repr(error))
         await self.log.close()
 
@@ -168,12 +186,18 @@ class Sender:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            waiting, self._waiting = self._waiting, []
             try:
                 await self._reconcile()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # logged, and tried again
                 _log.warning("reconcile_failed", error=repr(error))
                 await asyncio.sleep(RECONCILE_AGAIN_S)
+                self._waiting += waiting
                 self._changed.set()
+            else:
+                for each in waiting:
+                    if not each.done():
+                        each.set_result(None)
 
     async def _reconcile(self) -> None:
         """Own what the hash gives us, as the catalog has it now."""
@@ -210,7 +234,7 @@ class Sender:
         try:
             secrets = self.catalog.project_secrets(row.project)
             return Live(row, self.formats, secrets, self.settings.proxy)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # logged, and tried again
             # A row that a newer version wrote, a format that is not here: its events wait.
             _log.error("endpoint_unusable", endpoint=row.id, error=repr(error))
             return None
@@ -257,10 +281,9 @@ class Sender:
             live.order,
             row.mark,
             row.done,
-            holding.lanes,
+            lanes=holding.lanes,
             remember=batch.events_max if batch is not None else REMEMBERED,
         )
-        plan = decode_plan(row.plan) if row.plan is not None else None
         return Follower(
             self._readers[holding.shard],
             courier,
@@ -268,10 +291,14 @@ class Sender:
             self._depot.topic(live),
             generation=row.generation,
             lanes_max=self.settings.lanes_max,
-            rate=Rate(plan.rate_per_s if plan is not None else None, self._clock()),
-            until=plan.until if plan is not None else None,
-            keep=plan.keeps() if plan is not None else None,
+            terms=self._terms(row.plan),
         )
+
+    def _terms(self, text: str | None) -> Terms:
+        if text is None:
+            return Terms(Rate(None, 0))
+        plan = decode_plan(text)
+        return Terms(Rate(plan.rate_per_s, self._clock()), plan.until, plan.keeps())
 
     async def _give_up(self, couriers: list[Courier]) -> None:
         """Another process takes over, or nobody: end in order, so that it need not repeat."""
@@ -288,7 +315,8 @@ class Sender:
             return
         try:
             async with asyncio.timeout(bound_ms / 1000):
-                while any(courier.in_flight for courier in couriers):
+                # Many ends, one waiter, rare: not worth an event.
+                while any(courier.in_flight for courier in couriers):  # noqa: ASYNC110
                     await asyncio.sleep(TICK_S / 10)
                 for journal in self._depot.journals:
                     await journal.drain()
@@ -309,7 +337,7 @@ class Sender:
             try:
                 async with asyncio.timeout(self.settings.beat_ms / 1000):
                     await self.membership.beat()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # logged, and tried again
                 _log.warning("beat_failed", error=repr(error))
             if not self.membership.certain:
                 for courier in list(self.couriers.values()):
@@ -323,9 +351,10 @@ class Sender:
         while True:
             await asyncio.sleep(self.settings.poll_ms / 1000)
             try:
-                for shard, (head, _) in (await self.log.heads()).items():
+                for shard, (head, log_start) in (await self.log.heads()).items():
                     self._readers[shard].wake(head)
-            except Exception as error:
+                    self._upkeep.log_starts(shard, log_start)
+            except Exception as error:  # noqa: BLE001  # logged, and tried again
                 _log.warning("poll_failed", error=repr(error))
 
     async def _tick(self) -> None:
@@ -335,16 +364,6 @@ class Sender:
             for courier in self.couriers.values():
                 if courier.in_flight:
                     courier.tick(now)
-
-    async def _tidy(self) -> None:
-        """Write marks that only skipped; forget attempts that are old."""
-        while True:
-            await asyncio.sleep(self.settings.idle_write_ms / 1000)
-            for courier in list(self.couriers.values()):
-                for follower in courier.followers.values():
-                    follower.sync()
-                    if follower.cursor.needs_write:
-                        courier.touch(follower)
 
     def _heard(self, message: str) -> None:
         """Another process committed events of a shard, or changed the catalog."""

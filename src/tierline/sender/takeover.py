@@ -9,8 +9,8 @@ from typing import Any
 from msgspec import Struct
 
 from tierline.sender.condition import read
-from tierline.sender.cursor import LaneRow
 from tierline.sender.health import Health
+from tierline.sender.lanes import LaneRow
 from tierline.sender.live import Live
 from tierline.store.log import CursorRow, Log
 

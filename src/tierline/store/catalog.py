@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tierline.store.catalog_sql import Session
 
 WATCH_SECONDS = 0.5
+ASK_SECONDS = 0.05
 SETTLE_MS = 200
 _DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 _log = structlog.get_logger("tierline.catalog")
@@ -59,6 +60,7 @@ class Catalog:
         self._endpoint_ids: dict[tuple[int, str], int] = {}
         self._listeners: list[Callable[[], None]] = []
         self._refreshing = asyncio.Lock()
+        self._asked = -1.0
 
     @classmethod
     async def open(cls, database: Database, box: SecretBox) -> Catalog:
@@ -82,6 +84,14 @@ class Catalog:
         for listener in self._listeners:
             listener()
         return True
+
+    async def refresh_soon(self) -> None:
+        """For somebody who asked for what is not known here: refresh, but not for each of a crowd
+        of such askers."""
+        now = asyncio.get_running_loop().time()
+        if now - self._asked >= ASK_SECONDS or self._refreshing.locked():
+            self._asked = now
+            await self.refresh()
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every refresh that found a change."""
@@ -192,7 +202,7 @@ class Catalog:
         if found is not None:
             return found
         if (project, program_id) not in self._programs:
-            await self.refresh()
+            await self.refresh_soon()
         row = self._programs.get((project, program_id))
         if row is None:
             raise NotFound(what="program", name=program_id, path="program")

@@ -183,7 +183,8 @@ def is_retryable(error: BaseException, *, at_commit: bool = False) -> bool:
         return state in _RETRYABLE or state.startswith(_RETRYABLE_CLASSES)
     if isinstance(error, _MISUSED):
         return False
-    return isinstance(error, (*_LINK_BROKEN, TimeoutError))
+    # Ours: what connecting anew was translated to.
+    return isinstance(error, (*_LINK_BROKEN, TimeoutError, DatabaseUnreachable))
 
 
 def blames_data(error: BaseException) -> bool:

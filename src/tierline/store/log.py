@@ -1,7 +1,7 @@
 """The log as the sender reads it, and the one write by which deliveries are settled.
 
-Reads and writes have connections of their own, so that a slice never waits for a commit. Statements
-name one shard each (`docs` of the schema); a transaction holds nothing while anybody waits for HTTP.
+Reads and writes have connections of their own, so that a slice never waits for a commit.
+Statements name one shard each; no transaction is open while anybody waits for HTTP.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Progress(Struct, frozen=True):
     closed: Sequence[int]
 
 
-# (endpoint, run, at, delivery, number, offset, event, status, outcome, took_ms, detail)
+# Of endpoint, run, at, delivery, number, offset, event, status, outcome, took_ms and detail.
 AttemptRow = tuple[int, int, int, str, int, int, str, int | None, str, int, str]
 
 
@@ -104,7 +104,7 @@ class Log:
     # Reading
 
     async def heads(self) -> dict[int, tuple[int, int]]:
-        """shard -> (newest offset, where its log starts)."""
+        """Newest offset and start of the log, by shard."""
         self.statements += 1
         rows = await self._readers[0].run(lambda c: c.fetch(Sql.heads))
         return {row[0]: (row[1], row[2]) for row in rows}
@@ -133,7 +133,7 @@ class Log:
     async def slice_of_customers(
         self, shard: int, wanted: Sequence[tuple[int, int, int]], limit: int
     ) -> dict[int, list[LogEvent]]:
-        """customer -> its next `limit` events, for (customer, from, upto) triples."""
+        """The next `limit` events by customer, for (customer, from, upto) triples."""
         customers, heads, uptos = zip(*wanted, strict=True)
         events = await self._events(
             shard, Sql.slice_of_customers, shard, customers, heads, uptos, limit
@@ -163,7 +163,7 @@ class Log:
         line = self.reader(shard)
         row = await line.run(lambda c: c.fetchrow(Sql.head, shard))
         assert row is not None
-        low, high = row["log_start"] - 1, row["head"]  # low: before; above high: not before
+        low, high = max(row["log_start"] - 1, 0), row["head"]  # low: before; above high: not before
         if row["recorded_at"] < instant:
             return int(high)
         while low < high:
@@ -241,6 +241,13 @@ class Log:
                 del columns[1]  # the run is for the fence only
                 await connection.execute(Sql.add_attempts, shard, *columns)
         return lost
+
+    async def forget_attempts(self, shard: int, endpoint: int, before: int, limit: int) -> int:
+        """Delete up to `limit` attempts that began before an instant; how many there were."""
+        status = await self.writer(shard).run(
+            lambda c: c.execute(Sql.old_attempts, shard, endpoint, before, limit)
+        )
+        return int(status.rsplit(" ", 1)[1])
 
     @staticmethod
     async def fenced(

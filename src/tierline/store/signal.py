@@ -54,7 +54,7 @@ class Signal:
             try:
                 for shard in waiting:
                     await self._notify(str(shard))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # a lost hint costs a poll interval
                 _log.debug("notify_failed", error=repr(error))
 
     async def _notify(self, message: str) -> None:
@@ -68,7 +68,7 @@ class Signal:
                     await self._hear(connection)
                 finally:
                     connection.terminate()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # a lost hint costs a poll interval
                 _log.debug("listen_failed", error=repr(error))
             await asyncio.sleep(AGAIN_S)
 

@@ -19,7 +19,6 @@ from starlette.types import Message, Receive, Scope, Send
 from tierline.errors import Invalid, NotFound, TierlineError, TooLarge
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.intake import Intake
-from tierline.store import keys
 from tierline.web import answers, auth, limits, problem, reading
 from tierline.web.auth import Caller
 from tierline.web.parts import Parts
@@ -73,7 +72,8 @@ class Activities:
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> int:
         try:
             headers = Headers(scope["headers"])
-            caller = self._caller(headers.authorization)
+            caller = await auth.native(self.parts.catalog, headers.authorization)
+            caller.require("write_customers")
             intake = await self._intake(caller, scope["raw_path"])
             if headers.encoding not in ("", "identity"):
                 raise problem.UnsupportedMediaType(
@@ -99,13 +99,6 @@ class Activities:
         except* Exception as group:  # noqa: BLE001 - as above
             for error in group.exceptions:
                 problem.told(error, path=PATH, method="POST")
-
-    def _caller(self, authorization: str | None) -> Caller:
-        token = auth.bearer(authorization)
-        catalog = self.parts.catalog
-        caller = Caller.of(catalog, ("native",), keys.bearer_lookup(token), token)
-        caller.require("write_customers")
-        return caller
 
     async def _intake(self, caller: Caller, raw_path: bytes) -> Intake:
         program_id = _program_of(raw_path)

@@ -1,13 +1,14 @@
 """Who calls, and what they may do.
 
 A native key comes as `Authorization: Bearer tk_…`. Keys are looked up by a hash and compared in
-constant time, in memory: a key that was disabled elsewhere works half a second longer at most.
-Vendor routes use `Caller.of` with their own ways of naming a key.
+constant time, in memory: a key that was disabled elsewhere works half a second longer at most, one
+that was made elsewhere works at once. Vendor routes use `Caller.of` with their own ways of naming
+a key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container
 
 from msgspec import Struct
 
@@ -33,10 +34,13 @@ class Caller(Struct, frozen=True):
                 raise Forbidden(scope=scope)
 
     @classmethod
-    def of(cls, catalog: Catalog, kinds: Iterable[str], lookup: str, token: str) -> Caller:
+    async def of(cls, catalog: Catalog, kinds: Container[str], lookup: str, token: str) -> Caller:
         """The caller who named a key of one of these kinds and knows its token. Unauthorized
         tells nothing of which of the two was wrong."""
         key = catalog.key(lookup)
+        if key is None:
+            await catalog.refresh_soon()
+            key = catalog.key(lookup)
         if key is None or not keys.matches(key, token) or key.kind not in kinds:
             raise Unauthorized
         return cls(key, catalog.project(key.project))
@@ -49,7 +53,7 @@ def bearer(authorization: str | None) -> str:
     return authorization[len(_BEARER) :].strip()
 
 
-def native(catalog: Catalog, headers: Mapping[str, str]) -> Caller:
+async def native(catalog: Catalog, authorization: str | None) -> Caller:
     """The caller of a native route."""
-    token = bearer(headers.get("authorization"))
-    return Caller.of(catalog, ("native",), keys.bearer_lookup(token), token)
+    token = bearer(authorization)
+    return await Caller.of(catalog, ("native",), keys.bearer_lookup(token), token)

@@ -42,7 +42,7 @@ async def get_ready(call: Call) -> Reply:
 
 async def get_metrics(call: Call) -> Reply:
     if not call.parts.loopback:
-        auth.native(call.parts.catalog, call.request.headers)
+        await auth.native(call.parts.catalog, call.request.headers.get("authorization"))
     content_type = "text/plain; version=0.0.4; charset=utf-8"
     return Reply(200, call.parts.metrics(), content_type)
 

@@ -121,7 +121,8 @@ class PathApp:
             raise problem.MethodNotAllowed(method=request.method, allowed=allowed)
         caller = None
         if not operation.open:
-            caller = auth.native(self.parts.catalog, request.headers)
+            authorization = request.headers.get("authorization")
+            caller = await auth.native(self.parts.catalog, authorization)
             caller.require(*operation.scopes)
         call = Call(self.parts, request, caller)
         answer = await _answer(operation, call)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.sender.chaos.processes import say
 from tests.sender.chaos.run import Run
 
 
@@ -17,8 +18,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tl-chaos-") as folder:
-        verdict = asyncio.run(Run(Path(folder), asked.seed).go(asked.minutes * 60))
-    print("sound" if verdict.sound else "NOT SOUND")
+        verdict = asyncio.run(Run(Path(folder), asked.seed, say).go(asked.minutes * 60))
+    sys.stdout.write("sound\n" if verdict.sound else "NOT SOUND\n")
     sys.exit(not verdict.sound)
 
 

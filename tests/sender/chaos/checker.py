@@ -74,13 +74,15 @@ def check(
     return verdict
 
 
-async def exposed(
-    database: Database, receiver: ChaosReceiver, endpoints: dict[str, str]
-) -> int:
+async def exposed(database: Database, receiver: ChaosReceiver, endpoints: dict[str, str]) -> int:
     """How many accepted deliveries no committed write knows of, at this moment."""
     log = await committed(database)
-    numbers = {row["id"]: row["number"] for row in await database.pool.fetch("SELECT * FROM endpoint")}
-    cursors = await database.pool.fetch("SELECT shard, endpoint, mark, done FROM cursor WHERE run = 0")
+    numbers = {
+        row["id"]: row["number"] for row in await database.pool.fetch("SELECT * FROM endpoint")
+    }
+    cursors = await database.pool.fetch(
+        "SELECT shard, endpoint, mark, done FROM cursor WHERE run = 0"
+    )
     lanes = await database.pool.fetch("SELECT shard, endpoint, key, head FROM lane WHERE run = 0")
     marks = {(row["shard"], row["endpoint"]): row for row in cursors}
     heads = {(row["shard"], row["endpoint"], row["key"]): row["head"] for row in lanes}

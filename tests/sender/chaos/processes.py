@@ -17,6 +17,7 @@ from random import Random
 from typing import Any
 
 import msgspec
+import uvloop
 
 from tests.sender.world import BOX, LOOPBACK, append
 from tierline.clock import wall
@@ -64,7 +65,7 @@ async def sender(url: str, hosts: str) -> None:
     made = Sender(database, catalog, FORMATS, SETTINGS, names=names)
     await made.start()
     watch = asyncio.create_task(catalog.watch())
-    print("ready", flush=True)
+    say("ready")
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     watch.cancel()
     await made.stop()
@@ -75,7 +76,7 @@ async def writer(url: str, seed: str, project: str, program: str) -> None:
     """Commits small batches of events, as the ledger does, until it is killed."""
     random = Random(int(seed))
     database = await _opened(url)
-    print("ready", flush=True)
+    say("ready")
     n = 0
     while True:
         by_shard: dict[int, list[tuple[Any, ...]]] = {}
@@ -114,6 +115,11 @@ def _event(customer: int, n: int, project: int, program: int, seed: str) -> tupl
     return ("tier", project, program, number, at, event_id, *texts)
 
 
+def say(word: str) -> None:
+    sys.stdout.write(word + "\n")
+    sys.stdout.flush()
+
+
 def kill(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -133,6 +139,5 @@ def kill_postgres(data_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    import uvloop
-
-    uvloop.run({"sender": sender, "writer": writer}[sys.argv[1]](*sys.argv[2:]))
+    role, *arguments = sys.argv[1:]
+    uvloop.run(sender(*arguments) if role == "sender" else writer(*arguments))

@@ -6,9 +6,10 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
-from time import monotonic
+from time import monotonic, sleep
 
 from tests.sender.chaos.checker import Verdict, check, committed, exposed
 from tests.sender.chaos.processes import close, kill, kill_postgres, spawn
@@ -28,7 +29,9 @@ PATIENT = {"schedule": [0.1, 0.2, 0.4, *[0.8] * 60], "jitter": 0.2}
 class Run:
     """`go` for so many seconds; then everything is calm, and `verdict` is what the checker says."""
 
-    def __init__(self, folder: Path, seed: int, say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self, folder: Path, seed: int, say: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.folder = folder
         self.random = Random(seed)
         self.receiver = ChaosReceiver(seed)
@@ -161,7 +164,7 @@ class Run:
         for _ in range(200):
             try:
                 return await exposed(self.database, self.receiver, self.endpoints)
-            except Exception:
+            except Exception:  # noqa: BLE001  # it is being killed
                 await asyncio.sleep(0.05)
         raise AssertionError("PostgreSQL did not come back")
 
@@ -176,9 +179,7 @@ class Run:
         wrong, right = self.certified
         if str(wrong) in body["url"]:
             body["url"] = body["url"].replace(str(wrong), str(right))
-            await self.world.catalog.change_endpoint(
-                row.number, now=wall(), body=json.dumps(body)
-            )
+            await self.world.catalog.change_endpoint(row.number, now=wall(), body=json.dumps(body))
 
     async def _start_sender(self) -> subprocess.Popen[str]:
         return await asyncio.to_thread(_ready, "sender", self.server.url, str(self.hosts))
@@ -194,12 +195,10 @@ class Run:
 def _again(data: Path) -> EmbeddedServer:
     """Start PostgreSQL over what the killed one left; its last backends may need a moment."""
     for _ in range(50):
-        try:
+        with suppress(Exception):
             return EmbeddedServer.attach_or_start(data)
-        except Exception as error:
-            last = error
-            asyncio.run(asyncio.sleep(0.1))
-    raise last
+        sleep(0.1)
+    return EmbeddedServer.attach_or_start(data)
 
 
 def _ready(*arguments: str) -> subprocess.Popen[str]:

@@ -46,7 +46,8 @@ class Connection(asyncio.Protocol):
 
     def start(self, exchange: Exchange) -> None:
         transport = self._transport
-        assert transport is not None and self.exchange is None
+        assert transport is not None
+        assert self.exchange is None
         self.exchange = exchange
         exchange.connection = self
         exchange.sent = monotonic()

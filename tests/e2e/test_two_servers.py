@@ -1,0 +1,117 @@
+"""Several servers on one database: they share the work, and one takes over from another."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+
+from tests.e2e.caller import STAIRS, Caller, Json, all_told, check_seqs, check_told
+from tests.e2e.ledger import check_offsets, entries
+from tests.e2e.process import Served
+from tests.receiver import Receiver
+
+ACTIVITIES = "/api/programs/stairs/activities"
+CUSTOMERS, STEPS = 12, 8
+
+
+def activity(customer: int, step: int) -> Json:
+    """Up by 60, down by 40: each crosses a step of the stairs."""
+    kind, points = ("redeem", 40) if step % 2 else ("earn", 60)
+    key = f"{customer}-{step}"
+    return {"key": key, "customer": f"c{customer}", "kind": kind, "points": points}
+
+
+async def both(one: Caller, other: Caller, steps: range) -> None:
+    """Every activity goes to both servers in the same moment: one records, one repeats."""
+
+    async def live(customer: int) -> None:
+        for step in steps:
+            sent = activity(customer, step)
+            told = await asyncio.gather(*(c.post(ACTIVITIES, sent) for c in (one, other)))
+            assert sorted(answer.pop("repeated") for answer in told) == [False, True]
+            assert told[0] == told[1]
+
+    await asyncio.gather(*(live(customer) for customer in range(CUSTOMERS)))
+
+
+async def known(caller: Caller) -> None:
+    """Until a server has heard of what another one made a moment ago."""
+    async with asyncio.timeout(30):
+        while (await caller.call("GET", "/api/programs/stairs")).status != 200:
+            await asyncio.sleep(0.05)  # its catalog looks twice a second; nothing tells us
+
+
+async def test_two_whole_servers_share_one_database(
+    empty_url: str, tmp_path: Path, session: aiohttp.ClientSession, receiver: Receiver
+) -> None:
+    """Started in the same moment on an empty database, and given the same keys at once, they
+    double nothing and send each member's events in order; what one leaves the other sends."""
+    servers = [Served(tmp_path, "--database-url", empty_url) for _ in range(2)]
+    with servers[0] as first, servers[1] as second:
+        one, other = (Caller(session, s.url, s.key) for s in (first, second))
+        await known_key(one)
+        await one.put("/api/programs/stairs", STAIRS)
+        endpoint = (await one.post("/api/endpoints", {"url": receiver.url}))["id"]
+        await known(other)
+        await both(one, other, range(STEPS))
+        before = await other.feed()
+        await all_told(receiver, before, endpoint)
+
+        assert first.stop() == 0
+        await asyncio.gather(*(other.post(ACTIVITIES, activity(c, STEPS)) for c in range(CUSTOMERS)))
+        events = await other.feed()
+        assert events[: len(before)] == before
+        assert len(events) > len(before)
+        await all_told(receiver, events, endpoint)
+
+        assert check_told(receiver, events, endpoint) == 0
+        check_seqs(events)
+        assert await check_offsets(empty_url) == len(events)
+        assert await entries(empty_url) == CUSTOMERS * (STEPS + 1)
+
+
+async def known_key(caller: Caller) -> None:
+    """Until a server knows the first keys, if the other one made them."""
+    async with asyncio.timeout(30):
+        while (await caller.call("GET", "/api/project")).status != 200:
+            await asyncio.sleep(0.05)  # as in `known`
+
+
+async def test_roles_of_their_own_take_over_from_a_killed_one(
+    database_url: str, tmp_path: Path, session: aiohttp.ClientSession, receiver: Receiver
+) -> None:
+    """Two API servers and two senders: when one of each is killed, the others do all the work,
+    and of several endpoints each hears everything, in order."""
+    roles = ("api", "api", "sender,sweeper", "sender,sweeper")
+    place = ("--database-url", database_url)
+    one, other, sender, spare = (Served(tmp_path, *place, "--roles", r) for r in roles)
+    with one, other, sender, spare:
+        assert sender.ready["url"] is None
+        callers = [Caller(session, s.url, one.key) for s in (one, other)]
+        await known_key(callers[0])
+        await callers[0].put("/api/programs/stairs", STAIRS)
+        hooks = [f"{receiver.url}/{n}" for n in range(4)]
+        endpoints = [(await callers[0].post("/api/endpoints", {"url": url}))["id"] for url in hooks]
+        await known(callers[1])
+        await both(callers[0], callers[1], range(STEPS // 2))
+        events = await callers[1].feed()
+        for endpoint in endpoints:
+            await all_told(receiver, events, endpoint)
+
+        one.kill()
+        sender.kill()
+        for step in range(STEPS // 2, STEPS):
+            sent = [activity(customer, step) for customer in range(CUSTOMERS)]
+            await asyncio.gather(*(callers[1].post(ACTIVITIES, each) for each in sent))
+        events = await callers[1].feed()
+        for endpoint in endpoints:
+            await all_told(receiver, events, endpoint)
+
+        check_seqs(events)
+        assert await check_offsets(database_url) == len(events)
+        for path, endpoint in zip(hooks, endpoints, strict=True):
+            heard = Receiver()
+            heard.requests = [r for r in receiver if path.endswith(r.path)]
+            check_told(heard, events, endpoint)

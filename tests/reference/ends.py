@@ -1,0 +1,157 @@
+"""The ends of terms: what follows, and what begins then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from tests.reference import civil, terms
+from tests.reference.measures import Sight, Span
+from tests.reference.membership import Membership
+from tests.reference.terms import rounded
+from tierline.engine import term
+
+
+class Ends(Membership):
+    """A membership whose terms end."""
+
+    def by_windows(self, sight: Sight) -> tuple[int, int | None] | None:
+        """The best tier of the windows whose own term reaches today, and the latest such end."""
+        found: list[tuple[int, int]] = []
+        for span in self._windows(sight):
+            start = self._counts_from(span, sight)
+            if start is None:
+                continue
+            held = self.term() if self.held is not None else self.policy.term
+            if not self._ahead(terms.end(held, start, sight)):
+                break
+            rank = sight.qualified(self.held, self.reached, span)
+            its = self.term(self.tiers[rank].id) if rank >= 0 else held
+            found.append((rank, self._ahead(terms.end(its, start, sight)) or 0))
+        if not found:
+            return None
+        best, end = max(found)
+        if best < 0 or (end and isinstance(self.term(self.tiers[best].id), term.WindowEnd)):
+            return best, end
+        return best, self.own_end(self.tiers[best].id, sight.day)
+
+    def _counts_from(self, span: Span, sight: Sight) -> date | None:
+        """The first day of the window from which a window's tier is held; None: still ahead."""
+        if self.policy.start.when != "next_window":
+            return span[0]
+        later = sight.span(self.policy.window, span[1])
+        return later[0] if later is not None and later[0] <= sight.day else None
+
+    def _ahead(self, end: date | None) -> int | None:
+        """The instant at which a day begins, if it is ahead."""
+        instant = None if end is None else self.zone.start(end)
+        return instant if instant is not None and instant > self.now else None
+
+    def _windows(self, sight: Sight) -> Iterator[Span]:
+        span = sight.span(self.policy.window, sight.day)
+        for _ in range(40):
+            if span is None:
+                return
+            yield span
+            span = sight.span(self.policy.window, span[0] - timedelta(days=1))
+
+    def final(self) -> tuple[int, int | None, bool]:
+        """(rank that the term's end finds, its end, whether windows said so)."""
+        sight = self.sight()
+        if isinstance(self.term(), term.WindowEnd):
+            found = self.by_windows(sight)
+            if found is not None:
+                return found[0], found[1], True
+        return sight.qualified(self.held, self.reached), None, False
+
+    def end_term(self) -> None:
+        """The held tier's term, or its grace, ends now."""
+        assert self.held is not None
+        best, end, windows = self.final()
+        held = self.rank(self.held)
+        if best > held:
+            self.grant(self.tiers[best].id, "term_end", None, end=end, dated=windows)
+        elif best == held:
+            old = self.ends_at
+            basis = old if self.policy.renewal.basis == "term_end" else None
+            start = self.zone.day(self.now if basis is None else basis)
+            self.renew("requalified", None, end if windows else self.own_end(self.held, start))
+        else:
+            self.lapse(best, end, "term_end", None, dated=windows)
+
+    def lapse(
+        self,
+        best: int,
+        end: int | None,
+        cause: str,
+        entry: int | None,
+        *,
+        dated: bool = False,
+    ) -> None:
+        """The tier is no longer earned and its time is up."""
+        assert self.held is not None
+        rules, held = self.policy.lapse, self.rank(self.held)
+        if rules.grace is not None and self.grace_until is None:
+            from_ = self.zone.day(self.now if self.ends_at is None else self.ends_at)
+            last = civil.plus(from_ - civil.ONE_DAY, rules.grace)
+            last = rounded(rules.grace_rounding, last, from_)
+            self.grace_until = self.zone.start(last + civil.ONE_DAY)
+            self.tell_grace(entry)
+            return
+        then = self.tiers[held].lapse or rules.then
+        target = {"keep": held, "to_qualifying": best, "to_base": 0, "leave": -1}.get(then, -1)
+        if then == "one_step":
+            below = held - 1
+            while below >= 0 and (self.tiers[below].hidden or self.tiers[below].invitation):
+                below -= 1
+            target = max(best, below)
+        before, was_seen = self.held, self.shown == self.held
+        if target < 0:
+            self.lose(cause, entry)
+        elif target == held:
+            self.keep(entry)
+        else:
+            mine = dated and target == best
+            self.grant(self.tiers[target].id, cause, entry, end=end, dated=mine)
+        if self.held != before and was_seen and self.shown == before:
+            self._tell("prolonged", before, before, "override", entry)
+
+    def keep(self, entry: int | None) -> None:
+        """The lapse rule keeps the tier: a new term, or for want of terms just once the news."""
+        assert self.held is not None
+        if not isinstance(self.term(), term.WhileQualified):
+            self.renew("lapse_keep", entry, self.own_end(self.held, self.zone.day(self.now)))
+            return
+        self.ends_at = self.grace_until = None
+        if not self.kept:
+            self.kept = self.told = True
+            self.prolong("lapse_keep", entry)
+
+    def rejudge(self, cause: str, entry: int | None) -> None:
+        """The best tier, up or down, as at a term's end, with a fresh term; nothing is renewed."""
+        if self.held is None:
+            best, end, windows = self.sight().qualified(None, self.reached), None, False
+        else:
+            best, end, windows = self.final()
+        if best >= 0:
+            self.grant(self.tiers[best].id, cause, entry, end=end, dated=windows)
+        elif self.held is not None:
+            self.lose(cause, entry)
+
+    def begin_waiting(self) -> None:
+        """The instant for which a tier was waiting."""
+        assert self.waiting is not None
+        tier, _ = self.waiting
+        self.waiting = None
+        sight = self.sight()
+        best = sight.qualified(self.held, self.reached)
+        wanted = self.rank(tier)
+        if self.policy.start.when == "next_window":
+            closed = self._closed(sight)
+            final = best if closed is None else sight.qualified(self.held, self.reached, closed)
+            if self.policy.corrections == "protect":
+                final = max(final, wanted)
+        else:
+            final = wanted if best >= wanted else -1
+        if final > self.rank(self.held):
+            self.grant(self.tiers[final].id, "start", None)

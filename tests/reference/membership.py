@@ -1,0 +1,260 @@
+"""A member's tier: what the rules hold, what the world is shown, and the news of it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from tests.reference import civil, terms
+from tests.reference.account import FOREVER, OVERRIDE, Account, Ledger, Position
+from tests.reference.measures import Sight, Span
+from tests.reference.told import Told
+from tierline.engine import ladder, term
+from tierline.engine.ladder import Tier
+from tierline.engine.model import Override
+from tierline.engine.policy import Policy, Program
+
+
+class Membership:
+    """What the rules hold, and what the world is shown."""
+
+    def __init__(self, program: Program, zone: civil.Zone, ledger: Ledger) -> None:
+        self.program, self.zone, self.ledger = program, zone, ledger
+        self.version = program.versions[0]
+        self.position: Position = (-FOREVER, 0, 0)
+        self.events: list[Told] = []
+        self.ghost = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Nobody's member: as at the start, points aside."""
+        self.joined: int | None = None
+        self.shown: str | None = None
+        self.since: int | None = None
+        self.held: str | None = None
+        self.started_at: int | None = None
+        self.ends_at: int | None = None
+        self.grace_until: int | None = None
+        self.began: Position | None = None
+        self.told = False
+        self.kept = False  # the lapse rule keeps a tier that has no term
+        self.waiting: tuple[str, int] | None = None
+        self.reached: set[str] = set()
+        self.overrides: list[Override] = []
+        self.hold_since: int | None = None
+        self.frozen: str | None = None  # what the world saw when the hold began
+        self.attributes: dict[str, str | int | bool] = {}
+
+    # -- what is known -----------------------------------------------------------------------
+
+    @property
+    def policy(self) -> Policy:
+        return self.version.rules.policy
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        return self.policy.tiers
+
+    @property
+    def on_hold(self) -> bool:
+        return self.hold_since is not None
+
+    @property
+    def now(self) -> int:
+        return self.position[0]
+
+    def rank(self, tier: str | None) -> int:
+        ids = [t.id for t in self.tiers]
+        return ids.index(tier) if tier in ids else -1
+
+    def place(self, tier: str) -> float:
+        """A tier's rank; one that the rules no longer have stands above all that it stood above."""
+        if self.rank(tier) >= 0:
+            return self.rank(tier)
+        before = self.program.versions[self.version.number - 2].rules.policy.tiers
+        below = before[: [t.id for t in before].index(tier)]
+        kept = [self.rank(t.id) for t in below]
+        kept += [t for t in range(len(self.tiers)) if self.tiers[t].name in {b.name for b in below}]
+        return max(kept, default=-1) + 0.5
+
+    def account(self) -> Account:
+        return self.ledger.account(self.position)
+
+    def sight(self) -> Sight:
+        assert self.joined is not None
+        return Sight(
+            version=self.version,
+            zone=self.zone,
+            account=self.account(),
+            day=self.zone.day(self.now),
+            joined=self.zone.day(self.joined),
+            began=self.began,
+            began_day=None if self.started_at is None else self.zone.day(self.started_at),
+            attributes=self.attributes,
+        )
+
+    def ages(self) -> set[str]:
+        """The lengths of membership that criteria ask for."""
+        found: set[str] = set()
+        todo: list[object] = [c for t in self.tiers for c in (t.entry, t.retain, t.reentry) if c]
+        while todo:
+            criterion = todo.pop()
+            if isinstance(criterion, ladder.MemberFor):
+                found.add(criterion.length)
+            todo.extend(getattr(criterion, "of", ()))
+        return found
+
+    def term(self, tier: str | None = None) -> term.Term:
+        rank = self.rank(self.held if tier is None else tier)
+        return self.tiers[rank].term or self.policy.term
+
+    def own_end(self, tier: str, start: date) -> int | None:
+        """When a tier's term ends that starts on a day."""
+        its = self.term(tier)
+        if isinstance(its, term.Duration) and its.clock == "drop":
+            return None
+        end = terms.end(its, start, self.sight())
+        return None if end is None else self.zone.start(end)
+
+    # -- changing what is held ---------------------------------------------------------------
+
+    def grant(
+        self,
+        tier: str,
+        cause: str,
+        entry: int | None,
+        *,
+        at: int | None = None,
+        end: int | None = None,
+        dated: bool = False,
+    ) -> None:
+        """A tier begins, with a term of its own."""
+        newly, self.held = tier != self.held, tier
+        self.reached.add(tier)
+        self.started_at = self.now if at is None else at
+        self.began = self.position
+        start = self.zone.day(self.started_at)
+        self.ends_at = end if dated else self.own_end(tier, start)
+        stay = self.policy.lapse.min_stay
+        if stay is not None and newly and self.ends_at is not None and cause != "import":
+            self.ends_at = max(self.ends_at, self.zone.start(civil.plus(start, stay)))
+        self.grace_until = None
+        self.told = self.kept = False
+        if self.waiting is not None and self.rank(self.waiting[0]) <= self.rank(tier):
+            self.waiting = None
+        self.show(cause, entry)
+
+    def lose(self, cause: str, entry: int | None) -> None:
+        """No tier is held any more."""
+        self.held = self.started_at = self.ends_at = self.grace_until = None
+        self.began = self.position
+        self.told = False
+        self.show(cause, entry)
+
+    def renew(self, cause: str, entry: int | None, end: int | None) -> None:
+        """The same tier, with a new term: news, where the world sees this tier."""
+        self.started_at = self.now
+        self.began = self.position
+        self.ends_at = end
+        self.grace_until = None
+        self.told = False
+        self.prolong(cause, entry)
+
+    # -- telling -------------------------------------------------------------------------------
+
+    def active(self) -> list[Override]:
+        """The overrides in force now, in the order in which they were made."""
+        t, place, _ = self.position
+        early = place < OVERRIDE  # what begins or ends at this very instant has not yet
+        found = [
+            o
+            for o in self.overrides
+            if (o.starts_at < t or (o.starts_at == t and not early))
+            and (o.until is None or t < o.until or (t == o.until and early))
+        ]
+        return sorted(found, key=lambda o: o.id)
+
+    def asserted(self, o: Override, tier: str | None) -> str | None:
+        """What one override makes of a tier."""
+        if o.kind == "hold":
+            return tier
+        if o.kind == "floor":
+            return o.tier if self.rank(tier) < self.rank(o.tier) else tier
+        if o.kind == "cap":
+            return o.tier if self.rank(tier) > self.rank(o.tier) else tier
+        return o.tier if self.rank(o.tier) >= 0 else None
+
+    def override(self, held: str | None) -> str | None:
+        tier = held
+        for override in self.active():
+            tier = self.asserted(override, tier)
+        return self.frozen if self.on_hold else tier
+
+    def show(self, cause: str, entry: int | None = None) -> None:
+        """Tells the difference between what the world saw and what it sees now."""
+        was, now = self.shown, self.override(self.held)
+        if was == now:
+            return
+        if was is None:
+            kind = "joined"
+        elif now is None:
+            kind = "left"
+        else:
+            kind = "upgraded" if self.rank(now) > self.place(was) else "downgraded"
+        self.shown = now
+        self.since = None if now is None else self.now
+        if cause == "import" and now == self.held:
+            self.since = self.started_at
+        self._tell(kind, was, now, cause, entry)
+
+    def prolong(self, cause: str, entry: int | None) -> None:
+        if self.shown == self.held == self.override(self.held) and not self.on_hold:
+            self._tell("prolonged", self.held, self.held, cause, entry)
+
+    def tell_grace(self, entry: int | None) -> None:
+        """Once per term: the tier is no longer earned, and kept."""
+        if self.policy.tell_grace and not self.told and self.shown == self.held:
+            self.told = True
+            self._tell("prolonged", self.held, self.held, "grace", entry)
+
+    def _tell(
+        self, kind: str, was: str | None, now: str | None, cause: str, entry: int | None
+    ) -> None:
+        if self.ghost:
+            return
+        account = self.account()
+        self.events.append(
+            Told(
+                kind=kind,
+                tier_from=was,
+                tier_to=now,
+                at=self.now,
+                cause=cause,
+                entry=entry,
+                version=self.version.number,
+                balance=account.balance,
+                pending=sum(w.points for w in account.pending),
+                spent=account.spent,
+                earned=account.earned,
+                joined_at=self.joined,
+                since=self.since,
+                expires_at=self.expires(),
+            )
+        )
+
+    def expires(self) -> int | None:
+        """When the tier that is shown ends, as far as is known."""
+        if self.shown is None:
+            return None
+        tier, until, decided = self.held, None, False
+        for override in self.active():
+            changed = self.asserted(override, tier)
+            if override.kind == "pin" or changed != tier:
+                tier, until, decided = changed, override.until, True
+        if decided:
+            return until
+        return self.grace_until if self.grace_until is not None else self.ends_at
+
+    def _closed(self, sight: Sight) -> Span | None:
+        """The last full window."""
+        span = sight.span(self.policy.window, sight.day)
+        return None if span is None else sight.span(self.policy.window, span[0] - civil.ONE_DAY)

@@ -1,0 +1,146 @@
+"""What the success path must not do, and what happens now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry, generate_latest
+
+from tests.receiver import Received, Receiver, Reply
+from tests.sender.world import QUICK, World
+from tierline.sender.metrics import Metrics
+from tierline.sender.tracing import tracer
+from tierline.sender.upkeep import Upkeep
+
+COUNTS = "SELECT n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE relname = $1"
+
+
+async def counted(world: World, table: str) -> tuple[int, int, int]:
+    """Rows inserted, updated and deleted so far, as PostgreSQL counts them."""
+    async with world.database.pool.acquire() as connection:
+        await connection.execute("SELECT pg_stat_force_next_flush()")
+        row = await connection.fetchrow(COUNTS, table)
+    assert row is not None
+    return row[0], row[1], row[2]
+
+
+async def test_success_updates_no_endpoint_and_makes_no_lane(
+    world: World, receiver: Receiver
+) -> None:
+    """A delivery that succeeds costs a share of one cursor row and one line in the attempt log."""
+    await world.endpoint(receiver.url)
+
+    async with world.sending() as sender:
+        await world.happen([world.customer(n) for n in range(10)])
+        await receiver.wait(10)
+        await world.settled(sender)
+        before = {t: await counted(world, t) for t in ("endpoint", "health", "lane")}
+        await world.happen([world.customer(n) for n in range(200)])
+        await receiver.wait(210)
+        await world.settled(sender)
+        statements = sender.log.statements
+    after = {t: await counted(world, t) for t in before}
+
+    assert before == after
+    assert (0, 0, 0) == after["lane"]
+    assert statements < 210
+    assert 210 == await world.database.pool.fetchval("SELECT count(*) FROM attempt")
+
+
+async def test_no_transaction_is_open_during_a_request(world: World, receiver: Receiver) -> None:
+    """Asked of PostgreSQL itself, while the receiver keeps the sender waiting."""
+    await world.endpoint(receiver.url)
+    found: list[Any] = []
+
+    async def held(_: Received) -> Reply:
+        # Let a flush that was under way end; afterwards only this request is.
+        await asyncio.sleep(0.3)
+        async with world.database.pool.acquire() as connection:
+            found.extend(
+                await connection.fetch(
+                    "SELECT state, query FROM pg_stat_activity WHERE datname = current_database() "
+                    "AND pid <> pg_backend_pid() AND xact_start IS NOT NULL "
+                    "AND state <> 'active'"
+                )
+            )
+        return Reply()
+
+    receiver.answer = held
+    async with world.sending() as sender:
+        await world.happen([world.customer(1)])
+        await receiver.wait(1)
+        await world.settled(sender)
+
+    assert found == []
+
+
+async def test_old_attempts_are_forgotten(world: World, receiver: Receiver) -> None:
+    """In chunks, those of owned endpoints that are older than they need be."""
+    await world.endpoint(receiver.url)
+    settings = msgspec.structs.replace(QUICK, attempts_kept_s=0, retention_s=0)
+
+    async with world.sending() as sender:
+        await world.happen([world.customer(n) for n in range(20)])
+        await receiver.wait(20)
+        await world.settled(sender)
+        later = lambda: sender._clock() + 1_000  # noqa: E731
+        upkeep = Upkeep(sender.couriers.values, sender.log, settings, later)
+        task = asyncio.create_task(upkeep.forget_attempts())
+        await world.until_async(
+            lambda: world.database.pool.fetchval("SELECT count(*) FROM attempt"),
+            lambda left: left == 0,
+            "forgotten",
+        )
+        task.cancel()
+
+
+async def test_a_dropped_log_is_told_of(world: World, receiver: Receiver) -> None:
+    """Retention wins; an operational event names what an endpoint was still owed."""
+    row = await world.endpoint(receiver.url)
+    customers = [world.customer(n, shard=0) for n in range(4)]
+    events = await world.happen(customers, wake=False)
+    pool = world.database.pool
+    await pool.execute('DELETE FROM event WHERE shard = 0 AND "offset" < 3')
+    await pool.execute("UPDATE shard_head SET log_start = 3 WHERE shard = 0")
+    await pool.execute("INSERT INTO cursor VALUES (0, $1, 0, 0, '', 1, NULL)", row.number)
+
+    async with world.sending() as sender:
+        sender._upkeep.log_starts(0, 3)
+        requests = await receiver.wait(2)
+        await world.until_async(
+            lambda: pool.fetch("SELECT body FROM event WHERE class = 'ops'"), bool, "told of"
+        )
+        told = json.loads(await pool.fetchval("SELECT body FROM event WHERE class = 'ops'"))
+
+    assert sorted(events[2:]) == sorted(json.loads(r.body)["data"]["id"] for r in requests)
+    assert ("log.dropped", 3) == (told["kind"], told["data"]["before"])
+
+
+async def test_metrics_show_each_endpoint(world: World, receiver: Receiver) -> None:
+    """Attempts by outcome, durations, lag and lanes, in Prometheus' text."""
+    await world.endpoint(receiver.url)
+    registry, metrics = CollectorRegistry(), Metrics()
+    metrics.register(registry)
+
+    async with world.sending(metrics=metrics) as sender:
+        receiver.then(500)
+        await world.happen([world.customer(1)])
+        await receiver.wait(2)
+        await world.settled(sender)
+        text = generate_latest(registry).decode()
+
+    assert 'tierline_attempts_total{endpoint="end_0001",outcome="retry"} 1.0' in text
+    assert 'tierline_deliveries_total{endpoint="end_0001"} 1.0' in text
+    assert 'tierline_lag_events{endpoint="end_0001"} 0.0' in text
+    assert 'tierline_oldest_undelivered_seconds{endpoint="end_0001"} 0.0' in text
+    assert 'tierline_attempt_seconds_count{endpoint="end_0001"} 2.0' in text
+
+
+def test_tracing_is_optional() -> None:
+    """Without OpenTelemetry nothing is traced, and nothing breaks."""
+    found = tracer()
+
+    assert found is None or callable(found)

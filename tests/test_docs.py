@@ -1,0 +1,109 @@
+"""What there is, is documented: every route, limit, command, option, variable and error code."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+import tierline
+from tierline.cli import main
+from tierline.errors import TierlineError
+from tierline.store.keys import SCOPES
+from tierline.web import limits
+from tierline.web.app import OPERATIONS
+
+DOCS = Path(__file__).parent.parent / "docs"
+HTTP, CLI, ERRORS = ((DOCS / f"{name}.md").read_text() for name in ("http", "cli", "errors"))
+
+
+def errors(of: type[TierlineError] = TierlineError) -> Iterator[type[TierlineError]]:
+    yield of
+    for kind in of.__subclasses__():
+        yield from errors(kind)
+
+
+def all_errors() -> set[type[TierlineError]]:
+    for module in pkgutil.walk_packages(tierline.__path__, "tierline."):
+        if not module.name.endswith("__main__") and ".migrations" not in module.name:
+            importlib.import_module(module.name)
+    return {error for error in errors() if error.__module__.startswith("tierline.")}
+
+
+def commands(
+    group: click.Group = main, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: f"{o.method} {o.path}")
+def test_every_operation_is_documented(operation: object) -> None:
+    """With its method, as the table has it."""
+    method, path = operation.method, operation.path  # type: ignore[attr-defined]
+
+    assert f"`{method} {path}" in HTTP
+
+
+def test_no_other_operation_is_documented() -> None:
+    """What was taken away is taken out."""
+    told = set(re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\s]*)[`?]", HTTP))
+
+    assert told == {(operation.method, operation.path) for operation in OPERATIONS}
+
+
+def test_every_limit_is_documented_with_its_value() -> None:
+    """By its name in the code."""
+    for name, value in vars(limits).items():
+        if name.endswith("_MAX"):
+            assert f"| `{name.lower()}` | {value:,} " in HTTP, name
+
+
+def test_every_scope_is_documented() -> None:
+    """With what it is for."""
+    for scope in SCOPES:
+        assert f"| `{scope}` |" in HTTP
+
+
+def test_every_error_code_is_documented() -> None:
+    """And no other; each class has a sentence and a code of its own."""
+    known = all_errors()
+    codes = {error.code for error in known}
+    told = set(re.findall(r"^\| `([a-z_]+)` \|", ERRORS, re.MULTILINE))
+
+    assert told == codes
+    assert len(codes) == len(known)
+    assert all(error.__doc__ for error in known)
+
+
+def test_status_hints_are_the_documented_ones() -> None:
+    """Of what a request may meet."""
+    told = dict(re.findall(r"^\| `([a-z_]+)` \| (\d{3}) \|", ERRORS, re.MULTILINE))
+
+    for error in all_errors():
+        if error.code in told:
+            assert told[error.code] == str(error.status), error.code
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands()), ids=str)
+def test_every_command_and_option_is_documented(
+    path: tuple[str, ...], command: click.Command
+) -> None:
+    """With its environment variable, where it has one."""
+    assert f"tierline {' '.join(path)}" in CLI
+    for param in command.params:
+        if isinstance(param, click.Option):
+            assert param.opts[0] in CLI, param.opts
+            if isinstance(param.envvar, str):
+                assert f"`{param.envvar}`" in CLI, param.envvar
