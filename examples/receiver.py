@@ -9,12 +9,13 @@ import hmac
 import json
 import sys
 import time
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 TOLERANCE_SECONDS = 300
 
 
-def verified(headers, body: bytes, secret: str) -> bool:
+def verified(headers: Message, body: bytes, secret: str) -> bool:
     """Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`, any of the space-separated ones."""
     stamp = headers.get("webhook-timestamp", "0")
     if abs(time.time() - int(stamp)) > TOLERANCE_SECONDS:

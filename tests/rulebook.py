@@ -120,13 +120,10 @@ SECTIONS = {"transitions": transitions, "order": order, "parts": parts}
 def printed(page: str) -> str:
     """The page with every generated section as the code says it now."""
     for name, lines in SECTIONS.items():
-        block = "\n".join(lines())
-        page = re.sub(
-            rf"(<!-- {name}: printed from the code -->\n)(?:[^<].*?\n)??(<!-- end -->)",
-            lambda m, block=block: f"{m[1]}{block}\n{m[2]}",
-            page,
-            flags=re.DOTALL,
-        )
+        start = f"<!-- {name}: printed from the code -->\n"
+        before, _, rest = page.partition(start)
+        after = rest.partition("<!-- end -->")[2]
+        page = "".join((before, start, *(f"{line}\n" for line in lines()), "<!-- end -->", after))
     return page
 
 

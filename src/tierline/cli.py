@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "key": "projects:key",
     "import": "files:import_",
     "export": "files:export",
+    "copy": "copy:copy",
     "sweep": "upkeep:sweep",
     "preview": "preview:preview",
     "replay": "delivery:replay",

@@ -94,7 +94,7 @@ class Unauthorized(TierlineError):
 
 
 class Forbidden(TierlineError):
-    """This key lacks the scope {scope!r}; use a key that holds it."""
+    """The key lacks the scope {scope!r}; use a key that holds it."""
 
     code = "forbidden"
     status = 403

@@ -12,9 +12,10 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from tests.vendors.told import seed
-from tierline.assembly import installation, serving
+from tierline.assembly import serving
 from tierline.config import Place, Serving, parse_networks
 from tierline.demo.run import Told, tell
+from tierline.installed import installation
 
 Json = dict[str, Any]
 MEANT = [

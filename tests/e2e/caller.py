@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,6 +17,7 @@ from tierline.vendors import FORMATS
 
 Json = dict[str, Any]
 ARRIVAL_SECONDS = 30
+LARGE_BYTES = 1 << 20  # from here on the client wants to read a body piece by piece
 # A ladder of small steps: nearly every activity moves its member, up or down.
 STAIRS: Json = {
     "name": "Stairs",
@@ -53,8 +55,9 @@ class Caller:
             told["authorization"] = f"Bearer {key}"
         told |= {name.replace("_", "-"): value for name, value in headers.items()}
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        sent = data if data is None or len(data) < LARGE_BYTES else io.BytesIO(data)
         async with self.session.request(
-            method, URL(self.url + path, encoded=True), data=data, headers=told
+            method, URL(self.url + path, encoded=True), data=sent, headers=told
         ) as response:
             return Answered(response.status, response.headers, await response.read())
 

@@ -51,7 +51,7 @@ async def test_each_door_asks_for_its_scope(caller: Caller) -> None:
         ("POST", "/api/clock", "write_customers"),
     ]
     for method, path, scope in doors:
-        body = {} if method != "GET" else None
+        body: dict[str, str] | None = {} if method != "GET" else None
         refused = await caller.call(method, path, body, key=key)
         assert refused.problem[:2] == (403, "forbidden"), path
         assert scope in refused.json["detail"]

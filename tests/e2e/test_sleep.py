@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -19,15 +19,16 @@ import asyncpg
 from tests.e2e.caller import Caller, Json, all_told, check_seqs, check_told
 from tests.e2e.process import Served, tierline
 from tests.receiver import Receiver
-from tierline.assembly import Installation, catalogued, serving
+from tierline.assembly import serving
 from tierline.config import Serving
 from tierline.engine.calendar import parse_instant
+from tierline.installed import Installation, catalogued
 from tierline.ledger.sweeper import Sweeper
 from tierline.store.database import Database
 from tierline.store.projects import NewProject
 
 # The month holds the end of a calendar month, and of summer time in Berlin.
-BEGIN = datetime(2024, 10, 7, 12, 30, tzinfo=timezone.utc)
+BEGIN = datetime(2024, 10, 7, 12, 30, tzinfo=UTC)
 END = BEGIN + timedelta(days=31)
 ZONE = "Europe/Berlin"
 TIERS = [
@@ -217,7 +218,9 @@ async def test_a_server_that_slept_for_a_month_catches_up(
         told = by_member(await awake.feed())
         check_month(told)
         await history(slept)
-        endpoint = (await slept.post("/api/endpoints", {"url": receiver.url, "since": iso(BEGIN)}))["id"]
+        endpoint = (await slept.post("/api/endpoints", {"url": receiver.url, "since": iso(BEGIN)}))[
+            "id"
+        ]
         before = await slept.feed()
         await all_told(receiver, before, endpoint)
 

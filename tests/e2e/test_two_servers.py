@@ -60,7 +60,9 @@ async def test_two_whole_servers_share_one_database(
         await all_told(receiver, before, endpoint)
 
         assert first.stop() == 0
-        await asyncio.gather(*(other.post(ACTIVITIES, activity(c, STEPS)) for c in range(CUSTOMERS)))
+        await asyncio.gather(
+            *(other.post(ACTIVITIES, activity(c, STEPS)) for c in range(CUSTOMERS))
+        )
         events = await other.feed()
         assert events[: len(before)] == before
         assert len(events) > len(before)

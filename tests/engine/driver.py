@@ -1,4 +1,4 @@
-"""Drives the real engine as the ledger does: keeps the standing and, for corrections, the history."""
+"""Drives the real engine as the ledger does: keeps the standing and the history."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from tests.reference.account import FOREVER
 from tests.reference.evaluator import Outcome, evaluate
 from tests.reference.told import Told
 from tierline.engine.codec import encode_standing
+from tierline.engine.explain import explain
 from tierline.engine.model import Event, Standing
 
 
@@ -71,7 +72,24 @@ def differences(world: World) -> list[str]:
         problems.append(f"seq has gaps: {[e.seq for e in once.events]}")
     outcome = evaluate(world.program, world.entries, world.until)
     problems += unequal(outcome.told, [told(e) for e in once.events])
-    return problems + state(outcome, standing)
+    return problems + state(outcome, standing) + explained(world, outcome)
+
+
+def explained(world: World, outcome: Outcome) -> list[str]:
+    """What the explanation says was counted, against what the evaluator counts."""
+    if outcome.joined_at is None:
+        return []
+    explanation = explain(world.program, world.entries, world.until)
+    problems = []
+    for name, total in explanation.totals.items():
+        wanted = outcome.values[None if name == "metric" else name]
+        if total.total != wanted:
+            problems.append(f"explained total {name!r}: {wanted} != {total.total}")
+        if sum(c.counts for c in total.counted) != total.total:
+            problems.append(f"explained total {name!r}: its lines do not add up")
+    if explanation.tier != outcome.tier or explanation.held != outcome.held:
+        problems.append(f"explained tier: {outcome.tier} != {explanation.tier}")
+    return problems
 
 
 def unequal(expected: list[Told], found: list[Told]) -> list[str]:

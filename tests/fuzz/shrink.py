@@ -159,18 +159,17 @@ def described(world: World) -> str:
             lines.append(f"  tier {msgspec.json.encode(tier).decode()}")
         lines.append(f"  {msgspec.json.encode(policy).decode()}")
         lines.append(f"  points {msgspec.json.encode(version.rules.points).decode()}")
-    for entry in world.entries:
-        detail = instants(zone, msgspec.to_builtins(entry.detail)) if entry.detail else ""
-        late = (
-            ""
-            if entry.occurred_at == entry.recorded_at
-            else f" occurred {zone.show(entry.occurred_at)}"
-        )
-        lines.append(
-            f"{zone.show(entry.recorded_at)}  #{entry.n} {entry.kind} points {entry.points}"
-            f" amount {entry.amount}{late} {detail}"
-        )
-    return "\n".join(lines)
+    return "\n".join([*lines, *(happened(zone, entry) for entry in world.entries)])
+
+
+def happened(zone: civil.Zone, entry: Entry) -> str:
+    detail = instants(zone, msgspec.to_builtins(entry.detail)) if entry.detail else ""
+    late = entry.occurred_at != entry.recorded_at
+    when = f" occurred {zone.show(entry.occurred_at)}" if late else ""
+    return (
+        f"{zone.show(entry.recorded_at)}  #{entry.n} {entry.kind} points {entry.points} "
+        f"amount {entry.amount}{when} {detail}"
+    )
 
 
 def instants(zone: civil.Zone, value: Any) -> Any:

@@ -13,7 +13,7 @@ from tests.engine.history import History
 from tests.reference import civil
 from tierline.engine.model import Entry, EntryKind, Override
 from tierline.engine.points import Points
-from tierline.engine.policy import Policy, Program, Rules, Version
+from tierline.engine.policy import OnChange, Policy, Program, Rules, Version
 
 Json = dict[str, Any]
 HOUR = 3_600_000
@@ -24,6 +24,7 @@ ZONES = (
     ("America/Sao_Paulo", 2017), ("Pacific/Apia", 2011), ("Africa/Cairo", 2014),
     ("America/St_Johns", 2010), ("Australia/Lord_Howe", 2024),
 )  # fmt: skip
+HOW: tuple[OnChange, ...] = ("next_assessment", "up_only", "rejudge")
 NAMES = ("visit", "night", "review")
 
 
@@ -43,9 +44,7 @@ def world(chance: Random) -> World:
     zone_name, year = chance.choice(ZONES)
     zone = civil.zone(zone_name)
     month = chance.randint(1, 12)
-    start = zone.start(
-        date(year, month, min(chance.randint(1, 31), 28 if month == 2 else 30))
-    )
+    start = zone.start(date(year, month, min(chance.randint(1, 31), 28 if month == 2 else 30)))
     program = random_program(chance, zone_name, start)
     history = History(program)
     until = Story(chance, program, history, start).tell()
@@ -63,7 +62,7 @@ def random_program(chance: Random, zone: str, start: int) -> Program:
     if chance.random() < 0.25:
         at = start + chance.randint(1, 500) * DAY + chance.choice((0, 5 * HOUR))
         later = changed(chance, policy)
-        how = chance.choice(("next_assessment", "up_only", "rejudge"))
+        how = chance.choice(HOW)
         versions.append(Version(2, at, make_rules(later, points), how))
     return Program("program", "project", zone, "EUR", tuple(versions))
 

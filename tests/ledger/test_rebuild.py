@@ -73,8 +73,13 @@ STEP = st.one_of(
 
 @pytest.mark.parametrize(
     "rules",
-    [EXPIRING, YEARLY, replace(LADDER, points=replace(LADDER.points, pending_days=3))],
-    ids=["expiring", "yearly", "pending"],
+    [
+        EXPIRING,
+        YEARLY,
+        replace(LADDER, points=replace(LADDER.points, pending_days=3)),
+        replace(YEARLY, policy=replace(YEARLY.policy, corrections="retroactive")),
+    ],
+    ids=["expiring", "yearly", "pending", "retroactive"],
 )
 @settings(
     max_examples=8,

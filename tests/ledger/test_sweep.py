@@ -17,6 +17,7 @@ from tierline.engine.term import WindowEnd
 from tierline.engine.window import Calendar
 from tierline.errors import Conflict
 from tierline.ledger import sandbox
+from tierline.ledger.rebuild import verify
 from tierline.ledger.sweep import Pass
 from tierline.ledger.sweeper import Sweeper
 from tierline.store.programs import NewVersion
@@ -180,3 +181,31 @@ async def test_new_rules_reach_every_member_at_their_instant(club: Club) -> None
     moved = [e for e in await club.events() if e.kind == "upgraded"]
     assert len(moved) == 30
     assert {(e.tier_to, e.at, e.cause) for e in moved} == {("gold", at, "rules")}
+
+
+async def test_rules_that_count_something_new_ask_the_whole_history(club: Club) -> None:
+    """A version whose metric no standing ever kept is judged on the ledger from its start."""
+    await club.found(clock=START)
+    async with club.writer() as writer:
+        for name, amount in (("ada", 90_000), ("bob", 5_000)):
+            await writer.submit(club.activity("order", customer=name, amount=amount))
+        assert (await club.standing()).tier == "gold"
+        by_money = replace(
+            LADDER,
+            policy=Policy(
+                tiers=tuple(
+                    replace(tier, from_=bound, to=None)
+                    for tier, bound in zip(LADDER.policy.tiers, (0, 4_000, 100_000), strict=True)
+                ),
+                metric=Metric(source="spend"),
+                window=Calendar("year"),
+            ),
+        )
+        at = parse_instant("2023-04-01T00:00:00Z")
+        version = NewVersion(rules=by_money, request="{}", effective_at=at, on_change="rejudge")
+        await club.catalog.put_program(club.project.number, "club", version, wall())
+        await advance(club, "2023-05-01T00:00:00Z")
+        assert (await club.standing()).tier == (await club.standing("bob")).tier == "silver"
+        answer = await writer.submit(club.activity("order", amount=10_000))
+    assert answer.tier == "gold"
+    assert [d async for d in verify(club.database, club.catalog)] == []

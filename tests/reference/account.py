@@ -239,8 +239,9 @@ class Ledger:
             times=-1 if origin.last else 0,
         )
         if entry.points > 0:  # what was spent or taken away comes back
-            expires = FOREVER if origin.expires_at is None else origin.expires_at
-            account.add(entry.points, expires, entry.recorded_at)
+            lots = entry.detail.lots if entry.detail else ()
+            for expires, part in lots or ((origin.expires_at, entry.points),):
+                account.add(part, FOREVER if expires is None else expires, entry.recorded_at)
             if origin.kind == "redeem":
                 account.spent -= entry.points
             points = active = 0

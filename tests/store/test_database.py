@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import asyncpg
 import pytest
 
-from tests.conftest import Server
+from tests.servers import Server
 from tierline.errors import TierlineError
 from tierline.store import database as module
 from tierline.store import migrate

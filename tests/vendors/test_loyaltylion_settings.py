@@ -130,8 +130,8 @@ def test_stored_and_linted() -> None:
     [
         ({"boundary_mode": "visits"}, "boundary_mode", "expected one of points, spend, orders"),
         ({"membership": {"mode": "weekly"}}, "membership.mode", "weekly"),
-        ({"membership": {}}, "membership", "mode"),
-        ({"membership": {"mode": "rolling"}}, "membership", "duration_months"),
+        ({"membership": {}}, "membership.mode", "needed"),
+        ({"membership": {"mode": "rolling"}}, "membership.duration_months", "needed"),
         (
             {"membership": {"mode": "rolling", "duration_months": 0}},
             "membership.duration_months",
@@ -166,7 +166,7 @@ def test_stored_and_linted() -> None:
         ),
         ({"tiers": [{"id": -1, "name": "X", "lower_bound": 0}]}, "tiers[0].id", "positive"),
         ({"include_pending": True}, "include_pending", "points alone"),
-        ({"tires": []}, "", "tires"),
+        ({"tires": []}, "tires", "no such field"),
     ],
 )
 def test_refused(change: dict[str, Any], path: str, says: str) -> None:

@@ -28,9 +28,13 @@ PERIOD = expiration("POINTS_IN_PERIOD", qualification_period="MONTH")
 @pytest.mark.parametrize(
     ("settings", "path", "says"),
     [
-        ({"loyalty_tiers": None}, "settings.loyalty_tiers", "Expected array"),
+        ({"loyalty_tiers": None}, "settings.loyalty_tiers", "expected array"),
         ({"loyalty_tiers": tiers_with(0, name="")}, "settings.loyalty_tiers[0].name", "length"),
-        ({"loyalty_tiers": tiers_with(0, points={})}, "settings.loyalty_tiers[0].points", "from"),
+        (
+            {"loyalty_tiers": tiers_with(0, points={})},
+            "settings.loyalty_tiers[0].points.from",
+            "needed",
+        ),
         (
             {"loyalty_tiers": tiers_with(0, points=None)},
             "settings.loyalty_tiers[0].points",
@@ -39,12 +43,12 @@ PERIOD = expiration("POINTS_IN_PERIOD", qualification_period="MONTH")
         (
             {"loyalty_tiers": tiers_with(0, points={"from": "100", "to": 199})},
             "settings.loyalty_tiers[0].points.from",
-            "Expected int, got str",
+            "expected int, got str",
         ),
         (
             {"loyalty_tiers": tiers_with(0, points={"from": True, "to": 199})},
             "settings.loyalty_tiers[0].points.from",
-            "Expected int, got bool",
+            "expected int, got bool",
         ),
         (
             {"loyalty_tiers": tiers_with(0, points={"from": -1, "to": 199})},
@@ -54,7 +58,7 @@ PERIOD = expiration("POINTS_IN_PERIOD", qualification_period="MONTH")
         (
             {"loyalty_tiers": tiers_with(0, points={"from": 1.5, "to": 199})},
             "settings.loyalty_tiers[0].points.from",
-            "Expected int, got float",
+            "expected int, got float",
         ),
         (
             {"loyalty_tiers": tiers_with(1, points={"from": 2**53})},
@@ -88,7 +92,7 @@ PERIOD = expiration("POINTS_IN_PERIOD", qualification_period="MONTH")
         ),
         ({"loyalty_tiers": tiers_with(1, id="ltr_a")}, "settings.loyalty_tiers[1].id", "two tiers"),
         ({"loyalty_tiers": tiers_with(1, name="Silver")}, "settings.loyalty_tiers[1].name", "two"),
-        ({"loyalty_tiers": tiers_with(0, pionts=1)}, "settings.loyalty_tiers[0]", "pionts"),
+        ({"loyalty_tiers": tiers_with(0, pionts=1)}, "settings.loyalty_tiers[0].pionts", "no such"),
         (
             {"loyalty_tiers": tiers_with(0, created_at="yesterday")},
             "settings.loyalty_tiers[0].created_at",
@@ -108,7 +112,7 @@ PERIOD = expiration("POINTS_IN_PERIOD", qualification_period="MONTH")
         ({"created_at": "2024-13-01T00:00:00Z"}, "settings.created_at", "expected an instant"),
         ({"type": "DYNAMIC"}, "settings.type", "expected one of AUTO_UPDATE, STATIC, STANDALONE"),
         ({"campaign_type": "PROMOTION"}, "settings.campaign_type", "LOYALTY_PROGRAM"),
-        ({"auto_join": "yes"}, "settings.auto_join", "Expected bool | null, got str"),
+        ({"auto_join": "yes"}, "settings.auto_join", "expected bool, got str"),
     ],
 )
 def test_refused(settings: dict[str, Any], path: str, says: str) -> None:

@@ -9,10 +9,12 @@ import click
 from tierline.clock import wall
 from tierline.commands.place import at_place, inside, place_of, run
 from tierline.errors import TierlineError
-from tierline.installed import Installation, installation
+from tierline.installed import Installation
 from tierline.ledger import rebuild as ledger
 from tierline.ledger.sweeper import Sweeper
 from tierline.store import checkup
+from tierline.store.distribute import distribute as spread
+from tierline.store.installation import opened
 
 
 class Unsound(TierlineError):
@@ -75,14 +77,17 @@ def doctor(**place: Any) -> None:
 @click.command()
 @at_place
 @click.option("--check", is_flag=True, help="Only say whether there is anything to do.")
-def migrate(*, check: bool, **place: Any) -> None:
+@click.option("--distribute", is_flag=True, help="Spread the tables over a Citus cluster.")
+def migrate(*, check: bool, distribute: bool, **place: Any) -> None:
     """Bring the database's schema up to this program's; serving does it by itself."""
 
     async def work() -> None:
-        async with installation(place_of(place), migrate=not check) as here:
-            schema = await checkup.schema(here.database)
-            click.echo(f"The schema is {schema}, with {here.database.shards} shards.")
+        async with opened(place_of(place), migrate=not check) as database:
+            schema = await checkup.schema(database)
+            click.echo(f"The schema is {schema}, with {database.shards} shards.")
+            if distribute:
+                done = await spread(database, lambda table: click.echo(f"Distributing {table} …"))
+                tables = len(done.large) + len(done.small)
+                click.echo(f"{tables} tables lie on {done.nodes} nodes, {done.changed} newly.")
 
-    if check and place["database_url"] is None and not place["data_dir"].exists():
-        raise click.UsageError("There is no installation yet.")
     run(work())

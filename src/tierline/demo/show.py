@@ -10,7 +10,6 @@ from rich.table import Table
 
 from tierline.demo.run import Told
 
-
 WIDTH_MIN = 92  # columns: narrower and the facts themselves would be cut
 
 

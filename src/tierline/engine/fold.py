@@ -116,8 +116,10 @@ def _reverse(walk: Walk, entry: Entry, detail: Detail) -> None:
     if origin is None:
         return
     if entry.points > 0:
-        # The original spent points: they return with the expiry that they had.
-        walk.credit(entry.points, origin.expires_at)
+        # The original spent points: they return with the expiry that they had, a transfer's lot
+        # by lot.
+        for expires_at, points in detail.lots or ((origin.expires_at, entry.points),):
+            walk.credit(points, expires_at)
         if origin.kind == "redeem":
             walk.spent -= entry.points
     elif entry.points < 0:

@@ -192,23 +192,26 @@ def _double(value: Any, path: str) -> int | float:
     )
 
 
-def _check_text(value: str, path: str) -> None:
+def _check_text(value: str, path: str, *, key: bool = False) -> None:
+    """`key`: the text is not what stands at the path, but the name of a member there."""
+    place = f"a key of {path or 'the JSON'}" if key else path
     if "\0" in value:
-        raise Invalid(path=path, reason=f"{path}: text holds the character NUL (U+0000).")
+        reason = f"{place}: text holds the character NUL (U+0000)."
+        raise Invalid(path=path or None, reason=reason)
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError as error:
             code = f"U+{ord(value[error.start]):04X}"
-            reason = f"{path}: text holds half a surrogate pair ({code})."
-            raise Invalid(path=path, reason=reason) from None
+            reason = f"{place}: text holds half a surrogate pair ({code})."
+            raise Invalid(path=path or None, reason=reason) from None
 
 
 def _key(path: str, key: str) -> str:
     """The path of a member; its name is checked on the way."""
     plain = key.isidentifier()
     if not plain:
-        _check_text(key, f"a key of {path or 'the JSON'}")
+        _check_text(key, path, key=True)
     if not path:
         return key if plain else _string(key)
     return f"{path}.{key}" if plain else f"{path}[{_string(key)}]"
@@ -258,7 +261,7 @@ def _checked(value: Any, path: str, levels: int, duplicates: str) -> Any:
 def _members(pairs: _Object, path: str, levels: int, duplicates: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
-        _check_text(key.replace("\0", ""), f"a key of {path or 'the JSON'}")
+        _check_text(key.replace("\0", ""), path, key=True)
         inner = _key(path, key.replace("\0", ""))
         if key in found and duplicates == "refuse":
             raise Invalid(path=inner, reason=f"{inner}: this key stands twice in one object.")

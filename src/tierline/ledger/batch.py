@@ -1,7 +1,8 @@
 """A batch: some commands of one shard, one transaction. Load, decide, write, commit.
 
-Locks are taken in one order everywhere: members by id, new members in order, the shard's head
-last; nothing waits after it. A refused command answers with its error and leaves the others alone.
+Locks are taken in one order everywhere: second halves of transfers, members by id, new members in
+order, the shard's head last; nothing waits after it. A refused command answers with its error and
+leaves the others alone.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from tierline.engine.policy import Program
 from tierline.errors import KeyReused, NotFound, TierlineError
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.drafts import joins
+from tierline.ledger.halves import Halves, Outcome
 from tierline.ledger.reversal import SPEAKING, Original
 from tierline.ledger.seat import Seat, first_answer
 from tierline.store import customers
 from tierline.store.ledger import CountDiffers, LedgerTx
-
-Outcome = Answer | TierlineError | int  # an int: the customer who lives in another shard
+from tierline.store.transfers import Intent
 
 _event_text = msgspec.json.Encoder().encode
 _read_detail = msgspec.json.Decoder(Detail).decode
@@ -48,6 +49,7 @@ class Done(Struct, frozen=True):
 
     outcomes: list[Outcome]
     events: int
+    intents: dict[int, Intent]  # by position: transfers that set out
 
 
 class Batch:
@@ -67,18 +69,24 @@ class Batch:
     async def run(self, commands: Sequence[Command], numbers: Sequence[int]) -> Done:
         """Everything but begin and commit. `numbers`: customers' ids where they are known
         already, else 0. Raises CountDiffers when another writer interfered: run it again."""
+        halves = Halves(self.tx, self.shard, commands)
+        if halves.arriving:
+            numbers = await halves.claim(numbers, self.outcomes)
         await self._load(commands, numbers)
         if len(self.work) + len(self.outcomes) < len(commands):
             await self._meet(commands, numbers)
         if any(command.of is not None for command in commands):
             await self._find_originals()
+        if halves.arriving:
+            await halves.leave_out_erased(self.work, self.outcomes)
         await self._decide()
         await self._look_again()
+        intents = await halves.conclude(self.work, self.outcomes, self.wall)
         events = await write(self.tx, self.shard, self.seats.values(), self.wall)
         idle = [place for place in self._reserved if not self.seats[place].changed]
         if idle:
             await self.tx.unreserve(self.shard, idle)
-        return Done([self.outcomes[i] for i in range(len(commands))], events)
+        return Done([self.outcomes[i] for i in range(len(commands))], events, intents)
 
     # -- load ---------------------------------------------------------------------------------
 
@@ -89,6 +97,8 @@ class Batch:
         ]
         for row in await self.tx.load(self.shard, wanted):
             i, customer, standing, latest, clock, *receipt = row
+            if i - 1 in self.outcomes:
+                continue  # a second half that was refused before
             command = commands[i - 1]
             place = (customer, command.program)
             seat = self.seats.get(place)

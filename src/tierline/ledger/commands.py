@@ -16,11 +16,23 @@ from msgspec import Struct
 from tierline.engine import ids
 from tierline.engine.announcement import Project
 from tierline.engine.model import Cause, Detail, EntryKind, EventKind, Override
+from tierline.errors import Invalid
 
 # What an activity says; `approve` and `void`, `refund` speak of an earlier one.
-ActivityKind = Literal["earn", "redeem", "adjust", "order", "refund", "custom", "approve", "void"]
+ActivityKind = Literal[
+    "earn", "redeem", "adjust", "order", "refund", "custom", "approve", "void", "transfer"
+]
 
 _canonical = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Half(Struct, frozen=True, gc=False):
+    """The other half of a transfer. Of a `transfer_in`, and of the `void` that gives points back:
+    the sender, and the key of their entry. Of a `transfer_out`: the recipient, where their id is
+    known; they are found by `detail.counterpart` else."""
+
+    customer: int
+    key: str = ""
 
 
 class Command(Struct, frozen=True, gc=False):
@@ -40,6 +52,7 @@ class Command(Struct, frozen=True, gc=False):
     of: str | None = None  # the key of the activity that this one speaks of
     detail: Detail | None = None
     size: int = 200  # bytes that it holds while it waits
+    half: Half | None = None
 
 
 class Said(Struct, frozen=True, gc=False):
@@ -61,6 +74,16 @@ class Moved(Struct, frozen=True, array_like=True):
     cause: Cause
 
 
+class Transfer(Struct, frozen=True, omit_defaults=True):
+    """What became of points that were sent to somebody. `returned`: they could not get them
+    (`code`, `reason`), and the sender has them back."""
+
+    to: str
+    state: Literal["arrived", "in_transit", "returned"]
+    code: str | None = None
+    reason: str | None = None
+
+
 class Answer(Struct, frozen=True, omit_defaults=True):
     """What the sender of a command is told: the entry, and the member right after it."""
 
@@ -75,6 +98,7 @@ class Answer(Struct, frozen=True, omit_defaults=True):
     expires_at: int | None = None
     events: tuple[Moved, ...] = ()
     repeated: bool = False  # this key was answered before; nothing was done again
+    transfer: Transfer | None = None
 
 
 class Door(Struct, frozen=True):
@@ -189,6 +213,28 @@ def opening(
     `points`; `spent`, `tier`, `tier_since`, `tier_expires_at` and `quiet` count too."""
     said = Said(points=points, occurred_at=occurred_at, detail=detail)
     return command(door, "opening", customer, said, key=key, number=number)
+
+
+def transfer(
+    door: Door,
+    customer: str,
+    to: str,
+    said: Said,
+    *,
+    key: str | None = None,
+    number: int = 0,
+    recipient: int = 0,
+    size: int = 200,
+) -> Command:
+    """`said.points` from a member to another customer, whom the source id `to` finds, or their
+    own id `recipient`; `detail` may have reason and metadata. Raises Invalid when it is the same
+    customer."""
+    if to == customer or (number and number == recipient):
+        raise Invalid(path="to", reason="to: a transfer needs another customer.")
+    detail = msgspec.structs.replace(said.detail or Detail(), counterpart=to)
+    said = msgspec.structs.replace(said, detail=detail)
+    made = command(door, "transfer_out", customer, said, key=key, number=number, size=size)
+    return msgspec.structs.replace(made, half=Half(recipient)) if recipient else made
 
 
 def quietly(said: Command) -> Command:

@@ -104,7 +104,7 @@ def _check_membership(seat: Seat, command: Command, standing: Standing, at: int)
         rules = seat.program.version(at).rules
         if rules.auto_join and joins(command):
             return
-        if command.kind == "redeem" and rules.auto_join:
+        if command.kind in ("redeem", "transfer_out") and rules.auto_join:
             raise InsufficientPoints(balance=0, needed=command.points, path="points")
     raise NotAMember(customer=command.customer, program=seat.program.id)
 
@@ -130,7 +130,8 @@ def _spent(case: Case) -> Entry:
     needed = abs(entry.points)
     if standing.balance < needed:
         raise InsufficientPoints(balance=standing.balance, needed=needed, path="points")
-    if entry.kind == "redeem" and standing.lots and standing.lots[0][0] is not None:
+    keeps = entry.kind in ("redeem", "transfer_out")
+    if keeps and standing.lots and standing.lots[0][0] is not None:
         # Kept for a void: the points then return with the lives that they had.
         detail = replace(entry.detail or Detail(), lots=_soonest(standing, needed))
         entry = replace(entry, detail=detail)
@@ -141,7 +142,16 @@ def _taken_back(case: Case) -> Entry:
     original = case.seat.original(case.command)
     back = reversal(case.seat.program, case.command, original, case.standing)
     detail = replace(case.entry.detail or Detail(), origin=back.origin)
+    if case.command.half is not None and original.entry.detail is not None:
+        detail = replace(detail, lots=original.entry.detail.lots)
     return replace(case.entry, points=back.points, amount=back.amount, detail=detail)
+
+
+def _arrived(case: Case) -> Entry:
+    half = case.command.half
+    if half is not None and half.customer == case.seat.customer:
+        raise Refused(reason="The points would come back to whom they left.", path="to")
+    return case.entry
 
 
 def _enrolled(case: Case) -> Entry | None:
@@ -210,6 +220,7 @@ _SHAPES: Final[dict[str, _Shape]] = {
     "redeem": _spent,
     "adjust": _spent,
     "transfer_out": _spent,
+    "transfer_in": _arrived,
     "refund": _taken_back,
     "void": _taken_back,
     "approve": _taken_back,

@@ -17,7 +17,7 @@ from tierline.engine.announcement import Project
 from tierline.engine.calendar import parse_instant
 from tierline.engine.model import Detail
 from tierline.errors import Invalid
-from tierline.ledger.commands import ActivityKind, Command, Door, Said, command
+from tierline.ledger.commands import ActivityKind, Command, Door, Said, command, transfer
 
 POINTS_MAX: Final = 10**12  # of one activity
 AMOUNT_MAX: Final = 10**14  # minor units of one activity
@@ -27,6 +27,7 @@ INSTANT_MAX: Final = 7_258_118_400_000  # 2200-01-01
 
 Key = Annotated[str, Meta(min_length=1, max_length=200)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Reason = Annotated[str, Meta(min_length=1, max_length=500)]
 Points = Annotated[int, Meta(ge=-POINTS_MAX, le=POINTS_MAX)]
 Amount = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
 
@@ -46,6 +47,8 @@ class Activity(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     available_at: str | None = None
     expires_at: str | None = None
     metadata: dict[str, Any] | None = None
+    to: Name | None = None
+    reason: Reason | None = None
 
 
 # Kind -> (fields it needs, fields it may have). `key`, `customer`, `occurred_at` and `metadata`
@@ -65,8 +68,12 @@ _FIELDS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     ),
     "approve": (frozenset({"of"}), frozenset({"name"})),
     "void": (frozenset({"of"}), frozenset({"name"})),
+    "transfer": (frozenset({"points", "to"}), frozenset({"reason"})),
 }
-_OPTIONAL: Final = ("points", "amount", "currency", "of", "name", "available_at", "expires_at")
+_OPTIONAL: Final = (
+    *("points", "amount", "currency", "of", "name", "available_at", "expires_at"),
+    *("to", "reason"),
+)
 
 
 def _good(needed: frozenset[str], allowed: frozenset[str]) -> frozenset[int]:
@@ -119,6 +126,8 @@ class Intake:
             | (read.name is not None) << 4
             | (read.available_at is not None) << 5
             | (read.expires_at is not None) << 6
+            | (read.to is not None) << 7
+            | (read.reason is not None) << 8
         )
         if given not in _GOOD[read.kind]:
             _check_fields(read, where)
@@ -141,7 +150,16 @@ class Intake:
         if given > 15 or read.metadata is not None:
             detail = _detail(read, where)
         said = Said(points, read.amount, occurred_at, read.of, detail)
+        if read.kind == "transfer":
+            return self._transfer(read, said, size + 200, where)
         return command(self.door, read.kind, read.customer, said, key=read.key, size=size + 200)
+
+    def _transfer(self, read: Activity, said: Said, size: int, where: str) -> Command:
+        to = read.to or ""
+        if to == read.customer:
+            raise _refused(where, "to", "a transfer needs another customer")
+        _check_name(to, "to", where)
+        return transfer(self.door, read.customer, to, said, key=read.key, size=size)
 
 
 def _check_fields(read: Activity, where: str) -> None:
@@ -159,7 +177,7 @@ def _check_points(kind: str, points: int, where: str) -> None:
     if kind == "adjust":
         if points == 0:
             raise _refused(where, "points", "an adjustment by 0 says nothing")
-    elif points < 0 or kind in ("earn", "redeem"):
+    elif points < 0 or kind in ("earn", "redeem", "transfer"):
         raise _refused(where, "points", f"{_a(kind)} has points of 1 or more")
 
 
@@ -169,11 +187,14 @@ def _detail(read: Activity, where: str) -> Detail:
         metadata = jsontext.normalise(metadata, _path(where, "metadata"))
     if read.name is not None:
         _check_name(read.name, "name", where)
+    if read.reason is not None:
+        _check_name(read.reason, "reason", where)
     return Detail(
         name=read.name,
         available_at=_optional_instant(read.available_at, "available_at", where),
         expires_at=_optional_instant(read.expires_at, "expires_at", where),
         metadata=metadata,
+        reason=read.reason,
     )
 
 
@@ -201,7 +222,8 @@ def _check_name(text: str, field: str, where: str) -> None:
 
 def explained(error: Exception, raw: bytes, where: str) -> Invalid:
     """A decoder's complaint as ours: with the field's path, in the words of the API."""
-    if isinstance(error, msgspec.ValidationError):
+    # Inside free JSON the decoder does not say where; our own parser does, and finds it too.
+    if isinstance(error, msgspec.ValidationError) and "[...]" not in str(error):
         text = str(error)
         found = _PLACE.search(text)
         place = found["place"] if found else ""

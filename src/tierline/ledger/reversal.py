@@ -49,7 +49,8 @@ def reversal(program: Program, command: Command, original: Original, now: Standi
         if not any(pending.entry == entry.n for pending in now.pending):
             raise Refused(reason=f"The points of {command.of!r} are not pending.", path="of")
         return Reversal(0, 0, _origin(program, entry, last=False))
-    if entry.kind not in REVERSIBLE:
+    # What a transfer took comes back only when nobody could get it: then its second half says so.
+    if entry.kind not in REVERSIBLE and command.half is None:
         raise Refused(reason=f"{command.of!r} is of kind {entry.kind}, which stays.", path="of")
     points_left = entry.points + original.points_taken
     amount_left = entry.amount + original.amount_taken
@@ -86,7 +87,7 @@ def _points(command: Command, original: Original, amount: int, left: int) -> int
 
 def _origin(program: Program, entry: Entry, *, last: bool) -> Origin:
     detail = entry.detail
-    if entry.kind == "redeem":
+    if entry.kind in ("redeem", "transfer_out"):
         # The lots that it took from; the member gets the longest of their lives back.
         lots = detail.lots if detail is not None else ()
         ends = [end for end, _ in lots]

@@ -18,7 +18,9 @@ import structlog
 from tierline.clock import Clock, wall
 from tierline.ledger.rollout import Rolled, Rollout
 from tierline.ledger.sweep import MEMBERS_MAX, MEMBERS_MIN, WALL, Pass, Step
+from tierline.ledger.writer import Writer
 from tierline.store import sweep as store
+from tierline.store import transfers
 from tierline.store.database import Database
 from tierline.store.errors import is_retryable
 from tierline.store.sweep import Lease
@@ -28,6 +30,7 @@ LEASE_MS: Final = 15_000
 LEASE: Final = "sweep"
 BATCH_SECONDS: Final = 0.005  # what a batch should take while online requests come in
 RETRY_SECONDS: Final = 1.0
+TRANSFER_MS: Final = 2_000  # after which whoever began a transfer is thought to be gone
 
 _log = structlog.get_logger("tierline.sweep")
 
@@ -35,7 +38,7 @@ _log = structlog.get_logger("tierline.sweep")
 class Load(Protocol):
     """What the sweep gives way to: the writer of the same process."""
 
-    def waiting(self) -> int: ...
+    def active(self) -> bool: ...
 
 
 class Sweeper:
@@ -58,6 +61,7 @@ class Sweeper:
         self.owner = os.urandom(8).hex()
         self.lag_ms: dict[int, int] = {}  # shard -> how late its last batch was
         self._tasks: list[asyncio.Task[None]] = []
+        self._writer = Writer(database, catalog, on_commit, clock=clock)  # of left-over transfers
         self._wake = [asyncio.Event() for _ in range(database.shards)]
 
     async def start(self) -> None:
@@ -70,6 +74,7 @@ class Sweeper:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        await self._writer.stop()
 
     def wake(self) -> None:
         """Look now: the rules or the clock changed."""
@@ -79,17 +84,33 @@ class Sweeper:
     async def run_due(self) -> int:
         """Sweep everything that is due now, in all shards; how many members. For the command
         line, and for tests."""
-        done = 0
-        for shard in range(self.database.shards):
-            turn = self._turn(shard)
-            try:
-                await turn.wait()
-                await turn.rollout.mark(turn.sweep)
-                while (step := await turn.step()).members:
-                    done += step.members
-            finally:
-                await turn.close()
+        try:
+            return sum([await self._run_due(shard) for shard in range(self.database.shards)])
+        finally:
+            if not self._tasks:
+                await self._writer.stop()
+
+    async def _run_due(self, shard: int) -> int:
+        done, turn = 0, self._turn(shard)
+        try:
+            await turn.wait()
+            await self._bring_home(shard, self.clock())
+            await turn.rollout.mark(turn.sweep)
+            while (step := await turn.step()).members:
+                done += step.members
+        finally:
+            await turn.close()
         return done
+
+    async def _bring_home(self, shard: int, before: int) -> None:
+        """Transfers that began until then, and whose second half nobody saw to. Without the
+        lease it would be no harm, only more work."""
+        async with self.database.pool.acquire() as connection:
+            if not await transfers.open_intents(connection, shard, before, (0, ""), 1):
+                return
+        if self._writer.closed:
+            await self._writer.start()
+        await self._writer.transfers.resume(shard, before)
 
     def _turn(self, shard: int) -> Turn:
         lease = Lease(shard, LEASE, self.owner)
@@ -113,6 +134,7 @@ class Sweeper:
         """Everything that is due now; how long to sleep."""
         if not await turn.take():
             return POLL_SECONDS
+        await self._bring_home(shard, self.clock() - TRANSFER_MS)
         await turn.rollout.mark(turn.sweep)
         while (step := await turn.step()).members:
             self.lag_ms[shard] = max(0, self.clock() - step.upto)
@@ -176,7 +198,7 @@ class Turn:
     @property
     def _contended(self) -> bool:
         load = self.sweeper.load
-        return load is not None and load.waiting() > 0
+        return load is not None and load.active()
 
     async def next_due(self) -> int | None:
         connection = (await self.sweep.connected()).connection

@@ -19,7 +19,9 @@ from tierline.engine import ids
 from tierline.errors import Busy, Invalid, TierlineError
 from tierline.ledger.batch import Batch, Catalog, Done
 from tierline.ledger.commands import Answer, Command
+from tierline.ledger.halves import FIRST
 from tierline.ledger.queue import Queue, Waiting
+from tierline.ledger.transfers import Transfers
 from tierline.store.columns import Unstorable
 from tierline.store.database import Database, where
 from tierline.store.errors import blames_data, is_retryable, translate
@@ -54,6 +56,7 @@ class Writer:
         self.shards = tuple(
             ShardWriter(self, shard, Queue(**room), batch_max) for shard in range(database.shards)
         )
+        self.transfers = Transfers(database, catalog, self.go_on)
         self._tasks: list[asyncio.Task[None]] = []
         self.closed = True
 
@@ -69,6 +72,9 @@ class Writer:
             shard.wake()
         await asyncio.gather(*self._tasks)
         self._tasks.clear()
+        for shard in self.shards:  # what came in from another shard when its own had ended
+            _fail(shard.queue.take(shard.queue.rows), Busy())
+        await self.transfers.stop()
 
     def submit(self, command: Command, *, bulk: bool = False) -> asyncio.Future[Answer]:
         """The answer to come: an Answer, or a TierlineError when the command is refused. Raises
@@ -78,6 +84,16 @@ class Writer:
         shard = self.shards[ids.shard_of(command.route, self.database.shards)]
         waiting = Waiting(command, asyncio.get_running_loop().create_future())
         shard.queue.put(waiting, bulk=bulk)
+        shard.wake()
+        return waiting.answer
+
+    def go_on(self, command: Command) -> asyncio.Future[Answer]:
+        """As `submit`, for the rest of what was admitted before: a full queue takes it too."""
+        if self.closed:
+            raise Busy
+        shard = self.shards[ids.shard_of(command.route, self.database.shards)]
+        waiting = Waiting(command, asyncio.get_running_loop().create_future())
+        shard.queue.force(waiting)
         shard.wake()
         return waiting.answer
 
@@ -106,6 +122,10 @@ class Writer:
         answers = await self.accept(commands, bulk=bulk)
         outcomes = await asyncio.gather(*answers, return_exceptions=True)
         return [_outcome(outcome) for outcome in outcomes]
+
+    def active(self) -> bool:
+        """Whether commands wait or are being committed: what background work gives way to."""
+        return any(shard.busy or shard.queue.rows for shard in self.shards)
 
     def waiting(self) -> int:
         """How many commands wait, in all shards."""
@@ -173,9 +193,13 @@ class ShardWriter:
             return
         if done.events:
             self.writer.on_commit(self.shard)
-        for waiting, outcome in zip(batch, done.outcomes, strict=True):
+        for i, (waiting, outcome) in enumerate(zip(batch, done.outcomes, strict=True)):
             if isinstance(outcome, int):
                 self._send_on(waiting, outcome)
+            elif waiting.command.kind == FIRST and isinstance(outcome, Answer):
+                self.writer.transfers.follow(
+                    waiting.command, outcome, done.intents.get(i), waiting.answer
+                )
             elif waiting.answer.done():
                 continue  # nobody waits any more
             elif isinstance(outcome, Answer):

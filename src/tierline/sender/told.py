@@ -9,14 +9,10 @@ from msgspec import Struct
 
 from tierline.engine.announcement import Announcement, Project
 from tierline.engine.calendar import format_instant
-from tierline.engine.model import Customer, Event
-from tierline.engine.policy import Program, Version
 from tierline.sender.sources import Catalog
+from tierline.store.announced import announced, announced_at_once
 from tierline.store.log import LogEvent
 from tierline.vendors.standard.payloads import event_object
-
-_decode_event = msgspec.json.Decoder(Event).decode
-_decode_customer = msgspec.json.Decoder(Customer).decode
 
 
 class OpsEvent(Struct, frozen=True, omit_defaults=True):
@@ -51,10 +47,7 @@ class Notice(Struct, frozen=True):
 async def prepare(event: LogEvent, catalog: Catalog) -> None:
     """Fill in `told`: an Announcement, a Notice, or False for a tombstone."""
     if event.told is None and not tell(event, catalog):
-        version = _decode_event(event.body).version
-        await catalog.program_numbered(event.program, version)
-        if not tell(event, catalog):
-            raise LookupError(f"event {event.id} names version {version}, which does not exist")
+        event.told = await announced(event, catalog)
 
 
 def tell(event: LogEvent, catalog: Catalog) -> bool:
@@ -66,24 +59,8 @@ def tell(event: LogEvent, catalog: Catalog) -> bool:
     if event.class_ != "tier" or event.profile is None:
         event.told = False  # erased, or of a class that only the feed speaks of
         return True
-    program = catalog.cached_program(event.program)
-    if program is None:
-        return False
-    happened = _decode_event(event.body)
-    version = _version(program, happened.version)
-    if version is None:
-        return False
-    event.told = Announcement(
-        event.id,
-        event.recorded_at,
-        catalog.project(event.project),
-        program.id,
-        version,
-        _decode_customer(event.profile),
-        happened,
-        _before(program, version, happened.tier_from),
-    )
-    return True
+    event.told = announced_at_once(event, catalog)
+    return event.told is not None
 
 
 def view(event: LogEvent) -> dict[str, Any]:
@@ -96,21 +73,6 @@ def view(event: LogEvent) -> dict[str, Any]:
             event.view = msgspec.json.decode(told.body())
     found: dict[str, Any] = event.view
     return found
-
-
-def _version(program: Program, number: int) -> Version | None:
-    versions = program.versions
-    if 0 < number <= len(versions) and versions[number - 1].number == number:
-        return versions[number - 1]
-    return next((version for version in versions if version.number == number), None)
-
-
-def _before(program: Program, version: Version, tier: str | None) -> Version | None:
-    """The newest earlier version with a tier that `version` dropped."""
-    if tier is None or tier in version.rank:
-        return None
-    earlier = (v for v in reversed(program.versions) if v.number < version.number)
-    return next((v for v in earlier if tier in v.rank), None)
 
 
 _decode_ops = msgspec.json.Decoder(OpsEvent).decode

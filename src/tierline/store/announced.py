@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
-from tierline.engine.announcement import Announcement
+from tierline.engine.announcement import Announcement, Project
 from tierline.engine.model import Customer, Event
 from tierline.engine.policy import Program, Version
-
-if TYPE_CHECKING:
-    from tierline.store.catalog import Catalog
-    from tierline.store.log import LogEvent
+from tierline.store.log import LogEvent
 
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_customer = msgspec.json.Decoder(Customer).decode
+
+
+class Catalog(Protocol):
+    """Where projects and rules are."""
+
+    def project(self, number: int) -> Project: ...
+    def cached_program(self, number: int) -> Program | None: ...
+    async def program_numbered(self, number: int, latest: int = 0) -> Program: ...
 
 
 async def announced(row: LogEvent, catalog: Catalog) -> Announcement | None:

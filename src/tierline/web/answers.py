@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from tierline.engine import forecast
 from tierline.engine.calendar import format_instant
 from tierline.engine.model import Cause, Customer, Entry, Event, EventKind, Override, Standing
 from tierline.engine.policy import Program, Version
-from tierline.ledger.commands import Answer
+from tierline.ledger.commands import Answer, Transfer
 
 
 class TierName(Struct, frozen=True):
@@ -31,7 +31,8 @@ class MovedAnswer(Struct, frozen=True):
 
 class ActivityAnswer(Struct, frozen=True):
     """The entry, and the member right after it. `repeated`: this key was answered before, and
-    nothing was done again."""
+    nothing was done again. `transfer`, of a transfer only: `to`, `state` (`arrived`, `in_transit`
+    or `returned`, with `code` and `reason`)."""
 
     key: str
     entry: int
@@ -44,11 +45,15 @@ class ActivityAnswer(Struct, frozen=True):
     expires_at: str | None
     events: tuple[MovedAnswer, ...]
     repeated: bool
+    transfer: Transfer | UnsetType = UNSET
 
 
 class PointsAnswer(Struct, frozen=True):
+    """`in_transit`: sent to other customers, where they did not arrive yet."""
+
     balance: int
     pending: int
+    in_transit: int
     earned: int
     spent: int
     expired: int
@@ -137,6 +142,7 @@ def activity(told: Answer) -> ActivityAnswer:
         expires_at=instant(told.expires_at),
         events=tuple(MovedAnswer(m.kind, m.tier_from, m.tier_to, m.cause) for m in told.events),
         repeated=told.repeated,
+        transfer=UNSET if told.transfer is None else told.transfer,
     )
 
 
@@ -146,6 +152,7 @@ def member(
     standing: Standing,
     at: int,
     history: Sequence[Entry] | None = None,
+    in_transit: int = 0,
 ) -> MemberAnswer:
     """A member at an instant not before the standing's own. Raises HistoryNeeded where only all
     the entries can tell."""
@@ -168,7 +175,7 @@ def member(
         qualified_tier=_tier(version, current.qualified_tier),
         held_tier=_tier(version, current.held_tier),
         grace_until=instant(current.grace_until),
-        points=_points(standing, ahead),
+        points=_points(standing, ahead, in_transit),
         progress=ProgressAnswer(
             metric=current.metric,
             to_next=opportunities[0] if opportunities else None,
@@ -207,11 +214,12 @@ def instant(at: int | None) -> str | None:
     return None if at is None else format_instant(at)
 
 
-def _points(standing: Standing, ahead: forecast.Progress) -> PointsAnswer:
+def _points(standing: Standing, ahead: forecast.Progress, in_transit: int) -> PointsAnswer:
     expiry = ahead.next_expiry
     return PointsAnswer(
         balance=standing.balance,
         pending=standing.points_pending,
+        in_transit=in_transit,
         earned=standing.earned,
         spent=standing.spent,
         expired=standing.expired,

@@ -101,5 +101,5 @@ class App:
 
 
 async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
-    error = problem.NoSuchPath(path=Request(scope).url.path)
+    error = problem.NoSuchPath(asked=Request(scope).url.path)
     await routing.refusal(error)(scope, receive, send)

@@ -18,7 +18,7 @@ from tierline.errors import Invalid, NotAMember, TierlineError
 from tierline.ledger import commands
 from tierline.ledger.batch import entry_of
 from tierline.ledger.commands import Answer, Command, Door
-from tierline.store import members
+from tierline.store import members, transfers
 from tierline.web import answers, reading
 from tierline.web.answers import ActivityAnswer, MemberAnswer
 from tierline.web.customers import known
@@ -189,12 +189,13 @@ async def get_member(call: Call) -> MemberAnswer:
         entries = await _entries(call, row.id, number)
         standing, _, _ = standing_at(program, entries, at)
         return _shown(call, program, row.shown, standing, at, entries)
-    found = await _standing(call, row.id, number)
+    found, sent = await _standing(call, row.id, number)
     at = now if at is None else at
     try:
-        return _shown(call, program, row.shown, found, at)
+        return _shown(call, program, row.shown, found, at, in_transit=sent)
     except HistoryNeeded:
-        return _shown(call, program, row.shown, found, at, await _entries(call, row.id, number))
+        entries = await _entries(call, row.id, number)
+        return _shown(call, program, row.shown, found, at, entries, in_transit=sent)
 
 
 def _shown(
@@ -204,10 +205,13 @@ def _shown(
     standing: Standing | None,
     at: int,
     history: Sequence[Entry] | None = None,
+    *,
+    in_transit: int = 0,
 ) -> MemberAnswer:
     if standing is None or not standing.entries:
         raise _no_member(call, program)
-    return answers.member(program, customer, standing, max(at, standing.at), history)
+    at = max(at, standing.at)
+    return answers.member(program, customer, standing, at, history, in_transit)
 
 
 async def explain_member(call: Call) -> dict[str, Any]:
@@ -237,10 +241,16 @@ async def _program(call: Call) -> tuple[int, Program]:
     return await call.parts.catalog.need_program(call.project.number, call.param("program"))
 
 
-async def _standing(call: Call, customer: int, program: int) -> Standing | None:
+async def _standing(call: Call, customer: int, program: int) -> tuple[Standing | None, int]:
+    """And the points that are on their way to others, in one snapshot: points are never shown
+    twice or nowhere."""
     database = call.parts.database
-    async with database.pool.acquire() as connection:
-        return await members.standing(connection, database.shards, customer, program)
+    async with (
+        database.pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        place = (connection, database.shards, customer, program)
+        return await members.standing(*place), await transfers.in_transit(*place)
 
 
 async def _entries(call: Call, customer: int, program: int) -> tuple[Entry, ...]:

@@ -29,7 +29,7 @@ class MethodNotAllowed(TierlineError):
 
 
 class NoSuchPath(TierlineError):
-    """There is nothing at {path!r}; /openapi.json lists every path."""
+    """There is nothing at {asked!r}; /openapi.json lists every path."""
 
     code = "no_such_path"
     status = 404

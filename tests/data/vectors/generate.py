@@ -91,13 +91,13 @@ America/New_York     2024-01-01T05:00:00.000Z  2024-01-01  a year's first
 Asia/Kolkata         2024-03-31T18:30:00.000Z  2024-04-01  half-hour zone
 Asia/Kathmandu       2024-03-31T18:14:59.999Z  2024-03-31  three-quarter zone
 Asia/Kathmandu       2024-03-31T18:15:00.000Z  2024-04-01  three-quarter zone
-America/Sao_Paulo    2018-11-04T03:00:00.000Z  2018-11-04  01:00, the first instant of a day without midnight
+America/Sao_Paulo    2018-11-04T03:00:00.000Z  2018-11-04  01:00, where midnight is missing
 America/Sao_Paulo    2018-11-04T02:59:59.999Z  2018-11-03  the millisecond before
 Pacific/Apia         2011-12-30T09:59:59.999Z  2011-12-29  the last millisecond of 29 December
 Pacific/Apia         2011-12-30T10:00:00.000Z  2011-12-31  the next one is on 31 December
-America/St_Johns     2010-11-07T02:29:59.999Z  2010-11-06  the day's last millisecond before midnight
+America/St_Johns     2010-11-07T02:29:59.999Z  2010-11-06  the last millisecond
 America/St_Johns     2010-11-07T02:30:00.000Z  2010-11-07  midnight
-America/St_Johns     2010-11-07T02:45:00.000Z  2010-11-07  clocks show 23:15 of the day before again: a day once begun goes on
+America/St_Johns     2010-11-07T02:45:00.000Z  2010-11-07  23:15 again: a day once begun goes on
 America/St_Johns     2010-11-07T03:30:00.000Z  2010-11-07  midnight again
 America/Havana       2024-11-03T04:30:00.000Z  2024-11-03  00:30 the first time
 """
@@ -163,7 +163,7 @@ SPANS = """
 
 # anchor, length, day, first, last, note
 CYCLES = """
-2020-02-29  P1Y   2021-02-27  2020-02-29  2021-02-27  the day before a Feb 29 anniversary in another year
+2020-02-29  P1Y   2021-02-27  2020-02-29  2021-02-27  the day before the anniversary
 2020-02-29  P1Y   2021-02-28  2021-02-28  2022-02-27  settled: Feb 29 turns on Feb 28 in other years
 2020-02-29  P1Y   2024-02-28  2023-02-28  2024-02-28  and on Feb 29 in leap years
 2020-02-29  P1Y   2024-02-29  2024-02-29  2025-02-27
@@ -563,7 +563,7 @@ POINTS: list[tuple[str, str, Case, str | None, str]] = [
 
 # zone, day of the amount, length, first day on which it no longer counts, note
 ROLLING = """
-UTC               2024-02-29  P12M  2025-02-28  settled: leaves at local midnight of its day + N months, clamped
+UTC               2024-02-29  P12M  2025-02-28  settled: clamped to the month's end
 UTC               2023-03-10  P12M  2024-03-10  LL rolling twelve months
 UTC               2024-01-31  P1M   2024-02-29  clamped
 UTC               2023-03-10  P365D 2024-03-09  365 days over a leap day

@@ -11,6 +11,8 @@ class CopySql(Queries, file="copy.sql"):
     alias: str
     member: str
     entry: str
+    intent: str
+    arrival: str
     event: str
     health: str
     attempt: str
@@ -18,6 +20,8 @@ class CopySql(Queries, file="copy.sql"):
     alias_sums: str
     member_sums: str
     entry_sums: str
+    intent_sums: str
+    arrival_sums: str
     event_sums: str
     health_sums: str
     attempt_sums: str

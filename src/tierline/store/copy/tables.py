@@ -37,6 +37,10 @@ ALIAS: Final = Table("alias", ("project", "kind", "name"), (0, "", ""), Sql.alia
 MEMBER: Final = Table("member", ("customer", "program"), (0, 0), Sql.member, Sql.member_sums)
 ENTRY: Final = Table("entry", ("customer", "program", "n"), (0, 0, 0), Sql.entry, Sql.entry_sums)
 HEALTH: Final = Table("health", ("endpoint",), (0,), Sql.health, Sql.health_sums)
+INTENT: Final = Table("intent", ("customer", "key"), (0, ""), Sql.intent, Sql.intent_sums)
+ARRIVAL: Final = Table(
+    "arrival", ("route", "customer", "key"), (-1, 0, ""), Sql.arrival, Sql.arrival_sums
+)
 EVENT: Final = Table("event", ("offset",), (0,), Sql.event, Sql.event_sums)
 ATTEMPT: Final = Table(
     "attempt",
@@ -45,7 +49,8 @@ ATTEMPT: Final = Table(
     Sql.attempt,
     Sql.attempt_sums,
 )
-ROWS: Final = (CUSTOMER, ALIAS, MEMBER, ENTRY, HEALTH)  # moved row by row, in any order
+# Moved row by row, in any order.
+ROWS: Final = (CUSTOMER, ALIAS, MEMBER, ENTRY, INTENT, ARRIVAL, HEALTH)
 LARGE: Final = (*ROWS, EVENT, ATTEMPT)
 
 
@@ -60,6 +65,8 @@ class Places(Struct, frozen=True):
         """The shard of a row of ROWS."""
         if table is ALIAS:
             return self.of_name(row["project"], row["name"])
+        if table is ARRIVAL:
+            return ids.shard_of(row["route"], self.shards)
         if table is HEALTH:
             return self.of_endpoint(row["endpoint"])
         return self.of_customer(row["id" if table is CUSTOMER else "customer"])

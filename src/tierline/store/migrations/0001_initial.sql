@@ -173,6 +173,28 @@ CREATE TABLE entry (
 CREATE INDEX entry_reverses ON entry (shard, customer, program, reverses)
     WHERE reverses IS NOT NULL;
 
+CREATE TABLE intent (                        -- points that left somebody and did not arrive yet
+    shard       smallint NOT NULL,           -- the sender's
+    customer    bigint   NOT NULL,           -- the sender
+    key         text     NOT NULL,           -- of the entry that took the points
+    project     integer  NOT NULL,
+    program     integer  NOT NULL,
+    points      bigint   NOT NULL,
+    begun_at    bigint   NOT NULL,           -- wall time, also in a sandbox
+    body        text     NOT NULL,           -- Promise as JSON: to whom, when, why
+    CONSTRAINT intent_pk PRIMARY KEY (shard, customer, key)
+);
+
+CREATE TABLE arrival (                       -- what became of second halves, where no entry tells
+    shard       smallint NOT NULL,
+    route       integer  NOT NULL,           -- 16 bits, of the recipient's name or id
+    customer    bigint   NOT NULL,           -- the sender
+    key         text     NOT NULL,           -- of the sender's entry
+    recipient   bigint,                      -- whom the name meant, who lives in another shard
+    refused     text,                        -- why the points go back
+    CONSTRAINT arrival_pk PRIMARY KEY (shard, route, customer, key)
+);
+
 CREATE TABLE event (
     shard       smallint NOT NULL,
     "offset"    bigint   NOT NULL,           -- 1, 2, 3 … per shard, in commit order

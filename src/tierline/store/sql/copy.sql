@@ -26,6 +26,16 @@ WHERE shard = $1 AND (customer, program) > ($2, $3) ORDER BY customer, program L
 SELECT * FROM entry
 WHERE shard = $1 AND (customer, program, n) > ($2, $3, $4) ORDER BY customer, program, n LIMIT $5
 
+-- name: intent
+-- The next points in transit of a shard.
+SELECT * FROM intent
+WHERE shard = $1 AND (customer, key) > ($2, $3) ORDER BY customer, key LIMIT $4
+
+-- name: arrival
+-- The next settled second halves of a shard.
+SELECT * FROM arrival
+WHERE shard = $1 AND (route, customer, key) > ($2, $3, $4) ORDER BY route, customer, key LIMIT $5
+
 -- name: event
 -- The next events of a shard.
 SELECT * FROM event WHERE shard = $1 AND "offset" > $2 ORDER BY "offset" LIMIT $3
@@ -62,6 +72,18 @@ WHERE shard = $1 AND (customer, program) > ($2, $3) ORDER BY customer, program L
 SELECT customer, program, n, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
 FROM entry t
 WHERE shard = $1 AND (customer, program, n) > ($2, $3, $4) ORDER BY customer, program, n LIMIT $5
+
+-- name: intent_sums
+-- As `intent`, for the check.
+SELECT customer, key, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
+FROM intent t
+WHERE shard = $1 AND (customer, key) > ($2, $3) ORDER BY customer, key LIMIT $4
+
+-- name: arrival_sums
+-- As `arrival`, for the check.
+SELECT route, customer, key, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
+FROM arrival t
+WHERE shard = $1 AND (route, customer, key) > ($2, $3, $4) ORDER BY route, customer, key LIMIT $5
 
 -- name: event_sums
 -- As `event`, for the check; its offset is its place.

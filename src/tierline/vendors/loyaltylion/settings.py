@@ -19,10 +19,10 @@ from tierline.engine.ladder import Tier
 from tierline.engine.metric import Metric, Source
 from tierline.engine.policy import TIERS_MAX, Assessment, Policy, Rules
 from tierline.engine.term import Duration, Forever, Term, WindowEnd
+from tierline.engine.typed import convert, invalid
 from tierline.engine.window import Cycle, Rolling, Since, Window
 from tierline.vendors.format import ProgramFacts
 from tierline.vendors.loyaltylion.payloads import NAME, LionTier, plain_number, tier_number
-from tierline.vendors.typed import convert, invalid
 
 METRICS: dict[str, Source] = {"points": "earned", "spend": "spend", "orders": "count"}
 Bound = Annotated[int, Meta(ge=0, le=jsontext.SAFE - 1)]

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from tierline.engine.calendar import Unit, parse_day
 from tierline.engine.points import AfterPeriod, DayOfYear, Expiry, NoExpiry, PerAmount, Points
-from tierline.vendors.typed import invalid
+from tierline.engine.typed import invalid
 
 Positive = Annotated[int, Meta(ge=1, le=10**12)]
 Rounded = Literal[

@@ -21,9 +21,9 @@ from tierline.engine.ladder import Earning, Tier
 from tierline.engine.metric import Metric
 from tierline.engine.policy import TIERS_MAX, Assessment, Policy, Renewal, Rules, Start
 from tierline.engine.term import Duration, Rounding, Term, WhileQualified, WindowEnd
+from tierline.engine.typed import convert, invalid, optional_instant
 from tierline.engine.window import Calendar
 from tierline.vendors.format import ProgramFacts
-from tierline.vendors.typed import check_instant, convert, invalid
 from tierline.vendors.voucherify.cards import EarningRule, Voucher, points_rules
 from tierline.vendors.voucherify.objects import (
     NAME,
@@ -140,8 +140,8 @@ def compile_settings(settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
     for key in given:
         if key.startswith("loyalty_tier") and key not in Campaign.__struct_fields__:
             raise invalid(f"settings.{key}", "no such field; meant is loyalty_tiers_expiration?")
-    check_instant(campaign.created_at, "settings.created_at")
-    check_instant(campaign.updated_at, "settings.updated_at")
+    optional_instant(campaign.created_at, "settings.created_at")
+    optional_instant(campaign.updated_at, "settings.updated_at")
     before = _before(facts)
     shown = _campaign(given, campaign, facts, before.get("campaign") or {})
     tiers = _tiers(given, campaign, shown["id"], facts, before.get("loyalty_tiers") or [])
@@ -321,8 +321,8 @@ def _bounds(tier: LoyaltyTier, path: str) -> Bounds:
 
 
 def _check_tier(tier: LoyaltyTier, path: str) -> None:
-    check_instant(tier.created_at, f"{path}.created_at")
-    check_instant(tier.updated_at, f"{path}.updated_at")
+    optional_instant(tier.created_at, f"{path}.created_at")
+    optional_instant(tier.updated_at, f"{path}.updated_at")
     for rule, mapped in (tier.earning_rules or {}).items():
         where = f"{path}.earning_rules.{rule}"
         if mapped.type == "CUSTOM" and mapped.points is None:

@@ -1,0 +1,119 @@
+"""The statements of transfers: points in transit, and how second halves were decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from tierline.store.customers import shard_of_customer
+from tierline.store.named import Queries
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from tierline.store.catalog_sql import Session
+
+Place = tuple[int, str]  # the sender, and the key of their entry
+Door = tuple[int, int, str]  # the recipient's route, then as `Place`
+
+
+class TransfersSql(Queries, file="transfers.sql"):
+    """The statements of `sql/transfers.sql`."""
+
+    add_intents: str
+    drop_intents: str
+    intent: str
+    open_intents: str
+    in_transit: str
+    claim: str
+    settle: str
+    unclaim: str
+    receipt: str
+
+
+Sql = TransfersSql
+
+
+class Intent(Struct, frozen=True):
+    """Points that left a customer under a key and did not arrive yet."""
+
+    customer: int
+    key: str
+    project: int
+    program: int
+    points: int
+    body: str  # the promise, as JSON
+
+    @property
+    def place(self) -> Place:
+        return self.customer, self.key
+
+
+class Settled(Struct, frozen=True):
+    """How a second half was decided where it made no entry: it goes on to another customer of
+    that name, or is refused. Neither: it is yet to be decided."""
+
+    recipient: int | None = None
+    refused: str | None = None
+
+
+async def add_intents(
+    connection: Session, shard: int, intents: Sequence[Intent], begun_at: int
+) -> None:
+    columns = _columns((*i.place, i.project, i.program, i.points, i.body) for i in intents)
+    await connection.execute(Sql.add_intents, shard, *columns, begun_at)
+
+
+async def drop_intents(connection: Session, shard: int, places: Sequence[Place]) -> None:
+    await connection.execute(Sql.drop_intents, shard, *_columns(places))
+
+
+async def drop_intent(connection: Session, shards: int, place: Place) -> None:
+    await drop_intents(connection, shard_of_customer(shards, place[0]), [place])
+
+
+async def intent(connection: Session, shards: int, place: Place) -> Intent | None:
+    """A transfer that is not settled."""
+    shard = shard_of_customer(shards, place[0])
+    row = await connection.fetchrow(Sql.intent, shard, *place)
+    return None if row is None else Intent(*row)
+
+
+async def open_intents(
+    connection: Session, shard: int, before: int, after: Place, limit: int
+) -> list[Intent]:
+    """Transfers of a shard that began until `before`, by sender and key, from after a place on."""
+    rows = await connection.fetch(Sql.open_intents, shard, before, *after, limit)
+    return [Intent(*row) for row in rows]
+
+
+async def in_transit(connection: Session, shards: int, customer: int, program: int) -> int:
+    shard = shard_of_customer(shards, customer)
+    found: int = await connection.fetchval(Sql.in_transit, shard, customer, program)
+    return found
+
+
+async def claim(connection: Session, shard: int, doors: Sequence[Door]) -> dict[Door, Settled]:
+    """Locks second halves, sorted and each once; how they were decided before."""
+    rows = await connection.fetch(Sql.claim, shard, *_columns(doors))
+    return {tuple(row)[:3]: Settled(row["recipient"], row["refused"]) for row in rows}
+
+
+async def settle(connection: Session, shard: int, settled: dict[Door, Settled]) -> None:
+    columns = _columns((*door, how.recipient, how.refused) for door, how in settled.items())
+    await connection.execute(Sql.settle, shard, *columns)
+
+
+async def unclaim(connection: Session, shard: int, doors: Sequence[Door]) -> None:
+    await connection.execute(Sql.unclaim, shard, *_columns(doors))
+
+
+async def receipt(connection: Session, shards: int, place: Place) -> Record | None:
+    """A customer's entry by its key."""
+    return await connection.fetchrow(Sql.receipt, shard_of_customer(shards, place[0]), *place)
+
+
+def _columns(rows: Any) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
