@@ -47,6 +47,16 @@ async def main() -> None:
             sys.stderr.write(f"{row.work}: {row.figure}\n")
             rows.append(row)
     (_as_markdown if told.markdown else _as_table)(rows, setting, time.perf_counter() - began)
+    if told.row in ("", "preview"):
+        await _preview(1_000_000 if big else 100_000)
+
+
+async def _preview(members: int) -> None:
+    """The preview's own table, on a database of its own."""
+    sizes = ("--members", str(members), "--ledger-members", str(members // 10))
+    arguments = ("-m", "benchmarks.bench_preview", *sizes)
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments)
+    await process.wait()
 
 
 @asynccontextmanager

@@ -2,9 +2,9 @@
 
     python -m benchmarks.delivery [--only drain,hang,latency,memory] [--big] [--pairs 5]
 
-One sender process with signing, order, the address guard and attempt rows on; PostgreSQL (embedded),
-the receiver and the sender share the machine. W-D, W-H and W-O are: drain a queue; the same with one
-endpoint of ten answering after 5 s; events committed at a fixed rate.
+One sender process with signing, order, the address guard and attempt rows on; PostgreSQL
+(embedded), the receiver and the sender share the machine. W-D, W-H and W-O are: drain a queue; the
+same with one endpoint of ten answering after 5 s; events committed at a fixed rate.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from statistics import median
 from typing import Any
 
 from benchmarks.delivery import stage
-from benchmarks.delivery.stock import fill
+from benchmarks.delivery.stock import append, make_stock
 from tierline.store.embedded import EmbeddedServer
+from tierline.vendors import FORMATS
 
 DRAIN = 20_000
 BIG = 500_000
@@ -74,7 +75,7 @@ async def hang(server: EmbeddedServer, *, hanging: int) -> float:
                 await stage.received(sink, healthy if hanging else DRAIN * 2, HANG_S + 1)
                 times = sink.stats("/stats?ids")["times"]
             spent = min(HANG_S, times[-1] - times[0])
-            return sum(at - times[0] <= HANG_S for at in times) / spent
+            return float(sum(at - times[0] <= HANG_S for at in times) / spent)
 
 
 async def open_loop(server: EmbeddedServer, rate: int, *, hanging: int) -> list[float]:
@@ -100,19 +101,20 @@ async def _commit_at(
     database: Any, stock: Any, sender: stage.Worker, rate: int, committed: dict[str, float]
 ) -> None:
     """Events one by one, each in its own transaction, then the wake-up that the writer gives."""
-    from tierline.vendors import FORMATS
-
-    voucherify = FORMATS["voucherify"]
+    connection = await database.connect()
     began = time.monotonic()
-    hanging = stock.programs[0]
-    for n in range(int(rate * OPEN_S)):
-        await asyncio.sleep(max(0.0, began + n / rate - time.monotonic()))
-        [row] = rows = stock.rows(1)
-        await fill(database, rows)
-        at = time.time()
-        sender.say("wake")
-        name = voucherify.delivery_id(row[4], f"end_{stock.programs.index(row[2]):05d}")
-        committed[f"hang:{name}" if row[2] == hanging else name] = at
+    try:
+        for n in range(int(rate * OPEN_S)):
+            await asyncio.sleep(max(0.0, began + n / rate - time.monotonic()))
+            [row] = stock.rows(1)
+            await append(connection, 0, [row])
+            at = time.time()
+            sender.say("wake")
+            program = stock.programs.index(row[2])
+            name = FORMATS["voucherify"].delivery_id(row[4], f"end_{program:05d}")
+            committed[name if program else f"hang:{name}"] = at
+    finally:
+        await connection.close()
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -126,13 +128,10 @@ async def show_drain(server: EmbeddedServer, big: bool) -> None:
         ("10 endpoints", 10, DRAIN, {}),
         ("1,000 endpoints", 1_000, DRAIN, {}),
         ("10 endpoints, statistics stale", 10, DRAIN, {"analyse": False}),
-        ("10 endpoints, fifo in batches of 100", 10, DRAIN, {"batch": {"events_max": 100}}),
     ]
     if big:
         cases.append(("10 endpoints, 500,000 events", 10, BIG, {}))
     for name, endpoints, count, fields in cases:
-        if fields.get("batch"):
-            continue  # one request holds many events there: its rate is not comparable
         found = await drain(server, endpoints, count, **fields)
         say(
             f"{name:38} {found['rate']:8.0f} {found['cpu_us']:8.0f} {found['statements']:8.4f} "
@@ -153,7 +152,9 @@ async def show_latency(server: EmbeddedServer, pairs: int) -> None:
     say("")
     say(f"{'W-O: commit to receipt, ms':38} {'p50':>8} {'p99':>8} {'waiting':>8}")
     for rate in (200, 600):
-        quiet, null, hung = [], [], []
+        quiet: list[tuple[float, float, float]] = []
+        null: list[tuple[float, float, float]] = []
+        hung: list[tuple[float, float, float]] = []
         for _ in range(pairs):
             for into, hanging in ((quiet, 0), (null, 0), (hung, 1)):
                 values = await open_loop(server, rate, hanging=hanging)
@@ -175,7 +176,7 @@ async def show_memory(server: EmbeddedServer) -> None:
         async with stage.installation(server) as database:
             with stage.receiver() as sink:
                 urls = [f"{sink.url}/{name}/{i}" for i in range(10)]
-                stock = await stage.make_stock(database, urls, timeout_ms=1_000)
+                stock = await make_stock(database, urls, timeout_ms=1_000)
                 await stage.queue(database, stock, 5_000)
                 with stage.worker(database.url) as sender:
                     before = sender.report()["rss_mb"]

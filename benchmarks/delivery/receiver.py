@@ -41,7 +41,7 @@ class Journal:
 
     def stats(self, *, ids: bool) -> bytes:
         times = self.times
-        found = {
+        found: dict[str, object] = {
             "received": len(self.first),
             "healthy": len(times),
             "repeated": self.repeated,

@@ -98,25 +98,30 @@ async def fill(database: Database, rows: Sequence[tuple[Any, ...]]) -> None:
     connection = await database.connect(statement_timeout="0")
     try:
         for shard, events in by_shard.items():
-            async with connection.transaction():
-                head = await connection.fetchval(
-                    "UPDATE shard_head SET head = head + $2, "
-                    "recorded_at = greatest(recorded_at, $3) WHERE shard = $1 RETURNING head",
-                    shard,
-                    len(events),
-                    max(row[5] for row in events),
-                )
-                first = head - len(events) + 1
-                await connection.copy_records_to_table(
-                    "event",
-                    records=[
-                        (shard, first + i, c, p, g, n, e, at, body, profile)
-                        for i, (c, p, g, n, e, at, body, profile) in enumerate(events)
-                    ],
-                    columns=[
-                        "shard", "offset", "class", "project", "program", "customer", "id",
-                        "recorded_at", "body", "profile",
-                    ],
-                )  # fmt: skip
+            await append(connection, shard, events)
     finally:
         await connection.close()
+
+
+async def append(connection: Any, shard: int, events: Sequence[tuple[Any, ...]]) -> None:
+    """What the ledger's batch does last: the head's lock, then the events."""
+    async with connection.transaction():
+        head = await connection.fetchval(
+            "UPDATE shard_head SET head = head + $2, recorded_at = greatest(recorded_at, $3) "
+            "WHERE shard = $1 RETURNING head",
+            shard,
+            len(events),
+            max(row[5] for row in events),
+        )
+        first = head - len(events) + 1
+        await connection.copy_records_to_table(
+            "event",
+            records=[
+                (shard, first + i, c, p, g, n, e, at, body, profile)
+                for i, (c, p, g, n, e, at, body, profile) in enumerate(events)
+            ],
+            columns=[
+                "shard", "offset", "class", "project", "program", "customer", "id",
+                "recorded_at", "body", "profile",
+            ],
+        )  # fmt: skip

@@ -132,6 +132,8 @@ class Process:
 
     def _parts(self, writer: Writer, log: Log) -> Parts:
         database, catalog = self.here.database, self.here.catalog
+        figures = Figures(writer)
+        self.registry.register(figures)
 
         async def advance(project: int, to: int) -> None:
             await sandbox.advance(database, catalog, self.committed, project, to, clock=self.clock)
@@ -145,7 +147,7 @@ class Process:
             advance=advance,
             desk=self._desk(log),
             bell=self.bell,
-            figures=Figures(self.registry, writer),
+            figures=figures,
             loopback=self.how.loopback,
             ready=self.missing_roles,
             metrics=lambda: generate_latest(self.registry),

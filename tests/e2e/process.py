@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60
@@ -99,7 +99,7 @@ class Served:
                 self.process.stdout.close()
         return code
 
-    def __enter__(self) -> Served:
+    def __enter__(self) -> Self:
         self.await_ready()
         return self
 

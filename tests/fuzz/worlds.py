@@ -222,10 +222,7 @@ def random_policy(chance: Random) -> Json:
         "corrections": chance.choice(("forward", "forward", "retroactive", "protect")),
         "tell_grace": chance.random() < 0.8,
     }
-    without_term = policy["term"]["type"] == "while_qualified" or any(
-        t.get("term", {}).get("type") == "while_qualified" for t in policy["tiers"]
-    )
-    if policy["window"]["type"] not in ("calendar", "cycle") or without_term:
+    if policy["window"]["type"] not in ("calendar", "cycle"):
         policy["start"] = {"when": "immediate"}
     if chance.random() < 0.1:
         policy["start"] = {"when": "after", "after": chance.choice(("P1D", "P20D"))}
@@ -255,8 +252,6 @@ def changed(chance: Random, policy: Json) -> Json:
                 chance.choice(tiers)["from"] = chance.randint(0, 300)
             case 3:
                 later["term"] = random_term(chance)
-                if later["start"]["when"] == "next_window":
-                    later["term"] = {"type": "window_end"}
             case 4:
                 later["lapse"]["then"] = chance.choice(("keep", "to_base", "leave"))
             case _:

@@ -30,7 +30,7 @@ REFUSED = [
     (b'{"customer":"a","kind":"earn","points":NaN}', "points", "finite"),
     (b'{"customer":"a","kind":"earn","points":99999999999999999999}', "points", "<="),
     (b'{"customer":"a","kind":"earn","points":1,"amount":5}', "amount", "no such field"),
-    (b'{"customer":"a","kind":"earn","points":1,"colour":5}', "colour", "unknown"),
+    (b'{"customer":"a","kind":"earn","points":1,"colour":5}', "colour", "no such field"),
     (b'{"customer":"a","kind":"adjust","points":0}', "points", "says nothing"),
     (b'{"customer":"a","kind":"order","amount":-1}', "amount", ">= 0"),
     (b'{"customer":"a","kind":"order","amount":1,"currency":"USD"}', "currency", "EUR"),

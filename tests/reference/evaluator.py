@@ -34,6 +34,15 @@ from tierline.engine.model import Entry, Override, Pending, Standing
 from tierline.engine.policy import Program, Version
 
 REVERSALS = ("refund", "void")
+CAUSES = {
+    RULES: "rules",
+    ACTIVATION: "activation",
+    OVERRIDE: "override",
+    START: "start",
+    TERM: "term_end",
+    TURN: "window_turn",
+    EXPIRY: "expiry",
+}
 
 
 @dataclass
@@ -172,6 +181,8 @@ class Evaluator(Judgement):
             self.judge("window_turn", "at_window_end" if turned else "on_activity")
         elif place == EXPIRY:
             self.judge("expiry", "on_activity")
+        # The first step that shows an override names the cause, even one that began just now.
+        self.show(CAUSES[place])
 
     # -- overrides ---------------------------------------------------------------------------
 

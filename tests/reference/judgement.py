@@ -142,18 +142,22 @@ class Judgement(Ends):
         its = self.term()
         if self.grace_until is not None:
             return
-        if isinstance(its, term.WhileQualified) and self.kept:
-            return
+        closed = self._closed(sight)
+        lately = best
+        if closed is not None:
+            final = sight.qualified(self.held, self.reached, closed, all_closed=True)
+            lately = max(best, final)
         if isinstance(its, term.WhileQualified):
+            if self.policy.start.when == "next_window":
+                best = lately
+            if self.kept or best >= self.rank(self.held):
+                return
             down = self.policy.assessment.down
             if down == "on_activity" or (down == "at_window_end" and occasion == "at_window_end"):
                 self._drop(best, cause, entry)
             return
-        closed = self._closed(sight)
-        if closed is not None:
-            last = sight.qualified(self.held, self.reached, closed, all_closed=True)
-            if max(best, last) >= self.rank(self.held):
-                return
+        if lately >= self.rank(self.held):
+            return
         dropped = isinstance(its, term.Duration) and its.clock == "drop" and not protected
         if dropped and self.ends_at is None:
             end = terms.end(its, sight.day, sight)

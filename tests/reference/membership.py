@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from tests.reference import civil, terms
-from tests.reference.account import FOREVER, OVERRIDE, Account, Ledger, Position
+from tests.reference.account import FOREVER, Account, Ledger, Position
 from tests.reference.measures import Sight, Span
 from tests.reference.told import Told
 from tierline.engine import ladder, term
@@ -163,14 +163,8 @@ class Membership:
 
     def active(self) -> list[Override]:
         """The overrides in force now, in the order in which they were made."""
-        t, place, _ = self.position
-        early = place < OVERRIDE  # what begins or ends at this very instant has not yet
-        found = [
-            o
-            for o in self.overrides
-            if (o.starts_at < t or (o.starts_at == t and not early))
-            and (o.until is None or t < o.until or (t == o.until and early))
-        ]
+        t = self.now
+        found = [o for o in self.overrides if o.starts_at <= t and (o.until is None or t < o.until)]
         return sorted(found, key=lambda o: o.id)
 
     def asserted(self, o: Override, tier: str | None) -> str | None:

@@ -38,6 +38,19 @@ async def test_new_rules_are_in_force_when_they_are_answered(club: Api) -> None:
     assert (await club.earn("anna", 1)).json["tier"] == "silver"
 
 
+async def test_a_sandbox_judges_its_members_by_new_rules_at_once(sandbox: Api) -> None:
+    """Its clock steps on by a millisecond, so that whoever was judged a moment ago is, again."""
+    await sandbox.earn("anna", 60)
+    lower = [dict(tier) for tier in POLICY["tiers"]]
+    lower[0]["to"], lower[1]["from"] = 49, 50
+    new = CLUB | {"policy": POLICY | {"tiers": lower}, "on_change": "rejudge"}
+    put = await sandbox.put("/api/programs/club", new)
+    anna = await sandbox.get("/api/programs/club/members/anna")
+
+    assert put.json["effective_at"] == "2024-01-01T00:00:00.001Z"
+    assert anna.json["tier"]["id"] == "silver"
+
+
 async def test_rules_for_later_wait(sandbox: Api) -> None:
     """Until their instant the old ones hold."""
     later = CLUB | {"name": "New Club", "effective_at": "2024-06-01T00:00:00Z"}

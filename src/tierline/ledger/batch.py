@@ -137,8 +137,9 @@ class Batch:
             pairs = [(commands[i].project, commands[i].customer) for i in named]
             found = await self.tx.resolve(self.shard, pairs)
             known |= {named[j]: customer for j, customer in found.items()}
+        nobody = {i: commands[i] for i in named if i not in known}
         await self._admit(commands, known, current)
-        await self._create({i: commands[i] for i in named if i not in known}, current)
+        await self._create(nobody, current)
 
     def _may_enter(self, command: Command, program: Program, now: int) -> bool:
         """Whether this command, as somebody's first, makes a member."""

@@ -12,9 +12,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from tierline.engine import jsontext
+from tierline.engine import jsontext, typed
 from tierline.engine.announcement import Project
-from tierline.engine.calendar import parse_instant
 from tierline.engine.model import Detail
 from tierline.errors import Invalid
 from tierline.ledger.commands import ActivityKind, Command, Door, Said, command, transfer
@@ -22,8 +21,6 @@ from tierline.ledger.commands import ActivityKind, Command, Door, Said, command,
 POINTS_MAX: Final = 10**12  # of one activity
 AMOUNT_MAX: Final = 10**14  # minor units of one activity
 AHEAD_MS_MAX: Final = 5 * 60_000  # how far ahead a sender's clock may be
-INSTANT_MIN: Final = -2_208_988_800_000  # 1900-01-01
-INSTANT_MAX: Final = 7_258_118_400_000  # 2200-01-01
 
 Key = Annotated[str, Meta(min_length=1, max_length=200)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -87,7 +84,6 @@ def _good(needed: frozenset[str], allowed: frozenset[str]) -> frozenset[int]:
 
 
 _GOOD: Final = {kind: _good(*fields) for kind, fields in _FIELDS.items()}
-_PLACE = re.compile(r" - at `\$?(?P<place>[^`]*)`$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _one = msgspec.json.Decoder(Activity).decode
 _many = msgspec.json.Decoder(list[Activity]).decode
@@ -113,7 +109,7 @@ class Intake:
         try:
             read = _many(raw)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise explained(error, raw, "activities") from None
+            raise explained(error, raw, "activities", list[Activity]) from None
         size = len(raw) // (len(read) or 1)
         return [self._command(a, size, now, f"activities[{i}]") for i, a in enumerate(read)]
 
@@ -143,7 +139,7 @@ class Intake:
             )
         occurred_at = None
         if read.occurred_at is not None:
-            occurred_at = _instant(read.occurred_at, "occurred_at", where)
+            occurred_at = typed.instant(read.occurred_at, _path(where, "occurred_at"))
             if occurred_at > now + AHEAD_MS_MAX:
                 raise _refused(where, "occurred_at", "it is more than 5 minutes ahead of now")
         detail = None
@@ -191,27 +187,11 @@ def _detail(read: Activity, where: str) -> Detail:
         _check_name(read.reason, "reason", where)
     return Detail(
         name=read.name,
-        available_at=_optional_instant(read.available_at, "available_at", where),
-        expires_at=_optional_instant(read.expires_at, "expires_at", where),
+        available_at=typed.optional_instant(read.available_at, _path(where, "available_at")),
+        expires_at=typed.optional_instant(read.expires_at, _path(where, "expires_at")),
         metadata=metadata,
         reason=read.reason,
     )
-
-
-def _optional_instant(text: str | None, field: str, where: str) -> int | None:
-    return None if text is None else _instant(text, field, where)
-
-
-def _instant(text: str, field: str, where: str) -> int:
-    try:
-        instant = parse_instant(text)
-    except ValueError:
-        raise _refused(
-            where, field, "expected an instant with an offset, like 2024-03-19T00:02:13.529Z"
-        ) from None
-    if not INSTANT_MIN <= instant < INSTANT_MAX:
-        raise _refused(where, field, "expected an instant between the years 1900 and 2200")
-    return instant
 
 
 def _check_name(text: str, field: str, where: str) -> None:
@@ -220,24 +200,10 @@ def _check_name(text: str, field: str, where: str) -> None:
         raise _refused(where, field, "control characters cannot stand in it")
 
 
-def explained(error: Exception, raw: bytes, where: str) -> Invalid:
+def explained(error: Exception, raw: bytes, where: str, shape: Any = Activity) -> Invalid:
     """A decoder's complaint as ours: with the field's path, in the words of the API."""
-    # Inside free JSON the decoder does not say where; our own parser does, and finds it too.
-    if isinstance(error, msgspec.ValidationError) and "[...]" not in str(error):
-        text = str(error)
-        found = _PLACE.search(text)
-        place = found["place"] if found else ""
-        path = f"{where}{place}" if where else place.removeprefix(".")
-        said = text[: found.start()] if found else text
-        said = said.replace("`", "").replace(" | null", "").replace("got null", "found null")
-        if said.startswith("Object contains unknown field "):
-            field = said.removeprefix("Object contains unknown field ")
-            return Invalid(path=_path(path, field), reason=f"{_path(path, field)}: unknown field")
-        if said.startswith("Object missing required field "):
-            field = said.removeprefix("Object missing required field ")
-            return Invalid(path=_path(path, field), reason=f"{_path(path, field)}: it is needed")
-        said = said[:1].lower() + said[1:]
-        return Invalid(path=path or None, reason=f"{path}: {said}" if path else said)
+    if isinstance(error, msgspec.ValidationError):
+        return typed.complaint(error, shape, where)
     try:
         jsontext.parse(raw, path=where)
     except Invalid as told:

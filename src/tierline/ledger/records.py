@@ -15,8 +15,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from tierline.engine import jsontext
-from tierline.engine.calendar import parse_instant
+from tierline.engine import jsontext, typed
 from tierline.engine.model import Detail
 from tierline.errors import Invalid
 from tierline.ledger.intake import explained
@@ -67,7 +66,7 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
         }
         for field in ("created_at", "updated_at"):
             if (text := getattr(self, field)) is not None:
-                changes[field] = _instant(text, field)
+                changes[field] = typed.instant(text, field)
         if self.metadata is not None:
             changes["metadata"] = jsontext.normalise(self.metadata, "metadata")
         names: dict[NameKind, tuple[str, ...]] = {}
@@ -80,15 +79,17 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     def detail(self, *, quiet: bool) -> Detail:
         return Detail(
             tier=self.tier,
-            tier_since=_optional(self.tier_since, "tier_since"),
-            tier_expires_at=_optional(self.tier_expires_at, "tier_expires_at"),
-            lots=tuple((_optional(lot.expires_at, "lots"), lot.points) for lot in self.lots),
+            tier_since=typed.optional_instant(self.tier_since, "tier_since"),
+            tier_expires_at=typed.optional_instant(self.tier_expires_at, "tier_expires_at"),
+            lots=tuple(
+                (typed.optional_instant(lot.expires_at, "lots"), lot.points) for lot in self.lots
+            ),
             spent=self.points_spent or 0,
             quiet=quiet,
         )
 
     def enrolled(self) -> int | None:
-        return _optional(self.enrolled_at, "enrolled_at")
+        return typed.optional_instant(self.enrolled_at, "enrolled_at")
 
 
 class _Kind(Struct):
@@ -152,7 +153,7 @@ def record(line: int, text: bytes) -> Record:
             return Record(line, activity=text)
         return Record(line, person=_read_person(text))
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        return Record(line, problem=explained(error, text, ""))
+        return Record(line, problem=explained(error, text, "", Person))
 
 
 def _has_kind(text: bytes) -> bool:
@@ -184,15 +185,3 @@ def _integer(column: str, cell: str) -> int:
     except ValueError:
         reason = f"{column}: expected a whole number, found {cell!r}"
         raise Invalid(path=column, reason=reason) from None
-
-
-def _optional(text: str | None, field: str) -> int | None:
-    return None if text is None else _instant(text, field)
-
-
-def _instant(text: str, field: str) -> int:
-    try:
-        return parse_instant(text)
-    except ValueError:
-        reason = f"{field}: expected an instant with an offset, like 2024-03-19T00:02:13.529Z"
-        raise Invalid(path=field, reason=reason) from None

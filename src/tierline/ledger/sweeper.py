@@ -85,7 +85,9 @@ class Sweeper:
         """Sweep everything that is due now, in all shards; how many members. For the command
         line, and for tests."""
         try:
-            return sum([await self._run_due(shard) for shard in range(self.database.shards)])
+            # Together: while one shard's statement runs, another's members are decided.
+            shards = range(self.database.shards)
+            return sum(await asyncio.gather(*(self._run_due(shard) for shard in shards)))
         finally:
             if not self._tasks:
                 await self._writer.stop()

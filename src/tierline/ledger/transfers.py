@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tierline.engine.model import Detail
-from tierline.errors import TierlineError
+from tierline.errors import Busy
 from tierline.ledger.batch import Catalog
 from tierline.ledger.commands import Answer, Command, Door, Transfer
 from tierline.ledger.halves import (
@@ -118,7 +118,7 @@ class Transfers:
         try:
             shown = _shown(first, to, await self._end(told, intent))
         except Exception as error:  # noqa: BLE001 - the first half is durable: that is told
-            if not isinstance(error, TierlineError):
+            if not isinstance(error, Busy):
                 _log.warning("transfer_left_open", key=told.key, error=repr(error))
             shown = replace(first, transfer=Transfer(to, "in_transit"))
         if not answer.done():

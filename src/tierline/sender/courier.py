@@ -248,8 +248,8 @@ class Courier:
     def _send(self, follower: Follower, lane: Lane[LogEvent] | None, now: int, probe: bool) -> bool:
         """Start a request; False when there was nothing to send after all."""
         cursor, live = follower.cursor, self.live
-        most = live.endpoint.batch.events_max if live.endpoint.batch is not None else 1
-        delivery = cursor.take(most) if lane is None else cursor.take_lane(lane, most)
+        fits = live.fits
+        delivery = cursor.take(fits) if lane is None else cursor.take_lane(lane, fits)
         delivery.started_at = now
         delivery.probe = probe
         parcel = self._parcel(follower, delivery, now)

@@ -16,6 +16,7 @@ goes back in (`committed`). Rules, from the protocol:
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Generic
 
 from msgspec import Struct
@@ -24,6 +25,7 @@ from tierline.sender.endpoint import Mode
 from tierline.sender.lanes import REMEMBERED, E, Lane, LaneRow
 
 WINDOW = 1024
+Fits = Callable[[Sequence[E]], int]  # how many of these, at least one, go into one request
 
 
 class Write(Struct, frozen=True):
@@ -167,21 +169,24 @@ class Cursor(Generic[E]):
     def peek(self) -> E:
         return self._ready[0]
 
-    def take(self, most: int = 1) -> Delivery[E]:
-        """The next event to send; with `most`, those of its key that queue right behind it too."""
+    def take(self, fits: Fits[E] | None = None) -> Delivery[E]:
+        """The next event to send; with `fits`, as many of its key's that queue right behind it as
+        that says fit into one request."""
         event = self._ready.popleft()
         key = self.key(event)
         events = [event]
         queue = self._waiting[key]
-        while most > len(events) and queue:
-            events.append(queue.popleft())
+        if fits is not None and queue:
+            more = fits([event, *queue]) - 1
+            events += [queue.popleft() for _ in range(more)]
         delivery = Delivery(self, key, events, None)
         for each in events:
             self._open[each.offset] = delivery
         return delivery
 
-    def take_lane(self, lane: Lane[E], most: int = 1) -> Delivery[E]:
-        events = list(lane.queue)[:most] if most > 1 else [lane.queue[0]]
+    def take_lane(self, lane: Lane[E], fits: Fits[E] | None = None) -> Delivery[E]:
+        queued = list(lane.queue) if fits is not None else []
+        events = queued[: fits(queued)] if fits is not None else [lane.queue[0]]
         lane.busy = True
         return Delivery(self, lane.key, events, lane)
 

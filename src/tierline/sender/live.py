@@ -6,6 +6,7 @@ Made anew whenever the row changes, so that what is in force when a request star
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from tierline import __version__
 from tierline.engine import ids
 from tierline.engine.announcement import Announcement
 from tierline.sender.endpoint import (
+    Batch,
     Endpoint,
     EndpointSecrets,
     decode_endpoint,
@@ -87,6 +89,8 @@ class Live:
         self._programs = frozenset(self.endpoint.programs)
         self._tiers = frozenset(self.endpoint.tiers)
         spec = self.endpoint.filter
+        batch = self.endpoint.batch
+        self.fits = None if batch is None else partial(_fitting, batch)
         self._test: Test | None = compile_filter(spec) if spec else None
 
     # Which
@@ -154,11 +158,6 @@ class Live:
         headers.update(self._redacted)
         return Parcel(delivery, request, headers)
 
-    @staticmethod
-    def size(event: LogEvent) -> int:
-        """About how long an event's body will be."""
-        return 2 * len(event.body) + len(event.profile or "")
-
     def _body(self, told: Any, form: Form) -> bytes | None:
         if isinstance(told, Notice):
             return told.body()
@@ -216,6 +215,16 @@ def project_secret(secrets: Mapping[str, str], format_: str) -> str | None:
         if name.startswith(f"{format_}.") and name.endswith("_secret"):
             return secret
     return None
+
+
+def _fitting(batch: Batch, events: Sequence[LogEvent]) -> int:
+    """How many of these go into one request; a body is about as long as what it is made of."""
+    size = 0
+    for n, event in enumerate(events[: batch.events_max]):
+        size += 2 * len(event.body) + len(event.profile or "")
+        if size > batch.bytes_max and n:
+            return n
+    return min(len(events), batch.events_max)
 
 
 _decode_form = msgspec.json.Decoder(Form).decode

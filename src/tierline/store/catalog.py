@@ -310,7 +310,7 @@ class Catalog:
             clock = await connection.fetchval(Sql.project_clock, project)
             stamp = Stamp(revision, wall, wall, SETTLE_MS)
             if clock is not None:
-                stamp = Stamp(revision, clock, wall)
+                stamp = Stamp(revision, clock, wall, 1)
             return await programs.put(connection, owner, program_id, new, stamp)
 
     async def add_endpoint(

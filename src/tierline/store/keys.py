@@ -66,14 +66,14 @@ def digest(token: str) -> bytes:
     return hashlib.blake2b(token.encode(), digest_size=32, person=b"tierline-api-key").digest()
 
 
-def bearer_lookup(token: str) -> str:
-    """What a bearer token is found by: half of its hash, so the table tells nothing of it."""
-    return "bearer:" + digest(token)[:16].hex()
+def bearer_lookup(hashed: bytes) -> str:
+    """What a bearer token is found by: half of its digest, so the table tells nothing of it."""
+    return "bearer:" + hashed[:16].hex()
 
 
-def matches(key: Key, token: str) -> bool:
-    """Whether a token is this key's, in constant time."""
-    return hmac.compare_digest(key.hash, digest(token))
+def matches(key: Key, hashed: bytes) -> bool:
+    """Whether a token with this digest is this key's, in constant time."""
+    return hmac.compare_digest(key.hash, hashed)
 
 
 def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
@@ -98,7 +98,8 @@ def mint(kind: str, project: int, signing: dict[str, str]) -> Minted:
 
 def _native(_project: int, _signing: dict[str, str]) -> Minted:
     token = "tk_" + secrets.token_hex(32)
-    return Minted((Fresh("", bearer_lookup(token), token),), {"key": token}, {})
+    row = Fresh("", bearer_lookup(digest(token)), token)
+    return Minted((row,), {"key": token}, {})
 
 
 def _voucherify(_project: int, signing: dict[str, str]) -> Minted:
@@ -119,7 +120,7 @@ def _voucherify(_project: int, signing: dict[str, str]) -> Minted:
 def _loyaltylion(project: int, signing: dict[str, str]) -> Minted:
     token = "pat_" + secrets.token_hex(16)
     site, secret = signing.get("loyaltylion.site_token"), signing.get("loyaltylion.site_secret")
-    rows = [Fresh("", bearer_lookup(token), token)]
+    rows = [Fresh("", bearer_lookup(digest(token)), token)]
     if site is None or secret is None:
         site, secret = secrets.token_hex(16), secrets.token_hex(16)
         rows.append(Fresh("site", site, secret))

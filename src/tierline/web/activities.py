@@ -31,6 +31,7 @@ NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/j
 LINES_MAX = 500  # read and queued before the loop looks elsewhere
 AHEAD_MAX = 4_000  # lines whose answers are still to come, per request
 ONLINE_MAX = 20  # longer arrays are bulk: they yield to requests of one activity
+PATHS_MAX = 10_000  # remembered; callers may send any
 _JSON = [(b"content-type", b"application/json")]
 _encode = msgspec.json.Encoder().encode
 _Outcome = Answer | TierlineError | asyncio.Future[Answer]
@@ -63,6 +64,7 @@ class Activities:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self._intakes: dict[int, Intake] = {}
+        self._paths: dict[bytes, str] = {}  # path -> program id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
@@ -101,7 +103,11 @@ class Activities:
                 problem.told(error, path=PATH, method="POST")
 
     async def _intake(self, caller: Caller, raw_path: bytes) -> Intake:
-        program_id = _program_of(raw_path)
+        program_id = self._paths.get(raw_path)
+        if program_id is None:
+            program_id = _program_of(raw_path)
+            if len(self._paths) < PATHS_MAX:
+                self._paths[raw_path] = program_id
         catalog, project = self.parts.catalog, caller.project
         found = catalog.program(project.number, program_id)
         if found is None:
@@ -117,7 +123,7 @@ class Activities:
         now = self.parts.catalog.now(caller.project.number, self.parts.clock())
         if raw[:64].lstrip()[:1] != b"[":
             if len(raw) > limits.BODY_BYTES_MAX:
-                raise TooLarge(what="body", limit=f"{limits.BODY_BYTES_MAX} bytes")
+                raise _too_large(limits.BODY_BYTES_MAX)
             answer = await self.parts.writer.submit(intake.activity(raw, now))
             return _encode(answers.activity(answer))
         commands = intake.activities(raw, now)
@@ -199,9 +205,8 @@ def _program_of(raw_path: bytes) -> str:
 
 async def _body(receive: Receive, told: int) -> bytes:
     """The whole body, refused before it is read where its length says that it is too large."""
-    limit = TooLarge(what="body", limit=f"{limits.ARRAY_BYTES_MAX} bytes")
     if told > limits.ARRAY_BYTES_MAX:
-        raise limit
+        raise _too_large(limits.ARRAY_BYTES_MAX)
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body"):
@@ -213,8 +218,12 @@ async def _body(receive: Receive, told: int) -> bytes:
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > limits.ARRAY_BYTES_MAX:
-            raise limit
+            raise _too_large(limits.ARRAY_BYTES_MAX)
     return b"".join(chunks)
+
+
+def _too_large(bytes_max: int) -> TooLarge:
+    return TooLarge(what="body", limit=f"{bytes_max} bytes")
 
 
 async def _lines(receive: Receive) -> AsyncIterator[list[bytes | TierlineError]]:

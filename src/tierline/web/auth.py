@@ -34,14 +34,19 @@ class Caller(Struct, frozen=True):
                 raise Forbidden(scope=scope)
 
     @classmethod
-    async def of(cls, catalog: Catalog, kinds: Container[str], lookup: str, token: str) -> Caller:
-        """The caller who named a key of one of these kinds and knows its token. Unauthorized
-        tells nothing of which of the two was wrong."""
+    async def of(
+        cls, catalog: Catalog, kinds: Container[str], token: str, lookup: str | None = None
+    ) -> Caller:
+        """The caller who knows the token of a key of one of these kinds; `lookup` is the name of
+        the key where it has one (an app id), a bearer token finds its key by itself. Unauthorized
+        tells nothing of what was wrong."""
+        hashed = keys.digest(token)
+        lookup = keys.bearer_lookup(hashed) if lookup is None else lookup
         key = catalog.key(lookup)
         if key is None:
             await catalog.refresh_soon()
             key = catalog.key(lookup)
-        if key is None or not keys.matches(key, token) or key.kind not in kinds:
+        if key is None or not keys.matches(key, hashed) or key.kind not in kinds:
             raise Unauthorized
         return cls(key, catalog.project(key.project))
 
@@ -55,5 +60,4 @@ def bearer(authorization: str | None) -> str:
 
 async def native(catalog: Catalog, authorization: str | None) -> Caller:
     """The caller of a native route."""
-    token = bearer(authorization)
-    return await Caller.of(catalog, ("native",), keys.bearer_lookup(token), token)
+    return await Caller.of(catalog, ("native",), bearer(authorization))
