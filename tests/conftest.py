@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.cluster import Cluster
 from tests.receiver import Receiver, receiving
@@ -25,6 +26,10 @@ from tests.servers import Server
 from tierline.store import cluster
 from tierline.store.database import Database
 from tierline.store.embedded import EmbeddedServer
+
+# The suite tries the same examples every time; searching for new ones is `make fuzz`'s work.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.load_profile("steady")
 
 SCRATCH_BYTES = 2 << 30  # a session makes some hundred databases, one after the other
 PLACES = ["plain"] + ["citus"] * ("TIERLINE_TEST_CITUS_URL" in os.environ)

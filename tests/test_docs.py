@@ -7,6 +7,7 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
@@ -14,6 +15,7 @@ import pytest
 import tierline
 from tierline.cli import main
 from tierline.errors import TierlineError
+from tierline.ledger.commands import ActivityKind
 from tierline.store.keys import SCOPES
 from tierline.web import limits
 from tierline.web.app import OPERATIONS
@@ -74,6 +76,12 @@ def test_every_scope_is_documented() -> None:
     """With what it is for."""
     for scope in SCOPES:
         assert f"| `{scope}` |" in HTTP
+
+
+def test_every_kind_of_activity_is_documented() -> None:
+    """With what it needs."""
+    for kind in get_args(ActivityKind):
+        assert re.search(rf"^\| .*`{kind}`.* \|", HTTP, re.MULTILINE), kind
 
 
 def test_every_error_code_is_documented() -> None:

@@ -43,7 +43,6 @@ class Process:
         self.clock = clock
         self.bell = Bell()
         self.registry = CollectorRegistry()
-        self.missing: list[str] = []  # roles that stopped
         self.url: str | None = None
         self.settings = SenderSettings(
             allow=tuple(str(network) for network in how.allow),
@@ -61,8 +60,10 @@ class Process:
         elif self._signal is not None:
             self._signal.tell(shard)
 
-    def missing_roles(self) -> list[str]:
-        return list(self.missing)
+    def missing(self) -> list[str]:
+        """The roles that do not work at the moment."""
+        sender = self._sender
+        return ["sender"] if sender is not None and not sender.membership.certain else []
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Start the roles; the stack stops them in the opposite order."""
@@ -149,7 +150,7 @@ class Process:
             bell=self.bell,
             figures=figures,
             loopback=self.how.loopback,
-            ready=self.missing_roles,
+            ready=self.missing,
             metrics=lambda: generate_latest(self.registry),
         )
 

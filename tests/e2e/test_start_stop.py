@@ -51,10 +51,8 @@ def test_a_data_directory_in_use_is_said(standing_server: Served) -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("postgresql://127.0.0.1:1/none", "127.0.0.1:1"),
         ("postgresql:///none?host=/nowhere", "/nowhere"),
         ("postgresql://secret:word@127.0.0.1:1/none", "127.0.0.1:1"),
-        ("mysql://127.0.0.1/none", "postgresql://"),
     ],
 )
 def test_a_database_that_does_not_answer_is_said(url: str, says: str, tmp_path: Path) -> None:
@@ -70,12 +68,11 @@ def test_a_database_that_is_not_there_is_said(server_url: str, tmp_path: Path) -
     assert "create it first" in told
 
 
-@pytest.mark.parametrize("inner", ["", "data/deep"])
-def test_a_data_directory_that_cannot_be_written_is_said(inner: str, tmp_path: Path) -> None:
+def test_a_data_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     """With its path: here a file stands where a directory should."""
     file = tmp_path / "file"
     file.write_text("")
-    assert str(file) in refused("--port", "0", data_dir=file / inner)
+    assert str(file) in refused("--port", "0", data_dir=file / "data")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")

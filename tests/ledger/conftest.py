@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tierline.engine import ids
 from tierline.engine.announcement import Project
 from tierline.engine.codec import decode_standing
 from tierline.engine.ladder import Tier
@@ -18,14 +19,17 @@ from tierline.engine.metric import Metric
 from tierline.engine.model import Detail, Event, Standing
 from tierline.engine.points import PerAmount, Points
 from tierline.engine.policy import Policy, Rules
+from tierline.ledger.batch import Batch
 from tierline.ledger.commands import Command, Said, command
 from tierline.ledger.intake import Intake
 from tierline.ledger.writer import Writer
 from tierline.store.catalog import Catalog
 from tierline.store.database import Database
+from tierline.store.ledger import PLANNER, LedgerTx
 from tierline.store.programs import NewVersion
 from tierline.store.projects import NewProject
 from tierline.store.secrets import SecretBox
+from tierline.store.transfers import Intent
 
 BRONZE_SILVER_GOLD = (
     Tier("bronze", "Bronze", from_=0, to=99),
@@ -110,6 +114,18 @@ class Club:
 
     async def count(self, table: str) -> int:
         return int(await self.database.pool.fetchval(f"SELECT count(*) FROM {table}"))  # noqa: S608
+
+
+async def first_half(club: Club, sent: Command) -> Intent:
+    """Record only a transfer's first half: a process that is gone right after that commit."""
+    database = club.database
+    shard = ids.shard_of(sent.route, database.shards)
+    tx = LedgerTx(await database.connect(**PLANNER))
+    await tx.begin()
+    done = await Batch(tx, club.catalog, shard, database.shards, wall()).run([sent], [0])
+    await tx.commit()
+    await tx.connection.close()
+    return done.intents[0]
 
 
 @pytest.fixture

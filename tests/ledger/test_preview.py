@@ -90,7 +90,8 @@ async def test_nothing_is_written_and_no_lock_is_waited_for(club: Club) -> None:
     before = await club.standing("bob")
     proposal = await proposed(club, lowered(200))
     async with club.database.pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT 1 FROM member FOR UPDATE")
+        for shard in range(club.database.shards):
+            await connection.execute("SELECT 1 FROM member WHERE shard = $1 FOR UPDATE", shard)
         report = await asyncio.wait_for(
             preview(club.database, club.program, proposal, processes=0), 20
         )

@@ -4,122 +4,32 @@ lost or doubled."""
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
-from dataclasses import dataclass
 
 import pytest
 from msgspec.structs import replace
 
-from tests.ledger.conftest import LADDER, Club, wall
+from tests.ledger.circle import Circle, closed, with_ada
+from tests.ledger.conftest import Club, first_half, wall
 from tests.ledger.test_sweep import EXPIRING, START
-from tests.ledger.transfer_worker import CIRCLE
-from tierline.engine import ids
 from tierline.engine.model import Detail
 from tierline.errors import InsufficientPoints, Invalid, KeyReused, NotAMember
 from tierline.ledger import commands, sandbox
-from tierline.ledger.batch import Batch
-from tierline.ledger.commands import Command, Door, Said, Transfer
-from tierline.ledger.halves import TransferRefused, second_half
+from tierline.ledger.commands import Door, Said, Transfer
+from tierline.ledger.halves import second_half
 from tierline.ledger.rebuild import verify
 from tierline.ledger.sweeper import Sweeper
 from tierline.store import customers
-from tierline.store import transfers as store
-from tierline.store.ledger import PLANNER, LedgerTx
 from tierline.store.profiles import Profile, put
-from tierline.store.transfers import Intent
 
 DAY = 86_400_000
-CLOSED = replace(LADDER, auto_join=False)  # strangers do not become members by themselves
 ARRIVED = Transfer("bob", "arrived")
-
-
-@dataclass
-class Circle:
-    """A club in which ada has 600 points, and a look at both sides of her transfers."""
-
-    club: Club
-    bob: str  # the other customer: in ada's shard, or in the other one
-
-    async def enrol(self, *names: str) -> None:
-        async with self.club.writer() as writer:
-            for name in names:
-                await writer.submit(commands.enrol(self.club.intake.door, name))
-
-    async def balances(self) -> tuple[int, int]:
-        return (
-            (await self.club.standing("ada")).balance,
-            (await self.club.standing(self.bob)).balance,
-        )
-
-    def sent(self, points: int = 250, key: str = "t1", **fields: str) -> Command:
-        return self.club.activity("transfer", to=self.bob, points=points, key=key, **fields)
-
-    async def half(self, sent: Command) -> Intent:
-        """Only the first half: a process that is gone right after that commit."""
-        database = self.club.database
-        shard = ids.shard_of(sent.route, database.shards)
-        tx = LedgerTx(await database.connect(**PLANNER))
-        await tx.begin()
-        batch = Batch(tx, self.club.catalog, shard, database.shards, wall())
-        done = await batch.run([sent], [0])
-        await tx.commit()
-        await tx.connection.close()
-        return done.intents[0]
-
-    async def sweep(self, sweepers: int = 1) -> None:
-        """By processes that know nothing of it."""
-        database, catalog, told = self.club.database, self.club.catalog, self.club.committed
-        hands = [Sweeper(database, catalog, told.append) for _ in range(sweepers)]
-        await asyncio.gather(*(hand.run_due() for hand in hands))
-
-    async def in_transit(self, intent: Intent) -> int:
-        """What a look at the sender shows."""
-        shards, place = self.club.database.shards, (intent.customer, intent.program)
-        async with self.club.database.pool.acquire() as connection:
-            return await store.in_transit(connection, shards, *place)
-
-    async def kinds(self, name: str) -> list[str]:
-        rows = await self.club.database.pool.fetch(
-            "SELECT e.kind FROM entry e JOIN alias a ON a.customer = e.customer"
-            " WHERE a.name = $1 AND e.shard = $2 ORDER BY e.n",
-            name,
-            customers.shard_of_name(self.club.database.shards, self.club.project.id, name),
-        )
-        return [row["kind"] for row in rows]
-
-    async def settled(self) -> None:
-        """Nothing is under way, and everything follows from the ledger."""
-        assert await self.club.count("intent") == 0
-        assert [d async for d in verify(self.club.database, self.club.catalog)] == []
 
 
 @pytest.fixture(params=["same shard", "other shard"])
 async def circle(club: Club, request: pytest.FixtureRequest) -> Circle:
     """Ada with 600 points; bob, still unknown, in her shard or in the other one."""
     await club.found()
-    return await _with_ada(club, other=request.param == "other shard")
-
-
-async def _with_ada(club: Club, *, other: bool) -> Circle:
-    def shard(name: str) -> int:
-        return ids.shard_of(ids.route(club.project.id, name), club.database.shards)
-
-    names = ("bob", *(f"bob{i}" for i in range(40)))
-    bob = next(name for name in names if (shard(name) != shard("ada")) is other)
-    async with club.writer() as writer:
-        await writer.submit(
-            commands.enrol(club.intake.door, "ada"),
-        )
-        await writer.submit(club.activity(points=600))
-    return Circle(club, bob)
-
-
-async def closed(club: Club, *, other: bool = True) -> Circle:
-    """As `circle`, where nobody becomes a member by an activity."""
-    await club.found(CLOSED)
-    return await _with_ada(club, other=other)
+    return await with_ada(club, other=request.param == "other shard")
 
 
 async def test_points_go_from_one_to_the_other(circle: Circle) -> None:
@@ -156,7 +66,7 @@ async def test_the_same_key_ten_times_at_once(circle: Circle) -> None:
 async def test_a_crash_between_the_halves_is_taken_up_by_the_sweep(circle: Circle) -> None:
     """Until then the points are shown in transit; afterwards they arrived, once, though several
     processes took it up."""
-    intent = await circle.half(circle.sent())
+    intent = await first_half(circle.club, circle.sent())
     assert await circle.in_transit(intent) == 250
     assert (await circle.club.standing()).balance == 350
     await circle.sweep(sweepers=3)
@@ -167,7 +77,7 @@ async def test_a_crash_between_the_halves_is_taken_up_by_the_sweep(circle: Circl
 
 async def test_a_server_takes_up_what_another_left(circle: Circle) -> None:
     """The sweeper of a running server looks for it by itself."""
-    await circle.half(circle.sent())
+    await first_half(circle.club, circle.sent())
     sweeper = Sweeper(
         circle.club.database, circle.club.catalog, circle.club.committed.append,
         clock=lambda: wall() + 60_000,
@@ -183,24 +93,24 @@ async def test_a_server_takes_up_what_another_left(circle: Circle) -> None:
     await circle.settled()
 
 
-async def test_the_same_request_after_a_crash_goes_on_where_it_stopped(circle: Circle) -> None:
-    """A client that got no answer sends it again: nothing is taken twice, and it arrives."""
-    await circle.half(circle.sent())
-    async with circle.club.writer() as writer:
-        answer = await writer.submit(circle.sent())
-    assert (answer.repeated, answer.transfer) == (True, Transfer(circle.bob, "arrived"))
-    assert await circle.balances() == (350, 250)
-    await circle.settled()
-
-
 async def test_a_transfer_that_began_twice_ends_once(circle: Circle) -> None:
     """Second half done, intent not yet taken away: the next one only does that."""
-    intent = await circle.half(circle.sent())
+    intent = await first_half(circle.club, circle.sent())
     door = Door(circle.club.project, circle.club.program)
     async with circle.club.writer() as writer:
         await writer.go_on(second_half(door, intent))
         assert await circle.club.count("intent") == 1
     await circle.sweep()
+    assert await circle.balances() == (350, 250)
+    await circle.settled()
+
+
+async def test_the_same_request_after_a_crash_goes_on_where_it_stopped(circle: Circle) -> None:
+    """A client that got no answer sends it again: nothing is taken twice, and it arrives."""
+    await first_half(circle.club, circle.sent())
+    async with circle.club.writer() as writer:
+        answer = await writer.submit(circle.sent())
+    assert (answer.repeated, answer.transfer) == (True, Transfer(circle.bob, "arrived"))
     assert await circle.balances() == (350, 250)
     await circle.settled()
 
@@ -225,33 +135,6 @@ async def test_a_stranger_gets_nothing_where_nobody_joins_by_themselves(
     assert fresh.transfer == Transfer(circle.bob, "arrived")
     assert await circle.kinds("ada") == ["enrol", "earn", "transfer_out", "void", "transfer_out"]
     assert await circle.balances() == (350, 250)
-    await circle.settled()
-
-
-async def test_a_refusal_stands_whoever_tries_later(club: Club) -> None:
-    """A process that slept since before the points came back cannot give them away as well."""
-    circle = await closed(club)
-    intent = await circle.half(circle.sent())
-    await circle.sweep()
-    await circle.enrol(circle.bob)
-    async with club.writer() as writer:
-        with pytest.raises(TransferRefused):
-            await writer.go_on(second_half(Door(club.project, club.program), intent))
-    assert await circle.balances() == (600, 0)
-    await circle.settled()
-
-
-async def test_joining_at_the_same_moment_doubles_and_loses_nothing(club: Club) -> None:
-    """Two processes try while the recipients become members: each transfer either arrives or
-    comes back."""
-    circle = await closed(club)
-    names = [f"n{i}" for i in range(24)]
-    for name in names:
-        await circle.half(club.activity("transfer", to=name, points=10))
-    await asyncio.gather(circle.sweep(sweepers=2), circle.enrol(*names))
-    theirs = [(await club.standing(name)).balance for name in names]
-    assert set(theirs) <= {0, 10}
-    assert (await club.standing()).balance + sum(theirs) == 600
     await circle.settled()
 
 
@@ -297,7 +180,7 @@ async def test_who_never_was_a_member_sends_nothing(club: Club) -> None:
 async def test_nobody_sends_to_themselves(club: Club) -> None:
     """By the same name it is refused at the door; by another of theirs the points come back."""
     await club.found()
-    circle = await _with_ada(club, other=True)
+    circle = await with_ada(club, other=True)
     with pytest.raises(Invalid) as refused:
         club.activity("transfer", to="ada", points=1)
     assert refused.value.path == "to"
@@ -321,7 +204,7 @@ async def test_another_name_of_the_recipient_finds_them(circle: Circle) -> None:
     for i in range(8):
         await put(club.database, club.project, circle.bob, Profile(source_id=f"rob{i}"), wall())
         name, key = f"rob{i}", f"t{i}"
-        await circle.half(club.activity("transfer", to=name, points=10, key=key))
+        await first_half(club, club.activity("transfer", to=name, points=10, key=key))
     await circle.sweep(sweepers=2)
     async with club.writer() as writer:
         for i in range(8):
@@ -369,8 +252,8 @@ async def _advance(club: Club, to: int) -> None:
 async def test_in_a_sandbox_a_transfer_happened_when_it_set_out(club: Club) -> None:
     """Also if the process was gone, and the clock has moved, before the second half."""
     await club.found(EXPIRING, clock=START)
-    circle = await _with_ada(club, other=True)
-    await circle.half(circle.sent(points=600))
+    circle = await with_ada(club, other=True)
+    await first_half(circle.club, circle.sent(points=600))
     await _advance(club, START + 3 * DAY)
     await circle.sweep()
     ((at_home, points),) = (await club.standing(circle.bob)).lots
@@ -400,35 +283,3 @@ async def test_a_recipient_may_be_given_by_id(circle: Circle) -> None:
     async with club.writer() as writer:
         assert (await writer.submit(sent)).transfer == Transfer("card 7", "arrived")
     assert await circle.balances() == (350, 250)
-
-
-@pytest.mark.parametrize("answers", [1, 90])
-async def test_kill_9_among_transfers_loses_and_doubles_nothing(club: Club, answers: int) -> None:
-    """All points are there afterwards, and every transfer that was answered has its end."""
-    await club.found(CLOSED)
-    async with club.writer() as writer:
-        for name in CIRCLE:
-            await writer.submit(commands.enrol(club.intake.door, name))
-            await writer.submit(club.activity(customer=name, points=90_000))
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.ledger.transfer_worker", club.database.url,
-        stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": "src:."},
-    )  # fmt: skip
-    assert worker.stdout is not None
-    told = set()
-    async with asyncio.timeout(60):
-        for _ in range(answers):
-            told.add((await worker.stdout.readline()).decode().strip())
-        worker.send_signal(signal.SIGKILL)
-        await worker.wait()
-    circle = Circle(club, "c1")
-    await circle.sweep(sweepers=2)
-    kept = await club.database.pool.fetch("SELECT key FROM entry WHERE kind = 'transfer_out'")
-    assert told <= {row["key"] for row in kept}
-    balances = [(await club.standing(name)).balance for name in CIRCLE]
-    assert sum(balances) == 6 * 90_000
-    ends = await club.database.pool.fetch(
-        "SELECT kind, count(*) n FROM entry WHERE kind IN ('transfer_in', 'void') GROUP BY kind"
-    )
-    assert sum(row["n"] for row in ends) == len(kept)
-    await circle.settled()

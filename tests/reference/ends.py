@@ -19,6 +19,8 @@ class Ends(Membership):
         """The best tier of the windows whose own term reaches today, and the latest such end."""
         found: list[tuple[int, int]] = []
         for span in self._windows(sight):
+            if span[1] <= sight.joined:
+                break
             start = self._counts_from(span, sight)
             if start is None:
                 continue
@@ -29,7 +31,7 @@ class Ends(Membership):
             its = self.term(self.tiers[rank].id) if rank >= 0 else held
             found.append((rank, self._ahead(terms.end(its, start, sight)) or 0))
         if not found:
-            return None
+            return (-1, None) if self.policy.start.when == "next_window" else None
         best, end = max(found)
         if best < 0 or (end and isinstance(self.term(self.tiers[best].id), term.WindowEnd)):
             return best, end
@@ -69,12 +71,15 @@ class Ends(Membership):
         assert self.held is not None
         best, end, windows = self.final()
         held = self.rank(self.held)
+        if best >= held and isinstance(self.term(), term.WhileQualified):
+            self.ends_at = self.grace_until = None  # a stay, or an import's end, that was met
+            self.told = self.kept = False
         if best > held:
             self.grant(self.tiers[best].id, "term_end", None, end=end, dated=windows)
+        elif best == held and isinstance(self.term(), term.WhileQualified):
+            pass
         elif best == held:
-            old = self.ends_at
-            basis = old if self.policy.renewal.basis == "term_end" else None
-            start = self.zone.day(self.now if basis is None else basis)
+            start = self.zone.day(self.renewed_from())
             self.renew("requalified", None, end if windows else self.own_end(self.held, start))
         else:
             self.lapse(best, end, "term_end", None, dated=windows)
@@ -116,11 +121,20 @@ class Ends(Membership):
         if self.held != before and was_seen and self.shown == before:
             self._tell("prolonged", before, before, "override", entry)
 
+    def renewed_from(self) -> int:
+        """The instant from which a renewed term counts."""
+        if self.policy.renewal.basis == "now" or self.ends_at is None:
+            return self.now
+        return self.ends_at
+
     def keep(self, entry: int | None) -> None:
         """The lapse rule keeps the tier: a new term, or for want of terms just once the news."""
         assert self.held is not None
         if not isinstance(self.term(), term.WhileQualified):
-            self.renew("lapse_keep", entry, self.own_end(self.held, self.zone.day(self.now)))
+            end = self.own_end(self.held, self.zone.day(self.renewed_from()))
+            if end is not None and end <= self.now:
+                end = self.own_end(self.held, self.zone.day(self.now))
+            self.renew("lapse_keep", entry, end)
             return
         self.ends_at = self.grace_until = None
         if not self.kept:
@@ -129,10 +143,7 @@ class Ends(Membership):
 
     def rejudge(self, cause: str, entry: int | None) -> None:
         """The best tier, up or down, as at a term's end, with a fresh term; nothing is renewed."""
-        if self.held is None:
-            best, end, windows = self.sight().qualified(None, self.reached), None, False
-        else:
-            best, end, windows = self.final()
+        best, end, windows = self.final()
         if best >= 0:
             self.grant(self.tiers[best].id, cause, entry, end=end, dated=windows)
         elif self.held is not None:
@@ -141,17 +152,18 @@ class Ends(Membership):
     def begin_waiting(self) -> None:
         """The instant for which a tier was waiting."""
         assert self.waiting is not None
-        tier, _ = self.waiting
+        tier, due = self.waiting
         self.waiting = None
         sight = self.sight()
         best = sight.qualified(self.held, self.reached)
         wanted = self.rank(tier)
         if self.policy.start.when == "next_window":
-            closed = self._closed(sight)
+            eve = self.zone.day(due) - civil.ONE_DAY
+            closed = sight.span(self.policy.window, eve)  # that the tier was waiting for
             final = best if closed is None else sight.qualified(self.held, self.reached, closed)
             if self.policy.corrections == "protect":
                 final = max(final, wanted)
         else:
-            final = wanted if best >= wanted else -1
+            final = min(wanted, best)
         if final > self.rank(self.held):
             self.grant(self.tiers[final].id, "start", None)

@@ -236,23 +236,28 @@ class Evaluator(Judgement):
     # -- rules -----------------------------------------------------------------------------------
 
     def change_rules(self) -> None:
-        """A new version of the rules takes effect."""
+        """A new version of the rules takes effect; tiers keep their identity."""
         old, new = self.version, self.program.version(self.position[0])
         self.version = new
         moved = {
             tier.id: self._identity(new, tier.id, tier.name) for tier in old.rules.policy.tiers
         }
-        shown_gone = self.shown is not None and moved.get(self.shown) is None
-        held_gone = self.held is not None and moved.get(self.held) is None
-        if self.shown is not None and not shown_gone:
-            self.shown = moved[self.shown]
+        self.overrides = [
+            replace(o, tier=moved.get(o.tier) or o.tier) if o.tier else o for o in self.overrides
+        ]
         self.reached = {new_id for r in self.reached if (new_id := moved.get(r))}
         if self.waiting is not None:
             waits = moved.get(self.waiting[0])
             self.waiting = None if waits is None else (waits, self.waiting[1])
-        if self.held is not None and not held_gone:
-            self.held = moved[self.held]
-        if held_gone:
+        self.shown, self.frozen, self.held = (
+            moved.get(tier or "") or tier for tier in (self.shown, self.frozen, self.held)
+        )
+        if not self.on_hold:
+            self.apply_rules(new)
+
+    def apply_rules(self, new: Version) -> None:
+        """What becomes of the tier that is held."""
+        if self.held is not None and self.rank(self.held) < 0:
             self.held = self.started_at = self.ends_at = self.grace_until = None
             self.told = self.kept = False
             self.rejudge("rules", None)
@@ -313,8 +318,7 @@ class Evaluator(Judgement):
             cause = "import"
         if entry.kind == "approve":
             cause = "activation"
-        reversal = entry.kind in REVERSALS
-        self.judge(cause, "on_activity", entry.n, reversal=reversal)
+        self.judge(cause, "on_activity", entry.n)
 
     def bring_tier(self, entry: Entry) -> None:
         """A tier that an import brings along, with its term."""
@@ -386,19 +390,19 @@ def as_it_should_have_been(entries: Sequence[Entry]) -> list[Entry]:
         if entry.kind in REVERSALS and origin is not None:
             points, amount, last = taken.get(origin.n, (0, 0, False))
             taken[origin.n] = (points + entry.points, amount + entry.amount, last or origin.last)
-    kept = []
-    for entry in entries:
-        if entry.kind in REVERSALS:
-            continue
-        points, amount, last = taken.get(entry.n, (0, 0, False))
-        if last:
-            continue
-        kept.append(
-            replace(
-                entry,
-                points=entry.points + points,
-                amount=entry.amount + amount,
-                recorded_at=entry.occurred_at,
-            )
+    kept = [
+        replace(
+            entry,
+            points=entry.points + taken.get(entry.n, (0, 0, False))[0],
+            amount=entry.amount + taken.get(entry.n, (0, 0, False))[1],
+            recorded_at=entry.occurred_at,
         )
+        for entry in entries
+        if entry.kind not in REVERSALS and not taken.get(entry.n, (0, 0, False))[2]
+    ]
+    numbers = {entry.n for entry in kept}
+    for i, entry in enumerate(kept):
+        if entry.detail and entry.detail.implied and entry.n + 1 not in numbers:
+            # The activity that enrolled them never was; the enrolment stays, and is judged.
+            kept[i] = replace(entry, detail=replace(entry.detail, implied=False))
     return sorted(kept, key=lambda e: (e.recorded_at, e.n))

@@ -13,9 +13,7 @@ from tierline.engine import term
 class Judgement(Ends):
     """A membership that is judged."""
 
-    def judge(
-        self, cause: str, occasion: str, entry: int | None = None, *, reversal: bool = False
-    ) -> None:
+    def judge(self, cause: str, occasion: str, entry: int | None = None) -> None:
         """Something may have changed what the member qualifies for."""
         if self.joined is None or self.on_hold:
             return
@@ -30,12 +28,11 @@ class Judgement(Ends):
         if held < 0 or self.began == self.position:
             return
         if downward >= held:
-            acted = cause not in ("window_turn", "expiry")
+            acted = cause not in ("window_turn", "expiry", "override")
             exactly = max(upward, downward) == held
             self._requalify(cause, entry, sight, exactly=exactly, acted=acted)
         else:
-            protected = reversal and self.policy.corrections == "protect"
-            self._fall(downward, cause, occasion, entry, sight, protected=protected)
+            self._fall(downward, cause, occasion, entry, sight)
 
     def found(self, sight: Sight, occasion: str) -> tuple[int, int]:
         """The tiers that count for rising and for falling: today's, or the closed window's."""
@@ -43,7 +40,7 @@ class Judgement(Ends):
         closed = self._closed(sight) if occasion == "at_window_end" else None
         if closed is None:
             return today, today
-        final = sight.qualified(self.held, self.reached, closed, all_closed=True)
+        final = sight.qualified(self.held, self.reached, closed)
         assess = self.policy.assessment
         return (
             final if assess.up == "at_window_end" else today,
@@ -84,8 +81,7 @@ class Judgement(Ends):
             self.told = self.kept = False
             return
         if self.grace_until is not None:
-            basis = self.ends_at if self.policy.renewal.basis == "term_end" else None
-            start = self.zone.day(self.now if basis is None else basis)
+            start = self.zone.day(self.renewed_from())
             self.renew("requalified", entry, self._renewed_end(start, sight))
             return
         if isinstance(its, term.Duration) and its.clock == "drop":
@@ -135,8 +131,6 @@ class Judgement(Ends):
         occasion: str,
         entry: int | None,
         sight: Sight,
-        *,
-        protected: bool,
     ) -> None:
         """Qualified for less than is held."""
         its = self.term()
@@ -145,8 +139,8 @@ class Judgement(Ends):
         closed = self._closed(sight)
         lately = best
         if closed is not None:
-            final = sight.qualified(self.held, self.reached, closed, all_closed=True)
-            lately = max(best, final)
+            today = sight.qualified(self.held, self.reached)
+            lately = max(best, today, sight.qualified(self.held, self.reached, closed))
         if isinstance(its, term.WhileQualified):
             if self.policy.start.when == "next_window":
                 best = lately
@@ -158,8 +152,7 @@ class Judgement(Ends):
             return
         if lately >= self.rank(self.held):
             return
-        dropped = isinstance(its, term.Duration) and its.clock == "drop" and not protected
-        if dropped and self.ends_at is None:
+        if isinstance(its, term.Duration) and its.clock == "drop" and self.ends_at is None:
             end = terms.end(its, sight.day, sight)
             self.ends_at = None if end is None else self.zone.start(end)
         self.tell_grace(entry)

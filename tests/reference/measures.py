@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from tests.reference import civil
@@ -112,30 +112,17 @@ class Sight:
         assert isinstance(criterion, ladder.AtLeast)
         return [self.holds(c, value) for c in criterion.of].count(True) >= criterion.k
 
-    def closed(self, name: str | None) -> Span | None:
-        """The last full window of a measure, where its windows turn."""
-        window = self.measure(name).window
-        span = self.span(window, self.day)
-        return None if span is None else self.span(window, span[0] - civil.ONE_DAY)
-
-    def qualified(
-        self,
-        held: str | None,
-        reached: set[str],
-        within: Span | None = None,
-        *,
-        all_closed: bool = False,
-    ) -> int:
+    def qualified(self, held: str | None, reached: set[str], within: Span | None = None) -> int:
         """The rank of the highest tier that is earned; -1 for none.
 
-        `within`: by the sum of that window of the policy's own; `all_closed`: and every other
-        measure by its own last full window.
+        `within`: by the sum of that window of the policy's own, and by everything else as it stood
+        on the window's last day (or stands today, where it still runs).
         """
+        if within is not None and within[1] <= self.day:
+            return replace(self, day=within[1] - civil.ONE_DAY).qualified(held, reached, within)
 
         def value(name: str | None) -> int:
-            if name is None:
-                return self.value(name, within)
-            return self.value(name, self.closed(name) if all_closed else None)
+            return self.value(name, within if name is None else None)
 
         tiers = self.version.rules.policy.tiers
         ids = [tier.id for tier in tiers]

@@ -105,7 +105,7 @@ class Membership:
 
     def term(self, tier: str | None = None) -> term.Term:
         rank = self.rank(self.held if tier is None else tier)
-        return self.tiers[rank].term or self.policy.term
+        return (self.tiers[rank].term if rank >= 0 else None) or self.policy.term
 
     def own_end(self, tier: str, start: date) -> int | None:
         """When a tier's term ends that starts on a day."""
@@ -165,6 +165,8 @@ class Membership:
         """The overrides in force now, in the order in which they were made."""
         t = self.now
         found = [o for o in self.overrides if o.starts_at <= t and (o.until is None or t < o.until)]
+        # One that names a tier which the rules no longer have says nothing any more.
+        found = [o for o in found if o.tier is None or self.rank(o.tier) >= 0]
         return sorted(found, key=lambda o: o.id)
 
     def asserted(self, o: Override, tier: str | None) -> str | None:
@@ -249,6 +251,10 @@ class Membership:
         return self.grace_until if self.grace_until is not None else self.ends_at
 
     def _closed(self, sight: Sight) -> Span | None:
-        """The last full window."""
+        """The last full window, if it ended after the member joined."""
         span = sight.span(self.policy.window, sight.day)
-        return None if span is None else sight.span(self.policy.window, span[0] - civil.ONE_DAY)
+        return (
+            None
+            if span is None or span[0] <= sight.joined
+            else sight.span(self.policy.window, span[0] - civil.ONE_DAY)
+        )

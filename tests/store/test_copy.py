@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster
-from tests.ledger.conftest import Club
-from tests.servers import Server
+from tests.ledger.conftest import Club, first_half
 from tierline.engine import ids
 from tierline.errors import TierlineError
+from tierline.ledger import commands
+from tierline.ledger.sweeper import Sweeper
 from tierline.store.catalog import Catalog
 from tierline.store.copy import Copying, copy_installation
 from tierline.store.copy.errors import (
@@ -24,7 +24,6 @@ from tierline.store.copy.errors import (
 )
 from tierline.store.copy.tables import LARGE, MADE, NOT_COPIED, OWED, SMALL
 from tierline.store.database import Database
-from tierline.store.distribute import distribute
 from tierline.store.errors import CopyUnfinished, ShardsFixed
 from tierline.store.live import InUse
 from tierline.store.log import Log, Progress
@@ -50,22 +49,6 @@ async def club(database: Database) -> Club:
             ]
             await writer.submit_all(batch)
     return club
-
-
-@pytest.fixture
-async def fresh(server: Server) -> AsyncIterator[Callable[[int], Any]]:
-    """Makes the URLs of empty databases, to copy into; on a cluster they are distributed."""
-    async with AsyncExitStack() as stack:
-
-        async def make(shards: int) -> str:
-            url = await server.create()
-            stack.push_async_callback(server.drop, url)
-            if isinstance(server, Cluster):
-                async with await Database.open(url, shards=shards) as target:
-                    await distribute(target)
-            return url
-
-        yield make
 
 
 async def endpoint(club: Club, name: str, **body: Any) -> int:
@@ -105,6 +88,33 @@ async def lanes_of(database: Database, number: int) -> list[Any]:
         " WHERE l.endpoint = $1 ORDER BY l.shard, l.head",
         number,
     )
+
+
+async def test_points_in_transit_arrive_in_the_copy(
+    club: Club, fresh: Callable[[int], Any]
+) -> None:
+    """A transfer whose second half is open goes on there; one that was refused stays refused."""
+    open_ = [
+        await first_half(club, club.activity("transfer", c, to="c0", points=1, key="t"))
+        for c in CUSTOMERS[1:]
+    ]
+    async with club.writer() as writer:
+        await writer.submit(commands.leave(club.intake.door, "c1"))
+        lost = club.activity("transfer", "c0", to="c1", points=100, key="lost")
+        told = await writer.submit(lost)
+    assert told.transfer is not None
+    assert told.transfer.state == "returned"
+    refused = await content(club.database, "arrival")
+    url = await fresh(5)
+    await copy_installation(club.database, url, shards=5, page=7)
+    async with await Database.open(url) as copy:
+        catalog = await Catalog.open(copy, SecretBox(bytes(32)))
+        assert await copy.pool.fetchval("SELECT count(*) FROM intent") == len(open_)
+        assert await content(copy, "arrival") == refused
+        await Sweeper(copy, catalog, lambda _: None).run_due()
+        assert await copy.pool.fetchval("SELECT count(*) FROM intent") == 0
+        rows = await copy.pool.fetch("SELECT balance FROM member")
+        assert sorted(row["balance"] for row in rows) == [509] * 23 + [533]
 
 
 @pytest.mark.parametrize("numbers", [(5, 3), (1, 4)], ids=["2-5-3", "2-1-4"])

@@ -165,7 +165,10 @@ async def test_a_url_that_is_none(url: str) -> None:
     [
         ("postgresql://me:secret@db.shop.example/loyalty", "db.shop.example:5432/loyalty"),
         ("postgresql://me:secret@[::1]:5433/loyalty", "::1:5433/loyalty"),
-        ("postgresql:///loyalty?host=/run/pg&password=secret", "the local socket /loyalty"),
+        (
+            "postgresql:///loyalty?host=/run/pg&password=secret",
+            "the local socket in /run/pg, database loyalty",
+        ),
     ],
 )
 def test_an_address_is_named_without_its_password(url: str, expected: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
-from tests.web.conftest import Api
+from tests.web.conftest import Api, running
+from tierline.store.database import Database
 from tierline.web import feed
 from tierline.web.feed import Cursor
 
@@ -93,6 +95,18 @@ async def test_a_long_poll_answers_when_something_happens(club: Api) -> None:
     told = await asyncio.wait_for(waiting, 10)
 
     assert [event["customer"] for event in told["events"]] == ["anna"]
+
+
+async def test_a_stopping_server_lets_long_polls_go(database: Database, tmp_path: Path) -> None:
+    """They are answered at once, not cut off."""
+    async with running(database, tmp_path) as api:
+        waiting = asyncio.create_task(page(api, wait=60))
+        while not api.process.bell.waiting:
+            await asyncio.sleep(0)
+        api.process.bell.close()
+        told = await asyncio.wait_for(waiting, 10)
+
+    assert told["events"] == []
 
 
 async def test_the_feed_starts_at_an_instant(club: Api) -> None:

@@ -95,6 +95,11 @@ def in_order_of_happening(entries: Sequence[Entry], until: int) -> list[Entry]:
             shrunk[origin.n] = replace(original, points=rest[0], amount=rest[1])
             if origin.last:
                 del shrunk[origin.n]
+    for entry in list(shrunk.values()):
+        detail = entry.detail
+        if detail is not None and detail.implied and entry.n + 1 not in shrunk:
+            # Nothing is left of the activity that brought this enrolment: it stands for itself.
+            shrunk[entry.n] = replace(entry, detail=replace(detail, implied=False))
     kept = sorted(shrunk.values(), key=lambda e: (e.n != entries[0].n, _happened(e), e.n))
     known: list[Entry] = []
     clock = -(2**62)
@@ -117,7 +122,7 @@ def _adopt(walk: Walk, ghost: Walk) -> None:
         walk.held, walk.started_at = ghost.held, ghost.started_at
         walk.ends_at, walk.grace_until = ghost.ends_at, ghost.grace_until
         walk.told = ghost.told
-    walk.waiting = ghost.waiting
+    walk.waiting, walk.reached = ghost.waiting, ghost.reached
     walk.show("correction")
     walk.cause_entry = None
     walk.due_at = walk.next_due()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from tierline.engine import calendar
-from tierline.engine.hold import drop, end_for, grant_now, term_of
+from tierline.engine.hold import drop, end_for, grant_now, term_of, turn_matters
 from tierline.engine.judge import end_term, judge, settle
 from tierline.engine.model import Override
 from tierline.engine.qualify import qualified
@@ -119,7 +119,7 @@ def begin_waiting(walk: Walk) -> None:
     policy = walk.version.policy
     waited = walk.waiting is not None and walk.waiting[1] <= walk.at
     follows = isinstance(term_of(walk), WindowEnd)
-    begins = walk.closing and policy.start.when == "next_window" and follows
+    begins = follows and policy.start.when == "next_window" and walk.turns(own=True)
     if not (waited or begins) or not _judged(walk):
         return
     wanted = walk.version.rank.get(walk.waiting[0], -1) if waited and walk.waiting else -1
@@ -128,8 +128,8 @@ def begin_waiting(walk: Walk) -> None:
     if policy.start.when == "next_window":
         best = qualified(walk, walk.today - 1)
     else:
-        best = wanted if qualified(walk) >= wanted else -1
-    if waited and policy.corrections == "protect":
+        best = min(wanted, qualified(walk))
+    if waited and policy.corrections == "protect" and policy.start.when == "next_window":
         best = max(best, wanted)
     held = walk.rank
     if waited and best > held:
@@ -160,8 +160,8 @@ def expire_lots(walk: Walk) -> None:
 
 def turn_window(walk: Walk) -> None:
     """A qualification window closed, or an amount left it."""
-    if walk.turning:
-        judge(walk, "window_turn", turn=walk.closing)
+    if _judged(walk) and turn_matters(walk) and walk.turns():
+        judge(walk, "window_turn", turn=walk.turns(own=True))
 
 
 def _judged(walk: Walk) -> bool:

@@ -93,7 +93,7 @@ def _best_window(walk: Walk, window: Calendar | Cycle) -> tuple[int, int | None]
     while span is not None and span[1] > anchors.join:
         counts = span[1] if waits else span[0]  # a day of the window in which the term counts
         if walk.zone.start(counts) <= walk.at:
-            rank = qualified(walk, span[1] - 1)
+            rank = qualified(walk, min(span[1] - 1, walk.today))
             ends_at = end_for(walk, max(rank, walk.rank), counts)
             if ends_at is not None and ends_at <= walk.at:
                 break

@@ -162,10 +162,10 @@ def _keep_unearned(walk: Walk) -> None:
 
 def tell_grace(walk: Walk) -> None:
     """Once per term: the member no longer qualifies, but the rules keep the tier."""
-    if walk.told:
-        return
+    if walk.told or walk.tier != walk.held:
+        return  # what the world does not see is told when it does
     walk.told = True
-    if walk.version.policy.tell_grace and walk.tier == walk.held:
+    if walk.version.policy.tell_grace:
         walk.emit(walk.tier, walk.tier, "grace", renewed=True)
 
 

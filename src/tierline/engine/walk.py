@@ -53,8 +53,6 @@ class Walk(Known, kw_only=True):
     cause_entry: int | None = None  # the entry being folded; None: time is passing
     quiet: bool = False
     unjudged: bool = False  # entries change points and totals, but nothing is judged
-    turning: bool = False  # a window that matters turns at this very instant
-    closing: bool = False  # and it is the policy's own
     former: Version | None = None  # the version before, while a change of rules is carried out
 
     # -- what is known now --------------------------------------------------------------------
@@ -191,6 +189,8 @@ class Walk(Known, kw_only=True):
         rank = -1 if held is None else ranks.get(held, -1)
         decided_by = None
         for override in self.active():
+            if override.tier is not None and override.tier not in ranks:
+                continue  # a later version of the rules took its tier away
             asserted = override.asserts(rank, ranks)
             if asserted != rank or override.kind == "pin":
                 rank, decided_by = asserted, override
@@ -248,17 +248,18 @@ class Walk(Known, kw_only=True):
 
     def tick(self) -> None:
         """What is due at this instant, one kind after another (`dues.ORDER`)."""
-        self.turning = self.turn_at is not None and self.turn_at <= self.at
-        self.closing = self.turning and self._closes_window()
         for _, happen in dues.ORDER:
             happen(self)
-        self.turning = self.closing = False
 
-    def _closes_window(self) -> bool:
-        """Whether the window that turns now is the policy's own, not only a further measure's."""
-        own = self.version.measures[None]
-        buckets = _pairs(self.sums.get(total_key(own)) or {})
-        return own.window.next_turn(buckets, self.today - 1, self.anchors()) == self.today
+    def turns(self, *, own: bool = False) -> bool:
+        """Whether a window turns at this very instant: any measure's, or only the policy's own."""
+        measures = [self.version.measures[None]] if own else [m for _, m in self.version.turning]
+        day = self.today
+        while self.zone.start(day) == self.at:
+            if any(self.turn(measure, day - 1) == day for measure in measures):
+                return True
+            day -= 1  # a day that the zone skipped starts where the next one does
+        return False
 
     def next_due(self) -> int | None:
         """When time next has work: the earliest of everything that waits for an instant."""
@@ -299,11 +300,13 @@ class Walk(Known, kw_only=True):
         first = min((turn for turn in turns if turn is not None), default=None)
         return None if first is None else self.zone.start(first)
 
-    def turn(self, measure: Measure | None) -> int | None:
-        """The civil day on which a measure's window (None: the policy's own) turns next."""
+    def turn(self, measure: Measure | None, after: int | None = None) -> int | None:
+        """The civil day after `after` (today) on which a measure's window (None: the policy's
+        own) turns next."""
         measure = measure or self.version.measures[None]
+        day = self.today if after is None else after
         buckets = _pairs(self.sums.get(total_key(measure)) or {})
-        return measure.window.next_turn(buckets, self.today, self.anchors())
+        return measure.window.next_turn(buckets, day, self.anchors())
 
     def _ages(self) -> list[int]:
         join = self.anchors().join

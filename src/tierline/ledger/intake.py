@@ -202,7 +202,8 @@ def _check_name(text: str, field: str, where: str) -> None:
 
 def explained(error: Exception, raw: bytes, where: str, shape: Any = Activity) -> Invalid:
     """A decoder's complaint as ours: with the field's path, in the words of the API."""
-    if isinstance(error, msgspec.ValidationError):
+    # Inside free JSON the decoder cannot say where; our own parser can, and finds it too.
+    if isinstance(error, msgspec.ValidationError) and "[...]" not in str(error):
         return typed.complaint(error, shape, where)
     try:
         jsontext.parse(raw, path=where)

@@ -15,7 +15,9 @@ from tierline.sender.settings import SenderSettings
 from tierline.store.line import Line
 from tierline.store.log import Log
 from tierline.store.log_sql import LogSql as Sql
+from tierline.store.signal import CHANNEL
 
+MEMBERS = "members"  # said to the others when a process joins or leaves
 FORGET_FACTOR = 30  # rows of processes silent for so many times `dead_ms` are removed
 
 
@@ -41,6 +43,7 @@ class Membership:
         self._line = Line(log.database)
         self._settings = settings
         self._beaten = -1.0
+        self._joined = -1.0
 
     async def join(self) -> None:
         """Before anything is owned. A sole process (it holds the data directory's lock) knows that
@@ -50,6 +53,8 @@ class Membership:
         sole = self._settings.sole
         await self._line.run(lambda c: c.execute(Sql.bury, self.process, sole, dead_for))
         await self._list()
+        self._joined = monotonic()
+        await self._tell()
 
     async def beat(self) -> None:
         """A sign of life, and who else gives one. Raises whatever the database does."""
@@ -59,8 +64,13 @@ class Membership:
         await self._list()
 
     async def leave(self) -> None:
+        """In order, after everything was given up: others need not wait for its silence."""
         await self._line.run(lambda c: c.execute(Sql.leave, self.process))
+        await self._tell()
         await self._line.close()
+
+    async def _tell(self) -> None:
+        await self._line.run(lambda c: c.execute(Sql.notify, CHANNEL, MEMBERS))
 
     @property
     def certain(self) -> bool:
@@ -69,6 +79,14 @@ class Membership:
 
     def owns(self, endpoint: str) -> bool:
         return owner_of(endpoint, self.alive) == self.process
+
+    def handover_s(self, endpoint: str) -> float:
+        """How long to leave an endpoint to its owner so far: it was told that we joined, lets its
+        requests end and writes what they did, so that nothing need be sent twice."""
+        others = [process for process in self.alive if process != self.process]
+        if owner_of(endpoint, others) is None:
+            return 0.0
+        return max(0.0, self._joined + self._settings.handover_ms / 1000 - monotonic())
 
     async def _list(self) -> None:
         rows = await self._line.run(lambda c: c.fetch(Sql.processes, self._settings.dead_ms))

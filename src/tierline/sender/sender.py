@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 
 import structlog
@@ -18,7 +19,7 @@ from tierline.sender.lag import lag_row
 from tierline.sender.lanes import REMEMBERED
 from tierline.sender.live import Live
 from tierline.sender.metrics import LagRow, Metrics
-from tierline.sender.ownership import Membership, new_process_id
+from tierline.sender.ownership import MEMBERS, Membership, new_process_id
 from tierline.sender.pacing import Rate
 from tierline.sender.plan import decode_plan
 from tierline.sender.reader import ShardReader
@@ -68,6 +69,7 @@ class Sender:
         self._signal = Signal(database, self._heard)
         self._upkeep = Upkeep(self.couriers.values, self.log, self.settings, clock)
         self._changed = asyncio.Event()
+        self._members = asyncio.Event()  # somebody joined or left
         self._waiting: list[asyncio.Future[None]] = []  # for the next round to end
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -202,10 +204,18 @@ class Sender:
     async def _reconcile(self) -> None:
         """Own what the hash gives us, as the catalog has it now."""
         wanted: dict[int, EndpointRow] = {}
+        later = 0.0
         if self.membership.certain:
             for row in self.catalog.endpoints():
-                if row.state != "paused" and self.membership.owns(row.id):
+                if row.state == "paused" or not self.membership.owns(row.id):
+                    continue
+                wait = self.membership.handover_s(row.id)
+                if wait and row.number not in self.couriers:
+                    later = max(later, wait)
+                else:
                     wanted[row.number] = row
+        if later:
+            asyncio.get_running_loop().call_later(later, self._changed.set)
         await self._give_up([c for n, c in self.couriers.items() if n not in wanted])
         fresh = []
         for number, row in wanted.items():
@@ -333,7 +343,9 @@ class Sender:
     async def _beat(self) -> None:
         alive: list[str] = self.membership.alive
         while True:
-            await asyncio.sleep(self.settings.beat_ms / 1000)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._members.wait(), self.settings.beat_ms / 1000)
+            self._members.clear()
             try:
                 async with asyncio.timeout(self.settings.beat_ms / 1000):
                     await self.membership.beat()
@@ -369,5 +381,7 @@ class Sender:
         """Another process committed events of a shard, or changed the catalog."""
         if message.isdigit() and int(message) < len(self._readers):
             self._readers[int(message)].wake()
+        elif message == MEMBERS:
+            self._members.set()
         else:
             self._changed.set()

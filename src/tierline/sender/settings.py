@@ -15,6 +15,7 @@ class SenderSettings(Struct, frozen=True):
     flush_most: int = 256  # … unless so many wait
     beat_ms: int = 2_500
     dead_ms: int = 10_000  # a process is dead after so long without a beat
+    handover_ms: int = 1_500  # a process that joins lets living owners end in order for so long
     give_way_ms: int = 1_000  # what holds the mark for so long becomes a lane
     give_way_full_ms: int = 50  # … and so soon when the window is full
     lanes_max: int = 1_000  # retrying lanes of an endpoint, then its cursor stops

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 
@@ -149,8 +149,10 @@ def where(url: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         return "the given database URL"
-    if not host:
-        return f"the local socket{parts.path and ' ' + parts.path}"
+    host = host or dict(parse_qsl(parts.query)).get("host", "")
+    if not host or host.startswith("/"):
+        database = parts.path and f", database {parts.path[1:]}"
+        return f"the local socket{host and ' in ' + host}{database}"
     return f"{host}:{port or 5432}{parts.path}"
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tierline.engine.codec import decode_standing
 from tierline.engine.model import Standing
 from tierline.store.customers import shard_of_customer
-from tierline.store.ledger import LedgerSql
+from tierline.store.ledger import LedgerTx
 from tierline.store.named import Queries
 
 if TYPE_CHECKING:
-    from asyncpg import Record
+    from asyncpg import Connection, Record
 
     from tierline.store.catalog_sql import Session
 
@@ -40,4 +40,18 @@ async def newest_change(connection: Session, shards: int, customer: int) -> int:
 async def history(connection: Session, shards: int, customer: int, program: int) -> list[Record]:
     """The whole ledger of a member, oldest first."""
     shard = shard_of_customer(shards, customer)
-    return await connection.fetch(LedgerSql.history, shard, customer, program)
+    return await _ledger(connection).history(shard, customer, program)
+
+
+async def original(
+    connection: Session, shards: int, customer: int, program: int, key: str
+) -> Record | None:
+    """The activity with a key, and how much of it was taken back."""
+    shard = shard_of_customer(shards, customer)
+    found = await _ledger(connection).originals(shard, [(customer, program, key)])
+    return found.get(0)
+
+
+def _ledger(connection: Session) -> LedgerTx:
+    """The batch path's own statements, here outside of any batch."""
+    return LedgerTx(cast("Connection[Record]", connection))

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from tierline.engine.model import Customer
-from tierline.store.database import connect
+from tierline.store.database import Database
 from tierline.store.ledger import PLANNER
 from tierline.store.named import Queries
 
@@ -52,8 +52,9 @@ class PreviewReader:
 
     @classmethod
     async def open(cls, url: str, program: int) -> PreviewReader:
-        """Drivers' errors come as they are."""
-        return cls(await connect(url, PLANNER), program)
+        """A connection of its own; raises what opening a database raises."""
+        async with await Database.open(url, migrate=False, pool_max=1) as database:
+            return cls(await database.connect(**PLANNER), program)
 
     async def close(self) -> None:
         await self.connection.close(timeout=5)

@@ -17,6 +17,7 @@ from tierline.ledger.intake import Activity
 from tierline.web import (
     activities,
     customers,
+    dryrun,
     endpoints,
     events,
     health,
@@ -57,6 +58,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *customers.OPERATIONS,
     *members.OPERATIONS,
     ACTIVITIES,
+    *dryrun.OPERATIONS,
     *events.OPERATIONS,
     *endpoints.OPERATIONS,
     *projects.OPERATIONS,

@@ -46,11 +46,12 @@ async def list_events(call: Call) -> EventsAnswer:
     cursor = await _cursor(call, asked)
     page = await feed.read(log, project, (asked.class_,), cursor, asked.limit)
     until = call.wall + int(asked.wait * 1000)
+    bell = call.parts.bell
     while not page.events and not page.more:
         left = (until - call.parts.clock()) / 1000
-        if left <= 0 or await call.request.is_disconnected():
+        if left <= 0 or bell.closed or await call.request.is_disconnected():
             break
-        await call.parts.bell.wait(min(left, POLL_SECONDS))
+        await bell.wait(min(left, POLL_SECONDS))
         page = await feed.read(log, project, (asked.class_,), page.cursor, asked.limit)
     events = [await _shown(call, row) for row in page.events]
     return EventsAnswer(

@@ -61,18 +61,27 @@ class Bell:
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
+        self.closed = False  # the server stops: nobody should wait any more
+        self.waiting = 0
 
     def ring(self) -> None:
         rung, self._rung = self._rung, asyncio.Event()
         rung.set()
 
+    def close(self) -> None:
+        self.closed = True
+        self.ring()
+
     async def wait(self, seconds: float) -> None:
         """Until it rings, or so long."""
+        self.waiting += 1
         try:
             async with asyncio.timeout(seconds):
                 await self._rung.wait()
         except TimeoutError:
             return
+        finally:
+            self.waiting -= 1
 
 
 class Parts(Struct, frozen=True):

@@ -65,9 +65,9 @@ class ChaosReceiver:
             answer = "ok" if self.calm else self._dice()
             self.answers[answer] += 1
             if answer in ("ok", "late", "huge"):
+                arrival.accepted += 1  # from now on a repetition of it is one
                 if answer == "late":
                     await asyncio.sleep(self.random.random() * 0.2)
-                arrival.accepted += 1
             if not await self._say(said, answer):
                 return
 

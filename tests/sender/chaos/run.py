@@ -129,6 +129,7 @@ class Run:
         self.kills["sender"] += 1
         victim = self.senders.pop(self.random.randrange(len(self.senders)))
         kill(victim)
+        await asyncio.sleep(0.3)  # what it sent is still in the receiver's sockets
         self.bound += await exposed(self.database, self.receiver, self.endpoints)
         watching = asyncio.create_task(self._recovered("/plain"))
         await asyncio.sleep(self.random.uniform(0, 1))

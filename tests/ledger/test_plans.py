@@ -1,0 +1,59 @@
+"""The plan made for empty tables is kept while they fill: it must be right from the first day."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tierline.store.database import Database
+from tierline.store.ledger import PLANNER, LedgerSql
+from tierline.store.sweep import SweepSql
+
+# Statement -> its arguments, and what must be looked up by these columns of an index.
+PLANS = {
+    LedgerSql.load: (
+        "0, '{1}', '{1}', 'a', '{0}', 'k'",
+        [
+            ("alias_pk", "shard project kind name"),
+            ("member_pk", "shard customer program"),
+            ("entry_key_unique", "shard customer key"),
+        ],
+    ),
+    LedgerSql.originals: (
+        "0, '{1}', '{1}', 'k'",
+        [
+            ("entry_key_unique", "shard customer key"),
+            ("entry_reverses", "shard customer program reverses"),
+        ],
+    ),
+    LedgerSql.add_events: (
+        "0, 1, 1, '{1}', '{1}', 'e', 'b', '{1}'",
+        [("customer_pk", "shard id")],
+    ),
+    SweepSql.due: ("0, 0, 100, 500, 'sweep', 1", [("member_due", "shard clock due_at")]),
+}
+
+
+@pytest.mark.parametrize("statement", PLANS)
+async def test_look_ups_use_the_whole_key_on_empty_tables(
+    database: Database, statement: str
+) -> None:
+    """No join filter over half an index, no scan, no sort of everybody who is due."""
+    arguments, wanted = PLANS[statement]
+    connection = await database.connect(**PLANNER)
+    try:
+        await connection.execute(f"PREPARE tried AS {statement}")
+        lines = [row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE tried({arguments})")]
+    finally:
+        await connection.close()
+    plan = "\n".join(lines)
+    if "Custom Scan" in plan:
+        pytest.skip("a distributed database plans on its nodes")
+    assert "Seq Scan" not in plan
+    assert "Join Filter" not in plan
+    for index, columns in wanted:
+        found = re.search(rf"using {index} .*\n\s+Index Cond: (.*)", plan)
+        assert found is not None, plan
+        assert re.findall(r"\((\w+) [=<]", found[1]) == columns.split(), plan
+    assert ("Sort" in plan) == (statement == LedgerSql.load)
