@@ -175,7 +175,7 @@ async def test_a_lost_connection_is_opened_again(club: Club) -> None:
     first = await judge.page(pages[0])
     assert judge._reader is not None
     backend = judge._reader.connection.get_server_pid()
-    await club.database.pool.execute("SELECT pg_terminate_backend($1)", backend)
+    await club.database.pool.execute("SELECT pg_terminate_backend($1::integer)", backend)
 
     assert await judge.page(pages[0]) == first
     await judge.close()
@@ -208,6 +208,7 @@ async def test_warnings_and_names_come_with_the_report(club: Club) -> None:
     assert {cell["from"] for cell in shown["matrix"]} == {"bronze", "silver", "gold"}
 
 
+@pytest.mark.parametrize("server", ["plain"], indirect=True)  # a worker's locks show on the worker
 async def test_cancelling_ends_what_it_began(club: Club) -> None:
     """A preview that waits for the database lets go at once, connections included."""
     await club.found()
