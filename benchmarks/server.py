@@ -9,7 +9,6 @@ answers every activity at once: the floor of the HTTP stack.
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -24,6 +23,7 @@ import uvloop
 from msgspec import Struct
 
 from tierline.assembly import serving
+from tierline.commands.serving import settle_memory
 from tierline.config import Place, Serving, parse_roles
 from tierline.installed import catalogued
 from tierline.ledger.commands import Answer, Command
@@ -42,8 +42,7 @@ async def main(url: str, roles: str, *, stored: bool) -> None:
         async with await Database.open(url) as database:
             how = Serving(place, port=0, roles=parse_roles(roles))
             async with serving(await catalogued(database, place.data_dir), how) as process:
-                gc.collect()
-                gc.freeze()
+                settle_memory()
                 sys.stdout.write(f'{{"url":"{process.url}"}}\n')
                 sys.stdout.flush()
                 await asyncio.to_thread(sys.stdin.read)

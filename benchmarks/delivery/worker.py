@@ -8,7 +8,6 @@ report              CPU seconds, statements, deliveries, memory
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import resource
 import sys
@@ -17,6 +16,7 @@ import psutil
 import uvloop
 
 from benchmarks.delivery.stock import BOX
+from tierline.commands.serving import settle_memory
 from tierline.sender.sender import Sender
 from tierline.sender.settings import SenderSettings
 from tierline.store.catalog import Catalog
@@ -29,7 +29,7 @@ async def main(url: str, settings: str) -> None:
     catalog = await Catalog.open(database, BOX)
     options = json.loads(settings)
     # As the server does: most of what is made lives for one delivery and is in no cycle.
-    gc.set_threshold(50_000, 20, 100)
+    settle_memory()
     sender = Sender(database, catalog, FORMATS, SenderSettings(**options))
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()

@@ -23,6 +23,7 @@ from tierline.sender.guard import Guard
 from tierline.sender.metrics import Metrics
 from tierline.sender.sender import Sender
 from tierline.sender.settings import SenderSettings
+from tierline.sender.tracing import tracer
 from tierline.store.log import Log
 from tierline.store.signal import Signal
 from tierline.vendors import FORMATS
@@ -95,7 +96,15 @@ class Process:
         metrics = Metrics()
         metrics.register(self.registry)
         database, catalog = self.here.database, self.here.catalog
-        sender = Sender(database, catalog, FORMATS, self.settings, self.clock, metrics=metrics)
+        sender = Sender(
+            database,
+            catalog,
+            FORMATS,
+            self.settings,
+            self.clock,
+            metrics=metrics,
+            trace=tracer(),
+        )
         await sender.start()
         self._sender = sender
         stack.push_async_callback(sender.stop)

@@ -33,6 +33,7 @@ from tests.reference.told import Told
 from tierline.engine.model import Entry, Override, Pending, Standing
 from tierline.engine.policy import Program, Version
 
+LATEST = 10**9
 REVERSALS = ("refund", "void")
 CAUSES = {
     RULES: "rules",
@@ -117,7 +118,8 @@ class Evaluator(Judgement):
             if not due:
                 break
             following = min(due)
-            self.position = max(following, (following[0], following[1], self.position[2] + 1))
+            # Beyond every entry's number: in a replay they do not rise with time.
+            self.position = (*following[:2], max(LATEST, self.position[2]) + 1)
             self.bring(following[1])
         self.position = max(upto, self.position)
 

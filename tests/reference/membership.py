@@ -133,9 +133,10 @@ class Membership:
         self.started_at = self.now if at is None else at
         self.began = self.position
         start = self.zone.day(self.started_at)
+        imported = at is not None or (dated and cause == "import")  # its dates stand as told
         self.ends_at = end if dated else self.own_end(tier, start)
         stay = self.policy.lapse.min_stay
-        if stay is not None and newly and self.ends_at is not None and cause != "import":
+        if stay is not None and newly and self.ends_at is not None and not imported:
             self.ends_at = max(self.ends_at, self.zone.start(civil.plus(start, stay)))
         self.grace_until = None
         self.told = self.kept = False

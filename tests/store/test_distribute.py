@@ -103,14 +103,14 @@ async def _plan(connection: asyncpg.Connection, statement: Statement) -> str:
     try:
         rows = await connection.fetch(f"EXPLAIN EXECUTE hot{values and f'({values})'}")
     except asyncpg.PostgresError as error:
-        return f"refused: {error}"
+        return f"not planned: {error}"
     finally:
         await connection.execute("DEALLOCATE hot")
     return "\n".join(row[0] for row in rows)
 
 
 def _is_one_task(plan: str) -> bool:
-    refused = ("refused", "pull to coordinator", "repartition", "Distributed Subplan")
+    refused = ("not planned: ", "pull to coordinator", "repartition", "Distributed Subplan")
     return set(re.findall(r"Task Count: (\d+)", plan)) <= {"1"} and not any(
         word in plan for word in refused
     )

@@ -134,8 +134,18 @@ async def test_a_client_that_reads_only_after_sending_all_is_answered(club: Api)
         answered = await reader.read()
     writer.close()
 
+    told = [json.loads(line) for line in unchunked(answered).splitlines()]
     assert b" 200 OK" in answered[:20]
-    assert answered.count(b'"repeated":false') == count
+    assert [line["key"] for line in told] == [f"k{i}" for i in range(count)]
+
+
+def unchunked(response: bytes) -> bytes:
+    """The body of a response in chunks."""
+    rest, body = response.partition(b"\r\n\r\n")[2], b""
+    while size := int(rest.partition(b"\r\n")[0], 16):
+        rest = rest.partition(b"\r\n")[2]
+        body, rest = body + rest[:size], rest[size + 2 :]
+    return body
 
 
 async def test_a_line_that_is_too_long_is_refused_in_its_place(club: Api) -> None:
