@@ -115,12 +115,14 @@ def random_window(chance: Random) -> Json:
             {"type": "cycle", "length": "P60D"},
             {"type": "cycle", "length": "P6M", "anchor": "2020-02-29"},
             {"type": "cycle", "length": "P3M", "anchor": "attribute:renewal"},
+            {"type": "since", "anchor": "tier_start"},
+            {"type": "cycle", "length": "P2M", "anchor": "tier_start"},
         )
     )  # fmt: skip
 
 
 def random_term(chance: Random) -> Json:
-    kind = chance.randint(0, 6)
+    kind = chance.randint(0, 7)
     if kind == 0:
         return {"type": "while_qualified"}
     if kind == 1:
@@ -135,6 +137,8 @@ def random_term(chance: Random) -> Json:
         if chance.random() < 0.4:
             made["rounding"] = random_rounding(chance)
         return made
+    if kind == 7:
+        return {"type": "attribute", "name": "renewal"}
     return {"type": "dates", "days": chance.sample(["01-31", "02-29", "06-30", "12-31"], 2)}
 
 
@@ -312,7 +316,7 @@ class Story:
         kind = self.chance.choices(
             ("earn", "order", "custom", "adjust", "redeem", "reverse", "attribute", "override",
              "release", "approve", "transfer", "leave", "opening"),
-            (20, 20, 8, 4, 12, 10, 4, 6, 2, 3, 3, 0, 1),
+            (20, 20, 8, 4, 12, 10, 4, 6, 2, 3, 3, 1, 1),
         )[0]  # fmt: skip
         if kind in ("earn", "order", "custom"):
             self.collect(kind)  # type: ignore[arg-type]
@@ -438,5 +442,12 @@ class Story:
         self.history.add("enrol", self.now)
 
     def opening(self) -> None:
-        points = self.chance.randint(1, 90)
-        self.history.add("opening", self.now, points=points)
+        chance = self.chance
+        points, detail = chance.randint(1, 90), dict[str, Any]()
+        if chance.random() < 0.4:  # lots as they stood elsewhere
+            soon = chance.randint(0, points)
+            detail["lots"] = ((self.now + chance.randint(1, 60) * DAY, soon), (None, points - soon))
+            detail["spent"] = chance.randint(0, 40)
+        if chance.random() < 0.2:
+            detail["tier"] = chance.choice(self.program.version(self.now).rules.policy.tiers).id
+        self.history.add("opening", self.now, points=points, **detail)
