@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from tierline.engine import ids
 from tierline.engine.announcement import Project
 from tierline.engine.model import Customer
+from tierline.store.ledger import CountDiffers
 from tierline.store.named import Queries
 
 if TYPE_CHECKING:
@@ -163,7 +164,8 @@ async def _insert(connection: Session, shard: int, project: int, made: dict[int,
     names = [shown.source_id for shown in people]
     kinds = ["source"] * len(names)
     named = await connection.fetch(Sql.add_names, shard, project, kinds, names, list(made))
-    assert len(added) == len(named) == len(made)  # the head lock was taken before looking
+    if not len(added) == len(named) == len(made):
+        raise CountDiffers("create")  # a name was taken at this moment: look again
 
 
 def profile_text(customer: Customer) -> str:
