@@ -18,7 +18,8 @@ from tests.engine.actions import Recorder
 from tests.engine.driver import Driver
 from tests.engine.rules_text import RulesText
 from tests.reference import civil
-from tests.reference.evaluator import Outcome, evaluate
+from tests.reference.evaluator import evaluate
+from tests.reference.outcome import Outcome
 from tierline.engine.codec import encode_standing
 from tierline.engine.model import Entry, Event, Standing
 from tierline.engine.policy import Program, Rules, Version

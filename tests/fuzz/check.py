@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.engine.driver import Driver
 from tests.fuzz.worlds import World
 from tests.reference.account import FOREVER
-from tests.reference.evaluator import Outcome, evaluate
+from tests.reference.evaluator import evaluate
+from tests.reference.outcome import Outcome
 from tests.reference.told import Told
 from tierline.engine.codec import encode_standing
 from tierline.engine.explain import explain

@@ -155,8 +155,8 @@ def described(world: World) -> str:
             f"version {version.number} from {zone.show(version.effective_at)}, {version.on_change}"
         )
         policy = msgspec.json.decode(msgspec.json.encode(version.rules.policy))
-        for tier in policy.pop("tiers"):
-            lines.append(f"  tier {msgspec.json.encode(tier).decode()}")
+        tiers = policy.pop("tiers")
+        lines += [f"  tier {msgspec.json.encode(tier).decode()}" for tier in tiers]
         lines.append(f"  {msgspec.json.encode(policy).decode()}")
         lines.append(f"  points {msgspec.json.encode(version.rules.points).decode()}")
     return "\n".join([*lines, *(happened(zone, entry) for entry in world.entries)])

@@ -8,7 +8,6 @@ it follows are the published ones (docs/rules.md); the order of what one instant
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import date
 
 from msgspec.structs import replace
@@ -18,23 +17,21 @@ from tests.reference.account import (
     ACTIVATION,
     ARRIVAL,
     EXPIRY,
-    FOREVER,
     OVERRIDE,
     RULES,
     START,
     TERM,
     TURN,
-    Account,
     Ledger,
     Position,
 )
 from tests.reference.judgement import Judgement
-from tests.reference.told import Told
-from tierline.engine.model import Entry, Override, Pending, Standing
+from tests.reference.outcome import Outcome
+from tests.reference.replay import REVERSALS, as_it_should_have_been
+from tierline.engine.model import Entry, Override
 from tierline.engine.policy import Program, Version
 
 LATEST = 10**9
-REVERSALS = ("refund", "void")
 CAUSES = {
     RULES: "rules",
     ACTIVATION: "activation",
@@ -44,47 +41,6 @@ CAUSES = {
     TURN: "window_turn",
     EXPIRY: "expiry",
 }
-
-
-@dataclass
-class Outcome:
-    """What came of a history."""
-
-    told: list[Told]
-    tier: str | None
-    held: str | None
-    since: int | None
-    started_at: int | None
-    ends_at: int | None
-    grace_until: int | None
-    waiting: tuple[str, int] | None
-    joined_at: int | None
-    account: Account
-    values: dict[str | None, int] = field(default_factory=dict)
-
-    def standing(self) -> Standing:
-        """The same in the engine's type, as far as the evaluator knows it."""
-        account = self.account
-        lots = tuple((None if x == FOREVER else x, points) for x, points in account.lots)
-        return Standing(
-            joined_at=self.joined_at,
-            tier=self.tier,
-            since=self.since,
-            held=self.held,
-            started_at=self.started_at,
-            ends_at=self.ends_at,
-            grace_until=self.grace_until,
-            waiting=self.waiting,
-            lots=lots,
-            debt=account.debt,
-            pending=tuple(
-                Pending(w.entry.n, w.available_at, w.points, None, w.entry.kind)
-                for w in account.pending
-            ),
-            earned=account.earned,
-            spent=account.spent,
-            expired=account.expired,
-        )
 
 
 def evaluate(program: Program, entries: Sequence[Entry], until: int) -> Outcome:
@@ -382,29 +338,3 @@ class Evaluator(Judgement):
             account=self.ledger.account(self.position),
             values={name: sight.value(name) for name in names} if sight else {},
         )
-
-
-def as_it_should_have_been(entries: Sequence[Entry]) -> list[Entry]:
-    """Each entry when it really happened, and what was taken back never there."""
-    taken: dict[int, tuple[int, int, bool]] = {}
-    for entry in entries:
-        origin = entry.detail.origin if entry.detail else None
-        if entry.kind in REVERSALS and origin is not None:
-            points, amount, last = taken.get(origin.n, (0, 0, False))
-            taken[origin.n] = (points + entry.points, amount + entry.amount, last or origin.last)
-    kept = [
-        replace(
-            entry,
-            points=entry.points + taken.get(entry.n, (0, 0, False))[0],
-            amount=entry.amount + taken.get(entry.n, (0, 0, False))[1],
-            recorded_at=entry.occurred_at,
-        )
-        for entry in entries
-        if entry.kind not in REVERSALS and not taken.get(entry.n, (0, 0, False))[2]
-    ]
-    numbers = {entry.n for entry in kept}
-    for i, entry in enumerate(kept):
-        if entry.detail and entry.detail.implied and entry.n + 1 not in numbers:
-            # The activity that enrolled them never was; the enrolment stays, and is judged.
-            kept[i] = replace(entry, detail=replace(entry.detail, implied=False))
-    return sorted(kept, key=lambda e: (e.recorded_at, e.n))

@@ -23,6 +23,7 @@ class Membership:
         self.position: Position = (-FOREVER, 0, 0)
         self.events: list[Told] = []
         self.ghost = False
+        self.attributes: dict[str, str | int | bool] = {}  # of the person: they stay
         self.forget()
 
     def forget(self) -> None:
@@ -42,7 +43,6 @@ class Membership:
         self.overrides: list[Override] = []
         self.hold_since: int | None = None
         self.frozen: str | None = None  # what the world saw when the hold began
-        self.attributes: dict[str, str | int | bool] = {}
 
     # -- what is known -----------------------------------------------------------------------
 
@@ -147,7 +147,6 @@ class Membership:
     def lose(self, cause: str, entry: int | None) -> None:
         """No tier is held any more."""
         self.held = self.started_at = self.ends_at = self.grace_until = None
-        self.began = self.position
         self.told = False
         self.show(cause, entry)
 

@@ -45,5 +45,5 @@ def end(term: Term, start: date, sight: Sight) -> date | None:
         return min(d for d in days if d >= start) + civil.ONE_DAY
     if isinstance(term, terms.AttributeDate):
         named = sight.anchor(f"attribute:{term.name}")
-        return None if named is None else max(named + civil.ONE_DAY, start)
+        return None if named is None or named < start else named + civil.ONE_DAY
     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -23,6 +24,7 @@ INSTANT_MAX = 7_258_118_400_000  # 2200-01-01
 Shape = TypeVar("Shape")
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(?:\d+|\.\.\.)\]")
+_INDEX = re.compile(r"\[\d+\]")
 _FIELD = re.compile(r"^Object (?P<how>contains unknown|missing required) field `(?P<field>.*)`$")
 
 
@@ -46,7 +48,7 @@ def complaint(error: msgspec.ValidationError, shape: Any, path: str = "") -> Inv
         known = "there is no such field" if "unknown" in field["how"] else "it is needed"
         return invalid(f"{where}.{name}" if where else name, known)
     if what.startswith("Invalid enum value"):
-        what += f", expected one of {', '.join(map(str, _options(shape, inner)))}"
+        what += f", expected one of {_options(shape, _INDEX.sub('[...]', inner))}"
     what = what.replace("`", "").replace(" | null", "").replace("got null", "found null")
     return invalid(where, what[:1].lower() + what[1:])
 
@@ -71,12 +73,14 @@ def optional_instant(text: str | None, path: str) -> int | None:
     return None if text is None else instant(text, path)
 
 
-def _options(shape: Any, path: str) -> tuple[Any, ...]:
+@lru_cache(maxsize=1024)
+def _options(shape: Any, path: str) -> str:
     """The values of the Literal at a path inside a shape."""
     shapes = list(_parts(shape))
     for step in _STEP.finditer(path):
         shapes = [part for outer in shapes for part in _inner(outer, step[1])]
-    return tuple(v for part in shapes if get_origin(part) is Literal for v in get_args(part))
+    literals = (get_args(part) for part in shapes if get_origin(part) is Literal)
+    return ", ".join(str(value) for values in literals for value in values)
 
 
 def _inner(shape: Any, name: str | None) -> Iterator[Any]:

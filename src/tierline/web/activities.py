@@ -186,7 +186,7 @@ class Lines:
                     outcome = await outcome
                 except TierlineError as error:
                     outcome = error
-            await spool._send(_encode(_shown(outcome)) + b"\n")
+            spool.write(_encode(_shown(outcome)) + b"\n")
 
 
 def _shown(outcome: Answer | TierlineError) -> Any:

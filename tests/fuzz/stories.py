@@ -1,0 +1,202 @@
+"""Random histories: what happens to one member."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from tests.engine.history import History
+from tests.reference import civil
+from tests.reference.account import ARRIVAL
+from tierline.engine.model import EntryKind, Override
+from tierline.engine.policy import Program
+
+Json = dict[str, Any]
+HOUR = 3_600_000
+DAY = 24 * HOUR
+NAMES = ("visit", "night", "review")
+
+
+class Story:
+    """What happens to one member."""
+
+    def __init__(
+        self, chance: Random, program: Program, history: History, start: int, *, wide: bool
+    ) -> None:
+        self.wide = wide
+        self.chance, self.program, self.history = chance, program, history
+        self.start = self.now = start + chance.randint(0, 20) * HOUR
+
+    def tell(self) -> int:
+        chance = self.chance
+        self.join()
+        for _ in range(chance.randint(1, 14)):
+            self.later()
+            self.happen()
+        return self.now + chance.choice((0, HOUR, 40 * DAY, 500 * DAY))
+
+    def join(self) -> None:
+        chance = self.chance
+        detail: Json = {}
+        if chance.random() < 0.5:
+            detail["implied"] = True
+        elif chance.random() < 0.2:
+            detail["tier"] = chance.choice(self.program.versions[0].rules.policy.tiers).id
+            if chance.random() < 0.5:
+                detail["tier_since"] = self.now - chance.randint(0, 50) * DAY
+            if chance.random() < 0.5:
+                detail["tier_expires_at"] = self.now + chance.randint(1, 200) * DAY
+        self.history.add("enrol", self.now, **detail)
+        if detail.get("implied"):
+            self.collect("earn")
+
+    def later(self) -> None:
+        chance = self.chance
+        step = chance.choice((0, 1, HOUR, 5 * HOUR, DAY, 9 * DAY, 33 * DAY, 100 * DAY, 200 * DAY))
+        self.now += step
+        if chance.random() < 0.2:  # exactly at a midnight, where time and activity meet
+            zone = self.history.zone
+            self.now = max(self.now, zone.start(zone.day(self.now) + civil.ONE_DAY))
+
+    def occurred(self) -> int:
+        if self.chance.random() < 0.12:
+            return max(self.start, self.now - self.chance.choice((HOUR, 3 * DAY, 40 * DAY)))
+        return self.now
+
+    def happen(self) -> None:
+        kind = self.chance.choices(
+            ("earn", "order", "custom", "adjust", "redeem", "reverse", "attribute", "override",
+             "release", "approve", "transfer", "leave", "opening"),
+            (20, 20, 8, 4, 12, 10, 4, 6, 2, 3, 3, int(self.wide), 1),
+        )[0]  # fmt: skip
+        if kind in ("earn", "order", "custom"):
+            self.collect(kind)  # type: ignore[arg-type]
+        else:
+            getattr(self, kind)()
+
+    def collect(self, kind: EntryKind) -> None:
+        chance = self.chance
+        detail: Json = {}
+        if kind == "custom":
+            detail["name"] = chance.choice(NAMES)
+        if chance.random() < 0.4:
+            detail["metadata"] = {
+                "nights": chance.randint(0, 90), "gift": chance.random() < 0.3,
+                "channel": chance.choice(("web", "shop")),
+            }  # fmt: skip
+        if chance.random() < 0.12:
+            detail["available_at"] = self.now + chance.randint(1, 40) * DAY
+        if chance.random() < 0.08:
+            detail["expires_at"] = self.now + chance.randint(41, 90) * DAY
+        elif chance.random() < 0.05:
+            detail["never_expires"] = True
+        points = (
+            chance.choice((0, 10, 40, 60, 100, 130)) if kind != "earn" else chance.randint(1, 150)
+        )
+        occurred = self.occurred()
+        self.history.add(
+            kind,
+            self.now,
+            points=points,
+            amount=chance.randint(1, 150) if kind == "order" else 0,
+            occurred=occurred,
+            **detail,
+        )
+
+    def balance(self) -> int:
+        return self.history.ledger.account((self.now, ARRIVAL, 10**6)).balance
+
+    def adjust(self) -> None:
+        points = self.chance.randint(-60, 120)
+        if points < 0:
+            points = -min(-points, max(0, self.balance()))
+        if points:
+            self.history.add("adjust", self.now, points=points)
+
+    def redeem(self) -> None:
+        balance = self.balance()
+        if balance > 0:
+            self.history.add("redeem", self.now, points=-self.chance.randint(1, balance))
+
+    def transfer(self) -> None:
+        balance = self.balance()
+        if self.chance.random() < 0.5:
+            self.history.add("transfer_in", self.now, points=self.chance.randint(1, 80))
+        elif balance > 0:
+            self.history.add("transfer_out", self.now, points=-self.chance.randint(1, balance))
+
+    def reverse(self) -> None:
+        chance = self.chance
+        wanted = ("earn", "order", "custom", "adjust", "redeem")
+        entries = [e for e in self.history.entries if e.kind in wanted]
+        entries = [e for e in entries if self.history.left(e.n) != (0, 0)]
+        if not entries:
+            return
+        entry = chance.choice(entries)
+        points, amount = self.history.left(entry.n)
+        if entry.kind == "order" and amount and chance.random() < 0.6:
+            part = chance.randint(1, amount)
+            share = points * part // amount
+            self.history.reverse("refund", self.now, entry.n, points=share, amount=part)
+        else:
+            self.history.reverse("void", self.now, entry.n)
+
+    def approve(self) -> None:
+        done = set(self.history.approved)
+        for entry in self.history.entries:
+            until = self.history.ledger.waits_until(entry) if entry.points > 0 else None
+            if (
+                until is not None
+                and until > self.now
+                and entry.n not in done
+                and self.history.left(entry.n)[0]
+            ):
+                self.history.approve(self.now, entry.n)
+                return
+
+    def attribute(self) -> None:
+        chance = self.chance
+        name = chance.choice(("club", "renewal"))
+        value: Any = chance.choice((True, False, "gold"))
+        if name == "renewal":
+            value = f"2023-{chance.randint(1, 12):02d}-{chance.randint(1, 28):02d}"
+        self.history.add("attribute", self.now, attribute=name, value=value)
+
+    def override(self) -> None:
+        chance = self.chance
+        kind = chance.choice(("pin", "pin", "floor", "cap", "hold"))
+        tiers = [t.id for t in self.program.version(self.now).rules.policy.tiers]
+        tier: str | None = chance.choice(tiers)
+        if kind == "pin" and chance.random() < 0.15:
+            tier = None
+        start = self.now + chance.choice((0, 0, 0, 3 * DAY))
+        until = start + chance.randint(1, 60) * DAY if chance.random() < 0.8 else None
+        made = Override(
+            kind=kind,  # type: ignore[arg-type]
+            tier=None if kind == "hold" else tier,
+            starts_at=start,
+            until=until,
+            then=chance.choice(("rejudge", "rejudge", "start_term")),
+        )
+        self.history.add("override", self.now, override=made)
+
+    def release(self) -> None:
+        made = [e.n for e in self.history.entries if e.kind == "override"]
+        if made:
+            self.history.add("release", self.now, released=self.chance.choice(made))
+
+    def leave(self) -> None:
+        self.history.add("leave", self.now)
+        self.now += self.chance.choice((0, DAY))
+        self.history.add("enrol", self.now)
+
+    def opening(self) -> None:
+        chance = self.chance
+        points, detail = chance.randint(1, 90), dict[str, Any]()
+        if self.wide and chance.random() < 0.4:  # lots as they stood elsewhere
+            soon = chance.randint(0, points)
+            detail["lots"] = ((self.now + chance.randint(1, 60) * DAY, soon), (None, points - soon))
+            detail["spent"] = chance.randint(0, 40)
+        if self.wide and chance.random() < 0.2:
+            detail["tier"] = chance.choice(self.program.version(self.now).rules.policy.tiers).id
+        self.history.add("opening", self.now, points=points, **detail)

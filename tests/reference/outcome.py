@@ -1,0 +1,50 @@
+"""What came of a history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.reference.account import FOREVER, Account
+from tests.reference.told import Told
+from tierline.engine.model import Pending, Standing
+
+
+@dataclass
+class Outcome:
+    """What came of a history."""
+
+    told: list[Told]
+    tier: str | None
+    held: str | None
+    since: int | None
+    started_at: int | None
+    ends_at: int | None
+    grace_until: int | None
+    waiting: tuple[str, int] | None
+    joined_at: int | None
+    account: Account
+    values: dict[str | None, int] = field(default_factory=dict)
+
+    def standing(self) -> Standing:
+        """The same in the engine's type, as far as the evaluator knows it."""
+        account = self.account
+        lots = tuple((None if x == FOREVER else x, points) for x, points in account.lots)
+        return Standing(
+            joined_at=self.joined_at,
+            tier=self.tier,
+            since=self.since,
+            held=self.held,
+            started_at=self.started_at,
+            ends_at=self.ends_at,
+            grace_until=self.grace_until,
+            waiting=self.waiting,
+            lots=lots,
+            debt=account.debt,
+            pending=tuple(
+                Pending(w.entry.n, w.available_at, w.points, None, w.entry.kind)
+                for w in account.pending
+            ),
+            earned=account.earned,
+            spent=account.spent,
+            expired=account.expired,
+        )

@@ -1,0 +1,37 @@
+"""History as it should have been: what a retroactive correction plays again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from tierline.engine.model import Entry
+
+REVERSALS = ("refund", "void")
+
+
+def as_it_should_have_been(entries: Sequence[Entry]) -> list[Entry]:
+    """Each entry when it really happened, and what was taken back never there."""
+    taken: dict[int, tuple[int, int, bool]] = {}
+    for entry in entries:
+        origin = entry.detail.origin if entry.detail else None
+        if entry.kind in REVERSALS and origin is not None:
+            points, amount, last = taken.get(origin.n, (0, 0, False))
+            taken[origin.n] = (points + entry.points, amount + entry.amount, last or origin.last)
+    kept = [
+        replace(
+            entry,
+            points=entry.points + taken.get(entry.n, (0, 0, False))[0],
+            amount=entry.amount + taken.get(entry.n, (0, 0, False))[1],
+            recorded_at=entry.occurred_at,
+        )
+        for entry in entries
+        if entry.kind not in REVERSALS and not taken.get(entry.n, (0, 0, False))[2]
+    ]
+    numbers = {entry.n for entry in kept}
+    for i, entry in enumerate(kept):
+        if entry.detail and entry.detail.implied and entry.n + 1 not in numbers:
+            # The activity that enrolled them never was; the enrolment stays, and is judged.
+            kept[i] = replace(entry, detail=replace(entry.detail, implied=False))
+    return sorted(kept, key=lambda e: (e.recorded_at, e.n))
