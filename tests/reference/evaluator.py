@@ -283,7 +283,8 @@ class Evaluator(Judgement):
         detail = entry.detail
         assert detail is not None
         assert detail.tier is not None
-        since, until = detail.tier_since, detail.tier_expires_at
+        until = detail.tier_expires_at
+        since = entry.occurred_at if detail.tier_since is None else detail.tier_since
         self.grant(detail.tier, "import", entry.n, at=since, end=until, dated=until is not None)
 
     def leave(self, entry: Entry) -> None:

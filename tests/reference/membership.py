@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from tests.reference import civil, terms
-from tests.reference.account import FOREVER, Account, Ledger, Position
+from tests.reference.account import FOREVER, OVERRIDE, Account, Ledger, Position
 from tests.reference.measures import Sight, Span
 from tests.reference.told import Told
 from tierline.engine import ladder, term
@@ -163,8 +163,10 @@ class Membership:
 
     def active(self) -> list[Override]:
         """The overrides in force now, in the order in which they were made."""
-        t = self.now
-        found = [o for o in self.overrides if o.starts_at <= t and (o.until is None or t < o.until)]
+        t, place, _ = self.position
+        found = [o for o in self.overrides if o.starts_at <= t]
+        # What ends now ends in its place in the order of the instant.
+        found = [o for o in found if o.until is None or t < o.until + (place < OVERRIDE)]
         # One that names a tier which the rules no longer have says nothing any more.
         found = [o for o in found if o.tier is None or self.rank(o.tier) >= 0]
         return sorted(found, key=lambda o: o.id)

@@ -122,11 +122,14 @@ def begin_waiting(walk: Walk) -> None:
     begins = follows and policy.start.when == "next_window" and walk.turns(own=True)
     if not (waited or begins) or not _judged(walk):
         return
-    wanted = walk.version.rank.get(walk.waiting[0], -1) if waited and walk.waiting else -1
-    if waited:
+    wanted, closed = -1, walk.today - 1  # the last day of the window that counts
+    if waited and walk.waiting is not None:
+        # After a hold the instant lies back: the window that it waited for decides.
+        wanted = walk.version.rank.get(walk.waiting[0], -1)
+        closed = walk.zone.day(walk.waiting[1]) - 1
         walk.waiting = None
     if policy.start.when == "next_window":
-        best = qualified(walk, walk.today - 1)
+        best = qualified(walk, closed)
     else:
         best = min(wanted, qualified(walk))
     if waited and policy.corrections == "protect" and policy.start.when == "next_window":

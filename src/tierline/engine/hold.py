@@ -131,7 +131,8 @@ def turn_matters(walk: Walk) -> bool:
     if walk.version.falls_into or walk.waiting is not None:
         return True
     if walk.held is None:
-        return bool(policy.tiers) and (policy.tiers[0].from_ or 0) <= 0
+        lowest = policy.tiers[0].from_ or 0 if policy.tiers else 1
+        return lowest <= 0 or qualified(walk) >= 0
     term = term_of(walk)
     if isinstance(term, WhileQualified) or walk.grace_until is not None:
         return True
@@ -155,6 +156,9 @@ def _place(walk: Walk, tier: str | None) -> float | None:
     ranks = walk.version.rank
     if tier in ranks:
         return ranks[tier]
-    former = walk.former.rank if walk.former is not None else {}
-    below = [ranks[t] for t, rank in former.items() if t in ranks and rank < former.get(tier, 0)]
+    if walk.former is None:
+        return -0.5
+    names = {kept.name: rank for rank, kept in enumerate(walk.version.policy.tiers)}
+    own = walk.former.rank.get(tier, 0)
+    below = [ranks.get(old.id, names.get(old.name, -1)) for old in walk.former.policy.tiers[:own]]
     return max(below, default=-1) + 0.5
