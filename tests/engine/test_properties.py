@@ -28,6 +28,7 @@ slow_worlds = settings(
 )
 
 
+@pytest.mark.slow  # it searches: what it tries depends on what else is imported
 @slow_worlds
 @given(st.randoms(use_true_random=False))
 def test_engine_and_evaluator_agree(chance: Random) -> None:
