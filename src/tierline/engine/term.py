@@ -117,7 +117,7 @@ class AttributeDate(Struct, frozen=True, tag="attribute", forbid_unknown_fields=
 
     def end(self, start: int, window: Window, anchors: Anchors) -> int | None:
         day = anchors.day(f"attribute:{self.name}")
-        return None if day is None else max(day + 1, start)
+        return None if day is None or day < start else day + 1  # a past date ends nothing
 
 
 Term = WhileQualified | Forever | WindowEnd | Duration | Dates | AttributeDate
