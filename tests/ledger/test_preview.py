@@ -214,7 +214,8 @@ async def test_cancelling_ends_what_it_began(club: Club) -> None:
     await club.found()
     await populate(club)
     proposal = await proposed(club, lowered(90))
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    # Not pg_stat_activity: a transaction reads that once and sees the same rows until its end.
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     async with club.database.pool.acquire() as connection, connection.transaction():
         await connection.execute("LOCK TABLE member IN ACCESS EXCLUSIVE MODE")
         task = asyncio.create_task(preview(club.database, club.program, proposal))
