@@ -81,6 +81,8 @@ class Stock:
         """So many members more; number i opens with (7919 i mod 2000) points and `told(i)`."""
         program = await self.catalog.program_numbered(self.number)
         maker = _Maker(self, program, told)
+        heads = await self.database.pool.fetch("SELECT shard, customers FROM shard_head")
+        maker.counters = dict(heads)  # another project's customers may be there already
         for start in range(self.people, self.people + count, PAGE):
             stop = min(start + PAGE, self.people + count)
             await self._copy(maker.page(start, stop))
@@ -140,7 +142,7 @@ class _Maker:
         stock, name, points = self.stock, f"c{i}", 7919 * i % 2000
         route = ids.route(stock.project.id, name)
         shard = ids.shard_of(route, stock.database.shards)
-        counter = self.counters[shard] = self.counters.get(shard, stock.people) + 1
+        counter = self.counters[shard] = self.counters[shard] + 1
         id_ = ids.customer_number(counter, route)
         detail = self.told(i)
         now, raw = self._decide(points, detail)
