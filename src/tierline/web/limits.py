@@ -8,6 +8,7 @@ BODY_BYTES_MAX: Final = 1_048_576  # a JSON body that is one thing
 ARRAY_BYTES_MAX: Final = 8_388_608  # a JSON array of activities
 ACTIVITIES_MAX: Final = 10_000  # in one JSON array
 LINE_BYTES_MAX: Final = 262_144  # one line of NDJSON; lines are not counted
+HEAD_BYTES_MAX: Final = 65_536  # request line and header fields together
 HEADERS_MAX: Final = 100  # header fields of a request
 PAGE_DEFAULT: Final = 100
 PAGE_MAX: Final = 1_000  # items of one page

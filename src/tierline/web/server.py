@@ -6,12 +6,14 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from tierline.errors import TierlineError
+from tierline.web.app import App
+from tierline.web.quick import QuickProtocol
 
 KEEP_ALIVE_SECONDS = 75
 GRACEFUL_SECONDS_MAX = 10  # for requests that are under way when we stop
@@ -41,10 +43,14 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
+async def listening(app: App, host: str, port: int) -> AsyncIterator[str]:
     """Serve inside; gives the URL. Port 0 takes a free one. Raises AddressTaken."""
     sock = _bound(host, port)
-    config: dict[str, Any] = {"http": "httptools", "ws": "none", "lifespan": "off"}
+    config: dict[str, Any] = {
+        "http": partial(QuickProtocol, app.activities),
+        "ws": "none",
+        "lifespan": "off",
+    }
     server = _Server(
         uvicorn.Config(
             app,
