@@ -122,7 +122,9 @@ async def first_half(club: Club, sent: Command) -> Intent:
     shard = ids.shard_of(sent.route, database.shards)
     tx = LedgerTx(await database.connect(**PLANNER))
     await tx.begin()
-    done = await Batch(tx, club.catalog, shard, database.shards, wall()).run([sent], [0])
+    batch = Batch(tx, club.catalog, shard, database.shards, wall())
+    await batch.load([sent], [0])
+    done = await batch.run()
     await tx.commit()
     await tx.connection.close()
     return done.intents[0]

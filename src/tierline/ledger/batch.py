@@ -61,22 +61,50 @@ class Batch:
         self.shard = shard
         self.shards = shards
         self.wall = wall
+        self.commands: Sequence[Command] = ()
+        self.numbers: Sequence[int] = ()
         self.outcomes: dict[int, Outcome] = {}
         self.seats: dict[tuple[int, int], Seat] = {}
         self.work: dict[int, tuple[Seat, Command]] = {}
         self._reserved: list[tuple[int, int]] = []
 
-    async def run(self, commands: Sequence[Command], numbers: Sequence[int]) -> Done:
-        """Everything but begin and commit. `numbers`: customers' ids where they are known
-        already, else 0. Raises CountDiffers when another writer interfered: run it again."""
-        halves = Halves(self.tx, self.shard, commands)
-        if halves.arriving:
-            numbers = await halves.claim(numbers, self.outcomes)
-        await self._load(commands, numbers)
-        if len(self.work) + len(self.outcomes) < len(commands):
-            await self._meet(commands, numbers)
-        if any(command.of is not None for command in commands):
+    async def load(self, commands: Sequence[Command], numbers: Sequence[int]) -> None:
+        """Lock and read whom the commands speak of, as far as they are members. `numbers`:
+        customers' ids where they are known already, else 0."""
+        self.commands, self.numbers = commands, numbers
+        self._halves = Halves(self.tx, self.shard, commands)
+        if self._halves.arriving:
+            self.numbers = await self._halves.claim(numbers, self.outcomes)
+        await self._load(range(len(commands)))
+
+    @property
+    def members(self) -> frozenset[tuple[int, int]]:
+        """Whose locks it holds: (customer, program)."""
+        return frozenset(self.seats)
+
+    @property
+    def missing(self) -> list[int]:
+        """Positions of commands whose members were not found."""
+        if len(self.work) + len(self.outcomes) == len(self.commands):
+            return []
+        places = range(len(self.commands))
+        return [i for i in places if i not in self.work and i not in self.outcomes]
+
+    async def look_again(self) -> None:
+        """After another batch: who was missing may be there now."""
+        missing = self.missing
+        if missing:
+            await self._load(missing)
+
+    async def run(self) -> Done:
+        """Everything after the load but the commit. Raises CountDiffers when another writer
+        interfered: begin again."""
+        missing = self.missing
+        if missing:
+            await self._meet(missing)
+        if any(command.of is not None for command in self.commands):
             await self._find_originals()
+        halves = self._halves
         if halves.arriving:
             await halves.leave_out_erased(self.work, self.outcomes)
         await self._decide()
@@ -86,20 +114,21 @@ class Batch:
         idle = [place for place in self._reserved if not self.seats[place].changed]
         if idle:
             await self.tx.unreserve(self.shard, idle)
-        return Done([self.outcomes[i] for i in range(len(commands))], events, intents)
+        return Done([self.outcomes[i] for i in range(len(self.commands))], events, intents)
 
     # -- load ---------------------------------------------------------------------------------
 
-    async def _load(self, commands: Sequence[Command], numbers: Sequence[int]) -> None:
-        wanted = [
-            (c.project, c.program, "" if number else c.customer, number, c.key)
-            for c, number in zip(commands, numbers, strict=True)
-        ]
+    async def _load(self, positions: Sequence[int]) -> None:
+        wanted = []
+        for i in positions:
+            c, number = self.commands[i], self.numbers[i]
+            wanted.append((c.project, c.program, "" if number else c.customer, number, c.key))
         for row in await self.tx.load(self.shard, wanted):
-            i, customer, standing, latest, clock, *receipt = row
-            if i - 1 in self.outcomes:
+            nth, customer, standing, latest, clock, *receipt = row
+            i = positions[nth - 1]
+            if i in self.outcomes:
                 continue  # a second half that was refused before
-            command = commands[i - 1]
+            command = self.commands[i]
             place = (customer, command.program)
             seat = self.seats.get(place)
             if seat is None:
@@ -107,11 +136,11 @@ class Batch:
                 try:
                     known = decode_standing(standing)
                 except (msgspec.MsgspecError, ValueError) as fault:
-                    self.outcomes[i - 1] = _failed(command, fault)
+                    self.outcomes[i] = _failed(command, fault)
                     continue
                 seat = Seat(customer, command.program, program, known, self._now(clock))
                 self.seats[place] = seat
-            self._seat(i - 1, command, seat, receipt)
+            self._seat(i, command, seat, receipt)
 
     def _seat(self, i: int, command: Command, seat: Seat, receipt: Sequence[Any]) -> None:
         if receipt and receipt[0] is not None:
@@ -127,9 +156,9 @@ class Batch:
 
     # -- whom the load did not find -----------------------------------------------------------
 
-    async def _meet(self, commands: Sequence[Command], numbers: Sequence[int]) -> None:
+    async def _meet(self, missing: Sequence[int]) -> None:
         """Customers without a membership here, unknown ones, and those of other shards."""
-        missing = [i for i in range(len(commands)) if i not in self.work and i not in self.outcomes]
+        commands, numbers = self.commands, self.numbers
         current = await self.tx.current(sorted({commands[i].program for i in missing}))
         known = {i: numbers[i] for i in missing if numbers[i]}
         named = [i for i in missing if not numbers[i]]

@@ -1,0 +1,272 @@
+"""Group commit: one queue a shard, a batch as soon as there is room for one.
+
+There is no timer: while a batch commits, the next one forms. Nobody is answered before their
+command is durable. When the fate of a commit is unknown, the same batch runs again with the same
+keys first: what was committed then answers as a repetition.
+
+Two batches may be under way, so that one is decided here while the database works on the other.
+The second begins when the first holds the locks of its members: whom both speak of, it then meets
+after the first. Where that cannot be relied on (the first was rolled back, or the second speaks of
+somebody who is not there yet), it waits until the first is over, and starts again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+import structlog
+
+from tierline.engine import ids
+from tierline.errors import Busy, Invalid, TierlineError
+from tierline.ledger.batch import Batch, Done
+from tierline.ledger.commands import Answer
+from tierline.ledger.halves import FIRST
+from tierline.ledger.queue import Queue, Waiting
+from tierline.store.columns import Unstorable
+from tierline.store.database import where
+from tierline.store.errors import blames_data, is_retryable, translate
+from tierline.store.ledger import PLANNER, CountDiffers, LedgerTx
+
+if TYPE_CHECKING:
+    from tierline.ledger.writer import Writer
+
+RERUNS_MAX: Final = 8  # of a batch that another writer keeps interfering with
+AWAY_SECONDS_MAX: Final = 15.0  # how long requests wait for a database that is gone
+BACKOFF_SECONDS: Final = (0.02, 0.1, 0.25, 0.5, 1.0)
+UNDER_WAY_MAX: Final = 2  # batches of one shard
+ENOUGH: Final = 24  # waiting commands that are worth a second batch
+
+_log = structlog.get_logger("tierline.ledger")
+
+
+class Turn:
+    """A batch on its way, and the one before it while that may matter."""
+
+    def __init__(self, batch: Sequence[Waiting], before: Turn | None) -> None:
+        self.batch = batch
+        self.before = before
+        self.members: frozenset[tuple[int, int]] = frozenset()  # whose locks it held first
+        self.failed = False  # it was rolled back once, so its locks were let go
+        self.loaded = asyncio.Event()  # its locks are held, or its first attempt has ended
+        self.ended = asyncio.Event()  # its first attempt
+        self.over = asyncio.Event()  # everybody in it was answered
+
+    async def follow(self, work: Batch) -> None:
+        """Called with the locks held. Raises _Overtaken when the turn before has to end first."""
+        if not self.loaded.is_set():
+            self.members = work.members
+            self.loaded.set()
+        before = self.before
+        if before is None or before.over.is_set():
+            return
+        if before.failed or work.missing or not work.members.isdisjoint(before.members):
+            await before.ended.wait()
+            if before.failed:
+                raise _Overtaken
+            await work.look_again()
+
+    def attempted(self, *, committed: bool) -> None:
+        self.failed = self.failed or not committed
+        self.loaded.set()
+        self.ended.set()
+
+
+class ShardWriter:
+    """One shard's queue, connections and loop."""
+
+    def __init__(self, writer: Writer, shard: int, queue: Queue, batch_max: int) -> None:
+        self.writer = writer
+        self.shard = shard
+        self.queue = queue
+        self.batch_max = batch_max
+        self.under_way = 0
+        self._idle: list[LedgerTx] = []
+        self._something = asyncio.Event()
+        self._room: list[asyncio.Future[None]] = []
+
+    def wake(self) -> None:
+        """Something changed: more commands wait, a batch is over, or the writer is closed."""
+        if self.writer.closed or self._may_begin():
+            self._something.set()
+
+    def _may_begin(self) -> bool:
+        waiting = self.queue.rows
+        if not self.under_way or not waiting:
+            return waiting > 0
+        # A second batch that takes what little came in meanwhile would only make both small.
+        return self.under_way < UNDER_WAY_MAX and waiting >= min(ENOUGH, self.batch_max)
+
+    async def room(self) -> None:
+        """Wait until the next batch was taken."""
+        future = asyncio.get_running_loop().create_future()
+        self._room.append(future)
+        await future
+
+    async def run(self) -> None:
+        """Until the writer is closed and nothing waits."""
+        last: Turn | None = None
+        try:
+            async with asyncio.TaskGroup() as turns:
+                while self.queue.rows or self.under_way or not self.writer.closed:
+                    if not self._may_begin():
+                        self._something.clear()
+                        await self._something.wait()
+                        continue
+                    last = Turn(self.queue.take(self.batch_max), last)
+                    self.under_way += 1
+                    self._tell_of_room()
+                    turns.create_task(self._run(last))
+                    await last.loaded.wait()
+        finally:
+            for tx in self._idle:
+                await tx.connection.close(timeout=5)
+            self._idle.clear()
+
+    async def _run(self, turn: Turn) -> None:
+        await self._settle(turn, turn.batch)
+        turn.attempted(committed=True)
+        turn.over.set()
+        turn.before = None  # or every batch would be remembered by the next one
+        self.under_way -= 1
+        self.wake()
+
+    def _tell_of_room(self) -> None:
+        for future in self._room:
+            if not future.done():
+                future.set_result(None)
+        self._room.clear()
+
+    async def _settle(self, turn: Turn, batch: Sequence[Waiting]) -> None:
+        """Commit a batch, whatever it takes, and answer it."""
+        try:
+            done = await self._committed(turn, batch)
+        except _Faulty as fault:
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                await self._settle(turn, batch[:middle])
+                await self._settle(turn, batch[middle:])
+            else:
+                _fail(batch, fault.told)
+            return
+        except TierlineError as error:
+            _fail(batch, error)
+            return
+        if done.events:
+            self.writer.on_commit(self.shard)
+        for i, (waiting, outcome) in enumerate(zip(batch, done.outcomes, strict=True)):
+            if isinstance(outcome, int):
+                self._send_on(waiting, outcome)
+            elif waiting.command.kind == FIRST and isinstance(outcome, Answer):
+                self.writer.transfers.follow(
+                    waiting.command, outcome, done.intents.get(i), waiting.answer
+                )
+            elif waiting.answer.done():
+                continue  # nobody waits any more
+            elif isinstance(outcome, Answer):
+                waiting.answer.set_result(outcome)
+            else:
+                waiting.answer.set_exception(outcome)
+
+    def _send_on(self, waiting: Waiting, customer: int) -> None:
+        """To the shard where the customer lives, whom this shard only knew by another name."""
+        waiting.number = customer
+        route = ids.route_of_customer(customer)
+        other = self.writer.shards[ids.shard_of(route, len(self.writer.shards))]
+        other.queue.force(waiting)
+        other.wake()
+
+    async def _committed(self, turn: Turn, batch: Sequence[Waiting]) -> Done:
+        """Tries until it is committed. Raises _Faulty when some command's data is to blame, and a
+        TierlineError when the database is away too long; then nothing was committed."""
+        loop = asyncio.get_running_loop()
+        began, tries, unknown = loop.time(), 0, False
+        while True:
+            attempt = _Attempt()
+            try:
+                return await self._attempt(turn, batch, attempt)
+            except Exception as error:
+                turn.attempted(committed=False)
+                if isinstance(error, _Overtaken):
+                    if turn.before is not None:
+                        await turn.before.over.wait()
+                    continue
+                tries += 1
+                again = isinstance(error, CountDiffers | asyncpg.UniqueViolationError)
+                if again and tries <= RERUNS_MAX:
+                    continue
+                if again or blames_data(error) or isinstance(error, Unstorable):
+                    raise _Faulty(error) from error
+                if not is_retryable(error, at_commit=attempt.committing):
+                    _log.exception("batch_failed", shard=self.shard, rows=len(batch))
+                    told = translate(error, where(self.writer.database.url))
+                    if not attempt.committing:
+                        raise told or TierlineError(cause=repr(error)) from error
+                unknown = unknown or attempt.committing
+                if not unknown and loop.time() - began > AWAY_SECONDS_MAX:
+                    raise Busy from error
+                _log.warning("batch_retried", shard=self.shard, error=repr(error), tries=tries)
+                await asyncio.sleep(BACKOFF_SECONDS[min(tries, len(BACKOFF_SECONDS)) - 1])
+
+    async def _attempt(self, turn: Turn, batch: Sequence[Waiting], attempt: _Attempt) -> Done:
+        tx = self._idle.pop() if self._idle else await self._connected()
+        writer = self.writer
+        try:
+            # The clock first: a judgment never lies after what it could not have read.
+            now = writer.clock()
+            await tx.begin()
+            work = Batch(tx, writer.catalog, self.shard, len(writer.shards), now)
+            await work.load([w.command for w in batch], [w.number for w in batch])
+            await turn.follow(work)
+            done = await work.run()
+            attempt.committing = True
+            await tx.commit()
+        except BaseException as error:
+            await self._undo(tx, error)
+            raise
+        self._idle.append(tx)
+        return done
+
+    async def _connected(self) -> LedgerTx:
+        return LedgerTx(await self.writer.database.connect(**PLANNER))
+
+    async def _undo(self, tx: LedgerTx, error: BaseException) -> None:
+        """Roll back; a connection that does not even do that, or met changed tables, is left."""
+        try:
+            if isinstance(error, asyncpg.InvalidCachedStatementError | asyncio.CancelledError):
+                raise error
+            await tx.rollback()
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001
+            tx.connection.terminate()
+        else:
+            self._idle.append(tx)
+
+
+class _Attempt:
+    """How far an attempt got."""
+
+    __slots__ = ("committing",)
+
+    def __init__(self) -> None:
+        self.committing = False
+
+
+class _Overtaken(Exception):
+    """The batch before was rolled back, and has to be done first."""
+
+
+class _Faulty(Exception):
+    """Some command of the batch is one that the database cannot take."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(repr(error))
+        state = getattr(error, "sqlstate", None) or type(error).__name__
+        self.told = Invalid(reason=f"The database cannot hold this command ({state}).")
+
+
+def _fail(batch: Sequence[Waiting], error: TierlineError) -> None:
+    for waiting in batch:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(error)
