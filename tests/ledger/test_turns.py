@@ -5,20 +5,29 @@ from __future__ import annotations
 import asyncio
 
 from tests.ledger.conftest import Club, wall
+from tierline.errors import TierlineError
 from tierline.ledger.commands import Answer, Command
 
+ROUNDS = 20
 PEOPLE = [f"c{i}" for i in range(7)]
 
 
-def to_and_fro(club: Club, rounds: int) -> list[Command]:
-    """Everybody earns 10 and spends them at once, again and again: a redemption that is met
-    before its earning is refused."""
+def to_and_fro(club: Club) -> list[Command]:
+    """Everybody earns 10 and spends them at once, again and again, and somebody new does so each
+    time: a redemption that is met before its earning is refused."""
     return [
         club.activity(kind, name, points=10, key=f"{kind}-{name}-{n}")
-        for n in range(rounds)
-        for name in PEOPLE
+        for n in range(ROUNDS)
+        for name in (*PEOPLE, f"new-{n}")
         for kind in ("earn", "redeem")
     ]
+
+
+async def check(club: Club, outcomes: list[Answer | TierlineError]) -> None:
+    assert [outcome for outcome in outcomes if not isinstance(outcome, Answer)] == []
+    for name in PEOPLE:
+        standing = await club.standing(name)
+        assert (standing.balance, standing.entries) == (0, 1 + 2 * ROUNDS)
 
 
 async def test_two_batches_overlap_and_keep_everybodys_order(club: Club) -> None:
@@ -31,12 +40,9 @@ async def test_two_batches_overlap_and_keep_everybodys_order(club: Club) -> None
         return wall()
 
     async with club.writer(batch_max=3, clock=clock) as writer:
-        outcomes = await writer.submit_all(to_and_fro(club, 20))
-    assert [o for o in outcomes if not isinstance(o, Answer)] == []
+        outcomes = await writer.submit_all(to_and_fro(club))
     assert 2 in under_way
-    for name in PEOPLE:
-        standing = await club.standing(name)
-        assert (standing.balance, standing.entries) == (0, 41)
+    await check(club, outcomes)
 
 
 async def test_order_holds_while_connections_break(club: Club) -> None:
@@ -47,12 +53,9 @@ async def test_order_holds_while_connections_break(club: Club) -> None:
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     async with club.writer(batch_max=3) as writer:
-        work = asyncio.create_task(writer.submit_all(to_and_fro(club, 12)))
+        work = asyncio.create_task(writer.submit_all(to_and_fro(club)))
         while not work.done():
             await club.database.pool.execute(gone)
             await asyncio.wait([work], timeout=0.15)
         outcomes = await work
-    assert [o for o in outcomes if not isinstance(o, Answer)] == []
-    for name in PEOPLE:
-        standing = await club.standing(name)
-        assert (standing.balance, standing.entries) == (0, 25)
+    await check(club, outcomes)
