@@ -59,28 +59,24 @@ class QuickProtocol(HttpToolsProtocol):
     def __init__(self, activities: Activities, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
         self.activities = activities
-        self._head = 0
+        self._in_head, self._head = False, 0
+        self._usual: tuple[object, bytes] = (None, b"")
 
     # -- reading --------------------------------------------------------------------------------
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head:
+            self._head += len(data)
+            if self._head > limits.HEAD_BYTES_MAX:
+                self.send_400_response("The head of the request is too long.")
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head = 0
-
-    def on_url(self, url: bytes) -> None:
-        self._grow(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._grow(len(name) + len(value))
-        super().on_header(name, value)
-
-    def _grow(self, size: int) -> None:
-        self._head += size
-        if self._head > limits.HEAD_BYTES_MAX:
-            raise ValueError("the head of the request is too long")  # uvicorn answers 400
+        self._in_head, self._head = True, 0
 
     def on_headers_complete(self) -> None:
+        self._in_head = False
         exchange = self._begun()
         if exchange is None:
             super().on_headers_complete()
@@ -145,13 +141,19 @@ class QuickProtocol(HttpToolsProtocol):
         exchange.response_complete = True
         if exchange.disconnected:
             return
-        more = b"".join([b"%b: %b\r\n" % h for h in self.server_state.default_headers])
         closing = b"" if exchange.keep_alive else b"connection: close\r\n"
         size = b"content-length: %d\r\n\r\n" % len(body)
-        self.transport.write(b"".join((head, more, closing, size, body)))
+        self.transport.write(b"".join((head, self._date(), closing, size, body)))
         if not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
+
+    def _date(self) -> bytes:
+        """The headers that uvicorn puts into every answer; it makes new ones each second."""
+        headers = self.server_state.default_headers
+        if self._usual[0] is not headers:
+            self._usual = headers, b"".join([b"%b: %b\r\n" % header for header in headers])
+        return self._usual[1]
 
 
 def _head(told: TierlineError) -> bytes:
