@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -28,8 +29,9 @@ from tierline.ledger.commands import Answer, Command
 from tierline.ledger.intake import Intake
 from tierline.ledger.records import Person, Record, records
 from tierline.ledger.writer import Writer
-from tierline.store import profiles
+from tierline.store import newcomers, profiles
 from tierline.store.database import Database
+from tierline.store.profiles import Profile
 
 SLICE: Final = 500  # records whose customers are written together
 OPEN_MAX: Final = 4_000  # commands on their way
@@ -108,7 +110,7 @@ class Importer:
 
     async def _slice(self, mark: str, batch: Sequence[Record]) -> None:
         gate = asyncio.Semaphore(WRITES_MAX)
-        people = [record for record in batch if record.person is not None]
+        people = await self._with_newcomers_made(batch)
         refused = await asyncio.gather(*(self._write(record, gate) for record in people))
         bad = {id(record): error for record, error in zip(people, refused, strict=True) if error}
         sent: list[tuple[int, int, Command]] = []
@@ -126,6 +128,21 @@ class Importer:
             (before, line, answer) for (before, line, _), answer in zip(sent, answers, strict=True)
         )
         await self._await_until(OPEN_MAX)
+
+    async def _with_newcomers_made(self, batch: Sequence[Record]) -> list[Record]:
+        """Make the customers who are plainly new, at once; the records of the others."""
+        people = [record for record in batch if record.person is not None]
+        plain: dict[str, tuple[Record, Profile]] = {}
+        for record in people:
+            assert record.person is not None
+            with suppress(TierlineError):
+                plain.setdefault(record.person.customer, (record, record.person.profile()))
+        profiles_of = {name: profile for name, (_, profile) in plain.items()}
+        project = self.intake.door.project
+        made = await newcomers.add(self.database, project, profiles_of, self._now())
+        self._done = replace(self._done, customers=self._done.customers + len(made))
+        done = {id(plain[name][0]) for name in made}
+        return [record for record in people if id(record) not in done]
 
     async def _write(self, record: Record, gate: asyncio.Semaphore) -> TierlineError | None:
         """A person's profile and names; what is wrong with them."""

@@ -98,7 +98,7 @@ async def find_numbered(
     found = await find(connection, shards, project, str(number), "number")
     if found is None:
         shard = shard_of_customer(shards, number)
-        found = await connection.fetchval(Sql.numbered, shard, project.number, number)
+        found = await connection.fetchval(Sql.numbered, shard, project.number, [number])
     return found
 
 

@@ -56,7 +56,7 @@ async def put(
             row = await customers.read(connection, database.shards, found)
             assert row is not None  # a source alias is written with its customer
             _fixed(row, profile)
-            claims = _claims(profile, new=False)
+            claims = claims_of(profile, new=False)
             await _claim(connection, database.shards, project, claims, found)
             return await _change(connection, database.shards, found, profile, now), False
         made = await _make(connection, database.shards, project, source_id, profile, now)
@@ -73,7 +73,8 @@ def _fixed(row: CustomerRow, profile: Profile) -> None:
             raise Conflict(path=field, reason=reason)
 
 
-def _claims(profile: Profile, *, new: bool) -> Claims:
+def claims_of(profile: Profile, *, new: bool) -> Claims:
+    """The names that a profile asks for, besides the source id by which it is put."""
     claims: dict[tuple[NameKind, str], str] = {}
     if new and isinstance(profile.id, str):
         claims["id", profile.id] = "id"
@@ -94,7 +95,7 @@ async def _make(
     profile: Profile,
     now: int,
 ) -> CustomerRow | None:
-    claims = _claims(profile, new=True)
+    claims = claims_of(profile, new=True)
     reserved = await _claimed_before(connection, shards, project, source_id, claims)
     if reserved is None:
         reserved = await customers.reserve(connection, shards, project, source_id)
@@ -103,8 +104,7 @@ async def _make(
         if owner not in {None, reserved}:
             raise _taken(project, "number", str(profile.number), "number")
     await _claim(connection, shards, project, claims, reserved)
-    born = Customer(id="", source_id=source_id, created_at=now, updated_at=now)
-    shown = _applied(born, profile)
+    shown = newborn(source_id, profile, now)
     shard = customers.shard_of_customer(shards, reserved)
     async with connection.transaction():
         new = [NewCustomer(replace(shown, source_id=source_id), reserved)]
@@ -135,6 +135,11 @@ async def _change(
         facts = (customers.profile_text(shown), shown.updated_at)
         await connection.execute(Sql.change_customer, shard, customer, *facts)
     return replace(before, shown=shown)
+
+
+def newborn(source_id: str, profile: Profile, now: int) -> Customer:
+    """A customer who is made with this profile."""
+    return _applied(Customer("", source_id, created_at=now, updated_at=now), profile)
 
 
 def _applied(shown: Customer, profile: Profile) -> Customer:

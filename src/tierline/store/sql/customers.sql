@@ -55,5 +55,5 @@ FOR UPDATE
 UPDATE customer SET profile = $3, updated_at = $4 WHERE shard = $1 AND id = $2
 
 -- name: numbered
--- Who has a number that was made here: it carries the route, so one shard knows.
-SELECT id FROM customer WHERE shard = $1 AND project = $2 AND number = $3 LIMIT 1
+-- Who has numbers that were made here: they carry the route, so one shard knows.
+SELECT id, number FROM customer WHERE shard = $1 AND project = $2 AND number = ANY($3)
