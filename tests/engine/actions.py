@@ -6,7 +6,9 @@ import re
 from typing import Any
 
 from tests.engine.history import History
-from tierline.engine.model import Entry, Override
+from tierline.engine.decide import decide
+from tierline.engine.earning import points_for
+from tierline.engine.model import Detail, Entry, Override, Standing
 from tierline.engine.policy import Program
 
 TIME = r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:\d\d)?"
@@ -78,9 +80,29 @@ class Recorder:
         text, earned = self._cut(text, r"\s*\bearning (\d+)$")
         amount = int(text) if text and kind == "order" else 0
         points = int(earned or (text if text and kind != "order" else 0) or 0)
+        if kind == "order" and not earned:
+            points = self._earned(at, amount, happened, detail)
         if kind in ("redeem", "transfer_out"):
             points = -points
         return self.history.add(kind, at, points=points, amount=amount, occurred=happened, **detail)
+
+    def _earned(self, at: int, amount: int, happened: int | None, detail: dict[str, Any]) -> int:
+        """What the program's own rule makes of an order."""
+        program, entries = self.history.program, self.history.entries
+        draft = Entry(
+            n=len(entries) + 1,
+            kind="order",
+            occurred_at=at if happened is None else happened,
+            recorded_at=at,
+            amount=amount,
+            detail=Detail(**detail) if detail else None,
+        )
+
+        def reached(trial: Entry) -> str | None:
+            return decide(program, Standing(), [*entries, trial], at).standing.tier
+
+        tier = decide(program, Standing(), entries, at).standing.tier
+        return points_for(program, tier, draft, reached, told=False).points
 
     def _earn(self, at: int, text: str, happened: int | None) -> Entry:
         return self._activity("earn", at, text, happened)

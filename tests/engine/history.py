@@ -19,6 +19,7 @@ class History:
     def __init__(self, program: Program) -> None:
         zone = civil.zone(program.time_zone)
         self.zone = zone
+        self.program = program
         self.ledger = Ledger(zone, [(v.effective_at, v.rules.points) for v in program.versions])
         self.entries = self.ledger.entries
         self.taken: dict[int, tuple[int, int]] = {}

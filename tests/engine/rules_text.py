@@ -140,6 +140,10 @@ class RulesText:
     def _points(self, text: str) -> None:
         if found := re.fullmatch(r"pending (\d+) days", text):
             self.points["pending_days"] = int(found[1])
+        elif found := re.fullmatch(r"(\d+) for every (\d+)", text):
+            self.points["orders"] = {"points": int(found[1]), "every": int(found[2])}
+        elif found := re.fullmatch(r"at a threshold (before|after|split)", text):
+            self.points["crossing"] = found[1]
         elif text == "never expire":
             self.points["expiry"] = {"type": "never"}
         elif found := re.fullmatch(r"expire on (\d\d-\d\d)", text):

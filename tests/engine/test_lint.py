@@ -110,6 +110,11 @@ def test_what_cannot_work_is_an_error(policy: dict[str, Any], path: str) -> None
             "policy.term.rounding.edge",
         ),
         ({"corrections": "retroactive", "lapse": {"then": "keep"}}, "policy.corrections"),
+        (
+            {"metric": {"source": "earned"}, "window": {"type": "calendar", "unit": "year"},
+             "start": {"when": "next_window"}},
+            "policy.term",
+        ),
     ],
 )  # fmt: skip
 def test_a_trap_is_warned_of(policy: dict[str, Any], path: str) -> None:

@@ -17,8 +17,8 @@ from tests.fuzz.worlds import changed, make_rules, random_policy
 from tierline.engine.decide import HistoryNeeded, decide
 from tierline.engine.lint import lint
 from tierline.engine.model import Override, Standing
-from tierline.engine.policy import OnChange, Policy, Program, Rules
-from tierline.engine.preview import Outcome, Proposal, Tally, compare, propose, successors
+from tierline.engine.policy import OnChange, Policy, Program, Rules, successors
+from tierline.engine.preview import Outcome, Proposal, Tally, compare, propose
 from tierline.engine.qualify import qualified
 from tierline.engine.walk import begin
 

@@ -18,7 +18,7 @@ from tests.engine.driver import Driver
 from tests.engine.history import History
 from tests.fuzz.check import differences
 from tests.fuzz.shrink import described
-from tests.fuzz.worlds import World, random_tiers, world
+from tests.fuzz.worlds import World, random_tiers, seeded, world
 from tests.reference import civil
 from tests.reference.evaluator import evaluate
 from tierline.engine.policy import Policy, Program, Rules, Version
@@ -41,14 +41,14 @@ def test_engine_and_evaluator_agree(chance: Random) -> None:
 @pytest.mark.parametrize("seed", range(1, 201))
 def test_seeded_worlds(seed: int) -> None:
     """The first worlds of the long run, one test each: a failure is told by its seed."""
-    problems = differences(world(Random(seed)))
+    problems = differences(seeded(seed))
     assert not problems, f"python -m tests.fuzz --seed {seed} --histories 1\n" + "\n".join(problems)
 
 
 @pytest.mark.slow
 def test_ten_thousand_worlds() -> None:
     """The long run, as far as a test may go; `make fuzz` goes on to a million."""
-    failed = [seed for seed in range(1, 10_001) if differences(world(Random(seed)))]
+    failed = [seed for seed in range(1, 10_001) if differences(seeded(seed))]
     assert not failed
 
 
@@ -56,7 +56,7 @@ def test_ten_thousand_worlds() -> None:
 @given(st.integers(1, 10**6), st.integers(0, 10**9))
 def test_time_alone_changes_nothing_twice(seed: int, after: int) -> None:
     """Deciding twice at one instant tells nothing, whatever the instant."""
-    made = world(Random(seed))
+    made = seeded(seed)
     driver = Driver(made.program)
     at = made.until + after
     driver.decide(made.entries, at)
@@ -69,7 +69,7 @@ def test_time_alone_changes_nothing_twice(seed: int, after: int) -> None:
 @given(st.integers(1, 10**6))
 def test_dues_miss_nothing(seed: int) -> None:
     """Waking only when the standing says so gives what waking at every local midnight gives."""
-    made = replace(world(Random(seed)), cuts=[])
+    made = replace(seeded(seed), cuts=[])
     lazy, eager = Driver(made.program), Driver(made.program)
     lazy.decide(made.entries, made.entries[-1].recorded_at)
     eager.decide(made.entries, made.entries[-1].recorded_at)

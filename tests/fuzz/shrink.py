@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tests.engine.history import History
-from tests.fuzz.worlds import World
+from tests.fuzz.worlds import World, savable
 from tests.reference import civil
 from tierline.engine.model import Entry
 from tierline.engine.points import Points
@@ -46,8 +46,10 @@ def variants(world: World) -> Iterator[World]:
         kept = without(entries, i)
         if kept is not None:
             yield with_entries(world, kept)
+    brought = {e.detail.tier for e in entries if e.detail and e.detail.tier}
     for program in programs(world.program):
-        yield World(program, refilled(program, entries), world.until, world.cuts)
+        if savable(program) and brought <= program.versions[0].rank.keys():
+            yield World(program, refilled(program, entries), world.until, world.cuts)
     for i, entry in enumerate(entries):
         for simpler in simpler_entries(entry):
             yield with_entries(world, [*entries[:i], simpler, *entries[i + 1 :]])

@@ -14,26 +14,24 @@ from tierline.engine.policy import Program
 Json = dict[str, Any]
 HOUR = 3_600_000
 DAY = 24 * HOUR
+LENGTHS = ((2, 7), (6, 14), (12, 40))  # how many things happen: to most a few, to some many
 NAMES = ("visit", "night", "review")
 
 
 class Story:
     """What happens to one member."""
 
-    def __init__(
-        self, chance: Random, program: Program, history: History, start: int, *, wide: bool
-    ) -> None:
-        self.wide = wide
+    def __init__(self, chance: Random, program: Program, history: History, start: int) -> None:
         self.chance, self.program, self.history = chance, program, history
         self.start = self.now = start + chance.randint(0, 20) * HOUR
 
     def tell(self) -> int:
         chance = self.chance
         self.join()
-        for _ in range(chance.randint(1, 14)):
+        for _ in range(chance.randint(*chance.choices(LENGTHS, (70, 25, 5))[0])):
             self.later()
             self.happen()
-        return self.now + chance.choice((0, HOUR, 40 * DAY, 500 * DAY))
+        return self.now + chance.choices((0, HOUR, 40 * DAY, 500 * DAY), (4, 4, 6, 1))[0]
 
     def join(self) -> None:
         chance = self.chance
@@ -41,18 +39,25 @@ class Story:
         if chance.random() < 0.5:
             detail["implied"] = True
         elif chance.random() < 0.2:
-            detail["tier"] = chance.choice(self.program.versions[0].rules.policy.tiers).id
-            if chance.random() < 0.5:
-                detail["tier_since"] = self.now - chance.randint(0, 50) * DAY
-            if chance.random() < 0.5:
-                detail["tier_expires_at"] = self.now + chance.randint(1, 200) * DAY
+            detail = self.brought()
         self.history.add("enrol", self.now, **detail)
         if detail.get("implied"):
             self.collect("earn")
 
+    def brought(self) -> Json:
+        """A tier held elsewhere, perhaps with its dates."""
+        chance = self.chance
+        detail: Json = {"tier": chance.choice(self.program.version(self.now).policy.tiers).id}
+        if chance.random() < 0.5:
+            detail["tier_since"] = self.now - chance.randint(0, 50) * DAY
+        if chance.random() < 0.5:
+            detail["tier_expires_at"] = self.now + chance.randint(1, 200) * DAY
+        return detail
+
     def later(self) -> None:
         chance = self.chance
-        step = chance.choice((0, 1, HOUR, 5 * HOUR, DAY, 9 * DAY, 33 * DAY, 100 * DAY, 200 * DAY))
+        steps = (0, 1, HOUR, 5 * HOUR, DAY, 9 * DAY, 33 * DAY, 100 * DAY, 200 * DAY)
+        step = chance.choices(steps, (2, 2, 2, 2, 2, 4, 4, 1, 1))[0]
         self.now += step
         if chance.random() < 0.2:  # exactly at a midnight, where time and activity meet
             zone = self.history.zone
@@ -66,8 +71,8 @@ class Story:
     def happen(self) -> None:
         kind = self.chance.choices(
             ("earn", "order", "custom", "adjust", "redeem", "reverse", "attribute", "override",
-             "release", "approve", "transfer", "leave", "opening"),
-            (20, 20, 8, 4, 12, 10, 4, 6, 2, 3, 3, int(self.wide), 1),
+             "release", "approve", "transfer", "leave", "opening", "enrol"),
+            (40, 40, 16, 8, 24, 20, 8, 12, 4, 6, 6, 2, 2, 1),
         )[0]  # fmt: skip
         if kind in ("earn", "order", "custom"):
             self.collect(kind)  # type: ignore[arg-type]
@@ -127,7 +132,7 @@ class Story:
 
     def reverse(self) -> None:
         chance = self.chance
-        wanted = ("earn", "order", "custom", "adjust", "redeem")
+        wanted = ("earn", "order", "custom", "adjust", "redeem", "transfer_in")
         entries = [e for e in self.history.entries if e.kind in wanted]
         entries = [e for e in entries if self.history.left(e.n) != (0, 0)]
         if not entries:
@@ -159,7 +164,8 @@ class Story:
         name = chance.choice(("club", "renewal"))
         value: Any = chance.choice((True, False, "gold"))
         if name == "renewal":
-            value = f"2023-{chance.randint(1, 12):02d}-{chance.randint(1, 28):02d}"
+            day = self.history.zone.day(self.now) + chance.randint(-400, 400) * civil.ONE_DAY
+            value = chance.choice((day.isoformat(), day.isoformat(), day.isoformat(), None, "soon"))
         self.history.add("attribute", self.now, attribute=name, value=value)
 
     def override(self) -> None:
@@ -185,6 +191,10 @@ class Story:
         if made:
             self.history.add("release", self.now, released=self.chance.choice(made))
 
+    def enrol(self) -> None:
+        """A member once more: an import that brings a tier."""
+        self.history.add("enrol", self.now, **self.brought())
+
     def leave(self) -> None:
         self.history.add("leave", self.now)
         self.now += self.chance.choice((0, DAY))
@@ -193,10 +203,10 @@ class Story:
     def opening(self) -> None:
         chance = self.chance
         points, detail = chance.randint(1, 90), dict[str, Any]()
-        if self.wide and chance.random() < 0.4:  # lots as they stood elsewhere
+        if chance.random() < 0.4:  # lots as they stood elsewhere
             soon = chance.randint(0, points)
             detail["lots"] = ((self.now + chance.randint(1, 60) * DAY, soon), (None, points - soon))
             detail["spent"] = chance.randint(0, 40)
-        if self.wide and chance.random() < 0.2:
+        if chance.random() < 0.2:
             detail["tier"] = chance.choice(self.program.version(self.now).rules.policy.tiers).id
         self.history.add("opening", self.now, points=points, **detail)

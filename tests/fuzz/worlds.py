@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 from tests.engine.history import History
 from tests.fuzz.stories import DAY, HOUR, Story
 from tests.reference import civil
+from tierline.engine.lint import lint
 from tierline.engine.model import Entry
 from tierline.engine.points import Points
 from tierline.engine.policy import OnChange, Policy, Program, Rules, Version
@@ -38,33 +40,54 @@ class World:
         return self.history.entries
 
 
-def world(chance: Random, *, wide: bool = False) -> World:
-    """A world; a `wide` one has also what is decided, but not yet the same by both sides: counts
-    and cycles from a tier's start, terms until an attribute, leaving and coming back, openings that
-    bring a tier."""
+def world(chance: Random) -> World:
+    """A random program, and what happens to one member."""
+    return told(*setting(chance), chance)
+
+
+def seeded(seed: int) -> World:
+    """The world of a seed in the long run; four members in turn have the same program."""
+    return told(*shared_setting(seed // 4), Random(seed))
+
+
+def told(program: Program, start: int, chance: Random) -> World:
+    history = History(program)
+    until = Story(chance, program, history, start).tell()
+    cuts = sorted(chance.randint(start, until) for _ in range(chance.randint(0, 6)))
+    return World(program, history, until, cuts)
+
+
+def setting(chance: Random) -> tuple[Program, int]:
+    """A program, and the instant at which stories may begin."""
     zone_name, year = chance.choice(ZONES)
     zone = civil.zone(zone_name)
     month = chance.randint(1, 12)
     start = zone.start(date(year, month, min(chance.randint(1, 31), 28 if month == 2 else 30)))
-    program = random_program(chance, zone_name, start, wide=wide)
-    history = History(program)
-    until = Story(chance, program, history, start, wide=wide).tell()
-    cuts = sorted(chance.randint(start, until) for _ in range(chance.randint(0, 6)))
-    return World(program, history, until, cuts)
+    program = random_program(chance, zone_name, start)
+    while not savable(program):
+        program = random_program(chance, zone_name, start)
+    return program, start
+
+
+@lru_cache(maxsize=8)
+def shared_setting(seed: int) -> tuple[Program, int]:
+    return setting(Random(f"program {seed}"))
 
 
 # -- programs ----------------------------------------------------------------------------------
 
 
-def random_program(chance: Random, zone: str, start: int, *, wide: bool) -> Program:
-    policy = random_policy(chance, wide=wide)
+def random_program(chance: Random, zone: str, start: int) -> Program:
+    policy = random_policy(chance)
     points = random_points(chance)
     versions = [Version(1, 0, make_rules(policy, points))]
-    if chance.random() < 0.25:
-        at = start + chance.randint(1, 500) * DAY + chance.choice((0, 5 * HOUR))
-        later = changed(chance, policy)
+    at = start
+    while chance.random() < 0.25 and len(versions) < 4:
+        at += chance.randint(1, 300) * DAY + chance.choice((0, 5 * HOUR))
+        policy = changed(chance, policy)
+        points = random_points(chance) if chance.random() < 0.2 else points
         how = chance.choice(HOW)
-        versions.append(Version(2, at, make_rules(later, points), how))
+        versions.append(Version(len(versions) + 1, at, make_rules(policy, points), how))
     return Program("program", "project", zone, "EUR", tuple(versions))
 
 
@@ -194,23 +217,25 @@ def decorate(chance: Random, tier: Json, low: int) -> None:
         tier[chance.choice(("hidden", "invitation"))] = True
     if chance.random() < 0.15:
         tier["entry"] = random_criterion(chance, low)
+        tier.pop("from"), tier.pop("to", None)
     if chance.random() < 0.12:
         tier["lapse"] = chance.choice(("keep", "one_step", "to_base", "leave"))
     if chance.random() < 0.12:
         tier["term"] = random_term(chance)
 
 
-def widened(chance: Random, policy: Json) -> None:
-    anchored = {"type": "cycle", "length": "P2M", "anchor": "tier_start"}
+def anchored(chance: Random, policy: Json) -> None:
+    """What is laid out from a tier's start, or from an attribute."""
+    cycle = {"type": "cycle", "length": "P2M", "anchor": "tier_start"}
     if chance.random() < 0.15:
-        policy["window"] = chance.choice(({"type": "since", "anchor": "tier_start"}, anchored))
-    if chance.random() < 0.1:
+        policy["window"] = chance.choice(({"type": "since", "anchor": "tier_start"}, cycle))
+    if chance.random() < 0.1 and policy["measures"]:
         policy["measures"]["second"]["window"] = {"type": "since", "anchor": "tier_start"}
     if chance.random() < 0.1:
         policy["term"] = {"type": "attribute", "name": "renewal"}
 
 
-def random_policy(chance: Random, *, wide: bool = False) -> Json:
+def random_policy(chance: Random) -> Json:
     simple = chance.random() < 0.5
     policy: Json = {
         "tiers": random_tiers(chance, simple=simple),
@@ -219,7 +244,7 @@ def random_policy(chance: Random, *, wide: bool = False) -> Json:
         "measures": {"second": {"metric": random_metric(chance), "window": random_window(chance)}},
         "assessment": {
             "up": chance.choice(("on_activity",) * 4 + ("at_term_end", "at_window_end")),
-            "down": chance.choice(("on_activity",) * 3 + ("at_window_end",)),
+            "down": chance.choice(("on_activity",) * 3 + ("at_term_end", "at_window_end")),
         },
         "start": {"when": chance.choice(("immediate",) * 5 + ("next_window",))},
         "term": random_term(chance),
@@ -233,10 +258,22 @@ def random_policy(chance: Random, *, wide: bool = False) -> Json:
         "corrections": chance.choice(("forward", "forward", "retroactive", "protect")),
         "tell_grace": chance.random() < 0.8,
     }
-    if wide:
-        widened(chance, policy)
+    return fitted(chance, policy)
+
+
+def fitted(chance: Random, policy: Json) -> Json:
+    """The rarer parts, and such as fit to each other."""
+    if chance.random() < 0.5 and "second" not in str(policy["tiers"]):
+        policy["measures"] = {}
+    anchored(chance, policy)
+    for measure in (policy, *policy["measures"].values()):
+        if measure["metric"]["source"] == "balance":
+            measure["window"] = {"type": "instant"}
     if policy["window"]["type"] not in ("calendar", "cycle"):
         policy["start"] = {"when": "immediate"}
+        for part in ("up", "down"):
+            if policy["assessment"][part] == "at_window_end":
+                policy["assessment"][part] = "on_activity"
     if chance.random() < 0.1:
         policy["start"] = {"when": "after", "after": chance.choice(("P1D", "P20D"))}
     if chance.random() < 0.3:
@@ -253,7 +290,7 @@ def changed(chance: Random, policy: Json) -> Json:
     later: Json = msgspec.json.decode(msgspec.json.encode(policy))
     tiers = later["tiers"]
     for _ in range(chance.randint(1, 3)):
-        match chance.randint(0, 5):
+        match chance.randint(0, 7):
             case 0 if len(tiers) > 1:
                 tiers.pop(chance.randrange(len(tiers)))
             case 1:
@@ -262,13 +299,25 @@ def changed(chance: Random, policy: Json) -> Json:
                 )
                 later["tiers"] = tiers = list({t["id"]: t for t in tiers}.values())
             case 2:
-                chance.choice(tiers)["from"] = chance.randint(0, 300)
+                some = chance.choice(tiers)
+                some |= {} if "entry" in some else {"from": chance.randint(0, 300)}
             case 3:
                 later["term"] = random_term(chance)
             case 4:
+                later["metric"], later["window"] = random_metric(chance), random_window(chance)
+            case 5:
+                part = chance.choice(("corrections", "start", "assessment", "renewal"))
+                later[part] = random_policy(chance)[part]
+            case 6:
                 later["lapse"]["then"] = chance.choice(("keep", "to_base", "leave"))
             case _:
                 chance.choice(tiers)["id"] = "renamed"
                 later["tiers"] = tiers = list({t["id"]: t for t in tiers}.values())
     tiers.sort(key=lambda t: t.get("from", 0))
     return later
+
+
+def savable(program: Program) -> bool:
+    """Whether a program's rules would be taken: what is refused when it is saved need not agree."""
+    found = (finding for version in program.versions for finding in lint(version.rules))
+    return all(finding.severity == "warning" for finding in found)

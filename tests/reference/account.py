@@ -6,7 +6,7 @@ happened up to it. A position is (instant, place in the instant's order, number 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -15,14 +15,14 @@ from tierline.engine.model import Entry, Origin
 from tierline.engine.points import AfterPeriod, DayOfYear, Points
 
 # The order of what one instant brings (Voucherify's nightly order first, then what arrives).
-RULES, ACTIVATION, OVERRIDE, START, TERM, TURN, EXPIRY, ARRIVAL = range(8)
+RULES, ACTIVATION, OVERRIDE, START, TERM, TURN, EXPIRY, AGE, ARRIVAL = range(9)
 Position = tuple[int, int, int]
 FOREVER = 2**62
 
 COUNTS_AS_EARNED = {"earn", "order", "custom", "adjust", "transfer_in", "opening"}
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Fact:
     """What something brought to metrics, on which day; a reversal brings negative amounts."""
 
@@ -35,9 +35,11 @@ class Fact:
     points_at_once: int = 0  # for metrics that include pending points
     amount: int = 0
     times: int = 0
+    entry: int = 0  # that brought it; none where something is taken back
+    activated: bool = False  # by points that were pending
 
 
-@dataclass
+@dataclass(slots=True)
 class Waiting:
     """Pending points."""
 
@@ -55,6 +57,8 @@ class Account:
     spent: int = 0
     expired: int = 0
     facts: list[Fact] = field(default_factory=list)
+    left_at: int = -FOREVER  # when a membership ended last
+    lines: dict[int, list[Any]] = field(default_factory=dict)  # what `measures` made of the facts
 
     @property
     def balance(self) -> int:
@@ -93,32 +97,47 @@ class Ledger:
         self.zone = zone
         self.rules = rules
         self.entries: list[Entry] = []
-        self._asked: tuple[Position, int, Account] | None = None
+        self._asked: tuple[int, Position, Position, Account] | None = None
 
     def account(self, upto: Position) -> Account:
-        """Everything with a position before or at `upto`. Callers do not change it."""
-        if self._asked is None or self._asked[:2] != (upto, len(self.entries)):
-            self._asked = (upto, len(self.entries), self._account(upto))
-        return self._asked[2]
+        """Everything with a position before or at `upto`. Callers do not change it.
 
-    def _account(self, upto: Position) -> Account:
+        Worked out from the first entry on, each time that something has happened since the
+        last time anybody asked.
+        """
+        known = self._asked
+        if known is None or known[0] != len(self.entries) or not known[1] <= upto < known[2]:
+            account, following = self._account(upto)
+            known = self._asked = (len(self.entries), upto, following, account)
+        return known[3]
+
+    def _account(self, upto: Position) -> tuple[Account, Position]:
+        """The account, and the position of what happens next."""
         account = Account()
-        todo = [e for e in self.entries if (e.recorded_at, ARRIVAL, e.n) <= upto]
+        entries, arrived = self.entries, 0
         reached: Position = (-FOREVER, 0, 0)
         while True:
-            moves: list[tuple[Position, Entry | Waiting | None]] = [
-                (max((w.available_at, ACTIVATION, w.entry.n), reached), w) for w in account.pending
-            ]
-            moves += [(max((x, EXPIRY, 0), reached), None) for x, _ in account.lots if x < FOREVER]
-            if todo:
-                moves.append(((todo[0].recorded_at, ARRIVAL, todo[0].n), todo[0]))
-            moves = [m for m in moves if m[0] <= upto]
-            if not moves:
-                return account
-            position, move = min(moves, key=lambda m: (m[0], isinstance(m[1], Entry)))
+            # Whatever happens first; what arrives goes last where positions are equal.
+            position: Position = (FOREVER, 0, 0)
+            move: Entry | Waiting | None = None
+            for waiting in account.pending:
+                at = max((waiting.available_at, ACTIVATION, waiting.entry.n), reached)
+                if at < position:
+                    position, move = at, waiting
+            if account.lots and account.lots[0][0] < FOREVER:
+                at = max((account.lots[0][0], EXPIRY, 0), reached)
+                if at < position:
+                    position, move = at, None
+            if arrived < len(entries):
+                entry = entries[arrived]
+                at = (entry.recorded_at, ARRIVAL, entry.n)
+                if at < position:
+                    position, move = at, entry
+            if position > upto:
+                return account, position
             reached = max(reached, position)
             if isinstance(move, Entry):
-                todo.pop(0)
+                arrived += 1
                 self._record(account, move, position)
             elif isinstance(move, Waiting):
                 account.pending.remove(move)
@@ -163,7 +182,7 @@ class Ledger:
     def _record(self, account: Account, entry: Entry, at: Position) -> None:
         detail = entry.detail
         if entry.kind == "leave":
-            account.facts = []
+            account.facts, account.left_at = [], at[0]
             return
         if detail and detail.origin and entry.kind in ("refund", "void"):
             self._reverse(account, entry, detail.origin, at)
@@ -179,9 +198,10 @@ class Ledger:
             at=at,
             amount=entry.amount,
             times=1,
+            entry=entry.n,
         )
         if entry.kind in COUNTS_AS_EARNED and entry.points > 0:
-            fact = self._collect(account, entry, fact)
+            self._collect(account, entry, fact)
         elif entry.points < 0:
             account.take(-entry.points)
             if entry.kind == "redeem":
@@ -190,11 +210,13 @@ class Ledger:
             account.spent += detail.spent
         account.facts.append(fact)
 
-    def _collect(self, account: Account, entry: Entry, fact: Fact) -> Fact:
+    def _collect(self, account: Account, entry: Entry, fact: Fact) -> None:
+        fact.points_at_once = entry.points
         until = self.waits_until(entry)
         if until is not None:
             account.pending.append(Waiting(entry, until, entry.points))
-            return replace(fact, points_at_once=entry.points)
+            return
+        fact.points = entry.points
         account.earned += entry.points
         lots = entry.detail.lots if entry.detail else ()
         if lots:
@@ -202,21 +224,24 @@ class Ledger:
                 account.add(points, FOREVER if expires is None else expires, entry.recorded_at)
         else:
             account.add(entry.points, self.expiry_of(entry), entry.recorded_at)
-        return replace(fact, points=entry.points, points_at_once=entry.points)
 
     def _activate(self, account: Account, waiting: Waiting, at: Position) -> None:
         entry = waiting.entry
         account.earned += waiting.points
         account.add(waiting.points, self.expiry_of(entry, at[0]), at[0])
         detail = entry.detail
+        if at[0] <= account.left_at:
+            return
         account.facts.append(
             Fact(
                 kind=entry.kind,
                 name=detail.name if detail else None,
                 metadata=(detail.metadata if detail else None) or {},
                 day=self.zone.day(at[0]),
-                at=at,
+                at=(at[0], ACTIVATION, entry.n),  # before what begins at that instant
                 points=waiting.points,
+                entry=entry.n,
+                activated=True,
             )
         )
 
@@ -227,17 +252,6 @@ class Ledger:
             self._activate(account, waiting, at)
 
     def _reverse(self, account: Account, entry: Entry, origin: Origin, at: Position) -> None:
-        day = self.zone.day(origin.occurred_at)
-        first = next((f.at for f in account.facts if f.at[2] == origin.n), None)
-        fact = Fact(
-            kind=origin.kind,
-            name=origin.name,
-            metadata=origin.metadata or {},
-            day=day,
-            at=first or at,
-            amount=entry.amount,
-            times=-1 if origin.last else 0,
-        )
         if entry.points > 0:  # what was spent or taken away comes back
             lots = entry.detail.lots if entry.detail else ()
             for expires, part in lots or ((origin.expires_at, entry.points),):
@@ -246,8 +260,7 @@ class Ledger:
                 account.spent -= entry.points
             points = active = 0
         else:
-            points = -entry.points
-            active = points
+            points = active = -entry.points
             for waiting in [w for w in account.pending if w.entry.n == origin.n]:
                 still = min(active, waiting.points)
                 active -= still
@@ -255,20 +268,27 @@ class Ledger:
             account.pending = [w for w in account.pending if w.points]
             account.earned -= active
             account.take(active, FOREVER if origin.expires_at is None else origin.expires_at)
-        if first is not None:
-            account.facts.append(replace(fact, points_at_once=-points))
-            when = self.zone.day(origin.available_at) if origin.available_at is not None else day
+        self._unmake(account, entry, origin, points, active)
+
+    @staticmethod
+    def _unmake(account: Account, entry: Entry, origin: Origin, points: int, active: int) -> None:
+        """Metrics lose what is taken back where it came: on that day, and only if it still counts
+        there (a membership that ended has taken its facts along)."""
+        for made in [f for f in account.facts if f.entry == origin.n]:
+            arrived = not made.activated
             account.facts.append(
-                replace(
-                    fact, day=when, points=-active, amount=0, times=0, at=self._came(origin, at)
+                Fact(
+                    kind=made.kind,
+                    name=made.name,
+                    metadata=made.metadata,
+                    day=made.day,
+                    at=made.at,
+                    points=-active if made.points else 0,
+                    points_at_once=-points if arrived else 0,
+                    amount=entry.amount if arrived else 0,
+                    times=-1 if arrived and origin.last else 0,
                 )
             )
-
-    def _came(self, origin: Origin, at: Position) -> Position:
-        if origin.available_at is not None and origin.available_at <= at[0]:
-            return (origin.available_at, ACTIVATION, origin.n)
-        entry = next(e for e in self.entries if e.n == origin.n)
-        return (entry.recorded_at, ARRIVAL, origin.n)
 
 
 def last_day(expiry: object, day: date) -> date | None:

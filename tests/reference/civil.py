@@ -136,6 +136,8 @@ class Zone:
 
     def day(self, instant: int) -> date:
         if instant not in self._days:
+            if len(self._days) > 100_000:
+                self._days.clear()  # a long run asks for millions
             day = self._local(moment(instant)).date()
             begun = self.start(day + ONE_DAY) <= instant
             self._days[instant] = day + ONE_DAY if begun else day

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from tests.reference import civil, terms
+from tests.reference.account import FOREVER
 from tests.reference.measures import Sight, Span
 from tests.reference.membership import Membership
 from tests.reference.terms import rounded
@@ -16,26 +17,27 @@ class Ends(Membership):
     """A membership whose terms end."""
 
     def by_windows(self, sight: Sight) -> tuple[int, int | None] | None:
-        """The best tier of the windows whose own term reaches today, and the latest such end."""
-        found: list[tuple[int, int]] = []
-        for span in self._windows(sight):
-            if span[1] <= sight.joined:
-                break
-            start = self._counts_from(span, sight)
-            if start is None:
-                continue
-            held = self.term() if self.held is not None else self.policy.term
-            if not self._ahead(terms.end(held, start, sight)):
-                break
+        """The best tier of the windows that still speak, and the latest end of those terms.
+
+        A window speaks for the tier of its sum while the term that this tier would have from it
+        runs; where that tier's own term does not follow windows, only the newest window does.
+        """
+        windows = [(span, self._counts_from(span, sight)) for span in self._windows(sight)]
+        if not windows:
+            return None
+        begun = [(span, start) for span, start in windows if start is not None]
+        found: list[tuple[int, int, int | None]] = []
+        for number, (span, start) in enumerate(begun):
             rank = sight.qualified(self.held, self.reached, span)
-            its = self.term(self.tiers[rank].id) if rank >= 0 else held
-            found.append((rank, self._ahead(terms.end(its, start, sight)) or 0))
-        if not found:
-            return (-1, None) if self.policy.start.when == "next_window" else None
-        best, end = max(found)
-        if best < 0 or (end and isinstance(self.term(self.tiers[best].id), term.WindowEnd)):
-            return best, end
-        return best, self.own_end(self.tiers[best].id, sight.day)
+            if rank < 0:
+                continue
+            tier = self.tiers[rank].id
+            follows = isinstance(self.term(tier), term.WindowEnd)
+            end = self.own_end(tier, start if follows else sight.day)
+            if (follows or number == 0) and (end is None or end > self.now):
+                found.append((rank, FOREVER if end is None else end, end))
+        best, _, until = max(found, default=(-1, 0, None))
+        return best, until
 
     def _counts_from(self, span: Span, sight: Sight) -> date | None:
         """The first day of the window from which a window's tier is held; None: still ahead."""
@@ -44,15 +46,10 @@ class Ends(Membership):
         later = sight.span(self.policy.window, span[1])
         return later[0] if later is not None and later[0] <= sight.day else None
 
-    def _ahead(self, end: date | None) -> int | None:
-        """The instant at which a day begins, if it is ahead."""
-        instant = None if end is None else self.zone.start(end)
-        return instant if instant is not None and instant > self.now else None
-
     def _windows(self, sight: Sight) -> Iterator[Span]:
         span = sight.span(self.policy.window, sight.day)
         for _ in range(40):
-            if span is None:
+            if span is None or span[1] <= sight.joined:
                 return
             yield span
             span = sight.span(self.policy.window, span[0] - timedelta(days=1))
@@ -73,7 +70,7 @@ class Ends(Membership):
         held = self.rank(self.held)
         if best >= held and isinstance(self.term(), term.WhileQualified):
             self.ends_at = self.grace_until = None  # a stay, or an import's end, that was met
-            self.told = self.kept = False
+            self.told = False
         if best > held:
             self.grant(self.tiers[best].id, "term_end", None, end=end, dated=windows)
         elif best == held and isinstance(self.term(), term.WhileQualified):
@@ -100,9 +97,11 @@ class Ends(Membership):
             from_ = self.zone.day(self.now if self.ends_at is None else self.ends_at)
             last = civil.plus(from_ - civil.ONE_DAY, rules.grace)
             last = rounded(rules.grace_rounding, last, from_)
-            self.grace_until = self.zone.start(last + civil.ONE_DAY)
-            self.tell_grace(entry)
-            return
+            until = self.zone.start(last + civil.ONE_DAY)
+            if until > self.now:
+                self.grace_until = until
+                self.tell_grace(entry)
+                return
         then = self.tiers[held].lapse or rules.then
         target = {"keep": held, "to_qualifying": best, "to_base": 0, "leave": -1}.get(then, -1)
         if then == "one_step":
@@ -132,14 +131,17 @@ class Ends(Membership):
         assert self.held is not None
         if not isinstance(self.term(), term.WhileQualified):
             end = self.own_end(self.held, self.zone.day(self.renewed_from()))
-            if end is not None and end <= self.now:
-                end = self.own_end(self.held, self.zone.day(self.now))
             self.renew("lapse_keep", entry, end)
             return
         self.ends_at = self.grace_until = None
-        if not self.kept:
-            self.kept = self.told = True
-            self.prolong("lapse_keep", entry)
+        self.told = True
+        self.prolong("lapse_keep", entry)
+
+    def kept_unearned(self) -> bool:
+        """Whether the world knows that the lapse rule keeps a tier without a term for good."""
+        then = self.tiers[self.rank(self.held)].lapse or self.policy.lapse.then
+        keeps = then == "keep" or (then == "to_base" and self.rank(self.held) == 0)
+        return keeps and self.told and self.ends_at is None
 
     def rejudge(self, cause: str, entry: int | None) -> None:
         """The best tier, up or down, as at a term's end, with a fresh term; nothing is renewed."""
@@ -148,6 +150,28 @@ class Ends(Membership):
             self.grant(self.tiers[best].id, cause, entry, end=end, dated=windows)
         elif self.held is not None:
             self.lose(cause, entry)
+
+    def begin(self, *, carries_on: bool) -> None:
+        """What begins with a window: a tier that waited for it, or the held tier's next term."""
+        if self.on_hold or self.joined is None:
+            return
+        due = self.waiting is not None and self.waiting[1] <= self.now
+        if carries_on and not due:
+            self.carry_on(self.sight())
+        if due:
+            self.begin_waiting()
+
+    def carry_on(self, sight: Sight) -> None:
+        """Next window: what the closed window earned moves the end as the window begins."""
+        closed = self._closed(sight)
+        if self.policy.start.when != "next_window" or not isinstance(self.term(), term.WindowEnd):
+            return
+        if self.held is None or self.ends_at is None or self.ends_at <= self.now or closed is None:
+            return
+        if sight.qualified(self.held, self.reached, closed) == self.rank(self.held):
+            end = terms.end(self.term(), sight.day, sight)
+            if end is not None:
+                self.ends_at = max(self.ends_at, self.zone.start(end))
 
     def begin_waiting(self) -> None:
         """The instant for which a tier was waiting."""
@@ -158,7 +182,7 @@ class Ends(Membership):
         best = sight.qualified(self.held, self.reached)
         wanted = self.rank(tier)
         if self.policy.start.when == "next_window":
-            eve = self.zone.day(due) - civil.ONE_DAY
+            eve = self.zone.day(due - 1)  # not "a day before": there may have been no such day
             closed = sight.span(self.policy.window, eve)  # that the tier was waiting for
             final = best if closed is None else sight.qualified(self.held, self.reached, closed)
             if self.policy.corrections == "protect":
@@ -167,3 +191,5 @@ class Ends(Membership):
             final = min(wanted, best)
         if final > self.rank(self.held):
             self.grant(self.tiers[final].id, "start", None)
+        elif final == self.rank(self.held):
+            self.carry_on(sight)

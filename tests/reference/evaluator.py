@@ -15,8 +15,10 @@ from msgspec.structs import replace
 from tests.reference import civil
 from tests.reference.account import (
     ACTIVATION,
+    AGE,
     ARRIVAL,
     EXPIRY,
+    FOREVER,
     OVERRIDE,
     RULES,
     START,
@@ -28,6 +30,7 @@ from tests.reference.account import (
 from tests.reference.judgement import Judgement
 from tests.reference.outcome import Outcome
 from tests.reference.replay import REVERSALS, as_it_should_have_been
+from tierline.engine import term
 from tierline.engine.model import Entry, Override
 from tierline.engine.policy import Program, Version
 
@@ -40,6 +43,7 @@ CAUSES = {
     TERM: "term_end",
     TURN: "window_turn",
     EXPIRY: "expiry",
+    AGE: "window_turn",
 }
 
 
@@ -58,11 +62,11 @@ class Evaluator(Judgement):
 
     def run(self, entries: Sequence[Entry], until: int) -> Evaluator:
         for entry in entries:
-            self.pass_time((entry.recorded_at, EXPIRY, 2**62))
+            self.pass_time((entry.recorded_at, AGE, 2**62))
             self.ledger.entries.append(entry)
             self.position = (entry.recorded_at, ARRIVAL, entry.n)
             self.arrive(entry)
-        self.pass_time((until, EXPIRY, 2**62))
+        self.pass_time((until, AGE, 2**62))
         return self
 
     # -- time ------------------------------------------------------------------------------
@@ -74,9 +78,10 @@ class Evaluator(Judgement):
             if not due:
                 break
             following = min(due)
-            # Beyond every entry's number: in a replay they do not rise with time.
-            self.position = (*following[:2], max(LATEST, self.position[2]) + 1)
-            self.bring(following[1])
+            if following[:2] > self.position[:2]:
+                # Beyond every entry's number: in a replay they do not rise with time.
+                self.position = (*following[:2], max(LATEST, self.position[2]) + 1)
+            self.bring(following[1])  # what was overdue happens now, after what arrived
         self.position = max(upto, self.position)
 
     def dues(self, upto: Position) -> list[Position]:
@@ -89,16 +94,22 @@ class Evaluator(Judgement):
                 ahead = max((instant, place, 0), (now[0], 0, 0))
                 found.append((*ahead[:2], 0) if ahead[0] > now[0] else (now[0], place, now[2] + 1))
 
-        if self.joined is None:
-            return [(x, p, 0) for x, p in self.ledger.changes(now, upto)]
         found += [(x, p, 0) for x, p in self.ledger.changes(now, upto)]
         found += [(v.effective_at, RULES, 0) for v in self.program.versions[1:]]
-        found = [f for f in found if f[:2] > now[:2]]
+        if self.joined is None:
+            return [f for f in found if f[:2] > now[:2]]
         for override in self.overrides:
             found += [
                 (x, OVERRIDE, 0) for x in (override.starts_at, override.until) if x is not None
             ]
-        found += [(self.zone.start(day), TURN, 0) for day in self.turns(upto[0])]
+        deferred = self.policy.start.when == "next_window"
+        for day in self.turns():
+            found.append((self.zone.start(day), TURN, 0))
+            if deferred:
+                found.append((self.zone.start(day), START, 0))
+        for length in self.ages():
+            day = civil.plus(self.zone.day(self.joined), length)
+            found.append((self.zone.start(day), AGE, 0))
         found = [f for f in found if f[:2] > now[:2]]
         if not self.on_hold and self.waiting is not None:
             at(self.waiting[1], START)
@@ -106,20 +117,25 @@ class Evaluator(Judgement):
             at(self.grace_until if self.grace_until is not None else self.ends_at, TERM)
         return found
 
-    def turns(self, until: int) -> set[date]:
-        """The days up to an instant on which a window turns or an age is reached."""
+    def turns(self) -> set[date]:
+        """Today's and the following days on which a window turns."""
         sight = self.sight()
-        ages = {civil.plus(sight.joined, length) for length in self.ages()}
-        days = ages | self.window_turns(until, [None, *self.version.rules.policy.measures])
-        return {d for d in days if sight.day <= d <= self.zone.day(until)}
+        afters = [sight.day]
+        if self.position[:2] < (self.zone.start(sight.day), TURN):
+            afters.append(self.eve(sight.day))  # today's turn is still ahead, at its first instant
+        measures = [sight.measure(name) for name in (None, *self.policy.measures)]
+        turns = {sight.next_turn(measure, after) for measure in measures for after in afters}
+        return {day for day in turns if day is not None}
 
-    def window_turns(self, until: int, names: Sequence[str | None]) -> set[date]:
+    def own_turn(self) -> bool:
+        """Whether the policy's own window turns today."""
         sight = self.sight()
-        sight.day -= civil.ONE_DAY  # today's turn may still be ahead, at its first instant
-        days: set[date] = set()
-        for name in names:
-            days |= sight.turns(sight.measure(name), self.zone.day(until))
-        return days
+        turn = sight.next_turn(sight.measure(None), self.eve(sight.day))
+        return turn is not None and turn <= sight.day
+
+    def eve(self, day: date) -> date:
+        """The last day that ended before a day began: the one before may never have been."""
+        return self.zone.day(self.zone.start(day) - 1)
 
     def bring(self, place: int) -> None:
         """One step of the order of an instant."""
@@ -131,14 +147,13 @@ class Evaluator(Judgement):
         elif place == OVERRIDE:
             self.turn_overrides(t)
         elif place == START:
-            self.begin_waiting()
+            self.begin(carries_on=self.own_turn() and self.zone.start(self.zone.day(t)) == t)
         elif place == TERM:
             self.end_term()
         elif place == TURN:
-            turned = self.zone.day(t) in self.window_turns(t, [None])
-            self.judge("window_turn", "at_window_end" if turned else "on_activity")
-        elif place == EXPIRY:
-            self.judge("expiry", "on_activity")
+            self.judge("window_turn", "at_window_end" if self.own_turn() else "on_activity")
+        elif place in (EXPIRY, AGE):
+            self.judge(CAUSES[place], "on_activity")
         # The first step that shows an override names the cause, even one that began just now.
         self.show(CAUSES[place])
 
@@ -146,31 +161,40 @@ class Evaluator(Judgement):
 
     def turn_overrides(self, t: int) -> None:
         """Overrides that begin or end now."""
-        for override in [o for o in self.overrides if o.until == t and o.starts_at < t]:
-            self.end_override(override, None)
-        self.hold_clock(t)
+        self.end_overrides([o for o in self.overrides if o.until == t and o.starts_at < t], None)
         self.show("override")
+        self.hold_clock(t)
 
-    def end_override(self, override: Override, entry: int | None) -> None:
-        t = self.position[0]
-        self.overrides = [o for o in self.overrides if o is not override]
-        if override.starts_at > t:
-            return
-        if override.kind == "hold":
+    def end_overrides(self, over: list[Override], entry: int | None) -> None:
+        """All at once; where a hold ends and nothing else decides, the member is judged."""
+        t, held_still = self.position[0], self.on_hold
+        self.overrides = [o for o in self.overrides if o not in over]
+        if held_still:
             self.hold_clock(t)
-            if not self.on_hold:
+        begun = [o for o in over if o.starts_at <= t and o.kind != "hold"]
+        decided = [self.after_override(override, entry) for override in begun]
+        if held_still and not self.on_hold and True not in decided:
+            if self.held is not None and self.rank(self.held) < 0:
+                self.rejudge("rules", entry)
+            else:
                 self.judge("override", "on_activity", entry)
-        elif override.then == "start_term":
+        self.show("override", entry)
+
+    def after_override(self, override: Override, entry: int | None) -> bool:
+        """What an override says should follow when it ends; whether that decided anything."""
+        gone = override.tier is not None and self.rank(override.tier) < 0
+        if override.then == "start_term" and not gone:
             tier = self.asserted(override, self.held)
             if override.kind != "pin" and tier == self.held:
-                pass  # it decided nothing
-            elif tier is not None:
+                return False
+            if tier is not None:
                 self.grant(tier, "override", entry)
             else:
                 self.lose("override", entry)
-        elif override.kind == "pin" and not self.on_hold:
+            return True
+        if override.kind == "pin" and not self.on_hold:
             self.rejudge("override", entry)
-        self.show("override", entry)
+        return override.kind == "pin"
 
     def hold_clock(self, t: int) -> None:
         """A hold freezes the term's clock; its end moves the term's end by as long as it took."""
@@ -210,16 +234,12 @@ class Evaluator(Judgement):
         self.shown, self.frozen, self.held = (
             moved.get(tier or "") or tier for tier in (self.shown, self.frozen, self.held)
         )
-        if not self.on_hold:
+        if not self.on_hold and self.joined is not None:
             self.apply_rules(new)
 
     def apply_rules(self, new: Version) -> None:
         """What becomes of the tier that is held."""
-        if self.held is not None and self.rank(self.held) < 0:
-            self.held = self.started_at = self.ends_at = self.grace_until = None
-            self.told = self.kept = False
-            self.rejudge("rules", None)
-        elif new.on_change == "rejudge":
+        if (self.held is not None and self.rank(self.held) < 0) or new.on_change == "rejudge":
             self.rejudge("rules", None)
         elif new.on_change == "up_only":
             best = self.sight().qualified(self.held, self.reached)
@@ -247,7 +267,7 @@ class Evaluator(Judgement):
             if entry.kind != "enrol":
                 return
             self.joined = entry.occurred_at
-            self.began = self.position
+            self.began, self.carried = (-FOREVER, 0, 0), []  # all that is there counts
         if entry.kind == "enrol":
             if detail and detail.implied:
                 return  # the activity that implied it judges
@@ -260,14 +280,15 @@ class Evaluator(Judgement):
                 self.attributes.pop(detail.attribute, None)
             else:
                 self.attributes[detail.attribute] = detail.value
+            self.follow_attribute(detail.attribute)
         if entry.kind == "override" and detail and detail.override is not None:
             self.overrides.append(detail.override)
             self.hold_clock(self.position[0])
             self.show("override", entry.n)
             return
         if entry.kind == "release" and detail:
-            for override in [o for o in self.overrides if o.id == detail.released]:
-                self.end_override(override, entry.n)
+            over = [o for o in self.overrides if o.id == detail.released]
+            self.end_overrides(over, entry.n)
             return
         if self.corrects(entry):
             self.correct(entry)
@@ -286,6 +307,14 @@ class Evaluator(Judgement):
         until = detail.tier_expires_at
         since = entry.occurred_at if detail.tier_since is None else detail.tier_since
         self.grant(detail.tier, "import", entry.n, at=since, end=until, dated=until is not None)
+
+    def follow_attribute(self, name: str) -> None:
+        """A running term that an attribute ends, ends as that says now."""
+        its = self.term()
+        if self.held is None or self.grace_until is not None:
+            return
+        if isinstance(its, term.AttributeDate) and its.name == name:
+            self.ends_at = self.own_end(self.held, self.zone.day(self.now))
 
     def leave(self, entry: Entry) -> None:
         self.overrides = []
@@ -316,10 +345,11 @@ class Evaluator(Judgement):
             "grace_until",
             "waiting",
             "told",
-            "kept",
-            "began",
         ):
             setattr(self, name, getattr(ghost, name))
+        began = ghost.began
+        self.carried = [f for f in ghost.account().facts if began is not None and f.at > began]
+        self.began = self.position
         self.reached = set(ghost.reached)
         self.show("correction", entry.n)
 

@@ -20,8 +20,6 @@ class Judgement(Ends):
         sight = self.sight()
         upward, downward = self.found(sight, occasion)
         held = self.rank(self.held)
-        if occasion == "at_window_end":
-            self._carry_on(sight)
         if upward > held:
             self._rise(upward, cause, occasion, entry, sight)
             held = self.rank(self.held)
@@ -78,16 +76,14 @@ class Judgement(Ends):
         its = self.term()
         if isinstance(its, term.WhileQualified):
             self.ends_at = self.grace_until = None  # nothing to renew: back as if never away
-            self.told = self.kept = False
+            self.told = False
             return
         if self.grace_until is not None:
             start = self.zone.day(self.renewed_from())
             self.renew("requalified", entry, self._renewed_end(start, sight))
             return
         if isinstance(its, term.Duration) and its.clock == "drop":
-            if self.ends_at is not None:
-                self.told = False  # the next drop starts a clock of its own
-            self.ends_at = None
+            self.ends_at, self.told = None, False  # the next drop starts a clock of its own
         elif exactly:
             self._prolong_end(its, sight, acted=acted)
 
@@ -100,21 +96,11 @@ class Judgement(Ends):
         elif self.policy.renewal.restart == "requalified" and acted:
             self._extend(later)
 
-    def _carry_on(self, sight: Sight) -> None:
-        """Next window: what the closed window earned moves the end as the window begins."""
-        its, closed = self.term(), self._closed(sight)
-        if self.policy.start.when != "next_window" or not isinstance(its, term.WindowEnd):
-            return
-        if self.held is None or self.grace_until is not None or closed is None:
-            return
-        if sight.qualified(self.held, self.reached, closed) == self.rank(self.held):
-            self._extend(terms.end(its, sight.day, sight))
-
     def _renewed_end(self, start: date, sight: Sight) -> int | None:
         assert self.held is not None
         if isinstance(self.term(), term.WindowEnd):
             found = self.by_windows(sight)
-            if found is not None and found[0] >= self.rank(self.held):
+            if found is not None and found[0] == self.rank(self.held):
                 return found[1]
             return self.own_end(self.held, sight.day)
         return self.own_end(self.held, start)
@@ -135,16 +121,13 @@ class Judgement(Ends):
         """Qualified for less than is held."""
         its = self.term()
         if self.grace_until is not None:
+            self.tell_grace(entry)  # where an override hid the tier when its grace began
             return
-        closed = self._closed(sight)
-        lately = best
-        if closed is not None:
-            today = sight.qualified(self.held, self.reached)
-            lately = max(best, today, sight.qualified(self.held, self.reached, closed))
+        lately = max(best, self.lately(sight))
         if isinstance(its, term.WhileQualified):
             if self.policy.start.when == "next_window":
                 best = lately
-            if self.kept or best >= self.rank(self.held):
+            if self.kept_unearned() or best >= self.rank(self.held):
                 return
             down = self.policy.assessment.down
             if down == "on_activity" or (down == "at_window_end" and occasion == "at_window_end"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 
 from tests.reference import civil
@@ -16,7 +16,7 @@ from tierline.engine.window import Calendar, Cycle, Rolling, Since
 Span = tuple[date, date]
 
 
-@dataclass
+@dataclass(slots=True)
 class Sight:
     """A member at a moment, as criteria and windows see it."""
 
@@ -28,6 +28,29 @@ class Sight:
     began: Position | None  # where in the history the held tier's term began
     began_day: date | None
     attributes: dict[str, str | int | bool] = field(default_factory=dict)
+    carried: list[Fact] = field(default_factory=list)  # from before, by a replay of history
+    _values: dict[tuple[str | None, Span | None], int] = field(default_factory=dict)
+
+    def on(self, day: date) -> Sight:
+        """The same, seen from another day."""
+        return self._other(day, self.began_day)
+
+    def starting(self, day: date) -> Sight:
+        """The same, as if the tier's term started on that day."""
+        return self._other(self.day, day)
+
+    def _other(self, day: date, began_day: date | None) -> Sight:
+        return Sight(
+            version=self.version,
+            zone=self.zone,
+            account=self.account,
+            day=day,
+            joined=self.joined,
+            began=self.began,
+            began_day=began_day,
+            attributes=self.attributes,
+            carried=self.carried,
+        )
 
     def anchor(self, name: str) -> date | None:
         if name == "join":
@@ -57,45 +80,55 @@ class Sight:
 
     def value(self, name: str | None, within: Span | None = None) -> int:
         """A metric's total today; or, given a window that closed, that window's."""
-        measure = self.measure(name)
-        if measure.metric.source == "balance":
-            return self.account.balance
-        return sum(worth(measure.metric, f) for f in self.counted(measure, within))
+        asked = (name, within)
+        if asked not in self._values:
+            measure = self.measure(name)
+            if measure.metric.source == "balance":
+                self._values[asked] = self.account.balance
+            else:
+                self._values[asked] = sum(self.counted(measure, within))
+        return self._values[asked]
 
-    def counted(self, measure: Measure, within: Span | None = None) -> list[Fact]:
-        window, facts = measure.window, self.account.facts
-        if getattr(window, "anchor", None) == "tier_start":
-            facts = [f for f in facts if self.began is not None and f.at > self.began]
+    def counted(self, measure: Measure, within: Span | None = None) -> list[int]:
+        """What each fact brought that counts."""
+        window, lines = measure.window, self.lines(measure)
         if within is not None:
-            return [f for f in facts if within[0] <= f.day < within[1]]
-        if isinstance(window, Since):
-            if window.anchor in ("join", "tier_start"):
-                return list(facts)
+            return [worth for day, worth in lines if within[0] <= day < within[1]]
+        if isinstance(window, Since) and window.anchor not in ("join", "tier_start"):
             start = self.anchor(window.anchor)
-            return [f for f in facts if start is not None and f.day >= start]
+            return [worth for day, worth in lines if start is not None and day >= start]
         if isinstance(window, Rolling):
-            return [f for f in facts if f.day <= self.day < civil.plus(f.day, window.length)]
+            today, length = self.day, window.length
+            return [w for day, w in lines if day <= today < civil.plus(day, length)]
         if isinstance(window, Calendar | Cycle):
-            today = self.span(window, self.day)
-            return [f for f in facts if today is not None and today[0] <= f.day < today[1]]
-        return list(facts)
+            span = self.span(window, self.day)
+            return [w for day, w in lines if span is not None and span[0] <= day < span[1]]
+        return [worth for _, worth in lines]
 
-    def turns(self, measure: Measure, until: date) -> set[date]:
-        """The days after today on which a measure's window turns or lets something go."""
-        if measure.metric.source == "balance" and isinstance(measure.window, Rolling):
-            return set()
-        found: set[date] = set()
-        if isinstance(measure.window, Rolling):
+    def lines(self, measure: Measure) -> list[tuple[date, int]]:
+        """(day, worth) of every fact that a metric counts."""
+        metric, known = measure.metric, self.account.lines
+        if id(metric) not in known:
+            facts = ((f, worth(metric, f)) for f in self.account.facts)
+            known[id(metric)] = [(f.day, amount, f.at) for f, amount in facts if amount]
+        if getattr(measure.window, "anchor", None) == "tier_start":
+            began, before = self.began, [(f.day, worth(metric, f)) for f in self.carried]
+            return before + [(day, w) for day, w, at in known[id(metric)] if began and at > began]
+        return [(day, amount) for day, amount, _ in known[id(metric)]]
+
+    def next_turn(self, measure: Measure, after: date) -> date | None:
+        """The first day after one on which a measure's window turns or lets something go."""
+        window = measure.window
+        if isinstance(window, Rolling):
+            if measure.metric.source == "balance":
+                return None
             by_day: dict[date, int] = {}
-            for fact in self.account.facts:
-                by_day[fact.day] = by_day.get(fact.day, 0) + worth(measure.metric, fact)
-            ends = (civil.plus(day, measure.window.length) for day, sum_ in by_day.items() if sum_)
-            return {end for end in ends if self.day < end <= until}
-        span = self.span(measure.window, self.day)
-        while span is not None and span[1] <= until:
-            found.add(span[1])
-            span = self.span(measure.window, span[1])
-        return found
+            for day, amount in self.lines(measure):
+                by_day[day] = by_day.get(day, 0) + amount
+            ends = (civil.plus(day, window.length) for day, total in by_day.items() if total)
+            return min((end for end in ends if end > after), default=None)
+        span = self.span(window, after)
+        return None if span is None else span[1]
 
     def holds(self, criterion: object, value: Callable[[str | None], int]) -> bool:
         if isinstance(criterion, ladder.Range):
@@ -119,7 +152,7 @@ class Sight:
         on the window's last day (or stands today, where it still runs).
         """
         if within is not None and within[1] <= self.day:
-            return replace(self, day=within[1] - civil.ONE_DAY).qualified(held, reached, within)
+            return self.on(within[1] - civil.ONE_DAY).qualified(held, reached, within)
 
         def value(name: str | None) -> int:
             return self.value(name, within if name is None else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from tests.reference import civil, terms
-from tests.reference.account import FOREVER, OVERRIDE, Account, Ledger, Position
+from tests.reference.account import FOREVER, OVERRIDE, Account, Fact, Ledger, Position
 from tests.reference.measures import Sight, Span
 from tests.reference.told import Told
 from tierline.engine import ladder, term
@@ -36,8 +36,8 @@ class Membership:
         self.ends_at: int | None = None
         self.grace_until: int | None = None
         self.began: Position | None = None
+        self.carried: list[Fact] = []  # what a replay counts from the term's start
         self.told = False
-        self.kept = False  # the lapse rule keeps a tier that has no term
         self.waiting: tuple[str, int] | None = None
         self.reached: set[str] = set()
         self.overrides: list[Override] = []
@@ -70,11 +70,16 @@ class Membership:
         """A tier's rank; one that the rules no longer have stands above all that it stood above."""
         if self.rank(tier) >= 0:
             return self.rank(tier)
-        before = self.program.versions[self.version.number - 2].rules.policy.tiers
-        below = before[: [t.id for t in before].index(tier)]
-        kept = [self.rank(t.id) for t in below]
-        kept += [t for t in range(len(self.tiers)) if self.tiers[t].name in {b.name for b in below}]
-        return max(kept, default=-1) + 0.5
+        versions = [v.rules.policy.tiers for v in self.program.versions[: self.version.number]]
+        while not any(t.id == tier for t in versions[-1]):
+            versions.pop()
+        below = versions[-1][: [t.id for t in versions[-1]].index(tier)]
+        for later in self.program.versions[len(versions) : self.version.number]:
+            following = later.rules.policy.tiers
+            same = [[t for t in following if t.id == old.id] for old in below]
+            named = [[t for t in following if t.name == old.name] for old in below]
+            below = tuple((s or n)[0] for s, n in zip(same, named, strict=True) if s or n)
+        return max((self.rank(t.id) for t in below), default=-1) + 0.5
 
     def account(self) -> Account:
         return self.ledger.account(self.position)
@@ -90,6 +95,7 @@ class Membership:
             began=self.began,
             began_day=None if self.started_at is None else self.zone.day(self.started_at),
             attributes=self.attributes,
+            carried=self.carried,
         )
 
     def ages(self) -> set[str]:
@@ -112,7 +118,7 @@ class Membership:
         its = self.term(tier)
         if isinstance(its, term.Duration) and its.clock == "drop":
             return None
-        end = terms.end(its, start, self.sight())
+        end = terms.end(its, start, self.sight().starting(start))
         return None if end is None else self.zone.start(end)
 
     # -- changing what is held ---------------------------------------------------------------
@@ -131,7 +137,7 @@ class Membership:
         newly, self.held = tier != self.held, tier
         self.reached.add(tier)
         self.started_at = self.now if at is None else at
-        self.began = self.position
+        self.began, self.carried = self.position, []
         start = self.zone.day(self.started_at)
         imported = at is not None or (dated and cause == "import")  # its dates stand as told
         self.ends_at = end if dated else self.own_end(tier, start)
@@ -139,7 +145,7 @@ class Membership:
         if stay is not None and newly and self.ends_at is not None and not imported:
             self.ends_at = max(self.ends_at, self.zone.start(civil.plus(start, stay)))
         self.grace_until = None
-        self.told = self.kept = False
+        self.told = False
         if self.waiting is not None and self.rank(self.waiting[0]) <= self.rank(tier):
             self.waiting = None
         self.show(cause, entry)
@@ -152,8 +158,10 @@ class Membership:
 
     def renew(self, cause: str, entry: int | None, end: int | None) -> None:
         """The same tier, with a new term: news, where the world sees this tier."""
+        if end is not None and end <= self.now:
+            end = self.own_end(self.held or "", self.zone.day(self.now))
         self.started_at = self.now
-        self.began = self.position
+        self.began, self.carried = self.position, []
         self.ends_at = end
         self.grace_until = None
         self.told = False
@@ -210,8 +218,10 @@ class Membership:
 
     def tell_grace(self, entry: int | None) -> None:
         """Once per term: the tier is no longer earned, and kept."""
-        if self.policy.tell_grace and not self.told and self.shown == self.held:
-            self.told = True
+        if self.told or self.shown != self.held:
+            return
+        self.told = True
+        if self.policy.tell_grace:
             self._tell("prolonged", self.held, self.held, "grace", entry)
 
     def _tell(
@@ -252,11 +262,23 @@ class Membership:
             return until
         return self.grace_until if self.grace_until is not None else self.ends_at
 
-    def _closed(self, sight: Sight) -> Span | None:
-        """The last full window, if it ended after the member joined."""
-        span = sight.span(self.policy.window, sight.day)
+    def _closed(self, sight: Sight, window: object = None) -> Span | None:
+        """The last full window (the policy's own, unless told), if it ended after the member
+        joined."""
+        window = self.policy.window if window is None else window
+        span = sight.span(window, sight.day)
         return (
             None
             if span is None or span[0] <= sight.joined
-            else sight.span(self.policy.window, span[0] - civil.ONE_DAY)
+            else sight.span(window, span[0] - civil.ONE_DAY)
         )
+
+    def lately(self, sight: Sight) -> int:
+        """The best tier of today and of the last day of each measure's last full window."""
+        found = [sight.qualified(self.held, self.reached)]
+        for name in (None, *self.policy.measures):
+            closed = self._closed(sight, sight.measure(name).window)
+            if closed is not None:
+                eve = sight.on(closed[1] - civil.ONE_DAY)
+                found.append(eve.qualified(self.held, self.reached))
+        return max(found)

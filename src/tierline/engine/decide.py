@@ -31,24 +31,27 @@ def decide(program: Program, standing: Standing, entries: Sequence[Entry], at: i
     that count something never kept): decide again from `Standing()` with every entry of the
     member; events up to the standing's `seq` are then repeated and must be dropped.
     """
-    whole = standing.entries == 0
-    walk = begin(program, standing, whole=whole)
-    if whole and entries:
+    walk = begin(program, standing, whole=standing.entries == 0)
+    follow(walk, entries, at)
+    return Decision(standing=walk.standing(), events=tuple(walk.events))
+
+
+def follow(walk: Walk, entries: Sequence[Entry], at: int) -> None:
+    """Take a walk through entries, each after the time that passes before it, and on to `at`."""
+    if walk.whole and entries:
         # Nothing was before the first entry: its instant picks the rules.
         walk.at = entries[0].recorded_at
-        walk.version = program.version(walk.at)
-    seen: list[Entry] = []
-    for entry in entries:
+        walk.version = walk.program.version(walk.at)
+    for i, entry in enumerate(entries):
         walk.until(entry.recorded_at)
         if walk.version.policy.corrections == "retroactive" and _corrects(walk, entry):
-            if not whole:
+            if not walk.whole:
                 raise HistoryNeeded
-            _correct(walk, [*seen, entry], entry)
+            _correct(walk, entries[: i + 1], entry)
         else:
             apply(walk, entry)
-        seen.append(entry)
+        walk.took(entry)
     walk.until(at)
-    return Decision(standing=walk.standing(), events=tuple(walk.events))
 
 
 def _corrects(walk: Walk, entry: Entry) -> bool:
@@ -59,11 +62,11 @@ def _corrects(walk: Walk, entry: Entry) -> bool:
     return counted and walk.zone.day(entry.occurred_at) < walk.zone.day(entry.recorded_at)
 
 
-def _correct(walk: Walk, entries: list[Entry], correction: Entry) -> None:
+def _correct(walk: Walk, entries: Sequence[Entry], correction: Entry) -> None:
     """Retroactive: history as it would have been, each entry when it really happened, replaces
     what the rules granted; the difference that the world sees is announced now."""
     known = in_order_of_happening(entries, walk.at)
-    ghost = begin(walk.program, Standing(), whole=True)
+    ghost = walk.anew()
     ghost.at = known[0].recorded_at
     ghost.version = walk.program.version(ghost.at)
     for entry in known:
@@ -123,6 +126,7 @@ def _adopt(walk: Walk, ghost: Walk) -> None:
         walk.ends_at, walk.grace_until = ghost.ends_at, ghost.grace_until
         walk.told = ghost.told
     walk.waiting, walk.reached = ghost.waiting, ghost.reached
+    walk.adopt_term_totals(ghost)
     walk.show("correction")
     walk.cause_entry = None
     walk.due_at = walk.next_due()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from tierline.engine import calendar
-from tierline.engine.hold import drop, end_for, grant_now, term_of, turn_matters
+from tierline.engine.hold import drop, extended, grant_now, term_of, turn_matters
 from tierline.engine.judge import end_term, judge, settle
 from tierline.engine.model import Override
+from tierline.engine.policy import successors
 from tierline.engine.qualify import qualified
 from tierline.engine.term import WindowEnd
 
@@ -24,23 +25,18 @@ def change_rules(walk: Walk) -> None:
     if new is walk.version:
         return
     walk.need_totals_of(new)
-    walk.former, walk.version = walk.version, new
-    names = {tier.name: tier.id for tier in new.policy.tiers}
+    moved = successors(walk.version, new)
+    walk.version = new
 
     def kept(tier_id: str | None) -> str | None:
-        """Tiers keep their identity by id, else by unchanged name."""
-        old = walk.former.tier(tier_id) if walk.former is not None else None
-        if tier_id is None or tier_id in new.rank or old is None:
-            return tier_id
-        return names.get(old.name, tier_id)
+        return None if tier_id is None else moved.get(tier_id, tier_id)
 
     walk.held, walk.tier = kept(walk.held), kept(walk.tier)
     if walk.waiting is not None:
-        waiting = kept(walk.waiting[0])
-        gone = waiting is None or waiting not in new.rank
-        walk.waiting = None if gone or waiting is None else (waiting, walk.waiting[1])
+        waits = moved.get(walk.waiting[0])
+        walk.waiting = None if waits is None else (waits, walk.waiting[1])
     walk.overrides = tuple(replace(o, tier=kept(o.tier)) for o in walk.overrides)
-    walk.reached = tuple(t for t in (kept(r) for r in walk.reached) if t is not None)
+    walk.reached = tuple(moved.get(tier, tier) for tier in walk.reached)
     lost = walk.held is not None and walk.held not in new.rank
     if walk.joined_at is not None and not walk.frozen:
         if lost or new.on_change == "rejudge":
@@ -48,7 +44,6 @@ def change_rules(walk: Walk) -> None:
         elif new.on_change == "up_only" and (best := qualified(walk)) > walk.rank:
             grant_now(walk, best)
     walk.show("rules")
-    walk.former = None
 
 
 def activate_pending(walk: Walk) -> None:
@@ -68,38 +63,55 @@ def override_edges(walk: Walk) -> None:
     if not walk.overrides:
         return
     over = [o for o in walk.overrides if o.until is not None and o.until <= walk.at]
-    for override in over:
-        end_override(walk, override)
+    if over:
+        end_overrides(walk, over)
+    walk.show("override")
+    # A hold freezes what the world sees after everything else that ends or begins with it.
     if not walk.frozen and any(o.kind == "hold" and o.starts_at <= walk.at for o in walk.overrides):
         walk.hold_since = walk.at
-    walk.show("override")
 
 
-def end_override(walk: Walk, override: Override) -> None:
-    """Take an override away and do what it says should follow."""
-    walk.overrides = tuple(o for o in walk.overrides if o.id != override.id)
-    if override.kind == "hold":
-        _thaw(walk)
-    elif override.starts_at > walk.at:
-        return  # released before it began
-    elif override.then == "start_term":
-        rank = override.asserts(walk.rank, walk.version.rank)
-        if rank != walk.rank or override.kind == "pin":
-            drop(walk) if rank < 0 else grant_now(walk, rank)
+def end_overrides(walk: Walk, over: Sequence[Override]) -> None:
+    """Take overrides away, all together, and do what each says should follow. Where a hold ends,
+    the member is judged, unless another override that ends with it decides."""
+    walk.overrides = tuple(o for o in walk.overrides if o not in over)
+    thawed = _thaw(walk)
+    begun = [o for o in over if o.kind != "hold" and o.starts_at <= walk.at]
+    decided = [_follow(walk, override) for override in begun]
+    if not thawed or any(decided):
+        return
+    if walk.held is not None and walk.rank < 0:
+        settle(walk, "rules")  # meanwhile the rules took the tier away
+    else:
+        judge(walk, "override")
+
+
+def _follow(walk: Walk, override: Override) -> bool:
+    """What an override leaves behind; whether that decided about the tier."""
+    ranks = walk.version.rank
+    known = override.tier is None or override.tier in ranks
+    if override.then == "start_term" and known:
+        rank = override.asserts(walk.rank, ranks)
+        if rank == walk.rank and override.kind != "pin":
+            return False
+        drop(walk) if rank < 0 else grant_now(walk, rank)
     elif override.kind == "pin":
         settle(walk, "override")
+    else:
+        return False
+    return True
 
 
-def _thaw(walk: Walk) -> None:
-    """A hold ends: the term goes on where it stopped, and the member is judged again."""
+def _thaw(walk: Walk) -> bool:
+    """The clock goes on if no hold is left: the term goes on where it stopped."""
     if walk.hold_since is None or any(
         o.kind == "hold" and o.starts_at <= walk.at for o in walk.overrides
     ):
-        return
+        return False
     since, walk.hold_since = walk.hold_since, None
     walk.ends_at = _later(walk, walk.ends_at, since)
     walk.grace_until = _later(walk, walk.grace_until, since)
-    judge(walk, "override")
+    return True
 
 
 def _later(walk: Walk, end: int | None, since: int) -> int | None:
@@ -118,18 +130,18 @@ def begin_waiting(walk: Walk) -> None:
     that earned the held tier again gives it the end of the window that begins."""
     policy = walk.version.policy
     waited = walk.waiting is not None and walk.waiting[1] <= walk.at
-    follows = isinstance(term_of(walk), WindowEnd)
-    begins = follows and policy.start.when == "next_window" and walk.turns(own=True)
+    follows = policy.start.when == "next_window" and isinstance(term_of(walk), WindowEnd)
+    begins = follows and walk.turns(own=True)
     if not (waited or begins) or not _judged(walk):
         return
-    wanted, closed = -1, walk.today - 1  # the last day of the window that counts
+    wanted, turned = -1, walk.at
     if waited and walk.waiting is not None:
         # After a hold the instant lies back: the window that it waited for decides.
         wanted = walk.version.rank.get(walk.waiting[0], -1)
-        closed = walk.zone.day(walk.waiting[1]) - 1
+        turned = walk.waiting[1]
         walk.waiting = None
     if policy.start.when == "next_window":
-        best = qualified(walk, closed)
+        best = qualified(walk, walk.zone.day(turned - 1))
     else:
         best = min(wanted, qualified(walk))
     if waited and policy.corrections == "protect" and policy.start.when == "next_window":
@@ -139,15 +151,15 @@ def begin_waiting(walk: Walk) -> None:
         grant_now(walk, best)
         walk.show("start")
     elif follows and best == held >= 0 and walk.ends_at is not None and walk.ends_at > walk.at:
-        end = end_for(walk, held, walk.today)
-        walk.ends_at = max(walk.ends_at, end or 0)
+        walk.ends_at = max(walk.ends_at, extended(walk) or 0)
 
 
 def come_of_age(walk: Walk) -> None:
     """A length of membership was reached that some criterion asks for."""
     if walk.version.ages and _judged(walk) and walk.zone.start(walk.today) == walk.at:
         join = walk.anchors().join
-        if any(calendar.add_period(join, age) == walk.today for age in walk.version.ages):
+        days = (calendar.add_period(join, age) for age in walk.version.ages)
+        if any(walk.zone.start(day) == walk.at for day in days):  # a day that never was: the next
             judge(walk, "window_turn")
 
 

@@ -17,7 +17,7 @@ from tierline.engine.decide import in_order_of_happening
 from tierline.engine.ladder import All, AtLeast, Attribute, Criterion, Facts, MemberFor, Range, Tier
 from tierline.engine.ladder import Any as AnyOf
 from tierline.engine.model import Entry, Event, Override, Standing
-from tierline.engine.policy import Measure, Program, total_key
+from tierline.engine.policy import Measure, Program
 from tierline.engine.trace import Trace, trace
 from tierline.engine.walk import Walk
 from tierline.engine.window import Rolling, Since
@@ -166,7 +166,7 @@ def _total(walk: Trace, name: str | None, measure: Measure, kinds: Mapping[int, 
 
 def _brought(walk: Trace, measure: Measure, kinds: Mapping[int, str]) -> tuple[Counted, ...]:
     """The notes of a total that still counts, each through today's window."""
-    key, today, anchors = total_key(measure), walk.today, walk.anchors()
+    key, today, anchors = measure.key, walk.today, walk.anchors()
     buckets = walk.sums.get(key)
     counted: list[Counted] = []
     for note in walk.brought:

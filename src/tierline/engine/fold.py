@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from tierline.engine.dues import end_override
-from tierline.engine.hold import drop, end_for
+from tierline.engine.dues import end_overrides
+from tierline.engine.hold import count_terms_anew, drop, end_for, term_of
 from tierline.engine.judge import judge
 from tierline.engine.metric import EARNING, REVERSALS
 from tierline.engine.model import Cause, Detail, Entry, Origin, Pending
 from tierline.engine.points import spent, taken_back
+from tierline.engine.term import AttributeDate
 
 if TYPE_CHECKING:
     from tierline.engine.walk import Walk
@@ -36,23 +37,29 @@ def apply(walk: Walk, entry: Entry) -> None:
 def _count(walk: Walk, entry: Entry, origin: Origin | None) -> None:
     """Add the entry to every total that it counts in, on the day where it belongs."""
     if entry.kind in REVERSALS:
-        if origin is None:
-            return
-        # What was pending when taken back never counted as earned, unless pending points do.
-        day = walk.zone.day(origin.occurred_at)
-        for key, measure in walk.tracked.items():
-            taken = measure.metric.takes(entry, origin)
-            if taken and measure.metric.source == "earned":
-                taken -= 0 if measure.metric.include_pending else _still_pending(walk, entry)
-                if origin.available_at is not None and not measure.metric.include_pending:
-                    day = walk.zone.day(origin.available_at)
-            if taken:
-                walk.add_total(key, measure, day, -taken)
+        if origin is not None:
+            _uncount(walk, entry, origin)
         return
     if entry.points or entry.amount or entry.kind in ("order", "custom", "earn"):
         day = walk.zone.day(entry.occurred_at)
         for key, measure in walk.tracked.items():
             walk.add_total(key, measure, day, measure.metric.brings(entry))
+
+
+def _uncount(walk: Walk, entry: Entry, origin: Origin) -> None:
+    """A reversal takes from each total what its original brought there and still counts there: on
+    the day on which it happened; points that were pending on the day of their activation."""
+    for key, measure in walk.tracked.items():
+        taken = measure.metric.takes(entry, origin)
+        day, activated_at = walk.zone.day(origin.occurred_at), None
+        if measure.metric.source == "earned" and not measure.metric.include_pending:
+            if taken:
+                taken -= _still_pending(walk, entry)  # these never counted
+            activated_at = origin.available_at
+            if activated_at is not None:
+                day = walk.zone.day(activated_at)
+        if taken and walk.counted(key, origin.n, activated_at):
+            walk.add_total(key, measure, day, -taken)
 
 
 def _still_pending(walk: Walk, entry: Entry) -> int:
@@ -169,7 +176,10 @@ def _bring_tier(walk: Walk, entry: Entry, detail: Detail) -> None:
     rank = walk.version.rank[detail.tier or ""]
     walk.held = detail.tier
     walk.started_at = detail.tier_since if detail.tier_since is not None else entry.occurred_at
-    walk.told, walk.grace_until, walk.waiting = False, None, None
+    walk.told, walk.grace_until = False, None
+    if walk.waiting is not None and walk.version.rank.get(walk.waiting[0], -1) <= rank:
+        walk.waiting = None
+    count_terms_anew(walk)
     walk.ends_at = detail.tier_expires_at
     if walk.ends_at is None:
         walk.ends_at = end_for(walk, rank, walk.zone.day(walk.started_at))
@@ -186,6 +196,7 @@ def _leave(walk: Walk, _entry: Entry, _detail: Detail) -> None:
     walk.joined_at = None
     walk.reached = ()
     walk.sums = {}  # a new membership counts anew; the points stay theirs
+    walk.counted_since, walk.kept_from = (walk.entries, walk.at), None
 
 
 def _opening(walk: Walk, entry: Entry, detail: Detail) -> None:
@@ -196,9 +207,10 @@ def _opening(walk: Walk, entry: Entry, detail: Detail) -> None:
     rest = entry.points - sum(points for _, points in detail.lots)
     if rest > 0:
         walk.accrue(rest, _expiry(walk, entry, detail))
-    if detail.tier is not None and detail.tier in walk.version.rank:
+    if walk.joined_at is not None and detail.tier in walk.version.rank:
         _bring_tier(walk, entry, detail)
-    judge(walk, "import")
+    else:
+        judge(walk, "import")
 
 
 def _attribute(walk: Walk, _entry: Entry, detail: Detail) -> None:
@@ -208,7 +220,17 @@ def _attribute(walk: Walk, _entry: Entry, detail: Detail) -> None:
     if detail.value is not None:
         known[detail.attribute] = detail.value
     walk.attributes = dict(sorted(known.items()))
+    walk.need_days_of(walk.version)
+    term = term_of(walk)
+    if isinstance(term, AttributeDate) and term.name == detail.attribute:
+        _follow_attribute(walk)
     judge(walk, _cause(detail))
+
+
+def _follow_attribute(walk: Walk) -> None:
+    """The attribute that ends the running term says something else now."""
+    if walk.held is not None and walk.grace_until is None:
+        walk.ends_at = end_for(walk, walk.rank, walk.today)
 
 
 def _override(walk: Walk, entry: Entry, detail: Detail) -> None:
@@ -226,9 +248,8 @@ def _override(walk: Walk, entry: Entry, detail: Detail) -> None:
 
 
 def _release(walk: Walk, _entry: Entry, detail: Detail) -> None:
-    for override in walk.overrides:
-        if detail.released in (None, override.id):
-            end_override(walk, override)
+    over = [o for o in walk.overrides if detail.released in (None, o.id)]
+    end_overrides(walk, over)
     walk.show("override")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tierline.engine import calendar
 from tierline.engine.model import Cause, EventKind
+from tierline.engine.policy import successors
 from tierline.engine.qualify import qualified
 from tierline.engine.term import Duration, Term, WhileQualified, WindowEnd
 from tierline.engine.transitions import transition
-from tierline.engine.window import Calendar, Cycle
+from tierline.engine.window import FROM_TERM, Calendar, Cycle
 
 if TYPE_CHECKING:
     from tierline.engine.walk import Walk
@@ -29,9 +31,16 @@ def end_for(walk: Walk, rank: int, day: int) -> int | None:
     if isinstance(term, Duration) and term.clock == "drop":
         return None
     end = term.end(day, policy.window, walk.anchors(day))
-    if end is None:
+    return None if end is None else walk.zone.start(end)
+
+
+def extended(walk: Walk) -> int | None:
+    """The end that the running term would have, were it earned by today's window."""
+    term = term_of(walk)
+    if isinstance(term, Duration) and term.clock == "drop":
         return None
-    return walk.zone.start(end)
+    end = term.end(walk.today, walk.version.policy.window, walk.anchors())
+    return None if end is None else walk.zone.start(end)
 
 
 def grant(walk: Walk, rank: int, ends_at: int | None, *, start: int | None = None) -> None:
@@ -42,9 +51,7 @@ def grant(walk: Walk, rank: int, ends_at: int | None, *, start: int | None = Non
     if tier.id != walk.held and policy.lapse.min_stay is not None and ends_at is not None:
         stay = calendar.add_period(walk.zone.day(begins), policy.lapse.min_stay)
         ends_at = max(ends_at, walk.zone.start(stay))
-    for key in walk.sums:
-        if "@tier" in key:  # counted from the start of the tier's term
-            walk.sums[key] = {}
+    count_terms_anew(walk)
     walk.held = tier.id
     walk.started_at = begins
     walk.ends_at = ends_at
@@ -54,6 +61,14 @@ def grant(walk: Walk, rank: int, ends_at: int | None, *, start: int | None = Non
         walk.reached = (*walk.reached, tier.id)
     if walk.waiting is not None and walk.version.rank.get(walk.waiting[0], -1) <= rank:
         walk.waiting = None
+
+
+def count_terms_anew(walk: Walk) -> None:
+    """A term starts: what is counted from its start starts from nothing."""
+    for key in walk.tracked:
+        if FROM_TERM in key:
+            walk.sums[key] = {}
+            walk.term_counted_since = walk.entries, walk.at
 
 
 def grant_now(walk: Walk, rank: int) -> None:
@@ -72,37 +87,40 @@ def renewal(walk: Walk) -> tuple[int, int | None]:
     Where terms follow windows: the best of all windows whose own end reaches beyond now (settled:
     at expiry under POINTS_IN_PERIOD). Elsewhere: what the member qualifies for now.
     """
-    policy = walk.version.policy
-    if not isinstance(term_of(walk), WindowEnd) or not isinstance(policy.window, Calendar | Cycle):
-        best = qualified(walk)
-        if best < 0:
-            return best, None
-        day = renewal_day(walk) if best == walk.rank else walk.today
-        return best, end_for(walk, best, day)
-    return _best_window(walk, policy.window)
+    window = walk.version.policy.window
+    if isinstance(term_of(walk), WindowEnd) and isinstance(window, Calendar | Cycle):
+        span = window.span(walk.today, walk.anchors())
+        if span is not None:  # else its anchor is not known
+            return _best_window(walk, window, span)
+    best = qualified(walk)
+    if best < 0:
+        return best, None
+    day = renewal_day(walk) if best == walk.rank else walk.today
+    return best, end_for(walk, best, day)
 
 
-def _best_window(walk: Walk, window: Calendar | Cycle) -> tuple[int, int | None]:
+def _best_window(
+    walk: Walk, window: Calendar | Cycle, span: tuple[int, int] | None
+) -> tuple[int, int | None]:
+    """A window speaks for the tier of its sum as long as the term that this tier would have from
+    it still runs. For a tier whose own term does not follow windows, the newest one speaks."""
     waits = walk.version.policy.start.when == "next_window"
     anchors = walk.anchors()
-    span = window.span(walk.today, anchors)
-    if span is None:  # its anchor is not known
-        rank = qualified(walk)
-        return rank, end_for(walk, rank, walk.today) if rank >= 0 else None
     best: tuple[int, float, int | None] = (-1, 0, None)
-    while span is not None and span[1] > anchors.join:
+    newest = True
+    for _ in range(walk.version.windows_back + 1):
+        if span is None or span[1] <= anchors.join:
+            break
         counts = span[1] if waits else span[0]  # a day of the window in which the term counts
         if walk.zone.start(counts) <= walk.at:
             rank = qualified(walk, min(span[1] - 1, walk.today))
-            ends_at = end_for(walk, max(rank, walk.rank), counts)
-            if ends_at is not None and ends_at <= walk.at:
-                break
-            own = end_for(walk, rank, counts) if rank >= 0 else None
-            reach = float("inf") if own is None else own
-            if rank >= 0 and reach > walk.at and (rank, reach) > best[:2]:
-                best = (rank, reach, own)
-            if ends_at is None:
-                break
+            follows = rank >= 0 and isinstance(term_of(walk, rank), WindowEnd)
+            if rank >= 0 and (follows or newest):
+                end = end_for(walk, rank, counts if follows else walk.today)
+                reach = float("inf") if end is None else end
+                if reach > walk.at and (rank, reach) > best[:2]:
+                    best = (rank, reach, end)
+            newest = False
         span = window.span(span[0] - 1, anchors)
     return best[0], best[2]
 
@@ -136,11 +154,11 @@ def turn_matters(walk: Walk) -> bool:
     term = term_of(walk)
     if isinstance(term, WhileQualified) or walk.grace_until is not None:
         return True
-    if isinstance(term, Duration) and term.clock == "drop" and walk.ends_at is None:
+    if isinstance(term, WindowEnd) or (isinstance(term, Duration) and term.clock == "drop"):
         return True
-    if isinstance(term, WindowEnd):
+    if policy.tell_grace and not walk.told:
         return True
-    return policy.tell_grace and not walk.told
+    return qualified(walk) > walk.rank  # a higher tier was left behind by what judges nothing
 
 
 def kind_of_move(
@@ -156,9 +174,13 @@ def _place(walk: Walk, tier: str | None) -> float | None:
     ranks = walk.version.rank
     if tier in ranks:
         return ranks[tier]
-    if walk.former is None:
+    known = [v for v in walk.program.versions if v.number <= walk.version.number]
+    while known and tier not in known[-1].rank:
+        known.pop()
+    if not known:
         return -0.5
-    names = {kept.name: rank for rank, kept in enumerate(walk.version.policy.tiers)}
-    own = walk.former.rank.get(tier, 0)
-    below = [ranks.get(old.id, names.get(old.name, -1)) for old in walk.former.policy.tiers[:own]]
-    return max(below, default=-1) + 0.5
+    below = [old.id for old in known[-1].policy.tiers[: known[-1].rank[tier]]]
+    for former, new in pairwise(walk.program.versions[len(known) - 1 : walk.version.number]):
+        moved = successors(former, new)
+        below = [moved[old] for old in below if old in moved]
+    return max((ranks[old] for old in below), default=-1) + 0.5

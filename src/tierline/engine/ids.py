@@ -64,8 +64,7 @@ def customer_of_event(event: str) -> int:
 
 def derived(prefix: str, *parts: str, size: int = 16) -> str:
     """An id that follows from others, the same whenever it is asked for."""
-    digest = hashlib.blake2b("\x00".join(parts).encode(), digest_size=size).digest()
-    return prefix + digest.hex()
+    return prefix + hashlib.blake2b("\x00".join(parts).encode(), digest_size=size).hexdigest()
 
 
 def derived_uuid(*parts: str) -> str:

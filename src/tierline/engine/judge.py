@@ -13,6 +13,7 @@ from tierline.engine import calendar
 from tierline.engine.hold import (
     drop,
     end_for,
+    extended,
     grant,
     grant_now,
     renew,
@@ -41,7 +42,7 @@ def judge(walk: Walk, cause: Cause, *, turn: bool = False) -> None:
     if rising > held and _may_rise(walk, turn=turn):
         _rise(walk, rising)
     if best >= held >= 0 and walk.rank == held:
-        _keep(walk, held, cause, exactly=best == held)
+        _keep(walk, held, cause, exactly=max(rising, best) == held)
     elif best < held and walk.rank == held:
         _sink(walk, best, cause, turn=turn)
     walk.show(cause)
@@ -88,13 +89,22 @@ def _keep(walk: Walk, held: int, cause: Cause, *, exactly: bool) -> None:
     if isinstance(term, WhileQualified):
         walk.ends_at, walk.grace_until, walk.told = None, None, False
     elif walk.grace_until is not None:
-        renew(walk, held, end_for(walk, held, renewal_day(walk)), "requalified")
+        _renew_in_grace(walk, held, term)
     elif isinstance(term, Duration) and term.clock == "drop":
         walk.ends_at, walk.told = None, False
     elif exactly and _earned_anew(walk, term, cause):
-        end = end_for(walk, held, walk.today)
+        end = extended(walk)
         if end is not None and walk.ends_at is not None and end > walk.ends_at:
             walk.ends_at = end
+
+
+def _renew_in_grace(walk: Walk, held: int, term: Term) -> None:
+    """Earned again during grace: renewed as it would have been at the term's end."""
+    best, ends_at = renewal(walk)
+    if best != held:
+        day = walk.today if isinstance(term, WindowEnd) else renewal_day(walk)
+        ends_at = end_for(walk, held, day)
+    renew(walk, held, ends_at, "requalified")
 
 
 def _earned_anew(walk: Walk, term: Term, cause: Cause) -> bool:
@@ -105,13 +115,16 @@ def _earned_anew(walk: Walk, term: Term, cause: Cause) -> bool:
     if isinstance(term, WindowEnd):
         return policy.start.when != "next_window"
     acted = walk.cause_entry is not None or cause == "activation"
-    return acted and policy.renewal.restart == "requalified"
+    return acted and cause != "override" and policy.renewal.restart == "requalified"
 
 
 def _sink(walk: Walk, best: int, cause: Cause, *, turn: bool) -> None:
     """No longer earned: fall, or say that the rules keep the tier."""
     policy = walk.version.policy
     term = term_of(walk)
+    if walk.grace_until is not None:
+        tell_grace(walk)  # where an override hid the tier when its grace began
+        return
     if isinstance(term, WhileQualified):
         if policy.start.when == "next_window":
             # Earned by a window that closed: the one that has only begun does not take it back.
@@ -133,16 +146,15 @@ def _sink(walk: Walk, best: int, cause: Cause, *, turn: bool) -> None:
 
 def _fall_at_once(walk: Walk, best: int, cause: Cause) -> None:
     stay = walk.version.policy.lapse.min_stay
-    if walk.grace_until is not None or walk.started_at is None:
-        return
-    if stay is not None:
+    if walk.told and walk.ends_at is None and _kept_unearned(walk):
+        return  # and that was told
+    if stay is not None and walk.started_at is not None:
         over = walk.zone.start(calendar.add_period(walk.zone.day(walk.started_at), stay))
         if walk.at < over:
             walk.ends_at = over
             tell_grace(walk)
             return
-    if not (walk.told and _kept_unearned(walk)):
-        lapse(walk, best, None, cause)
+    lapse(walk, best, None, cause)
 
 
 def _kept_unearned(walk: Walk) -> bool:
@@ -176,15 +188,14 @@ def end_term(walk: Walk) -> None:
         return
     held = walk.rank
     best, ends_at = renewal(walk)
-    if isinstance(term_of(walk), WhileQualified) and best >= held:
-        # Only a minimum stay or grace had an end; the tier itself has none.
-        walk.ends_at, walk.grace_until, walk.told = None, None, False
-        judge(walk, "term_end")
-    elif best == held:
-        renew(walk, held, ends_at, "requalified")
-    elif best > held:
+    if best > held:
         grant(walk, best, ends_at)
         walk.show("term_end")
+    elif best == held and isinstance(term_of(walk), WhileQualified):
+        # Only a minimum stay or grace had an end; the tier itself has none.
+        walk.ends_at, walk.grace_until, walk.told = None, None, False
+    elif best == held:
+        renew(walk, held, ends_at, "requalified")
     else:
         lapse(walk, best, ends_at, "term_end")
 

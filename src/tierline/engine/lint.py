@@ -308,8 +308,23 @@ def _occasions(rules: Rules) -> Iterator[Finding]:
     if policy.start.when == "next_window" and not turning:
         reason = "there is no next window: use a calendar or cycle window, or `immediate`"
         yield Finding("policy.start.when", reason)
+    elif policy.start.when == "next_window":
+        yield from _deferred(policy)
     if (policy.start.when == "after") != (policy.start.after is not None):
         yield Finding("policy.start.after", "goes with when: `after`, and only with it")
+
+
+def _deferred(policy: Policy) -> Iterator[Finding]:
+    """A tier that begins with a window has earned nothing in that window yet."""
+    terms = {"policy.term": policy.term}
+    terms |= {f"policy.tiers[{i}].term": t.term for i, t in enumerate(policy.tiers) if t.term}
+    for path, term in terms.items():
+        if isinstance(term, WhileQualified):
+            reason = (
+                "a tier that starts with the next window is not earned by that window yet, so "
+                "`while_qualified` keeps it by the window before: `window_end` says so"
+            )
+            yield _warning(path, reason)
 
 
 def _lapse(rules: Rules) -> Iterator[Finding]:

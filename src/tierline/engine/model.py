@@ -176,9 +176,13 @@ class Known(Struct):
     overrides: tuple[Override, ...] = ()
     attributes: dict[str, str | int | bool] = {}
     hold_since: int | None = None  # a `hold` froze the clock at this instant
-    kept_from: int | None = None  # totals of civil days before this one were dropped
+    kept_from: int | None = None  # totals of civil days before this one are not kept
     turn_at: int | None = None  # when a window turns next in a way that may change something
     due_at: int | None = None  # when time next has work here, of whatever kind
+    # What came with this entry or before it, or became active at this instant or before it, does
+    # not count any more: a membership ended (all totals), a term began (totals counted from it).
+    counted_since: tuple[int, int] | None = None
+    term_counted_since: tuple[int, int] | None = None
 
     @property
     def balance(self) -> int:

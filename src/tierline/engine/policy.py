@@ -17,19 +17,32 @@ from tierline.engine.calendar import Period, Zone, zone
 from tierline.engine.ladder import LapseRule, Tier, ages
 from tierline.engine.metric import Metric
 from tierline.engine.points import Points
-from tierline.engine.term import Rounding, Term, WhileQualified
-from tierline.engine.window import Calendar, Cycle, Instant, Rolling, Window
+from tierline.engine.term import Rounding, Term, WhileQualified, WindowEnd
+from tierline.engine.window import (
+    FROM_TERM,
+    Anchors,
+    Calendar,
+    Cycle,
+    Instant,
+    Rolling,
+    Window,
+)
 
 TIERS_MAX = 100
 Occasion = Literal["on_activity", "at_term_end", "at_window_end"]
 OnChange = Literal["next_assessment", "up_only", "rejudge"]
 
 
-class Measure(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Measure(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, dict=True):
     """A further metric with a window of its own, named so that criteria can ask for it."""
 
     metric: Metric
     window: Window = Instant()
+
+    @cached_property
+    def key(self) -> str:
+        """Equal keys, equal stored totals: what is counted, and how its days are kept."""
+        return self.metric.key + self.window.mark
 
 
 class Assessment(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -132,14 +145,51 @@ class Version(Struct, frozen=True, dict=True):
     def totals(self) -> dict[str, Measure]:
         """The totals that this version needs in a standing, by their key."""
         kept = self.measures.values()
-        return {total_key(m): m for m in kept if m.metric.source != "balance"}
+        return {m.key: m for m in kept if m.metric.source != "balance"}
 
     @cached_property
-    def turning(self) -> tuple[tuple[str, Measure], ...]:
-        """The measures whose windows move with time, with the keys of their totals."""
+    def turning(self) -> tuple[Measure, ...]:
+        """The measures whose windows move with time."""
         kinds = (Rolling, Calendar, Cycle)
-        kept = self.measures.values()
-        return tuple((total_key(m), m) for m in kept if isinstance(m.window, kinds))
+        return tuple(m for m in self.measures.values() if isinstance(m.window, kinds))
+
+    @cached_property
+    def periods(self) -> tuple[Calendar | Cycle, ...]:
+        """The windows that close, each one once."""
+        found = [m.window for m in self.turning if isinstance(m.window, Calendar | Cycle)]
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def counts_days(self) -> tuple[Window, ...]:
+        """The moving windows whose totals are kept by day: balances need none."""
+        return tuple(m.window for m in self.turning if m.metric.source != "balance")
+
+    @cached_property
+    def counts_terms(self) -> bool:
+        """Whether some total is counted from the start of a tier's term."""
+        return any(FROM_TERM in key for key in self.totals)
+
+    @cached_property
+    def windows_back(self) -> int:
+        """How many windows back the end of a term may still ask for."""
+        terms = (self.policy.term, *(tier.term for tier in self.policy.tiers))
+        reach = [t.reach(self.policy.window) for t in terms if isinstance(t, WindowEnd)]
+        return max(1, max(reach, default=0) + (self.policy.start.when == "next_window"))
+
+    def floor(self, day: int, anchors: Anchors, awaited: int) -> int | None:
+        """The earliest day that any window may still ask for; None: any day.
+
+        Windows that close are asked for as they were on the last day of an earlier one
+        (`awaited`: of the one that a waiting tier waits for), and then every other window too.
+        """
+        first = min(day, awaited)
+        for period in self.periods:
+            floor = period.floor(day, anchors, self.windows_back)
+            if floor is None:
+                return None
+            first = min(first, floor)
+        floors = [window.floor(first, anchors, 0) for window in self.counts_days]
+        return None if None in floors else min(floors)  # type: ignore[type-var]
 
     @cached_property
     def ages(self) -> frozenset[str]:
@@ -192,6 +242,11 @@ class Program(Struct, frozen=True, dict=True):
         return min(ahead, default=None)
 
 
-def total_key(measure: Measure) -> str:
-    """Equal keys, equal stored totals: what is counted, and how its days are kept."""
-    return measure.metric.key + measure.window.mark
+def successors(former: Version, new: Version) -> dict[str, str]:
+    """Where the former version's tiers went: by id, else by an unchanged name. Without: gone."""
+    names = {tier.name: tier.id for tier in new.policy.tiers}
+    kept = {
+        tier.id: tier.id if tier.id in new.rank else names.get(tier.name)
+        for tier in former.policy.tiers
+    }
+    return {old: tier for old, tier in kept.items() if tier is not None}

@@ -268,13 +268,3 @@ class Tally(Struct):
 def _add_up(mine: dict[K, int], theirs: dict[K, int]) -> None:
     for key, count in theirs.items():
         mine[key] = mine.get(key, 0) + count
-
-
-def successors(former: Version, new: Version) -> dict[str, str]:
-    """Where the former version's tiers went: by id, else by an unchanged name. Without: gone."""
-    names = {tier.name: tier.id for tier in new.rules.policy.tiers}
-    kept = {
-        tier.id: tier.id if tier.id in new.rank else names.get(tier.name)
-        for tier in former.rules.policy.tiers
-    }
-    return {old: tier for old, tier in kept.items() if tier is not None}

@@ -37,20 +37,20 @@ def qualified(walk: Walk, day: int | None = None) -> int:
 
 
 def qualified_lately(walk: Walk) -> int:
-    """As `qualified`, but a window that has only begun does not count against the member: in
-    calendar and cycle windows the last full one speaks too (settled: grace)."""
-    window = walk.version.policy.window
-    now = qualified(walk)
-    if not isinstance(window, Calendar | Cycle):
-        return now
-    span = window.span(walk.today, walk.anchors())
-    if span is None or span[0] <= walk.anchors().join:
-        return now
-    return max(now, qualified(walk, span[0] - 1))
+    """As `qualified`, but a window that has only begun does not count against the member: the
+    last day of each measure's last full window speaks too (settled: grace)."""
+    best = qualified(walk)
+    anchors = walk.anchors()
+    for window in walk.version.periods:
+        span = window.span(walk.today, anchors)
+        if span is not None and span[0] > anchors.join:
+            best = max(best, qualified(walk, span[0] - 1))
+    return best
 
 
 def closed(walk: Walk) -> int:
     """By the final sums of the window that closed (settled: the tier of a period is the tier of
     its final sum); windows that only slide have no closed one."""
     window = walk.version.policy.window
-    return qualified(walk, walk.today - 1 if isinstance(window, Calendar | Cycle) else None)
+    turns = isinstance(window, Calendar | Cycle)
+    return qualified(walk, walk.zone.day(walk.at - 1) if turns else None)

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from tierline.engine import calendar
 from tierline.engine.calendar import Period, Unit
-from tierline.engine.window import Anchors, Window
+from tierline.engine.window import Anchors, Calendar, Cycle, Window
 
 
 class Rounding(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -66,6 +66,13 @@ class WindowEnd(
         if span is None:
             return None
         return calendar.add_period(span[1] - 1, self.extend) + 1 if self.extend else span[1]
+
+    def reach(self, window: Window) -> int:
+        """By how many windows, at most, such a term outlasts the one that earned it."""
+        if self.extend is None or not isinstance(window, Calendar | Cycle):
+            return self.windows
+        months, days = calendar.parse_period(self.extend)
+        return self.windows + (months * 31 + days) // window.shortest + 1
 
 
 class Duration(Struct, frozen=True, tag="duration", omit_defaults=True, forbid_unknown_fields=True):

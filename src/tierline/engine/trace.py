@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from tierline.engine.decide import _correct, _corrects
-from tierline.engine.fold import apply
+from tierline.engine.decide import follow
 from tierline.engine.model import Entry, Pending, Standing
 from tierline.engine.policy import Measure, Program
 from tierline.engine.walk import Walk, begin
+from tierline.engine.window import FROM_TERM
 
 Buckets = dict[int, int]
 
@@ -58,6 +58,8 @@ class Trace(Walk, kw_only=True):
     moved: list[Moved] = msgspec.field(default_factory=list)
     term: TermSet | None = None
     activated: list[Pending] = msgspec.field(default_factory=list)
+    # When last looked at: the balance, the points on their way, the held tier and its term.
+    noted: tuple[int, int, tuple[str | None, int | None, int | None]] = (0, 0, (None, None, None))
 
     def add_total(self, key: str, measure: Measure, day: int, amount: int) -> None:
         super().add_total(key, measure, day, amount)
@@ -75,43 +77,42 @@ class Trace(Walk, kw_only=True):
             self.moved.append(Moved(self.today, "activation", points, -points, pending.entry))
 
     def tick(self) -> None:
-        balance, listed, term = self.balance, len(self.moved), self._term()
+        listed = len(self.moved)
         super().tick()
-        expired = self.balance - balance - sum(m.balance for m in self.moved[listed:])
+        expired = self.balance - self.noted[0] - sum(m.balance for m in self.moved[listed:])
         if expired:
             self.moved.append(Moved(self.today, "expiry", expired, 0, None))
-        self._note_term(term, None)
+        self._note(None)
 
-    def take(self, entry: Entry, seen: Sequence[Entry]) -> None:
-        """One entry, as `decide` takes it. `seen`: those before it."""
-        self.until(entry.recorded_at)
-        balance, pending, term = self.balance, self.points_pending, self._term()
-        if self.version.policy.corrections == "retroactive" and _corrects(self, entry):
-            _correct(self, [*seen, entry], entry)
-        else:
-            apply(self, entry)
-        change = self.balance - balance, self.points_pending - pending
+    def took(self, entry: Entry) -> None:
+        change = self.balance - self.noted[0], self.points_pending - self.noted[1]
         if change != (0, 0):
             self.moved.append(Moved(self.today, entry.kind, *change, entry.n))
-        self._note_term(term, entry.n)
+        self._note(entry.n)
 
-    def _term(self) -> tuple[str | None, int | None, int | None]:
-        return self.held, self.started_at, self.ends_at
-
-    def _note_term(self, was: tuple[str | None, int | None, int | None], entry: int | None) -> None:
-        if self._term() != was:
+    def _note(self, entry: int | None) -> None:
+        was, term = self.noted[2], (self.held, self.started_at, self.ends_at)
+        if term != was:
             before = was[2] if was[0] == self.held else None
             self.term = TermSet(self.at, entry, before, self.ends_at)
+        self.noted = self.balance, self.points_pending, term
+
+    def anew(self) -> Trace:
+        return _begin(self.program)
+
+    def adopt_term_totals(self, replay: Walk) -> None:
+        super().adopt_term_totals(replay)
+        if isinstance(replay, Trace):
+            self.brought += [note for note in replay.brought if FROM_TERM in note.key]
 
 
 def trace(program: Program, entries: Sequence[Entry], at: int) -> Trace:
     """Follow a whole history to an instant."""
-    plain = begin(program, Standing(), whole=True)
-    walk = Trace(**{name: getattr(plain, name) for name in Walk.__struct_fields__})
-    if entries:
-        walk.at = entries[0].recorded_at
-        walk.version = program.version(walk.at)
-    for i, entry in enumerate(entries):
-        walk.take(entry, entries[:i])
-    walk.until(at)
+    walk = _begin(program)
+    follow(walk, entries, at)
     return walk
+
+
+def _begin(program: Program) -> Trace:
+    plain = begin(program, Standing(), whole=True)
+    return Trace(**{name: getattr(plain, name) for name in Walk.__struct_fields__})

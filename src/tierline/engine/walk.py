@@ -8,14 +8,16 @@ an entry does to points and totals is in `fold.py`; what follows for the tier is
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec.structs import astuple, fields
 
-from tierline.engine import calendar, dues, hold
+from tierline.engine import ahead, dues, hold
 from tierline.engine.calendar import Zone
 from tierline.engine.ladder import Facts
 from tierline.engine.model import (
     Cause,
+    Entry,
     Event,
     EventKind,
     Known,
@@ -25,9 +27,8 @@ from tierline.engine.model import (
     View,
 )
 from tierline.engine.points import added
-from tierline.engine.policy import Measure, Program, Version, total_key
-from tierline.engine.term import WindowEnd
-from tierline.engine.window import Anchors, Buckets
+from tierline.engine.policy import Measure, Program, Version
+from tierline.engine.window import FROM_TERM, Anchors, Buckets
 
 _FIELDS = len(fields(Standing))
 
@@ -53,13 +54,18 @@ class Walk(Known, kw_only=True):
     cause_entry: int | None = None  # the entry being folded; None: time is passing
     quiet: bool = False
     unjudged: bool = False  # entries change points and totals, but nothing is judged
-    former: Version | None = None  # the version before, while a change of rules is carried out
+    day_of: tuple[int, int] = (-1, 0)  # an instant and its civil day: the last that was asked for
+    laid_out: tuple[tuple[Any, ...], Anchors] | None = None  # the last anchors, and what made them
 
     # -- what is known now --------------------------------------------------------------------
 
     @property
     def today(self) -> int:
-        return self.zone.day(self.at)
+        at, day = self.day_of
+        if at != self.at:
+            day = self.zone.day(self.at)
+            self.day_of = self.at, day
+        return day
 
     @property
     def rank(self) -> int:
@@ -72,10 +78,15 @@ class Walk(Known, kw_only=True):
         return self.hold_since is not None
 
     def anchors(self, tier_start: int | None = None) -> Anchors:
-        if tier_start is None and self.started_at is not None:
-            tier_start = self.zone.day(self.started_at)
-        join = self.zone.day(self.joined_at) if self.joined_at is not None else self.today
-        return Anchors(join, tier_start, self.attributes)
+        """Where windows are laid out from; with `tier_start`, for a term that starts that day."""
+        joined, started = self.joined_at, self.started_at
+        facts = (self.at if joined is None else joined, started, self.attributes, tier_start)
+        if self.laid_out is None or self.laid_out[0] != facts:
+            if tier_start is None and started is not None:
+                tier_start = self.zone.day(started)
+            join = self.today if joined is None else self.zone.day(joined)
+            self.laid_out = facts, Anchors(join, tier_start, self.attributes)
+        return self.laid_out[1]
 
     def value(self, name: str | None, day: int | None = None) -> int:
         """A metric's total in the window that holds `day` (today unless told)."""
@@ -83,7 +94,7 @@ class Walk(Known, kw_only=True):
         if measure.metric.source == "balance":
             pending = self.points_pending if measure.metric.include_pending else 0
             return self.balance + pending
-        buckets = self.sums.get(total_key(measure))
+        buckets = self.sums.get(measure.key)
         if not buckets:
             return 0
         return measure.window.total(_pairs(buckets), day or self.today, self.anchors())
@@ -158,22 +169,46 @@ class Walk(Known, kw_only=True):
             metric = measure.metric
             if metric.source != "earned" or metric.include_pending:
                 continue
+            since = self.since_when(key)
+            if since is not None and self.at <= since[1]:
+                continue
             if metric.counts(pending.kind, pending.name, pending.metadata):
                 self.add_total(key, measure, self.today, pending.points)
+
+    def since_when(self, key: str) -> tuple[int, int] | None:
+        """What does not count any more towards a total (see `Known.counted_since`)."""
+        return self.term_counted_since if FROM_TERM in key else self.counted_since
+
+    def counted(self, key: str, entry: int, activated_at: int | None) -> bool:
+        """Whether what an earlier entry brought to a total (`activated_at`: when its points
+        became active, where they count from then) is still in it."""
+        for since in (self.counted_since, self.since_when(key)):
+            if since is None:
+                continue
+            if entry <= since[0] if activated_at is None else activated_at <= since[1]:
+                return False
+        return True
 
     def need_totals_of(self, version: Version) -> None:
         """A version that counts what this standing never kept needs the whole history."""
         if self.whole:
             return
-        floor = kept_floor(version, self.today, self.anchors())
-        if version.totals.keys() <= self.tracked.keys() and (
-            self.kept_from is None
-            or not any(m.metric.source != "balance" for _, m in version.turning)
-            or (floor is not None and floor >= self.kept_from)
-        ):
-            self.tracked = version.totals
-            return
-        raise HistoryNeeded
+        if not version.totals.keys() <= self.tracked.keys():
+            raise HistoryNeeded
+        self.tracked = version.totals
+        self.need_days_of(version)
+
+    def need_days_of(self, version: Version) -> int | None:
+        """So does a window that now reaches back to days whose totals are not kept. Answers with
+        the first day that is needed; None: any, or windows need none."""
+        if not version.counts_days:
+            return None
+        awaited = self.today if self.waiting is None else self.zone.day(self.waiting[1] - 1)
+        floor = version.floor(self.today, self.anchors(), awaited)
+        kept = None if self.whole else self.kept_from
+        if kept is not None and (floor is None or floor < kept):
+            raise HistoryNeeded
+        return floor
 
     # -- overrides and what the world sees ----------------------------------------------------
 
@@ -230,6 +265,22 @@ class Walk(Known, kw_only=True):
             )
         )
 
+    # -- replays, notes -----------------------------------------------------------------------
+
+    def anew(self) -> Walk:
+        """Another walk of the same kind, from the very start of the member's history."""
+        return begin(self.program, Standing(), whole=True)
+
+    def adopt_term_totals(self, replay: Walk) -> None:
+        """Count from the start of the term that a replay of history found."""
+        self.term_counted_since = replay.term_counted_since
+        for key in self.tracked:
+            if FROM_TERM in key:
+                self.sums[key] = replay.sums.get(key, {})
+
+    def took(self, entry: Entry) -> None:
+        """An entry was folded in. Nothing to do, but for a walk that takes notes."""
+
     # -- time ---------------------------------------------------------------------------------
 
     def until(self, at: int) -> None:
@@ -253,7 +304,7 @@ class Walk(Known, kw_only=True):
 
     def turns(self, *, own: bool = False) -> bool:
         """Whether a window turns at this very instant: any measure's, or only the policy's own."""
-        measures = [self.version.measures[None]] if own else [m for _, m in self.version.turning]
+        measures = (self.version.measures[None],) if own else self.version.turning
         day = self.today
         while self.zone.start(day) == self.at:
             if any(self.turn(measure, day - 1) == day for measure in measures):
@@ -263,61 +314,23 @@ class Walk(Known, kw_only=True):
 
     def next_due(self) -> int | None:
         """When time next has work: the earliest of everything that waits for an instant."""
-        ahead = [p.available_at for p in self.pending if p.available_at is not None]
-        if self.lots and self.lots[0][0] is not None:
-            ahead.append(self.lots[0][0])
-        for override in self.overrides:
-            if override.starts_at > self.at:
-                ahead.append(override.starts_at)
-            elif override.until is not None:
-                ahead.append(override.until)
-        change = self.program.next_change(self.at)
-        if change is not None:
-            ahead.append(change)
-        self.turn_at = None
-        if self.joined_at is not None and self.hold_since is None:
-            ahead.extend(self._judgments_ahead())
-        return min(ahead) if ahead else None
-
-    def _judgments_ahead(self) -> Iterator[int]:
-        if self.waiting is not None:
-            yield self.waiting[1]
-        end = self.grace_until or self.ends_at
-        if end is not None:
-            yield end
-        if self.version.turning:
-            self.turn_at = self._next_turn()
-            if self.turn_at is not None:
-                yield self.turn_at
-        if self.version.ages:
-            yield from self._ages()
-
-    def _next_turn(self) -> int | None:
-        """The first turn after now."""
-        if not hold.turn_matters(self):
-            return None
-        turns = (self.turn(measure) for _, measure in self.version.turning)
-        first = min((turn for turn in turns if turn is not None), default=None)
-        return None if first is None else self.zone.start(first)
+        return ahead.next_due(self)
 
     def turn(self, measure: Measure | None, after: int | None = None) -> int | None:
         """The civil day after `after` (today) on which a measure's window (None: the policy's
         own) turns next."""
         measure = measure or self.version.measures[None]
         day = self.today if after is None else after
-        buckets = _pairs(self.sums.get(total_key(measure)) or {})
+        buckets = _pairs(self.sums.get(measure.key) or {})
         return measure.window.next_turn(buckets, day, self.anchors())
-
-    def _ages(self) -> list[int]:
-        join = self.anchors().join
-        starts = (self.zone.start(calendar.add_period(join, age)) for age in self.version.ages)
-        return [start for start in starts if start > self.at]
 
     # -- the end ------------------------------------------------------------------------------
 
     def standing(self) -> Standing:
         """The working copy frozen again; totals past mattering are dropped."""
-        self.kept_from = self._floor()
+        self.kept_from = self.need_days_of(self.version)
+        if not self.version.counts_terms:
+            self.term_counted_since = None
         self.totals = dict(self._kept()) if self.sums else {}
         return Standing(*astuple(self)[:_FIELDS])
 
@@ -331,15 +344,6 @@ class Walk(Known, kw_only=True):
             )
             if pairs:
                 yield key, pairs
-
-    def _floor(self) -> int | None:
-        """The first civil day whose totals must be kept; it never moves back."""
-        if not self.version.turning:
-            return self.kept_from
-        floor = kept_floor(self.version, self.today, self.anchors())
-        if floor is None:
-            return self.kept_from
-        return floor if self.kept_from is None else max(floor, self.kept_from)
 
 
 def begin(program: Program, standing: Standing, *, whole: bool = False) -> Walk:
@@ -359,26 +363,6 @@ def begin(program: Program, standing: Standing, *, whole: bool = False) -> Walk:
         sums={key: dict(buckets) for key, buckets in standing.totals.items()},
         events=[],
     )
-
-
-def kept_floor(version: Version, day: int, anchors: Anchors) -> int | None:
-    """The earliest day that any of a version's windows may still ask for; None: any day."""
-    floors = [
-        measure.window.floor(day, anchors, windows_kept(version))
-        for _, measure in version.turning
-        if measure.metric.source != "balance"
-    ]
-    known = [floor for floor in floors if floor is not None]
-    return min(known) if known and len(known) == len(floors) else None
-
-
-def windows_kept(version: Version) -> int:
-    """How many windows back a term end may still ask for."""
-    term = version.policy.term
-    if not isinstance(term, WindowEnd):
-        return 2
-    months, days = calendar.parse_period(term.extend) if term.extend else (0, 0)
-    return term.windows + 2 + months + days // 28
 
 
 def _pairs(buckets: dict[int, int]) -> Buckets:

@@ -16,6 +16,8 @@ from tierline.engine import calendar
 from tierline.engine.calendar import Period, Unit
 
 Buckets = tuple[tuple[int, int], ...]
+_DAYS = {"day": 1, "week": 7}
+FROM_TERM = "@tier"  # marks totals that begin anew with each term of a tier
 
 
 class Anchors(Struct, frozen=True):
@@ -70,7 +72,7 @@ class Since(Struct, frozen=True, tag="since", omit_defaults=True, forbid_unknown
 
     @property
     def mark(self) -> str:
-        return {"join": "@all", "tier_start": "@tier"}.get(self.anchor, f"@{self.anchor}")
+        return {"join": "@all", "tier_start": FROM_TERM}.get(self.anchor, f"@{self.anchor}")
 
     def span(self, day: int, anchors: Anchors) -> tuple[int, int] | None:
         return None
@@ -145,6 +147,11 @@ class Calendar(Struct, frozen=True, tag="calendar", omit_defaults=True, forbid_u
     def floor(self, day: int, anchors: Anchors, windows: int) -> int | None:
         return _windows_back(self, day, anchors, windows)
 
+    @property
+    def shortest(self) -> int:
+        """How many days it has at least."""
+        return calendar.MONTHS[self.unit] * 28 if self.unit in calendar.MONTHS else _DAYS[self.unit]
+
 
 class Cycle(Struct, frozen=True, tag="cycle", omit_defaults=True, forbid_unknown_fields=True):
     """Equal periods from an anchor: enrolment anniversaries, membership years, fixed dates."""
@@ -154,7 +161,7 @@ class Cycle(Struct, frozen=True, tag="cycle", omit_defaults=True, forbid_unknown
 
     @property
     def mark(self) -> str:
-        return "@tier-days" if self.anchor == "tier_start" else ""
+        return f"{FROM_TERM}-days" if self.anchor == "tier_start" else ""
 
     def span(self, day: int, anchors: Anchors) -> tuple[int, int] | None:
         anchor = anchors.day(self.anchor)
@@ -172,7 +179,15 @@ class Cycle(Struct, frozen=True, tag="cycle", omit_defaults=True, forbid_unknown
         return day
 
     def floor(self, day: int, anchors: Anchors, windows: int) -> int | None:
+        if self.anchor == "tier_start" and anchors.tier_start is None:
+            return day  # nothing is counted until a term starts, and then anew
         return _windows_back(self, day, anchors, windows)
+
+    @property
+    def shortest(self) -> int:
+        """How many days it has at least."""
+        months, days = calendar.parse_period(self.length)
+        return months * 28 + days
 
 
 Window = Instant | Since | Rolling | Calendar | Cycle

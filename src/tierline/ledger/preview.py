@@ -20,8 +20,8 @@ from msgspec import Struct
 from tierline.engine import lint
 from tierline.engine.calendar import format_instant
 from tierline.engine.explain import Explanation
-from tierline.engine.policy import OnChange, Version
-from tierline.engine.preview import Cell, Chosen, Failure, Proposal, Tally, successors
+from tierline.engine.policy import OnChange, Version, successors
+from tierline.engine.preview import Cell, Chosen, Failure, Proposal, Tally
 from tierline.errors import TierlineError
 from tierline.ledger import preview_pages
 from tierline.ledger.preview_pages import Explained, Judge, Work
