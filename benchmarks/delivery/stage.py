@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 
 from benchmarks.delivery.stock import Stock, fill, make_stock
 from tierline.store.database import Database
@@ -132,8 +133,19 @@ async def received(sink: Receiver, count: int, seconds: float) -> dict[str, Any]
     return found
 
 
-def floor(sink: Receiver, count: int = 20_000, size: int = 1_494) -> dict[str, float]:
-    """The bare floor, now: this machine's speed changes with its neighbours."""
+def postgres_cpu_s(server: EmbeddedServer) -> float:
+    """CPU seconds of PostgreSQL so far: the postmaster, its children, and those that ended."""
+    pid = (server.data_dir / "postgres" / "postmaster.pid").read_text().split()[0]
+    master = psutil.Process(int(pid))
+    ended = master.cpu_times()
+    times = [process.cpu_times() for process in (master, *master.children())]
+    own = sum(each.user + each.system for each in times)
+    return float(own + ended.children_user + ended.children_system)
+
+
+def floor(sink: Receiver, count: int = 20_000, *, size: int) -> dict[str, float]:
+    """The bare floor, now, with bodies of `size` bytes: this machine's speed changes with its
+    neighbours."""
     command = [sys.executable, "-m", "benchmarks.delivery.floor", str(sink.port), str(count)]
     done = subprocess.run(
         [*command, str(size)], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True

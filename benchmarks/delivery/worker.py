@@ -2,7 +2,7 @@
 
 start               begin sending
 wake                events were committed (what the writer does in one process)
-report              CPU seconds, statements, deliveries, memory
+report              CPU seconds, statements, deliveries, memory now and at most
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def report(sender: Sender) -> dict[str, float]:
         "deliveries": sender.metrics.deliveries,
         "flushes": sum(sender.metrics.flushes.counts),
         "rss_mb": psutil.Process().memory_info().rss / 1e6,
+        "peak_mb": used.ru_maxrss * 1024 / 1e6,
     }
 
 

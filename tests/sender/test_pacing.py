@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierline.sender import health
 from tierline.sender.health import Health, Tolerance
-from tierline.sender.pacing import BREAK_AFTER, Breaker, Cap, Rate, Slots
+from tierline.sender.pacing import BREAK_AFTER, MORE, Breaker, Cap, Rate, Slots, Started
 
 HOUR = 3_600_000
 
@@ -13,12 +13,12 @@ def test_a_cap_doubles_until_the_first_trouble() -> None:
     """Then it is halved, and grows by one per round."""
     cap = Cap(64)
     for _ in range(28):
-        cap.succeeded(10, int(cap.limit) - 1)
+        cap.succeeded(10, int(cap.limit))
     grown = cap.limit
     cap.troubled(started_at=100, now=200)
     halved = cap.limit
     for _ in range(int(halved)):
-        cap.succeeded(10, int(cap.limit) - 1)
+        cap.succeeded(10, int(cap.limit))
 
     assert (32.0, 16.0) == (grown, halved)
     assert 16.9 < cap.limit <= 17.0
@@ -37,9 +37,9 @@ def test_one_round_of_failures_halves_once() -> None:
 def test_a_cap_does_not_grow_where_it_is_not_reached_or_requests_queue() -> None:
     """Idle traffic proves nothing, and neither does an answer that took much longer than usual."""
     cap = Cap(64)
-    cap.succeeded(10, 0)
+    cap.succeeded(10, 1)
     assert 4.0 == cap.limit
-    cap.succeeded(500, 3)
+    cap.succeeded(500, 4)
     assert 4.0 == cap.limit
 
 
@@ -90,9 +90,9 @@ class Busy:
         self.slow = slow
         self.started = 0
 
-    def start_one(self, now: int) -> bool:
+    def start_one(self, now: int) -> Started:
         self.started += 1
-        return True
+        return MORE
 
 
 def test_slots_are_shared_evenly() -> None:

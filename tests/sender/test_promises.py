@@ -7,10 +7,14 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from tests.receiver import Received, Receiver, Reply
+from tests.sender.test_policies import ops_events
 from tests.sender.world import QUICK, World
+from tierline.sender.endpoint import Endpoint, EndpointSecrets, SupersedeOutOfOrder, check
+from tierline.sender.guard import Guard
 from tierline.sender.metrics import Metrics
 from tierline.sender.tracing import tracer
 from tierline.sender.upkeep import Upkeep
@@ -144,3 +148,33 @@ def test_tracing_is_optional() -> None:
     found = tracer()
 
     assert found is None or callable(found)
+
+
+async def test_a_stale_sender_writes_no_operational_event(world: World, receiver: Receiver) -> None:
+    """Somebody raised the generation: the event is not written, and the cursor is read again."""
+    row = await world.endpoint(receiver.url)
+
+    async with world.sending() as sender:
+        stale = sender.couriers[row.number]
+        await world.database.pool.execute("UPDATE cursor SET generation = generation + 1")
+        sender.depot.announce(stale, "endpoint.lane_parked", {})
+        await world.until(
+            lambda: stale.lost and sender.couriers.get(row.number, stale) is not stale, "fenced"
+        )
+        fresh = sender.couriers[row.number]
+        sender.depot.announce(fresh, "endpoint.failing", {})
+        await world.until_async(lambda: ops_events(world), bool, "written by the new owner")
+
+    assert ["endpoint.failing"] == [event["kind"] for event in await ops_events(world)]
+
+
+@pytest.mark.parametrize("fields", [{"mode": "fifo"}, {"mode": "unordered"}, {"batch": {}}])
+def test_supersede_needs_order_per_customer(fields: dict[str, Any]) -> None:
+    """It jumps to the customer's newest event; under another order that would drop others'."""
+    body = {"id": "end_1", "number": 1, "project": 1, "url": "https://shop.example/hook"}
+    endpoint = msgspec.convert({**body, "parked": "supersede", **fields}, Endpoint)
+
+    with pytest.raises(SupersedeOutOfOrder) as refused:
+        check(endpoint, EndpointSecrets(), Guard(()))
+
+    assert ("supersede_out_of_order", "parked") == (refused.value.code, refused.value.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 
 import pytest
@@ -71,8 +72,8 @@ async def test_a_changed_url_is_used_from_the_next_request_on(
 # Shapes and secrets
 
 
-async def test_thin_and_raw_shapes(world: World, receiver: Receiver) -> None:
-    """Ids alone; Voucherify's `data` without its envelope."""
+async def test_a_thin_payload_has_ids_alone(world: World, receiver: Receiver) -> None:
+    """No profile, no tier."""
     await world.endpoint(f"{receiver.url}/thin", thin=True)
 
     async with world.sending():
@@ -81,6 +82,25 @@ async def test_thin_and_raw_shapes(world: World, receiver: Receiver) -> None:
 
     assert {"id", "customer", "program"} == set(json.loads(request.body)["data"])
     assert event in request.body.decode()
+
+
+async def test_raw_is_data_without_its_envelope(world: World, receiver: Receiver) -> None:
+    """The same `data` as Voucherify's envelope has, under the same signature and headers."""
+    secrets = EndpointSecrets(standard=(Dated(SECRET),), vendor=(Dated("hush"),))
+    for path, raw in (("raw", True), ("whole", False)):
+        await world.endpoint(
+            f"{receiver.url}/{path}", format="voucherify", raw=raw, secrets=secrets
+        )
+
+    async with world.sending():
+        await world.happen([world.customer(1)])
+        raw_one, whole = sorted(await receiver.wait(2), key=lambda request: request.path)
+
+    assert json.loads(raw_one.body) == json.loads(whole.body)["data"]
+    assert "customer" in json.loads(raw_one.body)
+    signed = hmac.new(b"hush", raw_one.body, "sha256").hexdigest()
+    assert signed == raw_one.headers["x-voucherify-signature"]
+    Webhook(SECRET).verify(raw_one.body.decode(), raw_one.headers)
 
 
 async def test_rotation_overlaps_and_custom_headers_are_never_logged(

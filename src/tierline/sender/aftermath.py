@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tierline.sender.lanes import Lane
 
 RETRY_AFTER_HOLD_S_MAX = 60  # a 429 or 503 with Retry-After holds the endpoint for at most this
-PROBE_AGAIN_MS = 60_000  # a failed probe's event waits, so that the next probe is another one
 UNSENDABLE_AGAIN_MS = 300_000
 
 _log = structlog.get_logger("tierline.sender")
@@ -43,8 +42,8 @@ class Aftermath:
         verdict = judge(reply, now)
         took = reply.timings.total
         outcome: str = verdict.outcome
-        if verdict.outcome == "delivered":
-            courier.cap.succeeded(took, len(courier.in_flight))
+        if outcome == "delivered":
+            courier.cap.succeeded(took, courier.reached)
             courier.typical.saw(took)
             self._alive(now)
             if courier.health.failures or courier.health.state != "healthy":
@@ -55,9 +54,11 @@ class Aftermath:
             self._settled(follower, delivery)
         else:
             outcome = self._failed(follower, delivery, verdict, now, took)
-        courier.touch(follower)
-        row = attempt_row(courier.live, delivery, parcel, reply, outcome)
-        self._depot.journal(follower).note(row)
+        row = attempt_row(
+            courier.live, delivery.events, parcel, reply, outcome,
+            at=delivery.started_at, run=delivery.cursor.run, number=delivery.attempt,
+        )  # fmt: skip
+        self._depot.journals[delivery.cursor.shard].note(follower, row)
         courier.metrics.attempt(outcome, took / 1000, len(delivery.events))
         if self._depot.trace is not None:
             self._depot.trace(courier.live, delivery, parcel, reply, outcome)
@@ -66,6 +67,8 @@ class Aftermath:
         """It matches no more, or the format has no such event: settled without a request."""
         self._settled(follower, delivery)
         self._courier.touch(follower)
+        if follower.cursor.ready:
+            self._courier.turns.join(follower)
 
     def unsendable(
         self, follower: Follower, delivery: Delivery[LogEvent], error: Exception
@@ -107,7 +110,8 @@ class Aftermath:
         else:
             self._condition(healthy.failed(courier.health, live.endpoint.tolerance, now))
         if probe and verdict.trouble:
-            lane = cursor.deferred(delivery, now + PROBE_AGAIN_MS, form)
+            due_at = now + self._depot.settings.probe_again_ms
+            lane = cursor.deferred(delivery, due_at, form)
             courier.plan(follower, lane)
             return "probe_failed"
         lane_before = delivery.lane
@@ -140,7 +144,7 @@ class Aftermath:
                 more.due_at = self._depot.clock()
                 courier.plan(follower, more)
             return "given_up"
-        if policy == "supersede":
+        if policy == "supersede" and cursor.mode == "customer":
             if lane.complete and len(lane.queue) > 1:
                 cursor.supersede(lane, lane.queue[-1])
                 lane.due_at = self._depot.clock()

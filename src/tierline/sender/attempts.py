@@ -2,58 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
 
-from tierline.sender.cursor import Delivery
 from tierline.sender.live import Live, Parcel
 from tierline.sender.transport import Reply
+from tierline.sender.transport.exchange import Timings
 from tierline.store.log import AttemptRow, LogEvent
 
-KEPT_HEADERS = ("content-type", "retry-after", "webhook-delivery", "location", "server")
+KEPT_HEADERS = frozenset(("content-type", "retry-after", "webhook-delivery", "location", "server"))
+
+
+class Answer(Struct):
+    headers: dict[str, str]
+    body: str
+
+
+class Detail(Struct):
+    """As JSON beside the columns: the address that was really dialled, each phase, and the start
+    of the answer or the fault."""
+
+    url: str
+    headers: dict[str, str]
+    address: str | None
+    reused: bool
+    timings: Timings
+    events: list[str] | UnsetType = UNSET
+    fault: str | UnsetType = UNSET
+    reason: str | UnsetType | None = UNSET
+    answer: Answer | Raw | UnsetType = UNSET
+
 
 _encode = msgspec.json.Encoder().encode
+_NOTHING_SAID = Raw(_encode(Answer({}, "")))
 
 
 def attempt_row(
-    live: Live, delivery: Delivery[LogEvent], parcel: Parcel, reply: Reply, outcome: str
+    live: Live,
+    events: Sequence[LogEvent],
+    parcel: Parcel,
+    reply: Reply,
+    outcome: str,
+    *,
+    at: int,
+    run: int = 0,
+    number: int = 1,
 ) -> AttemptRow:
-    """As the write wants it."""
-    event = delivery.events[0]
-    return (
-        live.number,
-        delivery.cursor.run,
-        delivery.started_at,
-        parcel.id,
-        delivery.attempt,
-        event.offset,
-        event.id,
-        reply.status,
-        outcome,
-        int(reply.timings.total),
-        _encode(detail(live.endpoint.url, parcel, reply, delivery.events)).decode(),
-    )
-
-
-def detail(
-    url: str, parcel: Parcel, reply: Reply, events: list[LogEvent] | None = None
-) -> dict[str, Any]:
-    """The rest, as JSON: the address that was really dialled, each phase, the answer's start."""
-    found: dict[str, Any] = {
-        "url": url,
-        "headers": parcel.headers,
-        "address": reply.address,
-        "reused": reply.reused,
-        "timings": reply.timings,
-    }
-    if events is not None and len(events) > 1:
-        found["events"] = [event.id for event in events]
+    """As the write wants it. `number`: 1, 2, 3 … of this delivery."""
+    event, timings = events[0], reply.timings
+    detail = Detail(live.endpoint.url, parcel.headers, reply.address, reply.reused, timings)
+    if len(events) > 1:
+        detail.events = [event.id for event in events]
     if reply.fault is not None:
-        found["fault"] = reply.fault
-        found["reason"] = reply.reason
+        detail.fault, detail.reason = reply.fault, reply.reason
     else:
-        headers = reply.headers
-        kept = {name: headers[name] for name in KEPT_HEADERS if name in headers}
-        found["answer"] = {"headers": kept, "body": reply.body.decode("utf-8", "replace")}
-    return found
+        detail.answer = _answer(reply)
+    return (
+        live.number, run, at, parcel.id, number, event.offset, event.id, reply.status or 0,
+        outcome, int(timings.total), _encode(detail).decode(),
+    )  # fmt: skip
+
+
+def _answer(reply: Reply) -> Answer | Raw:
+    headers = reply.headers
+    if not reply.body and KEPT_HEADERS.isdisjoint(headers):
+        return _NOTHING_SAID
+    kept = {name: value for name, value in headers.items() if name in KEPT_HEADERS}
+    return Answer(kept, reply.body.decode("utf-8", "replace"))

@@ -24,27 +24,41 @@ def home(endpoint: str, shards: int) -> int:
 
 
 async def record(
-    log: Log, live: Live, kind: str, data: dict[str, Any], now: int, health: Health | None
-) -> None:
-    """One operational event and, if given, the endpoint's new health. Nothing waits after the
-    head's lock."""
+    log: Log,
+    live: Live,
+    kind: str,
+    data: dict[str, Any],
+    now: int,
+    health: Health | None,
+    *,
+    generation: int | None = None,
+) -> bool:
+    """One operational event and, if given, the endpoint's new health. A sender names the generation
+    of its live cursor in the endpoint's home shard: False, and nothing is written, when somebody
+    else has raised it. Nothing waits after the head's lock."""
     endpoint: Endpoint = live.endpoint
     shard = home(endpoint.id, log.shards)
     event = OpsEvent(kind, now, endpoint.id, data, quiet=endpoint.hears_ops)
     event_id = ids.derived("evt_", "ops", endpoint.id, kind, str(now))
 
-    async def write(connection: asyncpg.Connection) -> None:
+    async def write(connection: asyncpg.Connection) -> bool:
         async with connection.transaction():
+            if generation is not None:
+                place = (shard, live.number, generation)
+                if await connection.fetchval(Sql.hold_cursor, *place) is None:
+                    return False
             if health is not None:
                 body = msgspec.json.encode(health).decode()
-                row = (health.state, health.since, body)
-                await connection.execute(Sql.put_health, shard, live.number, *row)
+                await connection.execute(
+                    Sql.put_health, shard, live.number, health.state, health.since, body
+                )
             head = await connection.fetchrow(Sql.raise_head, shard, 1, now)
             assert head is not None
-            place = (shard, head["head"], live.row.project, event_id, head["recorded_at"])
-            await connection.execute(Sql.add_ops_event, *place, encode_ops(event).decode())
+            row = (shard, head["head"], live.row.project, event_id, head["recorded_at"])
+            await connection.execute(Sql.add_ops_event, *row, encode_ops(event).decode())
+        return True
 
-    await log.writer(shard).run(write)
+    return await log.writer(shard).run(write)
 
 
 async def read(log: Log, endpoints: dict[int, str]) -> dict[int, Health]:

@@ -17,7 +17,7 @@ import msgspec
 from tierline.clock import Clock, wall
 from tierline.engine.model import EventKind
 from tierline.errors import Invalid
-from tierline.sender.attempts import detail
+from tierline.sender.attempts import attempt_row
 from tierline.sender.condition import home, record
 from tierline.sender.endpoint import OVERLAP_S_DEFAULT, decode_secrets, rotated
 from tierline.sender.guard import Guard
@@ -123,14 +123,11 @@ class Control:
             reply = await answered
         finally:
             await client.close()
-        shown = detail(live.endpoint.url, parcel, reply)
         outcome = "test_delivered" if reply.ok else "test_failed"
+        row = attempt_row(live, [event], parcel, reply, outcome, at=now)
         shard = home(live.endpoint.id, self._log.shards)
-        text = msgspec.json.encode(shown).decode()
-        took = int(reply.timings.total)
-        row = (endpoint.number, now, parcel.id, 1, 0, told.id, reply.status, outcome, took, text)
-        columns = [[value] for value in row]
-        await self._log.writer(shard).run(lambda c: c.execute(Sql.add_attempts, shard, *columns))
+        await self._log.writer(shard).run(lambda c: self._log.add_attempts(c, shard, [row]))
+        shown = msgspec.json.decode(row[-1])
         return {"id": parcel.id, "status": reply.status, "outcome": outcome, **shown}
 
     def _live(self, endpoint: EndpointRow) -> Live:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from tierline.sender.aftermath import Aftermath
 from tierline.sender.cursor import Delivery
-from tierline.sender.follower import Follower
+from tierline.sender.follower import READY_MAX, Follower
 from tierline.sender.health import Health
 from tierline.sender.live import Live, Parcel
-from tierline.sender.pacing import Breaker, Cap, Rate, Typical
+from tierline.sender.pacing import LAST, MORE, NONE, Breaker, Cap, Rate, Started, Typical
 from tierline.sender.transport import Reply
 from tierline.sender.turns import Pick, Turns
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from tierline.sender.transport.exchange import Exchange
     from tierline.store.log import LogEvent
 
+READY_LOW = READY_MAX // 2  # with so few left to send, more are fetched
 REPLAY_TURN = 4  # every fourth start may be a replay's
+_FIRST = {"tierline-attempt": "1"}
 
 
 class Courier:
@@ -46,6 +48,7 @@ class Courier:
         self.typical = Typical()
         self.not_before = 0  # the receiver asked for a pause
         self.in_flight: dict[Delivery[LogEvent], Exchange] = {}
+        self.reached = 0  # how many were in flight after the last start
         self.metrics = depot.metrics.of(live.endpoint.id)
         self._aftermath = Aftermath(self)
         self._lanes_flying = 0
@@ -183,30 +186,30 @@ class Courier:
         self.depot.slots.want(self)
         self.depot.run_slots()
 
-    def start_one(self, now: int) -> bool:
+    def start_one(self, now: int) -> Started:
         """Called with a slot in hand."""
-        while True:
-            if self.lost or self.resting:
-                return False
-            probe = False
-            if self.breaker.state != "closed" or self.paused:
+        while not (self.lost or self.resting):
+            probe = self.breaker.state != "closed" or self.health.state == "paused"
+            if probe:
                 if not self._may_probe(now):
-                    return False
-                probe = True
-            elif len(self.in_flight) >= int(self.cap.limit):
-                return False
+                    break
+            elif len(self.in_flight) + 1 > self.cap.limit:
+                break
             elif now < self.not_before:
                 self._wake_at(self.not_before)
-                return False
+                break
             picked = self._pick(now)
             if picked is None:
-                return False
-            if not probe and not self.rate.take(now):
+                break
+            if not probe and self.rate.per_s is not None and not self.rate.take(now):
                 self.turns.put_back(picked)
                 self._wake_at(now + self.rate.wait_ms())
-                return False
-            if self._send(*picked, now, probe):
-                return True
+                break
+            if self._send(picked[0], picked[1], now, probe):
+                # At its cap, or with nothing left, it is asked again when that changes.
+                full = self.reached + 1 > self.cap.limit
+                return LAST if full or self._nothing_to_start else MORE
+        return NONE
 
     def _may_probe(self, now: int) -> bool:
         if self.in_flight:
@@ -228,8 +231,11 @@ class Courier:
 
     def _pick(self, now: int) -> Pick | None:
         """What goes next: lanes that are due, live events, replays, each within its share."""
-        limit, turns = int(self.cap.limit), self.turns
+        turns = self.turns
         single = self.live.order == "fifo"
+        if turns.plain and not single:
+            return turns.event()
+        limit = int(self.cap.limit)
         replays = self._replays_flying < (1 if single else max(1, limit // 4))
         if replays and self._starts % REPLAY_TURN == 0:
             found = turns.replay(now)
@@ -251,20 +257,21 @@ class Courier:
         fits = live.fits
         delivery = cursor.take(fits) if lane is None else cursor.take_lane(lane, fits)
         delivery.started_at = now
-        delivery.probe = probe
         parcel = self._parcel(follower, delivery, now)
         if parcel is None:
             return False
-        if lane is None:
+        if lane is None and len(cursor.ready) < READY_LOW:
             follower.pull()
         self._short = False
         if probe:
+            delivery.probe = True
             self.breaker.probe()
         self._starts += 1
         self._lanes_flying += lane is not None
         self._replays_flying += cursor.run != 0
-        answer = partial(self._answered, follower, delivery, parcel, self.slow)
+        answer = partial(self._answered, follower, delivery, parcel, self.typical.slow)
         self.in_flight[delivery] = self.depot.client.send(live.target, parcel.request, answer)
+        self.reached = len(self.in_flight)
         return True
 
     def _parcel(self, follower: Follower, delivery: Delivery[LogEvent], now: int) -> Parcel | None:
@@ -277,9 +284,11 @@ class Courier:
                 return None
         try:
             form = lane.form if lane is not None else ""
-            extra = {"tierline-attempt": str(delivery.attempt)}
-            if cursor.run:
-                extra["tierline-replay"] = str(cursor.run)
+            extra = _FIRST
+            if delivery.attempt > 1 or cursor.run:
+                extra = {"tierline-attempt": str(delivery.attempt)}
+                if cursor.run:
+                    extra["tierline-replay"] = str(cursor.run)
             parcel = live.parcel(events, form, now, extra)
         except Exception as error:  # noqa: BLE001  # a fault in a payload holds one lane, no more
             self._aftermath.unsendable(follower, delivery, error)
@@ -304,13 +313,22 @@ class Courier:
         self._lanes_flying -= delivery.from_lane
         self._replays_flying -= delivery.cursor.run != 0
         if self.lost or reply.fault == "stopped":
+            depot.run_slots()
             return  # not recorded: whoever owns it sends it again, with the same id
         self._aftermath.answered(follower, delivery, parcel, reply)
-        if follower.cursor.ready:
+        if delivery.lane is not None:
+            follower.pull()  # a lane that ended may be what it waited for
+        if follower.cursor.ready and not follower.queued:
             self.turns.join(follower)
-        follower.pull()
-        depot.slots.want(self)
+        if not self._nothing_to_start:
+            depot.slots.want(self)
         depot.run_slots()
+
+    @property
+    def _nothing_to_start(self) -> bool:
+        """Neither an event nor a lane nor a probe that a timer must be set for."""
+        turns, well = self.turns, self.breaker.state == "closed" and not self.paused
+        return well and turns.plain and not turns.events
 
     # Time
 

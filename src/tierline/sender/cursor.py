@@ -78,7 +78,7 @@ class Cursor(Generic[E]):
         self._open: dict[int, Delivery[E] | None] = {}  # offered and not settled
         self._settled = {mark + 1 + i for i in range(len(done) * 8) if done[i >> 3] >> (i & 7) & 1}
         self._waiting: dict[int, deque[E] | None] = {}  # keys under way, and what queues behind
-        self._ready: deque[E] = deque()
+        self.ready: deque[E] = deque()  # offered, and its key is free
         self._changed: set[int] = set()
         self._closing: set[int] = set()
         self._parked = 0
@@ -96,10 +96,6 @@ class Cursor(Generic[E]):
         return order[0] - 1 if order else self.position
 
     @property
-    def ready(self) -> int:
-        return len(self._ready)
-
-    @property
     def retrying(self) -> int:
         """Lanes that are owed something and not parked."""
         return len(self.lanes) - self._parked - len(self._closing)
@@ -113,12 +109,14 @@ class Cursor(Generic[E]):
         """Nothing is open and no lane is left."""
         return not self._open and not self.lanes
 
-    def has_room(self, offset: int) -> bool:
-        return offset <= self.committed_mark + WINDOW
+    @property
+    def reach(self) -> int:
+        """The last offset that there is room for."""
+        return self.committed_mark + WINDOW
 
-    def owes(self, event: E) -> bool:
-        """Whether an event is still to be settled: it may have been, before a restart."""
-        return event.offset not in self._settled
+    def has_settled(self, offset: int) -> bool:
+        """Before it is offered: it may have been settled before a restart."""
+        return offset in self._settled
 
     def owned(self, event: E) -> bool:
         """Whether a lane takes this event over, so that no room is needed for it."""
@@ -134,8 +132,8 @@ class Cursor(Generic[E]):
         """A matching event, the next in the log. Returns its lane if this woke it, or found it
         parked (a policy may want to supersede it)."""
         offset = self.position = event.offset
-        key = self.key(event)
-        lane = self.lanes.get(key)
+        key = event.customer if self.mode == "customer" else self.key(event)
+        lane = self.lanes.get(key) if self.lanes else None
         if lane is not None and not lane.leaving:
             if lane.pass_over(event):
                 self._closing.discard(key)
@@ -151,7 +149,7 @@ class Cursor(Generic[E]):
             queue.append(event)
         else:
             self._waiting[key] = None
-            self._ready.append(event)
+            self.ready.append(event)
         return None
 
     def pass_to(self, offset: int) -> None:
@@ -167,19 +165,18 @@ class Cursor(Generic[E]):
         return lane is not None and (not lane.complete or len(lane.queue) >= self._remember)
 
     def peek(self) -> E:
-        return self._ready[0]
+        return self.ready[0]
 
     def take(self, fits: Fits[E] | None = None) -> Delivery[E]:
         """The next event to send; with `fits`, as many of its key's that queue right behind it as
         that says fit into one request."""
-        event = self._ready.popleft()
-        key = self.key(event)
+        event = self.ready.popleft()
+        key = event.customer if self.mode == "customer" else self.key(event)
         events = [event]
-        queue = self._waiting[key]
-        if fits is not None and queue:
+        delivery = Delivery(self, key, events, None)
+        if fits is not None and (queue := self._waiting[key]):
             more = fits([event, *queue]) - 1
             events += [queue.popleft() for _ in range(more)]
-        delivery = Delivery(self, key, events, None)
         for each in events:
             self._open[each.offset] = delivery
         return delivery
@@ -277,8 +274,8 @@ class Cursor(Generic[E]):
             delivery = self._open.get(self._order[0])
             if delivery is not None:
                 found.append(delivery.events[0])
-        if self._ready:
-            found.append(self._ready[0])
+        if self.ready:
+            found.append(self.ready[0])
         return found
 
     # What is to be written
@@ -289,13 +286,8 @@ class Cursor(Generic[E]):
 
     def write(self) -> Write:
         mark = self.mark
-        self._settled = {offset for offset in self._settled if offset > mark}
-        done = bytearray(WINDOW // 8)  # written without its trailing zeros
-        for offset in self._settled:
-            i = offset - mark - 1
-            if i < WINDOW:
-                done[i >> 3] |= 1 << (i & 7)
-        closed = tuple(self._close_lanes(mark))
+        done = self._bitmap(mark)
+        closed = tuple(self._close_lanes(mark)) if self._closing else ()
         rows = []
         for key in self._changed:
             lane = self.lanes.get(key)
@@ -303,7 +295,7 @@ class Cursor(Generic[E]):
                 rows.append(lane.row())
         self._changed.clear()
         self.dirty = False
-        return Write(mark, bytes(done.rstrip(b"\0")), tuple(rows), closed)
+        return Write(mark, done, tuple(rows), closed)
 
     def committed(self, write: Write) -> None:
         self.committed_mark = write.mark
@@ -317,6 +309,18 @@ class Cursor(Generic[E]):
             self._next_of(key)
 
     # Inside
+
+    def _bitmap(self, mark: int) -> bytes:
+        """Of what is settled above the mark, without its trailing zeros."""
+        self._settled = settled = {offset for offset in self._settled if offset > mark}
+        if not settled:
+            return b""
+        done = bytearray(WINDOW // 8)
+        for offset in settled:
+            i = offset - mark - 1
+            if i < WINDOW:
+                done[i >> 3] |= 1 << (i & 7)
+        return bytes(done.rstrip(b"\0"))
 
     def _restore(self, row: LaneRow) -> None:
         lane = self._lane(row.key, row.head, form=row.form, at=row.first_at)
@@ -371,7 +375,7 @@ class Cursor(Generic[E]):
     def _next_of(self, key: int) -> None:
         queue = self._waiting.get(key)
         if queue:
-            self._ready.append(queue.popleft())
+            self.ready.append(queue.popleft())
         else:
             self._waiting.pop(key, None)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from tierline.clock import Clock
-from tierline.sender.condition import record
+from tierline.sender.condition import home, record
 from tierline.sender.follower import Follower, Topic
 from tierline.sender.journal import Journal
 from tierline.sender.live import Live
@@ -72,10 +72,20 @@ class Depot:
             Journal(shard, log, settings, metrics.flushed) for shard in range(log.shards)
         ]
         self._owns = owns
+        self._loop = asyncio.get_running_loop()
+        self._round = False  # slots will be handed out as soon as the loop comes round
+        self._programs: dict[tuple[int, str], int] = {}  # a program keeps its number
         self._tasks: set[asyncio.Task[None]] = set()
         self._loads: dict[int, list[tuple[Follower, Lane[LogEvent]]]] = {}
 
     def run_slots(self) -> None:
+        """Hand out free slots, once for all that came in at the same time: answers, events."""
+        if not self._round:
+            self._round = True
+            self._loop.call_soon(self._run_slots)
+
+    def _run_slots(self) -> None:
+        self._round = False
         self.slots.run(self.clock())
 
     def journal(self, follower: Follower) -> Journal:
@@ -89,9 +99,11 @@ class Depot:
         project = live.row.project
         programs = live.endpoint.programs
         if len(programs) == 1 and not live.ops_kinds:
-            for row in self.catalog.programs(project):
-                if row.id == programs[0]:
-                    return project, row.number
+            place = (project, programs[0])
+            if place not in self._programs:
+                rows = self.catalog.programs(project)
+                self._programs.update({(project, row.id): row.number for row in rows})
+            return project, self._programs.get(place, 0)
         return project, 0
 
     async def stop(self) -> None:
@@ -126,13 +138,19 @@ class Depot:
         self, courier: Courier, event: str, data: dict[str, Any], *, state: bool
     ) -> None:
         health = courier.health if state else None
-        while not courier.lost:
+        follower = courier.followers.get((0, home(courier.live.endpoint.id, self.log.shards)))
+        while follower is not None and not courier.lost:
             try:
-                await record(self.log, courier.live, event, data, self.clock(), health)
+                ours = await record(
+                    self.log, courier.live, event, data, self.clock(), health,
+                    generation=follower.generation,
+                )  # fmt: skip
             except Exception as error:  # noqa: BLE001  # the database may be away for a while
                 _log.warning("event_not_recorded", kind=event, error=repr(error))
                 await asyncio.sleep(AGAIN_S)
             else:
+                if not ours:
+                    self.fenced(courier)
                 return
 
     def load(self, follower: Follower, lane: Lane[LogEvent]) -> None:

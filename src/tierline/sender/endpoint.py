@@ -50,6 +50,13 @@ HeaderValue = Annotated[
 ]
 
 
+class SupersedeOutOfOrder(Invalid):
+    """`supersede` jumps to the newest event of the same customer, which is something only under the
+    mode `customer`; under {mode} choose `skip`, or `block`."""
+
+    code = "supersede_out_of_order"
+
+
 class Batch(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Several events in one request, as a JSON array in the order of the log; implies `fifo`."""
 
@@ -176,6 +183,8 @@ def check(endpoint: Endpoint, secrets: EndpointSecrets, guard: Guard) -> None:
     """Everything about an endpoint that can be known to be wrong before it is used; Invalid with
     the field's path."""
     guard.check_url(endpoint.url)
+    if endpoint.parked == "supersede" and endpoint.order != "customer":
+        raise SupersedeOutOfOrder(path="parked", mode=endpoint.order)
     if endpoint.filter is not None:
         compile_filter(endpoint.filter)
     for name in secrets.headers:

@@ -106,7 +106,7 @@ class Follower:
     def wants_more(self) -> bool:
         cursor = self.cursor
         return (
-            cursor.ready < READY_MAX
+            len(cursor.ready) < READY_MAX
             and cursor.retrying <= self._lanes_max
             and not cursor.stuck
             and self.owner.reading
@@ -120,12 +120,12 @@ class Follower:
     def pull(self) -> None:
         """Offer what is at hand, and see that more comes."""
         cursor = self.cursor
-        if self.tail or not self.wants_more():
+        if self.tail or (self.blocked and cursor.committed_mark == self._room_asked_at):
+            return  # all is taken, or nothing was committed since room was asked for
+        if not self.wants_more():
             return
-        if self.blocked and cursor.committed_mark == self._room_asked_at:
-            return  # nothing was committed since
         self.blocked = False
-        before = cursor.ready
+        before = len(cursor.ready)
         while self._own and self.wants_more() and self._offer(self._own[0]):
             self._own.popleft()
         if not self._own:
@@ -138,7 +138,7 @@ class Follower:
         # Half of the window is used: have it moved before the rest is, so that nothing waits.
         if cursor.position - cursor.committed_mark > WINDOW // 2:
             self._ask_for_room()
-        if cursor.ready > before:
+        if len(cursor.ready) > before:
             self.owner.offered(self)
 
     def _ask_for_room(self) -> None:
@@ -171,8 +171,12 @@ class Follower:
         topic = self.reader.topics.get(self.topic)
         events = topic.events if topic is not None else []
         start = bisect_right(events, self.cursor.position, key=_offset)
+        cursor = self.cursor
         for i in range(start, len(events)):
-            if not self.wants_more() or not self._offer(events[i]):
+            # A full queue or an open lane more is what may end it on the way.
+            if len(cursor.ready) >= READY_MAX or (cursor.lanes and not self.wants_more()):
+                return
+            if not self._offer(events[i]):
                 return
         self.cursor.pass_to(self.reader.position)
         self.tail = True
@@ -180,16 +184,15 @@ class Follower:
 
     def _offer(self, event: LogEvent) -> bool:
         """False when there is no room for it."""
-        cursor = self.cursor
-        if event.offset <= cursor.position:
+        cursor, offset, keep = self.cursor, event.offset, self.terms.keep
+        if offset <= cursor.position:
             return True
-        keep = self.terms.keep
         heard = self.owner.live.matches(event)
-        if not heard or (keep is not None and not keep(event)) or not cursor.owes(event):
-            cursor.pass_to(event.offset)
+        if not heard or (keep is not None and not keep(event)) or cursor.has_settled(offset):
+            cursor.pass_to(offset)
             return True
-        if not cursor.has_room(event.offset) and not cursor.owned(event):
-            cursor.pass_to(event.offset - 1)
+        if offset > cursor.reach and not cursor.owned(event):
+            cursor.pass_to(offset - 1)
             self.blocked = True
             self._ask_for_room()
             return False

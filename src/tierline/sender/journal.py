@@ -53,9 +53,13 @@ class Journal:
         self._something.set()
         self._idle.clear()
 
-    def note(self, attempt: AttemptRow) -> None:
-        self._attempts.append(attempt)
-        if len(self._attempts) >= self._most:
+    def note(self, follower: Follower, attempt: AttemptRow) -> None:
+        """An attempt, and what it settled."""
+        attempts = self._attempts
+        attempts.append(attempt)
+        if follower not in self._dirty:
+            self.touch(follower)
+        if len(attempts) >= self._most:
             self._hurry.set()
 
     def urgent(self) -> None:

@@ -76,6 +76,7 @@ class Live:
         self.target = self._target(proxy)
         self._project_secret = project_secret(project_secrets, self.endpoint.format)
         self._signing: tuple[int, int | None, Secrets] | None = None
+        self._always = {"content-type": self.format.content_type, "user-agent": USER_AGENT}
         self._redacted = {name.lower(): "…" for name in self.secrets.headers}
         kinds = set(self.endpoint.kinds)
         names = self.format.wire_names
@@ -122,28 +123,25 @@ class Live:
     ) -> Parcel | None:
         """The request of one attempt; None where the format has no such event."""
         form = self.form if form_text in ("", self.form_text) else _decode_form(form_text)
-        bodies = [self._body(event.told, form) for event in events]
-        present = [body for body in bodies if body is not None]
-        if not present:
-            return None
         told = events[0].told
         if self.endpoint.batch is None:
-            body = present[0]
-            delivery = self.delivery_id(events[0])
+            body = self._body(told, form)
+            delivery = self.format.delivery_id(events[0].id, self.endpoint.id)
         else:
-            body = batch(present)
+            bodies = [self._body(event.told, form) for event in events]
+            present = [each for each in bodies if each is not None]
+            body = batch(present) if present else None
             # Consumers dedupe by the ids inside; this one names the run.
             delivery = ids.derived("batch_", self.endpoint.id, events[0].id, events[-1].id)
+        if body is None:
+            return None
         secrets = self._secrets(now)
-        headers = {"content-type": self.format.content_type, "user-agent": USER_AGENT}
+        headers = self._always.copy()
         if isinstance(told, Announcement):
             headers.update(self.format.headers(told, form.facts, body, secrets))
         headers.update(signing.headers(body, delivery, now // 1000, secrets.standard))
         headers.update(extra)
         return self._request(delivery, body, headers)
-
-    def delivery_id(self, event: LogEvent) -> str:
-        return self.format.delivery_id(event.id, self.endpoint.id)
 
     def _request(self, delivery: str, body: bytes, headers: dict[str, str]) -> Parcel:
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
@@ -155,7 +153,8 @@ class Live:
             len(body),
             body,
         )
-        headers.update(self._redacted)
+        if self._redacted:
+            headers.update(self._redacted)
         return Parcel(delivery, request, headers)
 
     def _body(self, told: Any, form: Form) -> bytes | None:

@@ -65,7 +65,9 @@ class EndpointMetrics:
 
     def attempt(self, outcome: str, seconds: float, events: int) -> None:
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        self.seconds.saw(seconds)
+        took = self.seconds
+        took.counts[bisect_left(SECONDS, seconds)] += 1
+        took.total += seconds
         if outcome == "delivered":
             self.deliveries += events
 

@@ -7,7 +7,7 @@ and needed slots are rate × latency, so a cap per endpoint is the only answer t
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 CAP_START = 4.0
 QUICK_MS = 2_000  # a 2xx slower than this does not widen the cap
@@ -37,12 +37,12 @@ class Cap:
         self.steep = True
         self._halved_at = -1
 
-    def succeeded(self, took_ms: float, in_flight: int) -> None:
-        """`in_flight` besides the one that just ended."""
+    def succeeded(self, took_ms: float, reached: int) -> None:
+        """`reached`: how many were in flight when the last one started."""
         # The quickest is forgotten slowly, so that a receiver that moved away is learned anew.
         self._quickest_ms = min(took_ms, self._quickest_ms * 1.001)
         # Only a cap that was reached has shown that it is too low.
-        if in_flight + 1 < int(self.limit) or self.limit >= self.most or took_ms > QUICK_MS:
+        if reached + 1 <= self.limit or self.limit >= self.most or took_ms > QUICK_MS:
             return
         if took_ms <= QUEUED_FACTOR * self._quickest_ms + QUEUED_MS:
             gain = 1.0 if self.steep else 1.0 / self.limit
@@ -105,7 +105,10 @@ class Breaker:
     def succeeded(self, now: int) -> bool:
         """True when this success closed the breaker."""
         self.in_row = 0
-        self._count(now, failed=False)
+        if now - self._window_at > BREAK_WINDOW_MS:
+            self._count(now, failed=False)
+        else:
+            self._total += 1
         if self.state == "closed":
             return False
         self.state = "closed"
@@ -150,17 +153,26 @@ class Typical:
     """A running median of answer times, good enough to tell fast from slow: it steps towards each
     sample by a share of itself, so one outlier moves it by that share only."""
 
-    __slots__ = ("ms",)
+    __slots__ = ("ms", "slow")
 
     def __init__(self) -> None:
         self.ms = 50.0
+        self.slow = False
 
     def saw(self, took_ms: float) -> None:
-        self.ms = max(1.0, self.ms * (1.15 if took_ms > self.ms else 1 / 1.15))
+        ms = self.ms
+        if took_ms > ms:
+            self.ms = ms * 1.15
+        elif ms > 1.0:
+            self.ms = ms / 1.15
+        self.slow = self.ms > SLOW_MS
 
-    @property
-    def slow(self) -> bool:
-        return self.ms > SLOW_MS
+
+# What became of a turn: nothing may start, one did and no more may, one did and perhaps another.
+Started = Literal[0, 1, 2]
+NONE: Final = 0
+LAST: Final = 1
+MORE: Final = 2
 
 
 class Sender(Protocol):
@@ -169,8 +181,8 @@ class Sender(Protocol):
     @property
     def slow(self) -> bool: ...
 
-    def start_one(self, now: int) -> bool:
-        """Start one request if anything may start now; False when nothing may."""
+    def start_one(self, now: int) -> Started:
+        """Start one request if anything may start now."""
         ...
 
 
@@ -227,9 +239,11 @@ class Slots:
                 continue
             self.used += 1
             self.used_slow += slow
-            if sender.start_one(now):
+            started = sender.start_one(now)
+            if started == MORE:
                 turns.append(sender)
-            else:
-                self._waiting.discard(sender)
+                continue
+            self._waiting.discard(sender)
+            if started == NONE:
                 self.release(slow=slow)
         turns.extend(held)

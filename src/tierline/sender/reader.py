@@ -180,7 +180,8 @@ class ShardReader:
         floor = self.position + SLICE - RING
         for topic in self.topics.values():
             for f in topic.followers:
-                if not f.tail and f.in_ring and f.cursor.position < floor and f.owner.reading:
+                late = f.cursor.position < floor and not f.tail
+                if late and f.in_ring and f.owner.reading:
                     self._wake.clear()
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), PATIENCE_S)

@@ -18,6 +18,7 @@ class SenderSettings(Struct, frozen=True):
     handover_ms: int = 1_500  # a process that joins lets living owners end in order for so long
     give_way_ms: int = 1_000  # what holds the mark for so long becomes a lane
     give_way_full_ms: int = 50  # … and so soon when the window is full
+    probe_again_ms: int = 60_000  # a failed probe's event waits, so that the next is another one
     lanes_max: int = 1_000  # retrying lanes of an endpoint, then its cursor stops
     idle_write_ms: int = 30_000  # how often a mark that only skipped is written
     attempts_kept_s: int = 30 * 86_400

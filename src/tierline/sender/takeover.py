@@ -53,11 +53,10 @@ async def _take_shard(
         missing = lives.keys() - {row.endpoint for row in rows if row.run == 0}
         if not missing:
             break
-        marks = [
-            (number, 0, await log.before(shard, lives[number].row.start_at), None)
-            for number in sorted(missing)
-        ]
-        rows += await log.open_cursors(shard, marks)
+        starts = {number: lives[number].row.start_at for number in sorted(missing)}
+        marks = {at: await log.before(shard, at) for at in set(starts.values())}
+        fresh = [(number, 0, marks[at], None) for number, at in starts.items()]
+        rows += await log.open_cursors(shard, fresh)
         again = missing - {row.endpoint for row in rows if row.run == 0}
         if again:  # another process made them in between: take them from it
             rows += await log.take_over(shard, sorted(again))

@@ -44,6 +44,8 @@ class Turns:
         follower, lane = picked
         if lane is not None:
             self.plan(follower, lane)
+        else:
+            self.join(follower)
 
     def remove(self, follower: Follower) -> None:
         for queue in (self.events, self._replays):
@@ -52,6 +54,11 @@ class Turns:
         for due in (self._due, self._replays_due):
             due[:] = [entry for entry in due if entry[2] is not follower]
             heapq.heapify(due)
+
+    @property
+    def plain(self) -> bool:
+        """Neither lanes nor replays: nothing to choose from but live events."""
+        return not (self._due or self._replays or self._replays_due)
 
     def has(self, now: int) -> bool:
         """Whether a live event or a lane could go now."""
@@ -94,10 +101,12 @@ class Turns:
 
 def _next_ready(queue: deque[Follower]) -> Pick | None:
     while queue:
-        follower = queue[0]
-        if follower.cursor.ready:
-            queue.rotate(-1)
+        follower = queue.popleft()
+        count = len(follower.cursor.ready)
+        if count > 1:
+            queue.append(follower)
+        else:
+            follower.queued = False
+        if count:
             return follower, None
-        queue.popleft()
-        follower.queued = False
     return None

@@ -76,8 +76,9 @@ class Progress(Struct, frozen=True):
     closed: Sequence[int]
 
 
-# Of endpoint, run, at, delivery, number, offset, event, status, outcome, took_ms and detail.
-AttemptRow = tuple[int, int, int, str, int, int, str, int | None, str, int, str]
+# Of endpoint, run, at, delivery, number, offset, event, status (0: no answer), outcome, took_ms and
+# detail. No text in it holds a control character: ids are ours, and JSON escapes them.
+AttemptRow = tuple[int, int, int, str, int, int, str, int, str, int, str]
 
 
 class Log:
@@ -208,7 +209,7 @@ class Log:
     # Settling
 
     async def settle(
-        self, shard: int, progress: Sequence[Progress], attempts: Iterable[AttemptRow]
+        self, shard: int, progress: Sequence[Progress], attempts: Sequence[AttemptRow]
     ) -> set[tuple[int, int]]:
         """One transaction: fence and marks, lanes, attempts. Returns the (endpoint, run) that are
         no longer ours, of which nothing was written. Safe to repeat after an unknown commit."""
@@ -219,7 +220,7 @@ class Log:
         connection: asyncpg.Connection,
         shard: int,
         progress: Sequence[Progress],
-        attempts: Iterable[AttemptRow],
+        attempts: Sequence[AttemptRow],
     ) -> set[tuple[int, int]]:
         async with connection.transaction():
             lost = await self.fenced(connection, shard, progress)
@@ -235,12 +236,18 @@ class Log:
                 await connection.execute(Sql.drop_lanes, shard, *zip(*closed, strict=True))
             if lost:
                 attempts = [a for a in attempts if (a[0], a[1]) not in lost]
-            columns = list(zip(*attempts, strict=True))
-            if columns:
+            if attempts:
                 self.statements += 1
-                del columns[1]  # the run is for the fence only
-                await connection.execute(Sql.add_attempts, shard, *columns)
+                await self.add_attempts(connection, shard, attempts)
         return lost
+
+    @staticmethod
+    async def add_attempts(
+        connection: asyncpg.Connection, shard: int, attempts: Sequence[AttemptRow]
+    ) -> None:
+        columns = list(zip(*attempts, strict=True))
+        del columns[1]  # the run is for the fence only
+        await connection.execute(Sql.add_attempts, shard, *map(_text, columns))
 
     async def forget_attempts(self, shard: int, endpoint: int, before: int, limit: int) -> int:
         """Delete up to `limit` attempts that began before an instant; how many there were."""
@@ -257,16 +264,24 @@ class Log:
         rows = await connection.fetch(
             Sql.advance,
             shard,
-            [p.endpoint for p in progress],
-            [p.run for p in progress],
-            [p.mark for p in progress],
-            [p.done for p in progress],
-            [p.generation for p in progress],
+            _text([p.endpoint for p in progress]),
+            _text([p.run for p in progress]),
+            _text([p.mark for p in progress]),
+            _text([p.done.hex() for p in progress]),
+            _text([p.generation for p in progress]),
         )
         if len(rows) == len(progress):
             return set()
         ours = {(row[0], row[1]) for row in rows}
         return {(p.endpoint, p.run) for p in progress} - ours
+
+
+def _text(column: Sequence[Any]) -> str:
+    """A column of texts or of integers, as one text: what a flush spends most on would else be the
+    driver's encoding of arrays, value by value."""
+    if isinstance(column[0], str):
+        return "\x1f".join(column)
+    return f"{{{str(list(column))[1:-1]}}}"
 
 
 async def rows_of(line: Line, sql: str, *arguments: Any) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ class LogSql(Queries, file="log.sql"):
     add_attempts: str
     raise_head: str
     add_ops_event: str
+    hold_cursor: str
     health_of: str
     put_health: str
     cursors_of: str

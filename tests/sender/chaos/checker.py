@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from tests.sender.chaos.receiver import ChaosReceiver
+from tests.sender.chaos.receiver import Acceptance, ChaosReceiver
+from tests.sender.chaos.witness import Takeover
 from tierline.store.database import Database
 from tierline.vendors import FORMATS
 
 
 class Committed(Struct, frozen=True):
-    """One event of the log, and its delivery id at each endpoint."""
+    """One event of the log."""
 
     shard: int
     offset: int
@@ -21,21 +23,41 @@ class Committed(Struct, frozen=True):
     id: str
 
 
+class Place(NamedTuple):
+    """An endpoint as the checker knows it."""
+
+    path: str
+    id: str
+    number: int
+    fifo: bool
+
+
+Takeovers = dict[tuple[int, int], list[Takeover]]
+
+
 class Verdict(Struct):
+    """`repeated` requests were accepted although their id had been accepted before. Of them at most
+    `exposed` + `unheard` may be: deliveries that were accepted, and in no committed write when
+    their cursor changed hands; and those whose whole answer did not reach the sender, which tried
+    again. `reckless` ones have no such excuse."""
+
     committed: int = 0
     endpoints: int = 0
     requests: int = 0
     lost: int = 0
     disordered: int = 0
     changed: int = 0  # ids whose bytes differed between two requests
-    repeated: int = 0  # accepted more than once
-    bound: int = 0  # accepted, and in no committed write, when something was killed
     unknown: int = 0  # ids that are not in the log
+    broken: int = 0  # activities that were answered and are not in the ledger
+    repeated: int = 0
+    exposed: int = 0
+    unheard: int = 0
+    reckless: int = 0
 
     @property
     def sound(self) -> bool:
-        wrong = self.lost + self.disordered + self.changed + self.unknown
-        return wrong == 0 and self.repeated <= self.bound
+        wrong = self.lost + self.disordered + self.changed + self.unknown + self.broken
+        return wrong + self.reckless == 0 and self.repeated <= self.exposed + self.unheard
 
 
 async def committed(database: Database) -> list[Committed]:
@@ -47,68 +69,101 @@ async def committed(database: Database) -> list[Committed]:
     return [Committed(*row) for row in rows]
 
 
+async def broken(database: Database, answered: Sequence[str]) -> int:
+    """How many keys that were answered have no entry."""
+    found = await database.pool.fetchval(
+        "SELECT count(DISTINCT key) FROM entry WHERE key = ANY($1::text[])", answered
+    )
+    return len(set(answered)) - int(found)
+
+
+class Owed:
+    """Deliveries that nobody has accepted yet. Asked often, beside the receiver in one process, so
+    what has arrived is not looked at again."""
+
+    def __init__(self, log: Iterable[Committed], places: Iterable[Place]) -> None:
+        log = list(log)
+        self._ids = {
+            place.path: {delivery_id(event.id, place.id) for event in log} for place in places
+        }
+
+    def left(self, receiver: ChaosReceiver) -> int:
+        for path, ids in self._ids.items():
+            seen = receiver.endpoints.get(path, {})
+            ids -= {each for each in ids if each in seen and seen[each].accepted}
+        return sum(map(len, self._ids.values()))
+
+
 def check(
-    log: Iterable[Committed], receiver: ChaosReceiver, endpoints: dict[str, str], bound: int
+    log: Sequence[Committed],
+    receiver: ChaosReceiver,
+    places: Sequence[Place],
+    takeovers: Takeovers,
 ) -> Verdict:
-    """`endpoints` are path -> endpoint id."""
-    log = list(log)
-    verdict = Verdict(committed=len(log), endpoints=len(endpoints), bound=bound)
-    for path, endpoint in endpoints.items():
-        seen = receiver.endpoints.get(path, {})
+    verdict = Verdict(committed=len(log), endpoints=len(places))
+    verdict.lost = Owed(log, places).left(receiver)
+    for place in places:
+        seen = receiver.endpoints.get(place.path, {})
         known = set()
         newest: dict[int, int] = {}
         for event in log:
-            delivery = delivery_id(event.id, endpoint)
+            delivery = delivery_id(event.id, place.id)
             known.add(delivery)
             arrival = seen.get(delivery)
             if arrival is None or not arrival.accepted:
-                verdict.lost += 1
                 continue
             if arrival.order < newest.get(event.customer, 0):
                 verdict.disordered += 1
             newest[event.customer] = max(newest.get(event.customer, 0), arrival.order)
-            verdict.repeated += arrival.accepted - 1
+            changes = takeovers.get((event.shard, place.number), [])
+            _count(verdict, event, place, arrival.accepted, changes)
         verdict.unknown += len(seen.keys() - known)
         verdict.changed += sum(len(arrival.bodies) > 1 for arrival in seen.values())
         verdict.requests += sum(arrival.requests for arrival in seen.values())
     return verdict
 
 
-async def exposed(database: Database, receiver: ChaosReceiver, endpoints: dict[str, str]) -> int:
-    """How many accepted deliveries no committed write knows of, at this moment."""
-    log = await committed(database)
-    numbers = {
-        row["id"]: row["number"] for row in await database.pool.fetch("SELECT * FROM endpoint")
-    }
-    cursors = await database.pool.fetch(
-        "SELECT shard, endpoint, mark, done FROM cursor WHERE run = 0"
+def _count(
+    verdict: Verdict,
+    event: Committed,
+    place: Place,
+    accepted: Sequence[Acceptance],
+    changes: Sequence[Takeover],
+) -> None:
+    """One delivery: what its changes of owner excuse, and what was repeated."""
+    key = 0 if place.fifo else event.customer
+    unsettled = [change for change in changes if not change.settled(event.offset, key)]
+    for i, change in enumerate(unsettled):
+        until = unsettled[i + 1].at if i + 1 < len(unsettled) else 1 << 62
+        # What another process sent may arrive later: it was on its way.
+        verdict.exposed += any(
+            a.at <= change.at or (a.sender != change.owner and a.at < until) for a in accepted
+        )
+    for before, again in pairwise(accepted):
+        verdict.repeated += 1
+        if _excused(before, again, changes, unsettled):
+            continue
+        if before.sender == again.sender and again.attempt > before.attempt:
+            verdict.unheard += 1
+        else:
+            verdict.reckless += 1
+
+
+def _excused(
+    before: Acceptance,
+    again: Acceptance,
+    changes: Sequence[Takeover],
+    unsettled: Sequence[Takeover],
+) -> bool:
+    """Whether the later of two requests left because its event was unsettled when its sender took
+    over; or was still on its way when somebody else, who sent the other one, did."""
+    own = max((c.at for c in changes if c.owner == again.sender and c.at <= again.at), default=0)
+    same = before.sender == again.sender and before.at >= own
+    return any(
+        c.at > own if c.owner != again.sender else c.at == own and not same
+        for c in unsettled
+        if c.at <= again.at
     )
-    lanes = await database.pool.fetch("SELECT shard, endpoint, key, head FROM lane WHERE run = 0")
-    marks = {(row["shard"], row["endpoint"]): row for row in cursors}
-    heads = {(row["shard"], row["endpoint"], row["key"]): row["head"] for row in lanes}
-    count = 0
-    for path, endpoint in endpoints.items():
-        seen, number = receiver.endpoints.get(path, {}), numbers[endpoint]
-        for event in log:
-            arrival = seen.get(delivery_id(event.id, endpoint))
-            if arrival is None or not arrival.accepted:
-                continue
-            cursor = marks.get((event.shard, number))
-            head = heads.get((event.shard, number, event.customer))
-            count += not _settled(event, cursor, head)
-    return count
-
-
-def _settled(event: Committed, cursor: Any, head: int | None) -> bool:
-    if head is not None and event.offset >= head:
-        return False
-    if cursor is None:
-        return False
-    bit = event.offset - cursor["mark"] - 1
-    if bit < 0 or (head is not None and event.offset < head):
-        return True
-    done: bytes = cursor["done"]
-    return bit < len(done) * 8 and bool(done[bit >> 3] >> (bit & 7) & 1)
 
 
 def delivery_id(event: str, endpoint: str) -> str:

@@ -7,9 +7,10 @@ import ssl
 from collections import Counter
 from contextlib import AsyncExitStack
 from random import Random
-from time import monotonic
+from typing import NamedTuple
 
 from tests.sender.rough import OK, Conversation, serving
+from tierline.clock import wall
 
 # What the dice may say, and how often per thousand.
 ANSWERS = {
@@ -18,17 +19,24 @@ ANSWERS = {
 }  # fmt: skip
 
 
+class Acceptance(NamedTuple):
+    """A whole 2xx was given, to which sender's request: which attempt, at which wall time (ms)."""
+
+    at: int
+    sender: str
+    attempt: int
+
+
 class Arrival:
     """The first time that an id reached an endpoint, and what came later."""
 
-    __slots__ = ("accepted", "at", "bodies", "order", "requests")
+    __slots__ = ("accepted", "bodies", "order", "requests")
 
     def __init__(self, order: int, body: bytes) -> None:
         self.order = order
         self.bodies = {body}
         self.requests = 0
-        self.accepted = 0  # times that a whole 2xx was given for it
-        self.at = monotonic()
+        self.accepted: list[Acceptance] = []
 
 
 class ChaosReceiver:
@@ -41,7 +49,6 @@ class ChaosReceiver:
         self.answers: Counter[str] = Counter()
         self.count = 0
         self.port = 0
-        self.last = 0.0
         self._stack = AsyncExitStack()
 
     async def start(self, tls: ssl.SSLContext, wrong: ssl.SSLContext) -> tuple[int, int, int]:
@@ -65,7 +72,9 @@ class ChaosReceiver:
             answer = "ok" if self.calm else self._dice()
             self.answers[answer] += 1
             if answer in ("ok", "late", "huge"):
-                arrival.accepted += 1  # from now on a repetition of it is one
+                sender = _header(head, b"user-agent").removeprefix("chaos-")
+                attempt = int(_header(head, b"tierline-attempt"))
+                arrival.accepted.append(Acceptance(wall(), sender, attempt))
                 if answer == "late":
                     await asyncio.sleep(self.random.random() * 0.2)
             if not await self._say(said, answer):
@@ -77,7 +86,6 @@ class ChaosReceiver:
         if arrival is None:
             self.count += 1
             arrival = seen[webhook] = Arrival(self.count, body)
-            self.last = monotonic()
         arrival.requests += 1
         arrival.bodies.add(body)
         return arrival

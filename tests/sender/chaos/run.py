@@ -1,4 +1,4 @@
-"""One run: a database, a receiver, two senders, a writer; and a hand that kills them."""
+"""One run: a database, a receiver, two senders, the API and its clients; and a hand that kills."""
 
 from __future__ import annotations
 
@@ -11,9 +11,18 @@ from pathlib import Path
 from random import Random
 from time import monotonic, sleep
 
-from tests.sender.chaos.checker import Verdict, check, committed, exposed
-from tests.sender.chaos.processes import close, kill, kill_postgres, spawn
+from tests.sender.chaos.checker import Owed, Place, Verdict, broken, check, committed
+from tests.sender.chaos.clients import Clients
+from tests.sender.chaos.processes import (
+    close,
+    heard,
+    kill,
+    kill_postgres,
+    spawn_api,
+    spawn_sender,
+)
 from tests.sender.chaos.receiver import ChaosReceiver
+from tests.sender.chaos.witness import takeovers, watch
 from tests.sender.rough import Authority
 from tests.sender.world import SECRET, make_world
 from tierline.clock import wall
@@ -27,7 +36,7 @@ PATIENT = {"schedule": [0.1, 0.2, 0.4, *[0.8] * 60], "jitter": 0.2}
 
 
 class Run:
-    """`go` for so many seconds; then everything is calm, and `verdict` is what the checker says."""
+    """`go` for so many seconds; then all is calm, and the verdict is what the checker says."""
 
     def __init__(
         self, folder: Path, seed: int, say: Callable[[str], None] = lambda _: None
@@ -37,13 +46,12 @@ class Run:
         self.receiver = ChaosReceiver(seed)
         self.say = say
         self.hosts = folder / "hosts.json"
-        self.endpoints: dict[str, str] = {}  # path -> id
+        self.places: list[Place] = []
         self.senders: list[subprocess.Popen[str]] = []
-        self.writer: subprocess.Popen[str] | None = None
-        self.bound = 0
-        self.kills = {"sender": 0, "writer": 0, "postgres": 0}
+        self.api: subprocess.Popen[str] | None = None
+        self.url = ""
+        self.kills = {"sender": 0, "api": 0, "postgres": 0}
         self.recoveries: list[float] = []
-        self._writers = 0
 
     async def go(self, seconds: float) -> Verdict:
         self.server = await asyncio.to_thread(EmbeddedServer.attach_or_start, self.folder / "data")
@@ -53,7 +61,8 @@ class Run:
             await self._chaos(seconds)
             return await self._calm_down()
         finally:
-            for process in (*self.senders, self.writer):
+            await self.clients.stop()
+            for process in (*self.senders, self.api):
                 if process is not None and process.poll() is None:
                     kill(process)
             await self.receiver.stop()
@@ -66,6 +75,9 @@ class Run:
         plain, right, wrong = await self.receiver.start(*contexts)
         self.hosts.write_text(json.dumps({HOST: ["127.0.0.1"]}))
         self.world = await make_world(self.database)
+        await watch(self.database)
+        key = await self.world.catalog.add_key(self.world.project, "native", (), "chaos", wall())
+        self.clients = Clients(lambda: self.url, key["key"], self.random.randrange(1 << 30))
         secrets = EndpointSecrets(standard=(Dated(SECRET),), ca=authority.pem)
         self.certified = (wrong, right)
         for path, url, fields in (
@@ -79,15 +91,16 @@ class Run:
                 url + path, secrets=secrets, retry=PATIENT, timeout_ms=2_000, connect_ms=1_000,
                 **fields,
             )  # fmt: skip
-            self.endpoints[path] = row.id
+            self.places.append(Place(path, row.id, row.number, path == "/fifo"))
         self.senders = [await self._start_sender() for _ in range(2)]
-        self.writer = await self._start_writer()
+        await self._start_api()
+        self.clients.start()
 
     async def _chaos(self, seconds: float) -> None:
-        deeds = [self._kill_sender] * 5 + [self._kill_writer] * 2 + [self._move_name] * 3
+        deeds = [self._kill_sender] * 5 + [self._kill_api] * 2 + [self._move_name] * 3
         end, started = monotonic() + seconds, monotonic()
-        sure = [self._kill_sender, self._kill_postgres, self._move_name, self._kill_writer]
-        while monotonic() < end:
+        sure = [self._kill_sender, self._kill_postgres, self._move_name, self._kill_api]
+        while sure or monotonic() < end:
             await asyncio.sleep(self.random.uniform(0.5, 2.5))
             deed = sure.pop(0) if sure else self.random.choice(deeds)
             if not sure and self.random.random() < 0.08:
@@ -97,31 +110,38 @@ class Run:
                 await self._right_certificate()
 
     async def _calm_down(self) -> Verdict:
-        """The writer stops, everything is answered, and all that was committed must arrive."""
-        assert self.writer is not None
-        kill(self.writer)
+        """Nobody acts any more, everything is answered, and all that was committed must arrive."""
+        await self.clients.stop()
+        assert self.api is not None
+        kill(self.api)
         self.receiver.calm = True
         self.hosts.write_text(json.dumps({HOST: ["127.0.0.1"]}))
         await self._right_certificate()
         log = await committed(self.database)
-        verdict = check(log, self.receiver, self.endpoints, self.bound)
         end = monotonic() + SETTLE_S_MAX
-        while verdict.lost and monotonic() < end:
+        owed = Owed(log, self.places)
+        while owed.left(self.receiver) and monotonic() < end:
             await asyncio.sleep(0.2)
-            verdict = check(log, self.receiver, self.endpoints, self.bound)
         for process in self.senders:
             assert process.stdin is not None
             process.stdin.close()
             process.wait(20)
             close(process)
-        verdict = check(await committed(self.database), self.receiver, self.endpoints, self.bound)
-        self.say(f"kills {self.kills}, answers {dict(self.receiver.answers)}")
+        verdict = check(log, self.receiver, self.places, await takeovers(self.database))
+        verdict.broken = await broken(self.database, self.clients.answered)
+        self._tell(verdict)
+        return verdict
+
+    def _tell(self, verdict: Verdict) -> None:
+        answers = dict(self.receiver.answers)
+        self.say(f"kills {self.kills}, answers of the receiver {answers}")
+        answered, repeated = len(self.clients.answered), self.clients.repeated
+        self.say(f"activities answered {answered}, posted again {repeated} times")
         self.say(str(verdict))
         if self.recoveries:
             found = sorted(self.recoveries)
             middle, worst = found[len(found) // 2], found[-1]
             self.say(f"first receipt after a kill: median {middle:.2f} s, worst {worst:.2f} s")
-        return verdict
 
     # Deeds
 
@@ -129,8 +149,6 @@ class Run:
         self.kills["sender"] += 1
         victim = self.senders.pop(self.random.randrange(len(self.senders)))
         kill(victim)
-        await asyncio.sleep(0.3)  # what it sent is still in the receiver's sockets
-        self.bound += await exposed(self.database, self.receiver, self.endpoints)
         watching = asyncio.create_task(self._recovered("/plain"))
         await asyncio.sleep(self.random.uniform(0, 1))
         self.senders.append(await self._start_sender())
@@ -144,37 +162,29 @@ class Run:
             await asyncio.sleep(0.01)
         return monotonic() - died
 
-    async def _kill_writer(self) -> None:
-        self.kills["writer"] += 1
-        assert self.writer is not None
-        kill(self.writer)
-        self.writer = await self._start_writer()
+    async def _kill_api(self) -> None:
+        """In the middle of whatever its clients ask for; they ask again."""
+        self.kills["api"] += 1
+        assert self.api is not None
+        kill(self.api)
+        await self._start_api()
 
     async def _kill_postgres(self) -> None:
-        """Senders live on; what they know and could not write, they write later."""
+        """Senders and the API live on; what they know and could not write, they write later."""
         self.kills["postgres"] += 1
         kill_postgres(self.folder / "data")
         await asyncio.sleep(self.random.uniform(0.1, 0.5))
         old = self.server
         self.server = await asyncio.to_thread(_again, self.folder / "data")
         await asyncio.to_thread(old.close)
-        self.bound += await self._exposed_again()
-
-    async def _exposed_again(self) -> int:
-        """As soon as the database answers: a sender that could not beat for too long gives up."""
-        for _ in range(200):
-            try:
-                return await exposed(self.database, self.receiver, self.endpoints)
-            except Exception:  # noqa: BLE001  # it is being killed
-                await asyncio.sleep(0.05)
-        raise AssertionError("PostgreSQL did not come back")
 
     async def _move_name(self) -> None:
         known = self.random.choice([["127.0.0.1"], [], ["10.0.0.1"], ["127.0.0.2", "127.0.0.1"]])
         self.hosts.write_text(json.dumps({HOST: known}))
 
     async def _right_certificate(self) -> None:
-        row = self.world.catalog.endpoint(self.world.project, self.endpoints["/wrong"])
+        [place] = [place for place in self.places if place.path == "/wrong"]
+        row = self.world.catalog.endpoint(self.world.project, place.id)
         assert row is not None
         body = json.loads(row.body)
         wrong, right = self.certified
@@ -183,14 +193,17 @@ class Run:
             await self.world.catalog.change_endpoint(row.number, now=wall(), body=json.dumps(body))
 
     async def _start_sender(self) -> subprocess.Popen[str]:
-        return await asyncio.to_thread(_ready, "sender", self.server.url, str(self.hosts))
+        process = spawn_sender(self.server.url, self.hosts)
+        assert await asyncio.to_thread(heard, process) == "ready"
+        return process
 
-    async def _start_writer(self) -> subprocess.Popen[str]:
-        self._writers += 1
-        place = (str(self.world.project), str(self.world.program))
-        return await asyncio.to_thread(
-            _ready, "writer", self.server.url, str(self._writers), *place
-        )
+    async def _start_api(self) -> None:
+        """Until it is ready; it gives up itself while PostgreSQL is away, so once more then."""
+        line = ""
+        while not line:
+            self.api = await asyncio.to_thread(spawn_api, self.server.url, self.folder / "api")
+            line = await asyncio.to_thread(heard, self.api)
+        self.url = json.loads(line)["url"]
 
 
 def _again(data: Path) -> EmbeddedServer:
@@ -200,10 +213,3 @@ def _again(data: Path) -> EmbeddedServer:
             return EmbeddedServer.attach_or_start(data)
         sleep(0.1)
     return EmbeddedServer.attach_or_start(data)
-
-
-def _ready(*arguments: str) -> subprocess.Popen[str]:
-    process = spawn(*arguments)
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == "ready"
-    return process

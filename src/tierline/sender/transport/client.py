@@ -17,7 +17,7 @@ from msgspec import Struct
 from tierline.sender.guard import Guard, literal_address
 from tierline.sender.transport.connection import Connection
 from tierline.sender.transport.dial import Refused, connect, name_of, tunnel
-from tierline.sender.transport.exchange import Exchange, Fault, Reply, Target
+from tierline.sender.transport.exchange import Exchange, Fault, Reply, Target, milliseconds
 from tierline.sender.transport.names import Names
 
 TICK_S = 0.05
@@ -224,14 +224,14 @@ class Pool:
         self._idle: list[Connection] = []
 
     def send(self, exchange: Exchange) -> None:
-        known = not self.named or self.following or self.client.names.fresh(self.host)
-        if self.all and not known:
+        must_know = self.named and self.all and not self.following
+        if must_know and not self.client.names.fresh(self.host):
             self.following = True
             self.client.resolve_again(self, self.host)
         while self._idle and not exchange.fresh:
             connection = self._idle.pop()
             if not connection.closed:
-                connection.start(exchange)
+                connection.start(exchange, exchange.began)
                 return
         self.dialling += 1
         self.client.dial(self, exchange)
@@ -244,15 +244,15 @@ class Pool:
             self.dropped(connection)
             connection.close()
             return
-        connection.start(exchange)
+        connection.start(exchange, monotonic())
 
-    def idle(self, connection: Connection) -> None:
+    def idle(self, connection: Connection, now: float) -> None:
         """An exchange ended well: keep the connection, if there is room."""
         if len(self._idle) >= self.client.limits.idle_per_pool:
             self.all.discard(connection)
             connection.close()
             return
-        connection.idle_since = monotonic()
+        connection.idle_since = now
         self._idle.append(connection)
 
     def dropped(self, connection: Connection) -> None:
@@ -277,7 +277,7 @@ class Pool:
 
 
 def _since(began: float) -> float:
-    return round((monotonic() - began) * 1000, 2)
+    return milliseconds(monotonic() - began)
 
 
 def _reason(error: BaseException) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import httptools
 
-from tierline.sender.transport.exchange import Exchange, Fault, Reply
+from tierline.sender.transport.exchange import Exchange, Fault, Reply, milliseconds
 
 if TYPE_CHECKING:
     from tierline.sender.transport.client import Pool
@@ -40,17 +41,16 @@ class Connection(asyncio.Protocol):
         self._read = 0
         self._raw = 0
         self._status = 0
-        self._framed = False  # the end of the body is said by length or chunks, not by closing
         self._complete = False
         self._keep = False
 
-    def start(self, exchange: Exchange) -> None:
+    def start(self, exchange: Exchange, now: float) -> None:
         transport = self._transport
         assert transport is not None
         assert self.exchange is None
         self.exchange = exchange
         exchange.connection = self
-        exchange.sent = monotonic()
+        exchange.sent = now
         transport.write(exchange.request)
 
     def close(self) -> None:
@@ -72,18 +72,19 @@ class Connection(asyncio.Protocol):
             self.pool.dropped(self)  # nobody asked: whatever this is, do not read it as an answer
             self.close()
             return
-        if exchange.timings.first_byte is None:
-            exchange.timings.first_byte = round((monotonic() - exchange.sent) * 1000, 2)
+        now, timings = monotonic(), exchange.timings
+        if timings.first_byte is None:
+            timings.first_byte = milliseconds(now - exchange.sent)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._fail("protocol", f"not HTTP/1.1: {error}")
             return
         if self._complete:
-            self._finish(keep=True)
+            self._finish(now, keep=self._keep)
         elif self._status:
             if self._read > BODY_READ_MAX:
-                self._finish(keep=False)  # its status is what counts; the rest is not ours to read
+                self._finish(now, keep=False)  # its status counts; the rest is not ours to read
         else:
             self._raw += len(data)
             if self._raw > HEADERS_MAX:
@@ -97,8 +98,8 @@ class Connection(asyncio.Protocol):
         self.pool.dropped(self)
         if self.exchange is None:
             return
-        if self._status and not self._framed and error is None:
-            self._finish(keep=False)  # its end is the end of the body
+        if self._status and not self._framed() and error is None:
+            self._finish(monotonic(), keep=False)  # its end is the end of the body
         elif not self._raw and not self._status and self.used and not self.exchange.fresh:
             # A kept connection was closed before a byte of answer: the one fault that is retried at
             # once, for it is most likely the receiver's idle timeout crossing our request.
@@ -113,17 +114,13 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         headers = self._headers
         if len(headers) < HEADERS_COUNT_MAX:
-            headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+            headers[_header_name(name)] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if status < 200:
             return  # 100 Continue, 103 Early Hints: the answer is still to come
         self._status = status
-        headers = self._headers
-        self._framed = (
-            "content-length" in headers or "transfer-encoding" in headers or status in (204, 304)
-        )
 
     def on_body(self, body: bytes) -> None:
         self._read += len(body)
@@ -137,23 +134,28 @@ class Connection(asyncio.Protocol):
         else:
             self._headers = {}
 
-    def _finish(self, *, keep: bool) -> None:
+    def _framed(self) -> bool:
+        """Whether length or chunks say where the body ends, not the end of the connection."""
+        headers = self._headers
+        framed = "content-length" in headers or "transfer-encoding" in headers
+        return framed or self._status in (204, 304)
+
+    def _finish(self, now: float, *, keep: bool) -> None:
         exchange = self.exchange
         assert exchange is not None
         reply = Reply(
             self._status, self._headers, self._body, None, None, self.address, self.used > 0,
             exchange.timings,
         )  # fmt: skip
-        keep = keep and self._keep and not self.retired and not self.closed
         self.exchange = None
         self.used += 1
-        if keep:
+        if keep and not self.retired and not self.closed:
             self._reset()
-            self.pool.idle(self)
+            self.pool.idle(self, now)
         elif not self.closed:
             self.pool.dropped(self)
             self.close()
-        exchange.finish(reply, monotonic())
+        exchange.finish(reply, now)
 
     def _fail(self, fault: Fault, reason: str) -> None:
         exchange = self.exchange
@@ -161,3 +163,9 @@ class Connection(asyncio.Protocol):
         self.pool.dropped(self)
         self.close()
         exchange.failed(fault, reason, monotonic(), self.address, reused=self.used > 0)
+
+
+@lru_cache(maxsize=512)
+def _header_name(name: bytes) -> str:
+    """Receivers answer with the same few names again and again."""
+    return name.decode("latin-1").lower()

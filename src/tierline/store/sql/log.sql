@@ -78,10 +78,13 @@ SELECT endpoint, run, key, head, attempt, due_at, state, format, first_at
 FROM lane WHERE shard = $1 AND endpoint = ANY($2::integer[]) ORDER BY endpoint, run, head
 
 -- name: advance
--- The fence and the cursors' progress in one; returns those that are still ours.
-UPDATE cursor SET mark = v.mark, done = v.done
-FROM unnest($2::integer[], $3::integer[], $4::bigint[], $5::bytea[], $6::bigint[])
-    AS v(endpoint, run, mark, done, generation)
+-- The fence and the cursors' progress in one; returns those that are still ours. Columns as texts,
+-- as in `add_attempts`; the bitmaps are in hex.
+UPDATE cursor SET mark = v.mark, done = decode(coalesce(v.done, ''), 'hex')
+FROM unnest(
+    $2::text::integer[], $3::text::integer[], $4::text::bigint[],
+    string_to_array($5::text, chr(31)), $6::text::bigint[]
+) AS v(endpoint, run, mark, done, generation)
 WHERE cursor.shard = $1 AND cursor.endpoint = v.endpoint AND cursor.run = v.run
   AND cursor.generation = v.generation
 RETURNING cursor.endpoint, cursor.run
@@ -105,15 +108,20 @@ DELETE FROM lane USING unnest($2::integer[], $3::integer[], $4::bigint[]) AS v(e
 WHERE lane.shard = $1 AND lane.endpoint = v.endpoint AND lane.run = v.run AND lane.key = v.key
 
 -- name: add_attempts
--- The attempt log; a write that is repeated after an unknown commit adds nothing twice.
+-- The attempt log; a write that is repeated after an unknown commit adds nothing twice. A column
+-- comes as one text, numbers as an array's literal, texts with U+001F between them: arrays cost the
+-- sender several times as much to encode.
 INSERT INTO attempt (shard, endpoint, at, delivery, number, "offset", event, status, outcome,
                      took_ms, detail)
-SELECT h.shard, v.endpoint, v.at, v.delivery, v.number, v."offset", v.event, v.status, v.outcome,
-       v.took_ms, v.detail
+SELECT h.shard, v.endpoint, v.at, v.delivery, v.number, v."offset", v.event, nullif(v.status, 0),
+       v.outcome, v.took_ms, v.detail
 FROM shard_head h
-CROSS JOIN unnest($2::integer[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::text[],
-                  $8::smallint[], $9::text[], $10::integer[], $11::text[])
-    AS v(endpoint, at, delivery, number, "offset", event, status, outcome, took_ms, detail)
+CROSS JOIN unnest(
+    $2::text::integer[], $3::text::bigint[], string_to_array($4::text, chr(31)),
+    $5::text::integer[], $6::text::bigint[], string_to_array($7::text, chr(31)),
+    $8::text::smallint[], string_to_array($9::text, chr(31)), $10::text::integer[],
+    string_to_array($11::text, chr(31))
+) AS v(endpoint, at, delivery, number, "offset", event, status, outcome, took_ms, detail)
 WHERE h.shard = $1
 ON CONFLICT (shard, endpoint, at, delivery, number) DO NOTHING
 
@@ -126,6 +134,11 @@ WHERE shard = $1 RETURNING head, recorded_at
 -- An operational event, in its endpoint's home shard.
 INSERT INTO event (shard, "offset", class, project, program, customer, id, recorded_at, body)
 VALUES ($1, $2, 'ops', $3, 0, 0, $4, $5, $6)
+
+-- name: hold_cursor
+-- The fence of what is no cursor's progress: while it is held, nobody takes the cursor over.
+SELECT generation FROM cursor
+WHERE shard = $1 AND endpoint = $2 AND run = 0 AND generation = $3 FOR SHARE
 
 -- name: health_of
 -- What the sender knows of some endpoints, in their home shard.

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+from binascii import b2a_base64
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tierline.errors import Invalid
-from tierline.vendors import keyed
+from tierline.vendors.keyed import keyed
 
 SECRET, PRIVATE, PUBLIC = "whsec_", "whsk_", "whpk_"
 _ED25519_BYTES = 32
@@ -28,12 +29,17 @@ def headers(
 ) -> dict[str, str]:
     """The three headers of one attempt at `timestamp`, in seconds since 1970. The id is the same
     for every attempt, the time is not; without secrets there is nothing to sign with."""
-    found = {"webhook-id": delivery_id, "webhook-timestamp": str(timestamp)}
-    if secrets:
-        signed = b"%b.%d.%b" % (delivery_id.encode(), timestamp, body)
-        parts = [version + _base64(sign(signed)) for version, sign in _signers(secrets)]
-        found["webhook-signature"] = b" ".join(parts).decode()
-    return found
+    if not secrets:
+        return {"webhook-id": delivery_id, "webhook-timestamp": str(timestamp)}
+    signed = b"%b.%d.%b" % (delivery_id.encode(), timestamp, body)
+    parts = [
+        version + b2a_base64(sign(signed), newline=False) for version, sign in _signers(secrets)
+    ]
+    return {
+        "webhook-id": delivery_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": b" ".join(parts).decode(),
+    }
 
 
 def new_secret(entropy: bytes) -> str:
@@ -76,7 +82,7 @@ def _signer(secret: str) -> tuple[bytes, Sign]:
     key = _decoded(secret[len(SECRET) :])
     if not 24 <= len(key) <= 64:
         raise ValueError(f"a secret has 24 to 64 bytes in base64 after whsec_, not {len(key)}")
-    return b"v1,", partial(keyed.digest, key)
+    return b"v1,", keyed(key).digest
 
 
 def _private(key: str) -> Ed25519PrivateKey:
@@ -98,4 +104,4 @@ def _decoded(text: str) -> bytes:
 
 
 def _base64(raw: bytes) -> bytes:
-    return binascii.b2a_base64(raw, newline=False)
+    return b2a_base64(raw, newline=False)

@@ -122,9 +122,7 @@ class Voucherify:
         return _encode(data if endpoint.raw else self._envelope(told, endpoint, data))
 
     def delivery_id(self, event_id: str, endpoint_id: str) -> str:
-        if event_id == SAMPLE_EVENT:
-            return "whs_" + "0" * 18
-        return ids.derived("whs_", event_id, endpoint_id, size=9)
+        return _delivery_id(event_id, endpoint_id)
 
     def headers(
         self, told: Announcement, endpoint: EndpointFacts, body: bytes, secrets: Secrets
@@ -155,6 +153,14 @@ class Voucherify:
             ),
             event_object(told) if endpoint.extended else UNSET,
         )
+
+
+@lru_cache(maxsize=256)
+def _delivery_id(event_id: str, endpoint_id: str) -> str:
+    """Wanted twice per attempt: in the envelope and as `webhook-id`."""
+    if event_id == SAMPLE_EVENT:
+        return "whs_" + "0" * 18
+    return ids.derived("whs_", event_id, endpoint_id, size=9)
 
 
 def project_id(told: Announcement) -> str:
