@@ -265,7 +265,7 @@ async def _upload(url: str, stock: Stock, count: int) -> None:
         data = await reader.read(2**18)
         if not data:
             raise SystemExit(f"the answer ended after {answered} lines")
-        answered += data.count(b'"entry":')
+        answered += data.count(b"\n")
         if b'"code":' in data:
             raise SystemExit(data.decode()[:2000])
     await sending
