@@ -5,6 +5,7 @@ Plain tables, no engine, no rules but thresholds in SQL: what nobody can undercu
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from typing import Any
@@ -73,6 +74,31 @@ async def activities(connection: asyncpg.Connection[Any], people: int, size: int
     for members, keys in sent:
         await statement.fetch(members, keys, wall())
     return batches * size / (time.perf_counter() - began)
+
+
+async def one_by_one(url: str, people: int, connections: int, seconds: float) -> float:
+    """Activities a second, each a statement and a commit of its own, on many connections at once."""
+    opened = [await asyncpg.connect(url) for _ in range(connections)]
+    try:
+        await opened[0].execute(SCHEMA)
+        await opened[0].execute(FILL, people, None, timeout=600)
+        await opened[0].execute("VACUUM (ANALYZE) floor_member", timeout=600)
+        until = time.perf_counter() + seconds
+
+        async def run(connection: asyncpg.Connection[Any], name: int) -> int:
+            statement, done = await connection.prepare(BATCH), 0
+            while time.perf_counter() < until:
+                await statement.fetch([random.randrange(people)], [f"o{name}-{done}"], wall())
+                done += 1
+            return done
+
+        began = time.perf_counter()
+        done = await asyncio.gather(*(run(c, i) for i, c in enumerate(opened)))
+        return sum(done) / (time.perf_counter() - began)
+    finally:
+        await drop(opened[0])
+        for connection in opened:
+            await connection.close()
 
 
 async def sweep(connection: asyncpg.Connection[Any], people: int, size: int) -> float:

@@ -13,6 +13,7 @@ import psutil
 from msgspec import Struct
 
 from benchmarks import floors
+from benchmarks.growth import database_cpu, tenfold
 from benchmarks.load import PATH, Load, Target, load
 from benchmarks.server import Running, running
 from benchmarks.stock import Stock
@@ -50,7 +51,7 @@ class Bench:
 
     async def rows(self, wanted: str) -> AsyncIterator[Row]:
         """All rows whose name begins with `wanted`, as they are done."""
-        for name in ("online", "bulk", "import", "sweep", "idle", "yearend"):
+        for name in ("online", "bulk", "import", "sweep", "idle", "yearend", "growth"):
             if name.startswith(wanted):
                 async for row in getattr(self, name)():
                     yield row
@@ -62,6 +63,7 @@ class Bench:
         stock = await self._stock(PEOPLE)
         by_hand = await self._floor(100)
         for connections in (32, 64):
+            each = await floors.one_by_one(self.database.url, PEOPLE, connections, 3)
             bare = await self._bare(stock, connections)
             async with running(self.database.url) as server:
                 target = Target(server.url, stock.token, stock.people)
@@ -73,8 +75,9 @@ class Bench:
             yield Row(
                 f"online, {connections} connections",
                 f"{done.rate:,.0f}/s, p50 {done.p50:.1f} ms, p99 {done.p99:.1f} ms",
-                f"HTTP alone {bare.rate:,.0f}/s; SQL by hand {by_hand:,.0f}/s",
-                f"{done.rate / bare.rate:.2f} of HTTP alone",
+                f"HTTP alone {bare.rate:,.0f}/s; SQL by hand, a commit each, without HTTP"
+                f" {each:,.0f}/s, 100 a commit {by_hand:,.0f}/s",
+                f"{done.rate / each:.2f} of a commit each",
                 "12,000/s, p99 19 ms",
                 f"{done.generator}, {done.bad} bad, server {cpu:.0f} us CPU each,"
                 f" {used.resident / 2**20:.0f} MB",
@@ -122,6 +125,7 @@ class Bench:
     async def import_(self) -> AsyncIterator[Row]:
         """A history file through `tierline import`'s path."""
         stock = await self._stock(PEOPLE)
+        by_hand = await self._floor(1000)
         count = 10_000_000 if self.big else 200_000
         with TemporaryDirectory() as folder:
             path = Path(folder) / "history.jsonl"
@@ -137,8 +141,10 @@ class Bench:
         yield Row(
             f"import of a file, {count:,} records",
             f"{rate:,.0f}/s",
-            goal="40,000/s",
-            notes=f"{done.refused} refused, {resident:.0f} MB",
+            f"SQL by hand {by_hand:,.0f}/s",
+            f"{rate / by_hand:.2f}",
+            "40,000/s",
+            f"{done.refused} refused, {resident:.0f} MB",
         )
 
     # -- sweep --------------------------------------------------------------------------------
@@ -208,6 +214,35 @@ class Bench:
                 "SELECT count(*) FROM member WHERE due_at IS NOT NULL AND due_at <= $1", at
             )
         )
+
+    # -- growth -------------------------------------------------------------------------------
+
+    async def growth(self) -> AsyncIterator[Row]:
+        """What an activity costs when there are ten times as many members, and again."""
+        stock = await self._stock(10_000)
+        first = 0.0
+        for size in (10_000, 100_000, 1_000_000, 10_000_000)[: 4 if self.big else 3]:
+            if stock.people < size:
+                await tenfold(stock)
+                await stock.settle()
+            async with running(self.database.url) as server:
+                target = Target(server.url, stock.token, stock.people)
+                await load(target, 64, WARM_SECONDS, f"w{size}")
+                before, stored = server.usage(), await database_cpu(stock)
+                done = await load(target, 64, RUN_SECONDS, f"r{size}")
+                used = server.usage()
+                stored = await database_cpu(stock) - stored
+            cpu = (used.cpu - before.cpu + stored) / done.requests * 1e6
+            first = first or cpu
+            yield Row(
+                f"online, {size:,} members, {2 * size:,} entries",
+                f"{done.rate:,.0f}/s, p50 {done.p50:.1f} ms, p99 {done.p99:.1f} ms",
+                "10,000 members" if size > 10_000 else "",
+                f"{cpu / first:.2f} of its CPU",
+                "flat",
+                f"{done.bad} bad, {cpu:.0f} us CPU each, of these PostgreSQL"
+                f" {stored / done.requests * 1e6:.0f}",
+            )
 
     # -- members ------------------------------------------------------------------------------
 
