@@ -21,7 +21,7 @@ serve: $(VENV)/.runtime  ## a server on 127.0.0.1:8080 that may send to this mac
 	$(BIN)/tierline serve --allow-address 127.0.0.0/8 --allow-address ::1/128 $(ARGS)
 
 test: lint  ## lint, strict types and the whole suite (ARGS=-x)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff and mypy
 	$(BIN)/ruff check
