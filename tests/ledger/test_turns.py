@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from tests.ledger.conftest import Club, wall
+from tierline.engine import ids
 from tierline.errors import TierlineError
 from tierline.ledger.commands import Answer, Command
 
@@ -23,7 +25,15 @@ def to_and_fro(club: Club) -> list[Command]:
     ]
 
 
-async def check(club: Club, outcomes: list[Answer | TierlineError]) -> None:
+def of_one_shard(club: Club) -> tuple[str, str]:
+    """Two names of customers who live in the same shard."""
+    shards = club.database.shards
+    names = [f"n{i}" for i in range(20)]
+    home = [name for name in names if ids.shard_of(ids.route(club.project.id, name), shards) == 0]
+    return home[0], home[1]
+
+
+async def check(club: Club, outcomes: Sequence[Answer | TierlineError]) -> None:
     assert [outcome for outcome in outcomes if not isinstance(outcome, Answer)] == []
     for name in PEOPLE:
         standing = await club.standing(name)
@@ -36,7 +46,7 @@ async def test_two_batches_overlap_and_keep_everybodys_order(club: Club) -> None
     under_way: set[int] = set()
 
     def clock() -> int:
-        under_way.update(shard.under_way for shard in writer.shards)
+        under_way.update(len(shard.turns) for shard in writer.shards)
         return wall()
 
     async with club.writer(batch_max=3, clock=clock) as writer:
@@ -53,9 +63,40 @@ async def test_order_holds_while_connections_break(club: Club) -> None:
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     async with club.writer(batch_max=3) as writer:
-        work = asyncio.create_task(writer.submit_all(to_and_fro(club)))
-        while not work.done():
+        answers = await writer.accept(to_and_fro(club))
+        left = set(answers)
+        while left:  # somebody is answered in between, however slow the machine is
             await club.database.pool.execute(gone)
-            await asyncio.wait([work], timeout=0.15)
-        outcomes = await work
+            _, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+        outcomes = await asyncio.gather(*answers)
     await check(club, outcomes)
+
+
+async def test_order_holds_when_the_second_batch_is_over_first(club: Club) -> None:
+    """The third batch follows every batch under way, not only the one before it: the first waits
+    for the head of the log, the second ends, the first is cut off while the third waits for it."""
+    await club.found()
+    ann, bob = of_one_shard(club)
+    waiting_for_us = (
+        "SELECT pid FROM pg_stat_activity WHERE pg_blocking_pids(pid) @> ARRAY[$1::int]"
+    )
+    two_wait = "SELECT count(*) > 1 FROM pg_locks WHERE NOT granted"
+    async with club.writer(batch_max=1) as writer, club.database.pool.acquire() as connection:
+        for name in (ann, bob):
+            await writer.submit(club.activity(customer=name, points=1))
+        ours = await connection.fetchval("SELECT pg_backend_pid()")
+        held = connection.transaction()
+        await held.start()
+        await connection.execute("SELECT FROM shard_head WHERE shard = 0 FOR UPDATE")
+        first = writer.submit(club.activity(customer=ann, points=99))  # into silver: an event
+        async with asyncio.timeout(20):
+            while not (blocked := await club.database.pool.fetch(waiting_for_us, ours)):
+                await asyncio.sleep(0)
+            await writer.submit(club.activity(customer=bob, points=1))  # no event
+            third = writer.submit(club.activity("redeem", ann, points=100))
+            while not await club.database.pool.fetchval(two_wait):
+                await asyncio.sleep(0)
+        await connection.execute("SELECT pg_terminate_backend($1)", blocked[0]["pid"])
+        await held.rollback()
+        assert (await first).balance == 100
+        assert (await third).balance == 0

@@ -257,3 +257,18 @@ async def test_a_lost_connection_is_survived_with_the_same_keys(club: Club) -> N
             )
             await asyncio.gather(*sent)
     assert (await club.standing()).balance == 61
+
+
+async def test_a_number_that_cannot_be_kept_is_refused_alone(club: Club) -> None:
+    """The standing has no room for it: its sender is told, the batch goes through."""
+    await club.found()
+    async with club.writer() as writer:
+        await writer.submit(club.activity(points=1))
+        outcomes = await asyncio.gather(
+            writer.submit(club.activity(customer="bob", points=5)),
+            writer.submit(commands.attribute(club.intake.door, "ada", "x", 10**30)),
+            writer.submit(club.activity(customer="cleo", points=5)),
+            return_exceptions=True,
+        )
+    assert [type(outcome) for outcome in outcomes] == [commands.Answer, Refused, commands.Answer]
+    assert (await club.standing()).attributes == {}

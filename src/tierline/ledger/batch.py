@@ -40,7 +40,6 @@ class Catalog(Protocol):
     """What the ledger asks of the catalog."""
 
     def project(self, number: int) -> Project: ...
-    def cached_program(self, number: int) -> Program | None: ...
     async def program_numbered(self, number: int, latest: int = 0) -> Program: ...
 
 
@@ -132,7 +131,7 @@ class Batch:
             place = (customer, command.program)
             seat = self.seats.get(place)
             if seat is None:
-                program = await self._program(command.program, latest)
+                program = await self.catalog.program_numbered(command.program, latest)
                 try:
                     known = decode_standing(standing)
                 except (msgspec.MsgspecError, ValueError) as fault:
@@ -147,12 +146,6 @@ class Batch:
             self.outcomes[i] = _repeated(command, receipt)
         else:
             self.work[i] = (seat, command)
-
-    async def _program(self, number: int, latest: int) -> Program:
-        program = self.catalog.cached_program(number)
-        if program is None or program.versions[-1].number < latest:
-            program = await self.catalog.program_numbered(number, latest)
-        return program
 
     # -- whom the load did not find -----------------------------------------------------------
 
@@ -212,7 +205,8 @@ class Batch:
         wanted: dict[int, dict[str, int]] = {}  # project -> name -> when
         for command in unknown.values():
             latest, clock = current[command.program]
-            program, now = await self._program(command.program, latest), self._now(clock)
+            program = await self.catalog.program_numbered(command.program, latest)
+            now = self._now(clock)
             if self._may_enter(command, program, now):
                 wanted.setdefault(command.project, {})[command.customer] = now
         made: dict[tuple[int, str], int] = {}
@@ -234,7 +228,7 @@ class Batch:
         seat = self.seats.get(place)
         if seat is None:
             latest, clock = current[command.program]
-            program = await self._program(command.program, latest)
+            program = await self.catalog.program_numbered(command.program, latest)
             seat = self.seats[place] = Seat(*place, program, _NOBODY, self._now(clock))
             seat.fresh = True
             seat.clock = 0 if clock is None else command.project

@@ -133,6 +133,8 @@ class Intake:
         _check_name(read.customer, "customer", where)
         if read.key is not None:
             _check_name(read.key, "key", where)
+        if read.of is not None:
+            _check_name(read.of, "of", where)
         if read.currency is not None and read.currency != self._currency:
             raise _refused(
                 where, "currency", f"this project keeps its books in {self._currency}, send that"

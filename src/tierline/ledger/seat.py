@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from tierline.engine.codec import encode_standing
-from tierline.engine.decide import HistoryNeeded, decide
+from tierline.engine.forecast import follow
 from tierline.engine.model import Decision, Entry, Event, Standing
 from tierline.engine.policy import Program
 from tierline.errors import Refused, UnknownOriginal
@@ -36,7 +36,7 @@ class Seat:
 
     __slots__ = (
         *("customer", "number", "program", "now", "fresh", "clock", "originals", "history"),
-        *("standing", "entries", "rows", "events", "_first", "_taken", "_balance"),
+        *("standing", "entries", "rows", "events", "_first", "_taken", "_balance", "_encoded"),
     )
 
     def __init__(
@@ -60,7 +60,9 @@ class Seat:
         self.rows: list[tuple[Any, ...]] = []  # one per entry
         self.events: list[tuple[int, Event]] = []  # with what orders them in the log
         self._taken: dict[int, Original] = {}
-        self._balance: int | None = None  # of the standing now, where it was added up already
+        # Of the standing now, where they were worked out already.
+        self._balance: int | None = None
+        self._encoded: bytes | None = None
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -91,7 +93,7 @@ class Seat:
         """Let time pass until `to`, with everything that falls due on the way."""
         decision = self.decide(self.standing, (), max(to, self.standing.at))
         self.standing = decision.standing
-        self._balance = None
+        self._balance = self._encoded = None
         if decision.events:
             self.events.extend([(event.at, event) for event in decision.events])
 
@@ -107,6 +109,10 @@ class Seat:
         balance = after.balance
         if balance > _LIMIT:
             raise Refused(reason="The balance would pass 2**53 - 1 points.", path="points")
+        try:
+            encoded = encode_standing(after)
+        except OverflowError:
+            raise Refused(reason="A number of the member's would pass 2**63 - 1.") from None
         pending = after.points_pending if after.pending else 0
         moved = tuple([Moved(e.kind, e.tier_from, e.tier_to, e.cause) for e in events])
         told = (balance, pending, after.tier, after.since, after.expires_at, moved)
@@ -118,7 +124,7 @@ class Seat:
         if command.kind in ("refund", "void"):
             original = self.original(command)
             self._taken[original.entry.n] = original.less(entry.points, entry.amount)
-        self.standing, self._balance = after, balance
+        self.standing, self._balance, self._encoded = after, balance, encoded
         if events:
             self.events.extend([(position, event) for event in events])
         return Answer(key, entry.n, entry.points, entry.amount, *told)
@@ -143,15 +149,8 @@ class Seat:
         )
 
     def decide(self, standing: Standing, entries: Sequence[Entry], at: int) -> Decision:
-        try:
-            return decide(self.program, standing, entries, at)
-        except HistoryNeeded:
-            if self.history is None:
-                raise
-        whole = [*self.history, *self.entries, *entries]
-        decision = decide(self.program, Standing(), whole, at)
-        later = tuple(e for e in decision.events if e.seq > standing.seq)
-        return Decision(standing=decision.standing, events=later)
+        history = None if self.history is None else (*self.history, *self.entries)
+        return follow(self.program, standing, entries, at, history)
 
     def original(self, command: Command) -> Original:
         """The activity that a command speaks of, with what was taken back of it so far."""
@@ -189,7 +188,7 @@ class Seat:
         return (
             self.customer,
             self.number,
-            encode_standing(now),
+            encode_standing(now) if self._encoded is None else self._encoded,
             now.tier,
             now.since,
             now.expires_at,

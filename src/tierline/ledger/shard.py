@@ -43,9 +43,9 @@ _log = structlog.get_logger("tierline.ledger")
 
 
 class Turn:
-    """A batch on its way, and the one before it while that may matter."""
+    """A batch on its way, and those before it that are not over yet."""
 
-    def __init__(self, batch: Sequence[Waiting], before: Turn | None) -> None:
+    def __init__(self, batch: Sequence[Waiting], before: tuple[Turn, ...]) -> None:
         self.batch = batch
         self.before = before
         self.members: frozenset[tuple[int, int]] = frozenset()  # whose locks it held first
@@ -55,18 +55,18 @@ class Turn:
         self.over = asyncio.Event()  # everybody in it was answered
 
     async def follow(self, work: Batch) -> None:
-        """Called with the locks held. Raises _Overtaken when the turn before has to end first."""
+        """Called with the locks held. Raises _Overtaken when a turn before has to end first."""
         if not self.loaded.is_set():
             self.members = work.members
             self.loaded.set()
-        before = self.before
-        if before is None or before.over.is_set():
-            return
-        if before.failed or work.missing or not work.members.isdisjoint(before.members):
-            await before.ended.wait()
-            if before.failed:
-                raise _Overtaken
-            await work.look_again()
+        for before in self.before:
+            if before.over.is_set():
+                continue
+            if before.failed or work.missing or not work.members.isdisjoint(before.members):
+                await before.ended.wait()
+                if before.failed:
+                    raise _Overtaken(before)
+                await work.look_again()
 
     def attempted(self, *, committed: bool) -> None:
         self.failed = self.failed or not committed
@@ -82,7 +82,7 @@ class ShardWriter:
         self.shard = shard
         self.queue = queue
         self.batch_max = batch_max
-        self.under_way = 0
+        self.turns: list[Turn] = []  # under way, in their order
         self._idle: list[LedgerTx] = []
         self._something = asyncio.Event()
         self._room: list[asyncio.Future[None]] = []
@@ -94,10 +94,10 @@ class ShardWriter:
 
     def _may_begin(self) -> bool:
         waiting = self.queue.rows
-        if not self.under_way or not waiting:
+        if not self.turns or not waiting:
             return waiting > 0
         # A second batch that takes what little came in meanwhile would only make both small.
-        return self.under_way < UNDER_WAY_MAX and waiting >= min(ENOUGH, self.batch_max)
+        return len(self.turns) < UNDER_WAY_MAX and waiting >= min(ENOUGH, self.batch_max)
 
     async def room(self) -> None:
         """Wait until the next batch was taken."""
@@ -107,19 +107,18 @@ class ShardWriter:
 
     async def run(self) -> None:
         """Until the writer is closed and nothing waits."""
-        last: Turn | None = None
         try:
-            async with asyncio.TaskGroup() as turns:
-                while self.queue.rows or self.under_way or not self.writer.closed:
+            async with asyncio.TaskGroup() as tasks:
+                while self.queue.rows or self.turns or not self.writer.closed:
                     if not self._may_begin():
                         self._something.clear()
                         await self._something.wait()
                         continue
-                    last = Turn(self.queue.take(self.batch_max), last)
-                    self.under_way += 1
+                    turn = Turn(self.queue.take(self.batch_max), tuple(self.turns))
+                    self.turns.append(turn)
                     self._tell_of_room()
-                    turns.create_task(self._run(last))
-                    await last.loaded.wait()
+                    tasks.create_task(self._run(turn))
+                    await turn.loaded.wait()
         finally:
             for tx in self._idle:
                 await tx.connection.close(timeout=5)
@@ -129,8 +128,8 @@ class ShardWriter:
         await self._settle(turn, turn.batch)
         turn.attempted(committed=True)
         turn.over.set()
-        turn.before = None  # or every batch would be remembered by the next one
-        self.under_way -= 1
+        turn.before = ()  # or every batch would be remembered by the next one
+        self.turns.remove(turn)
         self.wake()
 
     def _tell_of_room(self) -> None:
@@ -190,25 +189,34 @@ class ShardWriter:
             except Exception as error:
                 turn.attempted(committed=False)
                 if isinstance(error, _Overtaken):
-                    if turn.before is not None:
-                        await turn.before.over.wait()
+                    await error.by.over.wait()
                     continue
                 tries += 1
-                again = isinstance(error, CountDiffers | asyncpg.UniqueViolationError)
-                if again and tries <= RERUNS_MAX:
+                if _contended(error) and tries <= RERUNS_MAX:
                     continue
-                if again or blames_data(error) or isinstance(error, Unstorable):
-                    raise _Faulty(error) from error
                 if not is_retryable(error, at_commit=attempt.committing):
-                    _log.exception("batch_failed", shard=self.shard, rows=len(batch))
-                    told = translate(error, where(self.writer.database.url))
-                    if not attempt.committing:
-                        raise told or TierlineError(cause=repr(error)) from error
+                    self._blame(error, len(batch), committing=attempt.committing)
                 unknown = unknown or attempt.committing
-                if not unknown and loop.time() - began > AWAY_SECONDS_MAX:
+                away = loop.time() - began > AWAY_SECONDS_MAX
+                if away and (not unknown or self.writer.closed):
                     raise Busy from error
                 _log.warning("batch_retried", shard=self.shard, error=repr(error), tries=tries)
                 await asyncio.sleep(BACKOFF_SECONDS[min(tries, len(BACKOFF_SECONDS)) - 1])
+
+    def _blame(self, error: Exception, rows: int, *, committing: bool) -> None:
+        """Raises what a batch is to fail with, or _Faulty where it should be tried in parts.
+        Returns for a commit whose fate is unknown: that is tried again, whatever it said."""
+        if _contended(error):
+            raise _Faulty(Busy()) from error
+        if blames_data(error) or isinstance(error, Unstorable):
+            state = getattr(error, "sqlstate", None) or type(error).__name__
+            reason = f"The database cannot hold this command ({state})."
+            raise _Faulty(Invalid(reason=reason)) from error
+        _log.error("batch_failed", shard=self.shard, rows=rows, exc_info=error)
+        if committing:
+            return
+        told = translate(error, where(self.writer.database.url))
+        raise told or _Faulty(TierlineError(cause=repr(error))) from error
 
     async def _attempt(self, turn: Turn, batch: Sequence[Waiting], attempt: _Attempt) -> Done:
         tx = self._idle.pop() if self._idle else await self._connected()
@@ -254,16 +262,24 @@ class _Attempt:
 
 
 class _Overtaken(Exception):
-    """The batch before was rolled back, and has to be done first."""
+    """A batch before was rolled back, and has to be done first."""
+
+    def __init__(self, by: Turn) -> None:
+        super().__init__()
+        self.by = by
 
 
 class _Faulty(Exception):
-    """Some command of the batch is one that the database cannot take."""
+    """Some command of the batch is to blame: alone, it is told this."""
 
-    def __init__(self, error: Exception) -> None:
-        super().__init__(repr(error))
-        state = getattr(error, "sqlstate", None) or type(error).__name__
-        self.told = Invalid(reason=f"The database cannot hold this command ({state}).")
+    def __init__(self, told: TierlineError) -> None:
+        super().__init__(str(told))
+        self.told = told
+
+
+def _contended(error: Exception) -> bool:
+    """Whether another writer was in the way: the next attempt finds what that one wrote."""
+    return isinstance(error, CountDiffers | asyncpg.UniqueViolationError)
 
 
 def _fail(batch: Sequence[Waiting], error: TierlineError) -> None:

@@ -91,9 +91,7 @@ class Pass:
         seats = []
         for row in rows:
             latest, own = current[row["program"]]
-            program = self.catalog.cached_program(row["program"])
-            if program is None or program.versions[-1].number < latest:
-                program = await self.catalog.program_numbered(row["program"], latest)
+            program = await self.catalog.program_numbered(row["program"], latest)
             # In a sandbox it is then as late as what falls due; elsewhere it is now.
             changed_at = now if own is None else last
             seats.append(await self._moved(tx, row, program, last, changed_at))

@@ -61,7 +61,8 @@ class Writer:
         self._tasks.clear()
         for shard in self.shards:  # what came in from another shard when its own had ended
             for waiting in shard.queue.take(shard.queue.rows):
-                waiting.answer.set_exception(Busy())
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(Busy())
         await self.transfers.stop()
 
     def submit(self, command: Command, *, bulk: bool = False) -> asyncio.Future[Answer]:
@@ -113,7 +114,7 @@ class Writer:
 
     def active(self) -> bool:
         """Whether commands wait or are being committed: what background work gives way to."""
-        return any(shard.under_way or shard.queue.rows for shard in self.shards)
+        return any(shard.turns or shard.queue.rows for shard in self.shards)
 
     def waiting(self) -> int:
         """How many commands wait, in all shards."""

@@ -156,7 +156,8 @@ _BY_SQLSTATE: Final[dict[str, type[TierlineError]]] = {
 
 # "Later" and "elsewhere", never "no": the same work with the same keys may succeed.
 _RETRYABLE_CLASSES: Final = ("08",)
-_RETRYABLE: Final = frozenset({"40001", "40P01", "57P01", "57P02", "57P03"})
+# 57014: a statement that waited too long, most likely for a lock.
+_RETRYABLE: Final = frozenset({"40001", "40P01", "57014", "57P01", "57P02", "57P03"})
 _RETRYABLE_AT_COMMIT: Final = frozenset({"XX000"})  # how Citus reports a commit lost on a worker
 # asyncpg's own classes for "the link broke"; its two errors of use are sisters of these.
 _LINK_BROKEN: Final = (
