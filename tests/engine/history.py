@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.reference import civil
-from tests.reference.account import FOREVER, Ledger
+from tests.reference.account import ARRIVAL, FOREVER, Ledger
 from tierline.engine.model import Detail, Entry, EntryKind, Origin, Override
 from tierline.engine.policy import Program
 
@@ -24,6 +24,7 @@ class History:
         self.entries = self.ledger.entries
         self.taken: dict[int, tuple[int, int]] = {}
         self.approved: dict[int, int] = {}
+        self.quiet = False  # entries are recorded as a quiet import records them
 
     def add(
         self,
@@ -36,6 +37,8 @@ class History:
         **detail: Any,
     ) -> Entry:
         n = len(self.entries) + 1
+        if self.quiet:
+            detail["quiet"] = True
         override = detail.get("override")
         if isinstance(override, Override):
             detail["override"] = Override(
@@ -61,6 +64,16 @@ class History:
         self.entries.append(entry)
         return entry
 
+    def spend(self, kind: EntryKind, at: int, points: int) -> Entry:
+        """Spends or gives away; the entry keeps the lots that it took from, as intake does."""
+        lots, left = [], points
+        for expires, held in self.ledger.account((at, ARRIVAL, 10**6)).lots:
+            if left > 0:
+                lots.append((None if expires == FOREVER else expires, min(held, left)))
+                left -= held
+        kept = {"lots": tuple(lots)} if lots and lots[0][0] is not None else {}
+        return self.add(kind, at, points=-points, **kept)
+
     def left(self, n: int) -> tuple[int, int]:
         """Points and money of an entry that were not yet taken back."""
         entry = self.entries[n - 1]
@@ -84,8 +97,11 @@ class History:
         last = kind == "void" or (amount == amount_left and points == points_left)
         before = self.taken.get(n, (0, 0))
         self.taken[n] = (before[0] - points, before[1] - amount)
-        origin = self.origin(n, at, last=last)
-        return self.add(kind, at, points=-points, amount=-amount, occurred=occurred, origin=origin)
+        detail: dict[str, Any] = {"origin": self.origin(n, at, last=last)}
+        given = self.entries[n - 1]
+        if given.kind == "transfer_out" and given.detail is not None and given.detail.lots:
+            detail["lots"] = given.detail.lots  # they come back as they were
+        return self.add(kind, at, points=-points, amount=-amount, occurred=occurred, **detail)
 
     def approve(self, at: int, n: int) -> Entry:
         origin = self.origin(n, at)
@@ -99,8 +115,9 @@ class History:
         waits = self.approved.get(n, self.ledger.waits_until(entry))
         active = waits if waits is not None and waits <= at else None
         expires = self.ledger.expiry_of(entry, active) if entry.points > 0 else FOREVER
-        if entry.kind == "redeem":
-            expires = FOREVER
+        if entry.kind in ("redeem", "transfer_out"):
+            ends = [FOREVER if end is None else end for end, _ in detail.lots] if detail else []
+            expires = max(ends, default=FOREVER)
         return Origin(
             n=n,
             kind=entry.kind,

@@ -131,3 +131,31 @@ def test_quiet_entries_decide_and_tell_nothing() -> None:
     assert (driver.standing.tier, driver.standing.seq) == ("a", 0)
     told = driver.decide([history.add("leave", 2000)], 2000)
     assert [(e.kind, e.seq) for e in told] == [("left", 1)]
+
+
+def test_a_quiet_correction_tells_nothing() -> None:
+    """What a quiet reversal changes in history is told to nobody either."""
+    policy = {"tiers": [{"id": "a", "name": "A", "from": 50}], "corrections": "retroactive"}
+    rules = Rules("Quiet", msgspec.convert(policy, Policy))
+    program = Program("program", "project", "UTC", "EUR", (Version(1, 0, rules),))
+    history = History(program)
+    history.quiet = True
+    history.add("enrol", 1000, implied=True)
+    history.add("earn", 1000, points=60)
+    history.reverse("void", 2000, 2)
+    driver = Driver(program)
+    assert driver.decide(history.entries, 2000) == []
+    assert (driver.standing.tier, driver.standing.seq) == (None, 0)
+
+
+def test_a_tier_brought_along_is_held_since_its_term_began() -> None:
+    """Enrolled long ago, in a tier: the term and `since` count from then."""
+    policy = {"tiers": [{"id": "a", "name": "A"}], "term": {"type": "duration", "length": "P1Y"}}
+    rules = Rules("Brought", msgspec.convert(policy, Policy))
+    program = Program("program", "project", "UTC", "EUR", (Version(1, 0, rules),))
+    history = History(program)
+    history.add("enrol", 9000, occurred=1000, tier="a")
+    driver = Driver(program)
+    (joined,) = driver.decide(history.entries, 9000)
+    assert (joined.at, joined.view.since) == (9000, 1000)
+    assert driver.standing.since == driver.standing.started_at == 1000

@@ -24,12 +24,16 @@ class Story:
     def __init__(self, chance: Random, program: Program, history: History, start: int) -> None:
         self.chance, self.program, self.history = chance, program, history
         self.start = self.now = start + chance.randint(0, 20) * HOUR
+        # An import may bring the beginning of a history without a word.
+        self.quiet_until = chance.randint(1, 6) if chance.random() < 0.06 else 0
 
     def tell(self) -> int:
         chance = self.chance
+        self.history.quiet = self.quiet_until > 0
         self.join()
         for _ in range(chance.randint(*chance.choices(LENGTHS, (70, 25, 5))[0])):
             self.later()
+            self.history.quiet = len(self.history.entries) < self.quiet_until
             self.happen()
         return self.now + chance.choices((0, HOUR, 40 * DAY, 500 * DAY), (4, 4, 6, 1))[0]
 
@@ -40,7 +44,10 @@ class Story:
             detail["implied"] = True
         elif chance.random() < 0.2:
             detail = self.brought()
-        self.history.add("enrol", self.now, **detail)
+        joined = self.now
+        if not detail.get("implied") and chance.random() < 0.1:  # long ago, elsewhere
+            joined -= chance.randint(1, 500) * DAY
+        self.history.add("enrol", self.now, occurred=joined, **detail)
         if detail.get("implied"):
             self.collect("earn")
 
@@ -103,10 +110,14 @@ class Story:
             kind,
             self.now,
             points=points,
-            amount=chance.randint(1, 150) if kind == "order" else 0,
+            amount=self.money(kind),
             occurred=occurred,
             **detail,
         )
+
+    def money(self, kind: EntryKind) -> int:
+        paid = kind == "order" or (kind == "custom" and self.chance.random() < 0.2)
+        return self.chance.randint(1, 150) if paid else 0
 
     def balance(self) -> int:
         return self.history.ledger.account((self.now, ARRIVAL, 10**6)).balance
@@ -121,25 +132,25 @@ class Story:
     def redeem(self) -> None:
         balance = self.balance()
         if balance > 0:
-            self.history.add("redeem", self.now, points=-self.chance.randint(1, balance))
+            self.history.spend("redeem", self.now, self.chance.randint(1, balance))
 
     def transfer(self) -> None:
         balance = self.balance()
         if self.chance.random() < 0.5:
             self.history.add("transfer_in", self.now, points=self.chance.randint(1, 80))
         elif balance > 0:
-            self.history.add("transfer_out", self.now, points=-self.chance.randint(1, balance))
+            self.history.spend("transfer_out", self.now, self.chance.randint(1, balance))
 
     def reverse(self) -> None:
         chance = self.chance
-        wanted = ("earn", "order", "custom", "adjust", "redeem", "transfer_in")
+        wanted = ("earn", "order", "custom", "adjust", "redeem", "transfer_in", "transfer_out")
         entries = [e for e in self.history.entries if e.kind in wanted]
         entries = [e for e in entries if self.history.left(e.n) != (0, 0)]
         if not entries:
             return
         entry = chance.choice(entries)
         points, amount = self.history.left(entry.n)
-        if entry.kind == "order" and amount and chance.random() < 0.6:
+        if entry.kind in ("order", "custom") and amount and chance.random() < 0.6:
             part = chance.randint(1, amount)
             share = points * part // amount
             self.history.reverse("refund", self.now, entry.n, points=share, amount=part)
@@ -189,7 +200,8 @@ class Story:
     def release(self) -> None:
         made = [e.n for e in self.history.entries if e.kind == "override"]
         if made:
-            self.history.add("release", self.now, released=self.chance.choice(made))
+            released = None if self.chance.random() < 0.2 else self.chance.choice(made)
+            self.history.add("release", self.now, released=released)
 
     def enrol(self) -> None:
         """A member once more: an import that brings a tier."""

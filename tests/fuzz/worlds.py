@@ -26,6 +26,7 @@ ZONES = (
     ("America/St_Johns", 2010), ("Australia/Lord_Howe", 2024),
 )  # fmt: skip
 HOW: tuple[OnChange, ...] = ("next_assessment", "up_only", "rejudge")
+UNITS = ("day", "week", "month", "quarter", "half_year", "year")
 
 
 @dataclass
@@ -80,6 +81,8 @@ def shared_setting(seed: int) -> tuple[Program, int]:
 def random_program(chance: Random, zone: str, start: int) -> Program:
     policy = random_policy(chance)
     points = random_points(chance)
+    if chance.random() < 0.15:
+        following_the_balance(chance, policy, points)
     versions = [Version(1, 0, make_rules(policy, points))]
     at = start
     while chance.random() < 0.25 and len(versions) < 4:
@@ -91,6 +94,14 @@ def random_program(chance: Random, zone: str, start: int) -> Program:
     return Program("program", "project", zone, "EUR", tuple(versions))
 
 
+def following_the_balance(chance: Random, policy: Json, points: Json) -> None:
+    """Tiers that rise and fall with points that expire: time alone moves members up and down."""
+    policy |= {"metric": {"source": "balance"}, "window": {"type": "instant"}}
+    policy |= {"start": {"when": "immediate"}, "term": {"type": "while_qualified"}}
+    policy["assessment"] = {"up": "on_activity", "down": "on_activity"}
+    points["expiry"] = {"type": "after", "length": chance.choice(("P10D", "P1M"))}
+
+
 def make_rules(policy: Json, points: Json) -> Rules:
     return Rules("Fuzz", msgspec.convert(policy, Policy), msgspec.convert(points, Points))
 
@@ -100,7 +111,7 @@ def random_points(chance: Random) -> Json:
         [{"type": "never"}] * 3
         + [
             {"type": "after", "length": chance.choice(("P0M", "P1M", "P10D", "P1Y"))},
-            {"type": "after", "length": "P2M", "round_to": chance.choice(("month", "quarter"))},
+            {"type": "after", "length": "P2M", "round_to": chance.choice(UNITS)},
             {"type": "after", "length": "P1M", "month": chance.randint(1, 12)},
             {"type": "day_of_year", "day": chance.choice(("12-31", "06-30", "02-29"))},
         ]
@@ -112,6 +123,10 @@ def random_metric(chance: Random) -> Json:
     return chance.choice(
         (
             {"source": "balance"}, {"source": "balance"}, {"source": "earned"},
+            {"source": "balance", "include_pending": True},
+            {"source": "earned", "include_pending": True, "filter": {"kinds": ["order", "adjust"]}},
+            {"source": "count", "filter": {"names": ["visit"], "metadata": {"gift": False}}},
+            {"source": "spend", "filter": {"kinds": ["custom"]}},
             {"source": "earned"}, {"source": "earned", "include_pending": True},
             {"source": "spend"}, {"source": "count"},
             {"source": "count", "filter": {"kinds": ["custom"], "names": ["visit"]}},
@@ -133,8 +148,11 @@ def random_window(chance: Random) -> Json:
             {"type": "rolling", "length": "P12M"},
             {"type": "calendar", "unit": "month"}, {"type": "calendar", "unit": "quarter"},
             {"type": "calendar", "unit": "year"}, {"type": "calendar", "unit": "week"},
+            {"type": "calendar", "unit": "half_year"}, {"type": "calendar", "unit": "day"},
             {"type": "calendar", "unit": "year", "offset_months": 3},
+            {"type": "calendar", "unit": "half_year", "offset_months": 2, "offset_days": 5},
             {"type": "calendar", "unit": "month", "offset_days": 14},
+            {"type": "calendar", "unit": "week", "offset_days": 6},
             {"type": "cycle", "length": "P1Y"}, {"type": "cycle", "length": "P1M"},
             {"type": "cycle", "length": "P60D"},
             {"type": "cycle", "length": "P6M", "anchor": "2020-02-29"},
@@ -166,8 +184,9 @@ def random_rounding(chance: Random) -> Json:
     return chance.choice(
         (
             {"unit": "month"},
-            {"unit": "quarter"},
+            {"unit": chance.choice(UNITS)},
             {"unit": "month", "edge": "start"},
+            {"unit": chance.choice(UNITS), "edge": "start"},
             {"month": chance.randint(1, 12)},
         )
     )
@@ -211,17 +230,23 @@ def decorate(chance: Random, tier: Json, low: int) -> None:
     """The rarer properties of tiers."""
     if chance.random() < 0.15:
         tier["retain"] = {"type": "range", "from": low // 2}
+        if chance.random() < 0.3:
+            tier["retain"] = random_criterion(chance, low // 2)
     if chance.random() < 0.12:
         tier["reentry"] = {"type": "range", "from": low + 30}
+        if chance.random() < 0.3:
+            tier["reentry"] = random_criterion(chance, low + 30)
     if chance.random() < 0.08:
         tier[chance.choice(("hidden", "invitation"))] = True
     if chance.random() < 0.15:
         tier["entry"] = random_criterion(chance, low)
         tier.pop("from"), tier.pop("to", None)
     if chance.random() < 0.12:
-        tier["lapse"] = chance.choice(("keep", "one_step", "to_base", "leave"))
+        tier["lapse"] = chance.choice(("keep", "one_step", "to_qualifying", "to_base", "leave"))
     if chance.random() < 0.12:
         tier["term"] = random_term(chance)
+        if chance.random() < 0.1:
+            tier["term"] = {"type": "attribute", "name": "renewal"}
 
 
 def anchored(chance: Random, policy: Json) -> None:

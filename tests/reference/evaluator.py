@@ -66,6 +66,7 @@ class Evaluator(Judgement):
             self.ledger.entries.append(entry)
             self.position = (entry.recorded_at, ARRIVAL, entry.n)
             self.arrive(entry)
+            self.quiet = False
         self.pass_time((until, AGE, 2**62))
         return self
 
@@ -259,6 +260,7 @@ class Evaluator(Judgement):
     def arrive(self, entry: Entry) -> None:
         """A fact arrives."""
         detail = entry.detail
+        self.quiet = detail is not None and detail.quiet
         cause = "activity"
         if entry.kind == "leave":
             self.leave(entry)
@@ -287,7 +289,7 @@ class Evaluator(Judgement):
             self.show("override", entry.n)
             return
         if entry.kind == "release" and detail:
-            over = [o for o in self.overrides if o.id == detail.released]
+            over = [o for o in self.overrides if detail.released in (None, o.id)]
             self.end_overrides(over, entry.n)
             return
         if self.corrects(entry):

@@ -84,7 +84,8 @@ class Sight:
         if asked not in self._values:
             measure = self.measure(name)
             if measure.metric.source == "balance":
-                self._values[asked] = self.account.balance
+                waiting = self.account.pending if measure.metric.include_pending else []
+                self._values[asked] = self.account.balance + sum(w.points for w in waiting)
             else:
                 self._values[asked] = sum(self.counted(measure, within))
         return self._values[asked]

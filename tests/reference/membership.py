@@ -23,6 +23,7 @@ class Membership:
         self.position: Position = (-FOREVER, 0, 0)
         self.events: list[Told] = []
         self.ghost = False
+        self.quiet = False  # what a quiet import brings is told to nobody
         self.attributes: dict[str, str | int | bool] = {}  # of the person: they stay
         self.forget()
 
@@ -227,7 +228,7 @@ class Membership:
     def _tell(
         self, kind: str, was: str | None, now: str | None, cause: str, entry: int | None
     ) -> None:
-        if self.ghost:
+        if self.ghost or self.quiet:
             return
         account = self.account()
         self.events.append(

@@ -77,7 +77,7 @@ def _correct(walk: Walk, entries: Sequence[Entry], correction: Entry) -> None:
     apply(walk, correction)
     walk.unjudged = False
     if ghost.joined_at is not None:
-        _adopt(walk, ghost)
+        _adopt(walk, ghost, correction)
 
 
 def in_order_of_happening(entries: Sequence[Entry], until: int) -> list[Entry]:
@@ -117,8 +117,9 @@ def _happened(entry: Entry) -> int:
     return min(entry.occurred_at, entry.recorded_at)
 
 
-def _adopt(walk: Walk, ghost: Walk) -> None:
-    walk.cause_entry = walk.entries
+def _adopt(walk: Walk, ghost: Walk, correction: Entry) -> None:
+    walk.cause_entry = correction.n
+    walk.quiet = correction.detail is not None and correction.detail.quiet
     if ghost.held is None:
         drop(walk)
     else:
@@ -128,5 +129,5 @@ def _adopt(walk: Walk, ghost: Walk) -> None:
     walk.waiting, walk.reached = ghost.waiting, ghost.reached
     walk.adopt_term_totals(ghost)
     walk.show("correction")
-    walk.cause_entry = None
+    walk.cause_entry, walk.quiet = None, False
     walk.due_at = walk.next_due()

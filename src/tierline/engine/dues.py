@@ -156,7 +156,9 @@ def begin_waiting(walk: Walk) -> None:
 
 def come_of_age(walk: Walk) -> None:
     """A length of membership was reached that some criterion asks for."""
-    if walk.version.ages and _judged(walk) and walk.zone.start(walk.today) == walk.at:
+    if not walk.version.ages or walk.overdue or not _judged(walk):
+        return
+    if walk.zone.start(walk.today) == walk.at:
         join = walk.anchors().join
         days = (calendar.add_period(join, age) for age in walk.version.ages)
         if any(walk.zone.start(day) == walk.at for day in days):  # a day that never was: the next

@@ -186,7 +186,7 @@ def _bring_tier(walk: Walk, entry: Entry, detail: Detail) -> None:
     if walk.version.remembers and walk.held is not None and walk.held not in walk.reached:
         walk.reached = (*walk.reached, walk.held)
     shown, _ = walk.overridden(walk.held)
-    walk.show("import", since=detail.tier_since if shown == detail.tier else None)
+    walk.show("import", since=walk.started_at if shown == detail.tier else None)
 
 
 def _leave(walk: Walk, _entry: Entry, _detail: Detail) -> None:

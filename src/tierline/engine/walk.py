@@ -54,6 +54,7 @@ class Walk(Known, kw_only=True):
     cause_entry: int | None = None  # the entry being folded; None: time is passing
     quiet: bool = False
     unjudged: bool = False  # entries change points and totals, but nothing is judged
+    overdue: bool = False  # what happens was due before: what this instant itself brings is over
     day_of: tuple[int, int] = (-1, 0)  # an instant and its civil day: the last that was asked for
     laid_out: tuple[tuple[Any, ...], Anchors] | None = None  # the last anchors, and what made them
 
@@ -292,6 +293,8 @@ class Walk(Known, kw_only=True):
                 due = change
             if due is None or due > at:
                 break
+            # A tier that was brought along may have ended before it came: it ends after its entry.
+            self.overdue = due <= self.at
             self.at = max(due, self.at)
             self.tick()
             self.due_at = self.next_due()
@@ -304,6 +307,8 @@ class Walk(Known, kw_only=True):
 
     def turns(self, *, own: bool = False) -> bool:
         """Whether a window turns at this very instant: any measure's, or only the policy's own."""
+        if self.overdue:
+            return False  # that came before the entry
         measures = (self.version.measures[None],) if own else self.version.turning
         day = self.today
         while self.zone.start(day) == self.at:
