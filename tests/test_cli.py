@@ -203,6 +203,35 @@ async def test_upkeep_of_a_sound_installation(database_url: str, tmp_path: Path)
         assert words in out
 
 
+async def test_rebuild_names_what_differs(database_url: str, tmp_path: Path) -> None:
+    """Member by member, standings and log, with exit code 1; what can be repaired then is."""
+    place = ("--database-url", database_url)
+    connection = await asyncpg.connect(database_url)
+    async with serving(*place, directory=tmp_path) as (_, ready):
+        native = json.loads(Path(ready["keys"]).read_text())["key"]
+        headers = {"authorization": f"Bearer {native}"}
+        async with aiohttp.ClientSession(ready["url"], headers=headers) as session:
+            rules = {"name": "Club", "policy": {"tiers": [{"id": "gold", "name": "G", "from": 1}]}}
+            await (await session.put("/api/programs/club", json=rules)).read()
+            body = [{"customer": c, "kind": "earn", "points": 5} for c in ("ann", "bob")]
+            await (await session.post("/api/programs/club/activities", json=body)).read()
+    assert (await tierline("rebuild", "--verify", *place, directory=tmp_path))[0] == 0
+
+    await connection.execute("UPDATE member SET balance = 7 WHERE balance = 5")
+    await connection.execute("UPDATE event SET body = replace(body, 'gold', 'lead')")
+    code, out, err = await tierline("rebuild", "--verify", *place, directory=tmp_path)
+    assert code == 1
+    assert out.count(": column:balance is 7, the ledger says 5") == 2
+    assert out.count(": event:1 is {") == 2
+    assert "4 things" in err
+
+    code, out, _ = await tierline("rebuild", *place, directory=tmp_path)
+    assert (code, out.splitlines()[-1]) == (0, "4 differences, 2 members rebuilt.")
+    code, out, _ = await tierline("rebuild", "--verify", *place, directory=tmp_path)
+    assert (code, out.count("column"), out.count("event:1")) == (1, 0, 2)
+    await connection.close()
+
+
 async def test_the_doctor_finds_what_is_wrong(database_url: str, tmp_path: Path) -> None:
     """And says so by its exit code."""
     connection = await asyncpg.connect(database_url)

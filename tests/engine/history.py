@@ -71,8 +71,9 @@ class History:
             if left > 0:
                 lots.append((None if expires == FOREVER else expires, min(held, left)))
                 left -= held
-        kept = {"lots": tuple(lots)} if lots and lots[0][0] is not None else {}
-        return self.add(kind, at, points=-points, **kept)
+        if not lots or lots[0][0] is None:
+            return self.add(kind, at, points=-points)
+        return self.add(kind, at, points=-points, lots=tuple(lots))
 
     def left(self, n: int) -> tuple[int, int]:
         """Points and money of an entry that were not yet taken back."""

@@ -13,8 +13,8 @@ from tierline.engine.codec import decode_standing, encode_standing
 from tierline.engine.model import Override
 from tierline.engine.policy import Rules
 from tierline.errors import TierlineError
-from tierline.ledger import commands, sandbox
-from tierline.ledger.rebuild import Difference, repair, verify
+from tierline.ledger import commands, rebuild, sandbox
+from tierline.ledger.rebuild import Difference, Progress, repair, verify
 
 DAY = 86_400_000
 
@@ -46,15 +46,108 @@ async def test_a_changed_standing_is_found_and_repaired(club: Club) -> None:
     assert not await repair(club.database, club.catalog, found[0])
 
 
-async def test_a_changed_event_is_found(club: Club) -> None:
-    """The log is held against the ledger too: body and id of every event."""
+async def three_events(club: Club) -> None:
+    """Joined gold, downgraded to bronze, upgraded to gold."""
     await club.found()
     async with club.writer() as writer:
         await writer.submit(club.activity(points=600))
-    await club.database.pool.execute("UPDATE event SET body = replace(body, 'gold', 'lead')")
+        await writer.submit(club.activity("redeem", points=590))
+        await writer.submit(club.activity(points=600))
+    assert [e.seq for e in await club.events()] == [1, 2, 3]
+    assert await differences(club) == []
+
+
+COPIED = """INSERT INTO event SELECT shard, 9, class, project, program, customer, 'evt_more',
+            recorded_at, {} FROM event WHERE "offset" = 3"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE event SET body = replace(body, 'gold', 'lead') WHERE {}", "event:2"),
+        ("UPDATE event SET body = replace(body, 'e\":10', 'e\":11') WHERE {}", "event:2"),
+        ("UPDATE event SET id = 'evt_other' WHERE {}", "event:2:id"),
+        ("UPDATE event SET recorded_at = recorded_at - 1 WHERE {}", "event:2:id"),
+        ("DELETE FROM event WHERE {}", "event:2"),
+        ('UPDATE event SET "offset" = 9 WHERE {}', "event:2"),
+        (COPIED.format("replace(body, 'q\":3', 'q\":4')"), "event at offset 9"),
+        (COPIED.format("body"), "event at offset 9"),
+        (COPIED.format("'nonsense'"), "event at offset 9"),
+        ("DELETE FROM entry WHERE n = 1", "entry:1"),
+        ("DELETE FROM member", "member"),
+        ("UPDATE entry SET detail = '[]' WHERE n = 2", "ledger"),
+    ],
+    ids=[
+        *("tier", "view", "id", "recorded", "missing", "order", "more", "twice", "unreadable"),
+        *("entry", "member", "ledger"),
+    ],
+)
+async def test_what_is_wrong_is_named(club: Club, statement: str, found: str) -> None:
+    """The log is held against the ledger too, event by event: body, id, order, and that there is
+    none too few and none too many. A member or an entry that is gone is told as well."""
+    await three_events(club)
+    changed = await club.database.pool.execute(statement.replace("{}", '"offset" = 2'))
+    assert changed.endswith(" 1")
+    names = [d.what for d in await differences(club)]
+    assert names[0] == found
+    assert "event" not in found or names == [found]
+
+
+async def test_what_retention_dropped_is_not_missed(club: Club) -> None:
+    """Where the log starts later, a member's first events may be gone, but none in between."""
+    await three_events(club)
+    pool = club.database.pool
+    await pool.execute('DELETE FROM event WHERE "offset" = 1')
     assert [d.what for d in await differences(club)] == ["event:1"]
-    await club.database.pool.execute("DELETE FROM event")
-    assert [d.what for d in await differences(club)] == ["event:1"]
+    await pool.execute("UPDATE shard_head SET log_start = 2")
+    assert await differences(club) == []
+    await pool.execute('DELETE FROM event WHERE "offset" = 2')
+    await pool.execute("UPDATE shard_head SET log_start = 3")
+    assert await differences(club) == []
+    await pool.execute('DELETE FROM event WHERE "offset" = 3')
+    await pool.execute("UPDATE shard_head SET log_start = 4")
+    assert await differences(club) == []
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["older", "unreadable"])
+async def test_a_standing_set_back_is_not_told_again(club: Club, *, broken: bool) -> None:
+    """A standing from before what time brought since, or one that nobody can read, is rebuilt up
+    to what the log has told: the sweep then finds nothing to tell a second time."""
+    await club.found(EXPIRING, clock=START)
+    pool, project = club.database.pool, club.project.number
+    async with club.writer() as writer:
+        await writer.submit(club.activity(points=600))
+    old = b"\xff" if broken else await pool.fetchval("SELECT standing FROM member")
+    for day in (400, 401):
+        to = START + day * DAY
+        await sandbox.advance(club.database, club.catalog, club.committed.append, project, to)
+    told = await club.events()
+    assert len(told) > 1
+    await pool.execute("UPDATE member SET standing = $1", old)
+    found = await differences(club)
+    assert "standing" in [d.what for d in found]
+    assert not any(d.what.startswith("event") for d in found)
+    assert await repair(club.database, club.catalog, found[0])
+    to = START + 402 * DAY
+    await sandbox.advance(club.database, club.catalog, club.committed.append, project, to)
+    assert await club.events() == told
+    assert await differences(club) == []
+
+
+async def test_pages_hold_a_bounded_number_of_entries(
+    club: Club, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the members share their entries out, everybody is read, once."""
+    await club.found()
+    async with club.writer() as writer:
+        for customer, times in (("ada", 7), ("bob", 1), ("cy", 1), ("dan", 4), ("eve", 1)):
+            for _ in range(times):
+                await writer.submit(club.activity(customer=customer, points=600))
+    monkeypatch.setattr(rebuild, "ENTRIES_MAX", 3)
+    seen: list[Progress] = []
+    assert [d async for d in verify(club.database, club.catalog, seen.append)] == []
+    assert (seen[-1].members, seen[-1].entries, seen[-1].events) == (5, 19, 5)
+    assert len({p.members for p in seen}) > 3
 
 
 STEP = st.one_of(

@@ -1,15 +1,16 @@
 """Rebuild: the ledger is the truth, a standing and the log are what `decide` makes of it.
 
 `verify` folds every member's entries anew and compares the standing's bytes, the member's columns
-and each event (body and id) with what is stored. `repair` puts the standings right; the log is
-never rewritten.
+and each event of the log (body and id) with what is stored. `repair` puts the standings right; the
+log is never rewritten.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import zip_longest
+from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final
 
 import asyncpg
@@ -27,19 +28,22 @@ from tierline.store.database import Database
 from tierline.store.ledger import LedgerTx
 from tierline.store.rebuild import Page
 
-MEMBERS_MAX: Final = 200  # of a page: a snapshot stays well under a second
+CUSTOMERS_MAX: Final = 200  # of a page: a snapshot stays well under a second
+ENTRIES_MAX: Final = 20_000  # of a page, unless one customer alone has more
 _COLUMNS: Final = ("tier", "since", "expires_at", "balance", "entries", "seq")
+_NOTHING: Final = "nothing"
 
 _text = msgspec.json.Encoder().encode
+Pair = tuple[str, Any, Any]  # what it is, as stored, as the ledger says
 
 
 class Difference(Struct, frozen=True):
-    """Something stored that the ledger does not say."""
+    """Something stored that the ledger does not say, or the other way round."""
 
     shard: int
     customer: int
     program: int
-    what: str  # standing | column:NAME | event:SEQ
+    what: str  # member | standing | column:NAME | entry:N | event:SEQ | event:SEQ:id | ledger
     stored: str
     folded: str
 
@@ -63,63 +67,115 @@ class Progress(Struct, frozen=True):
         )
 
 
-class Folded:
-    """A stored member beside the fold of their ledger."""
+class _Told(Struct, frozen=True):
+    """What a row of the log says of its place in a member's history."""
 
-    def __init__(self, program: Program, stored: asyncpg.Record) -> None:
+    seq: int
+    at: int
+
+
+_read_told = msgspec.json.Decoder(_Told).decode
+
+
+class Folded:
+    """A stored member (None: there is no such row) beside the fold of their ledger."""
+
+    def __init__(self, program: Program, place: tuple[int, int], log_start: int) -> None:
         self.program = program
-        self.stored = stored
-        self.entries: list[Entry] = []
+        self.place = place  # customer, program
+        self.log_start = log_start
+        self.stored: asyncpg.Record | None = None
+        self.rows: list[asyncpg.Record] = []  # of the ledger
         self.events: list[asyncpg.Record] = []
 
     def differences(self, shard: int) -> list[Difference]:
-        now = self._folded()
-        raw, wanted = bytes(self.stored["standing"]), encode_standing(now.standing)
-        pairs: list[tuple[str, Any, Any]] = []
-        if raw != wanted:
-            pairs.append(("standing", raw.hex(), wanted.hex()))
-        columns = zip(_COLUMNS, self._columns(now.standing), strict=True)
-        pairs += [(f"column:{name}", self.stored[name], value) for name, value in columns]
-        pairs += self._event_pairs(now.events)
-        key = (shard, self.stored["customer"], self.stored["program"])
+        try:
+            pairs = [*self._member_pairs(), *self._event_pairs(self.now.events)]
+        except Exception as fault:  # noqa: BLE001  (a broken ledger is told, not stumbled over)
+            pairs = [("ledger", repr(fault), "it cannot be folded")]
+        key = (shard, *self.place)
         return [Difference(*key, what, str(x), str(y)) for what, x, y in pairs if x != y]
 
     def row(self) -> tuple[Any, ...]:
         """The member's row as the ledger says, for `update_members`."""
-        now = self._folded().standing
-        latest = self.program.versions[-1].number
-        key = (self.stored["customer"], self.stored["program"])
-        return (*key, encode_standing(now), *self._columns(now), now.due_at, latest)
+        now, latest = self.now.standing, self.program.versions[-1].number
+        return (*self.place, encode_standing(now), *self._columns(now), now.due_at, latest)
 
-    def _folded(self) -> Decision:
-        """The member's whole history, decided anew up to where the stored standing is."""
-        at = self.entries[-1].recorded_at if self.entries else 0
-        with suppress(msgspec.MsgspecError, ValueError):  # broken ones are what this is for
-            at = max(at, decode_standing(self.stored["standing"]).at)
-        return decide(self.program, Standing(), self.entries, at)
+    @cached_property
+    def now(self) -> Decision:
+        """The member's whole history, decided anew up to where the stored standing is; or to what
+        the log tells beyond that, where the same follows from the ledger: a standing that was set
+        back must not be told again."""
+        entries = [entry_of(tuple(row)[2:]) for row in self.rows]
+        at = entries[-1].recorded_at if entries else 0
+        if self.stored is not None:
+            with suppress(msgspec.MsgspecError, ValueError):  # broken ones are what this is for
+                at = max(at, decode_standing(self.stored["standing"]).at)
+        found = self._decided(entries, at)
+        told = max((t for row in self.events if (t := _told(row))), default=None, key=_seq)
+        if told is not None and told.seq > found.standing.seq and told.at > at:
+            further = self._decided(entries, told.at)
+            if further.standing.seq == told.seq and further.events[-1].at == told.at:
+                return further
+        return found
+
+    def _decided(self, entries: Sequence[Entry], at: int) -> Decision:
+        return decide(self.program, Standing(), entries, at)
+
+    def _member_pairs(self) -> Iterator[Pair]:
+        for n, row in enumerate(self.rows, 1):
+            if row["n"] != n:
+                yield f"entry:{n}", _NOTHING, "an entry"
+                break
+        if self.stored is None:
+            yield "member", _NOTHING, f"{len(self.rows)} entries"
+            return
+        now = self.now.standing
+        raw, wanted = bytes(self.stored["standing"]), encode_standing(now)
+        if raw != wanted:
+            yield "standing", raw.hex(), wanted.hex()
+        for name, value in zip(_COLUMNS, self._columns(now), strict=True):
+            yield f"column:{name}", self.stored[name], value
 
     def _columns(self, now: Standing) -> tuple[Any, ...]:
         return (now.tier, now.since, now.expires_at, now.balance, now.entries, now.seq)
 
-    def _event_pairs(self, folded: Sequence[Event]) -> list[tuple[str, Any, Any]]:
-        """Each event's id and body; an id is of the instant at which the log took the event."""
-        pairs: list[tuple[str, Any, Any]] = []
-        for row, event in zip_longest(self.events, folded):
-            if row is None or event is None:
-                seq = event.seq if event is not None else len(folded) + 1
-                pairs.append((f"event:{seq}", row and row["id"], event and event.kind))
-                continue
-            id_ = ids.event_id(
-                self.program.project,
-                self.program.id,
-                self.stored["customer"],
-                event.seq,
-                row["recorded_at"],
-                event.kind,
-            )
-            told = (row["id"], row["body"])
-            pairs.append((f"event:{event.seq}", told, (id_, _text(event).decode())))
-        return pairs
+    def _event_pairs(self, folded: Sequence[Event]) -> Iterator[Pair]:
+        """Each event's id and body, those that are missing, and those that nobody decided."""
+        wanted = {event.seq: event for event in folded}
+        found: dict[int, asyncpg.Record] = {}
+        for row in self.events:
+            told = _told(row)
+            if told is None or told.seq in found or told.seq not in wanted:
+                yield f"event at offset {row['offset']}", row["id"], _NOTHING
+            else:
+                found[told.seq] = row
+        for before, seq in pairwise(found):
+            if seq < before:
+                yield f"event:{seq}", f"told after event:{before}", "before it"
+        for seq, event in wanted.items():
+            if seq in found:
+                yield f"event:{seq}:id", found[seq]["id"], self._id(event, found[seq])
+                yield f"event:{seq}", found[seq]["body"], _text(event).decode()
+            elif self.log_start <= 1 or seq > min(found, default=seq):
+                yield f"event:{seq}", _NOTHING, event.kind
+
+    def _id(self, event: Event, row: asyncpg.Record) -> str:
+        """An id is of the instant at which the log took the event."""
+        program, customer = self.program, self.place[0]
+        about = (program.project, program.id, customer)
+        return ids.event_id(*about, event.seq, row["recorded_at"], event.kind)
+
+
+def _told(row: asyncpg.Record) -> _Told | None:
+    try:
+        return _read_told(row["body"])
+    except msgspec.MsgspecError:
+        return None
+
+
+def _seq(told: _Told) -> int:
+    return told.seq
 
 
 async def verify(
@@ -133,12 +189,13 @@ async def verify(
     connection = await database.connect()
     try:
         for shard in range(database.shards):
-            after = (-1, 0)
-            while (page := await store.page(connection, shard, after, MEMBERS_MAX)).members:
+            after: int | None = 0
+            while after is not None:
+                page = await store.page(connection, shard, after, CUSTOMERS_MAX, ENTRIES_MAX)
                 for member in await _members(catalog, page):
                     for difference in member.differences(shard):
                         yield difference
-                after = (page.members[-1]["customer"], page.members[-1]["program"])
+                after = page.last
                 done = done.plus(page)
                 on_progress(done)
     finally:
@@ -147,13 +204,16 @@ async def verify(
 
 async def repair(database: Database, catalog: Catalog, found: Difference) -> bool:
     """Store what the ledger says of the member, and end a quarantine; False when nothing was
-    wrong any more. Events stay as they were told."""
+    wrong any more, or nothing can be repaired. Events stay as they were told."""
     connection = await database.connect()
     try:
         async with connection.transaction():
             page = await store.lock(connection, found.shard, found.customer, found.program)
             for member in await _members(catalog, page):
-                if any(not d.what.startswith("event:") for d in member.differences(found.shard)):
+                if member.stored is None or member.place != (found.customer, found.program):
+                    continue
+                wrong = {d.what for d in member.differences(found.shard)}
+                if any(what == "standing" or what.startswith("column:") for what in wrong):
                     await LedgerTx(connection).update_members(found.shard, [member.row()])
                     return True
     finally:
@@ -162,16 +222,18 @@ async def repair(database: Database, catalog: Catalog, found: Difference) -> boo
 
 
 async def _members(catalog: Catalog, page: Page) -> list[Folded]:
+    """Everybody of whom there is a row, an entry or an event."""
     folded: dict[tuple[int, int], Folded] = {}
-    for stored in page.members:
-        # The newest version that any batch can have used was there before this page was read.
-        number = stored["program"]
-        program = await catalog.program_numbered(number, stored["version"])
-        folded[stored["customer"], number] = Folded(program, stored)
-    for row in page.entries:
-        if (member := folded.get((row["customer"], row["program"]))) is not None:
-            member.entries.append(entry_of(tuple(row)[2:]))
-    for row in page.events:
-        if (member := folded.get((row["customer"], row["program"]))) is not None:
-            member.events.append(row)
+    for kind in ("members", "entries", "events"):
+        for row in getattr(page, kind):
+            place = row["customer"], row["program"]
+            if place not in folded:
+                # The newest version that any batch can have used was there before this page.
+                latest = row["version"] if kind == "members" else 0
+                program = await catalog.program_numbered(place[1], latest)
+                folded[place] = Folded(program, place, page.log_start)
+            if kind == "members":
+                folded[place].stored = row
+            else:
+                (folded[place].rows if kind == "entries" else folded[place].events).append(row)
     return list(folded.values())
