@@ -173,7 +173,9 @@ class Evaluator(Judgement):
         if held_still:
             self.hold_clock(t)
         begun = [o for o in over if o.starts_at <= t and o.kind != "hold"]
+        self.unshown = True  # together: nobody sees what one of them leaves to the next
         decided = [self.after_override(override, entry) for override in begun]
+        self.unshown = False
         if held_still and not self.on_hold and True not in decided:
             if self.held is not None and self.rank(self.held) < 0:
                 self.rejudge("rules", entry)

@@ -23,6 +23,7 @@ class Membership:
         self.position: Position = (-FOREVER, 0, 0)
         self.events: list[Told] = []
         self.ghost = False
+        self.unshown = False  # something is still to follow at this instant
         self.quiet = False  # what a quiet import brings is told to nobody
         self.attributes: dict[str, str | int | bool] = {}  # of the person: they stay
         self.forget()
@@ -199,7 +200,7 @@ class Membership:
     def show(self, cause: str, entry: int | None = None) -> None:
         """Tells the difference between what the world saw and what it sees now."""
         was, now = self.shown, self.override(self.held)
-        if was == now:
+        if was == now or self.unshown:
             return
         if was is None:
             kind = "joined"
