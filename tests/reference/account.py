@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from tests.reference import civil
+from tests.reference import NoOpinion, civil
 from tierline.engine.model import Entry, Origin
-from tierline.engine.points import AfterPeriod, DayOfYear, Points
+from tierline.engine.points import AfterPeriod, DayOfYear, NoExpiry, Points
 
 # The order of what one instant brings (Voucherify's nightly order first, then what arrives).
 RULES, ACTIVATION, OVERRIDE, START, TERM, TURN, EXPIRY, AGE, ARRIVAL = range(9)
@@ -303,4 +303,6 @@ def last_day(expiry: object, day: date) -> date | None:
     if isinstance(expiry, DayOfYear):
         this = civil.yearly(expiry.day, day.year)
         return this if this >= day else civil.yearly(expiry.day, day.year + 1)
-    return None
+    if isinstance(expiry, NoExpiry):
+        return None
+    raise NoOpinion(expiry)

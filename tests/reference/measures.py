@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
-from tests.reference import civil
+from tests.reference import NoOpinion, civil
 from tests.reference.account import Account, Fact, Position
 from tierline.engine import ladder
 from tierline.engine.metric import Metric
 from tierline.engine.policy import Measure, Version
-from tierline.engine.window import Calendar, Cycle, Rolling, Since
+from tierline.engine.window import Calendar, Cycle, Instant, Rolling, Since
 
 Span = tuple[date, date]
 
@@ -104,6 +104,8 @@ class Sight:
         if isinstance(window, Calendar | Cycle):
             span = self.span(window, self.day)
             return [w for day, w in lines if span is not None and span[0] <= day < span[1]]
+        if not isinstance(window, Instant | Since):
+            raise NoOpinion(window)
         return [worth for _, worth in lines]
 
     def lines(self, measure: Measure) -> list[tuple[date, int]]:
@@ -143,7 +145,8 @@ class Sight:
             return False not in [self.holds(c, value) for c in criterion.of]
         if isinstance(criterion, ladder.Any):
             return True in [self.holds(c, value) for c in criterion.of]
-        assert isinstance(criterion, ladder.AtLeast)
+        if not isinstance(criterion, ladder.AtLeast):
+            raise NoOpinion(criterion)
         return [self.holds(c, value) for c in criterion.of].count(True) >= criterion.k
 
     def qualified(self, held: str | None, reached: set[str], within: Span | None = None) -> int:
@@ -201,4 +204,4 @@ def worth(metric: Metric, fact: Fact) -> int:
     if metric.source == "sum":
         number = fact.metadata.get(metric.of or "")
         return fact.times * number if type(number) is int else 0
-    return 0
+    raise NoOpinion(metric.source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from tests.reference import civil
+from tests.reference import NoOpinion, civil
 from tests.reference.measures import Sight
 from tierline.engine import term as terms
 from tierline.engine.term import Rounding, Term
@@ -46,4 +46,6 @@ def end(term: Term, start: date, sight: Sight) -> date | None:
     if isinstance(term, terms.AttributeDate):
         named = sight.anchor(f"attribute:{term.name}")
         return None if named is None or named < start else named + civil.ONE_DAY
-    return None
+    if isinstance(term, terms.WhileQualified | terms.Forever):
+        return None
+    raise NoOpinion(term)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tierline.engine import calendar
 from tierline.engine.hold import drop, extended, grant_now, term_of, turn_matters
-from tierline.engine.judge import end_term, judge, settle
+from tierline.engine.judge import end_term, hold_what_is_earned, judge, settle
 from tierline.engine.model import Override
 from tierline.engine.policy import successors
 from tierline.engine.qualify import qualified
@@ -87,7 +87,8 @@ def end_overrides(walk: Walk, over: Sequence[Override]) -> None:
 
 
 def _follow(walk: Walk, override: Override) -> bool:
-    """What an override leaves behind; whether that decided about the tier."""
+    """What an override leaves behind; whether that decided about the tier. Nobody sees it before
+    all that end together have followed."""
     ranks = walk.version.rank
     known = override.tier is None or override.tier in ranks
     if override.then == "start_term" and known:
@@ -96,7 +97,7 @@ def _follow(walk: Walk, override: Override) -> bool:
             return False
         drop(walk) if rank < 0 else grant_now(walk, rank)
     elif override.kind == "pin":
-        settle(walk, "override")
+        hold_what_is_earned(walk)
     else:
         return False
     return True

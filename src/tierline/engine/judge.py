@@ -246,7 +246,13 @@ def _step_below(version: Version, rank: int) -> int:
 
 
 def settle(walk: Walk, cause: Cause) -> None:
-    """Judge as at an expiry, whatever term is running: the tier becomes what is earned."""
+    """Judge as at an expiry, and show it."""
+    hold_what_is_earned(walk)
+    walk.show(cause)
+
+
+def hold_what_is_earned(walk: Walk) -> None:
+    """As at an expiry, whatever term is running: the tier becomes what is earned."""
     if walk.joined_at is None or walk.frozen:
         return
     best, ends_at = renewal(walk)
@@ -254,4 +260,3 @@ def settle(walk: Walk, cause: Cause) -> None:
         drop(walk)
     else:
         grant(walk, best, ends_at)
-    walk.show(cause)

@@ -102,8 +102,8 @@ def _arithmetic(walk: Trace, term: Term, day: int) -> str:
             return f"next of {', '.join(term.days)} from {format_day(day)} on"
         case AttributeDate():
             return f"the day that attribute {term.name} names"
-        case WhileQualified() | Forever():
-            return format_day(day)
+        case _:
+            return f"{term.__struct_config__.tag} from {format_day(day)} on"
 
 
 def _duration(term: Duration, day: int) -> str:
