@@ -20,7 +20,7 @@ from tierline.engine.model import Cause, Decision, Entry, Event, Standing
 from tierline.engine.policy import Program
 from tierline.engine.term import WhileQualified, WindowEnd
 from tierline.engine.walk import Walk, begin
-from tierline.engine.window import Calendar, Cycle, Rolling
+from tierline.engine.window import Window
 
 HORIZON_DAYS = 2 * 366  # how far ahead risks are looked for
 _AHEAD = 16  # windows: terms reach over at most twelve of them, and an extension
@@ -245,7 +245,7 @@ def _valid_until(walk: Walk, metric: str | None) -> int | None:
     measure = walk.version.measures[metric]
     if measure.metric.source == "balance":
         return walk.lots[0][0] if walk.lots else None
-    if isinstance(measure.window, Rolling | Calendar | Cycle):
+    if measure.window.moves:
         turn = walk.turn(measure)
         return None if turn is None else walk.zone.start(turn)
     return None
@@ -279,7 +279,7 @@ def _retention(
         return lost
     _come_to_judgment(then, loss)
     term, window = hold.term_of(then), then.version.policy.window
-    if isinstance(term, WindowEnd) and isinstance(window, Calendar | Cycle):
+    if isinstance(term, WindowEnd) and window.closes:
         return _by_windows(walk, then, keep, window, loss) or lost
     return _by_value(walk, then, keep, loss)
 
@@ -298,14 +298,14 @@ def _by_value(walk: Walk, then: Walk, keep: Range, loss: Risk) -> Retention:
     measure, day = then.version.measures[keep.metric], then.today
     closed = then.version.policy.assessment.down == "at_window_end"
     if closed and isinstance(hold.term_of(then), WhileQualified):
-        day -= isinstance(then.version.policy.window, Calendar | Cycle)
+        day -= then.version.policy.window.closes
     start, _ = window_days(then, measure, day)
     begins = walk.at if start is None else max(walk.at, then.zone.start(start))
     return Retention(_needed(keep, then.value(keep.metric, day)), begins, loss.at, keep.metric)
 
 
 def _by_windows(
-    walk: Walk, then: Walk, keep: Range, window: Calendar | Cycle, loss: Risk
+    walk: Walk, then: Walk, keep: Range, window: Window, loss: Risk
 ) -> Retention | None:
     """The tier is judged by every window whose own term reaches beyond the loss: the one that
     needs least, and of those the first."""

@@ -11,7 +11,7 @@ from tierline.engine.policy import successors
 from tierline.engine.qualify import qualified
 from tierline.engine.term import Duration, Term, WhileQualified, WindowEnd
 from tierline.engine.transitions import transition
-from tierline.engine.window import FROM_TERM, Calendar, Cycle
+from tierline.engine.window import FROM_TERM, Window
 
 if TYPE_CHECKING:
     from tierline.engine.walk import Walk
@@ -88,7 +88,7 @@ def renewal(walk: Walk) -> tuple[int, int | None]:
     at expiry under POINTS_IN_PERIOD). Elsewhere: what the member qualifies for now.
     """
     window = walk.version.policy.window
-    if isinstance(term_of(walk), WindowEnd) and isinstance(window, Calendar | Cycle):
+    if isinstance(term_of(walk), WindowEnd) and window.closes:
         span = window.span(walk.today, walk.anchors())
         if span is not None:  # else its anchor is not known
             return _best_window(walk, window, span)
@@ -100,7 +100,7 @@ def renewal(walk: Walk) -> tuple[int, int | None]:
 
 
 def _best_window(
-    walk: Walk, window: Calendar | Cycle, span: tuple[int, int] | None
+    walk: Walk, window: Window, span: tuple[int, int] | None
 ) -> tuple[int, int | None]:
     """A window speaks for the tier of its sum as long as the term that this tier would have from
     it still runs. For a tier whose own term does not follow windows, the newest one speaks."""

@@ -269,7 +269,7 @@ def _terms(rules: Rules) -> Iterator[Finding]:
 
 def _term(path: str, term: Term, window: Window) -> Iterator[Finding]:
     match term:
-        case WindowEnd() if not isinstance(window, Calendar | Cycle):
+        case WindowEnd() if not window.closes:
             reason = "only a calendar or cycle window has an end, so this term never ends"
             yield _warning(path, reason)
         case Duration(rounding=Rounding() as rounding):
@@ -296,7 +296,7 @@ def _day_of_year(path: str, day: str) -> Iterator[Finding]:
 
 def _occasions(rules: Rules) -> Iterator[Finding]:
     policy = rules.policy
-    turning = isinstance(policy.window, Calendar | Cycle)
+    turning = policy.window.closes
     for part in ("up", "down"):
         occasion = getattr(policy.assessment, part)
         if occasion == "at_window_end" and not turning:

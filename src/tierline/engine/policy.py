@@ -18,15 +18,7 @@ from tierline.engine.ladder import LapseRule, Tier, ages
 from tierline.engine.metric import Metric
 from tierline.engine.points import Points
 from tierline.engine.term import Rounding, Term, WhileQualified, WindowEnd
-from tierline.engine.window import (
-    FROM_TERM,
-    Anchors,
-    Calendar,
-    Cycle,
-    Instant,
-    Rolling,
-    Window,
-)
+from tierline.engine.window import FROM_TERM, Anchors, Instant, Window
 
 TIERS_MAX = 100
 Occasion = Literal["on_activity", "at_term_end", "at_window_end"]
@@ -150,13 +142,12 @@ class Version(Struct, frozen=True, dict=True):
     @cached_property
     def turning(self) -> tuple[Measure, ...]:
         """The measures whose windows move with time."""
-        kinds = (Rolling, Calendar, Cycle)
-        return tuple(m for m in self.measures.values() if isinstance(m.window, kinds))
+        return tuple(m for m in self.measures.values() if m.window.moves)
 
     @cached_property
-    def periods(self) -> tuple[Calendar | Cycle, ...]:
+    def periods(self) -> tuple[Window, ...]:
         """The windows that close, each one once."""
-        found = [m.window for m in self.turning if isinstance(m.window, Calendar | Cycle)]
+        found = [m.window for m in self.turning if m.window.closes]
         return tuple(dict.fromkeys(found))
 
     @cached_property

@@ -5,8 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from tierline.engine.window import Calendar, Cycle
-
 if TYPE_CHECKING:
     from tierline.engine.walk import Walk
 
@@ -51,6 +49,5 @@ def qualified_lately(walk: Walk) -> int:
 def closed(walk: Walk) -> int:
     """By the final sums of the window that closed (settled: the tier of a period is the tier of
     its final sum); windows that only slide have no closed one."""
-    window = walk.version.policy.window
-    turns = isinstance(window, Calendar | Cycle)
-    return qualified(walk, walk.zone.day(walk.at - 1) if turns else None)
+    closes = walk.version.policy.window.closes
+    return qualified(walk, walk.zone.day(walk.at - 1) if closes else None)

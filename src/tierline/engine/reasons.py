@@ -17,7 +17,6 @@ from tierline.engine.term import (
     WindowEnd,
 )
 from tierline.engine.trace import Trace
-from tierline.engine.window import Calendar, Cycle
 
 _WINDOWS_BACK = 14  # a term follows its window by at most twelve windows and an extension
 
@@ -43,7 +42,7 @@ def _days(walk: Trace) -> Iterator[int]:
         if walk.term.before is not None:
             yield walk.zone.day(walk.term.before)
     window = walk.version.policy.window
-    if isinstance(window, Calendar | Cycle):
+    if window.closes:
         span = window.span(walk.today, walk.anchors())
         for _ in range(_WINDOWS_BACK):
             if span is None:

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from tierline.engine import calendar
 from tierline.engine.calendar import Period, Unit
-from tierline.engine.window import Anchors, Calendar, Cycle, Window
+from tierline.engine.window import Anchors, Window
 
 
 class Rounding(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -69,7 +69,7 @@ class WindowEnd(
 
     def reach(self, window: Window) -> int:
         """By how many windows, at most, such a term outlasts the one that earned it."""
-        if self.extend is None or not isinstance(window, Calendar | Cycle):
+        if self.extend is None or not window.closes:
             return self.windows
         months, days = calendar.parse_period(self.extend)
         return self.windows + (months * 31 + days) // window.shortest + 1

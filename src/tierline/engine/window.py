@@ -3,12 +3,14 @@
 Each class answers the same questions about civil days: which total counts today, where today's
 window starts and ends (None: it never turns), when it turns next, which day an amount is kept
 under (None: it does not count at all), how such a total is told from others (`mark`), and which
-kept days are past mattering (`floor`).
+kept days are past mattering (`floor`). `moves`: time alone changes what it counts; `closes`: it is
+one of a row of periods, the last of which is judged when it has closed; `shortest`: how many days
+such a period has at least.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -45,6 +47,10 @@ class Anchors(Struct, frozen=True):
 class Instant(Struct, frozen=True, tag="instant", forbid_unknown_fields=True):
     """No window: the metric as it is now (balances; anything else: over the whole membership)."""
 
+    moves: ClassVar[bool] = False
+    closes: ClassVar[bool] = False
+    shortest: ClassVar[int] = 1
+
     @property
     def mark(self) -> str:
         return "@all"
@@ -69,6 +75,10 @@ class Since(Struct, frozen=True, tag="since", omit_defaults=True, forbid_unknown
     """Everything from an anchor on: `join` (lifetime), `tier_start` or a date."""
 
     anchor: Annotated[str, Meta(pattern=r"^(join|tier_start|\d{4}-\d{2}-\d{2})$")] = "join"
+
+    moves: ClassVar[bool] = False
+    closes: ClassVar[bool] = False
+    shortest: ClassVar[int] = 1
 
     @property
     def mark(self) -> str:
@@ -98,6 +108,10 @@ class Rolling(Struct, frozen=True, tag="rolling", forbid_unknown_fields=True):
 
     length: Period
 
+    moves: ClassVar[bool] = True
+    closes: ClassVar[bool] = False
+    shortest: ClassVar[int] = 1
+
     @property
     def mark(self) -> str:
         return ""
@@ -126,6 +140,9 @@ class Calendar(Struct, frozen=True, tag="calendar", omit_defaults=True, forbid_u
     unit: Unit
     offset_months: int = 0
     offset_days: int = 0
+
+    moves: ClassVar[bool] = True
+    closes: ClassVar[bool] = True
 
     @property
     def mark(self) -> str:
@@ -158,6 +175,9 @@ class Cycle(Struct, frozen=True, tag="cycle", omit_defaults=True, forbid_unknown
 
     length: Period
     anchor: str = "join"
+
+    moves: ClassVar[bool] = True
+    closes: ClassVar[bool] = True
 
     @property
     def mark(self) -> str:
@@ -193,7 +213,7 @@ class Cycle(Struct, frozen=True, tag="cycle", omit_defaults=True, forbid_unknown
 Window = Instant | Since | Rolling | Calendar | Cycle
 
 
-def _windows_back(window: Calendar | Cycle, day: int, anchors: Anchors, windows: int) -> int | None:
+def _windows_back(window: Window, day: int, anchors: Anchors, windows: int) -> int | None:
     """The start of the window `windows` before the one that holds `day`."""
     span = window.span(day, anchors)
     for _ in range(windows):
