@@ -39,9 +39,9 @@ def sweep(**place: Any) -> None:
 @at_place
 @click.option("--verify", is_flag=True, help="Only compare; change nothing.")
 def rebuild(*, verify: bool, **place: Any) -> None:
-    """Fold every member's ledger anew, and compare it with what is stored, byte for byte.
+    """Fold every member's ledger anew, and compare standings and log with it, byte for byte.
 
-    Without --verify what differs is stored as the ledger has it; events stay as they were told.
+    Without --verify standings that differ are stored as the ledger has them; events stay as told.
     """
 
     async def work(here: Installation) -> None:
