@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -306,9 +307,11 @@ class Catalog:
     async def put_program(self, project: int, program_id: str, new: NewVersion, wall: int) -> Put:
         """A new version where the rules differ. Raises Invalid, Conflict (see programs.put)."""
         owner = self._projects[project]
+        asked = time.monotonic()
         async with self._change() as (connection, revision):
             clock = await connection.fetchval(Sql.project_clock, project)
-            stamp = Stamp(revision, wall, wall, SETTLE_MS)
+            waited = int((time.monotonic() - asked) * 1000)  # for other changes
+            stamp = Stamp(revision, wall, wall, SETTLE_MS + waited)
             if clock is not None:
                 stamp = Stamp(revision, clock, wall, 1)
             return await programs.put(connection, owner, program_id, new, stamp)

@@ -38,9 +38,10 @@ class NewVersion(Struct, frozen=True):
 
 
 class Stamp(Struct, frozen=True):
-    """When and as which change something is written. `now` is the project's own time. "At once"
-    is `settle_ms` later: by then every batch that judges has seen the version, for a batch looks
-    for the newest one after it took its own time."""
+    """When and as which change something is written. `now` is the project's own time. The
+    earliest that rules may come into force ("at once") is `settle_ms` later: by then every batch
+    that judges has seen the version, for a batch looks for the newest one after it took its own
+    time. What a batch decided before would else not follow from ledger and rules any more."""
 
     revision: int
     now: int
@@ -75,14 +76,15 @@ async def put(
         born = Put(program, 1, effective_at, made=True, created=True)
         await _add(connection, born, new, stamp)
         return born
-    if effective_at is None:
-        effective_at = stamp.now + stamp.settle_ms
+    at_once = stamp.now + stamp.settle_ms
+    asked = at_once if effective_at is None else effective_at
+    effective_at = max(asked, at_once)
     program, latest = row["number"], row["latest"]
     kept = await connection.fetchrow(Sql.latest_version, program, latest)
     assert kept is not None  # a program is born with a version
     if kept["body"] == body and kept["effective_at"] <= effective_at:
         return Put(program, latest, kept["effective_at"], made=False, created=False)
-    _not_past(effective_at, stamp.now)
+    _not_past(asked, stamp.now)
     if kept["effective_at"] > effective_at and not new.supersede:
         reason = f"Version {latest} is scheduled for {format_instant(kept['effective_at'])}."
         way_out = "Send a later effective_at, or `supersede: true` to drop it."

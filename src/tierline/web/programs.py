@@ -93,7 +93,8 @@ async def put_program(call: Call, body: ProgramBody) -> Reply:
     new = NewVersion(rules, call.raw.decode(), effective_at, body.on_change, body.supersede)
     catalog, project = call.parts.catalog, call.project
     put = await catalog.put_program(project.number, program_id, new, call.wall)
-    await _settled(call, put.effective_at, at_once=effective_at is None)
+    at_once = effective_at is None or effective_at < put.effective_at
+    await _settled(call, put.effective_at, at_once=at_once)
     program = await catalog.program_numbered(put.program, put.version)
     shown = _shown(program, program.versions[put.version - 1])
     return Reply(201 if put.created else 200, shown)
