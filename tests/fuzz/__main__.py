@@ -21,14 +21,13 @@ from tests.fuzz.shrink import described, smaller
 from tests.fuzz.worlds import World, seeded
 
 PROGRESS = 10_000  # a line after so many histories
-PATIENCE = 30  # seconds for one world, of which most take a few hundredths
+PATIENCE = 30  # seconds of its own time for one world, of which most take a few hundredths
 
 
 def one(seed: int) -> tuple[int, list[str], int]:
     """(seed, what differs, how many entries). Histories take turns in the ways in which they are
     decided beside in one go, and one in three is explained."""
-    signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(PATIENCE)
+    patience(PATIENCE)
     try:
         made = seeded(seed)
         ways = ("pieces", "steps")[seed % 2 : seed % 2 + 1]
@@ -39,13 +38,19 @@ def one(seed: int) -> tuple[int, list[str], int]:
         place = f"{where.filename.rsplit('/', 1)[-1]}:{where.lineno}"
         return seed, [f"{type(wrong).__name__}: {wrong} ({place})"], 0
     finally:
-        signal.alarm(0)
+        patience(0)
 
 
 def kind(problems: list[str]) -> str:
     """Of which sort the first of some problems is."""
     words = re.sub(r"\d+", "", problems[0])
     return words.split("!=")[0][:60] if "expected" not in words else words[:10]
+
+
+def patience(seconds: int) -> None:
+    """TimeoutError once this process has worked for so long, however busy the machine is."""
+    signal.signal(signal.SIGVTALRM, too_long)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
 
 
 def too_long(*_: object) -> None:
@@ -56,16 +61,15 @@ def made_small(seed: int) -> str:
     """The seed's world, as small as it may be while it is still decided in two ways."""
 
     def wrong(made: World) -> bool:
-        signal.alarm(PATIENCE)
+        patience(PATIENCE)
         try:
             found = differences(made)
             return bool(found) and kind(found) == wanted
         except TimeoutError:
             return False
         finally:
-            signal.alarm(0)
+            patience(0)
 
-    signal.signal(signal.SIGALRM, too_long)
     made = seeded(seed)
     wanted = kind(differences(made))
     made = smaller(made, wrong)
