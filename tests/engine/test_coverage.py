@@ -10,6 +10,7 @@ from msgspec import inspect
 
 from tests.engine.actions import Recorder
 from tests.engine.scenario import FOLDER, Scenario, read
+from tests.fuzz.worlds import shared_setting
 from tierline.engine.model import Cause, EntryKind, EventKind, OverrideKind
 from tierline.engine.points import Points
 from tierline.engine.policy import OnChange, Policy
@@ -76,6 +77,23 @@ def test_every_value_of_the_policy_is_in_a_scenario() -> None:
             used(version.rules.policy, found)
             used(version.rules.points, found)
     assert len(wanted) > 60
+    assert sorted(map(str, wanted - found)) == []
+
+
+def test_random_worlds_try_every_value() -> None:
+    """Nothing that a policy may say is left out of the long runs; the crossing of a threshold is
+    decided before an entry is made, and has a slow reference of its own (test_earning.py)."""
+    wanted: set[Value] = set()
+    for kind in (Policy, Points):
+        possible(inspect.type_info(kind), wanted, set())
+    found: set[Value] = {("Points", "crossing", how) for how in ("after", "split")}
+    for seed in range(1500):
+        program, _ = shared_setting(seed)
+        for version in program.versions:
+            used(version.rules.policy, found)
+            used(version.rules.points, found)
+        if wanted <= found:
+            break
     assert sorted(map(str, wanted - found)) == []
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tests.reference.evaluator import evaluate
 from tierline.engine.calendar import parse_instant
 from tierline.engine.decide import decide
 from tierline.engine.earning import lot_expiry, points_for
@@ -25,7 +28,10 @@ TIERS = (
 )
 
 
-def program(crossing: Literal["before", "after", "split"], **points: object) -> Program:
+Crossing = Literal["before", "after", "split"]
+
+
+def program(crossing: Crossing, **points: object) -> Program:
     """1 point for each whole unit of money; tiers by money spent."""
     rules = Rules(
         name="Club",
@@ -40,13 +46,18 @@ def order(club: Program, amount: int, spent: int = 0, *, told: int | None = None
     entries = [Entry(1, "enrol", AT - 2000, AT - 2000)]
     if spent:
         entries.append(Entry(2, "order", AT - 1000, AT - 1000, amount=spent))
+    draft = Entry(len(entries) + 1, "order", AT, AT, points=told or 0, amount=amount)
+    return order_of(club, entries, draft, told=told is not None)
+
+
+def order_of(club: Program, entries: list[Entry], draft: Entry, *, told: bool = False) -> Entry:
+    """The entry that an order makes after others."""
     before = decide(club, Standing(), entries, AT).standing
-    draft = Entry(before.entries + 1, "order", AT, AT, points=told or 0, amount=amount)
 
     def reached(trial: Entry) -> str | None:
         return decide(club, before, [trial], AT).standing.tier
 
-    return points_for(club, before.tier, draft, reached, told=told is not None)
+    return points_for(club, before.tier, draft, reached, told=told)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +76,68 @@ def order(club: Program, amount: int, spent: int = 0, *, told: int | None = None
         ("before", 99, 0, 0),  # less than a unit
     ],
 )
-def test_points_at_a_threshold(
-    crossing: Literal["before", "after", "split"], amount: int, spent: int, points: int
-) -> None:
+def test_points_at_a_threshold(crossing: Crossing, amount: int, spent: int, points: int) -> None:
     """The multiplier of the tier before, after, or of each part."""
     assert order(program(crossing), amount, spent).points == points
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(
+    crossing=st.sampled_from(("before", "after", "split")),
+    source=st.sampled_from(("spend", "earned")),
+    bounds=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    rates=st.tuples(*[st.integers(0, 400)] * 3),
+    every=st.integers(1, 7),
+    worth=st.integers(0, 3),
+    spent=st.integers(0, 50),
+    amount=st.integers(1, 60),
+)
+def test_a_threshold_found_cent_by_cent(
+    crossing: Crossing,
+    source: Literal["spend", "earned"],
+    bounds: tuple[int, int],
+    rates: tuple[int, int, int],
+    every: int,
+    worth: int,
+    spent: int,
+    amount: int,
+) -> None:
+    """Trying every amount, by the slow evaluator, finds the points that the engine finds."""
+    lows = (0, bounds[0], sum(bounds))
+    tiers = tuple(
+        Tier(f"t{i}", f"T{i}", from_=low, earning=Earning(multiplier=rate))
+        for i, (low, rate) in enumerate(zip(lows, rates, strict=True))
+    )
+    policy = Policy(tiers=tiers, metric=Metric(source=source), window=Since())
+    rules = Rules("Club", policy, Points(orders=PerAmount(every, worth), crossing=crossing))
+    club = Program("club", "shop", "UTC", "USD", (Version(1, 0, rules),))
+    before = [Entry(1, "enrol", AT - 2000, AT - 2000)]
+    before.append(Entry(2, "order", AT - 1000, AT - 1000, points=spent, amount=spent))
+
+    def reached(upto: int, points: int) -> int:
+        entry = Entry(3, "order", AT, AT, points=points, amount=upto)
+        return int((evaluate(club, [*before, entry], AT).tier or "t0")[1:])
+
+    def earned(since: int, upto: int, tier: int) -> int:
+        plain = upto // every * worth - since // every * worth
+        return (2 * plain * rates[tier] + 100) // 200  # half up
+
+    def slowly() -> int:
+        tier = reached(0, 0)
+        plainly = earned(0, amount, tier)
+        above = reached(amount, plainly)
+        if crossing == "before" or above <= tier:
+            return plainly
+        if crossing == "after":
+            return earned(0, amount, above)
+        total = done = 0
+        for upto in range(1, amount + 1):
+            part = earned(done, upto, tier)
+            if reached(upto, total + part) > tier:
+                tier, total, done = reached(upto, total + part), total + part, upto
+        return total + earned(done, amount, tier)
+
+    assert order_of(club, before, Entry(3, "order", AT, AT, amount=amount)).points == slowly()
 
 
 def test_told_points_are_kept() -> None:
