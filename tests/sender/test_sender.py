@@ -8,6 +8,7 @@ from standardwebhooks import Webhook
 
 from tests.receiver import Receiver, Reply
 from tests.sender.world import SECRET, World
+from tierline.sender.ownership import owner_of
 
 
 async def test_an_event_arrives_signed(world: World, receiver: Receiver) -> None:
@@ -123,15 +124,15 @@ async def test_two_processes_share_endpoints_and_double_nothing(
     world: World, receiver: Receiver
 ) -> None:
     """Each endpoint has one owner; what the other process commits reaches it by notification."""
-    for n in range(6):
-        await world.endpoint(f"{receiver.url}/{n}")
-
     async with world.sending() as one, world.sending() as two:
-        await world.until(
-            lambda: one.couriers and two.couriers and len(one.couriers) + len(two.couriers) == 6,
-            "endpoints are shared",
-        )
+        both = [one.membership.process, two.membership.process]
+        ids = [f"end_{n}" for n in range(100)]
+        for process in both:
+            for id_ in [i for i in ids if owner_of(i, both) == process][:3]:
+                await world.endpoint(f"{receiver.url}/{id_}", id=id_)
+        await world.until(lambda: len(one.couriers) == len(two.couriers) == 3, "they are shared")
         await world.happen([world.customer(n) for n in range(30)])
         requests = await receiver.wait(180)
 
     assert 180 == len({(r.path, r.headers["webhook-id"]) for r in requests})
+    assert 180 == len(receiver.requests)

@@ -22,15 +22,20 @@ class Unstorable(ValueError):
 
 def integers(values: Sequence[int | None]) -> str:
     """For `$n::text::bigint[]`."""
-    return f"{{{','.join(map(str, values))}}}".replace("None", "NULL")
+    return f"{{{str([*values])[1:-1]}}}".replace("None", "NULL")
 
 
 def texts(values: Sequence[str | None]) -> str:
     """For `string_to_array($n, chr(30), '')`, which makes an empty text NULL."""
-    joined = SEPARATOR.join([value or "" for value in values])
-    if joined.count(SEPARATOR) >= len(values) > 0 or "\0" in joined:
+    filled = [value or "" for value in values]
+    _check("".join(filled))
+    return SEPARATOR.join(filled)
+
+
+def _check(whole: str) -> None:
+    """A search through all of it at once; to count separators takes ten times as long."""
+    if SEPARATOR in whole or "\0" in whole:
         raise Unstorable("a text holds NUL or the separator")
-    return joined
 
 
 def hexes(values: Sequence[bytes]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 from msgspec import Struct
 
+from tierline.store.columns import columns, hexes, integers
 from tierline.store.database import Database
 from tierline.store.line import Line
 from tierline.store.log_sql import LogSql as Sql
@@ -77,7 +78,7 @@ class Progress(Struct, frozen=True):
 
 
 # Of endpoint, run, at, delivery, number, offset, event, status (0: no answer), outcome, took_ms and
-# detail. No text in it holds a control character: ids are ours, and JSON escapes them.
+# detail. No text in it is empty.
 AttemptRow = tuple[int, int, int, str, int, int, str, int, str, int, str]
 
 
@@ -135,11 +136,9 @@ class Log:
         self, shard: int, wanted: Sequence[tuple[int, int, int]], limit: int
     ) -> dict[int, list[LogEvent]]:
         """The next `limit` events by customer, for (customer, from, upto) triples."""
-        customers, heads, uptos = zip(*wanted, strict=True)
-        events = await self._events(
-            shard, Sql.slice_of_customers, shard, customers, heads, uptos, limit
-        )
-        found: dict[int, list[LogEvent]] = {customer: [] for customer in customers}
+        keys = columns(wanted, "iii")
+        events = await self._events(shard, Sql.slice_of_customers, shard, *keys, limit)
+        found: dict[int, list[LogEvent]] = {customer: [] for customer, _, _ in wanted}
         for event in sorted(events, key=lambda e: e.offset):
             found[event.customer].append(event)
         return found
@@ -199,8 +198,8 @@ class Log:
     ) -> list[CursorRow]:
         """Rows for (endpoint, run, mark, plan) that have none; those that somebody else made
         meanwhile are left out."""
-        columns = list(zip(*fresh, strict=True))
-        rows = await self.writer(shard).run(lambda c: c.fetch(Sql.open_cursors, shard, *columns))
+        texts = columns(fresh, "iiit")
+        rows = await self.writer(shard).run(lambda c: c.fetch(Sql.open_cursors, shard, *texts))
         return [CursorRow(*row) for row in rows]
 
     async def lanes_of(self, shard: int, endpoints: Sequence[int]) -> list[asyncpg.Record]:
@@ -229,11 +228,11 @@ class Log:
             lanes = [(p.endpoint, p.run, *lane) for p in kept for lane in p.lanes]
             if lanes:
                 self.statements += 1
-                await connection.execute(Sql.put_lanes, shard, *zip(*lanes, strict=True))
+                await connection.execute(Sql.put_lanes, shard, *columns(lanes, "iiiiiitti"))
             closed = [(p.endpoint, p.run, key) for p in kept for key in p.closed]
             if closed:
                 self.statements += 1
-                await connection.execute(Sql.drop_lanes, shard, *zip(*closed, strict=True))
+                await connection.execute(Sql.drop_lanes, shard, *columns(closed, "iii"))
             if lost:
                 attempts = [a for a in attempts if (a[0], a[1]) not in lost]
             if attempts:
@@ -245,9 +244,8 @@ class Log:
     async def add_attempts(
         connection: asyncpg.Connection, shard: int, attempts: Sequence[AttemptRow]
     ) -> None:
-        columns = list(zip(*attempts, strict=True))
-        del columns[1]  # the run is for the fence only
-        await connection.execute(Sql.add_attempts, shard, *map(_text, columns))
+        endpoints, _, *rest = columns(attempts, "iiitiititit")  # the run is for the fence only
+        await connection.execute(Sql.add_attempts, shard, endpoints, *rest)
 
     async def forget_attempts(self, shard: int, endpoint: int, before: int, limit: int) -> int:
         """Delete up to `limit` attempts that began before an instant; how many there were."""
@@ -264,24 +262,16 @@ class Log:
         rows = await connection.fetch(
             Sql.advance,
             shard,
-            _text([p.endpoint for p in progress]),
-            _text([p.run for p in progress]),
-            _text([p.mark for p in progress]),
-            _text([p.done.hex() for p in progress]),
-            _text([p.generation for p in progress]),
+            integers([p.endpoint for p in progress]),
+            integers([p.run for p in progress]),
+            integers([p.mark for p in progress]),
+            hexes([p.done for p in progress]),
+            integers([p.generation for p in progress]),
         )
         if len(rows) == len(progress):
             return set()
         ours = {(row[0], row[1]) for row in rows}
         return {(p.endpoint, p.run) for p in progress} - ours
-
-
-def _text(column: Sequence[Any]) -> str:
-    """A column of texts or of integers, as one text: what a flush spends most on would else be the
-    driver's encoding of arrays, value by value."""
-    if isinstance(column[0], str):
-        return "\x1f".join(column)
-    return f"{{{str(list(column))[1:-1]}}}"
 
 
 async def rows_of(line: Line, sql: str, *arguments: Any) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 -- The log and what follows it: slices, cursors, lanes, attempts, health, processes.
 -- A sender's write begins with `advance`, which is also the fence: what it does not return belongs
--- to somebody else now.
+-- to somebody else now. Rows come as columns of text (`store/columns.py`).
 
 -- name: heads
 -- The newest offset of every shard: the sender's fallback poll.
@@ -27,7 +27,8 @@ ORDER BY "offset" LIMIT $6
 -- The next events of several customers, each from its own offset on.
 SELECT e."offset", e.class, e.project, e.program, e.customer, e.id, e.recorded_at, e.body,
        e.profile
-FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS v(customer, head, upto)
+FROM unnest($2::text::bigint[], $3::text::bigint[], $4::text::bigint[])
+    AS v(customer, head, upto)
 CROSS JOIN LATERAL (
     SELECT * FROM event
     WHERE event.shard = $1 AND event.customer = v.customer
@@ -66,8 +67,10 @@ RETURNING endpoint, run, mark, done, generation, plan
 INSERT INTO cursor (shard, endpoint, run, mark, done, generation, plan)
 SELECT h.shard, v.endpoint, v.run, v.mark, ''::bytea, 1, v.plan
 FROM shard_head h
-CROSS JOIN unnest($2::integer[], $3::integer[], $4::bigint[], $5::text[])
-    AS v(endpoint, run, mark, plan)
+CROSS JOIN unnest(
+    $2::text::integer[], $3::text::integer[], $4::text::bigint[],
+    string_to_array($5::text, chr(30), '')
+) AS v(endpoint, run, mark, plan)
 WHERE h.shard = $1
 ON CONFLICT (shard, endpoint, run) DO NOTHING
 RETURNING endpoint, run, mark, done, generation, plan
@@ -78,12 +81,12 @@ SELECT endpoint, run, key, head, attempt, due_at, state, format, first_at
 FROM lane WHERE shard = $1 AND endpoint = ANY($2::integer[]) ORDER BY endpoint, run, head
 
 -- name: advance
--- The fence and the cursors' progress in one; returns those that are still ours. Columns as texts,
--- as in `add_attempts`; the bitmaps are in hex.
+-- The fence and the cursors' progress in one; returns those that are still ours. A single bitmap
+-- that is empty comes as no element at all.
 UPDATE cursor SET mark = v.mark, done = decode(coalesce(v.done, ''), 'hex')
 FROM unnest(
     $2::text::integer[], $3::text::integer[], $4::text::bigint[],
-    string_to_array($5::text, chr(31)), $6::text::bigint[]
+    string_to_array($5::text, chr(30)), $6::text::bigint[]
 ) AS v(endpoint, run, mark, done, generation)
 WHERE cursor.shard = $1 AND cursor.endpoint = v.endpoint AND cursor.run = v.run
   AND cursor.generation = v.generation
@@ -92,11 +95,14 @@ RETURNING cursor.endpoint, cursor.run
 -- name: put_lanes
 -- New and changed lanes.
 INSERT INTO lane (shard, endpoint, run, key, head, attempt, due_at, state, format, first_at)
-SELECT h.shard, v.endpoint, v.run, v.key, v.head, v.attempt, v.due_at, v.state, v.format, v.first_at
+SELECT h.shard, v.endpoint, v.run, v.key, v.head, v.attempt, v.due_at, v.state,
+       coalesce(v.format, ''), v.first_at
 FROM shard_head h
-CROSS JOIN unnest($2::integer[], $3::integer[], $4::bigint[], $5::bigint[], $6::integer[],
-                  $7::bigint[], $8::text[], $9::text[], $10::bigint[])
-    AS v(endpoint, run, key, head, attempt, due_at, state, format, first_at)
+CROSS JOIN unnest(
+    $2::text::integer[], $3::text::integer[], $4::text::bigint[], $5::text::bigint[],
+    $6::text::integer[], $7::text::bigint[], string_to_array($8::text, chr(30)),
+    string_to_array($9::text, chr(30)), $10::text::bigint[]
+) AS v(endpoint, run, key, head, attempt, due_at, state, format, first_at)
 WHERE h.shard = $1
 ON CONFLICT (shard, endpoint, run, key) DO UPDATE
 SET head = excluded.head, attempt = excluded.attempt, due_at = excluded.due_at,
@@ -104,23 +110,22 @@ SET head = excluded.head, attempt = excluded.attempt, due_at = excluded.due_at,
 
 -- name: drop_lanes
 -- Lanes that have nothing left.
-DELETE FROM lane USING unnest($2::integer[], $3::integer[], $4::bigint[]) AS v(endpoint, run, key)
+DELETE FROM lane
+USING unnest($2::text::integer[], $3::text::integer[], $4::text::bigint[]) AS v(endpoint, run, key)
 WHERE lane.shard = $1 AND lane.endpoint = v.endpoint AND lane.run = v.run AND lane.key = v.key
 
 -- name: add_attempts
--- The attempt log; a write that is repeated after an unknown commit adds nothing twice. A column
--- comes as one text, numbers as an array's literal, texts with U+001F between them: arrays cost the
--- sender several times as much to encode.
+-- The attempt log; a write that is repeated after an unknown commit adds nothing twice.
 INSERT INTO attempt (shard, endpoint, at, delivery, number, "offset", event, status, outcome,
                      took_ms, detail)
 SELECT h.shard, v.endpoint, v.at, v.delivery, v.number, v."offset", v.event, nullif(v.status, 0),
        v.outcome, v.took_ms, v.detail
 FROM shard_head h
 CROSS JOIN unnest(
-    $2::text::integer[], $3::text::bigint[], string_to_array($4::text, chr(31)),
-    $5::text::integer[], $6::text::bigint[], string_to_array($7::text, chr(31)),
-    $8::text::smallint[], string_to_array($9::text, chr(31)), $10::text::integer[],
-    string_to_array($11::text, chr(31))
+    $2::text::integer[], $3::text::bigint[], string_to_array($4::text, chr(30)),
+    $5::text::integer[], $6::text::bigint[], string_to_array($7::text, chr(30)),
+    $8::text::smallint[], string_to_array($9::text, chr(30)), $10::text::integer[],
+    string_to_array($11::text, chr(30))
 ) AS v(endpoint, at, delivery, number, "offset", event, status, outcome, took_ms, detail)
 WHERE h.shard = $1
 ON CONFLICT (shard, endpoint, at, delivery, number) DO NOTHING
