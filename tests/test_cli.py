@@ -153,6 +153,8 @@ async def test_keys_are_made_listed_and_disabled(database_url: str, tmp_path: Pa
         (("key", "disable", "key_none"), 1, "key_none"),
         (("serve", "--roles", "chef"), 1, "chef"),
         (("serve", "--allow-address", "everywhere"), 1, "everywhere"),
+        (("serve", "--proxy", "socks5://proxy:1"), 1, "proxy"),
+        (("serve", "--keep-events", "0"), 2, "--keep-events"),
         (("serve", "--port", "x"), 2, "x"),
         (("dance",), 2, "dance"),
     ],

@@ -24,6 +24,7 @@ from tierline.sender.metrics import Metrics
 from tierline.sender.sender import Sender
 from tierline.sender.settings import SenderSettings
 from tierline.sender.tracing import tracer
+from tierline.sender.transport.tls import proxy_parts
 from tierline.store.log import Log
 from tierline.store.signal import Signal
 from tierline.vendors import FORMATS
@@ -45,8 +46,13 @@ class Process:
         self.bell = Bell()
         self.registry = CollectorRegistry()
         self.url: str | None = None
+        if how.proxy is not None:
+            proxy_parts(how.proxy)  # a wrong one is told at the start
+        kept = how.keep_events_days
         self.settings = SenderSettings(
             allow=tuple(str(network) for network in how.allow),
+            proxy=how.proxy,
+            events_kept_s=None if kept is None else kept * 86_400,
             sole=how.whole and how.place.database_url is None,
         )
         self._sender: Sender | None = None

@@ -41,6 +41,8 @@ class Serving(Struct, frozen=True):
     port: int = PORT_DEFAULT  # 0: a free one
     roles: frozenset[str] = frozenset(ROLES)
     allow: tuple[Network, ...] = ()  # special addresses where endpoints may live
+    keep_events_days: int | None = None  # the log is kept so long; None: for ever
+    proxy: str | None = None  # what webhooks go through, unless an endpoint has one of its own
 
     @property
     def whole(self) -> bool:

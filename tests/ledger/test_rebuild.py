@@ -150,6 +150,26 @@ async def test_pages_hold_a_bounded_number_of_entries(
     assert len({p.members for p in seen}) > 3
 
 
+async def test_events_that_retention_dropped_are_no_difference(club: Club) -> None:
+    """The first events of a member may be gone; what is kept must still be the newest of them."""
+    await club.found()
+    async with club.writer() as writer:
+        await writer.submit(club.activity(points=600))
+        await writer.submit(club.activity(kind="adjust", points=-600))
+    events = await club.database.pool.fetch('SELECT shard, "offset" FROM event ORDER BY "offset"')
+    assert len(events) == 2
+    await club.database.pool.execute(
+        'DELETE FROM event WHERE shard = $1 AND "offset" = $2', *events[0]
+    )
+    assert [d.what for d in await differences(club)] == ["event:1"]
+    await club.database.pool.execute(
+        "UPDATE shard_head SET log_start = $2 WHERE shard = $1", *events[1]
+    )
+    assert await differences(club) == []
+    await club.database.pool.execute("UPDATE event SET body = replace(body, 'down', 'up')")
+    assert [d.what for d in await differences(club)] == ["event:2"]
+
+
 STEP = st.one_of(
     st.tuples(st.just("earn"), st.integers(1, 400), st.integers(0, 40)),
     st.tuples(st.just("redeem"), st.integers(1, 300), st.just(0)),

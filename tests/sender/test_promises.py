@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 import msgspec
@@ -12,12 +11,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from tests.receiver import Received, Receiver, Reply
 from tests.sender.test_policies import ops_events
-from tests.sender.world import QUICK, World
+from tests.sender.world import World
 from tierline.sender.endpoint import Endpoint, EndpointSecrets, SupersedeOutOfOrder, check
 from tierline.sender.guard import Guard
 from tierline.sender.metrics import Metrics
 from tierline.sender.tracing import tracer
-from tierline.sender.upkeep import Upkeep
 
 COUNTS = "SELECT n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE relname = $1"
 
@@ -79,48 +77,6 @@ async def test_no_transaction_is_open_during_a_request(world: World, receiver: R
         await world.settled(sender)
 
     assert found == []
-
-
-async def test_old_attempts_are_forgotten(world: World, receiver: Receiver) -> None:
-    """In chunks, those of owned endpoints that are older than they need be."""
-    await world.endpoint(receiver.url)
-    settings = msgspec.structs.replace(QUICK, attempts_kept_s=0, retention_s=0)
-
-    async with world.sending() as sender:
-        await world.happen([world.customer(n) for n in range(20)])
-        await receiver.wait(20)
-        await world.settled(sender)
-        later = lambda: sender._clock() + 1_000  # noqa: E731
-        upkeep = Upkeep(sender.couriers.values, sender.log, settings, later)
-        task = asyncio.create_task(upkeep.forget_attempts())
-        await world.until_async(
-            lambda: world.database.pool.fetchval("SELECT count(*) FROM attempt"),
-            lambda left: left == 0,
-            "forgotten",
-        )
-        task.cancel()
-
-
-async def test_a_dropped_log_is_told_of(world: World, receiver: Receiver) -> None:
-    """Retention wins; an operational event names what an endpoint was still owed."""
-    row = await world.endpoint(receiver.url)
-    customers = [world.customer(n, shard=0) for n in range(4)]
-    events = await world.happen(customers, wake=False)
-    pool = world.database.pool
-    await pool.execute('DELETE FROM event WHERE shard = 0 AND "offset" < 3')
-    await pool.execute("UPDATE shard_head SET log_start = 3 WHERE shard = 0")
-    await pool.execute("INSERT INTO cursor VALUES (0, $1, 0, 0, '', 1, NULL)", row.number)
-
-    async with world.sending() as sender:
-        sender._upkeep.log_starts(0, 3)
-        requests = await receiver.wait(2)
-        await world.until_async(
-            lambda: pool.fetch("SELECT body FROM event WHERE class = 'ops'"), bool, "told of"
-        )
-        told = json.loads(await pool.fetchval("SELECT body FROM event WHERE class = 'ops'"))
-
-    assert sorted(events[2:]) == sorted(json.loads(r.body)["data"]["id"] for r in requests)
-    assert ("log.dropped", 3) == (told["kind"], told["data"]["before"])
 
 
 async def test_metrics_show_each_endpoint(world: World, receiver: Receiver) -> None:

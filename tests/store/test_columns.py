@@ -19,7 +19,7 @@ SELECT * FROM unnest(
     [
         [],
         [(1, "one", b"\x00\x1e")],
-        [(-(2**62), "{NULL}, \"x\" ☃", b""), (None, None, b"\xff"), (0, "None", b"abc")],
+        [(-(2**62), '{NULL}, "x" ☃', b""), (None, None, b"\xff"), (0, "None", b"abc")],
     ],
 )
 async def test_what_is_put_in_comes_out(

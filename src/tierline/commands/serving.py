@@ -49,7 +49,23 @@ from tierline.installed import installation
     "--allow-address", "allow", multiple=True, metavar="CIDR", envvar="TIERLINE_ALLOW_ADDRESS",
     help="Let endpoints live at special addresses (private, loopback), plain http included.",
 )  # fmt: skip
-def serve(host: str, port: int, roles: str, allow: tuple[str, ...], **place: Any) -> None:
+@click.option(
+    "--keep-events", "keep", type=click.IntRange(1), metavar="DAYS", envvar="TIERLINE_KEEP_EVENTS",
+    help="Drop older events from the log, delivered or not; kept for ever if not given.",
+)  # fmt: skip
+@click.option(
+    "--proxy", metavar="URL", envvar="TIERLINE_PROXY",
+    help="Send webhooks through http://[user:password@]host:port.",
+)  # fmt: skip
+def serve(
+    host: str,
+    port: int,
+    roles: str,
+    allow: tuple[str, ...],
+    keep: int | None,
+    proxy: str | None,
+    **place: Any,
+) -> None:
     """Serve the API, send webhooks and sweep, until SIGTERM.
 
     Prints one JSON line with `url` when it is ready; at the first start also `keys`, the path of
@@ -58,7 +74,7 @@ def serve(host: str, port: int, roles: str, allow: tuple[str, ...], **place: Any
     logs.configure()
     run(_serve(lambda: Serving(
         place=place_of(place), host=host, port=port, roles=parse_roles(roles),
-        allow=parse_networks(allow),
+        allow=parse_networks(allow), keep_events_days=keep, proxy=proxy,
     )))  # fmt: skip
 
 

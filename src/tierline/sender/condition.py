@@ -39,7 +39,9 @@ async def record(
     endpoint: Endpoint = live.endpoint
     shard = home(endpoint.id, log.shards)
     event = OpsEvent(kind, now, endpoint.id, data, quiet=endpoint.hears_ops)
-    event_id = ids.derived("evt_", "ops", endpoint.id, kind, str(now))
+    body = encode_ops(event).decode()
+    # Of all that it says: two lanes may park in one millisecond.
+    event_id = ids.derived("evt_", "ops", endpoint.id, str(now), body)
 
     async def write(connection: asyncpg.Connection) -> bool:
         async with connection.transaction():
@@ -48,14 +50,14 @@ async def record(
                 if await connection.fetchval(Sql.hold_cursor, *place) is None:
                     return False
             if health is not None:
-                body = msgspec.json.encode(health).decode()
+                state = msgspec.json.encode(health).decode()
                 await connection.execute(
-                    Sql.put_health, shard, live.number, health.state, health.since, body
+                    Sql.put_health, shard, live.number, health.state, health.since, state
                 )
             head = await connection.fetchrow(Sql.raise_head, shard, 1, now)
             assert head is not None
             row = (shard, head["head"], live.row.project, event_id, head["recorded_at"])
-            await connection.execute(Sql.add_ops_event, *row, encode_ops(event).decode())
+            await connection.execute(Sql.add_ops_event, *row, body)
         return True
 
     return await log.writer(shard).run(write)

@@ -27,6 +27,7 @@ OpsKind = Literal[
     "endpoint.recovered",
     "endpoint.resumed",
     "endpoint.lane_parked",
+    "log.expiring",
     "log.dropped",
     "member.quarantined",
 ]

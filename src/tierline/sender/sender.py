@@ -23,12 +23,12 @@ from tierline.sender.ownership import MEMBERS, Membership, new_process_id
 from tierline.sender.pacing import Rate
 from tierline.sender.plan import decode_plan
 from tierline.sender.reader import ShardReader
+from tierline.sender.retention import Retention
 from tierline.sender.settings import SenderSettings
 from tierline.sender.sources import Catalog, Formats
 from tierline.sender.takeover import Holding, Taken, take_over
 from tierline.sender.transport import Client
 from tierline.sender.transport.names import Names
-from tierline.sender.upkeep import Upkeep
 from tierline.store.database import Database
 from tierline.store.endpoints import EndpointRow
 from tierline.store.log import Log, LogEvent
@@ -67,7 +67,7 @@ class Sender:
         self._trace = trace
         self._readers = [ShardReader(s, self.log, catalog) for s in range(self.log.shards)]
         self._signal = Signal(database, self._heard)
-        self._upkeep = Upkeep(self.couriers.values, self.log, self.settings, clock)
+        self._retention = Retention(self.log, catalog, self._live, self.settings, clock)
         self._changed = asyncio.Event()
         self._members = asyncio.Event()  # somebody joined or left
         self._waiting: list[asyncio.Future[None]] = []  # for the next round to end
@@ -101,10 +101,9 @@ class Sender:
         for reader in self._readers:
             reader.run()
         loop = asyncio.get_running_loop()
-        upkeep = self._upkeep
         own = (self._beat(), self._poll(), self._reconciling(), self._tick())
-        work = (*own, upkeep.write_idle_marks(), upkeep.forget_attempts())
-        self._tasks = [loop.create_task(each) for each in work]
+        rare = (self._write_idle_marks(), self._retention.run(self.membership.owns))
+        self._tasks = [loop.create_task(each) for each in (*own, *rare)]
         await self._signal.start()
         self._started = True
         self.metrics.lag = self.lag
@@ -363,9 +362,8 @@ class Sender:
         while True:
             await asyncio.sleep(self.settings.poll_ms / 1000)
             try:
-                for shard, (head, log_start) in (await self.log.heads()).items():
+                for shard, (head, _) in (await self.log.heads()).items():
                     self._readers[shard].wake(head)
-                    self._upkeep.log_starts(shard, log_start)
             except Exception as error:  # noqa: BLE001  # logged, and tried again
                 _log.warning("poll_failed", error=repr(error))
 
@@ -376,6 +374,16 @@ class Sender:
             for courier in self.couriers.values():
                 if courier.in_flight:
                     courier.tick(now)
+
+    async def _write_idle_marks(self) -> None:
+        """A cursor that only skipped is written this often, with the others of its shard."""
+        while True:
+            await asyncio.sleep(self.settings.idle_write_ms / 1000)
+            for courier in self.couriers.values():
+                for follower in courier.followers.values():
+                    follower.sync()
+                    if follower.cursor.needs_write:
+                        courier.touch(follower)
 
     def _heard(self, message: str) -> None:
         """Another process committed events of a shard, or changed the catalog."""

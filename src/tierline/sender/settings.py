@@ -22,5 +22,6 @@ class SenderSettings(Struct, frozen=True):
     lanes_max: int = 1_000  # retrying lanes of an endpoint, then its cursor stops
     idle_write_ms: int = 30_000  # how often a mark that only skipped is written
     attempts_kept_s: int = 30 * 86_400
-    retention_s: int = 3_600  # how often older attempts are looked for
+    events_kept_s: int | None = None  # how long the log is kept; None: for ever
+    retention_s: int = 3_600  # how often what is older is looked for
     stop_ms: int = 10_000  # how long `stop` waits for requests in flight

@@ -254,6 +254,13 @@ class Log:
         )
         return int(status.rsplit(" ", 1)[1])
 
+    async def drop_events(self, shard: int, below: int, limit: int) -> int:
+        """Delete up to `limit` events below an offset; how many there were."""
+        status = await self.writer(shard).run(
+            lambda c: c.execute(Sql.drop_events, shard, below, limit)
+        )
+        return int(status.rsplit(" ", 1)[1])
+
     @staticmethod
     async def fenced(
         connection: asyncpg.Connection, shard: int, progress: Sequence[Progress]

@@ -40,6 +40,10 @@ class LogSql(Queries, file="log.sql"):
     count_between: str
     attempts_of: str
     old_attempts: str
+    with_old_attempts: str
+    behind: str
+    start_log: str
+    drop_events: str
     beat: str
     processes: str
     leave: str

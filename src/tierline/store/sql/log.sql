@@ -220,6 +220,34 @@ DELETE FROM attempt USING old
 WHERE attempt.shard = $1 AND attempt.endpoint = $2 AND attempt.at = old.at
   AND attempt.delivery = old.delivery AND attempt.number = old.number
 
+-- name: with_old_attempts
+-- Endpoints, deleted ones too, with attempts that are older than they need be.
+SELECT e.number AS endpoint FROM endpoint e
+WHERE EXISTS (SELECT 1 FROM attempt a WHERE a.shard = $1 AND a.endpoint = e.number AND a.at < $2)
+ORDER BY e.number
+
+-- name: behind
+-- Live cursors that have not passed an offset, or whose lanes begin at or below it.
+SELECT c.endpoint, c.mark, l.head, l.lanes
+FROM cursor c
+CROSS JOIN LATERAL (
+    SELECT min(lane.head) AS head, count(*) AS lanes FROM lane
+    WHERE lane.shard = $1 AND lane.endpoint = c.endpoint AND lane.run = 0 AND lane.head <= $2
+) l
+WHERE c.shard = $1 AND c.run = 0 AND (c.mark < $2 OR l.lanes > 0)
+ORDER BY c.endpoint
+
+-- name: start_log
+-- What lies below is dropped.
+UPDATE shard_head SET log_start = $2 WHERE shard = $1 AND log_start < $2
+
+-- name: drop_events
+-- A chunk of what lies below the log's start.
+WITH old AS (
+    SELECT "offset" FROM event WHERE shard = $1 AND "offset" < $2 ORDER BY "offset" LIMIT $3
+)
+DELETE FROM event USING old WHERE event.shard = $1 AND event."offset" = old."offset"
+
 -- name: beat
 -- A sign of life, by the database's clock: machines need not agree on theirs.
 INSERT INTO process (id, roles, started_at, beat_at)
