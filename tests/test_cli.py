@@ -156,6 +156,8 @@ async def test_keys_are_made_listed_and_disabled(database_url: str, tmp_path: Pa
         (("serve", "--proxy", "socks5://proxy:1"), 1, "proxy"),
         (("serve", "--keep-events", "0"), 2, "--keep-events"),
         (("serve", "--port", "x"), 2, "x"),
+        (("replay", "--project", "p", "--endpoint", "e", "--kind", "upgrade"), 2, "upgraded"),
+        (("replay", "--project", "p", "--endpoint", "e", "--rate", "0"), 2, "--rate"),
         (("dance",), 2, "dance"),
     ],
 )

@@ -164,10 +164,12 @@ async def test_attempts_and_replay(club: Api, receiver: Receiver) -> None:
     started = await club.post(f"{path}/replay", {"ids": [event]})
     again = (await receiver.wait(2))[1]
     unknown = await club.post(f"{path}/replay", {"ids": ["evt_none"]})
+    mistyped = await club.post(f"{path}/replay", {"kinds": ["upgrade"]})
 
     assert started.status == 202, started.body
     assert (again.body, again.headers["webhook-id"]) == (first.body, first.headers["webhook-id"])
     assert unknown.problem[:2] == (404, "not_found")
+    assert mistyped.problem[::2] == (400, "kinds[0]")
     attempts = await _attempts(club, path, 2)
     assert [a["outcome"] for a in attempts] == ["delivered", "delivered"]
     assert {a["event"] for a in attempts} == {event}

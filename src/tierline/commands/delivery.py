@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from tierline.clock import wall
 from tierline.commands.place import at_place, inside, project_of
 from tierline.engine import typed
+from tierline.engine.model import EventKind
 from tierline.installed import Installation
 from tierline.sender.desk import found
 from tierline.sender.replays import Replay, Replays
@@ -22,8 +23,13 @@ from tierline.store.log import Log
 @click.option("--since", metavar="ISO", help="Recorded from then on; else from the log's start.")
 @click.option("--until", metavar="ISO", help="Recorded before then; else until now.")
 @click.option("--event", "events", multiple=True, help="Only this event (repeatable).")
-@click.option("--kind", "kinds", multiple=True, help="Only this kind (repeatable).")
-@click.option("--rate", type=float, help="At most so many events per second.")
+@click.option(
+    "--kind", "kinds", multiple=True, type=click.Choice(get_args(EventKind)),
+    help="Only this kind (repeatable).",
+)  # fmt: skip
+@click.option(
+    "--rate", type=click.FloatRange(0, min_open=True), help="At most so many events per second."
+)
 def replay(
     *,
     owner: str,

@@ -98,7 +98,7 @@ class ReplayBody(Struct, frozen=True, forbid_unknown_fields=True):
     ids: Annotated[tuple[Name, ...], Meta(max_length=1_000)] = ()
     since: str | None = None
     until: str | None = None
-    kinds: Names = ()
+    kinds: tuple[EventKind, ...] = ()
     rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | None = None
 
     def replay(self) -> Replay:

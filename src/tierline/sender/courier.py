@@ -171,6 +171,7 @@ class Courier:
     def release(self) -> None:
         """No longer ours, or the process ends: let go of everything."""
         self.lost = True
+        self.metrics.breaker_open = False  # nobody's here any more
         self.depot.slots.forget(self)
         if self._timer is not None:
             self._timer.cancel()

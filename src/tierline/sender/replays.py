@@ -71,7 +71,10 @@ class Replays:
     async def start(self, endpoint: EndpointRow, wanted: Replay) -> int:
         """Start a run of its own, beside live traffic; returns its number. Raises NotFound for an
         id that is not in the log, Conflict when nothing lies in the stretch."""
-        plans = await (self._by_ids(wanted) if wanted.ids else self._by_time(wanted))
+        if wanted.ids:
+            plans = await self._by_ids(endpoint.project, wanted)
+        else:
+            plans = await self._by_time(wanted)
         if not plans:
             raise Conflict(reason="Nothing was recorded in that time: there is nothing to send.")
         runs = [row["run"] for row in await self._cursors(endpoint.number)]
@@ -102,7 +105,7 @@ class Replays:
                 found.append({**row, "plan": None, "after": plan.after, "until": plan.until})
         return found
 
-    async def _by_ids(self, wanted: Replay) -> dict[int, Plan]:
+    async def _by_ids(self, project: int, wanted: Replay) -> dict[int, Plan]:
         if len(wanted.ids) > IDS_MAX:
             reason = f"Name at most {IDS_MAX} events, or a stretch of time."
             raise Invalid(path="ids", reason=reason)
@@ -114,7 +117,7 @@ class Replays:
                 raise NotFound(what="event", name=name, path="ids") from None
             shard = ids.shard_of(ids.route_of_customer(customer), self._log.shards)
             event = await self._log.by_id(shard, customer, name)
-            if event is None:
+            if event is None or event.project != project:
                 raise NotFound(what="event", name=name, path="ids")
             offsets.setdefault(shard, []).append(event.offset)
         return {

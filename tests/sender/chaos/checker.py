@@ -87,11 +87,12 @@ class Owed:
             place.path: {delivery_id(event.id, place.id) for event in log} for place in places
         }
 
-    def left(self, receiver: ChaosReceiver) -> int:
+    def left(self, receiver: ChaosReceiver) -> dict[str, int]:
+        """How many by path; empty when all is there."""
         for path, ids in self._ids.items():
             seen = receiver.endpoints.get(path, {})
             ids -= {each for each in ids if each in seen and seen[each].accepted}
-        return sum(map(len, self._ids.values()))
+        return {path: len(ids) for path, ids in self._ids.items() if ids}
 
 
 def check(
@@ -101,7 +102,7 @@ def check(
     takeovers: Takeovers,
 ) -> Verdict:
     verdict = Verdict(committed=len(log), endpoints=len(places))
-    verdict.lost = Owed(log, places).left(receiver)
+    verdict.lost = sum(Owed(log, places).left(receiver).values())
     for place in places:
         seen = receiver.endpoints.get(place.path, {})
         known = set()
