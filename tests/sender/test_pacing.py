@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tierline.sender import health
 from tierline.sender.health import Health, Tolerance
-from tierline.sender.pacing import BREAK_AFTER, MORE, Breaker, Cap, Rate, Slots, Started
+from tierline.sender.pacing import BREAK_AFTER, MORE, Breaker, Cap, CatchUp, Rate, Slots, Started
 
 HOUR = 3_600_000
 
@@ -54,6 +54,20 @@ def test_a_rate_allows_a_small_burst_and_then_its_pace() -> None:
     assert rate.take(60)
 
 
+def test_what_is_owed_comes_slowly_at_first() -> None:
+    """Fifty in the first second, about twice as many in each that follows; then it is over."""
+    catching_up = CatchUp(0)
+    taken = [0] * 9
+    for now in range(8_000):
+        taken[now // 1000] += catching_up.take(now)
+
+    assert 50 <= taken[0] <= 63
+    for second in range(1, 5):
+        assert 50 * 2**second <= taken[second] <= 63 * 2**second
+    assert not catching_up.over(7_999)
+    assert catching_up.over(8_000)
+
+
 def test_a_breaker_opens_probes_and_closes() -> None:
     """While open only a probe counts; each failed one doubles the pause."""
     breaker = Breaker()
@@ -64,7 +78,10 @@ def test_a_breaker_opens_probes_and_closes() -> None:
     breaker.probe()
     assert breaker.failed(first, probe=True)
     assert 2_000 == breaker.probe_at - first
-    assert not breaker.may_probe(first)
+    breaker.ask_again(first)
+    assert ("open", first) == (breaker.state, breaker.probe_at)
+    assert breaker.failed(first, probe=True)
+    assert 1_000 == breaker.probe_at - first
     assert breaker.succeeded(breaker.probe_at)
     assert breaker.state == "closed"
 

@@ -211,6 +211,25 @@ async def test_an_open_breaker_burns_no_attempts(world: World, receiver: Receive
         assert mine == [event for event in seen if event in mine]
 
 
+async def test_a_change_is_tried_at_once(world: World, receiver: Receiver) -> None:
+    """Behind an open breaker, too: whoever corrects a URL, or resumes, need not wait for a probe
+    that is due in minutes."""
+    row = await world.endpoint(f"{receiver.url}/old")
+    receiver.answer = lambda r: Reply(500 if r.path.endswith("old") else 200)
+
+    async with world.sending() as sender:
+        await world.happen([world.customer(n) for n in range(20)])
+        courier = await _courier(world, sender, row.number)
+        await world.until(lambda: courier.breaker.state == "open", "open")
+        await world.until(lambda: not courier.in_flight, "the last answers are in")
+        courier.breaker.probe_at += 3_600_000
+        await world.change(row, url=f"{receiver.url}/new")
+        await world.settled(sender)
+
+    assert set(ids_of(receiver)) == {event for _, event in world.history}
+    assert courier.catching_up is not None
+
+
 async def _courier(world: World, sender: Any, number: int) -> Any:
     await world.until(lambda: number in sender.couriers, "owned")
     return sender.couriers[number]

@@ -181,10 +181,10 @@ class Aftermath:
             courier.metrics.breaker_open = True
 
     def _alive(self, now: int) -> None:
-        """Somebody answered. After an outage it goes on from one request at a time."""
+        """Somebody answered."""
         courier = self._courier
         if courier.breaker.succeeded(now):
-            courier.cap.restart()
+            courier.came_back(now)
             courier.metrics.breaker_open = False
             _log.info("breaker_closed", endpoint=courier.live.endpoint.id)
             for follower in list(courier.followers.values()):
@@ -196,5 +196,5 @@ class Aftermath:
         if step.event is not None:
             self._depot.condition(courier, step.event)
             if was.state == "paused":
-                courier.cap.restart()
+                courier.came_back(self._depot.clock())
                 courier.resumed(step.health)

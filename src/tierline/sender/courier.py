@@ -15,7 +15,17 @@ from tierline.sender.cursor import Delivery
 from tierline.sender.follower import READY_MAX, Follower
 from tierline.sender.health import Health
 from tierline.sender.live import Live, Parcel
-from tierline.sender.pacing import LAST, MORE, NONE, Breaker, Cap, Rate, Started, Typical
+from tierline.sender.pacing import (
+    LAST,
+    MORE,
+    NONE,
+    Breaker,
+    Cap,
+    CatchUp,
+    Rate,
+    Started,
+    Typical,
+)
 from tierline.sender.transport import Reply
 from tierline.sender.turns import Pick, Turns
 
@@ -45,6 +55,7 @@ class Courier:
         self.cap = Cap(live.endpoint.in_flight_max)
         self.rate = Rate(live.endpoint.rate_per_s, depot.clock())
         self.breaker = Breaker()
+        self.catching_up: CatchUp | None = None
         self.typical = Typical()
         self.not_before = 0  # the receiver asked for a pause
         self.in_flight: dict[Delivery[LogEvent], Exchange] = {}
@@ -131,7 +142,9 @@ class Courier:
         self.changed = True
         self.cap.most = live.endpoint.in_flight_max
         self.cap.limit = min(self.cap.limit, float(self.cap.most))
-        self.rate = Rate(live.endpoint.rate_per_s, self.depot.clock())
+        now = self.depot.clock()
+        self.rate = Rate(live.endpoint.rate_per_s, now)
+        self.breaker.ask_again(now)
         topic = self.depot.topic(live)
         for follower in self.followers.values():
             if follower.topic != topic:
@@ -151,10 +164,16 @@ class Courier:
         self.turns.plan(follower, lane)
         self._wake_at(lane.due_at)
 
+    def came_back(self, now: int) -> None:
+        """It answers after an outage: it goes on from one request at a time, slowly at first."""
+        self.cap.restart()
+        self.catching_up = CatchUp(now)
+
     def resumed(self, health: Health) -> None:
         """By a hand, or by its own recovery: what was parked before starts anew."""
         self.health = health
         self.not_before = 0
+        self.breaker.ask_again(self.depot.clock())
         for follower in self.followers.values():
             self._wake_parked(follower)
             follower.pull()
@@ -202,15 +221,27 @@ class Courier:
             picked = self._pick(now)
             if picked is None:
                 break
-            if not probe and self.rate.per_s is not None and not self.rate.take(now):
+            if not probe and (wait := self._wait_ms(now)):
                 self.turns.put_back(picked)
-                self._wake_at(now + self.rate.wait_ms())
+                self._wake_at(now + wait)
                 break
             if self._send(picked[0], picked[1], now, probe):
                 # At its cap, or with nothing left, it is asked again when that changes.
                 full = self.reached + 1 > self.cap.limit
                 return LAST if full or self._nothing_to_start else MORE
         return NONE
+
+    def _wait_ms(self, now: int) -> int:
+        """How long the endpoint's rate, or its catching up, holds the next request back."""
+        catching_up = self.catching_up
+        if catching_up is not None:
+            if catching_up.over(now):
+                self.catching_up = None
+            elif not catching_up.take(now):
+                return catching_up.wait_ms()
+        if self.rate.per_s is None or self.rate.take(now):
+            return 0
+        return self.rate.wait_ms()
 
     def _may_probe(self, now: int) -> bool:
         if self.in_flight:

@@ -20,6 +20,9 @@ BREAK_AFTER = 10  # consecutive failures
 BREAK_SHARE = 0.7  # or this share of at least BREAK_SAMPLE outcomes within BREAK_WINDOW_MS
 BREAK_SAMPLE = 40
 BREAK_WINDOW_MS = 30_000
+CATCH_UP_PER_S = 50.0  # after an outage; doubled every CATCH_UP_STEP_MS
+CATCH_UP_STEP_MS = 1_000
+CATCH_UP_STEPS = 8  # then nothing holds it back any more
 SLOW_MS = 1_000.0  # a typical answer slower than this puts an endpoint into the slow class
 SLOW_SHARE = 0.25
 
@@ -89,6 +92,31 @@ class Rate:
         return max(1, int((1.0 - self._tokens) * 1000 / self.per_s) + 1)
 
 
+class CatchUp:
+    """After an outage: what is owed comes slowly at first, whatever the cap would allow. A receiver
+    that answers quickly may still be one that has just come up."""
+
+    __slots__ = ("_began", "_rate", "_step")
+
+    def __init__(self, now: int) -> None:
+        self._began = now
+        self._step = 0
+        self._rate = Rate(CATCH_UP_PER_S, now)
+
+    def over(self, now: int) -> bool:
+        return now - self._began >= CATCH_UP_STEPS * CATCH_UP_STEP_MS
+
+    def take(self, now: int) -> bool:
+        step = (now - self._began) // CATCH_UP_STEP_MS
+        if step != self._step:
+            self._step = step
+            self._rate = Rate(CATCH_UP_PER_S * 2**step, now)
+        return self._rate.take(now)
+
+    def wait_ms(self) -> int:
+        return self._rate.wait_ms()
+
+
 class Breaker:
     """Closed → open → (one probe) → closed. While open nothing is tried and no attempt is burnt."""
 
@@ -133,8 +161,10 @@ class Breaker:
         """One request is on its way to see whether somebody answers."""
         self.state = "probing"
 
-    def may_probe(self, now: int) -> bool:
-        return self.state == "open" and now >= self.probe_at
+    def ask_again(self, now: int) -> None:
+        """Somebody changed or resumed the endpoint: a probe need not wait."""
+        self.probe_at = now
+        self._pause_ms = PROBE_MS_MIN
 
     def _open(self, now: int) -> None:
         self.state = "open"
