@@ -25,6 +25,7 @@ from benchmarks.delivery.stage import SETTINGS
 from tierline.store.embedded import EmbeddedServer
 
 BIG = 500_000
+BODY = 2_029  # of W-D's payloads; the floor's where nothing else says
 
 
 class Tail(NamedTuple):
@@ -59,6 +60,9 @@ async def show_drain(page: Page, server: EmbeddedServer, count: int, *, big: boo
         )  # fmt: skip
         if found.lost or found.repeated:
             page.note(f"LOST {found.lost}, REPEATED {found.repeated}")
+        if size == BIG:
+            held = " ".join(f"{mb:.0f}" for mb in found.held_mb)
+            page.note(f"{BIG:,} drained in {found.seconds:.1f} s; MB at each tenth: {held}")
     page.note(
         f"{count:,} events each; bodies of {median(bodies):,.0f} bytes, ours and the floor's."
     )
@@ -67,34 +71,45 @@ async def show_drain(page: Page, server: EmbeddedServer, count: int, *, big: boo
 async def show_hang(page: Page, server: EmbeddedServer, count: int, pairs: int) -> None:
     page.note("W-H: the same while one endpoint of ten answers after 5 s.")
     page.table("", "healthy/s", "kept", "spread")
-    well, hung = [], []
+    well, again, hung, floors = [], [], [], []
     for _ in range(pairs):
         well.append(await work.hang(server, count * 2, hanging=0))
         hung.append(await work.hang(server, count * 2, hanging=1))
-    # Nine of ten endpoints are healthy: so is nine tenths of the rate.
-    kept = sorted(b / (a * 0.9) for a, b in zip(well, hung, strict=True))
+        again.append(await work.hang(server, count * 2, hanging=0))
+        floors.append(work.bare(BODY)["rate"])
+    page.row("bare floor", f"{median(floors):,.0f}", "", "")
     page.row("all well", f"{median(well):,.0f}", "", "")
-    spread = f"{kept[0]:.0%} to {kept[-1]:.0%}"
-    page.row("one hangs", f"{median(hung):,.0f}", f"{median(kept):.0%}", spread)
+    # Nine of ten endpoints are healthy: so is nine tenths of the rate.
+    for name, runs, share in (("null pair", again, 1.0), ("one hangs", hung, 0.9)):
+        kept = sorted(b / (a * share) for a, b in zip(well, runs, strict=True))
+        spread = f"{kept[0]:.0%} to {kept[-1]:.0%}"
+        page.row(name, f"{median(runs):,.0f}", f"{median(kept):.0%}", spread)
+    page.note(
+        f"Medians of {pairs} interleaved runs; the null pair is `all well` once more, so it shows "
+        "what the method resolves."
+    )
 
 
 async def show_latency(page: Page, server: EmbeddedServer, pairs: int, seconds: float) -> None:
     page.note(
         "W-O: from commit to receipt, healthy endpoints, ms. Ratios are of p99 to `all well`, pair "
-        "by pair; the null pair is `all well` once more, so it shows what the method resolves."
+        "by pair; the null pair is `all well` once more. The floor is told of a commit and posts."
     )
     page.table("", "p50", "p99", "waiting", "p99 ratio", "spread")
     for rate in (200, 600):
-        runs: dict[str, list[Tail]] = {"all well": [], "null pair": [], "one hangs": []}
+        names = ("bare floor", "all well", "null pair", "one hangs")
+        runs: dict[str, list[Tail]] = {name: [] for name in names}
         for _ in range(pairs):
             for name, into in runs.items():
-                hanging = int(name == "one hangs")
-                into.append(
-                    tail(await work.open_loop(server, rate, hanging=hanging, seconds=seconds))
-                )
+                if name == "bare floor":
+                    found = await work.open_floor(server, rate, size=BODY, seconds=seconds)
+                else:
+                    hanging = int(name == "one hangs")
+                    found = await work.open_loop(server, rate, hanging=hanging, seconds=seconds)
+                into.append(tail(found))
         for name, into in runs.items():
             ratios = sorted(b.p99 / a.p99 for a, b in zip(runs["all well"], into, strict=True))
-            beside = name != "all well"
+            beside = name in ("null pair", "one hangs")
             page.row(
                 f"{rate}/s, {name}",
                 f"{median(run.p50 for run in into):.2f}",
@@ -109,9 +124,10 @@ async def show_latency(page: Page, server: EmbeddedServer, pairs: int, seconds: 
 async def show_memory(page: Page, server: EmbeddedServer, seconds: float) -> None:
     page.note("Memory of the sender while every answer drips, or pours 64 MiB.")
     page.table("", "peak MB", "new MB")
-    for answer in ("drip", "huge"):
+    page.row("bare floor, answers at once", f"{work.bare(BODY)['peak_mb']:.0f}", "")
+    for answer, name in (("e", "at once"), ("drip", "drip"), ("huge", "huge")):
         peak, new = await work.memory(server, answer, seconds)
-        page.row(f"all answers {answer}", f"{peak:.0f}", f"{new:+.0f}")
+        page.row(f"all answers {name}", f"{peak:.0f}", f"{new:+.0f}")
 
 
 def tail(values: list[float]) -> Tail:

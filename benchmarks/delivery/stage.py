@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 class Worker:
-    """The sender process."""
+    """The sender process, or the floor in its place."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -87,6 +87,16 @@ def worker(url: str) -> Iterator[Worker]:
         _end(process)
 
 
+@contextmanager
+def following_floor(sink: Receiver, size: int) -> Iterator[Worker]:
+    """The bare floor, posting for each id that it is told."""
+    process = _start("benchmarks.delivery.floor", str(sink.port), "follow", str(size))
+    try:
+        yield Worker(process)
+    finally:
+        _end(process)
+
+
 @asynccontextmanager
 async def installation(server: EmbeddedServer) -> AsyncIterator[Database]:
     """A new database of one shard."""
@@ -110,7 +120,11 @@ async def stocked(
 
 
 async def queue(database: Database, stock: Stock, count: int, *, analyse: bool = True) -> None:
-    """Fill the log; as a rule the tables' statistics are fresh, and nothing waits for a disk."""
+    """Fill the log; as a rule the tables' statistics are fresh, and nothing waits for a disk. Else
+    they say that all is empty, and nobody corrects them meanwhile."""
+    if not analyse:
+        for table in ("event", "cursor", "lane", "attempt"):
+            await database.pool.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
     for _ in range(0, count, 50_000):
         await fill(database, stock.rows(min(50_000, count)))
         count -= 50_000
@@ -123,13 +137,16 @@ async def queue(database: Database, stock: Stock, count: int, *, analyse: bool =
         await connection.close()
 
 
-async def received(sink: Receiver, count: int, seconds: float) -> dict[str, Any]:
-    """What it has when `count` arrived, or when the time is over."""
+async def received(
+    sink: Receiver, count: int, seconds: float, seen: Callable[[int], None] = lambda _: None
+) -> dict[str, Any]:
+    """What it has when `count` arrived, or when the time is over; `seen` is told now and then."""
     end = time.monotonic() + seconds
     found = sink.stats()
     while found["received"] < count and time.monotonic() < end:
         await asyncio.sleep(0.25)
         found = sink.stats()
+        seen(found["received"])
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
@@ -29,8 +30,10 @@ class Drained(Struct, frozen=True):
     cpu: float
     cpu_postgres: float
     statements: float
+    seconds: float
     peak_mb: float  # most that the process ever held
     grown_mb: float  # of it since before the start
+    held_mb: tuple[float, ...]  # at each tenth of the way
     body: float
     lost: int
     repeated: int
@@ -47,18 +50,27 @@ async def drain(
             await stage.queue(database, stock, count, analyse=analyse)
             with stage.worker(database.url) as sender:
                 idle, idle_postgres = sender.report(), stage.postgres_cpu_s(server)
+                held: list[float] = []
+
+                def look(received: int) -> None:
+                    if received >= count * (len(held) + 1) // 10:
+                        held.append(sender.report()["rss_mb"])
+
                 sender.start()
-                seen = await stage.received(sink, count, 60 + count / 200)
+                seen = await stage.received(sink, count, 60 + count / 200, look)
                 await asyncio.sleep(0.3)  # the last flush
                 used, used_postgres = sender.report(), stage.postgres_cpu_s(server)
             base = stage.floor(sink, size=round(seen["body"]))
+    seconds = max(0.001, seen["last"] - seen["first"])
     return Drained(
-        rate=(seen["healthy"] - 1) / max(0.001, seen["last"] - seen["first"]),
+        rate=(seen["healthy"] - 1) / seconds,
+        seconds=seconds,
         cpu=(used["cpu_s"] - idle["cpu_s"]) / count * 1e6,
         cpu_postgres=(used_postgres - idle_postgres) / count * 1e6,
         statements=used["statements"] / count,
         peak_mb=used["peak_mb"],
         grown_mb=used["peak_mb"] - idle["rss_mb"],
+        held_mb=tuple(held),
         body=seen["body"],
         lost=count - seen["received"],
         repeated=seen["repeated"],
@@ -91,9 +103,34 @@ async def open_loop(
             stock = await stage.stocked(database, sink, 10, hanging=hanging)
             with stage.worker(database.url) as sender:
                 sender.start()
-                committed = await _commit_at(database, stock, sender, rate, seconds)
+                wake = lambda _: sender.say("wake")  # noqa: E731
+                committed = await _commit_at(database, stock, wake, rate, seconds)
                 await asyncio.sleep(1.0)
                 arrived = sink.stats("/stats?ids")["ids"]
+    return _latencies(committed, arrived, seconds, hanging)
+
+
+async def open_floor(
+    server: EmbeddedServer, rate: int, *, size: int, seconds: float = OPEN_S
+) -> list[float]:
+    """The same commits, each followed by a post that somebody else is told to make: no log is read,
+    nothing is noted."""
+    async with stage.installation(server) as database:
+        with stage.receiver() as sink:
+            stock = await stage.stocked(database, sink, 10)
+            with stage.following_floor(sink, size) as floor:
+                committed = await _commit_at(database, stock, floor.say, rate, seconds)
+                await asyncio.sleep(1.0)
+                arrived = sink.stats("/stats?ids")["ids"]
+    return _latencies(committed, arrived, seconds, 0)
+
+
+def _latencies(
+    committed: dict[str, tuple[float, int]],
+    arrived: dict[str, float],
+    seconds: float,
+    hanging: int,
+) -> list[float]:
     began = min(at for at, _ in committed.values())
     skipped = SKIPPED_S * seconds / OPEN_S
     return sorted(
@@ -104,7 +141,7 @@ async def open_loop(
 
 
 async def _commit_at(
-    database: Database, stock: Stock, sender: stage.Worker, rate: int, seconds: float
+    database: Database, stock: Stock, tell: Callable[[str], None], rate: int, seconds: float
 ) -> dict[str, tuple[float, int]]:
     """Events one by one, each in its own transaction, then the wake-up that the writer gives. When
     each was committed and which program it is of, by delivery."""
@@ -116,18 +153,24 @@ async def _commit_at(
             await asyncio.sleep(max(0.0, began + n / rate - time.monotonic()))
             [row] = stock.rows(1)
             await append(connection, 0, [row])
-            at = time.time()
-            sender.say("wake")
             program = stock.programs.index(row[2])
             name = FORMATS["voucherify"].delivery_id(row[4], f"end_{program:05d}")
-            committed[name] = at, program
+            committed[name] = time.time(), program
+            tell(name)
     finally:
         await connection.close()
     return committed
 
 
+def bare(size: int) -> dict[str, float]:
+    """The floor alone, now."""
+    with stage.receiver() as sink:
+        return stage.floor(sink, size=size)
+
+
 async def memory(server: EmbeddedServer, answer: str, seconds: float) -> tuple[float, float]:
-    """Peak memory in MB while every answer is `drip` or `huge`, and how much of it was new."""
+    """Peak memory in MB while every answer is `drip`, `huge` or (`e`) at once, and how much of it
+    was new."""
     async with stage.installation(server) as database:
         with stage.receiver() as sink:
             urls = [f"{sink.url}/{answer}/{i}" for i in range(10)]

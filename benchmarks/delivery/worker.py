@@ -15,6 +15,7 @@ import sys
 import psutil
 import uvloop
 
+from benchmarks.delivery.floor import peak_mb
 from benchmarks.delivery.stock import BOX
 from tierline.commands.serving import settle_memory
 from tierline.sender.sender import Sender
@@ -57,7 +58,7 @@ def report(sender: Sender) -> dict[str, float]:
         "deliveries": sender.metrics.deliveries,
         "flushes": sum(sender.metrics.flushes.counts),
         "rss_mb": psutil.Process().memory_info().rss / 1e6,
-        "peak_mb": used.ru_maxrss * 1024 / 1e6,
+        "peak_mb": peak_mb(),
     }
 
 

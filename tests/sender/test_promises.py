@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import msgspec
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
 
 from tests.receiver import Received, Receiver, Reply
@@ -99,11 +104,35 @@ async def test_metrics_show_each_endpoint(world: World, receiver: Receiver) -> N
     assert 'tierline_attempt_seconds_count{endpoint="end_0001"} 2.0' in text
 
 
-def test_tracing_is_optional() -> None:
-    """Without OpenTelemetry nothing is traced, and nothing breaks."""
-    found = tracer()
+async def test_an_attempt_is_a_span(world: World, receiver: Receiver) -> None:
+    """Where OpenTelemetry is installed: one client span per attempt, an error where it failed."""
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    trace.set_tracer_provider(provider)
+    row = await world.endpoint(receiver.url)
+    receiver.then(503)
 
-    assert found is None or callable(found)
+    async with world.sending(trace=tracer()) as sender:
+        [event] = await world.happen([world.customer(1)])
+        await receiver.wait(2)
+        await world.settled(sender)
+
+    failed, delivered = spans.get_finished_spans()
+    said = dict(failed.attributes or {})
+    assert (row.id, event, 1) == (
+        said["tierline.endpoint"], said["tierline.event"], said["tierline.attempt"],
+    )  # fmt: skip
+    assert (503, trace.SpanKind.CLIENT) == (said["http.response.status_code"], failed.kind)
+    assert (failed.status.is_ok, delivered.status.is_ok) == (False, True)
+    assert (failed.end_time or 0) > (failed.start_time or 0)
+
+
+def test_tracing_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without OpenTelemetry nothing is traced, and nothing breaks."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", None)
+
+    assert tracer() is None
 
 
 async def test_a_stale_sender_writes_no_operational_event(world: World, receiver: Receiver) -> None:

@@ -13,6 +13,8 @@ from tests.sender.chaos.witness import Takeover
 from tierline.store.database import Database
 from tierline.vendors import FORMATS
 
+EXAMPLES_MAX = 3
+
 
 class Committed(Struct, frozen=True):
     """One event of the log."""
@@ -53,6 +55,7 @@ class Verdict(Struct):
     exposed: int = 0
     unheard: int = 0
     reckless: int = 0
+    examples: list[str] = []  # of reckless ones, with all that is known of them
 
     @property
     def sound(self) -> bool:
@@ -148,6 +151,8 @@ def _count(
             verdict.unheard += 1
         else:
             verdict.reckless += 1
+            if len(verdict.examples) < EXAMPLES_MAX:
+                verdict.examples.append(f"{place} {event}: {accepted}; {changes}")
 
 
 def _excused(
