@@ -258,3 +258,20 @@ def test_every_command_explains_itself() -> None:
         command = main.get_command(context, name)
         assert command is not None
         assert command.get_short_help_str(), name
+
+
+@pytest.mark.parametrize("roles", ["api", "sweeper", "sender", "api,sender,sweeper"])
+async def test_nothing_is_copied_while_a_server_is_at_work(
+    database_url: str, tmp_path: Path, roles: str
+) -> None:
+    """Whatever it does, and it is named; one that ended in order is in nobody's way."""
+    place = ("--database-url", database_url)
+    copying = ("copy", *place, "--to", database_url)
+    async with serving(*place, "--roles", roles, directory=tmp_path):
+        code, _, refused = await tierline(*copying, directory=tmp_path)
+    _, _, later = await tierline(*copying, directory=tmp_path)
+
+    assert code == 1
+    assert "1 Tierline server(s) work on the database at" in refused
+    assert f"({roles})" in refused
+    assert "Stop them" not in later

@@ -25,6 +25,7 @@ from tierline.sender.sender import Sender
 from tierline.sender.settings import SenderSettings
 from tierline.sender.tracing import tracer
 from tierline.sender.transport.tls import proxy_parts
+from tierline.store.live import Signs, roles_text
 from tierline.store.log import Log
 from tierline.store.signal import Signal
 from tierline.vendors import FORMATS
@@ -54,6 +55,7 @@ class Process:
             proxy=how.proxy,
             events_kept_s=None if kept is None else kept * 86_400,
             sole=how.whole and how.place.database_url is None,
+            roles=roles_text(how.roles),
         )
         self._sender: Sender | None = None
         self._signal: Signal | None = None
@@ -117,6 +119,9 @@ class Process:
 
     async def _start_signal(self, stack: AsyncExitStack) -> None:
         """Senders elsewhere hear of our commits at once, and we of theirs."""
+        signs = Signs(self.here.database, self.how.roles)
+        await signs.start()
+        stack.push_async_callback(signs.stop)
         signal = Signal(self.here.database, lambda _: self.bell.ring())
         await signal.start()
         self._signal = signal

@@ -8,7 +8,6 @@ decides, and the one that was taken over from writes nothing more.
 from __future__ import annotations
 
 import hashlib
-import secrets
 from time import monotonic
 
 from tierline.sender.settings import SenderSettings
@@ -19,10 +18,6 @@ from tierline.store.signal import CHANNEL
 
 MEMBERS = "members"  # said to the others when a process joins or leaves
 FORGET_FACTOR = 30  # rows of processes silent for so many times `dead_ms` are removed
-
-
-def new_process_id() -> str:
-    return "proc_" + secrets.token_hex(8)
 
 
 def owner_of(endpoint: str, processes: list[str]) -> str | None:
@@ -59,7 +54,7 @@ class Membership:
     async def beat(self) -> None:
         """A sign of life, and who else gives one. Raises whatever the database does."""
         began = monotonic()
-        await self._line.run(lambda c: c.execute(Sql.beat, self.process, "sender"))
+        await self._line.run(lambda c: c.execute(Sql.beat, self.process, self._settings.roles))
         self._beaten = began
         await self._list()
 

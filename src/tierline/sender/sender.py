@@ -19,7 +19,7 @@ from tierline.sender.lag import lag_row
 from tierline.sender.lanes import REMEMBERED
 from tierline.sender.live import Live
 from tierline.sender.metrics import LagRow, Metrics
-from tierline.sender.ownership import MEMBERS, Membership, new_process_id
+from tierline.sender.ownership import MEMBERS, Membership
 from tierline.sender.pacing import Rate
 from tierline.sender.plan import decode_plan
 from tierline.sender.reader import ShardReader
@@ -31,6 +31,7 @@ from tierline.sender.transport import Client
 from tierline.sender.transport.names import Names
 from tierline.store.database import Database
 from tierline.store.endpoints import EndpointRow
+from tierline.store.live import new_process_id
 from tierline.store.log import Log, LogEvent
 from tierline.store.log_sql import LogSql as Sql
 from tierline.store.signal import Signal

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from tierline.store.live import BEAT_MS
+
 
 class SenderSettings(Struct, frozen=True):
+    roles: str = "sender"  # what this process does, as its signs of life name it
     slots: int = 512  # requests in flight in this process
     allow: tuple[str, ...] = ()  # CIDR blocks where endpoints may live, plain http included
     proxy: str | None = None  # for endpoints without one of their own; trusted
@@ -13,7 +16,7 @@ class SenderSettings(Struct, frozen=True):
     poll_ms: int = 250  # the fallback when no wake-up arrives
     flush_ms: int = 10  # how long settled deliveries wait to be written together
     flush_most: int = 256  # … unless so many wait
-    beat_ms: int = 2_500
+    beat_ms: int = BEAT_MS
     dead_ms: int = 10_000  # a process is dead after so long without a beat
     handover_ms: int = 1_500  # a process that joins lets living owners end in order for so long
     give_way_ms: int = 1_000  # what holds the mark for so long becomes a lane
