@@ -2,7 +2,7 @@
 
 Tables with a `shard` column are distributed by it, all in one colocation group, so that everything
 of a shard lies on one node and a transaction in it stays there; all others become reference tables,
-the same on every node. Each table is a transaction of its own, and what is done already is left
+the same on every node, but for signs of life, which stay on the coordinator. Each table is a transaction of its own, and what is done already is left
 alone: an interrupted run goes on where it stopped, and after a migration that added a table the
 same command distributes that one too.
 """
@@ -20,6 +20,9 @@ from tierline.store.database import Database, where
 from tierline.store.live import require_idle
 
 HEADS: Final = "shard_head"  # the first: the others are placed beside it
+# Signs of life: everybody connects to the coordinator, so they are read nowhere else. A write to a
+# reference table needs every node: one dead worker would silence all senders, and they would stop.
+STAY: Final = frozenset({"process"})
 # The node of a statement is chosen when its parameters are known, so it is planned each time.
 KEEP_NO_PLANS: Final = "UPDATE installation SET plan_cache_mode = 'auto' WHERE id = 1"
 
@@ -119,6 +122,7 @@ async def _tables(connection: asyncpg.Connection) -> Tables:
              AND NOT relation_is_a_known_shard(c.oid)  -- our sessions see those, too
            ORDER BY c.relname"""
     )
+    rows = [row for row in rows if row["name"] not in STAY]
     needs = {row["name"]: set(row["needs"]) for row in rows}
     large = {row["name"] for row in rows if row["large"]}
     return Tables(
