@@ -152,6 +152,9 @@ def test_grace(case: Case) -> None:
     if rounding is not None:
         last = rounding.last_day(last, day)
     assert calendar.format_day(last) == case["last_valid_day"]
+    start = date.fromisoformat(case["term_last_valid_day"])
+    slowly = terms.rounded(rounding, civil.plus(start, case["grace"]), start)
+    assert slowly.isoformat() == case["last_valid_day"]
 
 
 @cases("points")

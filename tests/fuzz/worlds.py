@@ -116,7 +116,11 @@ def random_points(chance: Random) -> Json:
             {"type": "day_of_year", "day": chance.choice(("12-31", "06-30", "02-29"))},
         ]
     )
-    return {"expiry": expiry, "pending_days": chance.choice((0, 0, 0, 0, 3, 14))}
+    made: Json = {"expiry": expiry, "pending_days": chance.choice((0, 0, 0, 0, 3, 14))}
+    if chance.random() < 0.1:
+        own = {"type": "after", "length": chance.choice(("P10D", "P2M"))}
+        made["orders"] = {"every": 10, "points": 1, "expiry": own}
+    return made
 
 
 def random_metric(chance: Random) -> Json:
@@ -144,6 +148,7 @@ def random_window(chance: Random) -> Json:
             {"type": "instant"}, {"type": "instant"},
             {"type": "since", "anchor": "join"},
             {"type": "since", "anchor": "2023-06-01"},
+            {"type": "since", "anchor": "attribute:renewal"},
             {"type": "rolling", "length": "P1M"}, {"type": "rolling", "length": "P45D"},
             {"type": "rolling", "length": "P12M"},
             {"type": "calendar", "unit": "month"}, {"type": "calendar", "unit": "quarter"},
@@ -169,7 +174,9 @@ def random_term(chance: Random) -> Json:
         return {"type": "forever"}
     if kind in (2, 3):
         made: Json = {"type": "window_end", "windows": chance.choice((0, 0, 1, 1, 2))}
-        return made | ({"extend": chance.choice(("P7D", "P1M"))} if chance.random() < 0.3 else {})
+        if chance.random() < 0.3:
+            made["extend"] = chance.choice(("P7D", "P1M"))
+        return made | ({"rounding": random_rounding(chance)} if chance.random() < 0.2 else {})
     if kind in (4, 5):
         made = {"type": "duration", "length": chance.choice(("P1M", "P3M", "P30D", "P1Y"))}
         made["inclusive"] = chance.random() < 0.6
@@ -292,7 +299,8 @@ def fitted(chance: Random, policy: Json) -> Json:
         policy["measures"] = {}
     anchored(chance, policy)
     for measure in (policy, *policy["measures"].values()):
-        if measure["metric"]["source"] == "balance":
+        turns = measure is policy and measure["window"]["type"] in ("calendar", "cycle")
+        if measure["metric"]["source"] == "balance" and not turns:
             measure["window"] = {"type": "instant"}
     if policy["window"]["type"] not in ("calendar", "cycle"):
         policy["start"] = {"when": "immediate"}

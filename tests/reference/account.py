@@ -176,7 +176,11 @@ class Ledger:
             return FOREVER
         at = activated if activated is not None else entry.recorded_at
         day = self.zone.day(activated if activated is not None else entry.occurred_at)
-        last = last_day(self.rules_at(at).expiry, day)
+        points = self.rules_at(at)
+        rule: object = points.expiry
+        if entry.kind == "order" and points.orders and points.orders.expiry:
+            rule = points.orders.expiry
+        last = last_day(rule, day)
         return FOREVER if last is None else self.zone.start(last + civil.ONE_DAY)
 
     def _record(self, account: Account, entry: Entry, at: Position) -> None:

@@ -238,9 +238,14 @@ class Evaluator(Judgement):
             moved.get(tier or "") or tier for tier in (self.shown, self.frozen, self.held)
         )
         if not self.on_hold and self.joined is not None:
-            self.apply_rules(new)
+            self.apply_rules(old, new, self.term_before(old, moved))
 
-    def apply_rules(self, new: Version) -> None:
+    def term_before(self, old: Version, moved: dict[str, str | None]) -> object:
+        """The term that the former rules gave to the tier that is held."""
+        given = [t.term for t in old.rules.policy.tiers if moved[t.id] == self.held and t.term]
+        return given[0] if given else old.rules.policy.term
+
+    def apply_rules(self, old: Version, new: Version, term_before: object) -> None:
         """What becomes of the tier that is held."""
         if (self.held is not None and self.rank(self.held) < 0) or new.on_change == "rejudge":
             self.rejudge("rules", None)
@@ -248,7 +253,18 @@ class Evaluator(Judgement):
             best = self.sight().qualified(self.held, self.reached)
             if best > self.rank(self.held):
                 self.grant(self.tiers[best].id, "rules", None)
+            elif best == self.rank(self.held) and self.held is not None:
+                one, other = old.rules.policy, new.rules.policy
+                counted = [(p.metric, p.window, p.start) for p in (one, other)]
+                if counted[0] != counted[1] or term_before != self.term():
+                    self.redate()
         self.show("rules")
+
+    def redate(self) -> None:
+        """A refresh: who still qualifies gets the end that the new rules give from now."""
+        best, end, windows = self.final()
+        if best == self.rank(self.held):
+            self.grant(self.held or "", "rules", None, end=end, dated=windows)
 
     @staticmethod
     def _identity(new: Version, tier_id: str, name: str) -> str | None:

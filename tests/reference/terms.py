@@ -34,7 +34,8 @@ def end(term: Term, start: date, sight: Sight) -> date | None:
         if span is None:
             return None
         last = span[1] - civil.ONE_DAY
-        return (civil.plus(last, term.extend) if term.extend else last) + civil.ONE_DAY
+        last = civil.plus(last, term.extend) if term.extend else last
+        return rounded(term.rounding, last, start) + civil.ONE_DAY
     if isinstance(term, terms.Duration):
         last = civil.plus(start, term.length)
         if not term.inclusive:

@@ -17,6 +17,7 @@ from tierline.engine.points import AfterPeriod, DayOfYear, NoExpiry, PerAmount, 
 from tierline.engine.policy import Assessment, Policy, Renewal, Rules, Start
 from tierline.engine.term import Duration, Rounding, WindowEnd
 from tierline.engine.window import Anchors, Calendar
+from tierline.vendors import traps
 
 TIERS = [
     {"id": "ltr_a", "name": "Silver", "points": {"from": 100, "to": 199}},
@@ -36,6 +37,31 @@ def expiring(**given: Any) -> Policy:
 def test_smallest() -> None:
     """Tiers alone follow the balance: Voucherify's own default."""
     assert compiled().policy == Policy(LADDER)
+
+
+AUTO = {"parameters": {"loyalty": {"points": 150, "auto_redeem": True}}}
+BY_HAND = {"parameters": {"loyalty": {"points": 150, "auto_redeem": False}}}
+
+
+@pytest.mark.parametrize(
+    ("rewards", "more", "warned"),
+    [
+        ([AUTO], {}, ["settings.rewards[0].parameters.loyalty.auto_redeem"]),
+        ([BY_HAND, AUTO], {}, ["settings.rewards[1].parameters.loyalty.auto_redeem"]),
+        ([BY_HAND], {}, []),
+        (["rew_1", {"parameters": None}], {}, []),
+        ({"rew_1": AUTO}, {}, []),
+        ([AUTO], {"loyalty_tiers_expiration": {
+            "qualification_type": "POINTS_IN_PERIOD", "qualification_period": "MONTH"}}, []),
+        ([AUTO], {"loyalty_tiers": TIERS[:1]}, []),
+    ],
+)  # fmt: skip
+def test_auto_redeem_before_a_balance_tier(rewards: Any, more: Any, warned: list[str]) -> None:
+    """V 3.5, their documented trap: points go before tiers are checked, so Gold (200) is never
+    reached. Points of a period are not lowered by spending, and Silver (100) is below the price."""
+    found = traps(compiled(rewards=rewards, **more))
+
+    assert [finding.path for finding in found] == warned
 
 
 def test_balance_drop() -> None:

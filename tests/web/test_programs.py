@@ -72,6 +72,21 @@ async def test_traps_are_warned_of(api: Api) -> None:
     assert [warning["path"] for warning in put.json["warnings"]] == ["policy.term"]
 
 
+async def test_traps_of_a_vendor_are_warned_of(api: Api) -> None:
+    """Points that redeem themselves at 100: a balance of 100 is never there. A preview says it too."""
+    reward = {"reward": "rew_1", "parameters": {"loyalty": {"points": 100, "auto_redeem": True}}}
+    tiers = [
+        {"name": "Silver", "points": {"from": 0, "to": 99}},
+        {"name": "Gold", "points": {"from": 100}},
+    ]
+    body = {"format": "voucherify", "settings": {"loyalty_tiers": tiers, "rewards": [reward]}}
+    put = await api.put("/api/programs/club", body)
+    previewed = await api.post("/api/programs/club/preview", body)
+
+    paths = [[w["path"] for w in answer.json["warnings"]] for answer in (put, previewed)]
+    assert paths == [["settings.rewards[0].parameters.loyalty.auto_redeem"]] * 2
+
+
 async def test_vendor_settings_become_rules(api: Api) -> None:
     """In the vendor's own words; what stands beside them replaces that part."""
     settings = {

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from tierline.engine import calendar
-from tierline.engine.hold import drop, extended, grant_now, term_of, turn_matters
+from tierline.engine.hold import (
+    drop,
+    extended,
+    grant,
+    grant_now,
+    renewal,
+    term_of,
+    turn_matters,
+)
 from tierline.engine.judge import end_term, hold_what_is_earned, judge, settle
 from tierline.engine.model import Override
-from tierline.engine.policy import successors
+from tierline.engine.policy import Version, successors
 from tierline.engine.qualify import qualified
 from tierline.engine.term import WindowEnd
 
@@ -25,7 +33,8 @@ def change_rules(walk: Walk) -> None:
     if new is walk.version:
         return
     walk.need_totals_of(new)
-    moved = successors(walk.version, new)
+    former = walk.version
+    moved = successors(former, new)
     walk.version = new
 
     def kept(tier_id: str | None) -> str | None:
@@ -41,9 +50,22 @@ def change_rules(walk: Walk) -> None:
     if walk.joined_at is not None and not walk.frozen:
         if lost or new.on_change == "rejudge":
             settle(walk, "rules")
-        elif new.on_change == "up_only" and (best := qualified(walk)) > walk.rank:
-            grant_now(walk, best)
+        elif new.on_change == "up_only":
+            _refresh(walk, former, moved)
     walk.show("rules")
+
+
+def _refresh(walk: Walk, former: Version, moved: dict[str, str]) -> None:
+    """Upward only: who qualifies for a higher tier rises. Who still qualifies for the held one
+    gets, from now, the end that the new rules give, where these count terms in another way (V 3.8:
+    it may come earlier or later). Who qualifies for less keeps tier and end."""
+    best = qualified(walk)
+    if best > walk.rank:
+        grant_now(walk, best)
+    elif best == walk.rank >= 0 and walk.version.dates_unlike(former, moved, best):
+        best, ends_at = renewal(walk, fresh=True)
+        if best == walk.rank:
+            grant(walk, best, ends_at)
 
 
 def activate_pending(walk: Walk) -> None:

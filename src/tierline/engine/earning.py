@@ -44,7 +44,7 @@ def lot_expiry(program: Program, entry: Entry) -> int | None:
     detail = entry.detail
     if detail is not None and (detail.never_expires or detail.expires_at is not None):
         return detail.expires_at
-    expiry = program.version(entry.recorded_at).rules.points.expiry
+    expiry = program.version(entry.recorded_at).rules.points.expiry_of(entry.kind)
     start = entry.occurred_at
     if detail is not None and detail.available_at is not None:
         start = max(start, detail.available_at)

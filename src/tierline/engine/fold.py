@@ -97,7 +97,7 @@ def _put_pending(walk: Walk, entry: Entry, detail: Detail) -> None:
 def _expiry(walk: Walk, entry: Entry, detail: Detail) -> int | None:
     if detail.never_expires or detail.expires_at is not None:
         return detail.expires_at
-    return walk.expiry_from(walk.zone.day(entry.occurred_at))
+    return walk.expiry_from(walk.zone.day(entry.occurred_at), entry.kind)
 
 
 def _spend(walk: Walk, entry: Entry, detail: Detail) -> None:

@@ -81,8 +81,8 @@ def drop(walk: Walk) -> None:
     walk.told = False
 
 
-def renewal(walk: Walk) -> tuple[int, int | None]:
-    """The best tier for a term from now on, and that term's end.
+def renewal(walk: Walk, *, fresh: bool = False) -> tuple[int, int | None]:
+    """The best tier for a term from now on, and that term's end. `fresh`: no old term goes on.
 
     Where terms follow windows: the best of all windows whose own end reaches beyond now (settled:
     at expiry under POINTS_IN_PERIOD). Elsewhere: what the member qualifies for now.
@@ -95,7 +95,7 @@ def renewal(walk: Walk) -> tuple[int, int | None]:
     best = qualified(walk)
     if best < 0:
         return best, None
-    day = renewal_day(walk) if best == walk.rank else walk.today
+    day = renewal_day(walk) if best == walk.rank and not fresh else walk.today
     return best, end_for(walk, best, day)
 
 

@@ -255,7 +255,7 @@ def hold_what_is_earned(walk: Walk) -> None:
     """As at an expiry, whatever term is running: the tier becomes what is earned."""
     if walk.joined_at is None or walk.frozen:
         return
-    best, ends_at = renewal(walk)
+    best, ends_at = renewal(walk, fresh=True)
     if best < 0:
         drop(walk)
     else:

@@ -1,4 +1,5 @@
-"""Whether rules make sense: what cannot work is refused, what is probably a trap is warned about.
+"""Whether rules make sense: what cannot work is refused; what is probably a trap is warned about
+(those are in `traps.py`).
 
 Findings are values, collected whole: one wrong tier does not hide the next. Types, unknown fields
 and single numbers were already checked when the rules were read; here is what fields say together.
@@ -8,12 +9,11 @@ Each rule is one small generator; `_RULES` lists them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal, get_args
-
-from msgspec import Struct
+from typing import get_args
 
 from tierline.engine import calendar
 from tierline.engine.calendar import Period
+from tierline.engine.finding import Finding, warning
 from tierline.engine.ladder import (
     All,
     Any,
@@ -26,9 +26,10 @@ from tierline.engine.ladder import (
 )
 from tierline.engine.metric import Filter, Metric
 from tierline.engine.model import EntryKind
-from tierline.engine.points import AfterPeriod, DayOfYear
-from tierline.engine.policy import Policy, Rules
-from tierline.engine.term import Dates, Duration, Rounding, Term, WhileQualified, WindowEnd
+from tierline.engine.points import AfterPeriod, DayOfYear, Expiry
+from tierline.engine.policy import Rules
+from tierline.engine.term import Dates, Duration, Rounding, Term, WindowEnd
+from tierline.engine.traps import traps
 from tierline.engine.window import Calendar, Cycle, Rolling, Since, Window
 from tierline.engine.window import Instant as NoWindow
 
@@ -38,22 +39,10 @@ MEASURES_MAX = 20
 _KINDS = frozenset(get_args(EntryKind))
 
 
-class Finding(Struct, frozen=True):
-    """`path` is the field, `reason` says what is wrong and what would be right."""
-
-    path: str
-    reason: str
-    severity: Literal["error", "warning"] = "error"
-
-
 def lint(rules: Rules) -> tuple[Finding, ...]:
     """Everything to say about these rules, errors first."""
-    found = [finding for rule in _RULES for finding in rule(rules)]
+    found = [finding for rule in (*_RULES, traps) for finding in rule(rules)]
     return tuple(sorted(found, key=lambda finding: finding.severity != "error"))
-
-
-def _warning(path: str, reason: str) -> Finding:
-    return Finding(path, reason, "warning")
 
 
 def _names(rules: Rules) -> Iterator[Finding]:
@@ -68,7 +57,7 @@ def _names(rules: Rules) -> Iterator[Finding]:
             yield Finding(f"{path}.id", f"{tier.id!r} is also the id of tiers[{ids[tier.id]}]")
         elif tier.name in names:
             other = f"tiers[{names[tier.name]}]"
-            yield _warning(f"{path}.name", f"{tier.name!r} is also the name of {other}")
+            yield warning(f"{path}.name", f"{tier.name!r} is also the name of {other}")
         ids.setdefault(tier.id, i)
         names.setdefault(tier.name, i)
 
@@ -85,12 +74,13 @@ def _text(path: str, text: str) -> Iterator[Finding]:
 def _ladder(rules: Rules) -> Iterator[Finding]:
     """Tiers bounded by the policy's own metric rise and do not overlap; gaps are allowed."""
     if not rules.policy.tiers:
-        yield _warning("policy.tiers", "is empty: the program keeps points and has no tiers")
+        yield warning("policy.tiers", "is empty: the program keeps points and has no tiers")
     below: tuple[int, Tier] | None = None
     for i, tier in enumerate(rules.policy.tiers):
         path = f"policy.tiers[{i}]"
         yield from _bounds(path, tier)
-        if tier.entry is not None or (tier.invitation and tier.from_ is None):
+        closed = tier.invitation or tier.hidden
+        if tier.entry is not None or (closed and tier.from_ is None):
             continue
         start = tier.from_ or 0
         if below is not None:
@@ -111,45 +101,6 @@ def _bounds(path: str, tier: Tier) -> Iterator[Finding]:
         yield Finding(f"{path}.to", f"is below from ({tier.from_ or 0}); `to` is inclusive")
     if tier.entry is not None and (tier.from_ is not None or tier.to is not None):
         yield Finding(f"{path}.entry", "replaces from and to; give one or the other")
-    if tier.invitation and tier.entry is not None:
-        yield _warning(f"{path}.entry", "is not used: the tier is by invitation")
-    asked = tier.entry if tier.entry is not None else Range(tier.from_ or 0, tier.to)
-    if _above(tier.retain, asked):
-        reason = "asks for more than entering the tier: who enters may fall at once"
-        yield _warning(f"{path}.retain", reason)
-
-
-def _above(retain: Criterion | None, entry: Criterion) -> bool:
-    if not isinstance(retain, Range) or not isinstance(entry, Range):
-        return False
-    return retain.metric == entry.metric and retain.from_ > entry.from_
-
-
-def _reachable(rules: Rules) -> Iterator[Finding]:
-    """A tier whose whole range also enters a higher tier is never the highest one."""
-    tiers = rules.policy.tiers
-    own = None if rules.policy.metric.source == "balance" else rules.policy.metric.source
-    for i, tier in enumerate(tiers):
-        if tier.hidden or tier.invitation:
-            continue
-        asked = tier.entry or Range(tier.from_ or 0, tier.to)
-        if not isinstance(asked, Range):
-            continue
-        if own is not None and asked.metric is None and asked.to is not None and asked.to < 0:
-            yield _warning(f"policy.tiers[{i}].to", f"{own} is never below 0: nobody gets here")
-        for j, higher in enumerate(tiers[i + 1 :], i + 1):
-            if higher.hidden or higher.invitation or not isinstance(higher.entry, Range):
-                continue
-            if _covers(higher.entry, asked):
-                reason = f"whoever qualifies also qualifies for tiers[{j}], which is higher"
-                yield _warning(f"policy.tiers[{i}]", reason)
-                break
-
-
-def _covers(wide: Range, narrow: Range) -> bool:
-    if wide.metric != narrow.metric or wide.from_ > narrow.from_:
-        return False
-    return wide.to is None or (narrow.to is not None and narrow.to <= wide.to)
 
 
 def _criteria(rules: Rules) -> Iterator[Finding]:
@@ -205,7 +156,9 @@ def _measure(path: str, metric: Metric, window: Window) -> Iterator[Finding]:
     if metric.source != "sum" and metric.of is not None:
         yield Finding(f"{path}.metric.of", f"only `sum` has it, not {metric.source!r}")
     if metric.source == "balance":
-        if not isinstance(window, NoWindow):
+        # The policy's own window may say when members are judged, or when terms end.
+        turns = path == "policy" and isinstance(window, Calendar | Cycle)
+        if not (turns or isinstance(window, NoWindow)):
             reason = "a balance is counted as it is now; use `earned` for points in a window"
             yield Finding(f"{path}.window", reason)
         if metric.filter is not None:
@@ -222,7 +175,7 @@ def _filter(path: str, wanted: Filter) -> Iterator[Finding]:
         if kind not in _KINDS:
             yield Finding(f"{path}.kinds[{i}]", f"{kind!r} is no kind of entry")
     if wanted == Filter():
-        yield _warning(path, "is empty: everything matches")
+        yield warning(path, "is empty: everything matches")
 
 
 def _window(path: str, window: Window) -> Iterator[Finding]:
@@ -254,37 +207,44 @@ def _anchor(path: str, anchor: str) -> Iterator[Finding]:
         yield Finding(path, f"{anchor!r} is no anchor: expected {expected}")
 
 
-def _length(path: str, length: Period) -> Iterator[Finding]:
-    if calendar.parse_period(length) == (0, 0):
+def _length(path: str, length: Period, *, nothing: bool = False) -> Iterator[Finding]:
+    months, days = calendar.parse_period(length)
+    if (months, days) == (0, 0) and not nothing:
         yield Finding(path, "must be longer than nothing")
+    if months + days // 30 > 1200:
+        yield Finding(path, "must be at most a hundred years")
 
 
 def _terms(rules: Rules) -> Iterator[Finding]:
     policy = rules.policy
-    yield from _term("policy.term", policy.term, policy.window)
+    yield from _term("policy.term", policy.term)
     for i, tier in enumerate(policy.tiers):
         if tier.term is not None:
-            yield from _term(f"policy.tiers[{i}].term", tier.term, policy.window)
+            yield from _term(f"policy.tiers[{i}].term", tier.term)
 
 
-def _term(path: str, term: Term, window: Window) -> Iterator[Finding]:
+def _term(path: str, term: Term) -> Iterator[Finding]:
     match term:
-        case WindowEnd() if not window.closes:
-            reason = "only a calendar or cycle window has an end, so this term never ends"
-            yield _warning(path, reason)
-        case Duration(rounding=Rounding() as rounding):
+        case WindowEnd(extend=extend, rounding=rounding):
+            if extend is not None:
+                yield from _length(f"{path}.extend", extend, nothing=True)
+            yield from _rounding(f"{path}.rounding", rounding)
+        case Duration(length=length, inclusive=inclusive, rounding=rounding):
+            yield from _length(f"{path}.length", length, nothing=inclusive)
             yield from _rounding(f"{path}.rounding", rounding)
         case Dates(days=days):
             for i, day in enumerate(days):
                 yield from _day_of_year(f"{path}.days[{i}]", day)
 
 
-def _rounding(path: str, rounding: Rounding) -> Iterator[Finding]:
+def _rounding(path: str, rounding: Rounding | None) -> Iterator[Finding]:
+    if rounding is None:
+        return
     if (rounding.unit is None) == (rounding.month is None):
         yield Finding(path, "gives either a unit or a month")
     if rounding.edge == "start":
         reason = "rounding back to the start of a period shortens the term, down to nothing"
-        yield _warning(f"{path}.edge", reason)
+        yield warning(f"{path}.edge", reason)
 
 
 def _day_of_year(path: str, day: str) -> Iterator[Finding]:
@@ -302,54 +262,29 @@ def _occasions(rules: Rules) -> Iterator[Finding]:
         if occasion == "at_window_end" and not turning:
             reason = "the window never ends: use a calendar or cycle window, or `on_activity`"
             yield Finding(f"policy.assessment.{part}", reason)
-        if occasion == "at_term_end" and isinstance(policy.term, WhileQualified):
-            reason = "`while_qualified` has no end, so nobody is ever assessed then"
-            yield _warning(f"policy.assessment.{part}", reason)
     if policy.start.when == "next_window" and not turning:
         reason = "there is no next window: use a calendar or cycle window, or `immediate`"
         yield Finding("policy.start.when", reason)
-    elif policy.start.when == "next_window":
-        yield from _deferred(policy)
     if (policy.start.when == "after") != (policy.start.after is not None):
         yield Finding("policy.start.after", "goes with when: `after`, and only with it")
-
-
-def _deferred(policy: Policy) -> Iterator[Finding]:
-    """A tier that begins with a window has earned nothing in that window yet."""
-    terms = {"policy.term": policy.term}
-    terms |= {f"policy.tiers[{i}].term": t.term for i, t in enumerate(policy.tiers) if t.term}
-    for path, term in terms.items():
-        if isinstance(term, WhileQualified):
-            reason = (
-                "a tier that starts with the next window is not earned by that window yet, so "
-                "`while_qualified` keeps it by the window before: `window_end` says so"
-            )
-            yield _warning(path, reason)
+    elif policy.start.after is not None:
+        yield from _length("policy.start.after", policy.start.after)
 
 
 def _lapse(rules: Rules) -> Iterator[Finding]:
     lapse = rules.policy.lapse
-    if lapse.grace_rounding is not None:
-        yield from _rounding("policy.lapse.grace_rounding", lapse.grace_rounding)
-        if lapse.grace is None:
-            yield _warning("policy.lapse.grace_rounding", "is not used: there is no grace")
-    if rules.policy.corrections == "retroactive" and _keeps(rules.policy):
-        reason = "`keep` holds every tier once reached, retroactive corrections too"
-        yield _warning("policy.corrections", reason)
-
-
-def _keeps(policy: Policy) -> bool:
-    return policy.lapse.then == "keep" and all(t.lapse in (None, "keep") for t in policy.tiers)
+    yield from _rounding("policy.lapse.grace_rounding", lapse.grace_rounding)
+    for part in ("grace", "min_stay"):
+        length = getattr(lapse, part)
+        if length is not None:
+            yield from _length(f"policy.lapse.{part}", length, nothing=True)
 
 
 def _points(rules: Rules) -> Iterator[Finding]:
-    expiry = rules.points.expiry
-    path = "points.expiry"
-    if isinstance(expiry, AfterPeriod):
-        if expiry.round_to is not None and expiry.month is not None:
-            yield Finding(f"{path}.month", "rounds as round_to does; give one of the two")
-    elif isinstance(expiry, DayOfYear):
-        yield from _day_of_year(f"{path}.day", expiry.day)
+    points = rules.points
+    yield from _expiry("points.expiry", points.expiry)
+    if points.orders is not None and points.orders.expiry is not None:
+        yield from _expiry("points.orders.expiry", points.orders.expiry)
     for i, tier in enumerate(rules.policy.tiers):
         earning = tier.earning
         if earning is not None and earning.fixed is not None and earning.multiplier != 100:
@@ -357,10 +292,18 @@ def _points(rules: Rules) -> Iterator[Finding]:
             yield Finding(f"policy.tiers[{i}].earning.fixed", reason)
 
 
+def _expiry(path: str, expiry: Expiry) -> Iterator[Finding]:
+    if isinstance(expiry, AfterPeriod):
+        yield from _length(f"{path}.length", expiry.length, nothing=True)
+        if expiry.round_to is not None and expiry.month is not None:
+            yield Finding(f"{path}.month", "rounds as round_to does; give one of the two")
+    elif isinstance(expiry, DayOfYear):
+        yield from _day_of_year(f"{path}.day", expiry.day)
+
+
 _RULES: tuple[Callable[[Rules], Iterator[Finding]], ...] = (
     _names,
     _ladder,
-    _reachable,
     _criteria,
     _measures,
     _terms,

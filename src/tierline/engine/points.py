@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from tierline.engine import calendar
 from tierline.engine.calendar import Period
 from tierline.engine.ladder import Earning
+from tierline.engine.model import EntryKind
 
 Lots = tuple[tuple[int | None, int], ...]
 _NEVER = 2**62  # sorts lots that never expire last
@@ -53,10 +54,12 @@ Expiry = NoExpiry | AfterPeriod | DayOfYear
 
 
 class PerAmount(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """`points` for every whole `every` minor units of an order."""
+    """`points` for every whole `every` minor units of an order; `expiry` replaces the program's
+    for points of orders."""
 
     every: Annotated[int, Meta(ge=1)]
     points: Annotated[int, Meta(ge=0)]
+    expiry: Expiry | None = None
 
 
 class Points(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -71,6 +74,11 @@ class Points(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     pending_days: Annotated[int, Meta(ge=0, le=366)] = 0
     orders: PerAmount | None = None
     crossing: Literal["before", "after", "split"] = "before"
+
+    def expiry_of(self, kind: EntryKind) -> Expiry:
+        """The rule for points that such an entry brought."""
+        own = self.orders.expiry if self.orders is not None and kind == "order" else None
+        return self.expiry if own is None else own
 
     def earned_by_order(self, amount: int, earning: Earning | None) -> int:
         rule = self.orders

@@ -152,8 +152,9 @@ class Version(Struct, frozen=True, dict=True):
 
     @cached_property
     def counts_days(self) -> tuple[Window, ...]:
-        """The moving windows whose totals are kept by day: balances need none."""
-        return tuple(m.window for m in self.turning if m.metric.source != "balance")
+        """The windows whose totals are kept by day: balances need none."""
+        counted = (m.window for m in self.measures.values() if m.metric.source != "balance")
+        return tuple(window for window in counted if window.by_day)
 
     @cached_property
     def counts_terms(self) -> bool:
@@ -198,6 +199,19 @@ class Version(Struct, frozen=True, dict=True):
     def remembers(self) -> bool:
         """Whether tiers once held matter: some tier has a re-entry criterion."""
         return any(tier.reentry is not None for tier in self.policy.tiers)
+
+    def dates_unlike(self, former: Version, moved: dict[str, str], rank: int) -> bool:
+        """Whether terms of this tier are counted in another way than the former rules did.
+        `moved`: where the former rules' tiers went."""
+        ours, theirs = self.policy, former.policy
+        was = next((t for t in theirs.tiers if moved.get(t.id) == ours.tiers[rank].id), None)
+        own = None if was is None else was.term
+        return (ours.metric, ours.window, ours.start, ours.tiers[rank].term or ours.term) != (
+            theirs.metric,
+            theirs.window,
+            theirs.start,
+            own or theirs.term,
+        )
 
     def tier(self, tier_id: str | None) -> Tier | None:
         rank = self.rank.get(tier_id, -1) if tier_id is not None else -1

@@ -140,7 +140,7 @@ def _unmoved(proposal: Proposal, standing: Standing, effective_at: int) -> Outco
         if new.on_change == "up_only" and best > walk.rank:
             return None
         if new.on_change == "rejudge":
-            rank, ends_at = renewal(walk)
+            rank, ends_at = renewal(walk, fresh=True)
             if rank != walk.rank or (ends_at is not None and ends_at <= walk.at):
                 return None
     if walk.overridden(walk.held)[0] != walk.tier:

@@ -18,8 +18,6 @@ from tierline.engine.term import (
 )
 from tierline.engine.trace import Trace
 
-_WINDOWS_BACK = 14  # a term follows its window by at most twelve windows and an extension
-
 
 def counted_from(walk: Trace) -> int | None:
     """The civil day from which the running term is counted: the one whose term, by the rule, ends
@@ -44,7 +42,7 @@ def _days(walk: Trace) -> Iterator[int]:
     window = walk.version.policy.window
     if window.closes:
         span = window.span(walk.today, walk.anchors())
-        for _ in range(_WINDOWS_BACK):
+        for _ in range(walk.version.windows_back + 1):
             if span is None:
                 return
             yield span[0]
@@ -125,7 +123,8 @@ def _window_end(walk: Trace, term: WindowEnd, day: int) -> str:
     told = f"end of the window {format_day(span[0])} to {format_day(span[1] - 1)}"
     if term.windows:
         told += f", {term.windows} further"
-    return told + (f", + {term.extend}" if term.extend else "")
+    told += f", + {term.extend}" if term.extend else ""
+    return told + (f", {_rounded(term.rounding)}" if term.rounding is not None else "")
 
 
 def because(walk: Trace) -> str:

@@ -15,6 +15,11 @@ from tierline.engine.calendar import Period, Unit
 from tierline.engine.window import Anchors, Window
 
 
+_LONGEST: dict[Unit, int] = {
+    "day": 0, "week": 6, "month": 30, "quarter": 92, "half_year": 184, "year": 366
+}  # fmt: skip
+
+
 class Rounding(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Moves a last valid day to an edge of the calendar period that holds it.
 
@@ -35,6 +40,11 @@ class Rounding(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
         start, end = calendar.span(day, self.unit)
         return end - 1 if self.edge == "end" else max(start, not_before)
 
+    @property
+    def reach(self) -> int:
+        """By how many days, at most, it moves a day on."""
+        return 366 if self.month is not None or self.unit is None else _LONGEST[self.unit]
+
 
 class WhileQualified(Struct, frozen=True, tag="while_qualified", forbid_unknown_fields=True):
     """Held exactly as long as the metric qualifies."""
@@ -54,10 +64,11 @@ class WindowEnd(
     Struct, frozen=True, tag="window_end", omit_defaults=True, forbid_unknown_fields=True
 ):
     """To the end of the window that earned it (`windows` 0), of the next (1), and so on; then
-    `extend` further. `start` is a day of the window that counts."""
+    `extend` further, then rounded. `start` is a day of the window that counts."""
 
     windows: Annotated[int, Meta(ge=0, le=12)] = 0
     extend: Period | None = None
+    rounding: Rounding | None = None
 
     def end(self, start: int, window: Window, anchors: Anchors) -> int | None:
         span = window.span(start, anchors)
@@ -65,14 +76,16 @@ class WindowEnd(
             span = window.span(span[1], anchors) if span else None
         if span is None:
             return None
-        return calendar.add_period(span[1] - 1, self.extend) + 1 if self.extend else span[1]
+        last = calendar.add_period(span[1] - 1, self.extend) if self.extend else span[1] - 1
+        return (self.rounding.last_day(last, start) if self.rounding else last) + 1
 
     def reach(self, window: Window) -> int:
         """By how many windows, at most, such a term outlasts the one that earned it."""
-        if self.extend is None or not window.closes:
+        if not window.closes or not (self.extend or self.rounding):
             return self.windows
-        months, days = calendar.parse_period(self.extend)
-        return self.windows + (months * 31 + days) // window.shortest + 1
+        months, days = calendar.parse_period(self.extend or "P0D")
+        further = months * 31 + days + (self.rounding.reach if self.rounding else 0)
+        return self.windows + further // window.shortest + 1
 
 
 class Duration(Struct, frozen=True, tag="duration", omit_defaults=True, forbid_unknown_fields=True):

@@ -18,6 +18,7 @@ from tierline.engine.ladder import Facts
 from tierline.engine.model import (
     Cause,
     Entry,
+    EntryKind,
     Event,
     EventKind,
     Known,
@@ -148,10 +149,10 @@ class Walk(Known, kw_only=True):
         """When points that become active now expire: as was said, else by the rules, from now."""
         if pending.never_expires or pending.expires_at is not None:
             return pending.expires_at
-        return self.expiry_from(self.today)
+        return self.expiry_from(self.today, pending.kind)
 
-    def expiry_from(self, day: int) -> int | None:
-        last = self.version.rules.points.expiry.last_day(day)
+    def expiry_from(self, day: int, kind: EntryKind) -> int | None:
+        last = self.version.rules.points.expiry_of(kind).last_day(day)
         return None if last is None else self.zone.start(last + 1)
 
     def add_total(self, key: str, measure: Measure, day: int, amount: int) -> None:

@@ -2,10 +2,10 @@
 
 Each class answers the same questions about civil days: which total counts today, where today's
 window starts and ends (None: it never turns), when it turns next, which day an amount is kept
-under (None: it does not count at all), how such a total is told from others (`mark`), and which
-kept days are past mattering (`floor`). `moves`: time alone changes what it counts; `closes`: it is
-one of a row of periods, the last of which is judged when it has closed; `shortest`: how many days
-such a period has at least.
+under (None: it does not count at all), whether each day's total is kept (`by_day`), how such a
+total is told from others (`mark`), and which kept days are past mattering (`floor`). `moves`: time
+alone changes what it counts; `closes`: it is one of a row of periods, the last of which is judged
+when it has closed; `shortest`: how many days such a period has at least.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Anchors(Struct, frozen=True):
 class Instant(Struct, frozen=True, tag="instant", forbid_unknown_fields=True):
     """No window: the metric as it is now (balances; anything else: over the whole membership)."""
 
+    by_day: ClassVar[bool] = False
     moves: ClassVar[bool] = False
     closes: ClassVar[bool] = False
     shortest: ClassVar[int] = 1
@@ -72,9 +73,12 @@ class Instant(Struct, frozen=True, tag="instant", forbid_unknown_fields=True):
 
 
 class Since(Struct, frozen=True, tag="since", omit_defaults=True, forbid_unknown_fields=True):
-    """Everything from an anchor on: `join` (lifetime), `tier_start` or a date."""
+    """Everything from an anchor on: `join` (lifetime), `tier_start`, a date, or the day that an
+    attribute names (nothing counts while it names none)."""
 
-    anchor: Annotated[str, Meta(pattern=r"^(join|tier_start|\d{4}-\d{2}-\d{2})$")] = "join"
+    anchor: Annotated[str, Meta(pattern=r"^(join|tier_start|attribute:.+|\d{4}-\d{2}-\d{2})$")] = (
+        "join"
+    )
 
     moves: ClassVar[bool] = False
     closes: ClassVar[bool] = False
@@ -82,13 +86,23 @@ class Since(Struct, frozen=True, tag="since", omit_defaults=True, forbid_unknown
 
     @property
     def mark(self) -> str:
+        if self.by_day:
+            return ""
         return {"join": "@all", "tier_start": FROM_TERM}.get(self.anchor, f"@{self.anchor}")
+
+    @property
+    def by_day(self) -> bool:
+        """An attribute may name another day tomorrow: then each day's total is kept."""
+        return self.anchor.startswith("attribute:")
 
     def span(self, day: int, anchors: Anchors) -> tuple[int, int] | None:
         return None
 
     def total(self, buckets: Buckets, day: int, anchors: Anchors) -> int:
-        return sum(amount for _, amount in buckets)
+        if not self.by_day:
+            return sum(amount for _, amount in buckets)
+        start = anchors.day(self.anchor)
+        return 0 if start is None else sum(a for d, a in buckets if d >= start)
 
     def next_turn(self, buckets: Buckets, day: int, anchors: Anchors) -> int | None:
         return None
@@ -97,6 +111,8 @@ class Since(Struct, frozen=True, tag="since", omit_defaults=True, forbid_unknown
         # One bucket: nothing is older than the membership, and a new tier clears its own total.
         if self.anchor in ("join", "tier_start"):
             return 0
+        if self.by_day:
+            return day
         return 0 if day >= calendar.parse_day(self.anchor) else None
 
     def floor(self, day: int, anchors: Anchors, windows: int) -> int | None:
@@ -106,6 +122,7 @@ class Since(Struct, frozen=True, tag="since", omit_defaults=True, forbid_unknown
 class Rolling(Struct, frozen=True, tag="rolling", forbid_unknown_fields=True):
     """The last `length`: an amount leaves at local midnight of its day + length, clamped."""
 
+    by_day: ClassVar[bool] = True
     length: Period
 
     moves: ClassVar[bool] = True
@@ -137,6 +154,7 @@ class Rolling(Struct, frozen=True, tag="rolling", forbid_unknown_fields=True):
 class Calendar(Struct, frozen=True, tag="calendar", omit_defaults=True, forbid_unknown_fields=True):
     """Calendar periods; `offset_months`/`offset_days` move the year's start (a fiscal year)."""
 
+    by_day: ClassVar[bool] = True
     unit: Unit
     offset_months: int = 0
     offset_days: int = 0
@@ -173,6 +191,7 @@ class Calendar(Struct, frozen=True, tag="calendar", omit_defaults=True, forbid_u
 class Cycle(Struct, frozen=True, tag="cycle", omit_defaults=True, forbid_unknown_fields=True):
     """Equal periods from an anchor: enrolment anniversaries, membership years, fixed dates."""
 
+    by_day: ClassVar[bool] = True
     length: Period
     anchor: str = "join"
 

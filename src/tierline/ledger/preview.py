@@ -20,6 +20,7 @@ from msgspec import Struct
 from tierline.engine import lint
 from tierline.engine.calendar import format_instant
 from tierline.engine.explain import Explanation
+from tierline.engine.finding import Finding
 from tierline.engine.policy import OnChange, Version, successors
 from tierline.engine.preview import Cell, Chosen, Failure, Proposal, Tally
 from tierline.errors import TierlineError
@@ -104,7 +105,7 @@ class Report(Struct, frozen=True):
     reread_entries: int
     failed: int
     failures: tuple[Failure, ...]
-    warnings: tuple[lint.Finding, ...]
+    warnings: tuple[Finding, ...]
     took_ms: int
 
 

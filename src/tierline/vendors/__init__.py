@@ -6,9 +6,10 @@ are not imported here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from tierline.engine.finding import Finding
 from tierline.engine.policy import Rules
 from tierline.errors import Invalid
 from tierline.vendors.format import Compile, Format, ProgramFacts
@@ -17,6 +18,7 @@ from tierline.vendors.loyaltylion.settings import compile_settings as compile_lo
 from tierline.vendors.standard.payloads import CloudEvents, StandardWebhooks
 from tierline.vendors.voucherify.payloads import Voucherify
 from tierline.vendors.voucherify.settings import compile_settings as compile_voucherify
+from tierline.vendors.voucherify.traps import traps as traps_of_voucherify
 
 FORMATS: dict[str, Format] = {
     each.name: each for each in (Voucherify(), LoyaltyLion(), StandardWebhooks(), CloudEvents())
@@ -25,6 +27,7 @@ SETTINGS: dict[str, Compile] = {
     "voucherify": compile_voucherify,
     "loyaltylion": compile_loyaltylion,
 }
+TRAPS: dict[str, Callable[[Rules], Iterator[Finding]]] = {"voucherify": traps_of_voucherify}
 
 
 def compile_settings(name: str, settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
@@ -34,3 +37,9 @@ def compile_settings(name: str, settings: Mapping[str, Any], facts: ProgramFacts
         known = ", ".join(SETTINGS)
         raise Invalid(path="format", reason=f"format: expected one of {known}, not {name!r}.")
     return compile_(settings, facts)
+
+
+def traps(rules: Rules) -> tuple[Finding, ...]:
+    """What a vendor's pages warn of, where rules came from its settings; the linter says the rest."""
+    told = (find(rules) for vendor, find in TRAPS.items() if vendor in rules.presentations)
+    return tuple(finding for findings in told for finding in findings)

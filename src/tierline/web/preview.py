@@ -15,6 +15,7 @@ from weakref import WeakSet
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 from starlette.responses import StreamingResponse
 
 from tierline.engine import typed
@@ -24,6 +25,7 @@ from tierline.engine.preview import Proposal, propose
 from tierline.errors import Busy, Invalid, TierlineError
 from tierline.ledger.preview import SAMPLES_DEFAULT, SAMPLES_MAX, Progress, Report, preview
 from tierline.store.database import Database
+from tierline.vendors import traps
 from tierline.web import problem, programs
 from tierline.web.programs import PROGRAM, ProgramBody
 from tierline.web.routing import Call, Operation
@@ -72,7 +74,7 @@ async def preview_program(call: Call, body: PreviewBody) -> Any:
     )
     with _working(ask):
         try:
-            return await asyncio.wait_for(work, SECONDS_MAX)
+            return _warned(ask, await asyncio.wait_for(work, SECONDS_MAX))
         except TimeoutError:
             raise PreviewTooSlow(seconds=SECONDS_MAX) from None
 
@@ -128,17 +130,22 @@ async def _lines(ask: Ask) -> AsyncIterator[bytes]:
         try:
             while (progress := await told.get()) is not None:
                 yield _line(progress=progress)
-            yield _outcome(task)
+            yield _outcome(ask, task)
         finally:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
 
 
-def _outcome(task: asyncio.Task[Report]) -> bytes:
+def _warned(ask: Ask, report: Report) -> Report:
+    """The ledger knows no vendor: what a vendor's pages warn of is said here."""
+    return replace(report, warnings=(*report.warnings, *traps(ask.proposal.version.rules)))
+
+
+def _outcome(ask: Ask, task: asyncio.Task[Report]) -> bytes:
     error = task.exception()
     if error is None:
-        return _line(preview=task.result())
+        return _line(preview=_warned(ask, task.result()))
     if not isinstance(error, Exception):
         raise error
     return _line(problem=problem.as_problem(problem.told(error, what="preview")))

@@ -14,7 +14,7 @@ from tierline.engine.points import Points
 from tierline.engine.policy import OnChange, Policy, Program, Rules, Version
 from tierline.errors import Invalid, NotFound
 from tierline.store.programs import NewVersion
-from tierline.vendors import compile_settings
+from tierline.vendors import compile_settings, traps
 from tierline.vendors.format import ProgramFacts
 from tierline.web import reading
 from tierline.web.problem import RulesInvalid
@@ -196,7 +196,7 @@ async def _settled(call: Call, effective_at: int, *, at_once: bool) -> None:
 
 def _shown(program: Program, version: Version) -> ProgramAnswer:
     rules = version.rules
-    warned = [f for f in lint.lint(rules) if f.severity == "warning"]
+    warned = [*(f for f in lint.lint(rules) if f.severity == "warning"), *traps(rules)]
     lines = [
         VersionLine(v.number, format_instant(v.effective_at), v.on_change)
         for v in reversed(program.versions)

@@ -89,23 +89,24 @@ def points_rules(voucher: Voucher | None, rules: tuple[EarningRule, ...] | None)
         what = "one rule for order.paid; send points for anything else as activities"
         raise invalid("settings.earning_rules[1]", what)
     rule, path = rules[0], "settings.earning_rules[0]"
+    own = None  # for what the rule earns; what is added by hand follows the card
     if rule.expiration_rules is not None:
-        expiry = _expiry(rule.expiration_rules, f"{path}.expiration_rules")
+        own = _expiry(rule.expiration_rules, f"{path}.expiration_rules")
     return Points(
         expiry=expiry,
         pending_days=rule.pending_points.period_value if rule.pending_points else 0,
-        orders=_per_amount(rule.loyalty, f"{path}.loyalty"),
+        orders=_per_amount(rule.loyalty, own, f"{path}.loyalty"),
     )
 
 
-def _per_amount(loyalty: RuleLoyalty, path: str) -> PerAmount:
+def _per_amount(loyalty: RuleLoyalty, expiry: Expiry | None, path: str) -> PerAmount:
     total = loyalty.calculation_type == "ORDER_TOTAL_AMOUNT"
     name = "total_amount" if total else "amount"
     order = loyalty.order or OrderRatio()
     ratio = order.total_amount if total else order.amount
     if ratio is None:
         raise invalid(f"{path}.order.{name}", 'missing; expected {"every": 1000, "points": 5}')
-    return PerAmount(every=int(ratio.every), points=int(ratio.points))
+    return PerAmount(int(ratio.every), int(ratio.points), expiry)
 
 
 def _expiry(rules: ExpirationRules | None, path: str) -> Expiry:
