@@ -7,6 +7,8 @@ import typing
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from tierline.engine import ladder, metric, model, points, policy, term, window
 from tierline.engine.dues import ORDER
 from tierline.engine.transitions import TRANSITIONS
@@ -51,6 +53,9 @@ def parts() -> Iterator[str]:
     yield from _choices("lapse", ladder.LapseRule)
     yield from _choices("override", model.OverrideKind)
     yield from _choices("after an override", _hint(model.Override, "then"))
+    yield from _choices(
+        "source of an override (told, decides nothing)", _hint(model.Override, "source")
+    )
     yield from _choices("corrections", _hint(policy.Policy, "corrections"))
     yield from _choices("members at a change of rules", policy.OnChange)
     yield from _choices("points at a crossing", _hint(points.Points, "crossing"))
@@ -87,7 +92,14 @@ MEANINGS = {
     "retroactive": "history is re-played; differences are announced now as corrections",
     "protect": "nothing granted or waiting is ever taken by a correction",
     "next_assessment": "nobody moves until they are judged next",
-    "up_only": "who qualifies for a higher tier rises at once",
+    "up_only": "who qualifies for a higher tier rises at once; who still qualifies for theirs gets "
+    "the end that new rules for terms give, earlier or later; nobody falls",
+    "manual": "somebody decided it",
+    "gift": "given",
+    "match": "the tier that another program gave",
+    "challenge": "on trial: to be earned until the end",
+    "import": "brought from another system",
+    "pooled": "by what a household earns together",
     "before": "the tier held before the order decides the multiplier",
     "split": "points below the threshold at the old tier's rate, above it at the new one's",
 }
@@ -114,7 +126,161 @@ def _first_sentence(doc: str | None) -> str:
     return re.split(r"(?<=\.)\s", text)[0].rstrip(".").replace("|", "\\|")
 
 
-SECTIONS = {"transitions": transitions, "order": order, "parts": parts}
+WHERE: dict[type, str] = {
+    policy.Policy: "",
+    metric.Metric: "metric",
+    metric.Filter: "metric.filter",
+    policy.Measure: "measures.NAME",
+    window.Since: "window (since)",
+    window.Rolling: "window (rolling)",
+    window.Calendar: "window (calendar)",
+    window.Cycle: "window (cycle)",
+    ladder.Tier: "tiers[]",
+    ladder.Earning: "tiers[].earning",
+    ladder.Range: "criterion (range)",
+    ladder.Attribute: "criterion (attribute)",
+    ladder.MemberFor: "criterion (member_for)",
+    ladder.All: "criterion (all)",
+    ladder.Any: "criterion (any)",
+    ladder.AtLeast: "criterion (at_least)",
+    policy.Assessment: "assessment",
+    policy.Start: "start",
+    term.WindowEnd: "term (window_end)",
+    term.Duration: "term (duration)",
+    term.Dates: "term (dates)",
+    term.AttributeDate: "term (attribute)",
+    term.Rounding: "rounding",
+    policy.Renewal: "renewal",
+    policy.Lapse: "lapse",
+    model.Override: "override",
+    points.Points: "points",
+    points.PerAmount: "points.orders",
+    points.AfterPeriod: "points.expiry (after)",
+    points.DayOfYear: "points.expiry (day_of_year)",
+}
+PERIOD = "a period such as `P12M`, `P1Y6M`, `P2W`, `P30D`"
+ANCHOR = "`join`, `tier_start`, a date, or `attribute:NAME` (an attribute that holds a date)"
+FIELDS: dict[str, str] = {
+    "tiers": "the ladder, lowest first, up to 100",
+    "metric": "what is counted, and what `from` and `to` of the tiers bound",
+    "window": "over which time",
+    "measures": "further metrics, each with a window of its own, for criteria to ask for",
+    "assessment": "when members may rise (`up`) and fall (`down`)",
+    "start": "when an earned tier begins; until then it is a waiting one",
+    "term": "how long a tier is held",
+    "renewal": "where a renewed term starts, what moves an end that is ahead",
+    "lapse": "what follows when a term ends unmet",
+    "corrections": "what reversals and late activities may do to a tier already granted",
+    "tell_grace": "whether `prolonged` tells once per term that a tier is kept unearned",
+    "metric.source": "one of the sources below",
+    "metric.filter": "which activities qualify; every part that is given must match",
+    "metric.include_pending": "`balance`, `earned`: whether pending points count at once",
+    "metric.of": "`sum`: the metadata number to add up",
+    "metric.filter.kinds": "`earn`, `order`, `custom`, `adjust`, `transfer_in`, `opening`",
+    "metric.filter.names": "names of activities, such as that of a custom event",
+    "metric.filter.metadata": "what their metadata must say",
+    "metric.filter.not_metadata": "what it must not say: gifts, bonus points",
+    "measures.NAME.metric": "as the policy's",
+    "measures.NAME.window": "as the policy's; a balance has none",
+    "window (since).anchor": ANCHOR,
+    "window (rolling).length": PERIOD,
+    "window (calendar).unit": "`day`, `week` (Monday), `month`, `quarter`, `half_year`, `year`",
+    "window (calendar).offset_months": "moves the first month: 3 with `year` starts on 1 April",
+    "window (calendar).offset_days": "moves the first day: 5 more is 6 April",
+    "window (cycle).length": PERIOD,
+    "window (cycle).anchor": ANCHOR,
+    "tiers[].id": "keeps a tier the same tier from version to version",
+    "tiers[].name": "as people read it; without a known id, the unchanged name is the identity",
+    "tiers[].from": "from so much of the metric on, inclusive",
+    "tiers[].to": "up to so much, inclusive",
+    "tiers[].entry": "a criterion instead of `from` and `to`",
+    "tiers[].retain": "what keeps the tier once it is held",
+    "tiers[].reentry": "what brings somebody back who held it before",
+    "tiers[].hidden": "reached by an override alone, and shown to nobody else",
+    "tiers[].invitation": "reached by an override alone",
+    "tiers[].term": "instead of the policy's",
+    "tiers[].lapse": "the rule instead of the policy's: a protected tier has `keep`",
+    "tiers[].earning": "what holding the tier does to the points of orders",
+    "tiers[].earning.multiplier": "in percent: 150 is 1.5 times; rounded half up",
+    "tiers[].earning.fixed": "so many points whatever the order",
+    "criterion (range).from": "at least",
+    "criterion (range).to": "at most",
+    "criterion (range).metric": "a measure's name; without one the policy's metric",
+    "criterion (attribute).name": "which attribute",
+    "criterion (attribute).is": "its value, exactly: text, number, true or false",
+    "criterion (member_for).length": PERIOD,
+    "criterion (all).of": "criteria, nested up to eight deep",
+    "criterion (any).of": "criteria",
+    "criterion (at_least).k": "how many of them",
+    "criterion (at_least).of": "criteria",
+    "assessment.up": "see the values below",
+    "assessment.down": "see the values below; a running term is always waited for",
+    "start.when": "see the values below",
+    "start.after": "with `after`: how long",
+    "term (window_end).windows": "how many windows after the one that earned it, up to 12",
+    "term (window_end).extend": "so much further",
+    "term (window_end).rounding": "then to an edge of the calendar",
+    "term (duration).length": PERIOD,
+    "term (duration).rounding": "then to an edge of the calendar",
+    "term (duration).inclusive": "whether the day reached is still valid, or the first without",
+    "term (duration).clock": "`grant`: from the start; `drop`: from when it is no longer earned",
+    "term (dates).days": "days of the year",
+    "term (attribute).name": "an attribute that holds a date",
+    "rounding.unit": "as a calendar window's",
+    "rounding.edge": "`end` rounds up; `start` rounds back, not before the term's start",
+    "rounding.month": "instead of a unit: to the end of the next month so numbered, from 1",
+    "renewal.basis": "see the values below",
+    "renewal.restart": "see the values below",
+    "lapse.then": "see the values below",
+    "lapse.grace": "kept so long after the last valid day; earned again within it, it is renewed",
+    "lapse.grace_rounding": "then to an edge of the calendar: `end` rounds up",
+    "lapse.min_stay": "a tier newly reached is kept at least so long",
+    "override.kind": "see the values below",
+    "override.tier": "which tier; with `pin` none means: in no tier; a `hold` names none",
+    "override.starts_at": "from when; not given: at once",
+    "override.until": "exclusive; not given: until it is released",
+    "override.then": "see the values below",
+    "override.source": "on what ground",
+    "override.reason": "why, in words",
+    "override.actor": "who",
+    "points.expiry": "see the values below",
+    "points.pending_days": "points of `earn`, `order`, `custom` are active so many days later",
+    "points.orders": "what an order earns, where its sender does not say",
+    "points.crossing": "whose rate an order gets that itself reaches a tier",
+    "points.orders.every": "for every whole so many minor units",
+    "points.orders.points": "so many points",
+    "points.orders.expiry": "instead of the program's, for points of orders",
+    "points.expiry (after).length": PERIOD + "; `P0M`: to the end of the day",
+    "points.expiry (after).round_to": "then to the end of such a unit, as a calendar window's",
+    "points.expiry (after).month": "or of the next month so numbered, from 1",
+    "points.expiry (day_of_year).day": "`MM-DD`",
+}
+
+
+def fields() -> Iterator[str]:
+    """Every field that there is; one without a meaning fails here."""
+    yield "| field | if not given | meaning |"
+    yield "|---|---|---|"
+    for struct, where in WHERE.items():
+        for field in msgspec.structs.fields(struct):
+            path = f"{where}.{field.encode_name}".removeprefix(".")
+            if path == "override.id":
+                continue  # given by us
+            yield f"| `{path}` | {_default(field)} | {FIELDS[path]} |"
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "needed"
+    value = msgspec.to_builtins(field.default) if field.default is not msgspec.NODEFAULT else {}
+    if isinstance(value, dict) and "type" in value:
+        return f"`{value['type']}`"
+    if value in (None, {}, ()) or field.name == "starts_at" or isinstance(value, dict | list):
+        return "–"
+    return f"`{str(value).lower()}`"
+
+
+SECTIONS = {"transitions": transitions, "order": order, "fields": fields, "parts": parts}
 
 
 def printed(page: str) -> str:

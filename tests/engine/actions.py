@@ -124,16 +124,15 @@ class Recorder:
         return self._activity(f"transfer_{way}", at, rest, happened)
 
     def _refund(self, at: int, text: str, happened: int | None) -> Entry:
-        """`refund a1` all of it; `refund a1 2000 taking 20`."""
+        """`refund a1` all of it; `refund a1 2000` points in ratio; `refund a1 2000 taking 20`."""
         name, _, rest = text.partition(" ")
-        rest, points = self._cut(rest, r"\s*\btaking (\d+)")
+        rest, taking = self._cut(rest, r"\s*\btaking (\d+)")
+        n, amount = self.names[name], int(rest) if rest else None
+        points = None if taking is None else int(taking)
+        if points is None and amount is not None:
+            points = self.history.share(n, amount)
         return self.history.reverse(
-            "refund",
-            at,
-            self.names[name],
-            amount=int(rest) if rest else None,
-            points=int(points) if points is not None else None,
-            occurred=happened,
+            "refund", at, n, amount=amount, points=points, occurred=happened
         )
 
     def _void(self, at: int, text: str, happened: int | None) -> Entry:
@@ -152,6 +151,10 @@ class Recorder:
         text, start = self._cut(text, rf"\s*\bfrom ({TIME})")
         text, until = self._cut(text, rf"\s*\buntil ({TIME})")
         text, then = self._cut(text, r"\s*\b(then start its term)")
+        text, source = self._cut(text, r"\s*\ba (gift|match|challenge)\b")
+        text, made_by = self._cut(text, r"\s*\b(import|pooled)\b")
+        text, actor = self._cut(text, r"\s*\bby (\w+)")
+        text, reason = self._cut(text, r'\s*"([^"]+)"')
         started = self._at(start)
         override = Override(
             kind=kind,
@@ -159,6 +162,9 @@ class Recorder:
             starts_at=at if started is None else started,
             until=self._at(until),
             then="start_term" if then else "rejudge",
+            source=source or made_by or "manual",  # type: ignore[arg-type]
+            actor=actor,
+            reason=reason,
         )
         return self.history.add("override", at, override=override)
 

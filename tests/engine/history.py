@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from tests.reference import civil
 from tests.reference.account import ARRIVAL, FOREVER, Ledger
 from tierline.engine.model import Detail, Entry, EntryKind, Origin, Override
+from tierline.engine.points import in_ratio
 from tierline.engine.policy import Program
 
 MAY_WAIT = ("earn", "order", "custom")
@@ -41,14 +44,7 @@ class History:
             detail["quiet"] = True
         override = detail.get("override")
         if isinstance(override, Override):
-            detail["override"] = Override(
-                kind=override.kind,
-                tier=override.tier,
-                starts_at=override.starts_at,
-                until=override.until,
-                then=override.then,
-                id=n,
-            )
+            detail["override"] = replace(override, id=n)
         days = self.ledger.rules_at(at).pending_days
         if days and points > 0 and kind in MAY_WAIT and detail.get("available_at") is None:
             detail["available_at"] = self.days_after(at if occurred is None else occurred, days)
@@ -80,6 +76,14 @@ class History:
         entry = self.entries[n - 1]
         points, amount = self.taken.get(n, (0, 0))
         return entry.points + points, entry.amount + amount
+
+    def share(self, n: int, amount: int) -> int:
+        """How many points go with so much of an order's money, in the ratio of the original."""
+        points, money = self.taken.get(n, (0, 0))
+        entry = self.entries[n - 1]
+        if not entry.amount:
+            return entry.points + points
+        return in_ratio(entry.points, amount - money, entry.amount) + points
 
     def reverse(
         self,

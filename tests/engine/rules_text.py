@@ -141,7 +141,8 @@ class RulesText:
         if found := re.fullmatch(r"pending (\d+) days", text):
             self.points["pending_days"] = int(found[1])
         elif found := re.fullmatch(r"(\d+) for every (\d+)", text):
-            self.points["orders"] = {"points": int(found[1]), "every": int(found[2])}
+            self.points.setdefault("orders", {})
+            self.points["orders"] |= {"points": int(found[1]), "every": int(found[2])}
         elif found := re.fullmatch(r"at a threshold (before|after|split)", text):
             self.points["crossing"] = found[1]
         elif text == "never expire":
@@ -149,11 +150,9 @@ class RulesText:
         elif found := re.fullmatch(r"expire on (\d\d-\d\d)", text):
             self.points["expiry"] = {"type": "day_of_year", "day": found[1]}
         elif found := re.fullmatch(r"expire after (P\w+)(?: (to .*))?", text):
-            self.points["expiry"] = {"type": "after", "length": found[1]}
-            if found[2]:
-                rounding = edge(found[2])
-                key = "month" if "month" in rounding else "round_to"
-                self.points["expiry"][key] = rounding.get("month", rounding.get("unit"))
+            self.points["expiry"] = after(found[1], found[2])
+        elif found := re.fullmatch(r"of orders expire after (P\w+)(?: (to .*))?", text):
+            self.points.setdefault("orders", {})["expiry"] = after(found[1], found[2])
         else:
             raise ValueError(f"not a rule for points: {text}")
 
@@ -209,17 +208,28 @@ def edge(text: str) -> Json:
     return made | ({"edge": "start"} if found[1] == "start" else {})
 
 
+def after(length: str, rounding: str | None) -> Json:
+    """Points that expire so long after the day on which they came."""
+    made: Json = {"type": "after", "length": length}
+    if rounding:
+        to = edge(rounding)
+        made["month" if "month" in to else "round_to"] = to.get("month", to.get("unit"))
+    return made
+
+
 def term(text: str) -> Json:
     simple = {"while qualified": "while_qualified", "forever": "forever"}
     if text in simple:
         return {"type": simple[text]}
     if found := re.fullmatch(
-        r"to the end of (?:the (window|next window)|(\d+) windows later)(?:, then (P\w+) more)?",
+        r"to the end of (?:the (window|next window)|(\d+) windows later)(?:, then (P\w+) more)?"
+        r"(?:, (to the .+))?",
         text,
     ):
         windows = int(found[2]) if found[2] else int(found[1] == "next window")
         made: Json = {"type": "window_end", "windows": windows}
-        return made | ({"extend": found[3]} if found[3] else {})
+        made |= {"extend": found[3]} if found[3] else {}
+        return made | ({"rounding": edge(found[4])} if found[4] else {})
     if found := re.fullmatch(r"on dates (.+)", text):
         return {"type": "dates", "days": found[1].split()}
     if found := re.fullmatch(r"until attribute (\w+)", text):

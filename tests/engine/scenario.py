@@ -21,7 +21,7 @@ from tests.reference import NoOpinion, civil
 from tests.reference.evaluator import evaluate
 from tests.reference.outcome import Outcome
 from tierline.engine.codec import encode_standing
-from tierline.engine.model import Entry, Event, Standing
+from tierline.engine.model import Entry, Event, Override, Standing
 from tierline.engine.policy import Program, Rules, Version
 from tierline.vendors import compile_settings
 from tierline.vendors.format import ProgramFacts
@@ -337,6 +337,8 @@ class Run:
         }
         if name in instants:
             return show(instants[name])
+        if name == "override":
+            return saying(standing.overrides[-1]) if standing.overrides else "none"
         values: dict[str, object] = {
             "tier": standing.tier or "none",
             "held": standing.held or "none",
@@ -348,6 +350,12 @@ class Run:
             "expired": standing.expired,
         }
         return str(values[name])
+
+
+def saying(override: Override) -> str:
+    """Who asserted a tier, and why."""
+    said = [override.source] + ([f"by {override.actor}"] if override.actor else [])
+    return " ".join(said + ([f'"{override.reason}"'] if override.reason else []))
 
 
 def play(scenario: Scenario, seeds: int = 2) -> list[str]:

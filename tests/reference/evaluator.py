@@ -386,6 +386,7 @@ class Evaluator(Judgement):
             grace_until=self.grace_until,
             waiting=self.waiting,
             joined_at=self.joined,
+            overrides=tuple(self.overrides),
             account=self.ledger.account(self.position),
             values={name: sight.value(name) for name in names} if sight else {},
         )

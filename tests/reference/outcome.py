@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tests.reference.account import FOREVER, Account
 from tests.reference.told import Told
-from tierline.engine.model import Pending, Standing
+from tierline.engine.model import Override, Pending, Standing
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Outcome:
     waiting: tuple[str, int] | None
     joined_at: int | None
     account: Account
+    overrides: tuple[Override, ...] = ()
     values: dict[str | None, int] = field(default_factory=dict)
 
     def standing(self) -> Standing:
@@ -38,6 +39,7 @@ class Outcome:
             ends_at=self.ends_at,
             grace_until=self.grace_until,
             waiting=self.waiting,
+            overrides=self.overrides,
             lots=lots,
             debt=account.debt,
             pending=tuple(

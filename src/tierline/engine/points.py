@@ -96,6 +96,11 @@ def multiplied(points: int, earning: Earning | None) -> int:
     return (points * earning.multiplier + 50) // 100
 
 
+def in_ratio(points: int, part: int, whole: int) -> int:
+    """How many points go with a part of an order's money: in its ratio, rounded half up."""
+    return (2 * points * part + whole) // (2 * whole)
+
+
 def added(lots: Lots, points: int, expires_at: int | None) -> Lots:
     """Lots with `points` more that expire at `expires_at`; equal expiries are one lot."""
     for i, (when, held) in enumerate(lots):

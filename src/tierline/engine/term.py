@@ -14,7 +14,6 @@ from tierline.engine import calendar
 from tierline.engine.calendar import Period, Unit
 from tierline.engine.window import Anchors, Window
 
-
 _LONGEST: dict[Unit, int] = {
     "day": 0, "week": 6, "month": 30, "quarter": 92, "half_year": 184, "year": 366
 }  # fmt: skip

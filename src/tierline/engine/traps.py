@@ -7,7 +7,7 @@ vendors. A program with traps is saved all the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 from types import UnionType
 
 from tierline.engine.finding import Finding, warning
@@ -49,7 +49,7 @@ def _gaps(rules: Rules) -> Iterator[Finding]:
     """Between and above bounded tiers there is no tier: who earns more falls out."""
     tiers = rules.policy.tiers
     plain = [(i, t) for i, t in enumerate(tiers) if t.entry is None and _open(t)]
-    for (i, low), (_, high) in zip(plain, plain[1:], strict=False):
+    for (i, low), (_, high) in pairwise(plain):
         start = high.from_ or 0
         if low.to is not None and low.to + 1 < start:
             reason = f"leaves a gap: who has more than {low.to} and less than {start} is in no tier"
@@ -155,11 +155,10 @@ def _from_the_term(rules: Rules) -> Iterator[Finding]:
         return
     if policy.metric.source == "balance":
         return
-    asks = [t for t in policy.tiers if _open(t) and t.entry is None]
-    if isinstance(window, Cycle) and len(asks) == sum(map(_open, policy.tiers)):
-        if asks and all((tier.from_ or 0) > 0 for tier in asks):
-            reason = "nothing counts before a first tier, and every tier asks for something"
-            yield warning("policy.window.anchor", reason)
+    asking = [tier.entry is None and (tier.from_ or 0) > 0 for tier in policy.tiers if _open(tier)]
+    if isinstance(window, Cycle) and asking and all(asking):
+        reason = "nothing counts before a first tier, and every tier asks for something"
+        yield warning("policy.window.anchor", reason)
     if policy.assessment.down == "on_activity":
         for path, term in _terms(policy):
             if isinstance(term, WhileQualified):

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from tierline.engine.earning import lot_expiry
 from tierline.engine.model import Entry, Origin, Standing
+from tierline.engine.points import in_ratio
 from tierline.engine.policy import Program
 from tierline.errors import Refused
 from tierline.ledger.commands import Command
@@ -81,7 +82,7 @@ def _points(command: Command, original: Original, amount: int, left: int) -> int
     money = amount - original.amount_taken  # taken so far, this part included
     if entry.amount == 0 or money >= entry.amount:
         return left
-    share = (2 * entry.points * money + entry.amount) // (2 * entry.amount)
+    share = in_ratio(entry.points, money, entry.amount)
     return max(0, min(left, share + original.points_taken))
 
 

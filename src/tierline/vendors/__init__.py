@@ -40,6 +40,6 @@ def compile_settings(name: str, settings: Mapping[str, Any], facts: ProgramFacts
 
 
 def traps(rules: Rules) -> tuple[Finding, ...]:
-    """What a vendor's pages warn of, where rules came from its settings; the linter says the rest."""
+    """What a vendor's pages warn of, for rules that came from its settings."""
     told = (find(rules) for vendor, find in TRAPS.items() if vendor in rules.presentations)
     return tuple(finding for findings in told for finding in findings)
