@@ -150,10 +150,11 @@ def test_grace(case: Case) -> None:
     rounding = msgspec.convert(case["rounding"], Rounding | None)
     last = calendar.add_period(day, case["grace"])
     if rounding is not None:
-        last = rounding.last_day(last, day)
+        last = rounding.last_day(last, day + 1)
     assert calendar.format_day(last) == case["last_valid_day"]
     start = date.fromisoformat(case["term_last_valid_day"])
-    slowly = terms.rounded(rounding, civil.plus(start, case["grace"]), start)
+    ended = start + civil.ONE_DAY
+    slowly = terms.rounded(rounding, civil.plus(start, case["grace"]), ended)
     assert slowly.isoformat() == case["last_valid_day"]
 
 

@@ -312,7 +312,7 @@ def fitted(chance: Random, policy: Json) -> Json:
     if chance.random() < 0.3:
         policy["lapse"]["grace"] = chance.choice(("P7D", "P1M"))
         if chance.random() < 0.4:
-            policy["lapse"]["grace_rounding"] = {"unit": "month"}
+            policy["lapse"]["grace_rounding"] = random_rounding(chance)
     if chance.random() < 0.15:
         policy["lapse"]["min_stay"] = chance.choice(("P10D", "P2M"))
     return policy

@@ -60,9 +60,10 @@ class Sight:
         if name.startswith("attribute:"):
             value = self.attributes.get(name.removeprefix("attribute:"))
             try:
-                return date.fromisoformat(value) if isinstance(value, str) else None
+                named = date.fromisoformat(value) if isinstance(value, str) else None
             except ValueError:
                 return None
+            return named if named is not None and 1900 <= named.year < 2200 else None
         return date.fromisoformat(name)
 
     def span(self, window: object, day: date) -> Span | None:

@@ -206,9 +206,10 @@ def lapse(walk: Walk, best: int, ends_at: int | None, cause: Cause) -> None:
     held, was = walk.rank, walk.held
     rule = policy.tiers[held].lapse or policy.lapse.then
     if policy.lapse.grace is not None and walk.grace_until is None:
-        last = calendar.add_period(walk.zone.day(walk.ends_at or walk.at) - 1, policy.lapse.grace)
+        ended = walk.zone.day(walk.ends_at or walk.at)
+        last = calendar.add_period(ended - 1, policy.lapse.grace)
         if policy.lapse.grace_rounding is not None:
-            last = policy.lapse.grace_rounding.last_day(last, walk.today)
+            last = policy.lapse.grace_rounding.last_day(last, ended)
         until = walk.zone.start(last + 1)
         if until > walk.at:
             walk.grace_until = until

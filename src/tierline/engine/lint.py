@@ -157,7 +157,7 @@ def _measure(path: str, metric: Metric, window: Window) -> Iterator[Finding]:
         yield Finding(f"{path}.metric.of", f"only `sum` has it, not {metric.source!r}")
     if metric.source == "balance":
         # The policy's own window may say when members are judged, or when terms end.
-        turns = path == "policy" and isinstance(window, Calendar | Cycle)
+        turns = path == "policy" and window.closes
         if not (turns or isinstance(window, NoWindow)):
             reason = "a balance is counted as it is now; use `earned` for points in a window"
             yield Finding(f"{path}.window", reason)

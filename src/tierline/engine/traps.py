@@ -138,7 +138,7 @@ def _retained(rules: Rules) -> Iterator[Finding]:
 def _balances(rules: Rules) -> Iterator[Finding]:
     """A balance is counted as it is now; its window only says when things happen."""
     policy = rules.policy
-    if policy.metric.source != "balance" or not isinstance(policy.window, Calendar | Cycle):
+    if policy.metric.source != "balance" or not policy.window.closes:
         return
     follows = any(isinstance(term, WindowEnd) for _, term in _terms(policy))
     judged = "at_window_end" in (policy.assessment.up, policy.assessment.down)
@@ -191,7 +191,7 @@ def _occasions(rules: Rules) -> Iterator[Finding]:
 
 def _window_ends(rules: Rules) -> Iterator[Finding]:
     for path, term in _terms(rules.policy):
-        if isinstance(term, WindowEnd) and not isinstance(rules.policy.window, Calendar | Cycle):
+        if isinstance(term, WindowEnd) and not rules.policy.window.closes:
             reason = "only a calendar or cycle window has an end, so this term never ends"
             yield warning(path, reason)
 

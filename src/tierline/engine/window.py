@@ -19,6 +19,7 @@ from tierline.engine.calendar import Period, Unit
 
 Buckets = tuple[tuple[int, int], ...]
 _DAYS = {"day": 1, "week": 7}
+_FIRST, _LAST = calendar.parse_day("1900-01-01"), calendar.parse_day("2200-01-01")
 FROM_TERM = "@tier"  # marks totals that begin anew with each term of a tier
 
 
@@ -36,12 +37,18 @@ class Anchors(Struct, frozen=True):
         if anchor == "tier_start":
             return self.tier_start
         if anchor.startswith("attribute:"):
-            value = self.attributes.get(anchor[10:])
-            try:
-                return calendar.parse_day(value) if isinstance(value, str) else None
-            except ValueError:
-                return None
+            return _named_day(self.attributes.get(anchor[10:]))
         return calendar.parse_day(anchor)
+
+
+def _named_day(value: str | int | bool | None) -> int | None:
+    """The day that an attribute names, between the years 1900 and 2200, as instants are. Others
+    (9999-12-31 for "never") name none."""
+    try:
+        day = calendar.parse_day(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return day if day is not None and _FIRST <= day < _LAST else None
 
 
 class Instant(Struct, frozen=True, tag="instant", forbid_unknown_fields=True):
