@@ -77,7 +77,7 @@ async def activities(connection: asyncpg.Connection[Any], people: int, size: int
 
 
 async def one_by_one(url: str, people: int, connections: int, seconds: float) -> float:
-    """Activities a second, each a statement and a commit of its own, on many connections at once."""
+    """Activities a second, each a statement and a commit of its own, on so many connections."""
     opened = [await asyncpg.connect(url) for _ in range(connections)]
     try:
         await opened[0].execute(SCHEMA)

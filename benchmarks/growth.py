@@ -13,8 +13,8 @@ from benchmarks.stock import Stock
 TENFOLD = {
     "customer": """
         INSERT INTO customer (shard, id, project, number, profile, updated_at)
-        SELECT c.shard, c.id + (g * $2::bigint << 16), c.project, c.number + (g * $2 << 16), c.profile,
-               c.updated_at
+        SELECT c.shard, c.id + (g * $2::bigint << 16), c.project,
+               c.number + (g * $2::bigint << 16), c.profile, c.updated_at
         FROM customer c CROSS JOIN generate_series(1, 9) g WHERE c.project = $1""",
     "alias": """
         INSERT INTO alias (shard, project, kind, name, customer)
@@ -30,8 +30,8 @@ TENFOLD = {
     "entry": """
         INSERT INTO entry (shard, customer, program, n, kind, key, digest, occurred_at,
                            recorded_at, points, amount, detail, reverses, answer)
-        SELECT e.shard, e.customer + (g * $2::bigint << 16), e.program, e.n, e.kind, e.key, e.digest,
-               e.occurred_at, e.recorded_at, e.points, e.amount, e.detail, e.reverses, e.answer
+        SELECT e.shard, e.customer + (g * $2::bigint << 16), e.program, e.n, e.kind, e.key,
+               e.digest, e.occurred_at, e.recorded_at, e.points, e.amount, e.detail, e.reverses, e.answer
         FROM entry e CROSS JOIN generate_series(1, 9) g WHERE e.program = $1""",
 }
 _BY_PROJECT = ("customer", "alias")

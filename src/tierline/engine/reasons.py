@@ -18,6 +18,7 @@ from tierline.engine.term import (
 )
 from tierline.engine.trace import Trace
 
+
 def counted_from(walk: Trace) -> int | None:
     """The civil day from which the running term is counted: the one whose term, by the rule, ends
     when this one ends. None: the end does not come from the rule alone (it was brought along, a

@@ -14,7 +14,7 @@ from tierline.engine.finding import Finding, warning
 from tierline.engine.ladder import All, Any, AtLeast, Attribute, Criterion, Range, Tier
 from tierline.engine.policy import Policy, Rules
 from tierline.engine.term import Forever, Term, WhileQualified, WindowEnd
-from tierline.engine.window import Calendar, Cycle, Since
+from tierline.engine.window import Cycle, Since
 
 _NEVER_NEGATIVE = ("earned", "spend", "count")
 

@@ -2,9 +2,9 @@
 
 Tables with a `shard` column are distributed by it, all in one colocation group, so that everything
 of a shard lies on one node and a transaction in it stays there; all others become reference tables,
-the same on every node, but for signs of life, which stay on the coordinator. Each table is a transaction of its own, and what is done already is left
-alone: an interrupted run goes on where it stopped, and after a migration that added a table the
-same command distributes that one too.
+the same on every node, but for signs of life, which stay on the coordinator. Each table is a
+transaction of its own, and what is done already is left alone: an interrupted run goes on where it
+stopped, and after a migration that added a table the same command distributes that one too.
 """
 
 from __future__ import annotations
