@@ -31,7 +31,8 @@ TENFOLD = {
         INSERT INTO entry (shard, customer, program, n, kind, key, digest, occurred_at,
                            recorded_at, points, amount, detail, reverses, answer)
         SELECT e.shard, e.customer + (g * $2::bigint << 16), e.program, e.n, e.kind, e.key,
-               e.digest, e.occurred_at, e.recorded_at, e.points, e.amount, e.detail, e.reverses, e.answer
+               e.digest, e.occurred_at, e.recorded_at, e.points, e.amount, e.detail, e.reverses,
+               e.answer
         FROM entry e CROSS JOIN generate_series(1, 9) g WHERE e.program = $1""",
 }
 _BY_PROJECT = ("customer", "alias")

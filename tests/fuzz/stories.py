@@ -217,8 +217,12 @@ class Story:
         points, detail = chance.randint(1, 90), dict[str, Any]()
         if chance.random() < 0.4:  # lots as they stood elsewhere
             soon = chance.randint(0, points)
-            detail["lots"] = ((self.now + chance.randint(1, 60) * DAY, soon), (None, points - soon))
+            never = chance.randint(0, points - soon)  # what no lot tells of lives by the rules
+            detail["lots"] = ((self.now + chance.randint(1, 60) * DAY, soon), (None, never))
             detail["spent"] = chance.randint(0, 40)
+        joined = self.now
         if chance.random() < 0.2:
             detail["tier"] = chance.choice(self.program.version(self.now).rules.policy.tiers).id
-        self.history.add("opening", self.now, points=points, **detail)
+        else:  # of somebody who joined elsewhere, perhaps long ago
+            joined -= chance.choice((0, chance.randint(1, 400))) * DAY
+        self.history.add("opening", self.now, points=points, occurred=joined, **detail)

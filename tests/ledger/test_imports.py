@@ -6,14 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from tests.ledger.conftest import Club
+from tests.ledger.conftest import LADDER, Club
 from tests.ledger.test_sweep import START, YEARLY
 from tierline.engine.calendar import parse_instant
+from tierline.engine.points import AfterPeriod
 from tierline.ledger.export import members
 from tierline.ledger.imports import Imported, Importer
 from tierline.store import customers
 
+MONTHLY = replace(LADDER, points=replace(LADDER.points, expiry=AfterPeriod(length="P1M")))
 PEOPLE = """\
 customer,id,number,name,email,metadata.shoe,enrolled_at,tier,tier_since,points
 ada,ext-1,4711,Ada,ada@example.com,38,2020-01-02T00:00:00Z,gold,2022-05-05T10:00:00Z,120
@@ -146,3 +149,14 @@ async def test_what_is_exported_can_be_imported(club: Club, tmp_path: Path) -> N
             was.joined_at,
             was.since,
         )
+
+
+async def test_points_of_unknown_age_live_from_their_arrival(club: Club, tmp_path: Path) -> None:
+    """Who joined elsewhere years ago keeps what they bring: only told lots have an age."""
+    await club.found(MONTHLY, clock=START)
+    path = tmp_path / "old.jsonl"
+    path.write_text('{"customer":"ada","points":500,"enrolled_at":"2020-01-01T00:00:00Z"}\n')
+    await run(club, path)
+    ada = await club.standing()
+    assert (ada.balance, ada.expired) == (500, 0)
+    assert ada.lots == ((parse_instant("2023-04-16T00:00:00Z"), 500),)

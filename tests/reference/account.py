@@ -175,7 +175,8 @@ class Ledger:
         if detail and detail.never_expires:
             return FOREVER
         at = activated if activated is not None else entry.recorded_at
-        day = self.zone.day(activated if activated is not None else entry.occurred_at)
+        happened = entry.recorded_at if entry.kind == "opening" else entry.occurred_at
+        day = self.zone.day(activated if activated is not None else happened)
         points = self.rules_at(at)
         rule: object = points.expiry
         if entry.kind == "order" and points.orders and points.orders.expiry:
@@ -223,11 +224,10 @@ class Ledger:
         fact.points = entry.points
         account.earned += entry.points
         lots = entry.detail.lots if entry.detail else ()
-        if lots:
-            for expires, points in lots:
-                account.add(points, FOREVER if expires is None else expires, entry.recorded_at)
-        else:
-            account.add(entry.points, self.expiry_of(entry), entry.recorded_at)
+        for expires, points in lots:
+            account.add(points, FOREVER if expires is None else expires, entry.recorded_at)
+        rest = entry.points - sum(points for _, points in lots)
+        account.add(rest, self.expiry_of(entry), entry.recorded_at)
 
     def _activate(self, account: Account, waiting: Waiting, at: Position) -> None:
         entry = waiting.entry

@@ -76,7 +76,7 @@ def _gain(walk: Walk, entry: Entry, detail: Detail) -> None:
         if waits:
             _put_pending(walk, entry, detail)
         else:
-            walk.accrue(entry.points, _expiry(walk, entry, detail))
+            walk.accrue(entry.points, _expiry(walk, entry, detail, entry.occurred_at))
     judge(walk, _cause(detail))
 
 
@@ -94,10 +94,10 @@ def _put_pending(walk: Walk, entry: Entry, detail: Detail) -> None:
     walk.pending = (*walk.pending, pending)
 
 
-def _expiry(walk: Walk, entry: Entry, detail: Detail) -> int | None:
+def _expiry(walk: Walk, entry: Entry, detail: Detail, since: int) -> int | None:
     if detail.never_expires or detail.expires_at is not None:
         return detail.expires_at
-    return walk.expiry_from(walk.zone.day(entry.occurred_at), entry.kind)
+    return walk.expiry_from(walk.zone.day(since), entry.kind)
 
 
 def _spend(walk: Walk, entry: Entry, detail: Detail) -> None:
@@ -206,7 +206,9 @@ def _opening(walk: Walk, entry: Entry, detail: Detail) -> None:
     walk.spent += detail.spent
     rest = entry.points - sum(points for _, points in detail.lots)
     if rest > 0:
-        walk.accrue(rest, _expiry(walk, entry, detail))
+        # Nobody told how old they are: they live from their arrival here, not from the day on
+        # which their owner joined.
+        walk.accrue(rest, _expiry(walk, entry, detail, entry.recorded_at))
     if walk.joined_at is not None and detail.tier in walk.version.rank:
         _bring_tier(walk, entry, detail)
     else:
