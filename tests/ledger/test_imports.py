@@ -160,3 +160,17 @@ async def test_points_of_unknown_age_live_from_their_arrival(club: Club, tmp_pat
     ada = await club.standing()
     assert (ada.balance, ada.expired) == (500, 0)
     assert ada.lots == ((parse_instant("2023-04-16T00:00:00Z"), 500),)
+
+
+async def test_lots_are_part_of_the_points(club: Club, tmp_path: Path) -> None:
+    """Lots that hold more than the balance are refused; without a balance they are it."""
+    await club.found(MONTHLY, clock=START)
+    path = tmp_path / "lots.jsonl"
+    path.write_text(
+        '{"customer":"ada","points":10,"lots":[{"points":11}]}\n'
+        '{"customer":"bob","lots":[{"points":7},{"points":3,"expires_at":"2023-04-01T00:00:00Z"}]}\n'
+    )
+    done = await run(club, path)
+    assert [(p.line, p.path) for p in done.problems] == [(1, "lots")]
+    bob = await club.standing("bob")
+    assert (bob.balance, bob.earned) == (10, 10)

@@ -188,6 +188,8 @@ def _released(case: Case) -> Entry:
 
 def _opened(case: Case) -> Entry:
     _check_tier(case, case.detail.tier)
+    if sum(points for _, points in case.detail.lots) > case.entry.points:
+        raise Invalid(reason="lots: together they hold more than `points`.", path="lots")
     return case.entry
 
 

@@ -172,7 +172,7 @@ class Importer:
         return commands.opening(
             self.intake.door,
             person.customer,
-            person.points or 0,
+            person.balance,
             person.detail(quiet=self.quiet),
             # One per customer and program, whichever file brings it.
             key=f"import:opening:{self.intake.door.program}",

@@ -51,7 +51,7 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     tier: str | None = None
     tier_since: Instant | None = None
     tier_expires_at: Instant | None = None
-    points: Whole | None = None  # the balance; `lots` are part of it
+    points: Whole | None = None  # the balance, `lots` are part of it; without it, their sum
     points_spent: Whole | None = None
     lots: tuple[LotRecord, ...] = ()
 
@@ -59,6 +59,10 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     def joins(self) -> bool:
         """Whether the record makes a member, not only a customer."""
         return any(getattr(self, field) not in (None, ()) for field in _JOINING)
+
+    @property
+    def balance(self) -> int:
+        return sum(lot.points for lot in self.lots) if self.points is None else self.points
 
     def profile(self) -> Profile:
         changes: dict[str, Any] = {
