@@ -174,3 +174,19 @@ async def test_lots_are_part_of_the_points(club: Club, tmp_path: Path) -> None:
     assert [(p.line, p.path) for p in done.problems] == [(1, "lots")]
     bob = await club.standing("bob")
     assert (bob.balance, bob.earned) == (10, 10)
+
+
+async def test_points_that_never_expire_survive_an_export(club: Club, tmp_path: Path) -> None:
+    """Where the rules let points expire, those that were told never to do not begin to."""
+    await club.found(MONTHLY, clock=START)
+    path = tmp_path / "people.jsonl"
+    path.write_text('{"customer":"ada","points":90,"lots":[{"points":40}]}\n')
+    await run(club, path)
+    was = await club.standing()
+    assert was.lots == ((parse_instant("2023-04-16T00:00:00Z"), 50), (None, 40))
+    with path.open("wb") as file:
+        async for line in members(club.database, club.program):
+            file.write(line)
+    await club.found(MONTHLY, clock=START)
+    await run(club, path)
+    assert (await club.standing()).lots == was.lots

@@ -73,10 +73,9 @@ def _member(who: Customer, now: Standing) -> dict[str, Any]:
         "tier_expires_at": _told(now.ends_at),
         "points": now.balance if now.balance > 0 else None,
         "points_spent": now.spent or None,
+        # Those that never expire too: what no lot tells of would live by the rules.
         "lots": [
-            {"points": points, "expires_at": _told(expires_at)}
-            for expires_at, points in now.lots
-            if expires_at is not None
+            {"points": points, "expires_at": _told(expires_at)} for expires_at, points in now.lots
         ]
         or None,
     }
