@@ -79,6 +79,13 @@ class NotAMember(TierlineError):
     status = 422
 
 
+class TooMany(TierlineError):
+    """A member holds at most {limit} {what}; take some away, or let them end, before more come."""
+
+    code = "too_many"
+    status = 422
+
+
 class UnknownOriginal(TierlineError):
     """There is no activity {of!r} of this member to take back (yet); send it first, then retry."""
 

@@ -21,6 +21,7 @@ from tierline.errors import (
     Refused,
     UnknownOriginal,
 )
+from tierline.ledger import room
 from tierline.ledger.commands import Command
 from tierline.ledger.reversal import SPEAKING, reversal
 
@@ -79,6 +80,7 @@ def draft(seat: Seat, command: Command, standing: Standing, at: int) -> list[Ent
         if shaped is None:
             return []
         entry = shaped
+    room.check(seat.program, standing, entry)
     entries.append(entry)
     return entries
 

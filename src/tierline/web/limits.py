@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tierline.ledger import room
+
 BODY_BYTES_MAX: Final = 1_048_576  # a JSON body that is one thing
 ARRAY_BYTES_MAX: Final = 8_388_608  # a JSON array of activities
 ACTIVITIES_MAX: Final = 10_000  # in one JSON array
@@ -18,3 +20,10 @@ METADATA_BYTES_MAX: Final = 65_536  # free JSON, as it is kept
 METADATA_DEPTH_MAX: Final = 16
 NAME_CHARACTERS_MAX: Final = 200  # names, ids and keys
 EMAIL_CHARACTERS_MAX: Final = 320
+
+# What one member may hold.
+ATTRIBUTES_MAX: Final = room.ATTRIBUTES_MAX
+OVERRIDES_MAX: Final = room.OVERRIDES_MAX
+LOTS_MAX: Final = room.LOTS_MAX
+PENDING_MAX: Final = room.PENDING_MAX
+PENDING_BYTES_MAX: Final = room.PENDING_BYTES_MAX

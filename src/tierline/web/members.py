@@ -14,12 +14,12 @@ from tierline.engine.decide import HistoryNeeded
 from tierline.engine.explain import Explanation, explain, standing_at
 from tierline.engine.model import Customer, Entry, Override, OverrideKind, Standing
 from tierline.engine.policy import Program
-from tierline.errors import Invalid, NotAMember, TierlineError
+from tierline.errors import Invalid, NotAMember, TierlineError, TooMany
 from tierline.ledger import commands
 from tierline.ledger.batch import entry_of
 from tierline.ledger.commands import Answer, Command, Door
 from tierline.store import members, transfers
-from tierline.web import answers, reading
+from tierline.web import answers, limits, reading
 from tierline.web.answers import ActivityAnswer, MemberAnswer
 from tierline.web.customers import known
 from tierline.web.routing import Call, Operation
@@ -142,7 +142,10 @@ async def put_attributes(call: Call, body: AttributesBody) -> ActivityAnswer:
     number, _ = await _program(call)
     door, source_id = Door(call.project, number), call.param("source_id")
     told: list[Command] = []
-    for name, value in body.attributes.items():
+    if len(body.attributes) > limits.ATTRIBUTES_MAX:
+        raise TooMany(what="attributes", limit=limits.ATTRIBUTES_MAX, path="attributes")
+    # What is taken away goes first, and makes room.
+    for name, value in sorted(body.attributes.items(), key=lambda item: item[1] is not None):
         path = f"attributes.{name}"
         reading.name(name, path)
         checked = reading.name(value, path) if isinstance(value, str) else value
