@@ -18,7 +18,7 @@ from tierline.ledger.seat import Seat
 
 NOW = 1_700_000_000_000
 CLUB = Program("club", "shop", "UTC", "USD", (Version(1, 0, LADDER),))
-DOOR = Door(Project(1, "shop", "Shop", "UTC", "USD"), 1)
+DOOR = Door(Project("shop", "Shop", 1, "UTC", "USD"), 1)
 MEMBER = Standing(at=NOW - 1, entries=1, joined_at=NOW - 1)
 LOTS = tuple((NOW + 1 + i, 1) for i in range(room.LOTS_MAX))
 FULL = replace(

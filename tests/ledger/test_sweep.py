@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from tierline.ledger import sandbox
 from tierline.ledger.rebuild import verify
 from tierline.ledger.sweep import Pass
 from tierline.ledger.sweeper import Sweeper
+from tierline.store.ledger import LedgerTx
 from tierline.store.programs import NewVersion
 from tierline.store.sweep import Lease
 
@@ -156,6 +158,63 @@ async def test_a_member_whose_step_fails_is_set_aside(club: Club) -> None:
     ops = await club.database.pool.fetchval("SELECT body FROM event WHERE class = 'ops'")
     assert '"member.quarantined"' in ops
     assert await club.database.pool.fetchval("SELECT count(*) FROM event WHERE class = 'tier'") == 5
+
+
+class Interrupted(Pass):
+    """A pass that `hold` gets in between of: after two steps, of all and of the first alone."""
+
+    hold: Callable[[], Awaitable[None]]
+    asked = 0
+
+    async def connected(self) -> LedgerTx:
+        self.asked += 1
+        if self.asked == 3:
+            await self.hold()
+        return await super().connected()
+
+
+async def test_only_who_fails_is_set_aside(club: Club) -> None:
+    """Not who is due next, when a request holds the other right after the step that failed."""
+    await club.found(EXPIRING)
+    soon = wall() + 5000
+    async with club.writer() as writer:
+        for name in ("ada", "bob", "eve"):
+            await writer.submit(club.points_until(soon, name))
+    pool = club.database.pool
+    shard = await pool.fetchval("SELECT shard FROM member GROUP BY 1 HAVING count(*) > 1")
+    (row, *_) = await pool.fetch("SELECT customer, standing FROM member WHERE shard = $1", shard)
+    broken = replace(decode_standing(row["standing"]), lots=((soon, "many"),))
+    await pool.execute(
+        "UPDATE member SET standing = $3, due_at = 1 WHERE shard = $1 AND customer = $2",
+        shard,
+        row["customer"],
+        encode_standing(broken),
+    )
+    lease = Lease(shard, "sweep", "test")
+    async with pool.acquire() as request:
+        assert await lease.take(request, 1, soon + 60_000)
+        held = request.transaction()
+
+        async def hold() -> None:
+            await held.start()
+            await request.execute(
+                "SELECT FROM member WHERE shard = $1 AND customer = $2 FOR UPDATE",
+                shard,
+                row["customer"],
+            )
+
+        sweep = Interrupted(club.database, club.catalog, lease, club.committed.append)
+        sweep.hold = hold
+        step = asyncio.create_task(sweep.step(soon + 1, soon + 1))
+        waiting = """SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+        while not step.done() and not await pool.fetchval(waiting):
+            await asyncio.sleep(0.01)
+        await held.rollback()
+        await step
+    await sweep.close()
+    aside = await pool.fetch("SELECT customer FROM member WHERE quarantined IS NOT NULL")
+    assert [found["customer"] for found in aside] == [row["customer"]]
 
 
 async def test_new_rules_reach_every_member_at_their_instant(club: Club) -> None:

@@ -62,6 +62,7 @@ class Pass:
         self.clock = clock
         self.on_commit = on_commit
         self._tx: LedgerTx | None = None
+        self._first: asyncpg.Record | None = None  # of the step's members: alone, who is to blame
 
     async def step(self, upto: int, now: int, limit: int = MEMBERS_MAX) -> Step:
         """One batch of what is due until `upto`. `now` is wall time. Nothing due: 0 members."""
@@ -72,18 +73,20 @@ class Pass:
             await tx.commit()
         except BaseException as error:
             await self._undo(tx)
-            if limit > 1 and (isinstance(error, _Stuck) or blames_data(error)):
+            if not isinstance(error, _Stuck) and not blames_data(error):
+                raise
+            if limit > 1:
                 # One of them is to blame: one by one, the others get through.
                 return await self.step(upto, now, limit=1)
-            if isinstance(error, _Stuck) or blames_data(error):
-                return await self._set_aside(error, upto, now)
-            raise
+            return await self._set_aside(error, now)
         if step.events:
             self.on_commit(self.shard)
         return step
 
     async def _work(self, tx: LedgerTx, upto: int, now: int, limit: int) -> Step:
+        self._first = None
         rows = await store.due(tx.connection, self.lease, self.clock, upto, limit)
+        self._first = rows[0] if rows else None
         if not rows:
             return Step(0, 0, upto)
         last = rows[-1]["due_at"]
@@ -116,17 +119,16 @@ class Pass:
             raise _Stuck(repr(fault)) from fault
         return seat
 
-    async def _set_aside(self, error: BaseException, upto: int, now: int) -> Step:
-        """Quarantine the member that is due first, whose step fails, and say so in the log."""
-        tx = await self.connected()
+    async def _set_aside(self, error: BaseException, now: int) -> Step:
+        """Quarantine the member whose step of their own failed, and say so in the log. Not if they
+        are gone on meanwhile: a request let their time pass."""
+        tx, row = await self.connected(), self._first
+        if row is None:
+            raise error
         async with tx.connection.transaction():
-            rows = await store.due(tx.connection, self.lease, self.clock, upto, 1)
-            if not rows:
-                return Step(0, 0, upto)
-            row = rows[0]
-            await store.quarantine(
-                tx.connection, self.shard, row["customer"], row["program"], str(error)
-            )
+            place = (self.shard, row["customer"], row["program"], row["standing"])
+            if not await store.quarantine(tx.connection, *place, str(error)):
+                return Step(1, 0, row["due_at"])
             before, recorded_at = await tx.raise_head(self.shard, 1, now)
             told = {
                 "kind": "member.quarantined",

@@ -82,9 +82,16 @@ async def due(
 
 
 async def quarantine(
-    connection: asyncpg.Connection, shard: int, customer: int, program: int, reason: str
-) -> None:
-    await connection.execute(Sql.quarantine, shard, customer, program, reason)
+    connection: asyncpg.Connection,
+    shard: int,
+    customer: int,
+    program: int,
+    standing: bytes,
+    reason: str,
+) -> bool:
+    """Whether the member still is as they were, and set aside."""
+    done = await connection.execute(Sql.quarantine, shard, customer, program, standing, reason)
+    return done.endswith(" 1")
 
 
 async def add_ops_event(

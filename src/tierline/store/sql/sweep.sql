@@ -20,9 +20,11 @@ LIMIT $4
 FOR UPDATE OF m SKIP LOCKED;
 
 -- name: quarantine
--- A member whose step fails is left alone, with the reason, until somebody repairs them.
-UPDATE member SET quarantined = $4, due_at = NULL
-WHERE shard = $1 AND customer = $2 AND program = $3;
+-- A member whose step fails is left alone, with the reason, until somebody repairs them; unless
+-- somebody changed them since.
+UPDATE member SET quarantined = $5, due_at = NULL
+WHERE shard = $1 AND customer = $2 AND program = $3 AND standing = $4
+  AND quarantined IS NULL;
 
 -- name: add_ops_event
 -- Something that operators should know, in the member's shard.
