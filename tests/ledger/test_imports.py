@@ -190,3 +190,19 @@ async def test_points_that_never_expire_survive_an_export(club: Club, tmp_path: 
     await club.found(MONTHLY, clock=START)
     await run(club, path)
     assert (await club.standing()).lots == was.lots
+
+
+async def test_numbers_made_later_lie_above_imported_ones(club: Club, tmp_path: Path) -> None:
+    """A listing by number never misses one; what the API refuses as a number, a file's is too."""
+    await club.found(clock=START)
+    path = tmp_path / "numbers.jsonl"
+    path.write_text(
+        '{"customer":"ada","number":90000000}\n'
+        f'{{"customer":"eve","number":{2**52 + 1}}}\n'
+        '{"customer":"bob","points":5}\n'
+    )
+    done = await run(club, path)
+    assert [(p.line, p.path) for p in done.problems] == [(2, "number")]
+    query = "SELECT number FROM customer ORDER BY number"
+    ada, bob = [row["number"] for row in await club.database.pool.fetch(query)]
+    assert (ada, bob > ada, bob < 2**53) == (90_000_000, True, True)

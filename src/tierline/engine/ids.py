@@ -11,6 +11,7 @@ import hashlib
 import struct
 
 ROUTES = 1 << 16
+NUMBER_MAX = 2**52  # of an imported customer: numbers made above it stay below 2**53
 
 
 def route(project: str, name: str) -> int:

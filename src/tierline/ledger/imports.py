@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -64,13 +64,19 @@ class Imported(Struct, frozen=True):
         return replace(self, refused=self.refused + 1, problems=problems)
 
 
+class Numbered(Catalog, Protocol):
+    """What an import asks of the catalog besides."""
+
+    async def make_room(self, project: int, number: int) -> None: ...
+
+
 class Importer:
     """Imports files into one program of one project. `quiet`: decide, but announce nothing."""
 
     def __init__(
         self,
         database: Database,
-        catalog: Catalog,
+        catalog: Numbered,
         writer: Writer,
         project: Project,
         program: int,
@@ -139,6 +145,9 @@ class Importer:
                 plain.setdefault(record.person.customer, (record, record.person.profile()))
         profiles_of = {name: profile for name, (_, profile) in plain.items()}
         project = self.intake.door.project
+        numbers = (record.person.number or 0 for record in people if record.person is not None)
+        # Numbers made here lie above those that come in, also while the import runs.
+        await self.catalog.make_room(project.number, max(numbers, default=0))
         made = await newcomers.add(self.database, project, profiles_of, self._now())
         self._done = replace(self._done, customers=self._done.customers + len(made))
         done = {id(plain[name][0]) for name in made}

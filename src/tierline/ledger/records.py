@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from tierline.engine import jsontext, typed
+from tierline.engine import ids, jsontext, typed
 from tierline.engine.model import Detail
 from tierline.errors import Invalid
 from tierline.ledger.intake import explained
@@ -39,7 +39,7 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 
     customer: Annotated[str, Meta(min_length=1, max_length=200)]  # source id
     id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
-    number: Annotated[int, Meta(ge=1, lt=2**53)] | None = None
+    number: Annotated[int, Meta(ge=1, le=ids.NUMBER_MAX)] | None = None
     name: str | None = None
     email: str | None = None
     merchant_id: str | None = None

@@ -21,6 +21,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from tierline.engine import ids
 from tierline.engine.announcement import Project
 from tierline.engine.policy import Program
 from tierline.errors import Conflict, NotFound, TierlineError
@@ -270,6 +271,12 @@ class Catalog:
             if await connection.fetchval(Sql.move_clock, number, to, revision) is None:
                 reason = "Only a sandbox's clock can be moved, and only forward."
                 raise Conflict(path="advance_to", reason=reason)
+
+    async def make_room(self, project: int, number: int) -> None:
+        """Before a customer comes in with a number of their own. The floor rises by whole multiples
+        of 65536: once per multiple, not once per customer."""
+        if number > self.number_floor(project):
+            await self.raise_number_floor(project, -(-number // ids.ROUTES) * ids.ROUTES)
 
     async def raise_number_floor(self, number: int, floor: int) -> None:
         """Before customers with numbers of their own come in: ours will lie above `floor`."""

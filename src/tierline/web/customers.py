@@ -17,7 +17,6 @@ from tierline.web import limits, reading
 from tierline.web.routing import Call, Operation, Reply
 
 CUSTOMER = "/api/customers/{source_id}"
-NUMBER_MAX = 2**52  # so that numbers made above imported ones stay below 2**53
 _OTHER_NAMES = frozenset(get_args(NameKind)) - {"source", "id", "number"}
 
 
@@ -32,7 +31,7 @@ class CustomerBody(Struct, frozen=True, forbid_unknown_fields=True):
     names: dict[str, str | list[str]] = {}
     source_id: str | UnsetType = UNSET
     id: str | UnsetType = UNSET
-    number: Annotated[int, Meta(ge=1, le=NUMBER_MAX)] | UnsetType = UNSET
+    number: Annotated[int, Meta(ge=1, le=ids.NUMBER_MAX)] | UnsetType = UNSET
     created_at: str | UnsetType = UNSET
     updated_at: str | UnsetType = UNSET
 
@@ -53,7 +52,7 @@ async def put_customer(call: Call, body: CustomerBody) -> Reply:
     source_id = call.param("source_id")
     profile = _profile(body)
     if isinstance(profile.number, int):
-        await _make_room(call, profile.number)
+        await call.parts.catalog.make_room(call.project.number, profile.number)
     project = call.project
     row, new = await profiles.put(call.parts.database, project, source_id, profile, call.now)
     return Reply(201 if new else 200, await _shown(call, row))
@@ -112,15 +111,6 @@ def _names(said: dict[str, str | list[str]]) -> dict[NameKind, tuple[str, ...]]:
         texts = [names] if isinstance(names, str) else names
         found[kind] = tuple(reading.name(text, f"names.{kind}") for text in texts)  # type: ignore[index]
     return found
-
-
-async def _make_room(call: Call, number: int) -> None:
-    """Numbers that are made here lie above imported ones, by whole multiples of 65536: so an
-    import raises the floor once per multiple, not once per customer."""
-    catalog, project = call.parts.catalog, call.project
-    if number > catalog.number_floor(project.number):
-        floor = -(-number // ids.ROUTES) * ids.ROUTES
-        await catalog.raise_number_floor(project.number, floor)
 
 
 async def _shown(call: Call, row: CustomerRow) -> CustomerAnswer:
