@@ -280,3 +280,24 @@ async def test_retry_after_holds_the_endpoint(world: World, receiver: Receiver) 
 
     assert requests[1].at - requests[0].at >= 0.9
     assert courier.cap.limit < 4
+
+
+async def test_an_answer_that_we_stumble_over_holds_one_lane(
+    world: World, receiver: Receiver
+) -> None:
+    """Whatever goes wrong while an answer is seen to: its event waits and is tried again, and
+    nothing stays busy for ever."""
+    await world.endpoint(receiver.url)
+    one, other = world.customer(1), world.customer(2)
+
+    async with world.sending() as sender:
+        sender.depot.spread = lambda: 1 / 0
+        receiver.then(500)
+        [held] = await world.happen([one])
+        await world.until(lambda: _lanes(sender) == 1, "a lane")
+        [fine] = await world.happen([other])
+        await receiver.wait(2)
+    async with world.sending(clock=lambda: wall() + 600_000):
+        requests = await receiver.wait(3)
+
+    assert [held, fine, held] == ids_of(requests)

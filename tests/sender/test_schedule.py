@@ -79,7 +79,8 @@ def test_retry_after_is_honoured_within_bounds(step: int, asked: int, waited: in
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("120", 120), ("0", 0), ("-5", None), ("soon", None), ("", None), ("1e3", None),
-     ("Tue, 14 Nov 2023 22:15:20 GMT", 120), ("Tue, 14 Nov 2023 22:13:00 GMT", 0)],
+     ("Tue, 14 Nov 2023 22:15:20 GMT", 120), ("Tue, 14 Nov 2023 22:13:00 GMT", 0),
+     ("Tue, 14 Nov 2023 22:15:20 +99999999999999999999", None)],
 )  # fmt: skip
 def test_retry_after_is_a_number_or_a_date(text: str, seconds: int | None) -> None:
     """Anything else is as if it were not there."""

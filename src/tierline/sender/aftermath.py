@@ -37,6 +37,18 @@ class Aftermath:
     def answered(
         self, follower: Follower, delivery: Delivery[LogEvent], parcel: Parcel, reply: Reply
     ) -> None:
+        """Whatever an answer holds: it never leaves its delivery open and its lane busy."""
+        try:
+            self._act(follower, delivery, parcel, reply)
+        except Exception as error:  # noqa: BLE001  # a fault of ours holds one lane, no more
+            if delivery.cursor.under_way(delivery):
+                self.unsendable(follower, delivery, error)
+            else:
+                _log.error("aftermath", endpoint=self._courier.live.endpoint.id, exc_info=error)
+
+    def _act(
+        self, follower: Follower, delivery: Delivery[LogEvent], parcel: Parcel, reply: Reply
+    ) -> None:
         courier = self._courier
         now = self._depot.clock()
         verdict = judge(reply, now)
@@ -76,7 +88,7 @@ class Aftermath:
         """Our own fault: it holds its lane, and nothing else."""
         event = delivery.events[0].id
         _log.error(
-            "unsendable", endpoint=self._courier.live.endpoint.id, event=event, exc_info=error
+            "unsendable", endpoint=self._courier.live.endpoint.id, about=event, exc_info=error
         )
         due = self._depot.clock() + UNSENDABLE_AGAIN_MS
         lane = delivery.cursor.deferred(delivery, due, self._courier.live.form_text)

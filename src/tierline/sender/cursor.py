@@ -164,9 +164,6 @@ class Cursor(Generic[E]):
         lane = self.lanes.get(0)
         return lane is not None and (not lane.complete or len(lane.queue) >= self._remember)
 
-    def peek(self) -> E:
-        return self.ready[0]
-
     def take(self, fits: Fits[E] | None = None) -> Delivery[E]:
         """The next event to send; with `fits`, as many of its key's that queue right behind it as
         that says fit into one request."""
@@ -186,6 +183,12 @@ class Cursor(Generic[E]):
         events = queued[: fits(queued)] if fits is not None else [lane.queue[0]]
         lane.busy = True
         return Delivery(self, lane.key, events, lane)
+
+    def under_way(self, delivery: Delivery[E]) -> bool:
+        """Whether nobody has said yet what became of it."""
+        if delivery.lane is not None:
+            return delivery.lane.busy
+        return self._open.get(delivery.events[0].offset) is delivery
 
     # What became of it
 

@@ -79,6 +79,6 @@ def retry_after(headers: Mapping[str, str], now: int) -> int | None:
         return int(text[:9])
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+        return max(0, round(at.timestamp() - now / 1000)) if at.tzinfo is not None else None
+    except (ValueError, TypeError, OverflowError):
         return None
-    return max(0, round(at.timestamp() - now / 1000)) if at.tzinfo is not None else None
