@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from tests.receiver import Receiver
+from tests.receiver import Receiver, Reply
 from tests.web.conftest import Api
 
 
@@ -122,6 +122,26 @@ async def test_a_change_is_in_force_for_the_next_event(club: Api, receiver: Rece
     assert (patched.json["kinds"], patched.json["description"]) == (["upgraded"], "ours")
     assert stale.problem == (409, "conflict", "revision")
     assert json.loads(arrived.body)["type"] == "tier.upgraded"
+
+
+async def test_the_order_does_not_change_under_what_waits(club: Api, receiver: Receiver) -> None:
+    """Lanes of one order mean nothing under another; the rest may change."""
+    receiver.answer = lambda _: Reply(status=500)
+    made = await endpoint(club, receiver, retry={"schedule": [3600]})
+    path = f"/api/endpoints/{made['id']}"
+    empty = await club.call("PATCH", path, {"mode": "unordered"})
+    await club.earn("anna", 120)
+    while (await club.get(path)).json["lag"]["retrying"] == 0:
+        await receiver.wait(1)
+    reordered = await club.call("PATCH", path, {"mode": "fifo"})
+    batched = await club.call("PATCH", path, {"batch": {}})
+    described = await club.call("PATCH", path, {"description": "ours", "mode": "unordered"})
+
+    assert (empty.status, empty.json["mode"], empty.json["state"]) == (200, "unordered", "active")
+    assert reordered.problem == (409, "order_in_use", "mode")
+    assert "1 retrying, 0 parked" in reordered.json["detail"]
+    assert batched.problem[1] == "order_in_use"
+    assert described.status == 200
 
 
 async def test_a_paused_endpoint_loses_nothing(club: Api, receiver: Receiver) -> None:

@@ -8,18 +8,19 @@ when the generation is raised, so that nothing is written under the old state af
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 import msgspec
 
 from tierline.clock import Clock, wall
 from tierline.engine.model import EventKind
-from tierline.errors import Invalid
+from tierline.errors import Conflict, Invalid, NotFound
 from tierline.sender.attempts import attempt_row
 from tierline.sender.condition import home, record
-from tierline.sender.endpoint import OVERLAP_S_DEFAULT, decode_secrets, rotated
+from tierline.sender.endpoint import OVERLAP_S_DEFAULT, OrderInUse, decode_secrets, rotated
 from tierline.sender.guard import Guard
 from tierline.sender.health import Health
 from tierline.sender.insight import Insight
@@ -61,8 +62,7 @@ class Control:
     async def pause(self, endpoint: EndpointRow) -> None:
         """By hand: nothing is sent until `resume`, nothing is lost."""
         await self._catalog.change_endpoint(endpoint.number, now=self._clock(), state="paused")
-        for shard in range(self._log.shards):
-            await self._log.database.pool.execute(Sql.fence, shard, endpoint.number)
+        await self._fence(endpoint)
         self._poke()
         await self._record(endpoint, "endpoint.paused", Health("paused", self._clock(), "asked"))
 
@@ -73,6 +73,40 @@ class Control:
         await self._record(endpoint, "endpoint.resumed", Health("healthy", now))
         await self._catalog.change_endpoint(endpoint.number, now=now, state="active")
         self._poke()
+
+    async def reorder(
+        self,
+        endpoint: EndpointRow,
+        body: str,
+        secrets: bytes,
+        expected: int,
+        given_up: Callable[[], Awaitable[None]],
+    ) -> EndpointRow:
+        """Another order. It says what the keys of lanes are, so lanes of one order mean nothing
+        under another: there must be none, and nobody who could make one. So it is paused meanwhile;
+        a process that dies here leaves it paused. Raises OrderInUse, and Conflict where somebody
+        else changed it."""
+        number, was, now = endpoint.number, endpoint.state, self._clock()
+        await self._no_lanes(endpoint)  # mostly known before anything is held up
+        change = self._catalog.change_endpoint
+        held = await change(number, now=now, state="paused", expected=expected)
+        assert held is not None
+        try:
+            await given_up()  # an owner in this process ends in order: nothing will come twice
+            await self._fence(endpoint)
+            await self._no_lanes(endpoint)
+            revision = held.revision
+            changed = await change(
+                number, now=now, body=body, secrets=secrets, state=was, expected=revision
+            )
+        except BaseException:
+            with contextlib.suppress(Conflict, NotFound):
+                await change(number, now=now, state=was, expected=held.revision)
+            raise
+        finally:
+            self._poke()
+        assert changed is not None
+        return changed
 
     async def delete(self, endpoint: EndpointRow) -> None:
         """For good: what it was owed is owed no more."""
@@ -129,6 +163,15 @@ class Control:
         await self._log.writer(shard).run(lambda c: self._log.add_attempts(c, shard, [row]))
         shown = msgspec.json.decode(row[-1])
         return {"id": parcel.id, "status": reply.status, "outcome": outcome, **shown}
+
+    async def _fence(self, endpoint: EndpointRow) -> None:
+        for shard in range(self._log.shards):
+            await self._log.database.pool.execute(Sql.fence, shard, endpoint.number)
+
+    async def _no_lanes(self, endpoint: EndpointRow) -> None:
+        retrying, parked = await self.insight.lanes_left(endpoint)
+        if retrying or parked:
+            raise OrderInUse(path="mode", retrying=retrying, parked=parked)
 
     def _live(self, endpoint: EndpointRow) -> Live:
         secrets = self._catalog.project_secrets(endpoint.project)

@@ -96,14 +96,16 @@ class Desk:
         endpoint = asked.applied(decode_endpoint(row.body), body, self.formats)
         secrets = asked.with_secrets(decode_secrets(row.secrets), body, self.clock())
         self._check(project, endpoint, secrets, granted)
-        changed = await self.catalog.change_endpoint(
-            row.number,
-            now=self.clock(),
-            body=_text(endpoint),
-            secrets=_bytes(secrets),
-            expected=row.revision if isinstance(body.revision, UnsetType) else body.revision,
-        )
-        assert changed is not None
+        text, sealed = _text(endpoint), _bytes(secrets)
+        expected = row.revision if isinstance(body.revision, UnsetType) else body.revision
+        if endpoint.order != decode_endpoint(row.body).order:
+            changed = await self.control.reorder(row, text, sealed, expected, self.caught_up)
+        else:
+            found = await self.catalog.change_endpoint(
+                row.number, now=self.clock(), body=text, secrets=sealed, expected=expected
+            )
+            assert found is not None
+            changed = found
         await self.caught_up()
         return _shown(changed, await self.control.insight.health(changed))
 

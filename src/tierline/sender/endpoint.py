@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from tierline.errors import Invalid
+from tierline.errors import Conflict, Invalid
 from tierline.sender.filters import compile_filter
 from tierline.sender.guard import Guard
 from tierline.sender.health import Tolerance
@@ -56,6 +56,14 @@ class SupersedeOutOfOrder(Invalid):
     mode `customer`; under {mode} choose `skip`, or `block`."""
 
     code = "supersede_out_of_order"
+
+
+class OrderInUse(Conflict):
+    """The order cannot change while events wait in lanes: {retrying} retrying, {parked} parked.
+    Repeat it when they are delivered (`resume` tries parked ones anew), or given up under
+    `parked: skip`."""
+
+    code = "order_in_use"
 
 
 class Batch(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

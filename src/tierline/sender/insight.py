@@ -92,6 +92,15 @@ class Insight:
             runs=frozenset(row["run"] for row in cursors if row["run"]),
         )
 
+    async def lanes_left(self, endpoint: EndpointRow) -> tuple[int, int]:
+        """How many are retrying and how many parked, of replays too."""
+        counts = {"retrying": 0, "parked": 0}
+        for shard in range(self._log.shards):
+            line = self._log.reader(shard)
+            for row in await rows_of(line, Sql.lanes_counted, shard, endpoint.number):
+                counts[row["state"]] += row["count"]
+        return counts["retrying"], counts["parked"]
+
     async def lanes(self, endpoint: EndpointRow) -> list[dict[str, Any]]:
         """Customers whose events wait, oldest first."""
         found = []

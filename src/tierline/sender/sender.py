@@ -231,7 +231,16 @@ class Sender:
                     fresh.append(live)
         lives = [live for live in fresh if live is not None]
         if lives:
-            self._install(await take_over(self.log, lives))
+            taken = await take_over(self.log, lives)
+            await self.catalog.refresh()  # what was changed before somebody fenced us is here now
+            self._install([each for each in taken if self._current(each.live)])
+
+    def _current(self, live: Live) -> bool:
+        row = self.catalog.endpoint_numbered(live.number)
+        same = row is not None and row.revision == live.row.revision
+        if not same:
+            self._changed.set()
+        return same
 
     async def _update(self, courier: Courier, live: Live) -> None:
         """A new version of an endpoint that we own; perhaps it was resumed by hand."""
