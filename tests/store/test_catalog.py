@@ -101,6 +101,27 @@ async def test_another_process_sees_a_change_after_a_refresh(database: Database)
     assert heard == [ours.revision]
 
 
+async def test_a_crowd_that_asks_shares_one_refresh(database_url: str) -> None:
+    """Five hundred bad keys cost as much as one; and what was made before anybody of them asked is
+    found, also while an earlier refresh is under way."""
+    async with await Database.open(database_url, pool_max=1) as database:
+        catalog, number = await catalog_with_project(database)
+        theirs = await Catalog.open(database, BOX)
+        asked: list[str] = []
+        async with database.pool.acquire() as connection:
+            connection.add_query_logger(lambda query: asked.append(query.query))
+            early = asyncio.create_task(catalog.refresh())
+            await asyncio.sleep(0)
+            crowd = [asyncio.create_task(catalog.refresh_soon()) for _ in range(500)]
+            await asyncio.sleep(0)
+        await asyncio.gather(early, *crowd)
+        assert len(asked) == 2
+
+        shown = await theirs.add_key(number, "native", (), "", NOW)
+        await asyncio.gather(*(catalog.refresh_soon() for _ in range(10)))
+        assert catalog.key(keys.bearer_lookup(keys.digest(shown["key"]))) is not None
+
+
 async def test_a_key_is_stored_as_a_hash_and_shown_once(database: Database) -> None:
     """The table holds nothing that opens a door."""
     catalog, number = await catalog_with_project(database)
