@@ -210,7 +210,7 @@ class Lines:
                     outcome = await outcome
                 except TierlineError as error:
                     outcome = error
-            spool.write(_encode(_shown(outcome)) + b"\n")
+            await spool.write(_encode(_shown(outcome)) + b"\n")
 
 
 def _shown(outcome: Answer | TierlineError) -> Any:

@@ -10,6 +10,7 @@ BODY_BYTES_MAX: Final = 1_048_576  # a JSON body that is one thing
 ARRAY_BYTES_MAX: Final = 8_388_608  # a JSON array of activities
 ACTIVITIES_MAX: Final = 10_000  # in one JSON array
 LINE_BYTES_MAX: Final = 262_144  # one line of NDJSON; lines are not counted
+SPOOL_BYTES_MAX: Final = 268_435_456  # answers to NDJSON that the client has not read yet
 HEAD_BYTES_MAX: Final = 65_536  # request line and header fields together
 HEADERS_MAX: Final = 100  # header fields of a request
 PAGE_DEFAULT: Final = 100

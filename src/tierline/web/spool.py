@@ -2,7 +2,8 @@
 
 Many clients send a whole upload before they read the first byte of the answer. If we stopped
 reading because our answers are not taken, both would wait for ever: so answers wait here, in
-memory while they are few and in a temporary file beyond that.
+memory while they are few and in a temporary file beyond that. The file is bounded: who has so much
+to read is not read from until they did.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
+from tierline.web import limits
+
 MEMORY_BYTES_MAX: Final = 4_194_304
 PIECE_BYTES: Final = 65_536
 
@@ -22,23 +25,32 @@ Send = Callable[[bytes], Awaitable[None]]
 class Spool:
     """Written by one task, sent by another that it owns; `async with` ends when all is sent."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, bytes_max: int = limits.SPOOL_BYTES_MAX) -> None:
         self._send = send
+        self._bytes_max = bytes_max
         self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_MAX)  # noqa: SIM115
         self._written = 0
         self._sent = 0
         self._more = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
         self._done = False
 
-    def write(self, data: bytes) -> None:
-        """Never waits."""
+    async def write(self, data: bytes) -> None:
+        """Waits only where the file is full: until the client has read all of it."""
+        await self._room.wait()
+        if self._task.done():
+            self._task.result()
         self._file.seek(self._written)
         self._file.write(data)
         self._written += len(data)
         self._more.set()
+        if self._written >= self._bytes_max:
+            self._room.clear()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(lambda _: self._room.set())
         return self
 
     async def __aexit__(
@@ -71,6 +83,7 @@ class Spool:
             self._file.seek(0)
             self._file.truncate()
             self._sent = self._written = 0
+            self._room.set()
             if self._done:
                 return
             self._more.clear()
