@@ -139,6 +139,7 @@ async def test_a_customer_that_is_wrong_names_the_field(api: Api) -> None:
         ({"number": 0}, "number"),
         ({"number": 2**53}, "number"),
         ({"names": {"nick": "x"}}, "names.nick"),
+        ({"names": {"merchant": "1", "card": [f"C{n}" for n in range(20)]}}, "names"),
         ({"email": ""}, "email"),
         ({"created_at": "yesterday"}, "created_at"),
         ({"metadata": {"a": {"b": "x\0"}}}, "metadata.a.b"),

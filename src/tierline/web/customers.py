@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tierline.engine import ids, typed
 from tierline.engine.calendar import format_instant
-from tierline.errors import Invalid, NotFound
+from tierline.errors import Invalid, NotFound, TooLarge
 from tierline.store import customers, members, profiles
 from tierline.store.customers import CustomerRow, NameKind
 from tierline.store.profiles import Profile
@@ -103,6 +103,9 @@ def _profile(body: CustomerBody) -> Profile:
 
 def _names(said: dict[str, str | list[str]]) -> dict[NameKind, tuple[str, ...]]:
     found: dict[NameKind, tuple[str, ...]] = {}
+    count = sum(1 if isinstance(names, str) else len(names) for names in said.values())
+    if count > limits.NAMES_MAX:
+        raise TooLarge(path="names", what="list of names", limit=f"{limits.NAMES_MAX} names")
     for kind, names in said.items():
         if kind not in _OTHER_NAMES:
             known_kinds = ", ".join(sorted(_OTHER_NAMES))

@@ -20,6 +20,7 @@ WAIT_SECONDS_MAX: Final = 60  # a long poll
 METADATA_BYTES_MAX: Final = 65_536  # free JSON, as it is kept
 METADATA_DEPTH_MAX: Final = 16
 NAME_CHARACTERS_MAX: Final = 200  # names, ids and keys
+NAMES_MAX: Final = 20  # further names of a customer in one request
 EMAIL_CHARACTERS_MAX: Final = 320
 
 # What one member may hold.
