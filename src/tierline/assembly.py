@@ -132,6 +132,8 @@ class Process:
         stack.push_async_callback(log.close)
         app = App(self._parts(writer, log))
         self.url = await stack.enter_async_context(listening(app, self.how.host, self.how.port))
+        # Before the server waits for requests under way: long polls are answered, not cut off.
+        stack.callback(self.bell.close)
 
     def _poke(self) -> None:
         if self._sender is not None:
