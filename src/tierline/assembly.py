@@ -59,7 +59,9 @@ class Process:
         )
         self._sender: Sender | None = None
         self._signal: Signal | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._writer: Writer | None = None
+        self._sweeper: Sweeper | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     def committed(self, shard: int) -> None:
         """Events were committed in a shard, by this process."""
@@ -70,9 +72,11 @@ class Process:
             self._signal.tell(shard)
 
     def missing(self) -> list[str]:
-        """The roles that do not work at the moment."""
-        sender = self._sender
-        return ["sender"] if sender is not None and not sender.membership.certain else []
+        """The roles, and what they need, that do not work at the moment."""
+        watching = self._watching
+        roles = {"api": self._writer, "sender": self._sender, "sweeper": self._sweeper}
+        missing = [name for name, role in roles.items() if role is not None and not role.working]
+        return [*missing, "catalog"] if watching is None or watching.done() else missing
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Start the roles; the stack stops them in the opposite order."""
@@ -86,19 +90,20 @@ class Process:
         if "api" in self.how.roles:
             writer = Writer(database, catalog, self.committed, clock=self.clock)
             await writer.start()
+            self._writer = writer
             stack.push_async_callback(writer.stop)
         if "sweeper" in self.how.roles:
             sweeper = Sweeper(database, catalog, self.committed, writer, clock=self.clock)
             await sweeper.start()
+            self._sweeper = sweeper
             catalog.on_change(sweeper.wake)
             stack.push_async_callback(sweeper.stop)
         if writer is not None:
             await self._start_api(stack, writer)
 
     def _watch(self, stack: AsyncExitStack) -> None:
-        task = asyncio.create_task(self.here.catalog.watch(), name="catalog")
-        self._tasks.add(task)
-        stack.callback(task.cancel)
+        self._watching = asyncio.create_task(self.here.catalog.watch(), name="catalog")
+        stack.callback(self._watching.cancel)
 
     async def _start_sender(self, stack: AsyncExitStack) -> None:
         metrics = Metrics()
@@ -155,7 +160,7 @@ class Process:
 
     def _parts(self, writer: Writer, log: Log) -> Parts:
         database, catalog = self.here.database, self.here.catalog
-        figures = Figures(writer)
+        figures = Figures(writer, self._sweeper)
         self.registry.register(figures)
 
         async def advance(project: int, to: int) -> None:

@@ -20,7 +20,7 @@ from tierline.errors import Conflict
 from tierline.ledger import sandbox
 from tierline.ledger.rebuild import verify
 from tierline.ledger.sweep import Pass
-from tierline.ledger.sweeper import Sweeper
+from tierline.ledger.sweeper import STUCK_MS, Sweeper
 from tierline.store.ledger import LedgerTx
 from tierline.store.programs import NewVersion
 from tierline.store.sweep import Lease
@@ -268,3 +268,22 @@ async def test_rules_that_count_something_new_ask_the_whole_history(club: Club) 
         answer = await writer.submit(club.activity("order", amount=10_000))
     assert answer.tier == "gold"
     assert [d async for d in verify(club.database, club.catalog)] == []
+
+
+async def test_a_sweep_that_gets_nowhere_is_not_working(club: Club) -> None:
+    """Its loops run, but every round fails: after a minute that is said."""
+    now = wall()
+    sweeper = Sweeper(club.database, club.catalog, club.committed.append, clock=lambda: now)
+    await sweeper.start()
+    try:
+        async with asyncio.timeout(30):
+            while len(sweeper.lag_ms) < club.database.shards:
+                await asyncio.sleep(0)
+            now += STUCK_MS - 1
+            assert sweeper.working
+            await club.database.pool.execute("ALTER TABLE member RENAME TO elsewhere")
+            now += STUCK_MS
+            while sweeper.working:
+                await asyncio.sleep(0)
+    finally:
+        await sweeper.stop()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+
+import pytest
 
 from tests.web.conftest import SERVING, Api, running
 from tierline.config import Serving
@@ -14,6 +17,37 @@ async def test_the_server_is_alive_and_ready(api: Api) -> None:
     """Without a key."""
     assert (await api.get("/healthz", key="")).json == {"status": "ok"}
     assert (await api.get("/readyz", key="")).json == {"status": "ready", "missing": []}
+
+
+@pytest.mark.parametrize(
+    ("loop", "missing"),
+    [
+        ("Catalog.watch", "catalog"),
+        ("ShardWriter.run", "api"),
+        ("Sweeper._keep_sweeping", "sweeper"),
+        ("Sender._reconciling", "sender"),
+        ("ShardReader._read", "sender"),
+        ("Journal._loop", "sender"),
+    ],
+)
+async def test_a_loop_that_ended_is_missing(api: Api, loop: str, missing: str) -> None:
+    """Whatever ended it, the server says that it does not do all of its work any more."""
+    for task in asyncio.all_tasks():
+        if getattr(task.get_coro(), "__qualname__", "") == loop:
+            task.cancel()
+    answered = await api.get("/readyz", key="")
+
+    assert answered.status == 503
+    assert answered.json == {"status": "not_ready", "missing": [missing]}
+
+
+async def test_metrics_tell_how_late_the_sweep_is(api: Api) -> None:
+    """For each shard that this process sweeps."""
+    told = "tierline_sweep_lag_seconds{shard="
+    while told not in (text := (await api.get("/metrics", key="")).body.decode()):
+        await asyncio.sleep(0)
+
+    assert f'{told}"0"}} 0.0' in text or f'{told}"1"}} 0.0' in text
 
 
 async def test_metrics_count_requests_by_path(club: Api) -> None:

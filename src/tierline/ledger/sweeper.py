@@ -30,6 +30,7 @@ LEASE_MS: Final = 15_000
 LEASE: Final = "sweep"
 BATCH_SECONDS: Final = 0.005  # what a batch should take while online requests come in
 RETRY_SECONDS: Final = 1.0
+STUCK_MS: Final = 60_000  # without any progress
 TRANSFER_MS: Final = 2_000  # after which whoever began a transfer is thought to be gone
 
 _log = structlog.get_logger("tierline.sweep")
@@ -59,13 +60,15 @@ class Sweeper:
         self.load = load
         self.clock = clock
         self.owner = os.urandom(8).hex()
-        self.lag_ms: dict[int, int] = {}  # shard -> how late its last batch was
+        self.lag_ms: dict[int, int] = {}  # shard that is ours -> how late its last batch was
+        self._went: dict[int, int] = {}  # shard -> when something of it last went well
         self._tasks: list[asyncio.Task[None]] = []
         self._writer = Writer(database, catalog, on_commit, clock=clock)  # of left-over transfers
         self._wake = [asyncio.Event() for _ in range(database.shards)]
 
     async def start(self) -> None:
         for shard in range(self.database.shards):
+            self._went[shard] = self.clock()
             task = asyncio.create_task(self._keep_sweeping(shard), name=f"sweep-{shard}")
             self._tasks.append(task)
 
@@ -75,6 +78,14 @@ class Sweeper:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         await self._writer.stop()
+
+    @property
+    def working(self) -> bool:
+        """Whether every shard's loop runs and gets on; that another process sweeps the shard is
+        getting on, too."""
+        since = self.clock() - STUCK_MS
+        running = not any(task.done() for task in self._tasks)
+        return running and all(went > since for went in self._went.values())
 
     def wake(self) -> None:
         """Look now: the rules or the clock changed."""
@@ -135,11 +146,15 @@ class Sweeper:
     async def _round(self, shard: int, turn: Turn) -> float:
         """Everything that is due now; how long to sleep."""
         if not await turn.take():
+            self._went[shard] = self.clock()
+            self.lag_ms.pop(shard, None)
             return POLL_SECONDS
         await self._bring_home(shard, self.clock() - TRANSFER_MS)
         await turn.rollout.mark(turn.sweep)
         while (step := await turn.step()).members:
+            self._went[shard] = self.clock()
             self.lag_ms[shard] = max(0, self.clock() - step.upto)
+        self._went[shard] = self.clock()
         self.lag_ms[shard] = 0
         next_due = await turn.next_due()
         if next_due is None:

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import structlog
+
 from tierline.clock import Clock, wall
 from tierline.engine import ids
 from tierline.errors import Busy, TierlineError
@@ -20,6 +22,8 @@ from tierline.ledger.transfers import Transfers
 from tierline.store.database import Database
 
 BATCH_MAX: Final = 256
+
+_log = structlog.get_logger("tierline.ledger")
 
 
 class Writer:
@@ -50,14 +54,21 @@ class Writer:
     async def start(self) -> None:
         self.closed = False
         for shard in self.shards:
-            self._tasks.append(asyncio.create_task(shard.run(), name=f"writer-{shard.shard}"))
+            task = asyncio.create_task(shard.run(), name=f"writer-{shard.shard}")
+            task.add_done_callback(_ended)
+            self._tasks.append(task)
+
+    @property
+    def working(self) -> bool:
+        """Whether every shard's loop runs."""
+        return not any(task.done() for task in self._tasks)
 
     async def stop(self) -> None:
         """Take nothing new, commit what waits, disconnect."""
         self.closed = True
         for shard in self.shards:
             shard.wake()
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         for shard in self.shards:  # what came in from another shard when its own had ended
             for waiting in shard.queue.take(shard.queue.rows):
@@ -119,6 +130,11 @@ class Writer:
     def waiting(self) -> int:
         """How many commands wait, in all shards."""
         return sum(shard.queue.rows for shard in self.shards)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.error("writer_died", task=task.get_name(), exc_info=task.exception())
 
 
 def _outcome(outcome: Any) -> Answer | TierlineError:

@@ -71,6 +71,10 @@ class Journal:
         self._hurry.set()
         await self._idle.wait()
 
+    @property
+    def working(self) -> bool:
+        return self._task is not None and not self._task.done()
+
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()

@@ -63,6 +63,10 @@ class ShardReader:
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._read()), loop.create_task(self._serve_laggards())]
 
+    @property
+    def working(self) -> bool:
+        return not any(task.done() for task in self._tasks)
+
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()

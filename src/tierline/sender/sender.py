@@ -126,6 +126,14 @@ class Sender:
         """The catalog changed: look now, not at the next poll."""
         self._changed.set()
 
+    @property
+    def working(self) -> bool:
+        """Whether its loops run, and others know that it lives."""
+        reading = all(reader.working for reader in self._readers)
+        writing = all(journal.working for journal in self.depot.journals)
+        running = not any(task.done() for task in self._tasks)
+        return self.membership.certain and reading and writing and running
+
     async def caught_up(self) -> None:
         """When what the catalog knows now is in force here: no request starts under older rows."""
         waiting = asyncio.get_running_loop().create_future()

@@ -107,6 +107,9 @@ class Catalog:
                 await self.refresh()
             except (TierlineError, *_DATABASE_AWAY) as error:
                 _log.warning("catalog_refresh_failed", error=str(error))
+            except Exception:  # noqa: BLE001
+                # Whatever it is: who stopped following would let disabled keys live on.
+                _log.exception("catalog_refresh_failed")
 
     async def _take_in(self, connection: Session, since: int) -> None:
         for row in await connection.fetch(Sql.projects_since, since):

@@ -14,6 +14,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from tierline.ledger.sweeper import Sweeper
 from tierline.ledger.writer import Writer
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -32,8 +33,9 @@ class Line:
 class Figures(Collector):
     """One process's; register it where it should show up."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, sweeper: Sweeper | None) -> None:
         self._writer = writer
+        self._sweeper = sweeper
         self._lines: dict[tuple[str, int], Line] = {}
 
     def answered(self, path: str, status: int, seconds: float) -> None:
@@ -57,6 +59,11 @@ class Figures(Collector):
         waiting = "Commands that wait to be committed."
         yield from (answered, took)
         yield GaugeMetricFamily("tierline_commands_waiting", waiting, self._writer.waiting())
+        late = "How late the last batch of a shard's sweep was."
+        lag = GaugeMetricFamily("tierline_sweep_lag_seconds", late, labels=["shard"])
+        for shard, lag_ms in (self._sweeper.lag_ms if self._sweeper else {}).items():
+            lag.add_metric([str(shard)], lag_ms / 1000)
+        yield lag
 
 
 def _cumulated(buckets: list[int]) -> list[tuple[str, float]]:

@@ -18,7 +18,8 @@ class Healthy(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """`missing` names what is not there: the database, a role that stopped."""
+    """`missing` names what is not there: the database, a role of which a part stopped or does not
+    get on, the catalog (changes made by other processes are not seen)."""
 
     status: Literal["ready", "not_ready"]
     missing: tuple[str, ...] = ()
