@@ -38,6 +38,11 @@ class Conversation:
         self.writer.write(data)
         await self.writer.drain()
 
+    async def hung_up(self) -> bool:
+        """Whether the other side has closed: what it sent before arrives all the same."""
+        await asyncio.sleep(0)  # let the loop look
+        return self.reader.at_eof() or self.writer.transport.is_closing()
+
     def reset(self) -> None:
         """Close with RST."""
         self.writer.transport.abort()

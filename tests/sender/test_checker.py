@@ -95,4 +95,7 @@ def test_what_was_unsettled_at_a_change_of_owner_may_come_twice() -> None:
 
     assert (1, 5, True) == (changed.told().repeated, changed.told().exposed, changed.told().sound)
     assert (1, 1, True) == (unheard.told().repeated, unheard.told().unheard, unheard.told().sound)
+    for request in unheard.receiver.endpoints[PLACE.path].values():
+        request.accepted = [each._replace(attempt=1, heard=False) for each in request.accepted]
+    assert (1, 0) == (unheard.told().unheard, unheard.told().reckless)
     assert not changed.request(4, 600, sender=NEW).told().sound

@@ -40,8 +40,8 @@ Takeovers = dict[tuple[int, int], list[Takeover]]
 class Verdict(Struct):
     """`repeated` requests were accepted although their id had been accepted before. Of them at most
     `exposed` + `unheard` may be: deliveries that were accepted, and in no committed write when
-    their cursor changed hands; and those whose whole answer did not reach the sender, which tried
-    again. `reckless` ones have no such excuse."""
+    their cursor changed hands; and those whose whole answer did not reach the sender, which had
+    hung up or tried again. `reckless` ones have no such excuse."""
 
     committed: int = 0
     endpoints: int = 0
@@ -147,7 +147,8 @@ def _count(
         verdict.repeated += 1
         if _excused(before, again, changes, unsettled):
             continue
-        if before.sender == again.sender and again.attempt > before.attempt:
+        later = before.sender == again.sender and again.attempt > before.attempt
+        if later or not (before.heard and again.heard):
             verdict.unheard += 1
         else:
             verdict.reckless += 1

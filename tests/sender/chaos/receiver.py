@@ -20,11 +20,13 @@ ANSWERS = {
 
 
 class Acceptance(NamedTuple):
-    """A whole 2xx was given, to which sender's request: which attempt, at which wall time (ms)."""
+    """A whole 2xx was given, to which sender's request: which attempt, at which wall time (ms), and
+    whether the sender was still there to hear it."""
 
     at: int
     sender: str
     attempt: int
+    heard: bool = True
 
 
 class Arrival:
@@ -74,9 +76,14 @@ class ChaosReceiver:
             if answer in ("ok", "late", "huge"):
                 sender = _header(head, b"user-agent").removeprefix("chaos-")
                 attempt = int(_header(head, b"tierline-attempt"))
-                arrival.accepted.append(Acceptance(wall(), sender, attempt))
+                accepted = arrival.accepted
+                accepted.append(Acceptance(wall(), sender, attempt))
+                place = len(accepted) - 1
                 if answer == "late":
                     await asyncio.sleep(self.random.random() * 0.2)
+                if await said.hung_up():
+                    accepted[place] = accepted[place]._replace(heard=False)
+                    return
             if not await self._say(said, answer):
                 return
 
