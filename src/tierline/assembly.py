@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
 from tierline.clock import Clock, wall
 from tierline.config import Serving
@@ -178,7 +178,7 @@ class Process:
             figures=figures,
             loopback=self.how.loopback,
             ready=self.missing,
-            metrics=lambda: generate_latest(self.registry),
+            registry=self.registry,
         )
 
 

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.web.conftest import SERVING, Api, running
+from tierline.clock import wall
 from tierline.config import Serving
 from tierline.store.database import Database
+from tierline.store.projects import NewProject
 from tierline.web.app import OPERATIONS
+
+ENDPOINT = {"url": "https://hooks.example.com/tiers", "kinds": ["endpoint.failing"]}
 
 
 async def test_the_server_is_alive_and_ready(api: Api) -> None:
@@ -64,13 +68,24 @@ async def test_metrics_count_requests_by_path(club: Api) -> None:
 async def test_metrics_need_a_key_when_others_can_connect(
     database: Database, tmp_path: Path
 ) -> None:
-    """Bound to loopback they need none."""
+    """Bound to loopback they need none. The key shows its own project's endpoints only."""
     how = Serving(host="0.0.0.0", port=0, allow=SERVING.allow)  # noqa: S104
     async with running(database, tmp_path, how=how) as api:
         api.process.url = (api.process.url or "").replace("0.0.0.0", "127.0.0.1")  # noqa: S104
 
         assert (await api.get("/metrics", key="")).problem[:2] == (401, "unauthorized")
-        assert (await api.get("/metrics")).status == 200
+        bare = (await api.post("/api/keys", {"scopes": ["read_programs"]})).json["key"]
+        assert (await api.get("/metrics", key=bare)).problem[:2] == (403, "forbidden")
+        mine = (await api.post("/api/endpoints", ENDPOINT)).json["id"]
+        other = await api.here.catalog.add_project(NewProject("Other"), wall())
+        shown = await api.here.catalog.add_key(other.number, "native", (), "", wall())
+        theirs = (await api.post("/api/endpoints", ENDPOINT, key=shown["key"])).json["id"]
+
+        text = (await api.get("/metrics")).body.decode()
+        assert f'tierline_lag_events{{endpoint="{mine}"}}' in text
+        assert "tierline_commands_waiting" in text
+        assert theirs not in text
+        assert theirs in (await api.get("/metrics", key=shown["key"])).body.decode()
         assert (await api.get("/healthz", key="")).status == 200
 
 

@@ -50,6 +50,22 @@ async def test_a_key_passes_on_only_what_it_holds(api: Api) -> None:
     assert same.json["scopes"] == ["read_programs", "manage_keys"]
 
 
+async def test_who_may_only_write_customers_does_not_read_them(club: Api) -> None:
+    """Neither by a change that changes nothing nor by enrolling who is enrolled."""
+    writer = await key_with(club, "write_customers")
+    full = await club.put("/api/customers/anna", {"email": "anna@example.com"})
+    put = await club.put("/api/customers/anna", {}, key=writer)
+    enrolled = await club.put("/api/programs/club/members/anna", {}, key=writer)
+
+    assert (put.status, put.json) == (
+        200,
+        {name: full.json[name] for name in ("id", "number", "source_id")},
+    )
+    assert (enrolled.json["tier"], enrolled.json["balance"]) == ("bronze", 0)
+    assert "customer_id" not in enrolled.json
+    assert "progress" in (await club.put("/api/programs/club/members/anna", {})).json
+
+
 async def test_a_disabled_key_is_refused_at_once(api: Api) -> None:
     """And stays in the list, without its secret."""
     made = (await api.post("/api/keys", {})).json

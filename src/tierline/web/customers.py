@@ -48,6 +48,14 @@ class CustomerAnswer(Struct, frozen=True):
     updated_at: str
 
 
+class Receipt(Struct, frozen=True):
+    """For a key that may write customers, and not read them."""
+
+    id: str
+    number: int
+    source_id: str | None
+
+
 async def put_customer(call: Call, body: CustomerBody) -> Reply:
     source_id = call.param("source_id")
     profile = _profile(body)
@@ -55,7 +63,12 @@ async def put_customer(call: Call, body: CustomerBody) -> Reply:
         await call.parts.catalog.make_room(call.project.number, profile.number)
     project = call.project
     row, new = await profiles.put(call.parts.database, project, source_id, profile, call.now)
-    return Reply(201 if new else 200, await _shown(call, row))
+    shown: CustomerAnswer | Receipt
+    if "read_customers" in call.caller.key.scopes:
+        shown = await _shown(call, row)
+    else:
+        shown = Receipt(row.shown.id, row.shown.number, row.shown.source_id)
+    return Reply(201 if new else 200, shown)
 
 
 async def get_customer(call: Call) -> CustomerAnswer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final
 
 from prometheus_client.core import (
@@ -64,6 +64,22 @@ class Figures(Collector):
         for shard, lag_ms in (self._sweeper.lag_ms if self._sweeper else {}).items():
             lag.add_metric([str(shard)], lag_ms / 1000)
         yield lag
+
+
+class Seen(Collector):
+    """What a registry tells, with only those endpoints that somebody may see."""
+
+    def __init__(self, whole: Collector, endpoints: Container[str]) -> None:
+        self._whole = whole
+        self._endpoints = endpoints
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._whole.collect():
+            family.samples = [s for s in family.samples if self._may_show(s.labels)]
+            yield family
+
+    def _may_show(self, labels: dict[str, str]) -> bool:
+        return "endpoint" not in labels or labels["endpoint"] in self._endpoints
 
 
 def _cumulated(buckets: list[int]) -> list[tuple[str, float]]:

@@ -6,8 +6,10 @@ import asyncio
 from typing import Literal
 
 from msgspec import Struct
+from prometheus_client import CollectorRegistry, generate_latest
 
 from tierline.web import auth
+from tierline.web.figures import Seen
 from tierline.web.routing import Call, Operation, Reply
 
 READY_SECONDS_MAX = 2
@@ -42,10 +44,18 @@ async def get_ready(call: Call) -> Reply:
 
 
 async def get_metrics(call: Call) -> Reply:
+    """To whoever is on this machine everything; to a key its own project's endpoints."""
+    registry = call.parts.registry
     if not call.parts.loopback:
-        await auth.native(call.parts.catalog, call.request.headers.get("authorization"))
+        catalog = call.parts.catalog
+        caller = await auth.native(catalog, call.request.headers.get("authorization"))
+        caller.require("manage_endpoints")
+        project = caller.project.number
+        own = frozenset(row.id for row in catalog.endpoints() if row.project == project)
+        registry = CollectorRegistry()
+        registry.register(Seen(call.parts.registry, own))
     content_type = "text/plain; version=0.0.4; charset=utf-8"
-    return Reply(200, call.parts.metrics(), content_type)
+    return Reply(200, generate_latest(registry), content_type)
 
 
 OPERATIONS = (
@@ -58,6 +68,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET", "/metrics", get_metrics,
-        "Prometheus' figures; needs a key unless bound to loopback.", open=True,
+        "Prometheus' figures; unless bound to loopback with a key that may `manage_endpoints`, and "
+        "of its project's endpoints only.", open=True,
     ),
 )  # fmt: skip

@@ -79,7 +79,8 @@ class ReleaseQuery(Struct, frozen=True, forbid_unknown_fields=True):
 # Writing ----------------------------------------------------------------------------------------
 
 
-async def put_member(call: Call, body: MemberBody) -> MemberAnswer:
+async def put_member(call: Call, body: MemberBody) -> MemberAnswer | ActivityAnswer:
+    """Who may only write is answered as to any other activity."""
     number, program = await _program(call)
     source_id = call.param("source_id")
     enrolled_at = typed.optional_instant(body.enrolled_at, "enrolled_at")
@@ -96,8 +97,9 @@ async def put_member(call: Call, body: MemberBody) -> MemberAnswer:
         expires_at=typed.optional_instant(body.expires_at, "expires_at"),
         quiet=body.quiet,
     )
-    await call.parts.writer.submit(command)
-    return await get_member(call)
+    recorded = await _record(call, command)
+    may_read = "read_customers" in call.caller.key.scopes
+    return await get_member(call) if may_read else recorded
 
 
 async def delete_member(call: Call) -> ActivityAnswer:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
+from prometheus_client import CollectorRegistry
 
 from tierline.clock import Clock
 from tierline.engine.announcement import Project
@@ -96,6 +97,6 @@ class Parts(Struct, frozen=True):
     desk: Desk
     bell: Bell
     figures: Figures
+    registry: CollectorRegistry  # what `/metrics` tells
     loopback: bool = False  # only this machine can connect: metrics and console need no key
     ready: Callable[[], list[str]] = list  # names what is not running; empty: all is well
-    metrics: Callable[[], bytes] = bytes  # Prometheus' text format
