@@ -51,7 +51,7 @@ class Serving(Struct, frozen=True):
 
     @property
     def loopback(self) -> bool:
-        """Whether only this machine can connect, so that console and metrics need no key."""
+        """Whether only this machine can connect, so that metrics need no key."""
         if self.host == "localhost":
             return True
         try:

@@ -1,7 +1,7 @@
 """The one family of errors: a stable code, the field's path, and a sentence that says what to do.
 
 A class's docstring is its sentence; facts go in as keywords and are named in braces. The HTTP
-status is a hint for the edge. Nothing here is vendor specific: vendor routes map codes to theirs.
+status is a hint for the edge. Nothing here is vendor specific.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Vendors: one folder each. Their words live here and nowhere else; the engine sees only rules.
 
-The registry below is the one place that names them all. Modules named `routes` are not pure and
-are not imported here.
+The registry below is the one place that names them all. A vendor's own HTTP routes, of which there
+are none yet, would be a module `routes`: not pure, and not imported here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The ASGI application: the hot route first, then the table of operations, then vendors' routes."""
+"""The ASGI application: the hot route first, then the table of operations, then
+what a caller adds: that is the place for vendors' own routes, of which there are none yet."""
 
 from __future__ import annotations
 

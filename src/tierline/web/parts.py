@@ -98,5 +98,5 @@ class Parts(Struct, frozen=True):
     bell: Bell
     figures: Figures
     registry: CollectorRegistry  # what `/metrics` tells
-    loopback: bool = False  # only this machine can connect: metrics and console need no key
+    loopback: bool = False  # only this machine can connect: metrics need no key
     ready: Callable[[], list[str]] = list  # names what is not running; empty: all is well
