@@ -15,15 +15,16 @@ from time import perf_counter
 from typing import Any, Final
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from tierline.errors import TierlineError
 from tierline.ledger.commands import Answer
 from tierline.web import activities, answers, limits, problem
 from tierline.web.activities import Activities
+from tierline.web.connection import Connection
 
 QUICK_BYTES_MAX: Final = 65_536  # a longer body goes uvicorn's way
-_UNUSUAL: Final = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"})
+_UNUSUAL: Final = frozenset({b"transfer-encoding", b"content-encoding", b"expect"})
 _JSON: Final = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _OK: Final = STATUS_LINE[200] + b"content-type: application/json\r\n"
 _encode = msgspec.json.Encoder().encode
@@ -51,37 +52,22 @@ class Exchange:
         """Nobody waits for a message here."""
 
 
-class QuickProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a shorter way for single activities, and a bound on heads."""
-
-    cycle: Any  # uvicorn's own, or an Exchange
+class QuickProtocol(Connection):
+    """A connection with a shorter way for single activities."""
 
     def __init__(self, activities: Activities, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
         self.activities = activities
-        self._in_head, self._head = False, 0
         self._usual: tuple[object, bytes] = (None, b"")
 
     # -- reading --------------------------------------------------------------------------------
 
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._in_head:
-            self._head += len(data)
-            if self._head > limits.HEAD_BYTES_MAX:
-                self.send_400_response("The head of the request is too long.")
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head, self._head = True, 0
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
+    def begin(self) -> None:
         exchange = self._begun()
         if exchange is None:
-            super().on_headers_complete()
+            super().begin()
         else:
-            self.cycle = exchange
+            self.cycle = self._running = exchange
 
     def _begun(self) -> Exchange | None:
         """An exchange, when the head of the request is that of a plain activity."""
@@ -112,10 +98,10 @@ class QuickProtocol(HttpToolsProtocol):
         else:
             super().on_body(body)
 
-    def on_message_complete(self) -> None:
+    def end(self) -> None:
         exchange = self.cycle
         if type(exchange) is not Exchange:
-            super().on_message_complete()
+            super().end()
             return
         exchange.keep_alive = self.parser.should_keep_alive()
         answer = self.activities.quick(exchange.authorization, self.url, exchange.body)
@@ -123,9 +109,9 @@ class QuickProtocol(HttpToolsProtocol):
             answer.add_done_callback(partial(self._answer, exchange))
             return
         self.cycle = None
-        super().on_headers_complete()
+        super().begin()
         super().on_body(exchange.body)
-        super().on_message_complete()
+        super().end()
 
     # -- answering ------------------------------------------------------------------------------
 
@@ -139,7 +125,7 @@ class QuickProtocol(HttpToolsProtocol):
         seconds = perf_counter() - exchange.began
         self.activities.parts.figures.answered(activities.PATH, status, seconds)
         exchange.response_complete = True
-        if exchange.disconnected:
+        if exchange.disconnected or self.transport.is_closing():
             return
         closing = b"" if exchange.keep_alive else b"connection: close\r\n"
         size = b"content-length: %d\r\n\r\n" % len(body)

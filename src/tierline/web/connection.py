@@ -1,0 +1,176 @@
+"""One HTTP/1.1 connection: uvicorn's protocol, held to what we promise about bad requests.
+
+Where uvicorn would do otherwise:
+- A head has a bound, and nothing of an endless one is kept.
+- What is no HTTP gets a problem like every other refusal, and only after all that came before it on
+  the connection has its answer: it must not be taken for the answer to what was recorded.
+- An offer to speak another protocol is passed over (RFC 9110 §7.8). Java's client makes one with
+  its first request; the parser would take that request's body for the other protocol's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from tierline.errors import Invalid, TierlineError, TooLarge
+from tierline.web import limits, problem, routing
+
+_OFFERS: Final = frozenset({b"upgrade", b"http2-settings"})
+
+
+class Connection(HttpToolsProtocol):
+    """What a request may be is checked here; `begin`, `on_body` and `end` are the request."""
+
+    cycle: Any  # uvicorn's own, or another request that has its attributes
+
+    def __init__(self, **uvicorns: Any) -> None:
+        super().__init__(**uvicorns)
+        self._running: Any = None  # the cycle that is being answered; later ones wait
+        self._in_head = self._in_body = False
+        self._received = self._size = 0  # bytes so far, and of the last read
+        self._began = self._first = 0  # both as they were when the head began: it lies within them
+        self._offered = False  # another protocol
+        self._error: TierlineError | None = None  # nothing more is read
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        if self._error is not None:
+            return
+        self._size = len(data)
+        self._received += self._size
+        try:
+            self._feed(data)
+        except httptools.HttpParserError as error:
+            self._refuse(self._fault(error))
+        else:
+            if self._in_head and self._received - self._began > limits.HEAD_BYTES_MAX:
+                self._refuse(_head_too_large())
+
+    def _feed(self, data: bytes) -> None:
+        rest: bytes | memoryview = data
+        while True:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as offer:
+                rest = memoryview(rest)[offer.args[0] :]
+                self.parser.feed_data(self._head_without_offer())
+            else:
+                return
+
+    def _head_without_offer(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b: %b\r\n" % field for field in self.headers if field[0] not in _OFFERS]
+        line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
+        return b"".join([line, *lines, b"\r\n"])
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._began, self._first = self._received, self._size
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._offered = self.parser.should_upgrade()
+        most = self._received - self._began + self._first
+        if most > limits.HEAD_BYTES_MAX and self._head() > limits.HEAD_BYTES_MAX:
+            self._error = _head_too_large()
+            raise self._error
+        if not self._offered:
+            self._in_body = True
+            self.begin()
+        elif self.parser.get_method() == b"CONNECT":
+            self._error = Invalid(reason="CONNECT asks for a tunnel; this is no proxy.")
+            raise self._error
+
+    def _head(self) -> int:
+        """The size of the head that was read, in bytes."""
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def on_message_complete(self) -> None:
+        if not self._offered:
+            self._in_body = False
+            self.end()
+
+    def begin(self) -> None:
+        """A request's head is read."""
+        super().on_headers_complete()
+
+    def end(self) -> None:
+        """A request's body is read."""
+        super().on_message_complete()
+
+    # -- answering ------------------------------------------------------------------------------
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _fault(self, error: httptools.HttpParserError) -> TierlineError:
+        """The caller's, unless ours: the parser runs our code."""
+        if self._error is not None:
+            return self._error
+        cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
+        if isinstance(cause, Exception) and not isinstance(
+            cause, (httptools.HttpParserError, UnicodeError)
+        ):
+            return problem.told(cause)
+        return Invalid(reason=f"What was sent is not HTTP/1.1: {cause}.")
+
+    def _refuse(self, error: TierlineError) -> None:
+        """Answer all that came before with its own, then this; then hang up."""
+        self._error = error
+        cycle = self.cycle
+        busy = cycle is not None and not cycle.response_complete
+        if self._in_body:  # of the request that was read last: it is this one that is broken
+            if not busy or getattr(cycle, "response_started", False):
+                self.transport.close()  # an answer has begun; a cut says enough
+                return
+            if self.pipeline and self.pipeline[0][0] is cycle:
+                self.pipeline.popleft()
+            else:
+                cycle.disconnected, busy = True, False
+                cycle.message_event.set()
+        self.cycle = self._refusal()
+        answer: Any = routing.refusal(error)
+        if busy:
+            self.pipeline.appendleft((self.cycle, answer))
+        else:
+            self._start_asgi_task(self.cycle, answer)
+
+    def _refusal(self) -> RequestResponseCycle:
+        """A request without a body that is answered and then the connection's last."""
+        scope: Any = {"type": "http", "method": "GET"}
+        cycle = RequestResponseCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=False,
+            on_response=self.on_response_complete,
+        )
+        cycle.more_body = False
+        return cycle
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Also the one that is being answered hears of it; those that wait are not begun."""
+        running = self._running
+        if running is not None and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
+
+def _head_too_large() -> TooLarge:
+    return TooLarge(what="head of the request", limit=f"{limits.HEAD_BYTES_MAX} bytes")

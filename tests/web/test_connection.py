@@ -1,0 +1,239 @@
+"""HTTP as it may come: many requests at once, offers of other protocols, and what is no HTTP. Each
+request gets its own answer or none, and what was answered was recorded once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.web.conftest import Api
+from tierline.web import limits
+
+PATH = "/api/programs/club/activities"
+CUSTOMER = "/api/customers/anna"
+H2C = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAEAAEAA"}
+
+
+def activity(number: int) -> bytes:
+    told = {"key": f"a-{number}", "customer": "anna", "kind": "earn", "points": 1}
+    return json.dumps(told).encode()
+
+
+class Line:
+    """A connection on which bytes are sent as they are."""
+
+    def __init__(
+        self, key: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.key = key
+        self.reader = reader
+        self.writer = writer
+
+    def request(self, method: str, path: str, body: bytes = b"", **fields: str) -> bytes:
+        told = {
+            "host": "x",
+            "authorization": f"Bearer {self.key}",
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+        }
+        told |= {name.replace("_", "-"): value for name, value in fields.items()}
+        head = "".join(f"{name}: {value}\r\n" for name, value in told.items() if value)
+        return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body
+
+    def earn(self, number: int, **fields: str) -> bytes:
+        return self.request("POST", PATH, activity(number), **fields)
+
+    async def answers(self, sent: bytes, count: int) -> list[tuple[int, Any]]:
+        """Status and body of so many answers; fewer if the connection ends before."""
+        writing = asyncio.create_task(self._write(sent))
+        found = []
+        async with asyncio.timeout(30):
+            while len(found) < count and (answer := await self._answer()) is not None:
+                found.append(answer)
+        writing.cancel()
+        return found
+
+    async def _write(self, sent: bytes) -> None:
+        self.writer.write(sent)
+        await self.writer.drain()
+
+    async def _answer(self) -> tuple[int, Any] | None:
+        try:
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+        fields = dict(line.lower().split(": ", 1) for line in head.splitlines()[1:-1])
+        body = await self.reader.readexactly(int(fields["content-length"]))
+        status = int(head.split()[1])
+        assert fields["content-type"] == f"application/{'' if status < 400 else 'problem+'}json"
+        return status, json.loads(body)
+
+    async def ended(self) -> bool:
+        """Nothing more comes; False would be a hang."""
+        async with asyncio.timeout(30):
+            return await self.reader.read() == b""
+
+
+@asynccontextmanager
+async def connected(api: Api) -> AsyncIterator[Line]:
+    url = urlsplit(api.process.url)
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    try:
+        yield Line(api.key, reader, writer)
+    finally:
+        writer.close()
+
+
+async def balance(api: Api) -> int:
+    """Of anna, who was made by a first activity on another connection."""
+    member = await api.get("/api/programs/club/members/anna")
+    return int(member.json["points"]["balance"])
+
+
+@pytest.fixture
+async def anna(club: Api) -> Api:
+    """The club with a member who has a point: program, path and key are known to the quick way."""
+    assert (await club.earn("anna", 1, "a-0")).status == 200
+    return club
+
+
+async def test_a_thousand_requests_at_once_are_answered_in_order(anna: Api) -> None:
+    """More than one read holds, so that heads are cut anywhere; slow ones stand between."""
+    count = 1200
+    async with connected(anna) as line:
+        sent = [line.earn(n) for n in range(1, count + 1)]
+        sent[100::300] = [line.request("GET", "/healthz")] * len(sent[100::300])
+        sent[200::300] = [line.request("POST", PATH, b"{")] * len(sent[200::300])
+        assert sum(map(len, sent)) > 2 * limits.HEAD_BYTES_MAX
+        answers = await line.answers(b"".join(sent), count)
+
+    kept = [body["key"] for status, body in answers if "key" in body and status == 200]
+    wanted = [n for n in range(1, count + 1) if (n - 1) % 300 not in {100, 200}]
+    assert kept == [f"a-{n}" for n in wanted]
+    assert [status for status, _ in answers].count(400) == 4
+    assert await balance(anna) == 1 + len(wanted)
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+async def test_an_offer_of_another_protocol_is_passed_over(anna: Api, cut: int) -> None:
+    """As Java's client makes it: with the body, which is read like any other; on every route, and
+    what comes after it on the connection is read too."""
+    async with connected(anna) as line:
+        whole = line.earn(1, **H2C) + line.earn(2, **H2C)
+        whole += line.request("PUT", CUSTOMER, b'{"name":"Anna"}', **H2C)
+        whole += line.request("GET", CUSTOMER, content_length="", **H2C) + line.earn(3)
+        piece = len(line.earn(1)) * cut  # inside the first head: the rest comes later
+        line.writer.write(whole[:piece])
+        await line.writer.drain()
+        answers = await line.answers(whole[piece:], 5)
+
+    assert [status for status, _ in answers] == [200] * 5
+    assert answers[3][1]["name"] == "Anna"
+    assert await balance(anna) == 4
+
+
+async def test_what_came_before_nonsense_has_its_answers_first(anna: Api) -> None:
+    """The refusal is never in the place of the answer to something that was recorded."""
+    async with connected(anna) as line:
+        sent = line.earn(1) + line.request("GET", "/healthz") + line.earn(2) + b"nonsense\r\n\r\n"
+        answers = await line.answers(sent, 5)
+        assert await line.ended()
+
+    assert [status for status, _ in answers] == [200, 200, 200, 400]
+    assert answers[2][1]["balance"] == 3
+    assert answers[3][1]["code"] == "invalid"
+    assert await balance(anna) == 3
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"content_length": "+9"},
+        {"content_length": "-9"},
+        {"content_length": "9e9"},
+        {"content_length": "99999999999999999999999"},
+        {"content_length": "9\r\ncontent-length: 8"},
+        {"transfer_encoding": "chunked"},
+        {"transfer_encoding": "identity", "content_length": ""},
+        {"x y": "z"},
+        {"x": "a\0b"},
+        {"x": "a\r\n b"},
+        {"x": "a\r\nno colon"},
+    ],
+    ids=str,
+)
+async def test_a_head_that_is_not_http_is_a_problem(anna: Api, fields: dict[str, str]) -> None:
+    """And the connection ends; nothing was recorded."""
+    async with connected(anna) as line:
+        ((status, problem),) = await line.answers(line.earn(1, **fields), 1)
+        assert await line.ended()
+
+    assert (status, problem["code"]) == (400, "invalid")
+    assert "HTTP/1.1" in problem["detail"]
+    assert await balance(anna) == 1
+
+
+async def test_a_body_that_is_cut_wrongly_is_a_problem(anna: Api) -> None:
+    """While the route is reading it, or while it waits behind another request."""
+    broken = {"content_length": "", "transfer_encoding": "chunked"}
+    async with connected(anna) as line:
+        bad = line.request("POST", PATH, b"zz\r\n", **broken)
+        assert [status for status, _ in await line.answers(bad, 1)] == [400]
+        assert await line.ended()
+    async with connected(anna) as line:
+        bad = line.request("POST", PATH, b"1\r\n{\r\nzz\r\n", **broken)
+        answers = await line.answers(line.earn(1) + bad, 2)
+        assert await line.ended()
+
+    assert [status for status, _ in answers] == [200, 400]
+    assert await balance(anna) == 2
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 413)])
+async def test_the_bound_of_a_head_is_exact(anna: Api, more: int, status: int) -> None:
+    """However it is cut into reads."""
+    async with connected(anna) as line:
+        size = len(line.request("GET", "/healthz", x="-")) - len("GET  HTTP/1.1\r\n\r\n") - 1
+        request = line.request("GET", "/healthz", x="-" * (limits.HEAD_BYTES_MAX - size + more))
+        for piece in (request[:60_000], request[60_000:65_000]):
+            line.writer.write(piece)
+            await line.writer.drain()
+        ((told, body),) = await line.answers(request[65_000:], 1)
+
+    assert told == status
+    assert body.get("code") == (None if status == 200 else "too_large")
+
+
+async def test_an_endless_head_ends(anna: Api) -> None:
+    """Long before its sender tires."""
+    async with connected(anna) as line:
+        endless = b"GET /healthz HTTP/1.1\r\nx: " + b"x" * 4_000_000
+        assert [status for status, _ in await line.answers(endless, 1)] in ([413], [])
+
+
+async def test_a_caller_who_hangs_up_leaves_no_trace(
+    anna: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the middle of a body, and with answers still to come."""
+    caplog.set_level(logging.WARNING)
+    async with connected(anna) as line:
+        line.writer.write(line.request("POST", PATH, b"{", content_length="900"))
+        await line.writer.drain()
+    for number in range(1, 20):
+        async with connected(anna) as line:
+            line.writer.write(line.earn(number) + line.request("GET", CUSTOMER) + line.earn(number))
+            await line.writer.drain()
+            line.writer.transport.abort()
+
+    # Each was recorded wholly or not at all; what is sent again says which.
+    told = [await anna.earn("anna", 1, f"a-{number}") for number in range(1, 20)]
+    assert [answered.status for answered in told] == [200] * 19
+    assert await balance(anna) == 20
+    assert not [record for record in caplog.records if record.name.startswith(("uvi", "asyncio"))]
