@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import aiohttp
@@ -12,6 +14,7 @@ from tests.e2e.ledger import check_offsets, entries, url_of
 from tests.e2e.load import Load
 from tests.e2e.process import Served
 from tests.receiver import Receiver
+from tierline.store import cluster
 
 CLIENTS, EACH, CUSTOMERS = 64, 16, 24
 KILLS = (0.25, 0.6)  # after this share of the activities was answered
@@ -56,3 +59,31 @@ async def _repeated(caller: Caller, load: Load) -> None:
     told = await caller.post("/api/programs/stairs/activities", activities)
     assert all(answer["repeated"] for answer in told)
     assert {a["key"]: (a["entry"], a["balance"]) for a in told} == load.answers
+
+
+async def test_a_killed_postgres_is_started_again(
+    data_dir: Path, session: aiohttp.ClientSession
+) -> None:
+    """By the server that it died under. What was answered stands; what is sent meanwhile is
+    recorded once or refused with a word, and goes through when it is sent again."""
+    path = "/api/programs/stairs/activities"
+    with Served(data_dir) as served:
+        caller = Caller(session, served.url, served.key)
+        await caller.put("/api/programs/stairs", STAIRS)
+        activities = [
+            {"key": f"k{n}", "customer": "anna", "kind": "earn", "points": 1} for n in range(3)
+        ]
+        before = await caller.post(path, activities[0])
+        killed = cluster.postmaster(data_dir / "postgres")
+        assert killed is not None
+        os.kill(killed.pid, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            for activity in activities:
+                while (answered := await caller.call("POST", path, activity)).status != 200:
+                    assert answered.problem[0] == 503
+
+        assert (await caller.post(path, activities[0])) == before | {"repeated": True}
+        assert await caller.balance("stairs", "anna") == 3
+        again = cluster.postmaster(data_dir / "postgres")
+        assert again is not None
+        assert again.pid != killed.pid

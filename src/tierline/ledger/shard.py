@@ -153,6 +153,8 @@ class ShardWriter:
         except TierlineError as error:
             _fail(batch, error)
             return
+        except _LeftOpen:
+            return  # the process ends: whoever still waits hears nothing, and asks again
         if done.events:
             self.writer.on_commit(self.shard)
         for i, (waiting, outcome) in enumerate(zip(batch, done.outcomes, strict=True)):
@@ -197,11 +199,20 @@ class ShardWriter:
                 if not is_retryable(error, at_commit=attempt.committing):
                     self._blame(error, len(batch), committing=attempt.committing)
                 unknown = unknown or attempt.committing
-                away = loop.time() - began > AWAY_SECONDS_MAX
-                if away and (not unknown or self.writer.closed):
-                    raise Busy from error
+                if loop.time() - began > AWAY_SECONDS_MAX:
+                    if not unknown:
+                        raise Busy from error
+                    if self.writer.closed:
+                        raise _LeftOpen from error
+                    self._refuse_waiting()
                 _log.warning("batch_retried", shard=self.shard, error=repr(error), tries=tries)
                 await asyncio.sleep(BACKOFF_SECONDS[min(tries, len(BACKOFF_SECONDS)) - 1])
+
+    def _refuse_waiting(self) -> None:
+        """The database is away too long for those that nothing was begun for yet."""
+        while self.queue.rows:
+            _fail(self.queue.take(self.batch_max), Busy())
+        self._tell_of_room()
 
     def _blame(self, error: Exception, rows: int, *, committing: bool) -> None:
         """Raises what a batch is to fail with, or _Faulty where it should be tried in parts.
@@ -267,6 +278,10 @@ class _Overtaken(Exception):
     def __init__(self, by: Turn) -> None:
         super().__init__()
         self.by = by
+
+
+class _LeftOpen(Exception):
+    """Whether the batch is committed cannot be known any more."""
 
 
 class _Faulty(Exception):

@@ -72,6 +72,16 @@ class EmbeddedServer:
         host = quote(str(cluster.socket_dir(self.data_dir / "postgres")), safe="")
         return f"postgresql:///{quote(database, safe='')}?host={host}&user={cluster.SUPERUSER}"
 
+    def revive(self) -> bool:
+        """Start PostgreSQL again if it died under us; whether it had. Raises as
+        `attach_or_start`."""
+        told = cluster.postmaster(self.data_dir / "postgres")
+        if told is not None and (not told.ready or cluster.alive(told.pid)):
+            return False  # or it is just being started
+        with _gate(self.data_dir):
+            _ensure_running(self.data_dir)
+        return True
+
     def close(self) -> None:
         """Let go; stop PostgreSQL if nobody else is attached and a tierline started it."""
         if self._users is None:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
 
 from tierline.config import Place
+from tierline.errors import TierlineError
 from tierline.store.database import Database
 from tierline.store.embedded import EmbeddedServer
+
+LOOK_SECONDS: Final = 1.0  # how often we look whether the embedded server lives
+_log = structlog.get_logger("tierline.store")
 
 
 @asynccontextmanager
 async def opened(
     place: Place, *, serve: bool = False, migrate: bool = True
 ) -> AsyncIterator[Database]:
-    """The place's database, open; its embedded server runs as long as anybody is inside. `serve`
-    is for the one process that does everything: DataDirInUse when there is one already."""
+    """The place's database, open; its embedded server runs as long as anybody is inside, and is
+    started again when it dies. `serve` is for the one process that does everything: DataDirInUse
+    when there is one already."""
     if place.database_url is not None:
         async with await Database.open(
             place.database_url, migrate=migrate, shards=place.shards
@@ -24,10 +32,26 @@ async def opened(
             yield database
         return
     server = await asyncio.to_thread(EmbeddedServer.attach_or_start, place.data_dir, serve=serve)
+    nurse = asyncio.create_task(_keep_alive(server), name="embedded")
     try:
         async with await Database.open(
             server.url, migrate=migrate, shards=place.shards
         ) as database:
             yield database
     finally:
+        nurse.cancel()
         await asyncio.to_thread(server.close)
+
+
+async def _keep_alive(server: EmbeddedServer) -> None:
+    """A full disk or a kill ends PostgreSQL. What was on its way is done again by the same keys as
+    soon as it is back, so it is tried for as long as we live."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            if await asyncio.to_thread(server.revive):
+                _log.warning("postgres_started_again", where=str(server.data_dir))
+        except TierlineError as error:
+            _log.error("postgres_down", code=error.code, reason=error.sentence)
+        except Exception:  # noqa: BLE001 - logged; the next look tries again
+            _log.exception("postgres_down", where=str(server.data_dir))
