@@ -2,8 +2,8 @@
 
 A native key comes as `Authorization: Bearer tk_…`. Keys are looked up by a hash and compared in
 constant time, in memory: a key that was disabled elsewhere works half a second longer at most, one
-that was made elsewhere works at once. `Caller.of` leaves room for vendors' own ways of naming a key; no route
-uses them yet.
+that was made elsewhere works at once. `Caller.of` leaves room for vendors' own ways of naming a
+key; no route uses them yet.
 """
 
 from __future__ import annotations
