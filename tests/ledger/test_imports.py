@@ -13,7 +13,7 @@ from tests.ledger.test_sweep import START, YEARLY
 from tierline.engine.calendar import parse_instant
 from tierline.engine.points import AfterPeriod
 from tierline.ledger.export import members
-from tierline.ledger.imports import Imported, Importer
+from tierline.ledger.imports import Imported, Importer, fingerprint
 from tierline.store import customers
 
 MONTHLY = replace(LADDER, points=replace(LADDER.points, expiry=AfterPeriod(length="P1M")))
@@ -206,3 +206,14 @@ async def test_numbers_made_later_lie_above_imported_ones(club: Club, tmp_path: 
     query = "SELECT number FROM customer ORDER BY number"
     ada, bob = [row["number"] for row in await club.database.pool.fetch(query)]
     assert (ada, bob > ada, bob < 2**53) == (90_000_000, True, True)
+
+
+def test_a_note_belongs_to_one_content(tmp_path: Path) -> None:
+    """A change far into a large file is another file, also where it keeps its size."""
+    path = tmp_path / "large.jsonl"
+    content = bytearray(b"x" * 3_000_000)
+    path.write_bytes(content)
+    before = fingerprint(path)
+    content[2_500_000] = ord("y")
+    path.write_bytes(content)
+    assert fingerprint(path) != before

@@ -102,7 +102,8 @@ class Importer:
         resume: bool = True,
     ) -> Imported:
         """Import a file, from where an earlier run of it stopped."""
-        note, mark = path.with_name(path.name + ".progress"), fingerprint(path)
+        note = path.with_name(path.name + ".progress")
+        mark = await asyncio.to_thread(fingerprint, path)
         self._done = _noted(note, mark) if resume else Imported()
         rest = islice(records(path), self._done.records, None)
         while batch := list(islice(rest, SLICE)):
@@ -210,11 +211,12 @@ class Importer:
 
 
 def fingerprint(path: Path) -> str:
-    """Names a file by its beginning and its size, so that a note belongs to one content."""
+    """Names a file by all that is in it, so that a note belongs to one content."""
+    whole = hashlib.blake2b(digest_size=8)
     with path.open("rb") as file:
-        start = file.read(1 << 20)
-    size = path.stat().st_size
-    return hashlib.blake2b(start + str(size).encode(), digest_size=8).hexdigest()
+        while block := file.read(1 << 20):
+            whole.update(block)
+    return whole.hexdigest()
 
 
 class _Note(Struct, frozen=True):
