@@ -14,7 +14,6 @@ import pytest
 
 from tests.servers import Server
 from tierline.errors import TierlineError
-from tierline.store import database as module
 from tierline.store import migrate
 from tierline.store.database import Database, where
 from tierline.store.errors import (
@@ -114,11 +113,35 @@ async def test_without_leave_to_migrate_an_older_schema_is_told(empty_url: str) 
     )
 
 
-async def test_an_old_server_is_refused(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With both versions named."""
-    monkeypatch.setattr(module, "VERSION_MIN", 99)
+async def test_an_old_server_is_refused() -> None:
+    """With both versions named, and before anything is asked that it might not know."""
 
-    assert isinstance(await told(database_url), DatabaseTooOld)
+    def message(kind: bytes, content: bytes) -> bytes:
+        return kind + (len(content) + 4).to_bytes(4, "big") + content
+
+    async def postgres_14(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            size = int.from_bytes(await reader.readexactly(4), "big")
+            wanted = (await reader.readexactly(size - 4))[:4]
+            if wanted == (3 << 16).to_bytes(4, "big"):
+                break
+            writer.write(b"N")  # no TLS
+        writer.write(message(b"R", bytes(4)) + message(b"S", b"server_version\x0014.9\0"))
+        writer.write(message(b"K", bytes(8)) + message(b"Z", b"I"))
+        heard.append(await reader.read(1))
+        writer.close()
+        over.set()
+
+    heard: list[bytes] = []
+    over = asyncio.Event()
+    async with await asyncio.start_server(postgres_14, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        error = await told(f"postgresql://me@127.0.0.1:{port}/shop")
+        await over.wait()
+
+    assert heard in ([b""], [b"X"])
+    assert isinstance(error, DatabaseTooOld)
+    assert "PostgreSQL 14; Tierline needs 15" in str(error)
 
 
 async def test_a_server_that_is_not_there(unused_tcp_port: int) -> None:

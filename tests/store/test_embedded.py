@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import pwd
 import shutil
@@ -172,6 +173,22 @@ def test_a_directory_that_cannot_be_made_is_named(data_dir: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs all of these tests anyway")
+@pytest.mark.parametrize(
+    "words",
+    [
+        'FATAL:  could not write to file "pg_wal/xlogtemp.9": No space left on device',
+        'FATAL:  could not extend file "base/1/2691"\nHINT:  Check free disk space.',
+    ],
+)
+def test_a_full_disk_is_told_however_postgres_says_it(words: str, tmp_path: Path) -> None:
+    """It says both, and the rest of its output helps nobody."""
+    failure = cluster._failure(tmp_path, f"initdb: much else\n{words}")
+
+    assert isinstance(failure, OSError)
+    assert failure.errno == errno.ENOSPC
+    assert "much else" not in str(failure)
+
+
 def test_an_ordinary_user_needs_no_other(data_dir: Path) -> None:
     """Root's PostgreSQL runs as somebody else, an ordinary user's as that user."""
     if not all(parent.stat().st_mode & 0o001 for parent in (cluster.binaries() / "initdb").parents):

@@ -294,7 +294,7 @@ def _failure(home: Path, told: str) -> Exception:
     tail = log.read_text(errors="replace").splitlines()[-20:] if log.exists() else []
     telling = [line for line in tail if re.search(" (FATAL|PANIC|HINT|DETAIL):", line)]
     reason = "; ".join(line.strip() for line in [*told.splitlines(), *telling] if line.strip())
-    if "No space left on device" in reason:
+    if "No space left on device" in reason or "Check free disk space" in reason:
         return OSError(errno.ENOSPC, "No space left on device", str(home))
     if "Permission denied" in reason:
         return OSError(errno.EACCES, f"Permission denied ({reason})", str(home))

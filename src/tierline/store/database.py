@@ -116,7 +116,7 @@ class Database:
 
 
 async def connect(url: str, settings: Mapping[str, str] | None = None) -> asyncpg.Connection:
-    """A warmed connection to any server; drivers' errors come as they are."""
+    """A warmed connection to any server that is not too old; drivers' errors come as they are."""
     if not url.startswith(("postgresql://", "postgres://")):
         raise DatabaseUrlInvalid(reason="it does not begin with postgresql://")
     session = {**SESSION, **(settings or {})}
@@ -130,6 +130,9 @@ async def connect(url: str, settings: Mapping[str, str] | None = None) -> asyncp
     except ValueError as error:  # the driver reads a port by int()
         raise DatabaseUrlInvalid(reason=str(error)) from error
     try:
+        major = connection.get_server_version().major
+        if major < VERSION_MIN:
+            raise DatabaseTooOld(where=where(url), found=major, needed=VERSION_MIN)
         await _warm(connection)
     except BaseException:
         connection.terminate()
@@ -181,9 +184,6 @@ async def _keep(_: asyncpg.Connection) -> None:
 async def _prepare(
     connection: asyncpg.Connection, url: str, may_migrate: bool, shards: int | None
 ) -> Fixed:
-    major = connection.get_server_version().major
-    if major < VERSION_MIN:
-        raise DatabaseTooOld(where=where(url), found=major, needed=VERSION_MIN)
     if not may_migrate:
         await migrate.require(connection)
     elif not await migrate.check(connection):
