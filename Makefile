@@ -15,10 +15,10 @@ help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(VENV)/.runtime  ## the seeds' customers walk the tiers, webhooks arrive (ARGS=--json)
-	$(BIN)/tierline demo $(ARGS)
+	@$(BIN)/tierline demo $(ARGS)
 
 serve: $(VENV)/.runtime  ## a server on 127.0.0.1:8080 that may send to this machine (ARGS=…)
-	$(BIN)/tierline serve --allow-address 127.0.0.0/8 --allow-address ::1/128 $(ARGS)
+	@$(BIN)/tierline serve --allow-address 127.0.0.0/8 --allow-address ::1/128 $(ARGS)
 
 test: lint  ## lint, strict types and the whole suite (ARGS=-x)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)

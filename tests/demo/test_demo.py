@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +76,23 @@ def test_both_signatures_verify(lines: list[Json]) -> None:
         headers = line["headers"]
         # The package refuses old timestamps; these are seconds old.
         assert Webhook(line["secrets"]["standard"]).verify(line["body"], headers)
-        assert "x-voucherify-signature" in headers or "x-loyaltylion-hmac-sha256" in headers
+        mac = hmac.new(line["secrets"]["vendor"].encode(), line["body"].encode(), hashlib.sha256)
+        if line["format"] == "voucherify":
+            assert headers["x-voucherify-signature"] == mac.hexdigest()
+        else:
+            signed = base64.b64encode(mac.digest()).decode()
+            assert headers["x-loyaltylion-hmac-sha256"] == signed
+
+
+def test_a_line_has_what_verifies_it(lines: list[Json]) -> None:
+    """The names are promised."""
+    for line in lines:
+        assert list(line) == ["format", "kind", "headers", "body", "secrets"]
+        assert list(line["secrets"]) == ["vendor", "standard"]
+        assert (
+            json.dumps(json.loads(line["body"]), separators=(",", ":"), ensure_ascii=False)
+            == (line["body"])
+        )
 
 
 @pytest.mark.parametrize(

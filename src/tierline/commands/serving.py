@@ -6,7 +6,10 @@ import asyncio
 import gc
 import json
 import logging
+import shlex
+import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +133,17 @@ async def _demo(directory: Path, as_json: bool) -> None:
                     click.echo(webhook.line())
     if not as_json:
         print_table(told, Console())
-        click.echo(f"\nThe same data, served:\n  tierline serve --data-dir {directory}")
+        place = shlex.quote(str(directory))
+        click.echo(f"\nThe same data, served:\n  {_program()} serve --data-dir {place}")
     if not all(webhook.genuine for webhook in told):
         raise DemoFailed(reason="a signature did not verify")
+
+
+def _program() -> str:
+    """How this one was started, for a line that can be pasted as it is."""
+    started = sys.argv[0]
+    if Path(started).name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m tierline"
+    found = shutil.which("tierline")
+    known = found is not None and Path(found).resolve() == Path(started).resolve()
+    return "tierline" if known else shlex.quote(started)

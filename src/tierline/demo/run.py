@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from tierline.clock import wall
-from tierline.demo.receiver import Delivery, Receiver, Secrets, verified
+from tierline.demo.receiver import WAIT_SECONDS_MAX, Delivery, Receiver, Secrets, verified
 from tierline.demo.stories import Story, stories
 from tierline.engine.calendar import parse_instant
 from tierline.errors import TierlineError
@@ -66,8 +66,9 @@ async def tell(url: str, catalog: Catalog) -> AsyncIterator[Told]:
                 before = len(receiver.deliveries)
                 for step in story.steps:
                     await _play(api, story, step)
-                await receiver.wait(before + story.deliveries)
-            for delivery in receiver.deliveries[before:]:
+                await _arrived(receiver, before + story.deliveries)
+            # Customers do not wait for each other, so arrival is not always the order of time.
+            for delivery in sorted(receiver.deliveries[before:], key=_moment):
                 yield Told(story, delivery, secrets, verified(delivery, secrets))
 
 
@@ -83,6 +84,21 @@ class Api(Struct, frozen=True):
             if response.status >= 400:
                 raise DemoFailed(reason=f"{method} {path} answered {answer}")
             return answer
+
+
+async def _arrived(receiver: Receiver, count: int) -> None:
+    try:
+        await receiver.wait(count)
+    except TimeoutError:
+        came = f"{len(receiver.deliveries)} of {count} webhooks came"
+        raise DemoFailed(reason=f"{came} within {WAIT_SECONDS_MAX} seconds") from None
+
+
+def _moment(delivery: Delivery) -> str:
+    """When what is told happened; as ISO in UTC, so it sorts as text."""
+    body = msgspec.json.decode(delivery.body)
+    told: str = (body.get("data") or body["payload"])["created_at"]
+    return told
 
 
 async def _project(catalog: Catalog, story: Story) -> tuple[int, str, str]:
