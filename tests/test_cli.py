@@ -141,6 +141,9 @@ async def test_keys_are_made_listed_and_disabled(database_url: str, tmp_path: Pa
     assert {row["kind"] for row in rows} == {
         "native", "voucherify", "voucherify.management", "loyaltylion", "loyaltylion.site",
     }  # fmt: skip
+    table = await tierline("key", "list", "--project", "Shop", *place, directory=tmp_path)
+    assert [line.split()[0] for line in table[1].splitlines()] == ["id", *(r["id"] for r in rows)]
+    assert "…" not in table[1]
 
 
 @pytest.mark.parametrize(
@@ -180,6 +183,22 @@ async def test_no_server_is_said_in_one_sentence(tmp_path: Path) -> None:
 
     assert code == 1
     assert "No PostgreSQL answers at 127.0.0.1:1" in err
+
+
+async def test_logs_of_libraries_are_lines_of_json_too() -> None:
+    """Whoever reads stderr has one format to read."""
+    script = (
+        "import logging; from tierline import logs; logs.configure();"
+        "logging.getLogger('uvicorn.error').warning('a %s', 'b');"
+        "logging.getLogger('asyncio').info('not this')"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stderr=PIPE, env={"PYTHONPATH": str(ROOT / "src")}
+    )
+    (line,) = (await process.communicate())[1].splitlines()
+    told = json.loads(line)
+
+    assert (told["logger"], told["level"], told["event"]) == ("uvicorn.error", "warning", "a b")
 
 
 async def test_a_taken_port_is_said(database_url: str, tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ H2C = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-setting
 
 
 def activity(number: int) -> bytes:
-    told = {"key": f"a-{number}", "customer": "anna", "kind": "earn", "points": 1}
-    return json.dumps(told).encode()
+    told: dict[str, Any] = {"key": f"a-{number}", "customer": "anna", "kind": "earn", "points": 1}
+    return json.dumps(told | {"metadata": {"note": "x" * 400}}).encode()
 
 
 class Line:
@@ -36,7 +36,7 @@ class Line:
         self.reader = reader
         self.writer = writer
 
-    def request(self, method: str, path: str, body: bytes = b"", **fields: str) -> bytes:
+    def request(self, method: str, path: str, body: bytes = b"", /, **fields: str) -> bytes:
         told = {
             "host": "x",
             "authorization": f"Bearer {self.key}",
@@ -47,13 +47,13 @@ class Line:
         head = "".join(f"{name}: {value}\r\n" for name, value in told.items() if value)
         return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
-    def earn(self, number: int, **fields: str) -> bytes:
+    def earn(self, number: int, /, **fields: str) -> bytes:
         return self.request("POST", PATH, activity(number), **fields)
 
     async def answers(self, sent: bytes, count: int) -> list[tuple[int, Any]]:
         """Status and body of so many answers; fewer if the connection ends before."""
         writing = asyncio.create_task(self._write(sent))
-        found = []
+        found: list[tuple[int, Any]] = []
         async with asyncio.timeout(30):
             while len(found) < count and (answer := await self._answer()) is not None:
                 found.append(answer)
@@ -84,7 +84,7 @@ class Line:
 @asynccontextmanager
 async def connected(api: Api) -> AsyncIterator[Line]:
     url = urlsplit(api.process.url)
-    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    reader, writer = await asyncio.open_connection(str(url.hostname), url.port)
     try:
         yield Line(api.key, reader, writer)
     finally:
@@ -104,20 +104,20 @@ async def anna(club: Api) -> Api:
     return club
 
 
-async def test_a_thousand_requests_at_once_are_answered_in_order(anna: Api) -> None:
+async def test_hundreds_of_requests_at_once_are_answered_in_order(anna: Api) -> None:
     """More than one read holds, so that heads are cut anywhere; slow ones stand between."""
-    count = 1200
+    count = 300
     async with connected(anna) as line:
         sent = [line.earn(n) for n in range(1, count + 1)]
-        sent[100::300] = [line.request("GET", "/healthz")] * len(sent[100::300])
-        sent[200::300] = [line.request("POST", PATH, b"{")] * len(sent[200::300])
+        sent[50::100] = [line.request("GET", "/healthz")] * 3
+        sent[70::100] = [line.request("POST", PATH, b"{")] * 3
         assert sum(map(len, sent)) > 2 * limits.HEAD_BYTES_MAX
         answers = await line.answers(b"".join(sent), count)
 
     kept = [body["key"] for status, body in answers if "key" in body and status == 200]
-    wanted = [n for n in range(1, count + 1) if (n - 1) % 300 not in {100, 200}]
+    wanted = [n for n in range(1, count + 1) if (n - 1) % 100 not in {50, 70}]
     assert kept == [f"a-{n}" for n in wanted]
-    assert [status for status, _ in answers].count(400) == 4
+    assert [status for status, _ in answers].count(400) == 3
     assert await balance(anna) == 1 + len(wanted)
 
 
@@ -233,7 +233,7 @@ async def test_a_caller_who_hangs_up_leaves_no_trace(
             line.writer.transport.abort()
 
     # Each was recorded wholly or not at all; what is sent again says which.
-    told = [await anna.earn("anna", 1, f"a-{number}") for number in range(1, 20)]
+    told = [await anna.post(PATH, activity(number)) for number in range(1, 20)]
     assert [answered.status for answered in told] == [200] * 19
     assert await balance(anna) == 20
     assert not [record for record in caplog.records if record.name.startswith(("uvi", "asyncio"))]

@@ -173,13 +173,29 @@ async def test_a_form_is_no_json(club: Api) -> None:
 
 
 async def test_unknown_paths_and_methods_say_what_there_is(api: Api) -> None:
-    """A problem like any other."""
-    missing = await api.get("/api/nothing")
+    """A problem like any other; who knows no path at all begins at the root."""
+    root = await api.get("/", key="none")
+    missing = await api.get(root.json["api"] + "/nothing")
     wrong = await api.call("DELETE", "/api/programs/club")
 
     assert missing.problem[:2] == (404, "no_such_path")
     assert wrong.problem[:2] == (405, "method_not_allowed")
     assert wrong.headers["allow"] == "PUT, GET"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "field"),
+    [
+        ("POST", "/api/programs/a%ffb/activities", "program"),
+        ("GET", "/api/programs/a%ffb", "program"),
+        ("PUT", "/api/customers/a%ffb", "source_id"),
+    ],
+)
+async def test_a_name_in_a_path_is_utf_8(api: Api, method: str, path: str, field: str) -> None:
+    """On the hot route as everywhere."""
+    answered = await api.call(method, path, None if method == "GET" else {})
+
+    assert answered.problem == (400, "invalid", field)
 
 
 async def test_too_many_headers_are_refused(api: Api) -> None:

@@ -18,9 +18,11 @@ from tierline.engine.announcement import Project
 from tierline.errors import NotFound, TierlineError
 from tierline.installed import Installation, installation
 from tierline.store.errors import translate
+from tierline.store.migrate import SHARDS_MAX
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Work = Callable[[Installation], Awaitable[None]]
+WIDTH_MAX = 1000  # columns of a table; it takes no more than it needs
 DEBUG_VARIABLE = "TIERLINE_DEBUG"
 
 
@@ -36,7 +38,8 @@ def at_place(command: Command) -> Command:
     options = (
         click.option(
             "--data-dir",
-            type=click.Path(file_okay=False, path_type=Path),
+            # Whether it may be used is found out by using it: that error says what to do.
+            type=click.Path(file_okay=False, readable=False, path_type=Path),
             default=DATA_DIR_DEFAULT,
             envvar="TIERLINE_DATA_DIR",
             show_default=True,
@@ -51,7 +54,7 @@ def at_place(command: Command) -> Command:
         ),
         click.option(
             "--shards",
-            type=click.IntRange(1, 4096),
+            type=click.IntRange(1, SHARDS_MAX),
             envvar="TIERLINE_SHARDS",
             show_envvar=True,
             help="How many shards a new installation gets.",
@@ -112,4 +115,5 @@ def print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         table.add_column(name, no_wrap=True)
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(table)
+    # A terminal may wrap a long line; an id that is cut could not be copied.
+    Console(width=WIDTH_MAX).print(table)

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
-from tierline.errors import Invalid, NotFound, TierlineError, TooLarge
+from tierline.errors import Invalid, TierlineError, TooLarge
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.intake import Intake
 from tierline.web import answers, auth, limits, problem, reading
@@ -145,7 +145,7 @@ class Activities:
     async def _whole(self, raw: bytes, intake: Intake, caller: Caller) -> bytes:
         """The answer to one object or to an array."""
         now = self.parts.catalog.now(caller.project.number, self.parts.clock())
-        if raw[:64].lstrip()[:1] != b"[":
+        if (raw[:64].lstrip() or raw.lstrip())[:1] != b"[":
             if len(raw) > limits.BODY_BYTES_MAX:
                 raise _too_large(limits.BODY_BYTES_MAX)
             answer = await self.parts.writer.submit(intake.activity(raw, now))
@@ -223,7 +223,7 @@ def _program_of(raw_path: bytes) -> str:
     try:
         text = unquote(raw_path[len(PREFIX) : -len(SUFFIX)].decode("ascii"), errors="strict")
     except UnicodeDecodeError:
-        raise NotFound(what="program", name=repr(raw_path), path="program") from None
+        raise Invalid(path="program", reason="program: the path is not UTF-8.") from None
     return reading.name(text, "program")
 
 

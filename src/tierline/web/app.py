@@ -42,6 +42,20 @@ async def post_activities(call: Call, _body: Any) -> Any:
     raise AssertionError(call)
 
 
+class Signpost(msgspec.Struct, frozen=True):
+    """What is found at `/`: for somebody who opened the address that `serve` printed."""
+
+    name: str = "Tierline"
+    version: str = __version__
+    api: str = "/openapi.json"
+    ready: str = "/readyz"
+    next: str = "Send `Authorization: Bearer KEY`; the first start wrote keys to keys.json."
+
+
+async def get_root(_call: Call) -> Signpost:
+    return Signpost()
+
+
 async def get_openapi(_call: Call) -> Reply:
     return Reply(200, _document())
 
@@ -64,6 +78,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *endpoints.OPERATIONS,
     *projects.OPERATIONS,
     *health.OPERATIONS,
+    Operation(
+        "GET", "/", get_root, "What this is, and where to go on.", open=True, answer=Signpost
+    ),
     Operation("GET", "/openapi.json", get_openapi, "This document.", open=True),
 )
 

@@ -17,6 +17,8 @@ from tierline.store.errors import is_retryable, translate
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
+# As RFC 9110 has them; older Pythons still have the names before it.
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 _log = structlog.get_logger("tierline.web")
 _encode = msgspec.json.Encoder().encode
 
@@ -65,7 +67,7 @@ def as_problem(error: TierlineError) -> Problem:
     return Problem(
         type=f"urn:tierline:error:{error.code}",
         code=error.code,
-        title=HTTPStatus(error.status).phrase,
+        title=TITLES.get(error.status) or HTTPStatus(error.status).phrase,
         status=error.status,
         detail=error.sentence,
         path=error.path,
