@@ -191,27 +191,28 @@ async def test_only_who_fails_is_set_aside(club: Club) -> None:
         encode_standing(broken),
     )
     lease = Lease(shard, "sweep", "test")
-    async with pool.acquire() as request:
-        assert await lease.take(request, 1, soon + 60_000)
-        held = request.transaction()
+    request = await club.database.connect()
+    assert await lease.take(request, 1, soon + 60_000)
+    held = request.transaction()
 
-        async def hold() -> None:
-            await held.start()
-            await request.execute(
-                "SELECT FROM member WHERE shard = $1 AND customer = $2 FOR UPDATE",
-                shard,
-                row["customer"],
-            )
+    async def hold() -> None:
+        await held.start()
+        await request.execute(
+            "SELECT FROM member WHERE shard = $1 AND customer = $2 FOR UPDATE",
+            shard,
+            row["customer"],
+        )
 
-        sweep = Interrupted(club.database, club.catalog, lease, club.committed.append)
-        sweep.hold = hold
-        step = asyncio.create_task(sweep.step(soon + 1, soon + 1))
-        waiting = """SELECT count(*) FROM pg_stat_activity
-            WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-        while not step.done() and not await pool.fetchval(waiting):
-            await asyncio.sleep(0.01)
-        await held.rollback()
-        await step
+    sweep = Interrupted(club.database, club.catalog, lease, club.committed.append)
+    sweep.hold = hold
+    step = asyncio.create_task(sweep.step(soon + 1, soon + 1))
+    waiting = """SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+    while not step.done() and not await pool.fetchval(waiting):
+        await asyncio.sleep(0.01)
+    await held.rollback()
+    await step
+    await request.close()
     await sweep.close()
     aside = await pool.fetch("SELECT customer FROM member WHERE quarantined IS NOT NULL")
     assert [found["customer"] for found in aside] == [row["customer"]]
