@@ -69,13 +69,13 @@ def _rise(walk: Walk, best: int) -> None:
 def _wait(walk: Walk, rank: int) -> None:
     """Note a tier that is earned and begins later; a better one replaces it."""
     policy = walk.version.policy
+    span = policy.window.span(walk.today, walk.anchors())
+    if policy.start.when == "next_window" and span is None:
+        grant_now(walk, rank)  # no window is known that it could wait for
+        return
     if walk.waiting is not None and walk.version.rank.get(walk.waiting[0], -1) >= rank:
         return
-    if policy.start.when == "next_window":
-        span = policy.window.span(walk.today, walk.anchors())
-        if span is None:
-            grant_now(walk, rank)
-            return
+    if policy.start.when == "next_window" and span is not None:
         begins = span[1]
     else:
         begins = calendar.add_period(walk.today, policy.start.after or "P0D")
