@@ -100,6 +100,8 @@ class Story:
             detail["available_at"] = self.now + chance.randint(1, 40) * DAY
         if chance.random() < 0.08:
             detail["expires_at"] = self.now + chance.randint(41, 90) * DAY
+        elif "available_at" in detail and chance.random() < 0.05:
+            detail["expires_at"] = detail["available_at"]  # over as they become active
         elif chance.random() < 0.05:
             detail["never_expires"] = True
         points = (
@@ -218,7 +220,8 @@ class Story:
         if chance.random() < 0.4:  # lots as they stood elsewhere
             soon = chance.randint(0, points)
             never = chance.randint(0, points - soon)  # what no lot tells of lives by the rules
-            detail["lots"] = ((self.now + chance.randint(1, 60) * DAY, soon), (None, never))
+            lives = chance.choice((-3, 0, 1, 5, 17, 60))  # in days; some are over already
+            detail["lots"] = ((self.now + lives * DAY, soon), (None, never))
             detail["spent"] = chance.randint(0, 40)
         joined = self.now
         if chance.random() < 0.2:

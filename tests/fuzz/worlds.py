@@ -323,7 +323,7 @@ def changed(chance: Random, policy: Json) -> Json:
     later: Json = msgspec.json.decode(msgspec.json.encode(policy))
     tiers = later["tiers"]
     for _ in range(chance.randint(1, 3)):
-        match chance.randint(0, 7):
+        match chance.randint(0, 8):
             case 0 if len(tiers) > 1:
                 tiers.pop(chance.randrange(len(tiers)))
             case 1:
@@ -343,6 +343,12 @@ def changed(chance: Random, policy: Json) -> Json:
                 later[part] = random_policy(chance)[part]
             case 6:
                 later["lapse"]["then"] = chance.choice(("keep", "to_base", "leave"))
+            case 7:  # rules for coming back are made, changed or given up
+                some = chance.choice(tiers)
+                again = {"type": "range", "from": chance.randint(0, 200)}
+                some["reentry"] = again
+                if chance.random() < 0.2:
+                    del some["reentry"]
             case _:
                 chance.choice(tiers)["id"] = "renamed"
                 later["tiers"] = tiers = list({t["id"]: t for t in tiers}.values())

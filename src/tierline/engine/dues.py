@@ -45,7 +45,7 @@ def change_rules(walk: Walk) -> None:
         waits = moved.get(walk.waiting[0])
         walk.waiting = None if waits is None else (waits, walk.waiting[1])
     walk.overrides = tuple(replace(o, tier=kept(o.tier)) for o in walk.overrides)
-    walk.reached = tuple(moved.get(tier, tier) for tier in walk.reached)
+    walk.reached = tuple(moved[tier] for tier in walk.reached if tier in moved)
     lost = walk.held is not None and walk.held not in new.rank
     if walk.joined_at is not None and not walk.frozen:
         if lost or new.on_change == "rejudge":

@@ -183,7 +183,7 @@ def _bring_tier(walk: Walk, entry: Entry, detail: Detail) -> None:
     walk.ends_at = detail.tier_expires_at
     if walk.ends_at is None:
         walk.ends_at = end_for(walk, rank, walk.zone.day(walk.started_at))
-    if walk.version.remembers and walk.held is not None and walk.held not in walk.reached:
+    if walk.remembers and walk.held is not None and walk.held not in walk.reached:
         walk.reached = (*walk.reached, walk.held)
     shown, _ = walk.overridden(walk.held)
     walk.show("import", since=walk.started_at if shown == detail.tier else None)

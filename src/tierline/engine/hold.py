@@ -57,7 +57,7 @@ def grant(walk: Walk, rank: int, ends_at: int | None, *, start: int | None = Non
     walk.ends_at = ends_at
     walk.grace_until = None
     walk.told = False
-    if walk.version.remembers and tier.id not in walk.reached:
+    if walk.remembers and tier.id not in walk.reached:
         walk.reached = (*walk.reached, tier.id)
     if walk.waiting is not None and walk.version.rank.get(walk.waiting[0], -1) <= rank:
         walk.waiting = None

@@ -231,6 +231,11 @@ class Program(Struct, frozen=True, dict=True):
     def zone(self) -> Zone:
         return zone(self.time_zone)
 
+    @cached_property
+    def remembers(self) -> bool:
+        """Whether any version asks which tiers were once held."""
+        return any(version.remembers for version in self.versions)
+
     def version(self, at: int) -> Version:
         """The version in force at an instant; before the first one, the first."""
         versions = self.versions

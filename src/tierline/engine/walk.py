@@ -75,6 +75,11 @@ class Walk(Known, kw_only=True):
         return -1 if self.held is None else self.version.rank.get(self.held, -1)
 
     @property
+    def remembers(self) -> bool:
+        """Whether it matters which tiers were once held: now, or under rules yet to be met."""
+        return self.program.remembers if self.whole else self.version.remembers
+
+    @property
     def frozen(self) -> bool:
         """A `hold` stops the clock and every judgment."""
         return self.hold_since is not None
@@ -192,10 +197,13 @@ class Walk(Known, kw_only=True):
         return True
 
     def need_totals_of(self, version: Version) -> None:
-        """A version that counts what this standing never kept needs the whole history."""
+        """A version that asks for what this standing never kept, a total or the tiers once held,
+        needs the whole history."""
         if self.whole:
             return
         if not version.totals.keys() <= self.tracked.keys():
+            raise HistoryNeeded
+        if version.remembers and not self.version.remembers:
             raise HistoryNeeded
         self.tracked = version.totals
         self.need_days_of(version)
@@ -337,6 +345,8 @@ class Walk(Known, kw_only=True):
         self.kept_from = self.need_days_of(self.version)
         if not self.version.counts_terms:
             self.term_counted_since = None
+        if self.reached and not self.version.remembers:
+            self.reached = ()
         self.totals = dict(self._kept()) if self.sums else {}
         return Standing(*astuple(self)[:_FIELDS])
 

@@ -1,11 +1,14 @@
 """Rolling out new rules: every member of a program becomes due when they come into force.
 
-Done stretch by stretch and noted, so that it resumes where a crash left it. Two passes: a batch
-under way when the version was written may still bring in a member behind the first one's back.
+Done stretch by stretch and noted, so that it resumes where a crash left it; stretches are short and
+give way while online requests come in. Two passes: a batch under way when the version was written
+may still bring in a member behind the first one's back.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from tierline.clock import Clock, wall
@@ -17,6 +20,7 @@ from tierline.store.programs import ProgramRow
 from tierline.store.sweep import RolloutState
 
 STRETCH: Final = 1_000  # members
+STRETCH_BUSY: Final = 100  # while online requests come in: about what 5 ms are enough for
 SETTLED_MS: Final = 10_000  # no transaction lasts longer, so the second pass misses nobody
 DONE: Final = 3
 
@@ -29,12 +33,19 @@ class Rolled(Catalog, Protocol):
 
 
 class Rollout:
-    """One shard's part in rolling out new rules."""
+    """One shard's part in rolling out new rules. `busy`: whether online requests come in."""
 
-    def __init__(self, catalog: Rolled, shard: int, clock: Clock = wall) -> None:
+    def __init__(
+        self,
+        catalog: Rolled,
+        shard: int,
+        clock: Clock = wall,
+        busy: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.catalog = catalog
         self.shard = shard
         self.clock = clock
+        self.busy = busy
         self._done: dict[int, int] = {}  # program -> version that everybody knows of
 
     async def mark(self, sweep: Pass, project: int | None = None) -> None:
@@ -48,11 +59,14 @@ class Rollout:
 
     async def _mark(self, sweep: Pass, row: ProgramRow) -> None:
         connection = (await sweep.connected()).connection
-        state = await self._state(sweep, row)
+        state, loop = await self._state(sweep, row), asyncio.get_running_loop()
         while state.number < DONE:
             if state.number > 1 and self.clock() < state.began_at + SETTLED_MS:
                 return  # the second pass comes later
-            state = await store.mark_due(connection, self.shard, row.number, state, STRETCH)
+            busy, began = self.busy(), loop.time()
+            stretch = STRETCH_BUSY if busy else STRETCH
+            state = await store.mark_due(connection, self.shard, row.number, state, stretch)
+            await asyncio.sleep(loop.time() - began if busy else 0)
         self._done[row.number] = state.version
 
     async def _state(self, sweep: Pass, row: ProgramRow) -> RolloutState:
