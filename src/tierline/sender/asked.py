@@ -50,6 +50,7 @@ class EndpointBody(Struct, frozen=True, forbid_unknown_fields=True):
     programs: Names | UnsetType = UNSET
     tiers: Names | UnsetType = UNSET
     filter: Json | UnsetType | None = UNSET
+    mapping: Json | UnsetType | None = UNSET
     mode: Mode | UnsetType = UNSET
     batch: Batch | UnsetType | None = UNSET
     retry: Schedule | Preset | UnsetType = UNSET
@@ -123,9 +124,9 @@ class TestBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_body(raw: Json) -> EndpointBody:
     """Raises Invalid, naming the field."""
-    metadata = raw.get("metadata")
-    if metadata:
-        raw = {**raw, "metadata": jsontext.normalise(metadata, "metadata")}
+    for free in ("metadata", "mapping"):
+        if raw.get(free):
+            raw = {**raw, free: jsontext.normalise(raw[free], free)}
     return typed.convert(raw, EndpointBody)
 
 

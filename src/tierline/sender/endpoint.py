@@ -15,6 +15,7 @@ from tierline.errors import Conflict, Invalid
 from tierline.sender.filters import compile_filter
 from tierline.sender.guard import Guard
 from tierline.sender.health import Tolerance
+from tierline.sender.mapping import compile_mapping
 from tierline.sender.schedule import Preset, Schedule, resolve
 from tierline.sender.transport import tls
 from tierline.vendors.format import EndpointFacts
@@ -87,6 +88,7 @@ class Endpoint(Struct, frozen=True, omit_defaults=True):
     tiers: tuple[str, ...] = ()  # ids; an event matches that leaves or enters one of them
     filter: dict[str, Any] | None = None
     mode: Mode = "customer"
+    mapping: dict[str, Any] | None = None  # the body in the receiver's words (`mapping.py`)
     batch: Batch | None = None
     retry: Schedule | Preset = "standard"
     parked: Parked = "block"
@@ -196,6 +198,8 @@ def check(endpoint: Endpoint, secrets: EndpointSecrets, guard: Guard) -> None:
         raise SupersedeOutOfOrder(path="parked", mode=endpoint.order)
     if endpoint.filter is not None:
         compile_filter(endpoint.filter)
+    if endpoint.mapping is not None:
+        compile_mapping(endpoint.mapping)
     for name in secrets.headers:
         if name.lower() in RESERVED_HEADERS:
             raise Invalid(reason=f"The header {name} is set by Tierline.", path=f"headers.{name}")

@@ -24,6 +24,7 @@ from tierline.sender.endpoint import (
 )
 from tierline.sender.filters import Test, compile_filter
 from tierline.sender.guard import split_url
+from tierline.sender.mapping import Reshape, compile_mapping
 from tierline.sender.sources import Formats
 from tierline.sender.told import Notice, view
 from tierline.sender.transport import Target
@@ -38,11 +39,12 @@ TIER = "tier"
 OPS = "ops"
 
 
-class Form(Struct, frozen=True):
+class Form(Struct, frozen=True, omit_defaults=True):
     """What a body depends on besides its event; a lane keeps it from its head's first attempt."""
 
     version: str
     facts: EndpointFacts
+    mapping: dict[str, Any] | None = None
 
 
 class Parcel(Struct, frozen=True):
@@ -69,7 +71,8 @@ class Live:
         self.number = row.number
         self.secrets: EndpointSecrets = decode_secrets(row.secrets or b"{}")
         self.format: Format = formats[self.endpoint.format]
-        self.form = Form(self.endpoint.format_version or self.format.versions[-1], self._facts())
+        version = self.endpoint.format_version or self.format.versions[-1]
+        self.form = Form(version, self.endpoint.facts, self.endpoint.mapping)
         self.form_text = msgspec.json.encode(self.form).decode()
         self.order = self.endpoint.order
         self.schedule = self.endpoint.schedule
@@ -92,6 +95,7 @@ class Live:
         spec = self.endpoint.filter
         batch = self.endpoint.batch
         self.fits = None if batch is None else partial(_fitting, batch)
+        self._reshape = _reshape(self.form)
         self._test: Test | None = compile_filter(spec) if spec else None
 
     # Which
@@ -138,6 +142,8 @@ class Live:
         secrets = self._secrets(now)
         headers = self._always.copy()
         if isinstance(told, Announcement):
+            if self.endpoint.batch is None:
+                headers["tierline-seq"] = str(told.event.seq)
             headers.update(self.format.headers(told, form.facts, body, secrets))
         headers.update(signing.headers(body, delivery, now // 1000, secrets.standard))
         headers.update(extra)
@@ -160,7 +166,9 @@ class Live:
     def _body(self, told: Any, form: Form) -> bytes | None:
         if isinstance(told, Notice):
             return told.body()
-        return self.format.render(told, form.facts, form.version)
+        body = self.format.render(told, form.facts, form.version)
+        reshape = self._reshape if form is self.form else _reshape(form)
+        return body if body is None or reshape is None else reshape(body)
 
     def _secrets(self, now: int) -> Secrets:
         """What signs now, worked out again only when that changes."""
@@ -171,9 +179,6 @@ class Live:
         found = Secrets(vendor=vendor, standard=self.secrets.standard_at(now))
         self._signing = (now, self.secrets.changes_after(now), found)
         return found
-
-    def _facts(self) -> EndpointFacts:
-        return self.endpoint.facts
 
     def _target(self, proxy: str | None) -> Target:
         endpoint, secrets = self.endpoint, self.secrets
@@ -214,6 +219,10 @@ def project_secret(secrets: Mapping[str, str], format_: str) -> str | None:
         if name.startswith(f"{format_}.") and name.endswith("_secret"):
             return secret
     return None
+
+
+def _reshape(form: Form) -> Reshape | None:
+    return None if form.mapping is None else compile_mapping(form.mapping)
 
 
 def _fitting(batch: Batch, events: Sequence[LogEvent]) -> int:
