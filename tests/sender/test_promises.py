@@ -99,6 +99,7 @@ async def test_metrics_show_each_endpoint(world: World, receiver: Receiver) -> N
 
     assert 'tierline_attempts_total{endpoint="end_0001",outcome="retry"} 1.0' in text
     assert 'tierline_deliveries_total{endpoint="end_0001"} 1.0' in text
+    assert 'tierline_delivery_seconds_count{endpoint="end_0001"} 1.0' in text
     assert 'tierline_lag_events{endpoint="end_0001"} 0.0' in text
     assert 'tierline_oldest_undelivered_seconds{endpoint="end_0001"} 0.0' in text
     assert 'tierline_attempt_seconds_count{endpoint="end_0001"} 2.0' in text

@@ -61,6 +61,8 @@ class Aftermath:
             if courier.health.failures or courier.health.state != "healthy":
                 self._condition(healthy.succeeded(courier.health, now))
             self._settled(follower, delivery)
+            if not delivery.cursor.run:
+                courier.metrics.late.saw((now - delivery.events[0].recorded_at) / 1000)
         elif verdict.outcome == "stopped":
             self._alive(now)
             self._settled(follower, delivery)

@@ -55,12 +55,13 @@ class Durations:
 class EndpointMetrics:
     """One endpoint's."""
 
-    __slots__ = ("breaker_open", "deliveries", "outcomes", "seconds")
+    __slots__ = ("breaker_open", "deliveries", "late", "outcomes", "seconds")
 
     def __init__(self) -> None:
         self.outcomes: dict[str, int] = {}
         self.deliveries = 0
         self.seconds = Durations()
+        self.late = Durations()  # from the log to the receiver's 2xx, waits and retries included
         self.breaker_open = False
 
     def attempt(self, outcome: str, seconds: float, events: int) -> None:
@@ -102,14 +103,18 @@ class Metrics(Collector):
         took = HistogramMetricFamily(
             "tierline_attempt_seconds", "How long attempts took.", labels=label
         )
+        late = HistogramMetricFamily(
+            "tierline_delivery_seconds", "From an event's record to its receipt.", labels=label
+        )
         breaker = GaugeMetricFamily("tierline_breaker_open", "1 while it is open.", labels=label)
         for name, each in self.endpoints.items():
             for outcome, count in each.outcomes.items():
                 attempts.add_metric([name, outcome], count)
             delivered.add_metric([name], each.deliveries)
             took.add_metric([name], each.seconds.buckets(), each.seconds.total)
+            late.add_metric([name], each.late.buckets(), each.late.total)
             breaker.add_metric([name], int(each.breaker_open))
-        yield from (attempts, delivered, took, breaker)
+        yield from (attempts, delivered, took, late, breaker)
         flushes = HistogramMetricFamily("tierline_flush_seconds", "How long flushes took.")
         flushes.add_metric([], self.flushes.buckets(), self.flushes.total)
         yield flushes
