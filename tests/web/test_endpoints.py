@@ -204,6 +204,24 @@ async def _attempts(api: Api, path: str, count: int) -> list[dict[str, Any]]:
             return found
 
 
+async def test_who_waits_is_seen(club: Api, receiver: Receiver) -> None:
+    """By customer, with how often it was tried and when it is tried again."""
+    made = await endpoint(club, receiver, retry={"schedule": [3600]})
+    path = f"/api/endpoints/{made['id']}/lanes"
+    receiver.then(422)
+    assert (await club.get(path)).json["lanes"] == []
+    await club.earn("anna", 120)
+    await receiver.wait(1)
+    while not (lanes := (await club.get(path)).json["lanes"]):
+        pass  # written a moment after the receiver answered
+
+    [event] = (await club.get("/api/events")).json["events"]
+    [lane] = lanes
+    assert (lane["customer"], lane["state"]) == (event["customer_id"], "retrying")
+    assert (lane["attempts"], lane["replay"]) == (1, None)
+    assert lane["due_at"] > lane["first_at"]
+
+
 async def test_a_test_event_tells_what_came_back(club: Api, receiver: Receiver) -> None:
     """Signed as any other; it stands in no log but that of attempts."""
     made = await endpoint(club, receiver)

@@ -16,7 +16,7 @@ from msgspec import UnsetType
 from msgspec.structs import asdict, replace
 
 from tierline.clock import Clock
-from tierline.engine import typed
+from tierline.engine import ids, typed
 from tierline.engine.announcement import Project
 from tierline.engine.calendar import format_instant
 from tierline.errors import Forbidden, NotFound
@@ -26,6 +26,7 @@ from tierline.sender.control import Control
 from tierline.sender.endpoint import (
     Endpoint,
     EndpointSecrets,
+    Mode,
     check,
     decode_endpoint,
     decode_secrets,
@@ -155,6 +156,12 @@ class Desk:
         # Rather an attempt twice than one of the same millisecond left out.
         return [_attempt(row) for row in found], last if last == first else last + 1
 
+    async def lanes(self, project: Project, id_: str) -> Sequence[Json]:
+        """Whose events wait after a failure, and what for; the oldest first."""
+        row = self.find(project, id_)
+        mode = decode_endpoint(row.body).order
+        return [_lane(lane, mode) for lane in await self.control.insight.lanes(row)]
+
     # Telling it what to do
 
     async def pause(self, project: Project, id_: str) -> Json:
@@ -262,6 +269,19 @@ def _shown(row: EndpointRow, health: Health) -> Json:
         "revision": row.revision,
         "created_at": format_instant(row.created_at),
         "updated_at": format_instant(row.updated_at),
+    }
+
+
+def _lane(row: Json, mode: Mode) -> Json:
+    """Under `fifo` one lane holds everybody's events, under `unordered` each holds one."""
+    parked = row["state"] == "parked"
+    return {
+        "customer": ids.customer_id(row["key"]) if mode == "customer" else None,
+        "state": row["state"],
+        "attempts": row["attempt"],
+        "first_at": format_instant(row["first_at"]),
+        "due_at": None if parked else format_instant(row["due_at"]),
+        "replay": row["run"] or None,
     }
 
 

@@ -34,6 +34,12 @@ class AttemptList(Struct, frozen=True):
     next: str | None
 
 
+class LaneList(Struct, frozen=True):
+    """The oldest hundred."""
+
+    lanes: tuple[Json, ...]
+
+
 async def post_endpoint(call: Call, body: Json) -> Reply:
     desk, scopes = call.parts.desk, call.caller.key.scopes
     return Reply(201, await desk.add(call.project, body, scopes))
@@ -76,6 +82,10 @@ async def list_attempts(call: Call) -> AttemptList:
         call.project, call.param("endpoint"), before, asked.limit
     )
     return AttemptList(tuple(found), None if more is None else format_instant(more))
+
+
+async def list_lanes(call: Call) -> LaneList:
+    return LaneList(tuple(await call.parts.desk.lanes(call.project, call.param("endpoint"))))
 
 
 async def rewind_endpoint(call: Call, body: Json) -> Json:
@@ -139,6 +149,10 @@ OPERATIONS = (
     Operation(
         "GET", f"{ENDPOINT}/attempts", list_attempts, "What was sent, and what came back.",
         scopes=_AND_READ, query=AttemptsQuery, answer=AttemptList,
+    ),
+    Operation(
+        "GET", f"{ENDPOINT}/lanes", list_lanes, "Customers whose events wait after a failure.",
+        scopes=_AND_READ, answer=LaneList,
     ),
     Operation(
         "POST", f"{ENDPOINT}/rewind", rewind_endpoint,

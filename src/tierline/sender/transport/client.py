@@ -72,12 +72,6 @@ class Client:
         """Give up on a request: it is answered with the fault `stopped`."""
         self.abandon(exchange, "stopped", "the sender gave it up")
 
-    def forget(self, pool: str) -> None:
-        """Close a pool whose endpoint changed or went away; requests under way end first."""
-        found = self._pools.pop(pool, None)
-        if found is not None:
-            found.retire(None)
-
     async def close(self) -> None:
         """Cut every connection; requests under way are answered with the fault `stopped`."""
         for exchange in list(self._flying):
@@ -266,10 +260,10 @@ class Pool:
             self.all.discard(connection)
             connection.close()
 
-    def retire(self, addresses: list[str] | None) -> None:
-        """Use no more what leads elsewhere than to `addresses` (None: anywhere)."""
+    def retire(self, addresses: list[str]) -> None:
+        """Use no more what leads elsewhere than to `addresses`."""
         for connection in list(self.all):
-            if addresses is None or connection.address not in addresses:
+            if connection.address not in addresses:
                 connection.retired = True
                 if connection.exchange is None:
                     self.dropped(connection)
