@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 import pytest
 from msgspec import Meta, Struct
 
+from tierline.engine.calendar import Period
+from tierline.engine.points import DayOfYear
+from tierline.engine.term import Dates
 from tierline.engine.typed import convert, instant
+from tierline.engine.window import Since
 from tierline.errors import Invalid
 
 
@@ -42,6 +47,26 @@ def test_the_field_is_named(value: Any, path: str | None, says: str) -> None:
 
     assert refused.value.path == path
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "type_"),
+    [
+        ("P1Y", Period),
+        ({"type": "since", "anchor": "2024-01-01"}, Since),
+        ({"type": "dates", "days": ["01-31"]}, Dates),
+        ({"type": "day_of_year", "day": "01-31"}, DayOfYear),
+    ],
+)
+def test_a_text_ends_where_its_pattern_does(value: Any, type_: Any) -> None:
+    """A line's end behind it is not what a pattern means, and nothing that reads it expects."""
+    text = json.dumps(value)
+    convert(json.loads(text), type_)
+    for end in ("P1Y", "01-01", "01-31"):
+        text = text.replace(f'{end}"', f'{end}\\n"')
+
+    with pytest.raises(Invalid):
+        convert(json.loads(text), type_)
 
 
 def test_a_path_goes_on_from_another() -> None:

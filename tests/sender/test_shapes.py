@@ -14,6 +14,26 @@ from tests.sender.test_policies import control, ids_of
 from tests.sender.world import SECRET, World
 from tierline.clock import wall
 from tierline.sender.endpoint import Dated, EndpointSecrets
+from tierline.sender.live import Live
+from tierline.store.log import LogEvent
+from tierline.vendors import FORMATS, sample
+
+# Which bytes
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\rx-more: 1"])
+async def test_no_value_ends_its_header(world: World, end: str) -> None:
+    """Wherever it came from: such a request is not made."""
+    row = await world.endpoint("https://example.com/hook")
+    live = Live(row, FORMATS, {})
+    told = sample.announcement("standard", "upgraded", world.catalog.project(row.project), wall())
+    event = LogEvent((0, "tier", row.project, 0, 0, told.id, wall(), "", None))
+    event.told = told
+    assert live.parcel([event], "", wall(), {"tierline-test": "1"}) is not None
+
+    with pytest.raises(ValueError, match="line break"):
+        live.parcel([event], "", wall(), {"tierline-test": f"1{end}"})
+
 
 # Which events
 

@@ -17,9 +17,10 @@ from msgspec import Meta
 from whenever import Date, Instant
 
 Unit = Literal["day", "week", "month", "quarter", "half_year", "year"]
-# ISO 8601, years, months, weeks and days only: terms are civil.
+# ISO 8601, years, months, weeks and days only: terms are civil. `$` alone also matches before a
+# line's end; \Z is unknown to the schema's readers.
 Period = Annotated[
-    str, Meta(pattern=r"^P(?=\d)(\d{1,3}Y)?(\d{1,4}M)?(\d{1,4}W)?(\d{1,5}D)?$", max_length=20)
+    str, Meta(pattern=r"^P(?=\d)(\d{1,3}Y)?(\d{1,4}M)?(\d{1,4}W)?(\d{1,5}D)?$(?!\n)", max_length=20)
 ]
 CivilDate = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 

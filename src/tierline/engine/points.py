@@ -41,7 +41,7 @@ class AfterPeriod(Struct, frozen=True, tag="after", omit_defaults=True, forbid_u
 class DayOfYear(Struct, frozen=True, tag="day_of_year", forbid_unknown_fields=True):
     """The next such day of the year, `MM-DD`; points earned on it expire at its end."""
 
-    day: Annotated[str, Meta(pattern=r"^\d{2}-\d{2}$")]
+    day: Annotated[str, Meta(pattern=r"^\d{2}-\d{2}$(?!\n)")]
 
     def last_day(self, day: int) -> int | None:
         year = calendar.date_of(day).year

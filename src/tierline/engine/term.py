@@ -113,7 +113,7 @@ class Dates(Struct, frozen=True, tag="dates", forbid_unknown_fields=True):
     a tier that starts on such a day ends with it. Feb 29 is Feb 28 in other years."""
 
     days: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^\d{2}-\d{2}$")], ...],
+        tuple[Annotated[str, Meta(pattern=r"^\d{2}-\d{2}$(?!\n)")], ...],
         Meta(min_length=1, max_length=20),
     ]
 

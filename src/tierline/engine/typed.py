@@ -22,7 +22,7 @@ INSTANT_MIN = -2_208_988_800_000  # 1900-01-01
 INSTANT_MAX = 7_258_118_400_000  # 2200-01-01
 
 Shape = TypeVar("Shape")
-_WHERE = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?$", re.DOTALL)
+_WHERE = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(?:\d+|\.\.\.)\]")
 _INDEX = re.compile(r"\[\d+\]")
 _FIELD = re.compile(r"^Object (?P<how>contains unknown|missing required) field `(?P<field>.*)`$")

@@ -83,9 +83,9 @@ class Since(Struct, frozen=True, tag="since", omit_defaults=True, forbid_unknown
     """Everything from an anchor on: `join` (lifetime), `tier_start`, a date, or the day that an
     attribute names (nothing counts while it names none)."""
 
-    anchor: Annotated[str, Meta(pattern=r"^(join|tier_start|attribute:.+|\d{4}-\d{2}-\d{2})$")] = (
-        "join"
-    )
+    anchor: Annotated[
+        str, Meta(pattern=r"^(join|tier_start|attribute:.+|\d{4}-\d{2}-\d{2})$(?!\n)")
+    ] = "join"
 
     moves: ClassVar[bool] = False
     closes: ClassVar[bool] = False

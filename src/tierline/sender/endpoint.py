@@ -41,14 +41,18 @@ RESERVED_HEADERS = frozenset(
     {
         "host", "content-length", "content-type", "transfer-encoding", "connection", "upgrade",
         "expect", "te", "trailer", "keep-alive", "proxy-authorization", "proxy-connection",
-        "webhook-id", "webhook-timestamp", "webhook-signature",
+        "user-agent", "webhook-id", "webhook-timestamp", "webhook-signature",
+        "x-voucherify-signature", "x-loyaltylion-hmac-sha256", "x-loyaltylion-topic",
+        "x-loyaltylion-site-domain",
     }
 )  # fmt: skip
-_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
+OUR_HEADERS = "tierline-"
+# \Z, for $ also matches before a line's end.
+_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}\Z"
 
 HeaderName = Annotated[str, Meta(pattern=_NAME)]
 HeaderValue = Annotated[
-    str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?$", max_length=4096)
+    str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?\Z", max_length=4096)
 ]
 
 
@@ -201,7 +205,7 @@ def check(endpoint: Endpoint, secrets: EndpointSecrets, guard: Guard) -> None:
     if endpoint.mapping is not None:
         compile_mapping(endpoint.mapping)
     for name in secrets.headers:
-        if name.lower() in RESERVED_HEADERS:
+        if name.lower() in RESERVED_HEADERS or name.lower().startswith(OUR_HEADERS):
             raise Invalid(reason=f"The header {name} is set by Tierline.", path=f"headers.{name}")
     if (secrets.client_certificate is None) != (secrets.client_key is None):
         raise Invalid(reason="Send a certificate and its key together.", path="client_certificate")

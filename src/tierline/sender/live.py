@@ -151,7 +151,7 @@ class Live:
 
     def _request(self, delivery: str, body: bytes, headers: dict[str, str]) -> Parcel:
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        if lines.count("\n") != len(headers):  # a value from outside that would end its line
+        if _breaks(lines) != len(headers):
             raise ValueError(f"a header of {delivery} contains a line break")
         request = b"%b%bcontent-length: %d\r\n\r\n%b" % (
             self.target.start,
@@ -196,13 +196,16 @@ class Live:
         if authorization and not secure:
             lines.append(f"proxy-authorization: {authorization}")
         lines += [f"{name.lower()}: {value}" for name, value in secrets.headers.items()]
+        start = "\r\n".join(lines) + "\r\n"
+        if _breaks(start) != len(lines):
+            raise ValueError(f"a header of {endpoint.id} contains a line break")
         identity = (secrets.ca or "", secrets.client_certificate or "")
         real_port = parts.port or (443 if secure else 80)
         return Target(
             scheme="https" if secure else "http",
             host=parts.hostname or "",
             port=real_port,
-            start=("\r\n".join(lines) + "\r\n").encode("latin-1"),
+            start=start.encode("latin-1"),
             pool=ids.derived("", parts.scheme, parts.netloc, *identity, via or ""),
             tls=tls,
             proxy=(host, port) if via else None,
@@ -211,6 +214,11 @@ class Live:
             total_ms=endpoint.deadline_ms,
             connect_ms=min(endpoint.connect_ms, endpoint.deadline_ms),
         )
+
+
+def _breaks(lines: str) -> int:
+    """How many lines these are to any reader: a value from outside must not end one."""
+    return max(lines.count("\r"), lines.count("\n"))
 
 
 def project_secret(secrets: Mapping[str, str], format_: str) -> str | None:
