@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.receiver import Received, Receiver, Reply
 from tests.sender.rough import OK, Conversation, serving
 from tests.sender.test_policies import control, ids_of, lanes, ops_events
-from tests.sender.world import QUICK, World
+from tests.sender.world import QUICK, World, append
 from tierline.errors import NotFound
 from tierline.sender.replays import Replay
 from tierline.store.projects import NewProject
@@ -301,3 +301,27 @@ async def test_anothers_event_is_not_there(world: World, receiver: Receiver) -> 
     async with world.sending() as sender:
         with pytest.raises(NotFound):
             await control(world, sender).replays.start(row, Replay(ids=(event,)))
+
+
+@pytest.mark.parametrize("body", ["{}", '{"version": 99}', "no JSON"])
+async def test_an_event_that_cannot_be_read_holds_nobody_up(
+    world: World, receiver: Receiver, body: str
+) -> None:
+    """It is passed over and told in the log; everybody else's events arrive."""
+    await world.endpoint(receiver.url)
+    one = world.customer(1)
+
+    async with world.sending() as sender:
+        [first] = await world.happen([one])
+        await receiver.wait(1)
+        good = world._event(one, "upgraded", world.program, None, None)
+        known = json.loads(good[6])
+        damaged = body if "version" not in body else json.dumps({**known, "version": 99})
+        bad = (*good[:5], "evt_bad", damaged, good[7])
+        async with world.database.pool.acquire() as connection:
+            await append(connection, world.shard(one), [bad])
+        [last] = await world.happen([one])
+        requests = await receiver.wait(2)
+        await world.settled(sender)
+
+    assert [first, last] == [json.loads(r.body)["data"]["id"] for r in requests]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import structlog
 from msgspec import Struct
 
 from tierline.engine.announcement import Announcement, Project
@@ -13,6 +14,10 @@ from tierline.sender.sources import Catalog
 from tierline.store.announced import announced, announced_at_once
 from tierline.store.log import LogEvent
 from tierline.vendors.standard.payloads import event_object
+
+# A damaged body; a program, or a version of it, that is not even in the database.
+_UNREADABLE = (msgspec.MsgspecError, LookupError)
+_log = structlog.get_logger("tierline.sender")
 
 
 class OpsEvent(Struct, frozen=True, omit_defaults=True):
@@ -45,13 +50,27 @@ class Notice(Struct, frozen=True):
 
 
 async def prepare(event: LogEvent, catalog: Catalog) -> None:
-    """Fill in `told`: an Announcement, a Notice, or False for a tombstone."""
-    if event.told is None and not tell(event, catalog):
-        event.told = await announced(event, catalog)
+    """Fill in `told`: an Announcement, a Notice, or False for a tombstone, and for what cannot be
+    read: nobody else's events wait for it. Database errors come through."""
+    if event.told is not None or tell(event, catalog):
+        return
+    try:
+        if not _tell(event, catalog):
+            event.told = await announced(event, catalog)
+    except _UNREADABLE as error:
+        event.told = False
+        _log.error("event_unreadable", id=event.id, offset=event.offset, error=repr(error))
 
 
 def tell(event: LogEvent, catalog: Catalog) -> bool:
-    """As `prepare`, from memory alone; False when the program's version is not there yet."""
+    """As `prepare`, from memory alone; False when that does not suffice."""
+    try:
+        return _tell(event, catalog)
+    except _UNREADABLE:
+        return False
+
+
+def _tell(event: LogEvent, catalog: Catalog) -> bool:
     if event.class_ == "ops":
         project = catalog.project(event.project)
         event.told = Notice(event.id, event.recorded_at, project, _decode_ops(event.body))
