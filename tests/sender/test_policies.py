@@ -301,3 +301,37 @@ async def test_an_answer_that_we_stumble_over_holds_one_lane(
         requests = await receiver.wait(3)
 
     assert [held, fine, held] == ids_of(requests)
+
+
+async def test_superseding_outlasts_a_database_error(world: World, receiver: Receiver) -> None:
+    """What its customer's newest event is must be read from the log; that may fail for a while."""
+    await world.endpoint(receiver.url, retry=ONCE, parked="supersede")
+    one, gate = world.customer(1), asyncio.Event()
+    pool = world.database.pool
+
+    async def slowly(_: Received) -> Reply:
+        await gate.wait()
+        return Reply(status=500 if len(receiver.requests) < 3 else 200)
+
+    receiver.answer = slowly
+    receiver.then(500)
+    async with world.sending() as sender:
+        events = await world.happen([one])
+        await receiver.wait(2)
+        events += await world.happen([one] * 40)
+        head = (await sender.log.heads())[world.shard(one)][0]
+        await world.until(lambda: _last(sender) == head, "the lane knows of more than it remembers")
+        await pool.execute("ALTER TABLE event RENAME TO event_away")
+        gate.set()
+        await world.until(lambda: _parked(sender) == 1, "parked")
+        asked = sender.log.statements
+        await world.until(lambda: sender.log.statements > asked + 1, "asked in vain")
+        await pool.execute("ALTER TABLE event_away RENAME TO event")
+        requests = await receiver.wait(3)
+
+    assert [events[0], events[0], events[-1]] == ids_of(requests)
+
+
+def _last(sender: Any) -> int:
+    cursors = [f.cursor for c in sender.couriers.values() for f in c.followers.values()]
+    return max((lane.last for cursor in cursors for lane in cursor.lanes.values()), default=0)

@@ -223,12 +223,28 @@ class Depot:
     async def _supersede(self, follower: Follower, lane: Lane[LogEvent]) -> None:
         """A parked lane jumps to its customer's newest event that the reader has passed."""
         courier: Any = follower.owner
+
+        def waits() -> bool:
+            return lane.state == "parked" and not courier.lost
+
+        while waits():
+            try:
+                newest = await self._newest(follower, lane)
+            except Exception as error:  # noqa: BLE001  # as above
+                _log.warning("lane_not_superseded", error=repr(error))
+                await asyncio.sleep(AGAIN_S)
+            else:
+                if newest is not None and waits():
+                    courier.woken(follower, lane, newest)
+                return
+
+    async def _newest(self, follower: Follower, lane: Lane[LogEvent]) -> LogEvent | None:
         cursor = follower.cursor
         events = await self.log.newest_of_customer(
             cursor.shard, lane.key, max(cursor.position, lane.last), lane.head + 1, NEWEST_MAX
         )
         for event in events:
             await prepare(event, self.catalog)
-            if courier.live.matches(event) and lane.state == "parked" and not courier.lost:
-                courier.woken(follower, lane, event)
-                return
+            if follower.owner.live.matches(event):
+                return event
+        return None
