@@ -45,6 +45,22 @@ async def test_a_vendors_webhook_is_signed_its_way_too(club: Api, receiver: Rece
     assert json.loads(arrived.body)["event"]["type"] == "customer.loyalty.tier.joined"
 
 
+async def test_who_turns_to_a_vendors_format_gets_its_secret(club: Api, receiver: Receiver) -> None:
+    """Made when it is first needed, and shown once; a vendor's webhook never goes out unsigned."""
+    made = await endpoint(club, receiver)
+    path = f"/api/endpoints/{made['id']}"
+    turned = await club.call("PATCH", path, {"format": "voucherify"})
+    again = await club.call("PATCH", path, {"description": "ours"})
+    await club.earn("anna", 120)
+    (arrived,) = await receiver.wait(1)
+    secret = turned.json["vendor_secret"].encode()
+
+    assert "vendor_secret" not in made
+    assert "vendor_secret" not in again.json
+    expected = hmac.new(secret, arrived.body, hashlib.sha256).hexdigest()
+    assert arrived.headers["x-voucherify-signature"] == expected
+
+
 async def test_secrets_are_shown_once(club: Api, receiver: Receiver) -> None:
     """Headers by name, secrets not at all."""
     made = await endpoint(club, receiver, headers={"x-api-key": "hush-hush"})

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict, replace
 
 from tierline.clock import Clock
@@ -92,10 +92,13 @@ class Desk:
     async def change(
         self, project: Project, id_: str, wanted: Json, granted: frozenset[str]
     ) -> Json:
-        """What is unset stays. Raises as `add`, and Conflict where somebody else changed it."""
+        """What is unset stays; who turns to a vendor's format is shown the secret that it needs.
+        Raises as `add`, and Conflict where somebody else changed it."""
         row, body = self.find(project, id_), asked.read_body(wanted)
         endpoint = asked.applied(decode_endpoint(row.body), body, self.formats)
-        secrets = asked.with_secrets(decode_secrets(row.secrets), body, self.clock())
+        kept = decode_secrets(row.secrets)
+        body, shown = self._vendors_secret(project, endpoint, kept, body)
+        secrets = asked.with_secrets(kept, body, self.clock())
         self._check(project, endpoint, secrets, granted)
         text, sealed = _text(endpoint), _bytes(secrets)
         expected = row.revision if isinstance(body.revision, UnsetType) else body.revision
@@ -108,7 +111,7 @@ class Desk:
             assert found is not None
             changed = found
         await self.caught_up()
-        return _shown(changed, await self.control.insight.health(changed))
+        return {**_shown(changed, await self.control.insight.health(changed)), **shown}
 
     async def remove(self, project: Project, id_: str) -> None:
         await self.control.delete(self.find(project, id_))
@@ -225,8 +228,7 @@ class Desk:
     def _fresh_secrets(
         self, project: Project, endpoint: Endpoint, body: EndpointBody
     ) -> tuple[EndpointSecrets, Json]:
-        """The secrets of a new endpoint, and those that its maker is shown. A vendor's signature
-        is made with the project's secret, where the project has one."""
+        """The secrets of a new endpoint, and those that its maker is shown."""
         shown: Json = {}
         if isinstance(body.secret, UnsetType):
             shown["secret"] = signing.new_secret(os.urandom(32))
@@ -234,12 +236,20 @@ class Desk:
         elif body.secret.startswith("whsk_"):
             checked = signing.check_secret(body.secret, "secret")
             shown["public_key"] = signing.public_key(checked)
+        body, vendors = self._vendors_secret(project, endpoint, EndpointSecrets(), body)
+        return asked.with_secrets(EndpointSecrets(), body, self.clock()), shown | vendors
+
+    def _vendors_secret(
+        self, project: Project, endpoint: Endpoint, secrets: EndpointSecrets, body: EndpointBody
+    ) -> tuple[EndpointBody, Json]:
+        """A vendor's signature is made with the project's secret, where the project has one; else
+        with one of the endpoint's, which is made and shown when it is first needed."""
         project_wide = project_secret(self.catalog.project_secrets(project.number), endpoint.format)
-        needed = endpoint.format in SETTINGS and project_wide is None
-        if needed and isinstance(body.vendor_secret, UnsetType):
-            shown["vendor_secret"] = chance.token_hex(32)
-            body = replace(body, vendor_secret=shown["vendor_secret"])
-        return asked.with_secrets(EndpointSecrets(), body, self.clock()), shown
+        has = project_wide is not None or secrets.vendor or body.vendor_secret is not UNSET
+        if has or endpoint.format not in SETTINGS:
+            return body, {}
+        fresh = chance.token_hex(32)
+        return replace(body, vendor_secret=fresh), {"vendor_secret": fresh}
 
 
 def found(catalog: Catalog, project: Project, id_: str) -> EndpointRow:
