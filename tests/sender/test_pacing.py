@@ -173,3 +173,12 @@ def test_one_bad_message_on_a_quiet_endpoint_pauses_nothing() -> None:
 
     assert health.failed(few, tolerance, 10 * 24 * HOUR).event is None
     assert health.failed(many, tolerance, HOUR).event is None
+
+
+def test_a_rate_survives_a_clock_that_is_put_back() -> None:
+    """An hour back is not an hour of silence."""
+    rate = Rate(4, 10 * HOUR)
+    assert rate.take(10 * HOUR)
+    rate.take(9 * HOUR)
+
+    assert rate.take(9 * HOUR + 250)

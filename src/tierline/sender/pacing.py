@@ -78,7 +78,8 @@ class Rate:
     def take(self, now: int) -> bool:
         if self.per_s is None:
             return True
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self.per_s / 1000)
+        passed = max(0, now - self._at)  # a clock that was put back is no debt
+        self._tokens = min(self._burst, self._tokens + passed * self.per_s / 1000)
         self._at = now
         if self._tokens < 1.0:
             return False
