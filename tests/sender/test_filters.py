@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from tierline.engine.announcement import Project
 from tierline.errors import Invalid
-from tierline.sender.filters import compile_filter
+from tierline.sender.filters import FIELDS, compile_filter
+from tierline.sender.told import Notice, OpsEvent, view
+from tierline.store.log import LogEvent
+from tierline.vendors import sample
 
 EVENT: dict[str, Any] = {
     "kind": "upgraded",
@@ -64,7 +69,9 @@ def test_a_filter_matches(spec: dict[str, Any], matches: bool) -> None:
         ({"any": {"kind": "left"}}, "filter.any"),
         ({"any": [{"kind": {"exists": "yes"}}]}, "filter.any[0].kind.exists"),
         ({"kind": {}}, "filter.kind"),
-        ({str(i): i for i in range(51)}, "filter"),
+        ({f"profile.{i}": i for i in range(51)}, "filter"),
+        ({"balance": {"gte": 100}}, "filter.balance"),
+        ({"any": [{"customers.email": "x"}]}, "filter.any[0].customers.email"),
     ],
 )
 def test_what_is_no_filter_is_refused_with_its_path(spec: Any, path: str) -> None:
@@ -73,3 +80,13 @@ def test_what_is_no_filter_is_refused_with_its_path(spec: Any, path: str) -> Non
         compile_filter(spec)
 
     assert path == refused.value.path
+
+
+def test_every_field_that_there_is_may_be_asked_for() -> None:
+    """What an event shows and what a filter knows are the same."""
+    told = sample.announcement("standard", "upgraded", Project("shop", "Shop", 1), 0)
+    event = LogEvent((0, "tier", 1, 0, 0, told.id, 0, "", None))
+    event.told = told
+    notice = Notice("evt_1", 0, told.project, OpsEvent("endpoint.paused", 0))
+
+    assert {*view(event), *json.loads(notice.body())} == FIELDS

@@ -5,11 +5,13 @@ customer), without code and without back-tracking:
 
     {"tier_to.id": "gold"}                              equal
     {"cause": {"in": ["activity", "override"]}}         one of
-    {"customer.metadata.country": {"not": "DE"}}        not equal
-    {"balance": {"gte": 100, "lt": 1000}}               numbers
+    {"profile.metadata.country": {"not": "DE"}}         not equal
+    {"points.balance": {"gte": 100, "lt": 1000}}        numbers
     {"any": [{…}, {…}]}, {"all": […]}, {"none": […]}    combinations
     {"tier_from": {"exists": true}}
-    {"customer.email": {"ends": "@example.com"}}        starts, ends, contains
+    {"profile.email": {"ends": "@example.com"}}         starts, ends, contains
+
+A field that no event has would match nothing for ever, so its first step must be a known one.
 """
 
 from __future__ import annotations
@@ -23,6 +25,14 @@ Test = Callable[[Mapping[str, Any]], bool]
 
 CLAUSES_MAX = 50
 DEPTH_MAX = 5
+# What the feed shows of an event, the customer, and what an operational event is told as.
+FIELDS = frozenset(
+    {
+        "id", "kind", "program", "customer", "customer_id", "tier_from", "tier_to", "at", "cause",
+        "seq", "version", "since", "expires_at", "manual", "points", "recorded_at", "profile",
+        "type", "timestamp", "data",
+    }
+)  # fmt: skip
 _MISSING = object()
 
 
@@ -89,6 +99,9 @@ def _combined(key: str, value: Any, path: str, depth: int, count: list[int]) -> 
 
 def _field(name: str, value: Any, path: str) -> Test:
     steps = tuple(name.split("."))
+    if steps[0] not in FIELDS:
+        known = ", ".join(sorted(FIELDS))
+        raise Invalid(reason=f"No event has a field {steps[0]!r}, but {known}.", path=path)
     if isinstance(value, Mapping):
         checks = [_operator(op, wanted, f"{path}.{op}") for op, wanted in value.items()]
         if not checks:
