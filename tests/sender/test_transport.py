@@ -198,45 +198,6 @@ async def test_nobody_there_is_a_fault(client: Client) -> None:
     assert ("connect", "127.0.0.1") == (reply.fault, reply.address or "127.0.0.1")
 
 
-# Names
-
-
-async def test_a_moved_name_is_followed() -> None:
-    """When the answer is old, it is asked again, and connections that lead elsewhere are closed."""
-    addresses = ["127.0.0.1"]
-    asked = 0
-
-    async def lookup(_: str) -> list[str]:
-        nonlocal asked
-        asked += 1
-        return addresses
-
-    client = Client(Guard(LOOPBACK), Names(lookup, ttl_s=0.05))
-    async with serving(answering) as port:
-        where = target(port, host="receiver.example")
-        assert (await post(client, where)).address == "127.0.0.1"
-        addresses = ["127.0.0.2"]
-        await asyncio.sleep(0.06)
-        replies = [await post(client, where) for _ in range(5)]
-    await client.close()
-
-    assert asked >= 2
-    assert replies[-1].fault == "connect"  # nobody listens at the new address
-
-
-async def test_a_name_without_an_address_is_a_dns_fault() -> None:
-    """It is tried again by schedule, as everything that may pass."""
-
-    async def lookup(_: str) -> list[str]:
-        raise OSError("no such host")
-
-    client = Client(Guard(LOOPBACK), Names(lookup))
-    reply = await post(client, target(1, host="nowhere.example"))
-    await client.close()
-
-    assert ("dns", "no such host") == (reply.fault, reply.reason)
-
-
 # TLS
 
 

@@ -207,6 +207,7 @@ class Live:
             port=real_port,
             start=start.encode("latin-1"),
             pool=ids.derived("", parts.scheme, parts.netloc, *identity, via or ""),
+            project=self.row.project,
             tls=tls,
             proxy=(host, port) if via else None,
             proxy_authorization=authorization,

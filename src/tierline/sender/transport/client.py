@@ -93,15 +93,15 @@ class Client:
         self._dials.add(task)
         task.add_done_callback(self._dials.discard)
 
-    def resolve_again(self, pool: Pool, host: str) -> None:
-        task = self._loop.create_task(self._follow(pool, host))
+    def resolve_again(self, pool: Pool) -> None:
+        task = self._loop.create_task(self._follow(pool))
         self._dials.add(task)
         task.add_done_callback(self._dials.discard)
 
-    async def _follow(self, pool: Pool, host: str) -> None:
+    async def _follow(self, pool: Pool) -> None:
         """Close what leads to addresses that the name no longer has."""
         try:
-            pool.retire(await self.names.addresses(host))
+            pool.retire(await self.names.addresses(pool.host, pool.project))
         except OSError:
             pass  # a zone that fails for a while does not cut working connections
         finally:
@@ -109,10 +109,11 @@ class Client:
 
     async def _dial(self, pool: Pool, exchange: Exchange) -> None:
         target = exchange.target
+        until = self._loop.time() + target.connect_ms / 1000
         fault: Fault = "connect"
         address: str | None = None
         try:
-            async with asyncio.timeout(target.connect_ms / 1000):
+            async with asyncio.timeout_at(until):
                 fault = "dns"
                 began = monotonic()
                 host, port = target.proxy or (target.host, target.port)
@@ -120,7 +121,8 @@ class Client:
                 exchange.timings.dns = _since(began)
                 fault = "connect"
                 began = monotonic()
-                sock, address = await connect(self._loop, addresses[: self.limits.addresses], port)
+                tried = addresses[: self.limits.addresses]
+                sock, address = await connect(self._loop, tried, port, until)
                 exchange.timings.connect = _since(began)
                 fault = "proxy" if target.proxy and target.tls else "tls"
                 connection = await self._open(pool, exchange, sock, address)
@@ -138,11 +140,12 @@ class Client:
 
     async def _checked(self, target: Target, host: str) -> list[str]:
         """Addresses to dial, every one of them allowed; Refused as soon as one is not."""
-        addresses = [host] if literal_address(host) else await self.names.addresses(host)
+        literal = literal_address(host) is not None
+        addresses = [host] if literal else await self.names.addresses(host, target.project)
         if target.proxy is not None:
-            literal = literal_address(target.host)
-            if literal is not None:
-                self._check(str(literal), target.scheme)
+            behind = literal_address(target.host)
+            if behind is not None:
+                self._check(str(behind), target.scheme)
             if target.proxy_trusted:
                 return addresses
         for address in addresses:
@@ -211,6 +214,7 @@ class Pool:
     def __init__(self, client: Client, target: Target) -> None:
         self.client = client
         self.host = target.proxy[0] if target.proxy else target.host
+        self.project = target.project
         self.named = literal_address(self.host) is None
         self.all: set[Connection] = set()
         self.dialling = 0
@@ -221,7 +225,7 @@ class Pool:
         must_know = self.named and self.all and not self.following
         if must_know and not self.client.names.fresh(self.host):
             self.following = True
-            self.client.resolve_again(self, self.host)
+            self.client.resolve_again(self)
         while self._idle and not exchange.fresh:
             connection = self._idle.pop()
             if not connection.closed:

@@ -16,17 +16,21 @@ class Refused(Exception):
 
 
 async def connect(
-    loop: asyncio.AbstractEventLoop, addresses: list[str], port: int
+    loop: asyncio.AbstractEventLoop, addresses: list[str], port: int, until: float
 ) -> tuple[socket.socket, str]:
-    """A connected socket and the address that it leads to: the first that answers."""
+    """A connected socket and the address that it leads to: the first that answers. Each has its
+    share of the time that is left `until` then (by the loop's clock), so that one that swallows
+    everything leaves some to the others."""
     last: OSError | None = None
-    for address in addresses:
+    for i, address in enumerate(addresses):
+        share = (until - loop.time()) / (len(addresses) - i)
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await loop.sock_connect(sock, (address, port))
+            async with asyncio.timeout(share):
+                await loop.sock_connect(sock, (address, port))
         except OSError as error:
             sock.close()
             last = error

@@ -26,6 +26,7 @@ class Target(Struct, frozen=True, eq=False):
     port: int
     start: bytes  # request line and the headers that never change
     pool: str  # equal names may share connections: the same place, client certificate and proxy
+    project: int = 0  # whose it is: their lookups of names wait for one another
     tls: ssl.SSLContext | None = None
     proxy: tuple[str, int] | None = None
     proxy_authorization: str | None = None
