@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from tierline.engine import ids
+from tierline.store.columns import columns
 from tierline.store.copy.owed import LIVE_RUN, LaneRow, Owed
 from tierline.store.copy.progress import Position
 from tierline.store.copy.rows import Move, Pair, insert
@@ -148,10 +149,8 @@ class Merge:
         customers = max(old.customers for old in olds)  # so that no number is made twice
         for shard, head in self._new.items():
             await target.execute(Sql.set_head, shard, head, recorded_at, customers)
-            fresh = sorted(self._owed.endpoints)
-            count = len(fresh)
-            columns = ([LIVE_RUN] * count, [head] * count, [None] * count)
-            await target.fetch(LogSql.open_cursors, shard, fresh, *columns)
+            fresh = [(each, LIVE_RUN, head, None) for each in sorted(self._owed.endpoints)]
+            await target.fetch(LogSql.open_cursors, shard, *columns(fresh, "iiit"))
 
     def _report(self) -> None:
         at, weight = self.position, len(self._group.sources)
