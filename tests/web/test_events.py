@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.web.conftest import Api, running
+from tierline.errors import Invalid
 from tierline.store.database import Database
 from tierline.web import feed
 from tierline.web.feed import Cursor
@@ -192,3 +195,10 @@ async def test_operational_events_are_a_class_of_their_own(club: Api) -> None:
 
     assert ops.json["events"] == []
     assert tier.problem[:2] == (403, "forbidden")
+
+
+def test_a_cursor_of_one_endless_number_is_no_cursor() -> None:
+    """It is refused where it passes what an offset can be, not read to its end: that is slow."""
+    text = base64.urlsafe_b64encode(b"\x01" + bytes(3) + b"\x80" * 45_000 + b"\x00abc").decode()
+    with pytest.raises(Invalid):
+        feed.parse(text, "e", 1)

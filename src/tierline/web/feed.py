@@ -19,6 +19,7 @@ from tierline.store.log import Log, LogEvent
 
 _VERSION = 1
 _CHECK_BYTES = 3
+_SHIFT_MAX = 63  # bits of an offset
 
 
 class CursorDiverged(TierlineError):
@@ -168,6 +169,8 @@ def _read(raw: bytes) -> tuple[tuple[int, ...], tuple[bytes, ...]]:
             shift += 7
             if byte < 128:
                 break
+            if shift > _SHIFT_MAX:  # or one long number would cost its square
+                raise ValueError(raw)
         check = raw[position : position + _CHECK_BYTES]
         if len(check) != _CHECK_BYTES or offset >= 2**63:
             raise ValueError(raw)
