@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.web.conftest import CLUB, POLICY, Api
 
@@ -64,3 +66,26 @@ async def test_what_cannot_be_previewed_is_refused(club: Api) -> None:
     assert before.problem == (400, "invalid", "until")
     assert samples.problem == (400, "invalid", "samples")
     assert missing.problem == (404, "not_found", "program")
+
+
+async def test_one_preview_is_followed_at_a_time(club: Api) -> None:
+    """Also of those that are asked for at the same moment; the others are told to come back."""
+    await club.earn("anna", 60)
+    body = json.dumps(LOWER).encode()
+    head = (
+        f"POST {PREVIEW} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"Accept: application/x-ndjson\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {club.key}\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    port = urlsplit(club.process.url).port
+    connected = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
+    for _, writer in connected:  # nobody else runs in between
+        writer.write(head + body)
+    told = [await reader.read() for reader, _ in connected]
+    for _, writer in connected:
+        writer.close()
+        await writer.wait_closed()
+
+    statuses = sorted(int(answer.split()[1]) for answer in told)
+    assert statuses == [200, 503, 503, 503]
+    assert (await club.post(PREVIEW, LOWER)).status == 200

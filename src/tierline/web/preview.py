@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from tierline.engine import typed
 from tierline.engine.calendar import DAY_MS
@@ -68,7 +69,7 @@ async def preview_program(call: Call, body: PreviewBody) -> Any:
     if ask.database in _at_work:
         raise Busy(retry_after=10)
     if NDJSON in call.request.headers.get("accept", ""):
-        return StreamingResponse(_lines(ask), media_type=NDJSON)
+        return Lines(ask)
     work = preview(
         ask.database, ask.program, ask.proposal, samples=ask.samples, members_max=MEMBERS_MAX
     )
@@ -118,23 +119,35 @@ def _working(ask: Ask) -> Any:
         _at_work.discard(ask.database)
 
 
+class Lines(StreamingResponse):
+    """Told while it works. It is at work as soon as it is called, which nothing can come between
+    once it was found that nobody else is: nothing awaits in between."""
+
+    def __init__(self, ask: Ask) -> None:
+        super().__init__(_lines(ask), media_type=NDJSON)
+        self._ask = ask
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with _working(self._ask):
+            await super().__call__(scope, receive, send)
+
+
 async def _lines(ask: Ask) -> AsyncIterator[bytes]:
     """`{"progress": …}` after each page, then `{"preview": …}`, or `{"problem": …}`."""
     told: asyncio.Queue[Progress | None] = asyncio.Queue()
-    with _working(ask):
-        work = preview(
-            ask.database, ask.program, ask.proposal, samples=ask.samples, told=told.put_nowait
-        )
-        task = asyncio.create_task(work)
-        task.add_done_callback(lambda _: told.put_nowait(None))
-        try:
-            while (progress := await told.get()) is not None:
-                yield _line(progress=progress)
-            yield _outcome(ask, task)
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+    work = preview(
+        ask.database, ask.program, ask.proposal, samples=ask.samples, told=told.put_nowait
+    )
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda _: told.put_nowait(None))
+    try:
+        while (progress := await told.get()) is not None:
+            yield _line(progress=progress)
+        yield _outcome(ask, task)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task
 
 
 def _warned(ask: Ask, report: Report) -> Report:
