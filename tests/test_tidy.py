@@ -17,7 +17,8 @@ FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 
 # Layer → the layers that it may import. `leaf`: errors, clock, config and the package itself.
-# `vendors` are a vendor's pure modules, `routes` its HTTP. `cli` is all else: where parts meet.
+# `vendors` are a vendor's pure modules, `routes` its HTTP; `proposals` what a body proposes,
+# whoever brings it. `cli` is all else: where parts meet.
 MAY_IMPORT = {
     "leaf": {"leaf"},
     "engine": {"engine"},
@@ -25,10 +26,12 @@ MAY_IMPORT = {
     "store": {"leaf", "engine", "store"},
     "ledger": {"leaf", "engine", "store", "ledger"},
     "sender": {"leaf", "engine", "store", "vendors", "sender"},
-    "web": {"leaf", "engine", "store", "ledger", "vendors", "web"},
-    "routes": {"leaf", "engine", "store", "ledger", "vendors", "web", "routes"},
+    "proposals": {"leaf", "engine", "ledger", "vendors", "proposals"},
+    "web": {"leaf", "engine", "store", "ledger", "vendors", "proposals", "web"},
+    "routes": {"leaf", "engine", "store", "ledger", "vendors", "proposals", "web", "routes"},
     "cli": {
-        *("leaf", "engine", "store", "ledger", "sender", "vendors", "web", "routes", "cli"),
+        *("leaf", "engine", "store", "ledger", "sender", "vendors", "proposals", "web", "routes"),
+        "cli",
     },
 }
 LEAVES = {"", "errors", "clock", "config"}

@@ -16,13 +16,13 @@ from rich.table import Table
 
 from tierline.clock import wall
 from tierline.commands.place import at_place, inside, project_of
+from tierline.engine.fields import configuration
 from tierline.engine.preview import Proposal
 from tierline.installed import Installation
 from tierline.ledger import preview as ledger
 from tierline.ledger.preview import Count, Report, Sample
+from tierline.proposals import PreviewBody, proposal_of, rules_from
 from tierline.vendors.format import ProgramFacts
-from tierline.web import programs, reading
-from tierline.web.preview import PreviewBody, proposal_of
 
 NOBODY = "–"
 
@@ -53,7 +53,7 @@ def preview(
     raw = rules.read_bytes()
 
     async def work(here: Installation) -> None:
-        body = reading.configuration(raw, PreviewBody)
+        body = configuration(raw, PreviewBody)
         if until is not None:
             body = replace(body, until=until)
         number, proposal = await _proposal(here, owner, program, body)
@@ -79,7 +79,7 @@ async def _proposal(
     now = here.catalog.now(project.number, wall())
     previous = program.versions[-1].rules
     facts = ProgramFacts(program_id, project.id, now, project.currency, body.name, previous)
-    return number, proposal_of(program, programs.rules_from(body, facts), body, now)
+    return number, proposal_of(program, rules_from(body, facts), body, now)
 
 
 class Bar:

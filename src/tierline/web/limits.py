@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tierline.engine import fields
 from tierline.ledger import room
 
 BODY_BYTES_MAX: Final = 1_048_576  # a JSON body that is one thing
@@ -17,9 +18,9 @@ PAGE_DEFAULT: Final = 100
 PAGE_MAX: Final = 1_000  # items of one page
 ATTEMPTS_MAX: Final = 500  # attempts of one page
 WAIT_SECONDS_MAX: Final = 60  # a long poll
-METADATA_BYTES_MAX: Final = 65_536  # free JSON, as it is kept
-METADATA_DEPTH_MAX: Final = 16
-NAME_CHARACTERS_MAX: Final = 200  # names, ids and keys
+METADATA_BYTES_MAX: Final = fields.METADATA_BYTES_MAX
+METADATA_DEPTH_MAX: Final = fields.METADATA_DEPTH_MAX
+NAME_CHARACTERS_MAX: Final = fields.NAME_CHARACTERS_MAX
 NAMES_MAX: Final = 20  # further names of a customer in one request
 EMAIL_CHARACTERS_MAX: Final = 320
 

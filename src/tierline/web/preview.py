@@ -10,30 +10,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from weakref import WeakSet
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from tierline.engine import typed
-from tierline.engine.calendar import DAY_MS
-from tierline.engine.policy import Program, Rules
-from tierline.engine.preview import Proposal, propose
-from tierline.errors import Busy, Invalid, TierlineError
-from tierline.ledger.preview import SAMPLES_DEFAULT, SAMPLES_MAX, Progress, Report, preview
+from tierline.engine.preview import Proposal
+from tierline.errors import Busy, TierlineError
+from tierline.ledger.preview import Progress, Report, preview
+from tierline.proposals import PreviewBody, proposal_of
 from tierline.store.database import Database
 from tierline.vendors import traps
 from tierline.web import problem, programs
-from tierline.web.programs import PROGRAM, ProgramBody
+from tierline.web.programs import PROGRAM
 from tierline.web.routing import Call, Operation
 
 MEMBERS_MAX: Final = 200_000  # answered in one piece: some seconds
 SECONDS_MAX: Final = 30  # less than what is between us and the caller usually waits
-AHEAD_DAYS_MAX: Final = 10 * 366
 NDJSON: Final = "application/x-ndjson"
 _encode = msgspec.json.Encoder().encode
 _at_work: WeakSet[Database] = WeakSet()  # one preview at a time: each takes every core it finds
@@ -45,14 +42,6 @@ class PreviewTooSlow(TierlineError):
 
     code = "preview_too_slow"
     status = 422
-
-
-class PreviewBody(ProgramBody, frozen=True, forbid_unknown_fields=True):
-    """The rules as a PUT would send them. `until`: look at what follows up to that instant (by
-    default only at the change itself). `samples`: how many members of each cell to explain."""
-
-    until: str | None = None
-    samples: Annotated[int, Meta(ge=0, le=SAMPLES_MAX)] = SAMPLES_DEFAULT
 
 
 class Ask(Struct, frozen=True):
@@ -87,27 +76,6 @@ async def _ask(call: Call, body: PreviewBody) -> Ask:
     return Ask(
         call.parts.database, number, proposal_of(program, rules, body, call.now), body.samples
     )
-
-
-def proposal_of(program: Program, rules: Rules, body: PreviewBody, now: int) -> Proposal:
-    """What a body proposes. Raises RulesInvalid for rules that a PUT would refuse, Invalid for
-    instants that are over. `now` is the project's own time."""
-    programs.refuse_broken(rules)
-    effective_at = typed.optional_instant(body.effective_at, "effective_at")
-    until = typed.optional_instant(body.until, "until")
-    effective_at = now if effective_at is None else effective_at
-    _check_order(now, effective_at, until)
-    return propose(program, rules, on_change=body.on_change, effective_at=effective_at, until=until)
-
-
-def _check_order(now: int, effective_at: int, until: int | None) -> None:
-    if effective_at < now:
-        reason = "effective_at: rules never change the past; expected now or later."
-        raise Invalid(path="effective_at", reason=reason)
-    latest = effective_at + AHEAD_DAYS_MAX * DAY_MS
-    if until is not None and not effective_at <= until <= latest:
-        reason = "until: expected an instant from effective_at on, at most ten years later."
-        raise Invalid(path="until", reason=reason)
 
 
 @contextlib.contextmanager

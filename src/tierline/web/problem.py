@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from tierline.errors import Busy, Invalid, TierlineError, Unauthorized
+from tierline.errors import Busy, TierlineError, Unauthorized
 from tierline.store.errors import is_retryable, translate
 
 CONTENT_TYPE = "application/problem+json"
@@ -42,13 +42,6 @@ class UnsupportedMediaType(TierlineError):
 
     code = "unsupported_media_type"
     status = 415
-
-
-class RulesInvalid(Invalid):
-    """The rules cannot work: {first}"""
-
-    code = "rules_invalid"
-    status = 422
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,37 +6,19 @@ import asyncio
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from tierline.engine import lint, typed
 from tierline.engine.calendar import format_instant
 from tierline.engine.points import Points
 from tierline.engine.policy import OnChange, Policy, Program, Rules, Version
-from tierline.errors import Invalid, NotFound
+from tierline.errors import NotFound
+from tierline.proposals import ProgramBody, refuse_broken, rules_from
 from tierline.store.programs import NewVersion
-from tierline.vendors import compile_settings, traps
+from tierline.vendors import traps
 from tierline.vendors.format import ProgramFacts
-from tierline.web import reading
-from tierline.web.problem import RulesInvalid
 from tierline.web.routing import Call, Operation, Reply
 
 PROGRAM = "/api/programs/{program}"
-
-
-class ProgramBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Either `policy`, or a vendor's `format` and `settings`; what stands beside settings
-    replaces that part of what they compile to."""
-
-    name: str | None = None
-    policy: Policy | None = None
-    points: Points | None = None
-    auto_join: bool | None = None
-    presentations: dict[str, dict[str, Any]] | None = None
-    format: str | None = None
-    settings: dict[str, Any] | None = None
-    effective_at: str | None = None  # None: at once
-    on_change: OnChange = "next_assessment"
-    supersede: bool = False  # drop a version that is scheduled for later
 
 
 class Warned(Struct, frozen=True):
@@ -128,42 +110,6 @@ async def rules_of(call: Call, program_id: str, body: ProgramBody) -> Rules:
     return rules_from(body, await _facts(call, program_id, body.name))
 
 
-def rules_from(body: ProgramBody, facts: ProgramFacts) -> Rules:
-    """As `rules_of`, for a program that is known already."""
-    if (body.policy is None) and (body.settings is None):
-        reason = "policy: it is needed, or a vendor's format and settings."
-        raise Invalid(path="policy", reason=reason)
-    if (body.settings is None) != (body.format is None):
-        raise Invalid(path="settings", reason="settings: format and settings go together.")
-    if body.settings is None or body.format is None:
-        rules = _own_rules(body)
-    else:
-        settings = reading.free_json(body.settings, "settings")
-        rules = _laid_over(compile_settings(body.format, settings, facts), body)
-    return replace(rules, name=reading.name(rules.name, "name"))
-
-
-def _own_rules(body: ProgramBody) -> Rules:
-    if body.name is None:
-        raise Invalid(path="name", reason="name: it is needed.")
-    assert body.policy is not None
-    return _laid_over(Rules(body.name, body.policy), body)
-
-
-def _laid_over(rules: Rules, body: ProgramBody) -> Rules:
-    presentations = rules.presentations
-    for vendor, facts in (body.presentations or {}).items():
-        kept = reading.free_json(facts, f"presentations.{vendor}")
-        presentations = {**presentations, vendor: {**presentations.get(vendor, {}), **kept}}
-    return Rules(
-        name=rules.name if body.name is None else body.name,
-        policy=rules.policy if body.policy is None else body.policy,
-        points=rules.points if body.points is None else body.points,
-        auto_join=rules.auto_join if body.auto_join is None else body.auto_join,
-        presentations=presentations,
-    )
-
-
 async def _facts(call: Call, program_id: str, name: str | None) -> ProgramFacts:
     project, previous = call.project, None
     try:
@@ -173,14 +119,6 @@ async def _facts(call: Call, program_id: str, name: str | None) -> ProgramFacts:
     else:
         previous = program.versions[-1].rules
     return ProgramFacts(program_id, project.id, call.now, project.currency, name, previous)
-
-
-def refuse_broken(rules: Rules) -> None:
-    wrong = [finding for finding in lint.lint(rules) if finding.severity == "error"]
-    if wrong:
-        first = f"{wrong[0].path} {wrong[0].reason}."
-        findings = [{"path": finding.path, "reason": finding.reason} for finding in wrong]
-        raise RulesInvalid(path=wrong[0].path, first=first, findings=findings)
 
 
 async def _settled(call: Call, effective_at: int, *, at_once: bool) -> None:
