@@ -6,7 +6,6 @@ these are added up in place and turned into its types at the scrape.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry
@@ -17,6 +16,8 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.registry import Collector
+
+from tierline.durations import Durations
 
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 # (endpoint id, events behind, seconds behind, age of the oldest undelivered, retrying, parked)
@@ -31,27 +32,6 @@ _LAG = (
 )
 
 
-class Durations:
-    """A histogram's numbers."""
-
-    __slots__ = ("counts", "total")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(SECONDS) + 1)
-        self.total = 0.0
-
-    def saw(self, seconds: float) -> None:
-        self.counts[bisect_left(SECONDS, seconds)] += 1
-        self.total += seconds
-
-    def buckets(self) -> list[tuple[str, float]]:
-        found, sofar = [], 0
-        for bound, count in zip((*map(str, SECONDS), "+Inf"), self.counts, strict=True):
-            sofar += count
-            found.append((bound, float(sofar)))
-        return found
-
-
 class EndpointMetrics:
     """One endpoint's."""
 
@@ -60,15 +40,13 @@ class EndpointMetrics:
     def __init__(self) -> None:
         self.outcomes: dict[str, int] = {}
         self.deliveries = 0
-        self.seconds = Durations()
-        self.late = Durations()  # from the log to the receiver's 2xx, waits and retries included
+        self.seconds = Durations(SECONDS)
+        self.late = Durations(SECONDS)  # from the log to the receiver's 2xx, waits included
         self.breaker_open = False
 
     def attempt(self, outcome: str, seconds: float, events: int) -> None:
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        took = self.seconds
-        took.counts[bisect_left(SECONDS, seconds)] += 1
-        took.total += seconds
+        self.seconds.saw(seconds)
         if outcome == "delivered":
             self.deliveries += events
 
@@ -78,7 +56,7 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         self.endpoints: dict[str, EndpointMetrics] = {}
-        self.flushes = Durations()
+        self.flushes = Durations(SECONDS)
         self.lag: Callable[[], Iterable[LagRow]] = lambda: ()
 
     def register(self, registry: CollectorRegistry) -> None:

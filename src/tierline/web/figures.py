@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Container, Iterator
 from typing import Final
 
@@ -14,20 +13,11 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from tierline.durations import Durations
 from tierline.ledger.sweeper import Sweeper
 from tierline.ledger.writer import Writer
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-
-
-class Line:
-    """The answers of one path with one status."""
-
-    __slots__ = ("buckets", "total")
-
-    def __init__(self) -> None:
-        self.buckets = [0] * (len(SECONDS) + 1)
-        self.total = 0.0
 
 
 class Figures(Collector):
@@ -36,28 +26,27 @@ class Figures(Collector):
     def __init__(self, writer: Writer, sweeper: Sweeper | None) -> None:
         self._writer = writer
         self._sweeper = sweeper
-        self._lines: dict[tuple[str, int], Line] = {}
+        self._took: dict[tuple[str, int], Durations] = {}
 
     def answered(self, path: str, status: int, seconds: float) -> None:
         """`path` is the table's, with its braces: so labels are few."""
-        line = self._lines.get((path, status))
-        if line is None:
-            line = self._lines[path, status] = Line()
-        line.buckets[bisect_left(SECONDS, seconds)] += 1
-        line.total += seconds
+        took = self._took.get((path, status))
+        if took is None:
+            took = self._took[path, status] = Durations(SECONDS)
+        took.saw(seconds)
 
     def collect(self) -> Iterator[Metric]:
         labels = ["path", "status"]
         answered = CounterMetricFamily("tierline_requests", "Requests answered.", labels=labels)
-        took = HistogramMetricFamily(
+        seconds = HistogramMetricFamily(
             "tierline_request_seconds", "How long answers took.", labels=labels
         )
-        for (path, status), line in self._lines.items():
+        for (path, status), took in self._took.items():
             told = [path, str(status)]
-            answered.add_metric(told, sum(line.buckets))
-            took.add_metric(told, _cumulated(line.buckets), line.total)
+            answered.add_metric(told, took.count)
+            seconds.add_metric(told, took.buckets(), took.total)
         waiting = "Commands that wait to be committed."
-        yield from (answered, took)
+        yield from (answered, seconds)
         yield GaugeMetricFamily("tierline_commands_waiting", waiting, self._writer.waiting())
         late = "How late the last batch of a shard's sweep was."
         lag = GaugeMetricFamily("tierline_sweep_lag_seconds", late, labels=["shard"])
@@ -80,11 +69,3 @@ class Seen(Collector):
 
     def _may_show(self, labels: dict[str, str]) -> bool:
         return "endpoint" not in labels or labels["endpoint"] in self._endpoints
-
-
-def _cumulated(buckets: list[int]) -> list[tuple[str, float]]:
-    found, so_far = [], 0
-    for bound, count in zip((*map(str, SECONDS), "+Inf"), buckets, strict=True):
-        so_far += count
-        found.append((bound, float(so_far)))
-    return found
