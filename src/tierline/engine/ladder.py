@@ -115,6 +115,13 @@ class Earning(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     fixed: Annotated[int, Meta(ge=0)] | None = None
 
 
+class TierName(Struct, frozen=True):
+    """A tier as people know it."""
+
+    id: str
+    name: str
+
+
 class Tier(
     Struct, frozen=True, omit_defaults=True, rename={"from_": "from"}, forbid_unknown_fields=True
 ):

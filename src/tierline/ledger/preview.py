@@ -21,6 +21,7 @@ from tierline.engine import lint
 from tierline.engine.calendar import format_instant
 from tierline.engine.explain import Explanation
 from tierline.engine.finding import Finding
+from tierline.engine.ladder import TierName
 from tierline.engine.policy import OnChange, Version, successors
 from tierline.engine.preview import Cell, Chosen, Failure, Proposal, Tally
 from tierline.errors import TierlineError
@@ -50,11 +51,6 @@ class Progress(Struct, frozen=True):
     total: int
     reread: int
     reread_entries: int
-
-
-class TierLabel(Struct, frozen=True):
-    id: str
-    name: str
 
 
 class Count(Struct, frozen=True, rename={"from_": "from"}):
@@ -97,8 +93,8 @@ class Report(Struct, frozen=True):
     events: dict[str, int]
     otherwise: dict[str, int]
     samples: tuple[Sample, ...]
-    tiers: tuple[TierLabel, ...]
-    tiers_before: tuple[TierLabel, ...]
+    tiers: tuple[TierName, ...]
+    tiers_before: tuple[TierName, ...]
     former: int
     changed_meanwhile: int
     reread: int
@@ -256,8 +252,8 @@ def _rank(version: Version, tier: str | None) -> int:
     return -1 if tier is None else version.rank.get(tier, len(version.rank))
 
 
-def _labels(version: Version) -> tuple[TierLabel, ...]:
-    return tuple(TierLabel(tier.id, tier.name) for tier in version.rules.policy.tiers)
+def _labels(version: Version) -> tuple[TierName, ...]:
+    return tuple(TierName(tier.id, tier.name) for tier in version.rules.policy.tiers)
 
 
 def _to_explain(proposal: Proposal, tally: Tally) -> list[Chosen]:

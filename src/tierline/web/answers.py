@@ -10,14 +10,10 @@ from msgspec import UNSET, Struct, UnsetType
 
 from tierline.engine import forecast
 from tierline.engine.calendar import format_instant
+from tierline.engine.ladder import TierName
 from tierline.engine.model import Cause, Customer, Entry, Event, EventKind, Override, Standing
 from tierline.engine.policy import Program, Version
 from tierline.ledger.commands import Answer, Transfer
-
-
-class TierName(Struct, frozen=True):
-    id: str
-    name: str
 
 
 class MovedAnswer(Struct, frozen=True):
