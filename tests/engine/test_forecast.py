@@ -14,7 +14,6 @@ from tests.engine.history import History
 from tests.engine.test_explain import TIERS, YEARLY, member, on, program, sound
 from tierline.engine.calendar import DAY_MS, format_instant, parse_day
 from tierline.engine.decide import HistoryNeeded, decide
-from tierline.engine.dryrun import dry_run
 from tierline.engine.forecast import (
     HORIZON_DAYS,
     Opportunity,
@@ -280,48 +279,3 @@ def test_scheduled_rules_that_count_something_new_need_the_ledger() -> None:
         progress(club, now, on("2024-06-01"))
     told = progress(club, now, on("2024-06-01"), history.entries)
     assert (told.current.tier, told.risks) == ("silver", ())
-
-
-# -- dry run -------------------------------------------------------------------------------------
-
-
-def test_a_dry_run_tells_the_outcome_and_leaves_no_trace() -> None:
-    """One order that would reach gold, from a standing that stays as it is."""
-    club = program(**YEARLY)
-    history = member(club)
-    history.add("earn", on("2024-02-01"), points=130)
-    now = standing(history, club, on("2024-02-01"))
-    entry = Entry(3, "order", on("2025-03-01"), on("2025-03-01"), points=600, amount=60_000)
-    told = dry_run(club, now, entry, on("2025-03-01"))
-
-    assert (told.tier_before, told.tier_after) == ("silver", "gold")
-    assert (told.balance_before, told.balance_after) == (130, 730)
-    assert [(e.kind, e.tier_to, e.entry) for e in told.events] == [("upgraded", "gold", 3)]
-    assert told.progress.current.last_valid_day == "2026-12-31"
-    assert now == standing(history, club, on("2024-02-01"))
-
-
-def test_a_dry_run_blames_only_the_entry() -> None:
-    """What time alone brought before is no outcome of it."""
-    club = program(**YEARLY)
-    history = member(club)
-    history.add("earn", on("2024-02-01"), points=130)
-    now = standing(history, club, on("2024-02-01"))
-    entry = Entry(3, "earn", on("2026-03-01"), on("2026-03-01"), points=5)
-    told = dry_run(club, now, entry, on("2026-03-01"))
-
-    assert (told.tier_before, told.tier_after, told.events) == ("bronze", "bronze", ())
-
-
-def test_a_dry_run_of_a_correction_needs_the_whole_history() -> None:
-    """Retroactive: a late activity re-plays what came before it."""
-    club = program(**YEARLY, corrections="retroactive")
-    history = member(club)
-    history.add("earn", on("2024-02-01"), points=80)
-    now = standing(history, club, on("2024-02-01"))
-    late = Entry(3, "earn", on("2024-01-20"), on("2024-06-01"), points=30)
-
-    with pytest.raises(HistoryNeeded):
-        dry_run(club, now, late, on("2024-06-01"))
-    told = dry_run(club, now, late, on("2024-06-01"), history.entries)
-    assert (told.tier_after, [e.cause for e in told.events]) == ("silver", ["correction"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.web.conftest import CLUB, Api
+from tests.web.conftest import CLUB, POLICY, Api
 
 PATH = "/api/programs/club/dry-run"
 ANNA = "/api/programs/club/members/anna"
@@ -55,3 +55,21 @@ async def test_a_refund_is_tried_against_its_original(club: Api) -> None:
 
     assert (void.json["activity"]["points"], void.json["member"]["tier"]["id"]) == (-120, "bronze")
     assert unknown.problem[:2] == (409, "unknown_original")
+
+
+async def test_a_late_activity_is_tried_against_all_that_came_before(sandbox: Api) -> None:
+    """Where corrections are retroactive, only the whole history can tell."""
+    policy = POLICY | {"window": {"type": "calendar", "unit": "year"}}
+    late = policy | {"corrections": "retroactive"}
+    assert (await sandbox.put("/api/programs/late", {"name": "Late", "policy": late})).status == 201
+    earn = {"customer": "anna", "kind": "earn"}
+    await sandbox.post("/api/clock", {"advance_to": "2024-02-01T00:00:00Z"})
+    first = await sandbox.post("/api/programs/late/activities", earn | {"points": 80})
+    await sandbox.post("/api/clock", {"advance_to": "2024-06-01T00:00:00Z"})
+    body = earn | {"points": 30, "occurred_at": "2024-01-20T00:00:00Z"}
+    tried = await sandbox.post("/api/programs/late/dry-run", body)
+    done = await sandbox.post("/api/programs/late/activities", body)
+
+    assert (first.json["tier"], tried.json["tier_before"]) == ("bronze", "bronze")
+    assert [event["cause"] for event in tried.json["activity"]["events"]] == ["correction"]
+    assert tried.json["member"]["tier"]["id"] == done.json["tier"] == "silver"

@@ -22,7 +22,6 @@ Unit = Literal["day", "week", "month", "quarter", "half_year", "year"]
 Period = Annotated[
     str, Meta(pattern=r"^P(?=\d)(\d{1,3}Y)?(\d{1,4}M)?(\d{1,4}W)?(\d{1,5}D)?$(?!\n)", max_length=20)
 ]
-CivilDate = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
 DAY_MS = 86_400_000
 MONTHS: dict[str, int] = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
