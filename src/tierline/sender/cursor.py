@@ -186,9 +186,8 @@ class Cursor(Generic[E]):
 
     def under_way(self, delivery: Delivery[E]) -> bool:
         """Whether nobody has said yet what became of it."""
-        if delivery.lane is not None:
-            return delivery.lane.busy
-        return self._open.get(delivery.events[0].offset) is delivery
+        lane, first = delivery.lane, delivery.events[0]
+        return self._open.get(first.offset) is delivery if lane is None else lane.busy
 
     # What became of it
 

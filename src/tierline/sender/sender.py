@@ -26,7 +26,7 @@ from tierline.sender.reader import ShardReader
 from tierline.sender.retention import Retention
 from tierline.sender.settings import SenderSettings
 from tierline.sender.sources import Catalog, Formats
-from tierline.sender.takeover import Holding, Taken, take_over
+from tierline.sender.takeover import Holding, Taken, still_ours, take_over
 from tierline.sender.transport import Client
 from tierline.sender.transport.names import Names
 from tierline.store.database import Database
@@ -232,7 +232,7 @@ class Sender:
                 fresh.append(self._live(row))
             elif courier.live.row.revision != row.revision:
                 live = self._live(row)
-                if live is not None and await self._still_ours(courier):
+                if live is not None and await still_ours(self.log, courier):
                     await self._update(courier, live)
                 else:
                     self._drop(courier)
@@ -265,21 +265,6 @@ class Sender:
             # A row that a newer version wrote, a format that is not here: its events wait.
             _log.error("endpoint_unusable", endpoint=row.id, error=repr(error))
             return None
-
-    async def _still_ours(self, courier: Courier) -> bool:
-        """Whether generations and runs are as we know them, after somebody changed the endpoint."""
-        for shard in range(self.log.shards):
-            rows = await self.log.writer(shard).run(
-                lambda c, s=shard: c.fetch(Sql.cursors_of, s, courier.number)  # type: ignore[misc]
-            )
-            known = {
-                (f.cursor.run, f.generation)
-                for f in courier.followers.values()
-                if f.cursor.shard == shard
-            }
-            if {(row["run"], row["generation"]) for row in rows} != known:
-                return False
-        return True
 
     def _install(self, taken: list[Taken]) -> None:
         assert self._depot is not None

@@ -4,7 +4,7 @@ no row yet. One statement per shard and step, however many endpoints come at onc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -13,6 +13,10 @@ from tierline.sender.health import Health
 from tierline.sender.lanes import LaneRow
 from tierline.sender.live import Live
 from tierline.store.log import CursorRow, Log
+from tierline.store.log_sql import LogSql as Sql
+
+if TYPE_CHECKING:
+    from tierline.sender.courier import Courier
 
 TRIES_MAX = 5
 
@@ -66,6 +70,22 @@ async def _take_shard(
     for found in await log.lanes_of(shard, list(lives)):
         lanes.setdefault((found["endpoint"], found["run"]), []).append(_lane(found))
     return [(row, tuple(lanes.get((row.endpoint, row.run), ()))) for row in rows]
+
+
+async def still_ours(log: Log, courier: Courier) -> bool:
+    """Whether generations and runs are as we know them, after somebody changed the endpoint."""
+    for shard in range(log.shards):
+        rows = await log.writer(shard).run(
+            lambda c, s=shard: c.fetch(Sql.cursors_of, s, courier.number)  # type: ignore[misc]
+        )
+        known = {
+            (f.cursor.run, f.generation)
+            for f in courier.followers.values()
+            if f.cursor.shard == shard
+        }
+        if {(row["run"], row["generation"]) for row in rows} != known:
+            return False
+    return True
 
 
 def _lane(row: Any) -> LaneRow:
