@@ -170,6 +170,23 @@ async def test_a_disabled_key_opens_none_of_its_doors(database: Database) -> Non
         await catalog.disable_key("key_none", NOW)
 
 
+async def test_the_site_pair_lives_as_long_as_any_key_of_its_vendor(database: Database) -> None:
+    """What a key shows opens its door, whichever key was the first; a dead pair is never shown."""
+    catalog, number = await catalog_with_project(database)
+    first, second = [await catalog.add_key(number, "loyaltylion", (), "", NOW) for _ in range(2)]
+    await catalog.disable_key(first["id"], NOW + 1)
+    while_second = catalog.key(second["site_token"])
+    await catalog.disable_key(second["id"], NOW + 2)
+    after = catalog.key(second["site_token"])
+    third = await catalog.add_key(number, "loyaltylion", (), "", NOW)
+
+    assert first["site_token"] == second["site_token"] != third["site_token"]
+    assert while_second is not None
+    assert after is None
+    assert catalog.key(third["site_token"]) is not None
+    assert catalog.project_secrets(number)["loyaltylion.site_secret"] == third["site_secret"]
+
+
 async def test_an_unknown_scope_is_refused(database: Database) -> None:
     """With the ones that there are."""
     catalog, number = await catalog_with_project(database)

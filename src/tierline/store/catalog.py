@@ -294,6 +294,9 @@ class Catalog:
         key_id = "key_" + secrets.token_hex(8)
         async with self._change() as (connection, revision):
             signing = await projects.read_secrets(connection, self.box, owner)
+            site = signing.get(keys.SITE_TOKEN)
+            if site is not None and await connection.fetchval(Sql.dead_key, site):
+                signing = {n: secret for n, secret in signing.items() if n not in keys.SITE_PAIR}
             minted = keys.mint(kind, project, signing)
             for row in minted.rows:
                 door = (

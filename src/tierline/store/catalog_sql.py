@@ -29,6 +29,7 @@ class CatalogSql(Queries, file="catalog.sql"):
     project_secrets: str
     add_key: str
     disable_key: str
+    dead_key: str
     program_row: str
     add_program: str
     raise_latest: str

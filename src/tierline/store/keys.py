@@ -28,6 +28,8 @@ Scope = Literal[
     "manage_keys",
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+SITE_TOKEN, SITE_SECRET = "loyaltylion.site_token", "loyaltylion.site_secret"
+SITE_PAIR = frozenset({SITE_TOKEN, SITE_SECRET})  # of a project: among its secrets, and a key
 KINDS = ("native", "voucherify", "loyaltylion")
 
 
@@ -119,7 +121,7 @@ def _voucherify(_project: int, signing: dict[str, str]) -> Minted:
 
 def _loyaltylion(project: int, signing: dict[str, str]) -> Minted:
     token = "pat_" + secrets.token_hex(16)
-    site, secret = signing.get("loyaltylion.site_token"), signing.get("loyaltylion.site_secret")
+    site, secret = signing.get(SITE_TOKEN), signing.get(SITE_SECRET)
     rows = [Fresh("", bearer_lookup(digest(token)), token)]
     if site is None or secret is None:
         site, secret = secrets.token_hex(16), secrets.token_hex(16)
@@ -130,8 +132,7 @@ def _loyaltylion(project: int, signing: dict[str, str]) -> Minted:
         "site_token": site,
         "site_secret": secret,
     }
-    named = {"loyaltylion.site_token": site, "loyaltylion.site_secret": secret}
-    return Minted(tuple(rows), shown, named)
+    return Minted(tuple(rows), shown, {SITE_TOKEN: site, SITE_SECRET: secret})
 
 
 _MINTS: dict[str, Callable[[int, dict[str, str]], Minted]] = {

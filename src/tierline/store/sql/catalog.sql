@@ -73,10 +73,30 @@ SELECT $1, p.id, $3, $4, $5, $6, $7, $8, $9 FROM project p WHERE p.number = $2
 
 -- name: disable_key
 -- Disables a key with its further doors (`key_1`, `key_1.management`); no row when there is none.
-UPDATE api_key SET disabled_at = coalesce(disabled_at, $3), revision = $2
-WHERE (id = $1 OR split_part(id, '.', 1) = $1)
-  AND ($4::integer IS NULL OR project = (SELECT p.id FROM project p WHERE p.number = $4))
-RETURNING id
+-- LoyaltyLion's site pair came with a first key, and is for all of them: it ends with the last.
+UPDATE api_key k SET disabled_at = coalesce(disabled_at, $3), revision = $2
+WHERE (
+    k.id = $1
+    OR (split_part(k.id, '.', 1) = $1 AND k.kind <> 'loyaltylion.site')
+    OR (
+        k.kind = 'loyaltylion.site'
+        AND EXISTS (
+            SELECT 1 FROM api_key g
+            WHERE g.id = $1 AND g.kind = 'loyaltylion' AND g.project = k.project
+        )
+        AND NOT EXISTS (
+            SELECT 1 FROM api_key o
+            WHERE o.id <> $1 AND o.kind = 'loyaltylion' AND o.project = k.project
+              AND o.disabled_at IS NULL
+        )
+    )
+)
+  AND ($4::integer IS NULL OR k.project = (SELECT p.id FROM project p WHERE p.number = $4))
+RETURNING k.id
+
+-- name: dead_key
+-- Whether what the caller names a key by opens nothing any more.
+SELECT disabled_at IS NOT NULL FROM api_key WHERE lookup = $1
 
 -- name: program_row
 -- A program, inside the transaction that changes it.
