@@ -10,6 +10,7 @@ import msgspec
 from tierline.clock import Clock
 from tierline.errors import Conflict
 from tierline.installed import Installation
+from tierline.store.keys import KINDS
 from tierline.store.projects import NewProject
 from tierline.store.secrets import write_private
 
@@ -19,7 +20,8 @@ KEYS_FILE = "keys.json"
 
 async def first_start(here: Installation, directory: Path, clock: Clock) -> Path | None:
     """Make what a new installation lacks; the path of the file with the default project's keys,
-    or None where nothing was lacking. Interrupted, it is completed by the next start."""
+    or None where nothing was lacking. The file is there before the keys count: interrupted, or
+    where it cannot be written, there are none, and the next start makes them."""
     catalog = here.catalog
     if not catalog.projects():
         try:
@@ -29,16 +31,21 @@ async def first_start(here: Installation, directory: Path, clock: Clock) -> Path
     project = catalog.find_project(DEFAULT)
     if project is None or catalog.keys(project.number):
         return None
-    shown: dict[str, Any] = {"project_id": project.id}
-    for kind in ("native", "voucherify", "loyaltylion"):
-        made = await catalog.add_key(project.number, kind, (), "made at the first start", clock())
-        shown |= made if kind == "native" else {kind: made}
-    text = msgspec.json.format(msgspec.json.encode(shown)).decode() + "\n"
-    return _written(directory, text)
+    path: list[Path] = []
+    await catalog.add_first_keys(
+        project.number,
+        KINDS,
+        "made at the first start",
+        clock(),
+        lambda made: path.append(_written(directory, project.id, made)),
+    )
+    return path[0] if path else None
 
 
-def _written(directory: Path, text: str) -> Path:
+def _written(directory: Path, project: str, made: list[dict[str, Any]]) -> Path:
+    native, *vendors = made
+    shown = {"project_id": project, **native, **{key["kind"]: key for key in vendors}}
     path = directory.expanduser().resolve() / KEYS_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_private(path, text)
+    write_private(path, msgspec.json.format(msgspec.json.encode(shown)).decode() + "\n")
     return path

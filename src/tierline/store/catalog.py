@@ -290,23 +290,50 @@ class Catalog:
         self, project: int, kind: str, scopes: Iterable[str], label: str, now: int
     ) -> dict[str, Any]:
         """A key; the answer shows its secrets for the only time. Raises Invalid."""
-        owner, granted = self._projects[project], keys.checked_scopes(scopes)
-        key_id = "key_" + secrets.token_hex(8)
-        async with self._change() as (connection, revision):
-            signing = await projects.read_secrets(connection, self.box, owner)
-            site = signing.get(keys.SITE_TOKEN)
-            if site is not None and await connection.fetchval(Sql.dead_key, site):
-                signing = {n: secret for n, secret in signing.items() if n not in keys.SITE_PAIR}
-            minted = keys.mint(kind, project, signing)
-            for row in minted.rows:
-                door = (
-                    (f"{key_id}.{row.door}", f"{kind}.{row.door}") if row.door else (key_id, kind)
-                )
-                facts = (row.lookup, keys.digest(row.token), list(granted), label, revision, now)
-                await connection.execute(Sql.add_key, door[0], project, door[1], *facts)
-            if minted.signing.items() - signing.items():
-                kept = {**signing, **minted.signing}
-                await projects.write_secrets(connection, self.box, revision, owner, kept)
+        granted = keys.checked_scopes(scopes)
+        async with self._change() as change:
+            return await self._add_key(change, project, kind, granted, label, now)
+
+    async def add_first_keys(
+        self,
+        project: int,
+        kinds: tuple[str, ...],
+        label: str,
+        now: int,
+        keep: Callable[[list[dict[str, Any]]], None],
+    ) -> bool:
+        """A key of each kind for a project that has none, else False. `keep` gets what is shown of
+        them before they count: where it fails, there are none."""
+        granted = keys.checked_scopes(())
+        async with self._change() as change:
+            if await change[0].fetchval(Sql.any_key, project):
+                return False
+            keep([await self._add_key(change, project, k, granted, label, now) for k in kinds])
+        return True
+
+    async def _add_key(
+        self,
+        change: tuple[Session, int],
+        project: int,
+        kind: str,
+        granted: tuple[str, ...],
+        label: str,
+        now: int,
+    ) -> dict[str, Any]:
+        connection, revision = change
+        owner, key_id = self._projects[project], "key_" + secrets.token_hex(8)
+        signing = await projects.read_secrets(connection, self.box, owner)
+        site = signing.get(keys.SITE_TOKEN)
+        if site is not None and await connection.fetchval(Sql.dead_key, site):
+            signing = {n: secret for n, secret in signing.items() if n not in keys.SITE_PAIR}
+        minted = keys.mint(kind, project, signing)
+        for row in minted.rows:
+            door = (f"{key_id}.{row.door}", f"{kind}.{row.door}") if row.door else (key_id, kind)
+            facts = (row.lookup, keys.digest(row.token), list(granted), label, revision, now)
+            await connection.execute(Sql.add_key, door[0], project, door[1], *facts)
+        if minted.signing.items() - signing.items():
+            kept = {**signing, **minted.signing}
+            await projects.write_secrets(connection, self.box, revision, owner, kept)
         about = {"id": key_id, "kind": kind, "project_id": owner.id, "scopes": list(granted)}
         return {**about, **minted.shown}
 

@@ -28,6 +28,7 @@ class CatalogSql(Queries, file="catalog.sql"):
     raise_number_floor: str
     project_secrets: str
     add_key: str
+    any_key: str
     disable_key: str
     dead_key: str
     program_row: str

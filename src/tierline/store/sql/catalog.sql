@@ -71,6 +71,12 @@ SELECT secrets FROM project WHERE number = $1
 INSERT INTO api_key (id, project, kind, lookup, hash, scopes, label, revision, created_at)
 SELECT $1, p.id, $3, $4, $5, $6, $7, $8, $9 FROM project p WHERE p.number = $2
 
+-- name: any_key
+-- Whether a project has a key, or had one.
+SELECT EXISTS (
+    SELECT 1 FROM api_key k JOIN project p ON p.id = k.project WHERE p.number = $1
+)
+
 -- name: disable_key
 -- Disables a key with its further doors (`key_1`, `key_1.management`); no row when there is none.
 -- LoyaltyLion's site pair came with a first key, and is for all of them: it ends with the last.
