@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Final, Protocol
 
 from tierline.clock import Clock, wall
@@ -47,15 +48,13 @@ async def advance(
         Pass(database, catalog, Lease(shard, f"clock:{project}", owner), on_commit, clock=project)
         for shard in range(database.shards)
     ]
-    try:
+    async with AsyncExitStack() as given:
         for sweep in passes:
+            given.push_async_callback(_give, sweep)
             await _take(sweep, clock)
             await Rollout(catalog, sweep.shard).mark(sweep, project=project)
         moved = await _run(passes, to, clock)
         await catalog.move_clock(project, to)
-    finally:
-        for sweep in passes:
-            await _give(sweep)
     return moved
 
 
@@ -101,6 +100,8 @@ async def _keep(sweep: Pass, now: int) -> None:
 
 
 async def _give(sweep: Pass) -> None:
-    if sweep.lease.generation >= 0:
-        await sweep.lease.give((await sweep.connected()).connection)
-    await sweep.close()
+    try:
+        if sweep.lease.generation >= 0:
+            await sweep.lease.give((await sweep.connected()).connection)
+    finally:
+        await sweep.close()
