@@ -175,7 +175,9 @@ class Turn:
     def __init__(self, sweeper: Sweeper, sweep: Pass) -> None:
         self.sweeper = sweeper
         self.sweep = sweep
-        self.rollout = Rollout(sweeper.catalog, sweep.shard, busy=lambda: self._contended)
+        self.rollout = Rollout(
+            sweeper.catalog, sweep.shard, sweeper.clock, busy=lambda: self._contended
+        )
         self._until = 0  # when the lease runs out
         self._limit = MEMBERS_MIN
 
