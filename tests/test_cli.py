@@ -81,6 +81,26 @@ async def test_a_first_start_makes_a_project_and_its_keys(
     )  # fmt: skip
 
 
+async def test_where_the_keys_cannot_be_written_none_are_made(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Their secrets would be gone: the next start makes them, once somebody made room."""
+    place = ("--database-url", database_url)
+    (tmp_path / "keys.json").mkdir()
+    refused = await tierline("serve", "--port", "0", *place, directory=tmp_path)
+    (tmp_path / "keys.json").rmdir()
+    async with serving(*place, directory=tmp_path) as (_, ready):
+        keys = json.loads(Path(ready["keys"]).read_text())
+        async with (
+            aiohttp.ClientSession(headers={"authorization": f"Bearer {keys['key']}"}) as session,
+            session.get(f"{ready['url']}/api/keys") as response,
+        ):
+            listed = await response.json()
+
+    assert refused[0] == 1
+    assert len([key for key in listed["keys"] if "." not in key["id"]]) == 3
+
+
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """Not below pytest's own, whose permissions every other session of pytest resets."""
@@ -259,6 +279,7 @@ async def test_the_doctor_finds_what_is_wrong(database_url: str, tmp_path: Path)
     """And says so by its exit code."""
     connection = await asyncpg.connect(database_url)
     await connection.execute("UPDATE shard_head SET head = 5 WHERE shard = 0")
+    await connection.execute("UPDATE shard_head SET head = 500 WHERE shard = 1")
     await connection.execute(
         """INSERT INTO event VALUES (0, 7, 'tier', 1, 1, 1, 'evt', 0, '{}', NULL)"""
     )
@@ -267,7 +288,18 @@ async def test_the_doctor_finds_what_is_wrong(database_url: str, tmp_path: Path)
 
     assert code == 1
     assert "!!  shard 0: its head is 5, its newest event 7" in out
-    assert "1 things" in err
+    assert "!!  shard 1: its head is 500, its newest event 0" in out
+    assert "2 things" in err
+
+
+async def test_a_log_that_retention_emptied_is_well(database_url: str, tmp_path: Path) -> None:
+    """All its events are told of as dropped."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE shard_head SET head = 500, log_start = 501 WHERE shard = 1")
+    await connection.close()
+    code, out, _ = await tierline("doctor", "--database-url", database_url, directory=tmp_path)
+
+    assert (code, "ok  shard 1: 500 events" in out) == (0, True)
 
 
 def test_every_command_explains_itself() -> None:

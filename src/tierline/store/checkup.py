@@ -72,7 +72,8 @@ async def _shard(
         return [Finding(about, "has no head: the installation is incomplete", well=False)]
     head, newest = state["head"], state["newest"] or 0
     log = Finding(about, f"{head} events")
-    if newest > head or (newest < head and newest):
+    # Retention may have dropped all there was.
+    if newest != head and (newest or state["log_start"] <= head):
         log = Finding(about, f"its head is {head}, its newest event {newest}", well=False)
     found = [log]
     due = await sweeps.next_due(connection, shard, WALL)

@@ -2,7 +2,7 @@
 
 -- name: shard_state
 -- A shard's head, and the newest event that is really there.
-SELECT h.head, (SELECT max(e."offset") FROM event e WHERE e.shard = $1) AS newest
+SELECT h.head, h.log_start, (SELECT max(e."offset") FROM event e WHERE e.shard = $1) AS newest
 FROM shard_head h WHERE h.shard = $1
 
 -- name: quarantined
