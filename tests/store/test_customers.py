@@ -66,6 +66,30 @@ async def test_a_profile_is_made_then_changed_in_part(database: Database) -> Non
     assert (second.shown.created_at, second.shown.updated_at) == (NOW, NOW + 5)
 
 
+async def test_a_profile_may_repeat_the_name_by_which_it_is_put(database: Database) -> None:
+    """New or known; it is no further name, and nothing is claimed twice."""
+    project = await project_of(database)
+    profile = Profile(source_id="anna", name="Anna")
+    first, new = await profiles.put(database, project, "anna", profile, NOW)
+    again = await profiles.put(database, project, "anna", profile, NOW + 5)
+
+    assert (new, first.shown.source_id) == (True, "anna")
+    assert again == (first, False)
+
+
+async def test_a_name_that_is_only_claimed_yet_is_a_conflict(database: Database) -> None:
+    """By a request that is on its way, or ended halfway; it is no fault of ours."""
+    project = await project_of(database)
+    async with database.pool.acquire() as connection:
+        shard = customers.shard_of_name(database.shards, project.id, "anna")
+        facts = (project.number, ["source"], ["anna"], [65_536])
+        await connection.fetch(customers.CustomersSql.add_names, shard, *facts)
+
+    with pytest.raises(Conflict) as caught:
+        await profiles.put(database, project, "anna", Profile(name="Anna"), NOW)
+    assert caught.value.path == "source_id"
+
+
 async def test_an_unchanged_profile_keeps_its_instant(database: Database) -> None:
     """The same PUT twice changes nothing."""
     project = await project_of(database)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tierline.store.catalog_sql import Session
 
 Sql = CustomersSql
+LOOKS_MAX = 5  # each one more than the first means that somebody else was quicker
 Claims = Mapping[tuple[NameKind, str], str]  # (kind, name) -> the field that asks for it
 
 
@@ -50,19 +51,22 @@ async def put(
 ) -> tuple[CustomerRow, bool]:
     """The customer afterwards, and whether they are new. Raises Conflict where a name belongs to
     somebody else, or an id or number would change."""
-    async with database.pool.acquire() as connection:
-        found = await customers.find(connection, database.shards, project, source_id)
-        if found is not None:
-            row = await customers.read(connection, database.shards, found)
-            assert row is not None  # a source alias is written with its customer
-            _fixed(row, profile)
-            claims = claims_of(profile, new=False)
-            await _claim(connection, database.shards, project, claims, found)
-            return await _change(connection, database.shards, found, profile, now), False
-        made = await _make(connection, database.shards, project, source_id, profile, now)
-    if made is not None:
-        return made, True
-    return await put(database, project, source_id, profile, now)
+    for _ in range(LOOKS_MAX):
+        async with database.pool.acquire() as connection:
+            found = await customers.find(connection, database.shards, project, source_id)
+            if found is not None:
+                row = await customers.read(connection, database.shards, found)
+                if row is None:
+                    break  # claimed as a further name by a request that has not come to its end
+                _fixed(row, profile)
+                claims = claims_of(profile, new=False)
+                await _claim(connection, database.shards, project, claims, found)
+                return await _change(connection, database.shards, found, profile, now), False
+            made = await _make(connection, database.shards, project, source_id, profile, now)
+        if made is not None:
+            return made, True
+    reason = f"A customer who is to be named {source_id!r} is being made at this moment; try again."
+    raise Conflict(path="source_id", reason=reason)
 
 
 def _fixed(row: CustomerRow, profile: Profile) -> None:
@@ -95,6 +99,8 @@ async def _make(
     profile: Profile,
     now: int,
 ) -> CustomerRow | None:
+    if profile.source_id == source_id:
+        profile = replace(profile, source_id=UNSET)  # it is no further name
     claims = claims_of(profile, new=True)
     reserved = await _claimed_before(connection, shards, project, source_id, claims)
     if reserved is None:
