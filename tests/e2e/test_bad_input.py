@@ -121,6 +121,7 @@ ACTIVITY = [
     earn("NUL in the customer", "customer", customer="an\0na"),
     earn("a line end in the key", "key", key="a\nb"),
     earn("an empty key", "key", key=""),
+    earn("NUL in the key that it speaks of", "of", kind="void", points=None, of="a\0"),
     earn("wrong currency", "currency", kind="order", points=5, amount=100, currency="EUR"),
     earn("negative money", "amount", kind="order", points=5, amount=-100),
     earn("an instant without a zone", "occurred_at", occurred_at="2024-01-01T00:00:00"),
@@ -172,6 +173,9 @@ OTHER = [
     Case("a page too large", "GET", "/api/events?limit=5000", None, 400, "invalid", "limit"),
     Case("a tier that is none", "PUT", f"{PROGRAM}/members/anna", {"tier": "platinum"},
          400, "invalid", "tier"),
+    Case("a number beyond any ledger", "PUT", f"{PROGRAM}/members/anna/attributes",
+         {"attributes": {"vip": True, "age": 2**70}}, 400, "invalid", "attributes.age"),
+    Case("NUL in a label", "POST", "/api/keys", {"label": "a\0"}, 400, "invalid", "label"),
     Case("NUL in a path", "PUT", "/api/customers/a%00b", {}, 400, "invalid", "source_id"),
 ]  # fmt: skip
 CASES = [*UNKNOWN, *LADDERS, *ACTIVITY, *OTHER]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from tierline.engine import typed
+from tierline.engine import jsontext, typed
 from tierline.engine.decide import HistoryNeeded
 from tierline.engine.explain import Explanation, explain, standing_at
 from tierline.engine.model import Customer, Entry, Override, OverrideKind, Standing
@@ -151,6 +151,8 @@ async def put_attributes(call: Call, body: AttributesBody) -> ActivityAnswer:
         path = f"attributes.{name}"
         reading.name(name, path)
         checked = reading.name(value, path) if isinstance(value, str) else value
+        if isinstance(checked, int) and abs(checked) >= jsontext.SAFE:
+            raise Invalid(path=path, reason=f"{path}: expected an integer within 2^53 of zero.")
         told.append(commands.attribute(door, source_id, name, checked))
     if not told:
         raise Invalid(path="attributes", reason="attributes: name at least one.")

@@ -113,7 +113,7 @@ async def post_key(call: Call, body: KeyBody) -> Reply:
         if scope not in held:
             raise Forbidden(scope=scope, path="scopes")
     scopes = body.scopes or tuple(sorted(held))
-    catalog, label = call.parts.catalog, body.label[:200]
+    catalog, label = call.parts.catalog, body.label and reading.name(body.label, "label")
     made = await catalog.add_key(call.project.number, body.kind, scopes, label, call.wall)
     return Reply(201, made)
 
