@@ -205,6 +205,18 @@ async def test_no_server_is_said_in_one_sentence(tmp_path: Path) -> None:
     assert "No PostgreSQL answers at 127.0.0.1:1" in err
 
 
+async def test_a_name_that_two_projects_have_is_asked_for_again(
+    database_url: str, tmp_path: Path
+) -> None:
+    """With the ids to choose from, and not as if there were none."""
+    place = ("--database-url", database_url)
+    made = [await tierline("project", "create", "A", *place, directory=tmp_path) for _ in range(2)]
+    code, _, err = await tierline("key", "list", "--project", "A", *place, directory=tmp_path)
+
+    assert code == 1
+    assert all(out.strip() in err for _, out, _ in made)
+
+
 async def test_logs_of_libraries_are_lines_of_json_too() -> None:
     """Whoever reads stderr has one format to read."""
     script = (

@@ -97,7 +97,7 @@ def inside(given: dict[str, Any], work: Work) -> None:
 
 
 def project_of(here: Installation, name: str) -> Project:
-    """By id or name. Raises NotFound."""
+    """By id or name. Raises NotFound, and Conflict where several have that name."""
     found = here.catalog.find_project(name)
     if found is None:
         raise NotFound(what="project", name=name)

@@ -156,12 +156,15 @@ class Catalog:
         return tuple(self._projects.values())
 
     def find_project(self, name: str) -> Project | None:
-        """By id, else by name where only one project has it."""
+        """By id, else by name. Raises Conflict where several have that name."""
         for project in self._projects.values():
             if project.id == name:
                 return project
         named = [project for project in self._projects.values() if project.name == name]
-        return named[0] if len(named) == 1 else None
+        if len(named) > 1:
+            several = ", ".join(project.id for project in named)
+            raise Conflict(reason=f"Several projects are named {name!r}; say which: {several}.")
+        return named[0] if named else None
 
     def now(self, project: int, wall: int) -> int:
         """A project's time: a sandbox's own clock, else the wall's."""
