@@ -130,9 +130,11 @@ def _keeps(club: Program, now: Standing, needs: Retention, entries: list[Entry])
         assert [event for event in kept if event.kind in LOSSES] == []
     less = more(needs.metric, club, needs.counts_from, n, needed - 1)
     if less is not None and needed > 1:
-        begun = follow(club, now, (less,), needs.counts_from, entries).standing
-        if begun.ends_at != follow(club, now, (), needs.counts_from, entries).standing.ends_at:
-            return  # under some rules any activity moves the end
+        for at in (needs.counts_from, needs.until - 1):
+            begun = follow(club, now, (less,), at, entries).standing
+            alone = follow(club, now, (), at, entries).standing
+            if (begun.ends_at, begun.grace_until) != (alone.ends_at, alone.grace_until):
+                return  # any activity moves the end, or for a while it was earned again
         events = follow(club, now, (less,), needs.until, entries).events
         assert [event for event in events if event.kind in LOSSES]
 

@@ -37,6 +37,7 @@ class Fact:
     times: int = 0
     entry: int = 0  # that brought it; none where something is taken back
     activated: bool = False  # by points that were pending
+    approved: int = 0  # by this entry
 
 
 @dataclass(slots=True)
@@ -229,7 +230,9 @@ class Ledger:
         rest = entry.points - sum(points for _, points in lots)
         account.add(rest, self.expiry_of(entry), entry.recorded_at)
 
-    def _activate(self, account: Account, waiting: Waiting, at: Position) -> None:
+    def _activate(
+        self, account: Account, waiting: Waiting, at: Position, approved: int = 0
+    ) -> None:
         entry = waiting.entry
         account.earned += waiting.points
         account.add(waiting.points, self.expiry_of(entry, at[0]), at[0])
@@ -246,6 +249,7 @@ class Ledger:
                 points=waiting.points,
                 entry=entry.n,
                 activated=True,
+                approved=approved,
             )
         )
 
@@ -253,7 +257,7 @@ class Ledger:
         origin = entry.detail.origin if entry.detail else None
         for waiting in [w for w in account.pending if origin and w.entry.n == origin.n]:
             account.pending.remove(waiting)
-            self._activate(account, waiting, at)
+            self._activate(account, waiting, at, entry.n)
 
     def _reverse(self, account: Account, entry: Entry, origin: Origin, at: Position) -> None:
         if entry.points > 0:  # what was spent or taken away comes back

@@ -287,7 +287,8 @@ class Evaluator(Judgement):
             if entry.kind != "enrol":
                 return
             self.joined = entry.occurred_at
-            self.began, self.carried = (-FOREVER, 0, 0), []  # all that is there counts
+            # All that is there counts.
+            self.began, self.carried, self.replayed = (-FOREVER, 0, 0), [], None
         if entry.kind == "enrol":
             if detail and detail.implied:
                 return  # the activity that implied it judges
@@ -369,7 +370,7 @@ class Evaluator(Judgement):
             setattr(self, name, getattr(ghost, name))
         began = ghost.began
         self.carried = [f for f in ghost.account().facts if began is not None and f.at > began]
-        self.began = self.position
+        self.began, self.replayed = self.position, entry.n
         self.reached = set(ghost.reached)
         self.show("correction", entry.n)
 

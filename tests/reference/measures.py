@@ -29,6 +29,7 @@ class Sight:
     began_day: date | None
     attributes: dict[str, str | int | bool] = field(default_factory=dict)
     carried: list[Fact] = field(default_factory=list)  # from before, by a replay of history
+    replayed: int | None = None  # the entry that had history replayed
     _values: dict[tuple[str | None, Span | None], int] = field(default_factory=dict)
 
     def on(self, day: date) -> Sight:
@@ -50,6 +51,7 @@ class Sight:
             began_day=began_day,
             attributes=self.attributes,
             carried=self.carried,
+            replayed=self.replayed,
         )
 
     def anchor(self, name: str) -> date | None:
@@ -114,11 +116,18 @@ class Sight:
         metric, known = measure.metric, self.account.lines
         if id(metric) not in known:
             facts = ((f, worth(metric, f)) for f in self.account.facts)
-            known[id(metric)] = [(f.day, amount, f.at) for f, amount in facts if amount]
+            known[id(metric)] = [(f, amount) for f, amount in facts if amount]
         if getattr(measure.window, "anchor", None) == "tier_start":
-            began, before = self.began, [(f.day, worth(metric, f)) for f in self.carried]
-            return before + [(day, w) for day, w, at in known[id(metric)] if began and at > began]
-        return [(day, amount) for day, amount, _ in known[id(metric)]]
+            before = [(f.day, worth(metric, f)) for f in self.carried]
+            return before + [(f.day, w) for f, w in known[id(metric)] if self.in_term(f)]
+        return [(f.day, amount) for f, amount in known[id(metric)]]
+
+    def in_term(self, fact: Fact) -> bool:
+        """Whether a fact came after the term began; or, where history was replayed, after that: an
+        approval at the same instant is not of the replay."""
+        if self.replayed is not None and fact.approved > self.replayed:
+            return True
+        return self.began is not None and fact.at > self.began
 
     def next_turn(self, measure: Measure, after: date) -> date | None:
         """The first day after one on which a measure's window turns or lets something go."""

@@ -39,6 +39,7 @@ class Membership:
         self.grace_until: int | None = None
         self.began: Position | None = None
         self.carried: list[Fact] = []  # what a replay counts from the term's start
+        self.replayed: int | None = None  # the entry that had history replayed
         self.told = False
         self.waiting: tuple[str, int] | None = None
         self.reached: set[str] = set()
@@ -98,6 +99,7 @@ class Membership:
             began_day=None if self.started_at is None else self.zone.day(self.started_at),
             attributes=self.attributes,
             carried=self.carried,
+            replayed=self.replayed,
         )
 
     def ages(self) -> set[str]:
@@ -139,7 +141,7 @@ class Membership:
         newly, self.held = tier != self.held, tier
         self.reached.add(tier)
         self.started_at = self.now if at is None else at
-        self.began, self.carried = self.position, []
+        self.began, self.carried, self.replayed = self.position, [], None
         start = self.zone.day(self.started_at)
         imported = at is not None or (dated and cause == "import")  # its dates stand as told
         self.ends_at = end if dated else self.own_end(tier, start)
@@ -163,7 +165,7 @@ class Membership:
         if end is not None and end <= self.now:
             end = self.own_end(self.held or "", self.zone.day(self.now))
         self.started_at = self.now
-        self.began, self.carried = self.position, []
+        self.began, self.carried, self.replayed = self.position, [], None
         self.ends_at = end
         self.grace_until = None
         self.told = False
