@@ -5,6 +5,7 @@ The same seat that takes activities in a batch takes this one, and is then forgo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -13,13 +14,14 @@ from tierline.engine.decide import HistoryNeeded
 from tierline.engine.model import Customer, Entry, Standing
 from tierline.engine.policy import Program
 from tierline.ledger.batch import entry_of
-from tierline.ledger.commands import Answer, Command
+from tierline.ledger.commands import Command
 from tierline.ledger.intake import Activity, Intake
 from tierline.ledger.reversal import Original
 from tierline.ledger.seat import Seat
 from tierline.store import customers, members
 from tierline.web import answers
 from tierline.web.answers import ActivityAnswer, MemberAnswer
+from tierline.web.members import history
 from tierline.web.routing import Call, Operation
 
 
@@ -39,7 +41,6 @@ class Somebody(Struct, frozen=True):
     shown: Customer
     standing: Standing
     originals: dict[str, Original]
-    history: Sequence[Entry]
 
 
 async def dry_run(call: Call, _body: Activity) -> Tried:
@@ -48,27 +49,33 @@ async def dry_run(call: Call, _body: Activity) -> Tried:
     command = Intake(project, number).activity(call.raw, now)
     somebody = await _find(call, number, command)
     at = max(now, somebody.standing.at)
-    answer, seat = _take(somebody, number, program, command, at)
-    history = (*somebody.history, *seat.entries)
+    try:
+        return _tried(somebody, number, program, command, at)
+    except HistoryNeeded:
+        entries = await history(call, somebody.id, number)
+        return await asyncio.to_thread(_tried, somebody, number, program, command, at, entries)
+
+
+def _tried(
+    somebody: Somebody,
+    number: int,
+    program: Program,
+    command: Command,
+    at: int,
+    entries: Sequence[Entry] | None = None,
+) -> Tried:
+    """Raises HistoryNeeded where only the whole ledger, `entries`, can answer."""
+    seat = Seat(somebody.id, number, program, somebody.standing, at)
+    seat.originals = somebody.originals
+    seat.history = None if entries is None else list(entries)
+    answer = seat.take(0, command)
+    whole = None if entries is None else (*entries, *seat.entries)
     return Tried(
         tier_before=somebody.standing.tier,
         balance_before=somebody.standing.balance,
         activity=answers.activity(answer),
-        member=answers.member(program, somebody.shown, seat.standing, at, history),
+        member=answers.member(program, somebody.shown, seat.standing, at, whole),
     )
-
-
-def _take(
-    somebody: Somebody, number: int, program: Program, command: Command, at: int
-) -> tuple[Answer, Seat]:
-    seat = Seat(somebody.id, number, program, somebody.standing, at)
-    seat.originals = somebody.originals
-    try:
-        return seat.take(0, command), seat
-    except HistoryNeeded:
-        seat.reset()
-        seat.history = list(somebody.history)
-        return seat.take(0, command), seat
 
 
 async def _find(call: Call, program: int, command: Command) -> Somebody:
@@ -78,17 +85,16 @@ async def _find(call: Call, program: int, command: Command) -> Somebody:
         id_ = await customers.find(connection, database.shards, project, name)
         row = None if id_ is None else await customers.read(connection, database.shards, id_)
         if row is None:
-            return Somebody(0, Customer(id="", source_id=name), Standing(), {}, ())
+            return Somebody(0, Customer(id="", source_id=name), Standing(), {})
         at = (connection, database.shards, row.id, program)
         standing = await members.standing(*at)
-        history = [entry_of(tuple(entry)) for entry in await members.history(*at)]
         originals = {}
         if command.of is not None:
             found = await members.original(*at, command.of)
             if found is not None:
                 taken = (found["points_taken"], found["amount_taken"], found["times"])
                 originals[command.of] = Original(entry_of(tuple(found)[1:8]), *taken)
-        return Somebody(row.id, row.shown, standing or Standing(), originals, history)
+        return Somebody(row.id, row.shown, standing or Standing(), originals)
 
 
 OPERATIONS = (

@@ -193,16 +193,24 @@ async def get_member(call: Call) -> MemberAnswer:
     row = await known(call, call.param("source_id"))
     now = call.now
     if at is not None and at < now:
-        entries = await _entries(call, row.id, number)
-        standing, _, _ = standing_at(program, entries, at)
-        return _shown(call, program, row.shown, standing, at, entries)
+        entries = await history(call, row.id, number)
+        return await asyncio.to_thread(_as_of, call, program, row.shown, at, entries)
     found, sent = await _standing(call, row.id, number)
     at = now if at is None else at
     try:
         return _shown(call, program, row.shown, found, at, in_transit=sent)
     except HistoryNeeded:
-        entries = await _entries(call, row.id, number)
-        return _shown(call, program, row.shown, found, at, entries, in_transit=sent)
+        entries = await history(call, row.id, number)
+        return await asyncio.to_thread(
+            _shown, call, program, row.shown, found, at, entries, in_transit=sent
+        )
+
+
+def _as_of(
+    call: Call, program: Program, customer: Customer, at: int, entries: Sequence[Entry]
+) -> MemberAnswer:
+    standing, _, _ = standing_at(program, entries, at)
+    return _shown(call, program, customer, standing, at, entries)
 
 
 def _shown(
@@ -225,13 +233,12 @@ async def explain_member(call: Call) -> dict[str, Any]:
     asked = call.query(ExplainQuery)
     number, program = await _program(call)
     row = await known(call, call.param("source_id"))
-    entries = await _entries(call, row.id, number)
+    entries = await history(call, row.id, number)
     if not entries:
         raise _no_member(call, program)
     at = typed.optional_instant(asked.at, "at")
     known_at = typed.optional_instant(asked.known_at, "known_at")
     at = call.now if at is None else at
-    # Whole histories may be long: the arithmetic must not hold up everybody else.
     told = await asyncio.to_thread(explain, program, entries, at, known_at)
     return _printed(told)
 
@@ -260,7 +267,9 @@ async def _standing(call: Call, customer: int, program: int) -> tuple[Standing |
         return await members.standing(*place), await transfers.in_transit(*place)
 
 
-async def _entries(call: Call, customer: int, program: int) -> tuple[Entry, ...]:
+async def history(call: Call, customer: int, program: int) -> tuple[Entry, ...]:
+    """A member's whole ledger. It may be long: what is made of it is made in a thread, so that the
+    arithmetic does not hold up everybody else."""
     database = call.parts.database
     async with database.pool.acquire() as connection:
         rows = await members.history(connection, database.shards, customer, program)
