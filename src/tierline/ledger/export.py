@@ -15,6 +15,7 @@ from tierline.store.database import Database
 from tierline.store.named import Queries
 
 PAGE: Final = 500
+ENTRIES_MAX: Final = 5_000  # of one statement: a member's ledger may be long
 
 _encode = msgspec.json.Encoder().encode
 _customer = msgspec.json.Decoder(Customer).decode
@@ -36,13 +37,17 @@ async def members(database: Database, program: int) -> AsyncIterator[bytes]:
             yield _encode(line) + b"\n"
 
 
-async def history(database: Database, program: int) -> AsyncIterator[bytes]:
+async def history(
+    database: Database, program: int, *, most: int = ENTRIES_MAX
+) -> AsyncIterator[bytes]:
     """Every ledger entry of a program as one JSON line; a member's entries in their order."""
     async for shard, page in _pages(database, program):
         names = {row["customer"]: _customer(row["profile"]).source_id for row in page}
-        entries = await database.pool.fetch(ExportSql.entries_out, shard, program, list(names))
-        for entry in entries:
-            yield _encode(_entry(names[entry["customer"]], entry)) + b"\n"
+        after, place = (0, 0), (shard, program, list(names))
+        while entries := await database.pool.fetch(ExportSql.entries_out, *place, *after, most):
+            for entry in entries:
+                yield _encode(_entry(names[entry["customer"]], entry)) + b"\n"
+            after = (entries[-1]["customer"], entries[-1]["n"])
 
 
 async def _pages(

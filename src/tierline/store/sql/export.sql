@@ -10,7 +10,7 @@ ORDER BY m.customer
 LIMIT $4;
 
 -- name: entries_out
--- The ledger of some members of a program, oldest first within each, with the key of what an
+-- The next entries of the ledger of some members of a program, oldest first within each, with the key of what an
 -- entry takes back.
 SELECT e.customer, e.n, e.kind, e.key, e.occurred_at, e.recorded_at, e.points, e.amount, e.detail,
        (SELECT o.key FROM entry o
@@ -18,4 +18,6 @@ SELECT e.customer, e.n, e.kind, e.key, e.occurred_at, e.recorded_at, e.points, e
           AND o.n = e.reverses) AS of
 FROM entry e
 WHERE e.shard = $1 AND e.program = $2 AND e.customer = ANY($3::bigint[])
-ORDER BY e.customer, e.n;
+  AND (e.customer, e.n) > ($4, $5)
+ORDER BY e.customer, e.n
+LIMIT $6;
