@@ -12,7 +12,7 @@ from tests.ledger.conftest import LADDER, Club
 from tests.ledger.test_sweep import START, YEARLY
 from tierline.engine.calendar import parse_instant
 from tierline.engine.points import AfterPeriod
-from tierline.ledger.export import members
+from tierline.ledger.export import history, members
 from tierline.ledger.imports import Imported, Importer, fingerprint
 from tierline.store import customers
 
@@ -217,3 +217,28 @@ def test_a_note_belongs_to_one_content(tmp_path: Path) -> None:
     content[2_500_000] = ord("y")
     path.write_bytes(content)
     assert fingerprint(path) != before
+
+
+async def test_a_row_that_cannot_be_read_stops_no_other(club: Club, tmp_path: Path) -> None:
+    """A byte of another encoding, or a cell without end, spoils its own row."""
+    await club.found(clock=START)
+    path = tmp_path / "people.csv"
+    long = b"x" * 200_000
+    rows = b"ada,Ada\nren\xe9,R\xe9n\neve," + long + b"\nbob,Bob\n"
+    path.write_bytes(b"customer,name\n" + rows)
+    done = await run(club, path)
+    assert [p.line for p in done.problems] == [3, 4]
+    assert (done.records, done.customers) == (4, 2)
+
+
+async def test_a_long_history_is_exported_in_pages(club: Club) -> None:
+    """No entry twice, none left out, a member's in their order."""
+    await club.found(clock=START)
+    async with club.writer() as writer:
+        for i in range(5):
+            for name in ("ada", "bob", "eve"):
+                await writer.submit(club.activity(customer=name, points=i + 1))
+    lines = [json.loads(line) async for line in history(club.database, club.program, most=2)]
+    for name in ("ada", "bob", "eve"):
+        told = [line["points"] for line in lines if line["customer"] == name]
+        assert told == [0, 1, 2, 3, 4, 5]

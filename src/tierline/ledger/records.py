@@ -139,11 +139,19 @@ def _jsonl(path: Path) -> Iterator[Record]:
 
 
 def _csv(path: Path) -> Iterator[Record]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        for row in reader:
+    # A byte that is no UTF-8 comes through, so that it spoils its own row alone.
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        rows = csv.DictReader(file)
+        reader = rows.reader  # it counts the lines that cannot be read, too
+        while True:
             try:
-                text = msgspec.json.encode(_cells(row))
+                text = msgspec.json.encode(_cells(next(rows)))
+            except StopIteration:
+                return
+            except UnicodeError:
+                yield Record(reader.line_num, problem=Invalid(reason="The row is not UTF-8."))
+            except csv.Error as error:
+                yield Record(reader.line_num, problem=Invalid(reason=f"The row is no CSV: {error}"))
             except Invalid as problem:
                 yield Record(reader.line_num, problem=problem)
             else:
