@@ -348,7 +348,9 @@ class Evaluator(Judgement):
 
     def corrects(self, entry: Entry) -> bool:
         """Whether an entry changes the past: a reversal, or an activity of an earlier day."""
-        if self.version.rules.policy.corrections != "retroactive" or entry.kind == "enrol":
+        if self.version.rules.policy.corrections != "retroactive":
+            return False
+        if entry.kind in ("enrol", "opening"):
             return False
         late = self.zone.day(entry.occurred_at) < self.zone.day(entry.recorded_at)
         return late or entry.kind in REVERSALS

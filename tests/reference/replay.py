@@ -24,7 +24,7 @@ def as_it_should_have_been(entries: Sequence[Entry]) -> list[Entry]:
             entry,
             points=entry.points + taken.get(entry.n, (0, 0, False))[0],
             amount=entry.amount + taken.get(entry.n, (0, 0, False))[1],
-            recorded_at=entry.occurred_at,
+            recorded_at=entry.recorded_at if entry.kind == "opening" else entry.occurred_at,
         )
         for entry in entries
         if entry.kind not in REVERSALS and not taken.get(entry.n, (0, 0, False))[2]

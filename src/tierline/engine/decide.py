@@ -58,6 +58,8 @@ def _corrects(walk: Walk, entry: Entry) -> bool:
     """Whether an entry changes the past: a reversal, or an activity of an earlier day."""
     if entry.kind in REVERSALS:
         return True
+    if entry.kind == "opening":
+        return False
     counted = bool(entry.points or entry.amount or entry.kind == "custom")
     return counted and walk.zone.day(entry.occurred_at) < walk.zone.day(entry.recorded_at)
 
@@ -114,7 +116,9 @@ def in_order_of_happening(entries: Sequence[Entry], until: int) -> list[Entry]:
 
 
 def _happened(entry: Entry) -> int:
-    return min(entry.occurred_at, entry.recorded_at)
+    """Balances brought along were not here before they came, whenever their owner joined."""
+    came = entry.recorded_at
+    return came if entry.kind == "opening" else min(entry.occurred_at, came)
 
 
 def _adopt(walk: Walk, ghost: Walk, correction: Entry) -> None:
