@@ -62,7 +62,8 @@ class Catalog:
         self._endpoint_ids: dict[tuple[int, str], int] = {}
         self._listeners: list[Callable[[], None]] = []
         self._refreshing = asyncio.Lock()
-        self._asked = -1.0
+        self._shared: asyncio.Task[None] | None = None  # a refresh that has not begun
+        self._asked = 0.0  # when the last shared one began
 
     @classmethod
     async def open(cls, database: Database, box: SecretBox) -> Catalog:
@@ -75,7 +76,27 @@ class Catalog:
 
     async def refresh(self) -> bool:
         """Take in what changed since last time, by whomever. True when anything did."""
-        async with self._refreshing, self.database.pool.acquire() as connection:
+        async with self._refreshing:
+            return await self._follow()
+
+    async def refresh_soon(self) -> None:
+        """For who asked for what is not known here: a refresh that begins after they asked, shared
+        by all who ask until then; the next begins ASK_SECONDS later at the soonest."""
+        if self._shared is None:
+            self._shared = asyncio.create_task(self._refresh_shared())
+            self._shared.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(self._shared)
+
+    async def _refresh_shared(self) -> None:
+        now = asyncio.get_running_loop().time
+        await asyncio.sleep(self._asked + ASK_SECONDS - now())
+        async with self._refreshing:
+            self._shared = None  # who asks from here on may ask for what this one does not see
+            self._asked = now()
+            await self._follow()
+
+    async def _follow(self) -> bool:
+        async with self.database.pool.acquire() as connection:
             if await connection.fetchval(Sql.revision) == self.revision:
                 return False
             # One snapshot: no key without its project.
@@ -86,14 +107,6 @@ class Catalog:
         for listener in self._listeners:
             listener()
         return True
-
-    async def refresh_soon(self) -> None:
-        """For somebody who asked for what is not known here: refresh, but not for each of a crowd
-        of such askers."""
-        now = asyncio.get_running_loop().time()
-        if now - self._asked >= ASK_SECONDS or self._refreshing.locked():
-            self._asked = now
-            await self.refresh()
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every refresh that found a change."""
@@ -307,11 +320,10 @@ class Catalog:
     ) -> bool:
         """A key of each kind for a project that has none, else False. `keep` gets what is shown of
         them before they count: where it fails, there are none."""
-        granted = keys.checked_scopes(())
         async with self._change() as change:
             if await change[0].fetchval(Sql.any_key, project):
                 return False
-            keep([await self._add_key(change, project, k, granted, label, now) for k in kinds])
+            keep([await self._add_key(change, project, k, keys.SCOPES, label, now) for k in kinds])
         return True
 
     async def _add_key(
