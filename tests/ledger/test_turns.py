@@ -110,3 +110,38 @@ async def test_order_holds_when_the_second_batch_is_over_first(club: Club) -> No
         await held.rollback()
         assert (await first).balance == 100
         assert (await third).balance == 0
+
+
+@pytest.mark.parametrize("server", ["plain"], indirect=True)  # as above
+async def test_a_newcomer_is_met_who_came_while_the_second_batch_waited_for_a_lock(
+    club: Club,
+) -> None:
+    """The second batch looked before the first had made somebody, and waits for another's lock
+    until the first is over: it looks again before it says that there is nobody."""
+    await club.found()
+    new, old = of_one_shard(club)
+    two_wait = "SELECT count(*) > 1 FROM pg_locks WHERE NOT granted"
+    pool = club.database.pool
+    async with (
+        club.writer(batch_max=2) as writer,
+        pool.acquire() as head,
+        pool.acquire() as member,
+    ):
+        await writer.submit(club.activity(customer=old, points=1))
+        heads, members = head.transaction(), member.transaction()
+        await heads.start()
+        await members.start()
+        await head.execute("SELECT FROM shard_head WHERE shard = 0 FOR UPDATE")
+        await member.execute("SELECT FROM member WHERE shard = 0 FOR UPDATE")
+        first = [writer.submit(club.activity(customer=new, points=5, key=key)) for key in "ab"]
+        second = [
+            writer.submit(club.activity("redeem", new, points=10)),
+            writer.submit(club.activity(customer=old, points=1)),
+        ]
+        async with asyncio.timeout(20):
+            while not await pool.fetchval(two_wait):
+                await asyncio.sleep(0)
+            await heads.rollback()
+            await asyncio.gather(*first)
+            await members.rollback()
+            assert [answer.balance for answer in await asyncio.gather(*second)] == [0, 2]

@@ -60,13 +60,15 @@ class Turn:
             self.members = work.members
             self.loaded.set()
         for before in self.before:
-            if before.over.is_set():
+            over = before.over.is_set()
+            apart = not before.failed and work.members.isdisjoint(before.members)
+            # Who was not found may have come while our locks were waited for, even if it is over.
+            if not work.missing and (over or apart):
                 continue
-            if before.failed or work.missing or not work.members.isdisjoint(before.members):
-                await before.ended.wait()
-                if before.failed:
-                    raise _Overtaken(before)
-                await work.look_again()
+            await before.ended.wait()
+            if before.failed and not before.over.is_set():
+                raise _Overtaken(before)
+            await work.look_again()
 
     def attempted(self, *, committed: bool) -> None:
         self.failed = self.failed or not committed
