@@ -133,11 +133,11 @@ def renewal_day(walk: Walk) -> int:
 
 
 def renew(walk: Walk, rank: int, ends_at: int | None, cause: Cause) -> None:
-    """A new term of the same tier."""
+    """A new term of the same tier: news where the world sees it, and no override hides it now."""
     if ends_at is not None and ends_at <= walk.at:
         ends_at = end_for(walk, rank, walk.today)
     grant(walk, rank, ends_at)
-    if walk.tier == walk.held:
+    if walk.tier == walk.held == walk.overridden(walk.held)[0]:
         walk.emit(walk.tier, walk.tier, cause, renewed=True)
 
 
