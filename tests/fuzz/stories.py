@@ -61,6 +61,10 @@ class Story:
             detail["tier_expires_at"] = self.now + chance.randint(1, 200) * DAY
         return detail
 
+    def long_ago(self) -> int:
+        """Now, or when somebody joined elsewhere."""
+        return self.now - self.chance.choice((0, self.chance.randint(1, 400))) * DAY
+
     def later(self) -> None:
         chance = self.chance
         steps = (0, 1, HOUR, 5 * HOUR, DAY, 9 * DAY, 33 * DAY, 100 * DAY, 200 * DAY)
@@ -207,12 +211,12 @@ class Story:
 
     def enrol(self) -> None:
         """A member once more: an import that brings a tier."""
-        self.history.add("enrol", self.now, **self.brought())
+        self.history.add("enrol", self.now, occurred=self.long_ago(), **self.brought())
 
     def leave(self) -> None:
         self.history.add("leave", self.now)
         self.now += self.chance.choice((0, DAY))
-        self.history.add("enrol", self.now)
+        self.history.add("enrol", self.now, occurred=self.long_ago())
 
     def opening(self) -> None:
         chance = self.chance
@@ -223,9 +227,7 @@ class Story:
             lives = chance.choice((-3, 0, 1, 5, 17, 60))  # in days; some are over already
             detail["lots"] = ((self.now + lives * DAY, soon), (None, never))
             detail["spent"] = chance.randint(0, 40)
-        joined = self.now
         if chance.random() < 0.2:
             detail["tier"] = chance.choice(self.program.version(self.now).rules.policy.tiers).id
-        else:  # of somebody who joined elsewhere, perhaps long ago
-            joined -= chance.choice((0, chance.randint(1, 400))) * DAY
+        joined = self.long_ago()
         self.history.add("opening", self.now, points=points, occurred=joined, **detail)

@@ -216,13 +216,17 @@ class Membership:
             self.since = self.started_at
         self._tell(kind, was, now, cause, entry)
 
+    def seen(self) -> bool:
+        """The world sees the tier that the rules hold, and goes on seeing it."""
+        return self.shown == self.held == self.override(self.held)
+
     def prolong(self, cause: str, entry: int | None) -> None:
-        if self.shown == self.held == self.override(self.held) and not self.on_hold:
+        if self.seen() and not self.on_hold:
             self._tell("prolonged", self.held, self.held, cause, entry)
 
     def tell_grace(self, entry: int | None) -> None:
         """Once per term: the tier is no longer earned, and kept."""
-        if self.told or self.shown != self.held:
+        if self.told or not self.seen():
             return
         self.told = True
         if self.policy.tell_grace:

@@ -19,12 +19,17 @@ def as_it_should_have_been(entries: Sequence[Entry]) -> list[Entry]:
         if entry.kind in REVERSALS and origin is not None:
             points, amount, last = taken.get(origin.n, (0, 0, False))
             taken[origin.n] = (points + entry.points, amount + entry.amount, last or origin.last)
+
+    def arrived(entry: Entry) -> bool:
+        """Brought along: it is here from its arrival on. The first enrolment opens the history."""
+        return entry.kind in ("opening", "enrol") and entry is not entries[0]
+
     kept = [
         replace(
             entry,
             points=entry.points + taken.get(entry.n, (0, 0, False))[0],
             amount=entry.amount + taken.get(entry.n, (0, 0, False))[1],
-            recorded_at=entry.recorded_at if entry.kind == "opening" else entry.occurred_at,
+            recorded_at=entry.recorded_at if arrived(entry) else entry.occurred_at,
         )
         for entry in entries
         if entry.kind not in REVERSALS and not taken.get(entry.n, (0, 0, False))[2]

@@ -105,20 +105,23 @@ def in_order_of_happening(entries: Sequence[Entry], until: int) -> list[Entry]:
         if detail is not None and detail.implied and entry.n + 1 not in shrunk:
             # Nothing is left of the activity that brought this enrolment: it stands for itself.
             shrunk[entry.n] = replace(entry, detail=replace(detail, implied=False))
-    kept = sorted(shrunk.values(), key=lambda e: (e.n != entries[0].n, _happened(e), e.n))
+    first = entries[0].n
+    kept = sorted(shrunk.values(), key=lambda e: (e.n != first, _happened(e, first), e.n))
     known: list[Entry] = []
     clock = -(2**62)
     for entry in kept:
-        clock = max(clock, _happened(entry))
+        clock = max(clock, _happened(entry, first))
         if clock <= until:
             known.append(replace(entry, recorded_at=clock))
     return known
 
 
-def _happened(entry: Entry) -> int:
-    """Balances brought along were not here before they came, whenever their owner joined."""
+def _happened(entry: Entry, first: int) -> int:
+    """What was brought along, balances or a later enrolment with its tier, was not here before it
+    came, whenever its owner joined."""
     came = entry.recorded_at
-    return came if entry.kind == "opening" else min(entry.occurred_at, came)
+    stays = entry.kind in ("opening", "enrol") and entry.n != first
+    return came if stays else min(entry.occurred_at, came)
 
 
 def _adopt(walk: Walk, ghost: Walk, correction: Entry) -> None:

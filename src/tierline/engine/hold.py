@@ -137,7 +137,7 @@ def renew(walk: Walk, rank: int, ends_at: int | None, cause: Cause) -> None:
     if ends_at is not None and ends_at <= walk.at:
         ends_at = end_for(walk, rank, walk.today)
     grant(walk, rank, ends_at)
-    if walk.tier == walk.held == walk.overridden(walk.held)[0]:
+    if walk.seen:
         walk.emit(walk.tier, walk.tier, cause, renewed=True)
 
 

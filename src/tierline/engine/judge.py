@@ -168,13 +168,13 @@ def _keep_unearned(walk: Walk) -> None:
     """A tier without a term stays; said once, until it is earned again and lost again."""
     walk.ends_at = walk.grace_until = None
     walk.told = True
-    if walk.tier == walk.held:
+    if walk.seen:
         walk.emit(walk.tier, walk.tier, "lapse_keep", renewed=True)
 
 
 def tell_grace(walk: Walk) -> None:
     """Once per term: the member no longer qualifies, but the rules keep the tier."""
-    if walk.told or walk.tier != walk.held:
+    if walk.told or not walk.seen:
         return  # what the world does not see is told when it does
     walk.told = True
     if walk.version.policy.tell_grace:

@@ -241,6 +241,11 @@ class Walk(Known, kw_only=True):
                 rank, decided_by = asserted, override
         return (self.version.policy.tiers[rank].id if rank >= 0 else None), decided_by
 
+    @property
+    def seen(self) -> bool:
+        """Whether the world sees the held tier, and no override hides it from this instant on."""
+        return self.tier == self.held and self.overridden(self.held)[0] == self.held
+
     def show(self, cause: Cause, *, since: int | None = None) -> bool:
         """Announce the difference between what the world saw and what it sees now. `since`: the
         tier was held from then on, elsewhere. Under a `hold` nothing changes until it ends."""
