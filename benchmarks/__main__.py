@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.rows import Bench, Row
+from tierline.commands.place import settle_memory
 from tierline.store.catalog import Catalog
 from tierline.store.database import Database
 from tierline.store.embedded import EmbeddedServer
@@ -40,6 +41,7 @@ async def main() -> None:
     told = parser.parse_args()
     big = os.environ.get("BIG") not in (None, "", "0")
     began, rows = time.perf_counter(), []
+    settle_memory()  # as every command does
     async with _database(told.database_url, told.shards) as database:
         catalog = await Catalog.open(database, SecretBox(bytes(32)))
         setting = await _setting(database)

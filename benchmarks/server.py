@@ -23,7 +23,7 @@ import uvloop
 from msgspec import Struct
 
 from tierline.assembly import serving
-from tierline.commands.serving import settle_memory
+from tierline.commands.place import settle_memory
 from tierline.config import Place, Serving, parse_roles
 from tierline.installed import catalogued
 from tierline.ledger.commands import Answer, Command

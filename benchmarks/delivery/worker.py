@@ -17,7 +17,7 @@ import uvloop
 
 from benchmarks.delivery.floor import peak_mb
 from benchmarks.delivery.stock import BOX
-from tierline.commands.serving import settle_memory
+from tierline.commands.place import settle_memory
 from tierline.sender.sender import Sender
 from tierline.sender.settings import SenderSettings
 from tierline.store.catalog import Catalog

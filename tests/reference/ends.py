@@ -48,9 +48,7 @@ class Ends(Membership):
 
     def _windows(self, sight: Sight) -> Iterator[Span]:
         span = sight.span(self.policy.window, sight.day)
-        for _ in range(120):
-            if span is None or span[1] <= sight.joined:
-                return
+        while span is not None and span[1] > sight.joined:
             yield span
             span = sight.span(self.policy.window, span[0] - timedelta(days=1))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import shlex
@@ -21,7 +20,7 @@ from rich.console import Console
 from tierline import logs
 from tierline.assembly import serving
 from tierline.clock import wall
-from tierline.commands.place import at_place, place_of, run
+from tierline.commands.place import at_place, place_of, run, settle_memory
 from tierline.config import (
     HOST_DEFAULT,
     PORT_DEFAULT,
@@ -79,14 +78,6 @@ def serve(
         place=place_of(place), host=host, port=port, roles=parse_roles(roles),
         allow=parse_networks(allow), keep_events_days=keep, proxy=proxy,
     )))  # fmt: skip
-
-
-def settle_memory() -> None:
-    """What is loaded by now stays: the collector need not look at it again, and looks rarely. It
-    took 5 % of a busy sender's time (docs/performance.md)."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 async def _serve(told: Callable[[], Serving]) -> None:

@@ -38,7 +38,7 @@ class HistoryNeeded(Exception):
     """A standing cannot answer this: decide again from an empty one, with all the entries."""
 
 
-class Walk(Known, kw_only=True):
+class Walk(Known, kw_only=True, gc=False):
     """The mutable working copy of a standing; `at` is the walk's now.
 
     `sums` are the totals being changed (`totals` is what was stored), `tracked` the metrics that

@@ -23,7 +23,7 @@ _FIRST, _LAST = calendar.parse_day("1900-01-01"), calendar.parse_day("2200-01-01
 FROM_TERM = "@tier"  # marks totals that begin anew with each term of a tier
 
 
-class Anchors(Struct, frozen=True):
+class Anchors(Struct, frozen=True, gc=False):
     """The civil days that windows may be laid out from."""
 
     join: int

@@ -7,7 +7,7 @@ leaves the others alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -301,9 +301,15 @@ class Batch:
                 answered[command.key] = (command, answer)
 
 
-async def write(tx: LedgerTx, shard: int, seats: Iterable[Seat], wall: int) -> int:
+async def write(
+    tx: LedgerTx,
+    shard: int,
+    seats: Iterable[Seat],
+    wall: int,
+    turn: Callable[[], Awaitable[None]] | None = None,
+) -> int:
     """Write what was decided: entries, members, and last, under the head lock, the events in the
-    order in which they happened. Answers how many events there were."""
+    order in which they happened (`turn`: awaited before). Answers how many events there were."""
     changed = sorted((s for s in seats if s.changed), key=lambda s: (s.customer, s.number))
     if not changed:
         return 0
@@ -319,6 +325,8 @@ async def write(tx: LedgerTx, shard: int, seats: Iterable[Seat], wall: int) -> i
     told = [(order, seat, event) for seat in changed for order, event in seat.events]
     if told:
         told.sort(key=lambda t: (t[0], t[1].customer, t[1].number, t[2].seq))
+        if turn is not None:
+            await turn()
         after, recorded_at = await tx.raise_head(shard, len(told), wall)
         rows = [event_row(seat, event, recorded_at) for _, seat, event in told]
         await tx.add_events(shard, after, recorded_at, rows)

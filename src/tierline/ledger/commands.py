@@ -65,7 +65,7 @@ class Said(Struct, frozen=True, gc=False):
     detail: Detail | None = None
 
 
-class Moved(Struct, frozen=True, array_like=True):
+class Moved(Struct, frozen=True, gc=False, array_like=True):
     """A change of tier that a command brought about."""
 
     kind: EventKind
@@ -74,7 +74,7 @@ class Moved(Struct, frozen=True, array_like=True):
     cause: Cause
 
 
-class Transfer(Struct, frozen=True, omit_defaults=True):
+class Transfer(Struct, frozen=True, gc=False, omit_defaults=True):
     """What became of points that were sent to somebody. `returned`: they could not get them
     (`code`, `reason`), and the sender has them back."""
 
@@ -84,7 +84,7 @@ class Transfer(Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
 
 
-class Answer(Struct, frozen=True, omit_defaults=True):
+class Answer(Struct, frozen=True, gc=False, omit_defaults=True):
     """What the sender of a command is told: the entry, and the member right after it."""
 
     key: str

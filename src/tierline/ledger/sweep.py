@@ -3,6 +3,9 @@
 A batch takes the members that are due first and moves all of them up to the batch's last due
 instant, not further; so the log is in order of instants across members, also when a server that
 slept for a month catches up. Online requests come first: batches are short and give way.
+
+Where nobody else works, the next batch is decided while the database writes the one before it. It
+enters the log after that one, or not at all: then it begins anew.
 """
 
 from __future__ import annotations
@@ -43,8 +46,17 @@ class Step(Struct, frozen=True):
     upto: int  # the instant up to which its members are now
 
 
+class Due(Struct, frozen=True):
+    """What a batch is to take: at most `limit` members that are due until `upto`. `now` is wall
+    time."""
+
+    upto: int
+    now: int
+    limit: int
+
+
 class Pass:
-    """Sweeps one shard on one clock, batch by batch, on a connection of its own."""
+    """Sweeps one shard on one clock, batch by batch, on connections of its own."""
 
     def __init__(
         self,
@@ -61,70 +73,48 @@ class Pass:
         self.shard = lease.shard
         self.clock = clock
         self.on_commit = on_commit
-        self._tx: LedgerTx | None = None
-        self._first: asyncpg.Record | None = None  # of the step's members: alone, who is to blame
+        self._idle: list[LedgerTx] = []
+        self._ahead: Stretch | None = None  # begun while the one before it is written
 
-    async def step(self, upto: int, now: int, limit: int = MEMBERS_MAX) -> Step:
-        """One batch of what is due until `upto`. `now` is wall time. Nothing due: 0 members."""
-        tx = await self.connected()
-        await tx.begin()
-        try:
-            step = await self._work(tx, upto, now, limit)
-            await tx.commit()
-        except BaseException as error:
-            await self._undo(tx)
-            if not isinstance(error, _Stuck) and not blames_data(error):
-                raise
-            if limit > 1:
-                # One of them is to blame: one by one, the others get through.
-                return await self.step(upto, now, limit=1)
-            return await self._set_aside(error, now)
-        if step.events:
-            self.on_commit(self.shard)
-        return step
-
-    async def _work(self, tx: LedgerTx, upto: int, now: int, limit: int) -> Step:
-        self._first = None
-        rows = await store.due(tx.connection, self.lease, self.clock, upto, limit)
-        self._first = rows[0] if rows else None
-        if not rows:
-            return Step(0, 0, upto)
-        last = rows[-1]["due_at"]
-        current = await tx.current(sorted({row["program"] for row in rows}))
-        seats = []
-        for row in rows:
-            latest, own = current[row["program"]]
-            program = await self.catalog.program_numbered(row["program"], latest)
-            # In a sandbox it is then as late as what falls due; elsewhere it is now.
-            changed_at = now if own is None else last
-            seats.append(await self._moved(tx, row, program, last, changed_at))
-        return Step(len(seats), await write(tx, self.shard, seats, now), last)
-
-    async def _moved(
-        self, tx: LedgerTx, row: asyncpg.Record, program: Program, to: int, changed_at: int
-    ) -> Seat:
-        """A member after time has passed for them. Raises _Stuck when that fails in our code."""
-        customer, number = row["customer"], row["program"]
-        try:
-            seat = Seat(customer, number, program, decode_standing(row["standing"]), changed_at)
+    async def step(
+        self, upto: int, now: int, limit: int = MEMBERS_MAX, *, ahead: bool = False
+    ) -> Step:
+        """One batch of what is due until `upto`. `now` is wall time. Nothing due: 0 members.
+        `ahead`: the batch after it may begin meanwhile; it is what the next call answers with."""
+        while True:
+            stretch, self._ahead = self._ahead, None
+            if stretch is None:
+                stretch = Stretch(self, Due(upto, now, limit))
+            if ahead and await stretch.filled():
+                self._ahead = Stretch(self, Due(upto, now, limit), stretch)
             try:
-                seat.pass_time(to)
-            except HistoryNeeded:
-                rows = await tx.history(self.shard, customer, number)
-                seat.history = [entry_of(tuple(row)) for row in rows]
-                seat.pass_time(to)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            raise
-        except Exception as fault:
-            raise _Stuck(repr(fault)) from fault
-        return seat
+                step = await stretch.work
+            except BaseException as error:
+                await self._give_up_ahead()
+                if not isinstance(error, _Stuck) and not blames_data(error):
+                    raise
+                if stretch.due.limit > 1:
+                    # One of them is to blame: one by one, the others get through.
+                    return await self.step(upto, now, limit=1)
+                return await self._set_aside(stretch.first, error, now)
+            if step is None:
+                continue  # it was given up
+            if step.events:
+                self.on_commit(self.shard)
+            return step
 
-    async def _set_aside(self, error: BaseException, now: int) -> Step:
+    async def _give_up_ahead(self) -> None:
+        stretch, self._ahead = self._ahead, None
+        if stretch is not None:
+            stretch.work.cancel()
+            await asyncio.gather(stretch.work, return_exceptions=True)
+
+    async def _set_aside(self, row: asyncpg.Record | None, error: BaseException, now: int) -> Step:
         """Quarantine the member whose step of their own failed, and say so in the log. Not if they
         are gone on meanwhile: a request let their time pass."""
-        tx, row = await self.connected(), self._first
         if row is None:
             raise error
+        tx = await self.connected()
         async with tx.connection.transaction():
             place = (self.shard, row["customer"], row["program"], row["standing"])
             if not await store.quarantine(tx.connection, *place, str(error)):
@@ -153,22 +143,141 @@ class Pass:
         return Step(1, 1, row["due_at"])
 
     async def connected(self) -> LedgerTx:
-        if self._tx is None or self._tx.connection.is_closed():
-            self._tx = LedgerTx(await self.database.connect(**PLANNER))
-        return self._tx
+        """A connection on which no batch is under way."""
+        tx = await self.free()
+        self._idle.append(tx)
+        return tx
+
+    async def free(self) -> LedgerTx:
+        """The same, for a batch: whoever takes it gives it back, unless it is broken."""
+        while self._idle:
+            tx = self._idle.pop()
+            if not tx.connection.is_closed():
+                return tx
+        return LedgerTx(await self.database.connect(**PLANNER))
+
+    def give_back(self, tx: LedgerTx) -> None:
+        self._idle.append(tx)
+
+    async def close(self) -> None:
+        await self._give_up_ahead()
+        while self._idle:
+            tx = self._idle.pop()
+            if not tx.connection.is_closed():
+                await tx.connection.close(timeout=5)
+
+
+class Stretch:
+    """A batch on its way, in a task of its own (`work`), and the one before it if that is not
+    over. Its step is None where it was given up: nothing of it is left then."""
+
+    def __init__(self, sweep: Pass, due: Due, before: Stretch | None = None) -> None:
+        self.sweep = sweep
+        self.due = due
+        self.first: asyncpg.Record | None = None  # of its members: alone, who is to blame
+        self.again: int | None = None  # when the first of its members is due next
+        self._before = before
+        self._decided = asyncio.Event()  # or over
+        self._members = 0
+        self.work = asyncio.create_task(self._run())
+
+    async def filled(self) -> bool:
+        """Whether it took as many as it might, so that there may be more; as soon as known."""
+        await self._decided.wait()
+        return self._members == self.due.limit > 1
+
+    async def _run(self) -> Step | None:
+        sweep = self.sweep
+        try:
+            tx = await sweep.free()
+            try:
+                await tx.begin()
+                step = await self._carry_out(tx)
+                await tx.commit()
+            except BaseException as error:
+                await self._undo(tx)
+                if isinstance(error, _GivenUp):
+                    return None
+                raise
+            sweep.give_back(tx)
+            return step
+        finally:
+            self._before = None
+            self._decided.set()
+
+    async def _carry_out(self, tx: LedgerTx) -> Step:
+        sweep, due = self.sweep, self.due
+        rows = await store.due(tx.connection, sweep.lease, sweep.clock, due.upto, due.limit)
+        rows = self._in_order(rows)
+        if not rows:
+            return Step(0, 0, due.upto)
+        self.first = rows[0]
+        last = rows[-1]["due_at"]
+        seats = await self._moved(tx, rows, last)
+        again = [seat.standing.due_at for seat in seats if seat.standing.due_at is not None]
+        self.again, self._members = min(again, default=None), len(seats)
+        self._decided.set()
+        events = await write(tx, sweep.shard, seats, due.now, turn=self._turn)
+        return Step(len(seats), events, last)
+
+    def _in_order(self, rows: list[asyncpg.Record]) -> list[asyncpg.Record]:
+        """What may be done before anybody of the batch before is due again."""
+        again = None if self._before is None else self._before.again
+        if again is None or again > self.due.upto:
+            return rows
+        rows = [row for row in rows if row["due_at"] < again]
+        if not rows:
+            raise _GivenUp
+        return rows
+
+    async def _turn(self) -> None:
+        """When the batch before is in the log. Without that one, this one would be too early."""
+        before = self._before
+        if before is not None:
+            await asyncio.wait([before.work])
+            if before.work.cancelled() or before.work.exception() or before.work.result() is None:
+                raise _GivenUp
+
+    async def _moved(self, tx: LedgerTx, rows: list[asyncpg.Record], to: int) -> list[Seat]:
+        """The members after time has passed for them. Raises _Stuck when that fails in our
+        code."""
+        current = await tx.current(sorted({row["program"] for row in rows}))
+        programs: dict[int, tuple[Program, int]] = {}
+        for number, (latest, own) in current.items():
+            program = await self.sweep.catalog.program_numbered(number, latest)
+            # In a sandbox it is then as late as what falls due; elsewhere it is now.
+            programs[number] = program, self.due.now if own is None else to
+        seats = []
+        for customer, number, standing, _ in rows:
+            program, changed_at = programs[number]
+            try:
+                seat = Seat(customer, number, program, decode_standing(standing), changed_at)
+                try:
+                    seat.pass_time(to)
+                except HistoryNeeded:
+                    history = await tx.history(self.sweep.shard, customer, number)
+                    seat.history = [entry_of(tuple(row)) for row in history]
+                    seat.pass_time(to)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                raise
+            except Exception as fault:
+                raise _Stuck(repr(fault)) from fault
+            seats.append(seat)
+        return seats
 
     async def _undo(self, tx: LedgerTx) -> None:
         try:
             await tx.rollback()
         except (Exception, asyncio.CancelledError):  # noqa: BLE001
             tx.connection.terminate()
-            self._tx = None
-
-    async def close(self) -> None:
-        tx, self._tx = self._tx, None
-        if tx is not None and not tx.connection.is_closed():
-            await tx.connection.close(timeout=5)
+        else:
+            self.sweep.give_back(tx)
 
 
 class _Stuck(Exception):
     """A member's step failed in our own code."""
+
+
+class _GivenUp(Exception):
+    """A batch that began too early: somebody of the one before is due before it, or that one
+    failed."""

@@ -204,9 +204,10 @@ class Turn:
         if not await self.take():
             return Step(0, 0, 0)
         loop, now = asyncio.get_running_loop(), self.sweeper.clock()
-        limit = self._limit if self._contended else MEMBERS_MAX
+        contended = self._contended
+        limit = self._limit if contended else MEMBERS_MAX
         began = loop.time()
-        step = await self.sweep.step(now, now, limit)
+        step = await self.sweep.step(now, now, limit, ahead=not contended)
         took = loop.time() - began
         if step.members:
             fitting = int(step.members * BATCH_SECONDS / max(took, 1e-6))
