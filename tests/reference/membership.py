@@ -272,13 +272,13 @@ class Membership:
 
     def _closed(self, sight: Sight, window: object = None) -> Span | None:
         """The last full window (the policy's own, unless told), if it ended after the member
-        joined."""
+        joined. A day that the zone skipped had no moment, so it was none."""
         window = self.policy.window if window is None else window
         span = sight.span(window, sight.day)
         return (
             None
             if span is None or span[0] <= sight.joined
-            else sight.span(window, span[0] - civil.ONE_DAY)
+            else sight.span(window, self.zone.day(self.zone.start(span[0]) - 1))
         )
 
     def lately(self, sight: Sight) -> int:

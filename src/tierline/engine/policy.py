@@ -166,7 +166,9 @@ class Version(Struct, frozen=True, dict=True):
         """How many windows back the end of a term may still ask for."""
         terms = (self.policy.term, *(tier.term for tier in self.policy.tiers))
         reach = [t.reach(self.policy.window) for t in terms if isinstance(t, WindowEnd)]
-        return max(1, max(reach, default=0) + (self.policy.start.when == "next_window"))
+        back = max(1, max(reach, default=0) + (self.policy.start.when == "next_window"))
+        # Between a day and the one before it may lie one that the zone skipped.
+        return back + any(period.shortest == 1 for period in self.periods)
 
     def floor(self, day: int, anchors: Anchors, awaited: int) -> int | None:
         """The earliest day that any window may still ask for; None: any day.

@@ -42,7 +42,8 @@ def qualified_lately(walk: Walk) -> int:
     for window in walk.version.periods:
         span = window.span(walk.today, anchors)
         if span is not None and span[0] > anchors.join:
-            best = max(best, qualified(walk, span[0] - 1))
+            eve = walk.zone.day(walk.zone.start(span[0]) - 1)  # not a day that the zone skipped
+            best = max(best, qualified(walk, eve))
     return best
 
 
