@@ -19,7 +19,7 @@ from benchmarks.server import Running, running
 from benchmarks.stock import Stock
 from tierline.clock import wall
 from tierline.engine.model import Detail
-from tierline.ledger.imports import Importer
+from tierline.ledger.imports import BATCH, Importer
 from tierline.ledger.sweeper import Sweeper
 from tierline.ledger.writer import Writer
 from tierline.store.catalog import Catalog
@@ -130,7 +130,7 @@ class Bench:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "history.jsonl"
             await asyncio.to_thread(_write_history, path, count)
-            writer = Writer(self.database, self.catalog, lambda _: None)
+            writer = Writer(self.database, self.catalog, lambda _: None, batch_max=BATCH)
             await writer.start()
             program = Importer(self.database, self.catalog, writer, stock.project, stock.number)
             began = time.perf_counter()

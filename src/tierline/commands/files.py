@@ -14,7 +14,7 @@ from tierline.commands.place import at_place, inside, project_of
 from tierline.errors import TierlineError
 from tierline.installed import Installation
 from tierline.ledger import export as ledger
-from tierline.ledger.imports import Imported, Importer
+from tierline.ledger.imports import BATCH, Imported, Importer
 from tierline.ledger.records import count_lines
 from tierline.ledger.writer import Writer
 
@@ -41,7 +41,7 @@ def import_(
     async def work(here: Installation) -> None:
         project = project_of(here, owner)
         program, _ = await here.catalog.need_program(project.number, program_id)
-        writer = Writer(here.database, here.catalog, lambda _: None)
+        writer = Writer(here.database, here.catalog, lambda _: None, batch_max=BATCH)
         await writer.start()
         try:
             importer = Importer(here.database, here.catalog, writer, project, program, quiet=quiet)

@@ -11,6 +11,9 @@ import hashlib
 import struct
 
 ROUTES = 1 << 16
+_LETTERS = "0123456789abcdefghijklmnopqrstuv"
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
+_SHIFTS = range(130, -1, -10)
 NUMBER_MAX = 2**52  # of an imported customer: numbers made above it stay below 2**53
 
 
@@ -76,4 +79,7 @@ def derived_uuid(*parts: str) -> str:
 
 
 def _base32(raw: bytes) -> str:
-    return base64.b32hexencode(raw).decode().rstrip("=").lower()
+    """RFC 4648's extended hex alphabet in small letters, without padding: 17 bytes in 28 letters.
+    Two letters at a time: the library's function took a tenth of the time of an event."""
+    bits = int.from_bytes(raw, "big") << 4  # 136 and 4 are 14 times 10
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])

@@ -33,6 +33,7 @@ from tierline.store import newcomers, profiles
 from tierline.store.database import Database
 from tierline.store.profiles import Profile
 
+BATCH: Final = 1_000  # commands a commit: nobody waits for a single one
 SLICE: Final = 500  # records whose customers are written together
 OPEN_MAX: Final = 4_000  # commands on their way
 WRITES_MAX: Final = 8  # profiles at once

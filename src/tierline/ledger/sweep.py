@@ -32,7 +32,7 @@ from tierline.store.ledger import PLANNER, LedgerTx
 from tierline.store.sweep import Lease
 
 WALL: Final = 0  # the clock number of wall time
-MEMBERS_MAX: Final = 500  # of a batch when nobody else works
+MEMBERS_MAX: Final = 1_000  # of a batch when nobody else works
 MEMBERS_MIN: Final = 25
 
 _log = structlog.get_logger("tierline.sweep")
