@@ -152,7 +152,7 @@ class _Maker:
         yield "alias", (shard, project, "source", name, id_)
         membership = (now.tier, now.since, now.expires_at, now.balance, now.entries, now.seq)
         yield "member", (shard, id_, number, raw, *membership, 0, now.due_at, 1)
-        for entry, key in zip(self._entries(points, detail), ("o\x1fenrol", "o"), strict=True):
+        for entry, key in zip(self._entries(points, detail), ("o\x1f1", "o"), strict=True):
             text = None if entry.detail is None else _text(entry.detail).decode()
             facts = (entry.occurred_at, entry.recorded_at, entry.points, 0, text, None, "null")
             yield "entry", (shard, id_, number, entry.n, entry.kind, key, b"", *facts)

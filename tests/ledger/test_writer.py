@@ -266,7 +266,7 @@ async def test_a_number_that_cannot_be_kept_is_refused_alone(club: Club) -> None
         await writer.submit(club.activity(points=1))
         outcomes = await asyncio.gather(
             writer.submit(club.activity(customer="bob", points=5)),
-            writer.submit(commands.attribute(club.intake.door, "ada", "x", 10**30)),
+            writer.submit(commands.attributes(club.intake.door, "ada", {"x": 10**30})),
             writer.submit(club.activity(customer="cleo", points=5)),
             return_exceptions=True,
         )

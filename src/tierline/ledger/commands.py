@@ -1,13 +1,15 @@
 """Commands, and what their senders are told.
 
-A command is one fact that somebody outside asserts about a member, validated and with a key. It
-becomes one ledger entry (two when a first activity enrols), or it is refused and leaves nothing.
+A command is one fact that somebody outside asserts about a member, validated and with a key (or
+some attributes at once). It becomes one ledger entry (two when a first activity enrols, one for
+each attribute), or it is refused and leaves nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -53,6 +55,7 @@ class Command(Struct, frozen=True, gc=False):
     detail: Detail | None = None
     size: int = 200  # bytes that it holds while it waits
     half: Half | None = None
+    more: tuple[Detail, ...] = ()  # recorded before `detail`, as entries of their own: all or none
 
 
 class Said(Struct, frozen=True, gc=False):
@@ -185,18 +188,19 @@ def release(
     return command(door, "release", customer, said, key=key, number=number)
 
 
-def attribute(
+def attributes(
     door: Door,
     customer: str,
-    name: str,
-    value: str | int | bool | None,
+    values: Mapping[str, str | int | bool | None],
     *,
-    key: str | None = None,
     number: int = 0,
 ) -> Command:
-    """A fact about the person that criteria may ask for; None takes it away."""
-    said = Said(detail=Detail(attribute=name, value=value))
-    return command(door, "attribute", customer, said, key=key, number=number)
+    """Facts about the person (at least one) that criteria may ask for; None takes one away. Those
+    that are taken away go first, and make room."""
+    ordered = sorted(values.items(), key=lambda item: item[1] is not None)
+    *more, last = [Detail(attribute=name, value=value) for name, value in ordered]
+    made = command(door, "attribute", customer, Said(detail=last), number=number)
+    return msgspec.structs.replace(made, more=tuple(more), size=200 * len(ordered))
 
 
 def opening(

@@ -71,6 +71,9 @@ def draft(seat: Seat, command: Command, standing: Standing, at: int) -> list[Ent
             joining = Detail(implied=True, quiet=_quiet(command))
             entries.append(Entry(n, "enrol", occurred_at, at, detail=joining))
             n += 1
+    for detail in command.more:
+        entries.append(Entry(n, command.kind, occurred_at, at, detail=detail))
+        n += 1
     entry = Entry(
         n, command.kind, occurred_at, at, command.points or 0, command.amount or 0, command.detail
     )
@@ -80,7 +83,7 @@ def draft(seat: Seat, command: Command, standing: Standing, at: int) -> list[Ent
         if shaped is None:
             return []
         entry = shaped
-    room.check(seat.program, standing, entry)
+    room.check(seat.program, standing, entry, entries)
     entries.append(entry)
     return entries
 

@@ -6,6 +6,7 @@ is never refused for want of room, nor is what needs none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -25,17 +26,26 @@ _RETURNS: Final = frozenset({"refund", "void"})
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def check(program: Program, standing: Standing, entry: Entry) -> None:
-    """Raises TooMany when the member has no room for what an entry brings."""
+def check(program: Program, standing: Standing, entry: Entry, before: Sequence[Entry] = ()) -> None:
+    """Raises TooMany when the member has no room for what an entry brings, and those of the same
+    command before it."""
     detail = entry.detail
-    if detail is not None and detail.attribute is not None:
-        known = standing.attributes
-        if detail.value is not None and detail.attribute not in known:
-            _fits(len(known) + 1, ATTRIBUTES_MAX, "attributes", "attributes")
+    if entry.kind == "attribute":
+        known = _attributes_after(standing, (*before, entry))
+        if known > len(standing.attributes):
+            _fits(known, ATTRIBUTES_MAX, "attributes", "attributes")
     elif entry.kind == "override":
         _fits(len(standing.overrides) + 1, OVERRIDES_MAX, "overrides", "kind")
     elif entry.points > 0 and entry.kind not in _RETURNS:
         _check_points(program, standing, entry, detail)
+
+
+def _attributes_after(standing: Standing, entries: Sequence[Entry]) -> int:
+    known = set(standing.attributes)
+    for entry in entries:
+        if entry.detail is not None and entry.detail.attribute is not None:
+            (known.discard if entry.detail.value is None else known.add)(entry.detail.attribute)
+    return len(known)
 
 
 def _check_points(

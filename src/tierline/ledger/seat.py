@@ -117,7 +117,7 @@ class Seat:
         moved = tuple([Moved(e.kind, e.tier_from, e.tier_to, e.cause) for e in events])
         told = (balance, pending, after.tier, after.since, after.expires_at, moved)
         for made in entries[:-1]:
-            self.rows.append(self._row(made, f"{key}\x1f{made.kind}", command.digest, "null"))
+            self.rows.append(self._row(made, f"{key}\x1f{made.n}", command.digest, "null"))
         text = _answer_text(told).decode()
         self.rows.append(self._row(entry, key, command.digest, text))
         self.entries.extend(entries)

@@ -14,10 +14,10 @@ from tierline.engine.decide import HistoryNeeded
 from tierline.engine.explain import Explanation, explain, standing_at
 from tierline.engine.model import Customer, Entry, Override, OverrideKind, Standing
 from tierline.engine.policy import Program
-from tierline.errors import Invalid, NotAMember, TierlineError, TooMany
+from tierline.errors import Invalid, NotAMember, TooMany
 from tierline.ledger import commands
 from tierline.ledger.batch import entry_of
-from tierline.ledger.commands import Answer, Command, Door
+from tierline.ledger.commands import Command, Door
 from tierline.store import members, transfers
 from tierline.web import answers, limits, reading
 from tierline.web.answers import ActivityAnswer, MemberAnswer
@@ -143,26 +143,19 @@ async def delete_override(call: Call) -> ActivityAnswer:
 async def put_attributes(call: Call, body: AttributesBody) -> ActivityAnswer:
     number, _ = await _program(call)
     door, source_id = Door(call.project, number), call.param("source_id")
-    told: list[Command] = []
+    told: dict[str, str | int | bool | None] = {}
     if len(body.attributes) > limits.ATTRIBUTES_MAX:
         raise TooMany(what="attributes", limit=limits.ATTRIBUTES_MAX, path="attributes")
-    # What is taken away goes first, and makes room.
-    for name, value in sorted(body.attributes.items(), key=lambda item: item[1] is not None):
+    for name, value in body.attributes.items():
         path = f"attributes.{name}"
         reading.name(name, path)
         checked = reading.name(value, path) if isinstance(value, str) else value
         if isinstance(checked, int) and abs(checked) >= jsontext.SAFE:
             raise Invalid(path=path, reason=f"{path}: expected an integer within 2^53 of zero.")
-        told.append(commands.attribute(door, source_id, name, checked))
+        told[name] = checked
     if not told:
         raise Invalid(path="attributes", reason="attributes: name at least one.")
-    outcomes = await call.parts.writer.submit_all(told, bulk=False)
-    for outcome in outcomes:
-        if isinstance(outcome, TierlineError):
-            raise outcome
-    last = outcomes[-1]
-    assert isinstance(last, Answer)
-    return answers.activity(last)
+    return await _record(call, commands.attributes(door, source_id, told))
 
 
 async def _record(call: Call, command: Command) -> ActivityAnswer:
