@@ -87,3 +87,24 @@ async def test_a_mapped_body_is_sent_and_signed(
     assert first.body == requests[1].body
     assert b'{"v":2}' == requests[2].body
     assert ["1", "1", "2"] == [r.headers["tierline-seq"] for r in requests]
+
+
+async def test_a_retry_is_in_the_format_that_is_set_by_then(
+    world: World, receiver: Receiver
+) -> None:
+    """With nothing of what was set for the former one."""
+    row = await world.endpoint(
+        f"{receiver.url}/x", format="standard", mapping={"mine": "$"},
+        retry={"schedule": [0.3] * 9, "jitter": 0},
+    )  # fmt: skip
+    receiver.then(500)
+
+    async with world.sending() as sender:
+        await world.happen([world.customer(1)])
+        [first] = await receiver.wait(1)
+        await world.change(row, format="cloudevents", mapping=None)
+        await world.until(lambda: sender.couriers[row.number].live.endpoint.mapping is None, "")
+        requests = await receiver.wait(2)
+
+    told = json.loads(requests[-1].body)
+    assert (["mine"], "1.0") == ([*json.loads(first.body)], told["specversion"])

@@ -127,6 +127,8 @@ class Live:
     ) -> Parcel | None:
         """The request of one attempt; None where the format has no such event."""
         form = self.form if form_text in ("", self.form_text) else _decode_form(form_text)
+        if form.version not in self.format.versions:
+            form = self.form  # another format since: what was said of the former one is void
         told = events[0].told
         if self.endpoint.batch is None:
             body = self._body(told, form)
