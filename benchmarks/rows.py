@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -51,7 +53,7 @@ class Bench:
 
     async def rows(self, wanted: str) -> AsyncIterator[Row]:
         """All rows whose name begins with `wanted`, as they are done."""
-        for name in ("online", "bulk", "import", "sweep", "idle", "yearend", "growth"):
+        for name in ("online", "processes", "bulk", "import", "sweep", "idle", "yearend", "growth"):
             if name.startswith(wanted):
                 async for row in getattr(self, name)():
                     yield row
@@ -81,6 +83,29 @@ class Bench:
                 "12,000/s, p99 19 ms",
                 f"{done.generator}, {done.bad} bad, server {cpu:.0f} us CPU each,"
                 f" {used.resident / 2**20:.0f} MB",
+            )
+        await stock.check()
+
+    async def processes(self) -> AsyncIterator[Row]:
+        """The same 64 connections, spread over one process and over two on one database."""
+        stock = await self._stock(PEOPLE)
+        first = 0.0
+        for count in (1, 2):
+            async with AsyncExitStack() as stack:
+                opened = [running(self.database.url) for _ in range(count)]
+                servers = [await stack.enter_async_context(server) for server in opened]
+                targets = [Target(s.url, stock.token, stock.people) for s in servers]
+                await _loads(targets, WARM_SECONDS, f"w{count}")
+                done = await _loads(targets, RUN_SECONDS, f"r{count}")
+            rate = sum(each.rate for each in done)
+            first = first or rate
+            yield Row(
+                f"online, 64 connections over {count} process(es)",
+                f"{rate:,.0f}/s, p99 {max(each.p99 for each in done):.1f} ms",
+                "one process" if count > 1 else "",
+                f"{rate / first:.2f}",
+                "more where cores exist",
+                f"{sum(each.bad for each in done)} bad; all of it on {os.cpu_count()} cores",
             )
         await stock.check()
 
@@ -261,6 +286,13 @@ class Bench:
 
 
 setattr(Bench, "import", Bench.import_)
+
+
+async def _loads(targets: Sequence[Target], seconds: int, prefix: str) -> list[Load]:
+    """64 connections spread over so many servers, at once."""
+    each = 64 // len(targets)
+    runs = [load(target, each, seconds, f"{prefix}-{i}") for i, target in enumerate(targets)]
+    return await asyncio.gather(*runs)
 
 
 def _write_history(path: Path, count: int) -> None:
