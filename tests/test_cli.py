@@ -21,6 +21,10 @@ import click
 import pytest
 
 from tierline.cli import main
+from tierline.clock import wall
+from tierline.config import Place
+from tierline.installed import installation
+from tierline.store.projects import NewProject
 
 ROOT = Path(__file__).parent.parent
 
@@ -302,6 +306,26 @@ async def test_the_doctor_finds_what_is_wrong(database_url: str, tmp_path: Path)
     assert "!!  shard 0: its head is 5, its newest event 7" in out
     assert "!!  shard 1: its head is 500, its newest event 0" in out
     assert "2 things" in err
+
+
+async def test_a_lost_secret_key_is_not_made_anew(database_url: str, tmp_path: Path) -> None:
+    """Once something was sealed with it: another one would open nothing, and hide the loss."""
+    data = tmp_path / "data"
+    place = ("--database-url", database_url, "--data-dir", str(data))
+    async with installation(Place(data, database_url)) as here:
+        shop = await here.catalog.add_project(NewProject(name="Shop"), wall())
+        new = {"url": "http://127.0.0.1:1/", "format": "standard"}
+        await here.catalog.add_endpoint(shop.number, "ep_1", json.dumps(new), b"{}", 1, wall())
+    key = data / "secret.key"
+    before = key.read_text()
+    key.unlink()
+    lost, _, told = await tierline("doctor", *place, directory=tmp_path)
+    there = key.exists()
+    key.write_text(before)
+    found, _, _ = await tierline("doctor", *place, directory=tmp_path)
+
+    assert (lost, there, found) == (1, False, 0)
+    assert str(key) in told
 
 
 async def test_a_log_that_retention_emptied_is_well(database_url: str, tmp_path: Path) -> None:

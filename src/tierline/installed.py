@@ -12,7 +12,7 @@ from msgspec import Struct
 from tierline.config import Place
 from tierline.store.catalog import Catalog
 from tierline.store.database import Database
-from tierline.store.installation import opened
+from tierline.store.installation import holds_secrets, opened
 from tierline.store.secrets import KEY_VARIABLE, SecretBox
 
 
@@ -34,5 +34,6 @@ async def installation(
 
 async def catalogued(database: Database, data_dir: Path) -> Installation:
     """The catalog of an open database; its secret key lies in the environment or `data_dir`."""
-    box = SecretBox.load(data_dir, os.environ.get(KEY_VARIABLE))
+    used = await holds_secrets(database)
+    box = SecretBox.load(data_dir, os.environ.get(KEY_VARIABLE), used=used)
     return Installation(database, await Catalog.open(database, box))

@@ -43,6 +43,15 @@ async def opened(
         await asyncio.to_thread(server.close)
 
 
+async def holds_secrets(database: Database) -> bool:
+    """Whether something was sealed here, so that there must be a key already."""
+    found: bool = await database.pool.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM project WHERE secrets IS NOT NULL)"
+        " OR EXISTS (SELECT 1 FROM endpoint)"
+    )
+    return found
+
+
 async def _keep_alive(server: EmbeddedServer) -> None:
     """A full disk or a kill ends PostgreSQL. What was on its way is done again by the same keys as
     soon as it is back, so it is tried for as long as we live."""

@@ -38,6 +38,13 @@ class SecretKeyWrong(TierlineError):
     code: ClassVar[str] = "secret_key_wrong"
 
 
+class SecretKeyMissing(TierlineError):
+    """There is no {where}, and this database holds secrets that were sealed with the key in it; put
+    the file back, or set TIERLINE_SECRET_KEY."""
+
+    code: ClassVar[str] = "secret_key_missing"
+
+
 class SecretBox:
     """Seals and opens small secrets."""
 
@@ -59,15 +66,18 @@ class SecretBox:
             raise SecretKeyWrong(context=context) from error
 
     @classmethod
-    def load(cls, directory: Path, given: str | None) -> SecretBox:
+    def load(cls, directory: Path, given: str | None, *, used: bool = False) -> SecretBox:
         """The box of an installation: `given` (from the environment), else the key file in
-        `directory`, which is made on first use. SecretKeyInvalid when either is damaged."""
+        `directory`, which is made on first use. SecretKeyInvalid when either is damaged;
+        SecretKeyMissing when there is none and something was sealed before (`used`)."""
         if given is not None:
             return cls(_decoded(given, f"The environment variable {KEY_VARIABLE}"))
         path = directory / KEY_FILE
         try:
             text = path.read_text(encoding="ascii")
         except FileNotFoundError:
+            if used:
+                raise SecretKeyMissing(where=path) from None
             text = _made(path)
         except UnicodeDecodeError:
             text = ""
