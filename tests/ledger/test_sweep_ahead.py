@@ -47,16 +47,21 @@ async def falls(club: Club) -> list[int]:
     return [event.at for event in await club.events() if event.kind == "downgraded"]
 
 
-class Held:
-    """The first shard's log, held by somebody else: who is to write there next, waits."""
+LOG = "SELECT FROM shard_head WHERE shard = 0 FOR UPDATE"
+PROGRAMS = "LOCK TABLE program IN ACCESS EXCLUSIVE MODE"
 
-    def __init__(self, club: Club) -> None:
+
+class Held:
+    """What a batch needs, held by somebody else: the first shard's log, or the programs."""
+
+    def __init__(self, club: Club, what: str = LOG) -> None:
         self.database = club.database
+        self.what = what
 
     async def __aenter__(self) -> Self:
         self.blocker = await self.database.connect()
         await self.blocker.execute("BEGIN")
-        await self.blocker.execute("SELECT FROM shard_head WHERE shard = 0 FOR UPDATE")
+        await self.blocker.execute(self.what)
         return self
 
     async def seen(self, condition: str, what: str = "1") -> None:
@@ -102,6 +107,24 @@ async def test_it_ends_with_the_batch_before_it(club: Club) -> None:
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
             await step
         assert await falls(club) == []
+    while (await sweep.step(soon + 9, soon + 9, 2, ahead=True)).members:
+        pass
+    await sweep.close()
+    assert await falls(club) == [soon + when for when in range(6)]
+
+
+async def test_nothing_is_left_of_a_step_that_is_cancelled(club: Club) -> None:
+    """Neither as it decides nor as it waits for the log: no batch goes on behind its back."""
+    soon = wall() + 5_000
+    sweep = await one_after_another(club, soon)
+    for what, then in ((PROGRAMS, "wait_event_type = 'Lock'"), (LOG, f"{WAITS} OR {DECIDED}")):
+        async with Held(club, what) as held:
+            step = asyncio.create_task(sweep.step(soon + 9, soon + 9, 3, ahead=True))
+            await held.seen(then)
+            step.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await step
+            assert not [task for task in asyncio.all_tasks() if "Stretch" in repr(task)]
     while (await sweep.step(soon + 9, soon + 9, 2, ahead=True)).members:
         pass
     await sweep.close()

@@ -23,6 +23,7 @@ from tierline.engine import ids
 from tierline.engine.codec import decode_standing
 from tierline.engine.decide import HistoryNeeded
 from tierline.engine.policy import Program
+from tierline.errors import TierlineError
 from tierline.ledger.batch import Catalog, entry_of, write
 from tierline.ledger.seat import Seat
 from tierline.store import sweep as store
@@ -85,12 +86,13 @@ class Pass:
             stretch, self._ahead = self._ahead, None
             if stretch is None:
                 stretch = Stretch(self, Due(upto, now, limit))
-            if ahead and await stretch.filled():
-                self._ahead = Stretch(self, Due(upto, now, limit), stretch)
             try:
+                if ahead and await stretch.filled():
+                    self._ahead = Stretch(self, Due(upto, now, limit), stretch)
                 step = await stretch.work
             except BaseException as error:
-                await self._give_up_ahead()
+                after, self._ahead = self._ahead, None
+                await _end(stretch, after)
                 if not isinstance(error, _Stuck) and not blames_data(error):
                     raise
                 if stretch.due.limit > 1:
@@ -99,15 +101,17 @@ class Pass:
                 return await self._set_aside(stretch.first, error, now)
             if step is None:
                 continue  # it was given up
-            if step.events:
-                self.on_commit(self.shard)
             return step
 
-    async def _give_up_ahead(self) -> None:
+    @property
+    def begun(self) -> bool:
+        """Whether the next step's batch is under way, or done."""
+        return self._ahead is not None
+
+    async def give_up_ahead(self) -> None:
+        """Nothing is under way after it."""
         stretch, self._ahead = self._ahead, None
-        if stretch is not None:
-            stretch.work.cancel()
-            await asyncio.gather(stretch.work, return_exceptions=True)
+        await _end(stretch)
 
     async def _set_aside(self, row: asyncpg.Record | None, error: BaseException, now: int) -> Step:
         """Quarantine the member whose step of their own failed, and say so in the log. Not if they
@@ -160,7 +164,7 @@ class Pass:
         self._idle.append(tx)
 
     async def close(self) -> None:
-        await self._give_up_ahead()
+        await self.give_up_ahead()
         while self._idle:
             tx = self._idle.pop()
             if not tx.connection.is_closed():
@@ -189,7 +193,12 @@ class Stretch:
     async def _run(self) -> Step | None:
         sweep = self.sweep
         try:
-            tx = await sweep.free()
+            try:
+                tx = await sweep.free()
+            except TierlineError:
+                if self._before is None:
+                    raise
+                return None  # no connection for a second one: one after the other, then
             try:
                 await tx.begin()
                 step = await self._carry_out(tx)
@@ -200,6 +209,8 @@ class Stretch:
                     return None
                 raise
             sweep.give_back(tx)
+            if step.events:
+                sweep.on_commit(sweep.shard)
             return step
         finally:
             self._before = None
@@ -218,6 +229,8 @@ class Stretch:
         self.again, self._members = min(again, default=None), len(seats)
         self._decided.set()
         events = await write(tx, sweep.shard, seats, due.now, turn=self._turn)
+        if not events:
+            await self._turn()  # nothing for the log, but it must not be done before the other
         return Step(len(seats), events, last)
 
     def _in_order(self, rows: list[asyncpg.Record]) -> list[asyncpg.Record]:
@@ -272,6 +285,14 @@ class Stretch:
             tx.connection.terminate()
         else:
             self.sweep.give_back(tx)
+
+
+async def _end(*stretches: Stretch | None) -> None:
+    """No task of these is left, whoever else was cancelled."""
+    works = [stretch.work for stretch in stretches if stretch is not None]
+    for work in works:
+        work.cancel()
+    await asyncio.gather(*works, return_exceptions=True)
 
 
 class _Stuck(Exception):

@@ -16,6 +16,7 @@ import asyncpg
 import structlog
 
 from tierline.clock import Clock, wall
+from tierline.errors import TierlineError
 from tierline.ledger.rollout import Rolled, Rollout
 from tierline.ledger.sweep import MEMBERS_MAX, MEMBERS_MIN, WALL, Pass, Step
 from tierline.ledger.writer import Writer
@@ -202,14 +203,15 @@ class Turn:
     async def step(self) -> Step:
         """One batch; then the floor is left to others for as long as it took."""
         if not await self.take():
+            await self.sweep.give_up_ahead()
             return Step(0, 0, 0)
         loop, now = asyncio.get_running_loop(), self.sweeper.clock()
         contended = self._contended
         limit = self._limit if contended else MEMBERS_MAX
-        began = loop.time()
+        began, begun = loop.time(), self.sweep.begun
         step = await self.sweep.step(now, now, limit, ahead=not contended)
         took = loop.time() - began
-        if step.members:
+        if step.members and not begun:  # else it took longer than we waited for it
             fitting = int(step.members * BATCH_SECONDS / max(took, 1e-6))
             self._limit = max(MEMBERS_MIN, min(MEMBERS_MAX, fitting))
         await asyncio.sleep(took if self._contended else 0)
@@ -227,8 +229,10 @@ class Turn:
     async def close(self) -> None:
         """Give the lease back, so that another process need not wait for its end."""
         try:
+            await self.sweep.give_up_ahead()
             if self.sweep.lease.generation >= 0:
                 await self.sweep.lease.give((await self.sweep.connected()).connection)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TierlineError):
             _log.warning("lease_kept", shard=self.sweep.shard)
-        await self.sweep.close()
+        finally:
+            await self.sweep.close()
