@@ -93,7 +93,10 @@ class Cluster(Server):
             await connection.close()
         coordinator, *workers = self.nodes
         connection = await asyncpg.connect(url)
+        # Adding a node writes roles, which all databases share: one session of tests at a time.
+        alone = await asyncpg.connect(self.url)
         try:
+            await alone.execute("SELECT pg_advisory_lock(0)")
             await connection.execute("SELECT citus_set_coordinator_host($1, $2)", *coordinator)
             for worker in workers:
                 await connection.execute("SELECT citus_add_node($1, $2)", *worker)
@@ -102,4 +105,5 @@ class Cluster(Server):
                     "SELECT citus_set_node_property($1, $2, 'shouldhaveshards', true)", *coordinator
                 )
         finally:
+            await alone.close()
             await connection.close()

@@ -219,7 +219,9 @@ async def test_only_who_fails_is_set_aside(club: Club) -> None:
     sweep.hold = hold
     step = asyncio.create_task(sweep.step(soon + 1, soon + 1))
     waiting = """SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+        WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()
+        AND backend_type = 'client backend'
+        AND clock_timestamp() - query_start > interval '100 ms'"""
     while not step.done() and not await pool.fetchval(waiting):
         await asyncio.sleep(0.01)
     await held.rollback()

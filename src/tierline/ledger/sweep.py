@@ -27,8 +27,8 @@ from tierline.errors import TierlineError
 from tierline.ledger.batch import Catalog, entry_of, write
 from tierline.ledger.seat import Seat
 from tierline.store import sweep as store
-from tierline.store.database import Database
-from tierline.store.errors import blames_data
+from tierline.store.database import Database, where
+from tierline.store.errors import DatabaseUnreachable, blames_data, is_retryable
 from tierline.store.ledger import PLANNER, LedgerTx
 from tierline.store.sweep import Lease
 
@@ -202,7 +202,7 @@ class Stretch:
             try:
                 await tx.begin()
                 step = await self._carry_out(tx)
-                await tx.commit()
+                await self._commit(tx)
             except BaseException as error:
                 await self._undo(tx)
                 if isinstance(error, _GivenUp):
@@ -215,6 +215,16 @@ class Stretch:
         finally:
             self._before = None
             self._decided.set()
+
+    async def _commit(self, tx: LedgerTx) -> None:
+        """Its fate is unknown where that fails: what was not committed is still due."""
+        try:
+            await tx.commit()
+        except asyncpg.PostgresError as error:
+            if is_retryable(error, at_commit=True):
+                place = where(self.sweep.database.url)
+                raise DatabaseUnreachable(where=place, reason=str(error)) from error
+            raise
 
     async def _carry_out(self, tx: LedgerTx) -> Step:
         sweep, due = self.sweep, self.due
@@ -231,6 +241,9 @@ class Stretch:
         events = await write(tx, sweep.shard, seats, due.now, turn=self._turn)
         if not events:
             await self._turn()  # nothing for the log, but it must not be done before the other
+        elif not await sweep.lease.holds(tx.connection):
+            # Asked under the log's lock: who has the lease now comes after us, or instead of us.
+            raise _GivenUp
         return Step(len(seats), events, last)
 
     def _in_order(self, rows: list[asyncpg.Record]) -> list[asyncpg.Record]:
@@ -300,5 +313,5 @@ class _Stuck(Exception):
 
 
 class _GivenUp(Exception):
-    """A batch that began too early: somebody of the one before is due before it, or that one
-    failed."""
+    """A batch that began too early (somebody of the one before is due before it, or that one
+    failed), or that ended too late: the lease passed on."""

@@ -96,11 +96,15 @@ class Sweeper:
     async def run_due(self) -> int:
         """Sweep everything that is due now, in all shards; how many members. For the command
         line, and for tests."""
+        # Together: while one shard's statement runs, another's members are decided.
+        shards = range(self.database.shards)
+        tasks = [asyncio.create_task(self._run_due(shard)) for shard in shards]
         try:
-            # Together: while one shard's statement runs, another's members are decided.
-            shards = range(self.database.shards)
-            return sum(await asyncio.gather(*(self._run_due(shard) for shard in shards)))
+            return sum(await asyncio.gather(*tasks))
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             if not self._tasks:
                 await self._writer.stop()
 
