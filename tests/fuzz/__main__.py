@@ -21,7 +21,7 @@ from tests.fuzz.shrink import described, smaller
 from tests.fuzz.worlds import World, seeded
 
 PROGRESS = 10_000  # a line after so many histories
-PATIENCE = 30  # seconds of its own time for one world, of which most take a few hundredths
+PATIENCE = 120  # seconds of its own time for one world, of which most take a few hundredths
 
 
 def one(seed: int) -> tuple[int, list[str], int]:
