@@ -24,7 +24,7 @@ CREATE TABLE floor_event (id bigserial PRIMARY KEY, member bigint, body text);
 """
 FILL = """
 INSERT INTO floor_member
-SELECT i, 7919 * i % 2000, 7919 * i % 2000 / 500, $2 FROM generate_series(0, $1 - 1) i
+SELECT i, 7919 * i % 2000, 7919 * i % 2000 / 500, $2 FROM generate_series(0::bigint, $1 - 1) i
 """
 BATCH = """
 WITH sent AS (SELECT * FROM unnest($1::bigint[], $2::text[]) AS u (member, key)),

@@ -17,6 +17,7 @@ import uvloop
 
 from benchmarks.delivery.floor import peak_mb
 from benchmarks.delivery.stock import BOX
+from tierline import logs
 from tierline.commands.place import settle_memory
 from tierline.sender.sender import Sender
 from tierline.sender.settings import SenderSettings
@@ -26,6 +27,7 @@ from tierline.vendors import FORMATS
 
 
 async def main(url: str, settings: str) -> None:
+    logs.configure()  # to stderr: what is printed here is read
     database = await Database.open(url)
     catalog = await Catalog.open(database, BOX)
     options = json.loads(settings)
