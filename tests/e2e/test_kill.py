@@ -83,6 +83,11 @@ async def test_a_killed_postgres_is_started_again(
                     assert answered.problem[0] == 503
 
         assert (await caller.post(path, activities[0])) == before | {"repeated": True}
+        # A read may meet a connection that hears of its end only now.
+        member = "/api/programs/stairs/members/anna"
+        async with asyncio.timeout(60):
+            while (read := await caller.call("GET", member)).status != 200:
+                assert read.problem[0] == 503
         assert await caller.balance("stairs", "anna") == 3
         again = cluster.postmaster(data_dir / "postgres")
         assert again is not None
