@@ -103,9 +103,10 @@ class Stock:
 
     async def settle(self) -> None:
         """Statistics and visibility as after some time of running."""
-        async with self.database.pool.acquire() as connection:
-            await connection.execute("VACUUM (ANALYZE)", timeout=600)
-            await connection.execute("CHECKPOINT", timeout=600)
+        connection = await self.database.connect(statement_timeout="0")  # ten million take long
+        await connection.execute("VACUUM (ANALYZE)", timeout=1_800)
+        await connection.execute("CHECKPOINT", timeout=1_800)
+        await connection.close()
 
     async def check(self) -> None:
         """No member in a wrong tier, and balances that add up to the ledger."""
