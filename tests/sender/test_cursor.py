@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierline.sender.cursor import WINDOW, Cursor, Delivery, Write
+from tierline.sender.cursor import WINDOW, Cursor, Write
+from tierline.sender.delivery import Delivery
 from tierline.sender.endpoint import Mode
 from tierline.sender.lanes import Lane, LaneRow
 
@@ -20,6 +21,12 @@ class Happened:
     offset: int
     customer: int
     heard: bool = True
+
+
+class Narrow(Cursor[Happened]):
+    """A cursor whose window these short logs fill."""
+
+    window = 8
 
 
 @dataclass
@@ -45,7 +52,7 @@ class Shop:
         self.cursor = self.restored()
 
     def restored(self) -> Cursor[Happened]:
-        return Cursor(
+        return Narrow(
             0,
             0,
             self.mode,
@@ -69,7 +76,7 @@ class Shop:
                 return
             if not event.heard or cursor.has_settled(event.offset):
                 cursor.pass_to(event.offset)
-            elif event.offset <= cursor.reach or cursor.owned(event):
+            elif cursor.room_for(event.offset) or cursor.owned(event):
                 cursor.offer(event)
             else:
                 return
@@ -162,7 +169,10 @@ class Shop:
 
     def check(self) -> None:
         assert len({d.key for d in self.flying}) == len(self.flying), "one request per key"
-        assert all(e.offset <= self.mark + WINDOW for d in self.flying for e in d.events)
+        cursor = self.cursor
+        from_cursor = [e for d in self.flying if d.lane is None for e in d.events]
+        assert not any(cursor.beyond(e.offset) for e in from_cursor), "the bitmap reaches all"
+        assert cursor.unwritten <= cursor.window, "a crash repeats no more"
 
     def finish(self) -> None:
         """Let everything that is owed be delivered, then compare with the log."""
@@ -237,13 +247,27 @@ def offered(cursor: Cursor[Happened], *events: Happened) -> None:
 
 
 def test_the_window_bounds_what_is_sent() -> None:
-    """Nothing further than 1,024 above the committed mark has room; a commit makes it."""
+    """Nothing further than 1,024 above the mark has room; what ends at the mark makes some."""
     cursor: Cursor[Happened] = Cursor(0, 0, "customer", 0)
+    offered(cursor, Happened(5, 1))
 
-    assert WINDOW == cursor.reach
-    cursor.pass_to(5)
-    cursor.committed(cursor.write())
-    assert WINDOW + 5 == cursor.reach
+    assert [True, False] == [cursor.room_for(offset) for offset in (WINDOW + 4, WINDOW + 5)]
+    cursor.delivered(cursor.take())
+    assert [True, False] == [cursor.room_for(offset) for offset in (WINDOW + 5, WINDOW + 6)]
+
+
+def test_so_much_is_sent_between_two_writes() -> None:
+    """A crash must not repeat more than 1,024 events: then a committed write is needed."""
+    cursor: Cursor[Happened] = Cursor(0, 0, "customer", 0)
+    for offset in range(1, WINDOW + 1):
+        offered(cursor, Happened(offset, offset))
+        cursor.delivered(cursor.take())
+
+    assert not cursor.room_for(WINDOW + 1)
+    write = cursor.write()
+    assert not cursor.room_for(WINDOW + 1)
+    cursor.committed(write)
+    assert cursor.room_for(WINDOW + 1)
 
 
 def test_what_is_delivered_above_the_mark_is_remembered() -> None:

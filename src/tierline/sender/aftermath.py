@@ -8,7 +8,7 @@ import structlog
 
 from tierline.sender import health as healthy
 from tierline.sender.attempts import attempt_row
-from tierline.sender.cursor import Delivery
+from tierline.sender.delivery import Delivery
 from tierline.sender.health import Step
 from tierline.sender.live import Parcel
 from tierline.sender.schedule import next_attempt

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tierline.sender.aftermath import Aftermath
-from tierline.sender.cursor import Delivery
+from tierline.sender.delivery import Delivery
 from tierline.sender.follower import READY_MAX, Follower
 from tierline.sender.health import Health
 from tierline.sender.live import Live, Parcel
@@ -348,8 +348,8 @@ class Courier:
             depot.run_slots()
             return  # not recorded: whoever owns it sends it again, with the same id
         self._aftermath.answered(follower, delivery, parcel, reply)
-        if delivery.lane is not None:
-            follower.pull()  # a lane that ended may be what it waited for
+        if delivery.lane is not None or follower.blocked:
+            follower.pull()  # this lane's end, or the mark that moved, may be what it waited for
         if follower.cursor.ready and not follower.queued:
             self.turns.join(follower)
         if not self._nothing_to_start:
@@ -368,11 +368,10 @@ class Courier:
         """A few times a second while something is in flight: the mark never waits for one call."""
         settings = self.depot.settings
         for follower in self.followers.values():
-            age = settings.give_way_full_ms if follower.blocked else settings.give_way_ms
+            age = settings.give_way_full_ms if follower.held_up else settings.give_way_ms
             if follower.cursor.give_way(now, age, self.live.form_text):
                 self.touch(follower)
-                if follower.blocked:
-                    self.depot.journal(follower).urgent()
+                follower.pull()
 
     def _wake_at(self, at: int) -> None:
         if self._timer is not None:

@@ -6,7 +6,9 @@ reported (`delivered`, `failed`, …). Out comes what must be written (`write`),
 goes back in (`committed`). Rules, from the protocol:
 
 - `mark`: everything at or below is settled: delivered, filtered out, skipped, or owned by a lane.
-- Nothing further than WINDOW above the *committed* mark is offered, so that the bitmap holds it.
+- Nothing further than WINDOW above the mark is offered, so that the bitmap holds it, and no more
+  than WINDOW events between two committed writes, so that a crash repeats no more. It is the mark
+  in memory: from the committed one, who hears one event of a thousand would need a commit for each.
 - At most one request per key is in flight, whether from the cursor or from its lane.
 - A lane's row is written with the mark that passes its head, and deleted only with a mark at or
   past the lane's last settled offset while nothing of its key lies between that and the reader.
@@ -21,6 +23,7 @@ from typing import Generic
 
 from msgspec import Struct
 
+from tierline.sender.delivery import Delivery
 from tierline.sender.endpoint import Mode
 from tierline.sender.lanes import REMEMBERED, E, Lane, LaneRow
 
@@ -35,27 +38,12 @@ class Write(Struct, frozen=True):
     done: bytes
     lanes: tuple[LaneRow, ...] = ()
     closed: tuple[int, ...] = ()  # keys of lanes whose rows go
-
-
-class Delivery(Generic[E]):
-    """Events of one key on their way in one request: one, or several of a batch."""
-
-    __slots__ = (
-        "attempt", "cursor", "events", "from_lane", "key", "lane", "probe", "started_at",
-    )  # fmt: skip
-
-    def __init__(self, cursor: Cursor[E], key: int, events: list[E], lane: Lane[E] | None) -> None:
-        self.cursor = cursor
-        self.key = key
-        self.events = events
-        self.lane = lane  # also one that was made of it while it was under way
-        self.from_lane = lane is not None
-        self.attempt = lane.attempt + 1 if lane is not None else 1
-        self.started_at = 0
-        self.probe = False
+    offered: int = 0  # how many events the cursor had offered by then
 
 
 class Cursor(Generic[E]):
+    window = WINDOW
+
     def __init__(
         self,
         shard: int,
@@ -72,6 +60,8 @@ class Cursor(Generic[E]):
         self.mode = mode
         self.position = mark  # everything at or below was offered or passed over
         self.committed_mark = mark
+        self._offered = 0
+        self.secured = 0  # so many of them before the last committed write was made
         self.lanes: dict[int, Lane[E]] = {}
         self.dirty = False  # something beyond a mark that only skipped is to be written
         self._order: deque[int] = deque()  # offered offsets, ascending; some no longer open
@@ -109,10 +99,19 @@ class Cursor(Generic[E]):
         """Nothing is open and no lane is left."""
         return not self._open and not self.lanes
 
+    def room_for(self, offset: int) -> bool:
+        """Whether an event there may be offered: the bitmap reaches it, and a crash would not
+        repeat too many."""
+        return self.unwritten < self.window and not self.beyond(offset)
+
     @property
-    def reach(self) -> int:
-        """The last offset that there is room for."""
-        return self.committed_mark + WINDOW
+    def unwritten(self) -> int:
+        """Events offered since the last committed write was made."""
+        return self._offered - self.secured
+
+    def beyond(self, offset: int) -> bool:
+        """Whether it lies past the window, which moves with the mark."""
+        return offset > self.mark + self.window
 
     def has_settled(self, offset: int) -> bool:
         """Before it is offered: it may have been settled before a restart."""
@@ -140,6 +139,7 @@ class Cursor(Generic[E]):
                 self._touch(key)
                 return lane
             return lane if lane.state == "parked" else None
+        self._offered += 1
         self._order.append(offset)
         self._open[offset] = None
         if lane is not None or key in self._waiting:
@@ -297,10 +297,11 @@ class Cursor(Generic[E]):
                 rows.append(lane.row())
         self._changed.clear()
         self.dirty = False
-        return Write(mark, done, tuple(rows), closed)
+        return Write(mark, done, tuple(rows), closed, self._offered)
 
     def committed(self, write: Write) -> None:
         self.committed_mark = write.mark
+        self.secured = write.offered
         for row in write.lanes:
             lane = self.lanes.get(row.key)
             if lane is not None:
@@ -315,12 +316,10 @@ class Cursor(Generic[E]):
     def _bitmap(self, mark: int) -> bytes:
         """Of what is settled above the mark, without its trailing zeros."""
         self._settled = settled = {offset for offset in self._settled if offset > mark}
-        if not settled:
-            return b""
-        done = bytearray(WINDOW // 8)
+        done = bytearray(self.window // 8)
         for offset in settled:
             i = offset - mark - 1
-            if i < WINDOW:
+            if i < self.window:
                 done[i >> 3] |= 1 << (i & 7)
         return bytes(done.rstrip(b"\0"))
 
@@ -388,7 +387,7 @@ class Cursor(Generic[E]):
             if lane.stored and lane.settled <= mark:
                 lane.leaving = True
                 closed.append(key)
-            elif not lane.stored and lane.settled <= mark + WINDOW:
+            elif not lane.stored and lane.settled <= mark + self.window:
                 # Its row was never written: the bitmap says all that it would have said.
                 self._closing.discard(key)
                 self._changed.discard(key)

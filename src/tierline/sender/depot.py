@@ -25,7 +25,7 @@ from tierline.store.log import Log, LogEvent
 
 if TYPE_CHECKING:
     from tierline.sender.courier import Courier
-    from tierline.sender.cursor import Delivery
+    from tierline.sender.delivery import Delivery
     from tierline.sender.lanes import Lane
     from tierline.sender.live import Parcel
     from tierline.sender.transport import Reply

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from tierline.sender.cursor import WINDOW, Cursor
+from tierline.sender.cursor import Cursor
 from tierline.sender.live import Live
 from tierline.sender.pacing import Rate
 from tierline.store.log import LogEvent
@@ -47,7 +47,7 @@ class Owner(Protocol):
         ...
 
     def room_wanted(self, follower: Follower) -> None:
-        """The window is full until the next committed write."""
+        """Much was offered since the last committed write: the next one is due."""
         ...
 
     def wrote(self, follower: Follower) -> None:
@@ -88,11 +88,11 @@ class Follower:
         self.generation = generation
         self.terms = terms
         self.tail = False  # has taken everything that the reader has read
-        self.blocked = False  # the next event needs room in the window
+        self.blocked = 0  # the offset of the next event, which needs room; 0: it has some
         self.asked = False  # waits for its turn to read a slice
         self.queued = False  # waits for its turn at its endpoint
         self._lanes_max = lanes_max
-        self._room_asked_at = -1  # the committed mark when room was last asked for
+        self._room_asked_at = -1  # what was secured when room was last asked for
         self._own: deque[LogEvent] = deque()  # of its own slices, not yet offered
         self._own_end = -1  # the slices cover everything up to here
 
@@ -120,11 +120,11 @@ class Follower:
     def pull(self) -> None:
         """Offer what is at hand, and see that more comes."""
         cursor = self.cursor
-        if self.tail or (self.blocked and cursor.committed_mark == self._room_asked_at):
-            return  # all is taken, or nothing was committed since room was asked for
+        if self.tail or (self.blocked and not cursor.room_for(self.blocked)):
+            return  # all is taken, or what is next must wait
         if not self.wants_more():
             return
-        self.blocked = False
+        self.blocked = 0
         before = len(cursor.ready)
         while self._own and self.wants_more() and self._offer(self._own[0]):
             self._own.popleft()
@@ -135,17 +135,22 @@ class Follower:
                 self._offer_ring()
             elif self.wants_more():
                 self.reader.ask(self)
-        # Half of the window is used: have it moved before the rest is, so that nothing waits.
-        if cursor.position - cursor.committed_mark > WINDOW // 2:
+        # Half of what may be unwritten is: have it written before all is, so that nothing waits.
+        if cursor.unwritten > cursor.window // 2:
             self._ask_for_room()
         if len(cursor.ready) > before:
             self.owner.offered(self)
 
     def _ask_for_room(self) -> None:
         """Once per committed write."""
-        if self._room_asked_at != self.cursor.committed_mark:
-            self._room_asked_at = self.cursor.committed_mark
+        if self._room_asked_at != self.cursor.secured:
+            self._room_asked_at = self.cursor.secured
             self.owner.room_wanted(self)
+
+    @property
+    def held_up(self) -> bool:
+        """Whether what is open at the mark keeps the next event out of the window."""
+        return self.blocked > 0 and self.cursor.beyond(self.blocked)
 
     def sync(self) -> None:
         """At the tail, what was read and did not match is passed without anybody saying so."""
@@ -191,10 +196,9 @@ class Follower:
         if not heard or (keep is not None and not keep(event)) or cursor.has_settled(offset):
             cursor.pass_to(offset)
             return True
-        if offset > cursor.reach and not cursor.owned(event):
+        if not cursor.room_for(offset) and not cursor.owned(event):
             cursor.pass_to(offset - 1)
-            self.blocked = True
-            self._ask_for_room()
+            self.blocked = offset
             return False
         lane = cursor.offer(event)
         if lane is not None:

@@ -140,9 +140,12 @@ class ShardReader:
                 self.head = self.position
             return
         heard = {project for project, _ in self.topics}
-        for event in events:
-            if event.project in heard and not tell(event, self._catalog):
-                await prepare(event, self._catalog)
+        catalog = self._catalog
+        unread = [e for e in events if e.project in heard and not tell(e, catalog)]
+        if unread:
+            await catalog.load_programs(event.program for event in unread)
+            for event in unread:
+                await prepare(event, catalog)
         self._perhaps = self._perhaps or len(events) == SLICE
         self._distribute(events)
 

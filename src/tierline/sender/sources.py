@@ -42,3 +42,7 @@ class Catalog(Protocol):
     async def program_numbered(self, number: int, latest: int = 0) -> Program:
         """With at least the version `latest`."""
         ...
+
+    async def load_programs(self, numbers: Iterable[int]) -> None:
+        """At once, what of these is not in memory."""
+        ...

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from tierline.clock import wall
-from tierline.sender.cursor import Delivery
+from tierline.sender.delivery import Delivery
 from tierline.sender.depot import Trace
 from tierline.sender.live import Live, Parcel
 from tierline.sender.transport import Reply

@@ -10,7 +10,6 @@ own transaction and asks `program_numbered` for at least that one.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -236,13 +235,23 @@ class Catalog:
             return loaded
         if number not in self._numbered:
             await self.refresh()
-        row = self._numbered[number]
+        await self._load([self._numbered[number]])
+        return self._loaded[number]
+
+    async def load_programs(self, numbers: Iterable[int]) -> None:
+        """At once, what of these is not in memory; numbers that are not known are passed over."""
+        missing = {number for number in numbers if number not in self._loaded}
+        rows = [self._numbered[each] for each in missing if each in self._numbered]
+        if rows:
+            await self._load(rows)
+
+    async def _load(self, rows: list[ProgramRow]) -> None:
         async with self.database.pool.acquire() as connection:
-            program = await programs.load(connection, row, self._projects[row.project])
-        loaded = self._loaded.get(number)
-        if loaded is None or len(loaded.versions) < len(program.versions):
-            self._loaded[number] = program
-        return program
+            found = await programs.load(connection, rows, self._projects)
+        for number, program in found.items():
+            loaded = self._loaded.get(number)
+            if loaded is None or len(loaded.versions) < len(program.versions):
+                self._loaded[number] = program
 
     # Endpoints -------------------------------------------------------------------------------
 
@@ -308,7 +317,8 @@ class Catalog:
         """A key; the answer shows its secrets for the only time. Raises Invalid."""
         granted = keys.checked_scopes(scopes)
         async with self._change() as change:
-            return await self._add_key(change, project, kind, granted, label, now)
+            owner = self._projects[project]
+            return await keys.add(*change, self.box, owner, keys.NewKey(kind, granted, label, now))
 
     async def add_first_keys(
         self,
@@ -323,34 +333,10 @@ class Catalog:
         async with self._change() as change:
             if await change[0].fetchval(Sql.any_key, project):
                 return False
-            keep([await self._add_key(change, project, k, keys.SCOPES, label, now) for k in kinds])
+            owner = self._projects[project]
+            wanted = [keys.NewKey(kind, keys.SCOPES, label, now) for kind in kinds]
+            keep([await keys.add(*change, self.box, owner, new) for new in wanted])
         return True
-
-    async def _add_key(
-        self,
-        change: tuple[Session, int],
-        project: int,
-        kind: str,
-        granted: tuple[str, ...],
-        label: str,
-        now: int,
-    ) -> dict[str, Any]:
-        connection, revision = change
-        owner, key_id = self._projects[project], "key_" + secrets.token_hex(8)
-        signing = await projects.read_secrets(connection, self.box, owner)
-        site = signing.get(keys.SITE_TOKEN)
-        if site is not None and await connection.fetchval(Sql.dead_key, site):
-            signing = {n: secret for n, secret in signing.items() if n not in keys.SITE_PAIR}
-        minted = keys.mint(kind, project, signing)
-        for row in minted.rows:
-            door = (f"{key_id}.{row.door}", f"{kind}.{row.door}") if row.door else (key_id, kind)
-            facts = (row.lookup, keys.digest(row.token), list(granted), label, revision, now)
-            await connection.execute(Sql.add_key, door[0], project, door[1], *facts)
-        if minted.signing.items() - signing.items():
-            kept = {**signing, **minted.signing}
-            await projects.write_secrets(connection, self.box, revision, owner, kept)
-        about = {"id": key_id, "kind": kind, "project_id": owner.id, "scopes": list(granted)}
-        return {**about, **minted.shown}
 
     async def disable_key(self, key_id: str, now: int, project: int | None = None) -> None:
         """With all its doors, for good. Raises NotFound."""

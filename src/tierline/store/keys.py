@@ -13,11 +13,18 @@ import hmac
 import secrets
 import uuid
 from collections.abc import Callable, Iterable
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from msgspec import Struct
 
+from tierline.engine.announcement import Project
 from tierline.errors import Invalid
+from tierline.store import projects
+from tierline.store.catalog_sql import CatalogSql as Sql
+from tierline.store.secrets import SecretBox
+
+if TYPE_CHECKING:
+    from tierline.store.catalog_sql import Session
 
 Scope = Literal[
     "read_customers",
@@ -62,6 +69,37 @@ class Minted(Struct, frozen=True):
     rows: tuple[Fresh, ...]
     shown: dict[str, str | int]
     signing: dict[str, str]  # name in the project's secrets -> secret
+
+
+class NewKey(Struct, frozen=True):
+    """What somebody wants. `scopes` as `checked_scopes` gives them."""
+
+    kind: str
+    scopes: tuple[str, ...]
+    label: str
+    now: int
+
+
+async def add(
+    connection: Session, revision: int, box: SecretBox, owner: Project, new: NewKey
+) -> dict[str, Any]:
+    """Store a key, all its doors, and what signs its vendor's webhooks; what is shown of it, for
+    the only time. The caller holds the revision. Raises Invalid for a kind that there is not."""
+    key_id = "key_" + secrets.token_hex(8)
+    signing = await projects.read_secrets(connection, box, owner)
+    site = signing.get(SITE_TOKEN)
+    if site is not None and await connection.fetchval(Sql.dead_key, site):
+        signing = {n: secret for n, secret in signing.items() if n not in SITE_PAIR}
+    minted = mint(new.kind, owner.number, signing)
+    for row in minted.rows:
+        door = f".{row.door}" if row.door else ""
+        facts = (row.lookup, digest(row.token), list(new.scopes), new.label, revision, new.now)
+        await connection.execute(Sql.add_key, key_id + door, owner.number, new.kind + door, *facts)
+    if minted.signing.items() - signing.items():
+        kept = {**signing, **minted.signing}
+        await projects.write_secrets(connection, box, revision, owner, kept)
+    about = {"id": key_id, "kind": new.kind, "project_id": owner.id, "scopes": list(new.scopes)}
+    return {**about, **minted.shown}
 
 
 def digest(token: str) -> bytes:

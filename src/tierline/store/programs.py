@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -107,14 +108,19 @@ async def _add(connection: Session, put: Put, new: NewVersion, stamp: Stamp) -> 
     await connection.execute(Sql.add_version, put.program, put.version, *when, body, new.request)
 
 
-async def load(connection: Session, row: ProgramRow, project: Project) -> Program:
-    """A program with every version."""
-    found = await connection.fetch(Sql.versions, row.number)
-    versions = tuple(
-        Version(v["number"], v["effective_at"], decode_rules(v["body"]), v["on_change"])
-        for v in found
-    )
-    return Program(row.id, project.id, project.time_zone, project.currency, versions)
+async def load(
+    connection: Session, rows: Sequence[ProgramRow], projects: Mapping[int, Project]
+) -> dict[int, Program]:
+    """Programs with every version, by number."""
+    versions: dict[int, list[Version]] = {row.number: [] for row in rows}
+    for v in await connection.fetch(Sql.versions, list(versions)):
+        version = Version(v["number"], v["effective_at"], decode_rules(v["body"]), v["on_change"])
+        versions[v["program"]].append(version)
+    found = {}
+    for row in rows:
+        project, own = projects[row.project], tuple(versions[row.number])
+        found[row.number] = Program(row.id, project.id, project.time_zone, project.currency, own)
+    return found
 
 
 def encode_rules(rules: Rules) -> str:

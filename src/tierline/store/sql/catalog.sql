@@ -129,9 +129,9 @@ SELECT effective_at, body FROM program_version
 WHERE program = $1 AND number = $2
 
 -- name: versions
--- All versions of a program, oldest first.
-SELECT number, effective_at, on_change, body FROM program_version
-WHERE program = $1 ORDER BY number
+-- All versions of some programs, each program's oldest first.
+SELECT program, number, effective_at, on_change, body FROM program_version
+WHERE program = ANY($1::int[]) ORDER BY program, number
 
 -- name: version_request
 -- What the caller sent to make a version, verbatim.
