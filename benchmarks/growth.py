@@ -55,6 +55,14 @@ async def tenfold(stock: Stock) -> None:
     stock.people *= 10
 
 
+async def logged(stock: Stock) -> tuple[int, int]:
+    """Bytes of PostgreSQL's log so far, and the whole pages in it: the first change of a page after
+    a checkpoint writes all of it."""
+    row = await stock.database.pool.fetchrow("SELECT wal_bytes, wal_fpi FROM pg_stat_wal")
+    assert row is not None
+    return int(row[0]), row[1]
+
+
 async def database_cpu(stock: Stock) -> float:
     """Seconds of CPU that PostgreSQL used since it started, all its processes together."""
     backend = await stock.database.pool.fetchval("SELECT pg_backend_pid()")

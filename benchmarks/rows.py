@@ -15,7 +15,7 @@ import psutil
 from msgspec import Struct
 
 from benchmarks import floors
-from benchmarks.growth import database_cpu, tenfold
+from benchmarks.growth import database_cpu, logged, tenfold
 from benchmarks.load import PATH, Load, Target, load
 from benchmarks.server import Running, running
 from benchmarks.stock import Stock
@@ -256,10 +256,11 @@ class Bench:
             async with running(self.database.url) as server:
                 target = Target(server.url, stock.token, stock.people)
                 await load(target, 64, WARM_SECONDS, f"w{size}")
-                before, stored = server.usage(), await database_cpu(stock)
+                before, stored, log = server.usage(), await database_cpu(stock), await logged(stock)
                 done = await load(target, 64, RUN_SECONDS, f"r{size}")
                 used = server.usage()
                 stored = await database_cpu(stock) - stored
+                written, pages = (b - a for a, b in zip(log, await logged(stock), strict=True))
             cpu = (used.cpu - before.cpu + stored) / done.requests * 1e6
             first = first or cpu
             yield Row(
@@ -269,7 +270,8 @@ class Bench:
                 f"{cpu / first:.2f} of its CPU",
                 "flat",
                 f"{done.bad} bad, {cpu:.0f} us CPU each, of these PostgreSQL"
-                f" {stored / done.requests * 1e6:.0f}",
+                f" {stored / done.requests * 1e6:.0f}; {written / done.requests:,.0f} B of log, "
+                f"{pages / done.requests:.2f} whole pages",
             )
 
     # -- members ------------------------------------------------------------------------------

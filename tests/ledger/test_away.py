@@ -10,11 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.ledger.conftest import Club
-from tierline.errors import Busy
+from tierline.errors import Busy, TierlineError
 from tierline.ledger import shard
 from tierline.ledger.commands import Answer
 from tierline.ledger.writer import Writer
 from tierline.store.database import Database
+
+HIDE = "ALTER TABLE entry RENAME COLUMN occurred_at TO hidden"
+SHOW = "ALTER TABLE entry RENAME COLUMN hidden TO occurred_at"
 
 
 class Wire:
@@ -121,3 +124,20 @@ async def test_only_what_may_be_committed_waits_for_the_database(
         assert not left.done()
 
     assert (await club.standing("ada")).balance == 4
+
+
+async def test_what_fails_before_the_commit_is_said_at_once(club: Club) -> None:
+    """What is sent with the commit fails, here for want of a column: so nothing is unknown,
+    nobody waits for a database that is there, and nothing of it was written."""
+    await club.found()
+    async with club.writer() as writer:
+        await writer.submit(club.activity(points=1, key="first"))
+        await club.database.pool.execute(HIDE)
+        for _ in range(2):
+            with pytest.raises(TierlineError):
+                async with asyncio.timeout(10):
+                    await writer.submit(club.activity(points=1, key="second"))
+        await club.database.pool.execute(SHOW)
+        told = await writer.submit(club.activity(points=1, key="second"))
+
+    assert (told.balance, told.repeated) == (2, False)

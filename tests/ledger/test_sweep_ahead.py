@@ -79,7 +79,7 @@ WAITS = (
     "query LIKE 'UPDATE shard_head%' AND state = 'active'"
     " AND clock_timestamp() - query_start > interval '100 ms'"
 )
-DECIDED = "query LIKE 'INSERT INTO member%' AND state = 'idle in transaction'"
+DECIDED = "query LIKE 'EXECUTE tierline_update_members%' AND state = 'idle in transaction'"
 GIVEN_UP = "query = 'ROLLBACK' AND state = 'idle'"
 
 

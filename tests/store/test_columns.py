@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tierline.store.columns import Unstorable, columns, texts
+from tierline.store.columns import Unstorable, columns, literal, texts
 from tierline.store.database import Database
 
 SPLIT = """
@@ -36,3 +38,40 @@ def test_what_would_shift_the_rows_is_refused(text: str) -> None:
     """The separator and NUL, wherever they stand."""
     with pytest.raises(Unstorable):
         texts(["fine", text, None])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "'",
+        "''",
+        "\\",
+        "\\'",
+        "it's",
+        "'); DROP TABLE entry; --",
+        "E'\\x27'",
+        "$$",
+        "$1",
+        "☃\n;",
+    ],
+)
+async def test_a_literal_is_the_text(database: Database, text: str) -> None:
+    """Nothing in a text ends it: neither quotes nor what looks like a statement."""
+    async with database.pool.acquire() as connection:
+        await connection.execute("PREPARE kept AS SELECT set_config('tierline.said', $1, false)")
+        await connection.execute(f"EXECUTE kept({literal(text)}); SELECT 1")
+        said = await connection.fetchval("SELECT current_setting('tierline.said')")
+        await connection.execute("DEALLOCATE kept")
+
+    assert text == said
+
+
+@given(st.text())
+def test_a_literal_ends_where_it_should(text: str) -> None:
+    """Every quote inside is doubled, so that the first single one is the last character."""
+    inside = literal(text)[1:-1]
+
+    assert literal(text) == f"'{inside}'"
+    assert inside.replace("''", "") == inside.replace("''", "").replace("'", "")
+    assert inside.replace("''", "'") == text

@@ -315,21 +315,22 @@ async def write(
         return 0
     entries = [row for seat in changed for row in seat.rows]
     if entries:
-        await tx.add_entries(shard, entries)
+        tx.add_entries(shard, entries)
     known = [seat.member() for seat in changed if not seat.fresh]
     if known:
-        await tx.update_members(shard, known)
+        tx.update_members(shard, known)
     fresh = [(*seat.member(), seat.clock) for seat in changed if seat.fresh]
     if fresh:
-        await tx.add_members(shard, fresh)
+        tx.add_members(shard, fresh)
     told = [(order, seat, event) for seat in changed for order, event in seat.events]
     if told:
         told.sort(key=lambda t: (t[0], t[1].customer, t[1].number, t[2].seq))
         if turn is not None:
+            await tx.flush()  # meanwhile
             await turn()
         after, recorded_at = await tx.raise_head(shard, len(told), wall)
         rows = [event_row(seat, event, recorded_at) for _, seat, event in told]
-        await tx.add_events(shard, after, recorded_at, rows)
+        tx.add_events(shard, after, recorded_at, rows)
     return len(told)
 
 

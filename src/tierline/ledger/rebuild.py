@@ -214,7 +214,9 @@ async def repair(database: Database, catalog: Catalog, found: Difference) -> boo
                     continue
                 wrong = {d.what for d in member.differences(found.shard)}
                 if any(what == "standing" or what.startswith("column:") for what in wrong):
-                    await LedgerTx(connection).update_members(found.shard, [member.row()])
+                    tx = LedgerTx(connection)
+                    tx.update_members(found.shard, [member.row()])
+                    await tx.flush()
                     return True
     finally:
         await connection.close(timeout=5)

@@ -37,7 +37,7 @@ RERUNS_MAX: Final = 8  # of a batch that another writer keeps interfering with
 AWAY_SECONDS_MAX: Final = 15.0  # how long requests wait for a database that is gone
 BACKOFF_SECONDS: Final = (0.02, 0.1, 0.25, 0.5, 1.0)
 UNDER_WAY_MAX: Final = 2  # batches of one shard
-ENOUGH: Final = 24  # waiting commands that are worth a second batch
+ENOUGH: Final = 12  # waiting commands that are worth a second batch
 
 _log = structlog.get_logger("tierline.ledger")
 
@@ -101,6 +101,18 @@ class ShardWriter:
         # A second batch that takes what little came in meanwhile would only make both small.
         return len(self.turns) < UNDER_WAY_MAX and waiting >= min(ENOUGH, self.batch_max)
 
+    def _share(self) -> int:
+        """How many commands to take. Where callers wait for their answers, who takes all that
+        there are leaves nothing to decide while the database writes them."""
+        there = self.queue.rows + sum(len(turn.batch) for turn in self.turns)
+        return min(self.batch_max, max(ENOUGH, -(-there // UNDER_WAY_MAX)))
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether another batch begins as soon as this one is over."""
+        waiting = self.queue.rows
+        return waiting > 0 and (len(self.turns) == 1 or waiting >= min(ENOUGH, self.batch_max))
+
     async def room(self) -> None:
         """Wait until the next batch was taken."""
         future = asyncio.get_running_loop().create_future()
@@ -114,9 +126,10 @@ class ShardWriter:
                 while self.queue.rows or self.turns or not self.writer.closed:
                     if not self._may_begin():
                         self._something.clear()
+                        await self._rest()
                         await self._something.wait()
                         continue
-                    turn = Turn(self.queue.take(self.batch_max), tuple(self.turns))
+                    turn = Turn(self.queue.take(self._share()), tuple(self.turns))
                     self.turns.append(turn)
                     self._tell_of_room()
                     tasks.create_task(self._run(turn))
@@ -125,6 +138,12 @@ class ShardWriter:
             for tx in self._idle:
                 await tx.connection.close(timeout=5)
             self._idle.clear()
+
+    async def _rest(self) -> None:
+        """Nothing waits: no connection stays in a transaction that it began in advance."""
+        for tx in [tx for tx in self._idle if tx.begun]:
+            self._idle.remove(tx)
+            await self._undo(tx, None)
 
     async def _run(self, turn: Turn) -> None:
         await self._settle(turn, turn.batch)
@@ -243,8 +262,9 @@ class ShardWriter:
             await turn.follow(work)
             done = await work.run()
             attempt.committing = True
-            await tx.commit()
+            await tx.commit(again=self._goes_on)
         except BaseException as error:
+            attempt.committing = attempt.committing and not tx.stopped_before(error)
             await self._undo(tx, error)
             raise
         self._idle.append(tx)
@@ -253,7 +273,7 @@ class ShardWriter:
     async def _connected(self) -> LedgerTx:
         return LedgerTx(await self.writer.database.connect(**PLANNER))
 
-    async def _undo(self, tx: LedgerTx, error: BaseException) -> None:
+    async def _undo(self, tx: LedgerTx, error: BaseException | None) -> None:
         """Roll back; a connection that does not even do that, or met changed tables, is left."""
         try:
             if isinstance(error, asyncpg.InvalidCachedStatementError | asyncio.CancelledError):

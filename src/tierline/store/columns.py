@@ -51,3 +51,9 @@ def columns(rows: Iterable[Sequence[Any]], kinds: str) -> list[str]:
     """Rows as one parameter per column; `kinds` has a letter for each: integer, text, hex."""
     turned = list(zip(*rows, strict=True)) or [()] * len(kinds)
     return [KINDS[kind](column) for kind, column in zip(kinds, turned, strict=True)]
+
+
+def literal(value: int | str) -> str:
+    """A parameter as it stands in a statement. Sessions have `standard_conforming_strings` on, so a
+    quote is all that could end a text."""
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"

@@ -36,6 +36,7 @@ SESSION: Final[Mapping[str, str]] = {
     "statement_timeout": str(STATEMENT_MS_MAX),
     "idle_in_transaction_session_timeout": str(STATEMENT_MS_MAX),
     "jit": "off",
+    "standard_conforming_strings": "on",  # scripts hold texts as literals
     "TimeZone": "UTC",
 }
 _WARM: Final = (

@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from tierline.store.columns import columns
+from tierline.store.columns import columns, literal
 from tierline.store.named import Queries
 
 Row = Sequence[Any]
@@ -34,6 +34,9 @@ class LedgerSql(Queries, file="ledger.sql"):
     add_members: str
     raise_head: str
     add_events: str
+
+
+_NAMES = {statement.text: statement.name for statement in LedgerSql.statements}
 
 
 class CountDiffers(Exception):
@@ -59,16 +62,36 @@ class LedgerTx:
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self.connection = connection
+        self.begun = False  # the next transaction, together with the last one's end
         self._prepared: dict[str, Any] = {}
+        self._named: dict[str, str] = {}  # those that scripts execute
+        self._script: list[tuple[str, tuple[Any, ...]]] = []  # to be sent before anything else
 
     async def begin(self) -> None:
-        await self.connection.execute("BEGIN")
+        if not self.begun:
+            await self.connection.execute("BEGIN")
+        self.begun = False
 
-    async def commit(self) -> None:
-        await self.connection.execute("COMMIT")
+    async def commit(self, *, again: bool = False) -> None:
+        """With what is still to be written. `again`: the next transaction begins at once."""
+        await self._send("COMMIT", *(["BEGIN"] if again else []))
+        self.begun = again
+
+    def stopped_before(self, error: BaseException) -> bool:
+        """Whether a commit failed at what was still to be written, so that nothing is unknown: the
+        server says that the transaction is open. (One that goes away says nothing of it.)"""
+        told = isinstance(error, asyncpg.PostgresError) and error.severity_en == "ERROR"
+        return told and self.connection.is_in_transaction()
 
     async def rollback(self) -> None:
+        self._script.clear()
+        self.begun = False
         await self.connection.execute("ROLLBACK")
+
+    async def flush(self) -> None:
+        """Send what is to be written."""
+        if self._script:
+            await self._send()
 
     async def load(self, shard: int, wanted: Iterable[Row]) -> list[asyncpg.Record]:
         """`wanted`: (project, program, name, customer, key) of each command."""
@@ -109,14 +132,14 @@ class LedgerTx:
     async def history(self, shard: int, customer: int, program: int) -> list[asyncpg.Record]:
         return await self._fetch(LedgerSql.history, shard, customer, program)
 
-    async def add_entries(self, shard: int, rows: Sequence[Row]) -> None:
-        await self._write(LedgerSql.add_entries, len(rows), shard, *columns(rows, "iiittxiiiitit"))
+    def add_entries(self, shard: int, rows: Sequence[Row]) -> None:
+        self._later(LedgerSql.add_entries, shard, *columns(rows, "iiittxiiiitit"))
 
-    async def update_members(self, shard: int, rows: Sequence[Row]) -> None:
-        await self._write(LedgerSql.update_members, len(rows), shard, *columns(rows, "iixtiiiiiii"))
+    def update_members(self, shard: int, rows: Sequence[Row]) -> None:
+        self._later(LedgerSql.update_members, shard, *columns(rows, "iixtiiiiiii"))
 
-    async def add_members(self, shard: int, rows: Sequence[Row]) -> None:
-        await self._write(LedgerSql.add_members, len(rows), shard, *columns(rows, "iixtiiiiiiii"))
+    def add_members(self, shard: int, rows: Sequence[Row]) -> None:
+        self._later(LedgerSql.add_members, shard, *columns(rows, "iixtiiiiiiii"))
 
     async def raise_head(self, shard: int, events: int, now: int) -> tuple[int, int]:
         """(the last offset before these events, the instant at which they enter the log)."""
@@ -125,14 +148,28 @@ class LedgerTx:
             raise CountDiffers("raise_head")
         return rows[0][0] - events, rows[0][1]
 
-    async def add_events(
-        self, shard: int, after: int, recorded_at: int, rows: Sequence[Row]
-    ) -> None:
+    def add_events(self, shard: int, after: int, recorded_at: int, rows: Sequence[Row]) -> None:
         """`rows`: (program, customer, id, body, changed_at), in the order of their offsets."""
-        sent = columns(rows, "iitti")
-        await self._write(LedgerSql.add_events, len(rows), shard, after, recorded_at, *sent)
+        self._later(LedgerSql.add_events, shard, after, recorded_at, *columns(rows, "iitti"))
+
+    def _later(self, text: str, *arguments: Any) -> None:
+        self._script.append((text, arguments))
+
+    async def _send(self, *rest: str) -> None:
+        """The script in one message: a statement that fails ends it, and the transaction."""
+        script, self._script = self._script, []
+        lines = []
+        for text, arguments in script:
+            name = self._named.get(text)
+            if name is None:
+                name = "tierline_" + _NAMES[text]
+                await self.connection.execute(f"PREPARE {name} AS {text}")
+                self._named[text] = name
+            lines.append(f"EXECUTE {name}({','.join(map(literal, arguments))})")
+        await self.connection.execute(";".join([*lines, *rest]))
 
     async def _fetch(self, text: str, *arguments: Any) -> list[asyncpg.Record]:
+        await self.flush()
         statement = self._prepared.get(text)
         if statement is None:
             statement = self._prepared[text] = await self.connection.prepare(text)
@@ -140,6 +177,7 @@ class LedgerTx:
         return rows
 
     async def _write(self, text: str, count: int, *arguments: Any) -> None:
+        await self.flush()
         statement = self._prepared.get(text)
         if statement is None:
             statement = self._prepared[text] = await self.connection.prepare(text)
