@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.receiver import Received, Receiver, Reply
 from tests.sender.chaos.processes import SETTINGS, heard, kill, spawn_sender
-from tests.sender.world import World
+from tests.sender.world import QUICK, World
+from tierline.sender.ownership import owner_of
 
 AT_ONCE = 4  # requests in flight; what else is owed waits in the sender's memory
 OWED = 12
@@ -172,3 +174,42 @@ async def test_an_answer_that_came_while_it_was_frozen_is_heard(pair: Pair) -> N
     await pair.until_silent()
     os.kill(frozen.pid, signal.SIGCONT)
     assert await pair.told() == {1: OWED}
+
+
+DEAF = replace(QUICK, beat_ms=60_000, dead_ms=240_000, handover_ms=0)  # it must be told of others
+CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE query LIKE 'LISTEN %' AND datname = current_database()"
+)
+
+
+async def deafen(world: World) -> None:
+    """The connection on which the sender would hear of others breaks, a moment before one comes."""
+    await world.until_async(lambda: world.database.pool.fetchval(CUT), bool, "it listened")
+
+
+async def test_who_listens_again_looks_at_what_it_missed(world: World) -> None:
+    """Nobody says a second time that it joined."""
+    async with world.sending(DEAF) as one:
+        await deafen(world)
+        async with world.sending(DEAF):
+            await world.until(lambda: len(one.membership.alive) == 2, "it knows of the other")
+
+
+async def test_who_is_fenced_looks_before_it_takes_back(world: World, receiver: Receiver) -> None:
+    """Two that both believe to own an endpoint do not take it from each other by turns."""
+    async with world.sending(DEAF) as one:
+        await deafen(world)
+        async with world.sending(DEAF) as two:
+            both = [one.membership.process, two.membership.process]
+            id_ = next(i for i in map(str, range(99)) if owner_of(i, both) == both[1])
+            row = await world.endpoint(receiver.url, id=id_)
+            for n in range(1, 6):
+                await world.happen([world.customer(c, shard=0) for c in range(OWED)])
+                await receiver.wait(n * OWED)
+            await world.until(lambda: two.couriers and not one.couriers, "one has it")
+            await world.settled(two)
+            owners = await world.database.pool.fetchval(
+                "SELECT generation FROM cursor WHERE endpoint = $1 AND shard = 0", row.number
+            )
+    assert owners <= 3

@@ -53,6 +53,9 @@ class Membership:
         self._lapses = 0  # how often others may have believed that we are dead
         self._seen = 0  # up to which of them we looked at what is left to us
         self._news = asyncio.Event()  # somebody joined or left
+        self._doubted: set[int] = (
+            set()
+        )  # endpoints that somebody fenced since the last sign of life
         self._beating: asyncio.Task[None] | None = None
         self._leaving = False
 
@@ -68,12 +71,19 @@ class Membership:
         await self.arrive()
 
     def run(self, after: Callable[[bool], None]) -> None:
-        """Give signs of life until `leave`, and tell after each whether others came or went."""
+        """Give signs of life until `leave`, and tell after each whether there is news of who owns
+        what."""
         self._beating = asyncio.get_running_loop().create_task(self._beat(after))
 
     def look(self) -> None:
-        """Somebody joined or left: see who lives, before it is time."""
+        """Somebody joined or left, or may have done so unheard: see who lives before it is time."""
         self._news.set()
+
+    def doubt(self, endpoint: int) -> None:
+        """Somebody fenced it: perhaps a process that we do not know of. To take it back before we
+        have looked would have both take it from each other, and send all of it twice."""
+        self._doubted.add(endpoint)
+        self.look()
 
     async def beat(self) -> None:
         """A sign of life, and who else gives one. Raises whatever the database does."""
@@ -113,7 +123,9 @@ class Membership:
             except Exception as error:  # noqa: BLE001  # logged, and tried again
                 _log.warning("beat_failed", error=repr(error))
             else:
-                after(self.alive != known)
+                news = self.alive != known or bool(self._doubted)
+                self._doubted.clear()
+                after(news)
 
     async def _tell(self) -> None:
         await self._line.run(lambda c: c.execute(Sql.notify, CHANNEL, MEMBERS))
@@ -162,7 +174,7 @@ class Membership:
         wanted: dict[int, EndpointRow] = {}
         later = 0.0
         for row in rows:
-            if row.state == "paused" or not self.owns(row.id):
+            if row.state == "paused" or row.number in self._doubted or not self.owns(row.id):
                 continue
             wait = self.handover_s(row.id)
             if wait and row.number not in held:

@@ -67,7 +67,7 @@ class Sender:
         self._names = names
         self._trace = trace
         self._readers = [ShardReader(s, self.log, catalog) for s in range(self.log.shards)]
-        self._signal = Signal(database, self._heard)
+        self._signal = Signal(database, self._heard, self.membership.look)
         self._retention = Retention(self.log, catalog, self._live, self.settings, clock)
         self._changed = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []  # for the next round to end
@@ -92,6 +92,7 @@ class Sender:
             trace=self._trace,
         )
         await self.membership.join()
+        await self._signal.start()
         self.catalog.on_change(self._changed.set)
         await self.catalog.refresh()
         for journal in self._depot.journals:
@@ -104,7 +105,6 @@ class Sender:
         rare = (self._write_idle_marks(), self._retention.run(self.membership.owns))
         self._tasks = [loop.create_task(each) for each in (*own, *rare)]
         self.membership.run(self._beaten)
-        await self._signal.start()
         self._started = True
         self.metrics.lag = self.lag
 
@@ -181,7 +181,7 @@ class Sender:
         if not courier.lost:
             _log.info("fenced", endpoint=courier.live.endpoint.id)
             self._drop(courier)
-            self._changed.set()
+            self.membership.doubt(courier.number)
 
     async def run_ended(self, courier: Courier, follower: Follower) -> None:
         run, shard = follower.cursor.run, follower.cursor.shard
