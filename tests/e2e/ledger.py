@@ -32,6 +32,16 @@ async def check_offsets(url: str) -> int:
     return sum(len(row["found"]) for row in rows)
 
 
+async def handovers(url: str) -> int:
+    """How often the cursor that changed its owner most often did so."""
+    connection = await asyncpg.connect(url)
+    try:
+        found = await connection.fetchval("SELECT coalesce(max(generation), 1) - 1 FROM cursor")
+    finally:
+        await connection.close()
+    return int(found)
+
+
 async def entries(url: str) -> int:
     """How many lines the ledger has, without the enrolments that first activities bring along."""
     connection = await asyncpg.connect(url)

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.e2e.caller import STAIRS, Caller, Json, all_told, check_seqs, check_told
-from tests.e2e.ledger import check_offsets, entries
+from tests.e2e.ledger import check_offsets, entries, handovers
 from tests.e2e.process import Served
 from tests.receiver import Receiver
 
@@ -47,7 +47,9 @@ async def test_two_whole_servers_share_one_database(
     empty_url: str, tmp_path: Path, session: aiohttp.ClientSession, receiver: Receiver
 ) -> None:
     """Started in the same moment on an empty database, and given the same keys at once, they
-    double nothing and send each member's events in order; what one leaves the other sends."""
+    double nothing and send each member's events in order; what one leaves the other sends. On a
+    machine that lets a server starve for seconds it may lose the endpoint before it stops: then,
+    and only then, something may come twice."""
     servers = [Served(tmp_path, "--database-url", empty_url) for _ in range(2)]
     with servers[0] as first, servers[1] as second:
         one, other = (Caller(session, s.url, s.key) for s in (first, second))
@@ -59,6 +61,7 @@ async def test_two_whole_servers_share_one_database(
         before = await other.feed()
         await all_told(receiver, before, endpoint)
 
+        unasked = await handovers(empty_url)
         assert first.stop() == 0
         await asyncio.gather(
             *(other.post(ACTIVITIES, activity(c, STEPS)) for c in range(CUSTOMERS))
@@ -68,7 +71,8 @@ async def test_two_whole_servers_share_one_database(
         assert len(events) > len(before)
         await all_told(receiver, events, endpoint)
 
-        assert check_told(receiver, events, endpoint) == 0
+        repeated = check_told(receiver, events, endpoint)
+        assert repeated == 0 or unasked > 0 or await handovers(empty_url) > 1
         check_seqs(events)
         assert await check_offsets(empty_url) == len(events)
         assert await entries(empty_url) == CUSTOMERS * (STEPS + 1)

@@ -78,9 +78,12 @@ async def test_a_cursor_stops_above_so_many_retrying_lanes(
         assert follower.wants_more()
 
 
-async def test_who_cannot_show_a_sign_of_life_stops(world: World, receiver: Receiver) -> None:
-    """Requests are cancelled and nothing is written; when it can again, it goes on."""
-    await world.endpoint(receiver.url)
+async def test_who_cannot_show_a_sign_of_life_starts_nothing(
+    world: World, receiver: Receiver
+) -> None:
+    """What is under way may end. When it can again and nobody took over, it goes on, and nothing
+    is sent twice."""
+    row = await world.endpoint(receiver.url)
     release = asyncio.Event()
 
     async def held(_: Received) -> Reply:
@@ -90,17 +93,21 @@ async def test_who_cannot_show_a_sign_of_life_stops(world: World, receiver: Rece
     receiver.answer = held
     pool = world.database.pool
     async with world.sending(replace(QUICK, beat_ms=100, dead_ms=500)) as sender:
-        [event] = await world.happen([world.customer(1)])
+        first = await world.happen([world.customer(1, shard=0)])
         await receiver.wait(1)
         await pool.execute("ALTER TABLE process RENAME TO process_away")
-        await world.until(lambda: not sender.couriers, "given up")
-        assert 0 == sender.depot.client.in_flight
-        assert 0 == await pool.fetchval("SELECT count(*) FROM attempt")
-        await pool.execute("ALTER TABLE process_away RENAME TO process")
+        await world.until(lambda: not sender.membership.certain, "others may think it dead")
+        second = await world.happen([world.customer(2, shard=0)])
+        cursor = sender.couriers[row.number].followers[0, 0].cursor
+        await world.until(lambda: cursor.ready, "it waits to be sent")
         release.set()
-        requests = await receiver.wait(2)
+        await world.until(lambda: 0 == sender.depot.client.in_flight, "the first was answered")
+        assert cursor.ready
+        await pool.execute("ALTER TABLE process_away RENAME TO process")
+        await receiver.wait(2)
+        await world.settled(sender)
 
-    assert [event, event] == ids_of(requests)
+    assert first + second == ids_of(receiver)
 
 
 # Lanes

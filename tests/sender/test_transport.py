@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from tests.sender.rough import OK, Authority, Conversation, serving
 from tests.sender.world import LOOPBACK
@@ -70,6 +73,36 @@ async def test_the_deadline_includes_the_body(client: Client) -> None:
 
     assert ("timeout", None) == (reply.fault, reply.status)
     assert 0 == client.connections
+
+
+async def test_an_answer_that_lies_there_is_read_before_its_deadline_counts() -> None:
+    """A process that could not run for a while finds both: the answer, and that time is up. On the
+    loop that serves, timers come before what has arrived."""
+    loop, starving, said = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    async def handle(to: Conversation) -> None:
+        wanted = await to.request()
+        if b"wait" in wanted:
+            await starving.wait()
+            await to.say(OK)
+            said.set()
+        else:
+            await to.say(OK)
+
+    def starve(_: Reply) -> None:
+        loop.call_soon_threadsafe(starving.set)
+        assert said.wait(10)
+        time.sleep(0.3)  # and the deadline passes
+
+    async def send(port: int) -> int | None:
+        client = Client(Guard(LOOPBACK))
+        client.send(target(port), REQUEST, starve)
+        reply = await post(client, target(port, total_ms=300), REQUEST.replace(b"/", b"/wait", 1))
+        await client.close()
+        return reply.status
+
+    async with serving(handle) as port:
+        assert await asyncio.to_thread(uvloop.run, send(port)) == 200
 
 
 async def test_a_huge_answer_is_not_read(client: Client) -> None:

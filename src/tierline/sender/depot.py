@@ -41,6 +41,9 @@ Trace = Callable[["Live", "Delivery[LogEvent]", "Parcel", "Reply", str], None]
 class Owns(Protocol):
     """Who decides what this process owns."""
 
+    @property
+    def may_start(self) -> bool: ...
+
     def fenced(self, courier: Courier) -> None: ...
 
     async def run_ended(self, courier: Courier, follower: Follower) -> None: ...
@@ -86,7 +89,8 @@ class Depot:
 
     def _run_slots(self) -> None:
         self._round = False
-        self.slots.run(self.clock())
+        if self._owns.may_start:
+            self.slots.run(self.clock())
 
     def journal(self, follower: Follower) -> Journal:
         return self.journals[follower.cursor.shard]

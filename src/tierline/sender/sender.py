@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 
 import structlog
@@ -38,6 +37,7 @@ from tierline.store.signal import Signal
 
 TICK_S = 0.05
 RECONCILE_AGAIN_S = 0.5
+WRITE_S_MIN = 5  # for the last write, when the requests before it used their time up
 _log = structlog.get_logger("tierline.sender")
 
 
@@ -67,13 +67,11 @@ class Sender:
         self._names = names
         self._trace = trace
         self._readers = [ShardReader(s, self.log, catalog) for s in range(self.log.shards)]
-        self._signal = Signal(database, self._heard)
+        self._signal = Signal(database, self._heard, self.membership.look)
         self._retention = Retention(self.log, catalog, self._live, self.settings, clock)
         self._changed = asyncio.Event()
-        self._members = asyncio.Event()  # somebody joined or left
         self._waiting: list[asyncio.Future[None]] = []  # for the next round to end
         self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = False
         self._started = False
         self._depot: Depot | None = None
         self._client: Client | None = None
@@ -94,6 +92,7 @@ class Sender:
             trace=self._trace,
         )
         await self.membership.join()
+        await self._signal.start()
         self.catalog.on_change(self._changed.set)
         await self.catalog.refresh()
         for journal in self._depot.journals:
@@ -102,10 +101,10 @@ class Sender:
         for reader in self._readers:
             reader.run()
         loop = asyncio.get_running_loop()
-        own = (self._beat(), self._poll(), self._reconciling(), self._tick())
+        own = (self._poll(), self._reconciling(), self._tick())
         rare = (self._write_idle_marks(), self._retention.run(self.membership.owns))
         self._tasks = [loop.create_task(each) for each in (*own, *rare)]
-        await self._signal.start()
+        self.membership.run(self._beaten)
         self._started = True
         self.metrics.lag = self.lag
 
@@ -132,7 +131,7 @@ class Sender:
         reading = all(reader.working for reader in self._readers)
         writing = all(journal.working for journal in self.depot.journals)
         running = not any(task.done() for task in self._tasks)
-        return self.membership.certain and reading and writing and running
+        return self.membership.working and reading and writing and running
 
     async def caught_up(self) -> None:
         """When what the catalog knows now is in force here: no request starts under older rows."""
@@ -142,16 +141,16 @@ class Sender:
         await waiting
 
     async def stop(self) -> None:
-        """Let requests in flight end (within `stop_ms`), write what they did, and leave."""
-        self._stopping = True
+        """Let requests in flight end and write what they did (about `stop_ms`), and leave.
+        It gives signs of life until then, so that nobody sends again what it has not yet heard."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for courier in self.couriers.values():
+            courier.resting = True
         await self._signal.stop()
         for reader in self._readers:
             await reader.stop()
-        for courier in self.couriers.values():
-            courier.resting = True
         await self._settle(self.couriers.values(), self.settings.stop_ms)
         for courier in self.couriers.values():
             courier.release()
@@ -161,10 +160,7 @@ class Sender:
                 await journal.stop()
         if self._client is not None:
             await self._client.close()
-        try:
-            await self.membership.leave()
-        except Exception as error:  # noqa: BLE001  # logged, and tried again
-            _log.warning("leaving_failed", error=repr(error))
+        await self.membership.leave()
         await self.log.close()
 
     def lag(self) -> Iterable[LagRow]:
@@ -175,12 +171,17 @@ class Sender:
 
     # What couriers and the depot call
 
+    @property
+    def may_start(self) -> bool:
+        """No request starts while another process may own what we own."""
+        return self.membership.certain
+
     def fenced(self, courier: Courier) -> None:
         """Somebody raised the generation: it is no longer ours, or must be read again."""
         if not courier.lost:
             _log.info("fenced", endpoint=courier.live.endpoint.id)
             self._drop(courier)
-            self._changed.set()
+            self.membership.doubt(courier.number)
 
     async def run_ended(self, courier: Courier, follower: Follower) -> None:
         run, shard = follower.cursor.run, follower.cursor.shard
@@ -211,17 +212,12 @@ class Sender:
 
     async def _reconcile(self) -> None:
         """Own what the hash gives us, as the catalog has it now."""
-        wanted: dict[int, EndpointRow] = {}
-        later = 0.0
-        if self.membership.certain:
-            for row in self.catalog.endpoints():
-                if row.state == "paused" or not self.membership.owns(row.id):
-                    continue
-                wait = self.membership.handover_s(row.id)
-                if wait and row.number not in self.couriers:
-                    later = max(later, wait)
-                else:
-                    wanted[row.number] = row
+        lapses = self.membership.lapses
+        if self.membership.lapsed:
+            await self._come_back()
+        elif not self.membership.certain:
+            return  # nothing starts; the next sign of life brings us here again
+        wanted, later = self.membership.share(self.catalog.endpoints(), self.couriers)
         if later:
             asyncio.get_running_loop().call_later(later, self._changed.set)
         await self._give_up([c for n, c in self.couriers.items() if n not in wanted])
@@ -232,7 +228,7 @@ class Sender:
                 fresh.append(self._live(row))
             elif courier.live.row.revision != row.revision:
                 live = self._live(row)
-                if live is not None and await still_ours(self.log, courier):
+                if live is not None and await still_ours(self.log, [courier]):
                     await self._update(courier, live)
                 else:
                     self._drop(courier)
@@ -242,6 +238,16 @@ class Sender:
             taken = await take_over(self.log, lives)
             await self.catalog.refresh()  # what was changed before somebody fenced us is here now
             self._install([each for each in taken if self._current(each.live)])
+        self.membership.seen(lapses)
+        self.depot.run_slots()
+
+    async def _come_back(self) -> None:
+        """After a lapse: what nobody took over is still ours, with its requests under way and all
+        that they did, so none of it is sent again. The rest is its new owner's."""
+        ours = await still_ours(self.log, self.couriers.values())
+        for courier in [c for n, c in self.couriers.items() if n not in ours]:
+            self._drop(courier)
+        await self.membership.arrive()
 
     def _current(self, live: Live) -> bool:
         row = self.catalog.endpoint_numbered(live.number)
@@ -321,19 +327,26 @@ class Sender:
             self._drop(courier)
 
     async def _settle(self, couriers: Iterable[Courier], bound_ms: int) -> None:
-        """Wait for requests in flight and for their write, both within a bound."""
+        """Wait for requests in flight and for the write of what they did, both within a bound, but
+        leave the write some time: a request that hangs must not cost what others did."""
         couriers = list(couriers)
         if not couriers or self._depot is None:
             return
+        loop, bound_s = asyncio.get_running_loop(), bound_ms / 1000
+        until = loop.time() + bound_s
         try:
-            async with asyncio.timeout(bound_ms / 1000):
+            async with asyncio.timeout_at(until):
                 # Many ends, one waiter, rare: not worth an event.
                 while any(courier.in_flight for courier in couriers):  # noqa: ASYNC110
                     await asyncio.sleep(TICK_S / 10)
+        except TimeoutError:
+            _log.warning("stopped_with_requests_in_flight")
+        try:
+            async with asyncio.timeout_at(max(until, loop.time() + min(WRITE_S_MIN, bound_s))):
                 for journal in self._depot.journals:
                     await journal.drain()
         except TimeoutError:
-            _log.warning("stopped_with_requests_in_flight")
+            _log.warning("stopped_before_all_was_written")
 
     def _drop(self, courier: Courier) -> None:
         courier.release()
@@ -342,23 +355,9 @@ class Sender:
 
     # Time
 
-    async def _beat(self) -> None:
-        alive: list[str] = self.membership.alive
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._members.wait(), self.settings.beat_ms / 1000)
-            self._members.clear()
-            try:
-                async with asyncio.timeout(self.settings.beat_ms / 1000):
-                    await self.membership.beat()
-            except Exception as error:  # noqa: BLE001  # logged, and tried again
-                _log.warning("beat_failed", error=repr(error))
-            if not self.membership.certain:
-                for courier in list(self.couriers.values()):
-                    self._drop(courier)
-            elif self.membership.alive != alive or not self.couriers:
-                alive = self.membership.alive
-                self._changed.set()
+    def _beaten(self, news: bool) -> None:
+        if news or self.membership.lapsed or not self.couriers:
+            self._changed.set()
 
     async def _poll(self) -> None:
         """The fallback: nobody's wake-up is needed for an event to leave."""
@@ -393,6 +392,6 @@ class Sender:
         if message.isdigit() and int(message) < len(self._readers):
             self._readers[int(message)].wake()
         elif message == MEMBERS:
-            self._members.set()
+            self.membership.look()
         else:
             self._changed.set()

@@ -3,7 +3,7 @@ no row yet. One statement per shard and step, however many endpoints come at onc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -13,7 +13,6 @@ from tierline.sender.health import Health
 from tierline.sender.lanes import LaneRow
 from tierline.sender.live import Live
 from tierline.store.log import CursorRow, Log
-from tierline.store.log_sql import LogSql as Sql
 
 if TYPE_CHECKING:
     from tierline.sender.courier import Courier
@@ -72,20 +71,20 @@ async def _take_shard(
     return [(row, tuple(lanes.get((row.endpoint, row.run), ()))) for row in rows]
 
 
-async def still_ours(log: Log, courier: Courier) -> bool:
-    """Whether generations and runs are as we know them, after somebody changed the endpoint."""
-    for shard in range(log.shards):
-        rows = await log.writer(shard).run(
-            lambda c, s=shard: c.fetch(Sql.cursors_of, s, courier.number)  # type: ignore[misc]
-        )
-        known = {
-            (f.cursor.run, f.generation)
-            for f in courier.followers.values()
-            if f.cursor.shard == shard
+async def still_ours(log: Log, couriers: Iterable[Courier]) -> set[int]:
+    """Of which endpoints generations and runs are as we know them: nobody took them over, and
+    nobody fenced them to change them."""
+    known = {
+        courier.number: {
+            (f.cursor.shard, f.cursor.run, f.generation) for f in courier.followers.values()
         }
-        if {(row["run"], row["generation"]) for row in rows} != known:
-            return False
-    return True
+        for courier in couriers
+    }
+    found: dict[int, set[tuple[int, int, int]]] = {number: set() for number in known}
+    for shard in range(log.shards):
+        for endpoint, run, generation in await log.generations(shard, list(known)):
+            found[endpoint].add((shard, run, generation))
+    return {number for number in known if found[number] == known[number]}
 
 
 def _lane(row: Any) -> LaneRow:

@@ -205,6 +205,10 @@ class Log:
     async def lanes_of(self, shard: int, endpoints: Sequence[int]) -> list[asyncpg.Record]:
         return await self.writer(shard).run(lambda c: c.fetch(Sql.lanes_of, shard, endpoints))
 
+    async def generations(self, shard: int, endpoints: Sequence[int]) -> list[asyncpg.Record]:
+        """(endpoint, run, generation) of each of their cursors."""
+        return await self.writer(shard).run(lambda c: c.fetch(Sql.generations, shard, endpoints))
+
     # Settling
 
     async def settle(

@@ -28,6 +28,7 @@ class LogSql(Queries, file="log.sql"):
     health_of: str
     put_health: str
     cursors_of: str
+    generations: str
     fence: str
     rewind: str
     drop_run: str

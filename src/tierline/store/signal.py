@@ -22,11 +22,18 @@ _log = structlog.get_logger("tierline.signal")
 
 
 class Signal:
-    """`tell(shard)` reaches `heard` in every other process that listens."""
+    """`tell(shard)` reaches `heard` in every other process that listens. `listening` is called
+    whenever it begins to: what was said before, nobody heard here."""
 
-    def __init__(self, database: Database, heard: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        heard: Callable[[str], None],
+        listening: Callable[[], None] = lambda: None,
+    ) -> None:
         self._database = database
         self._heard = heard
+        self._listening = listening
         self._line = Line(database)
         self._waiting: set[int] = set()
         self._something = asyncio.Event()
@@ -76,4 +83,5 @@ class Signal:
         closed = asyncio.Event()
         connection.add_termination_listener(lambda _: closed.set())
         await connection.add_listener(CHANNEL, lambda *message: self._heard(message[3]))
+        self._listening()
         await closed.wait()

@@ -35,13 +35,14 @@ class Place(NamedTuple):
 
 
 Takeovers = dict[tuple[int, int], list[Takeover]]
+Unheard = set[tuple[int, str, int]]  # endpoint, delivery id, and when the request left
 
 
 class Verdict(Struct):
     """`repeated` requests were accepted although their id had been accepted before. Of them at most
     `exposed` + `unheard` may be: deliveries that were accepted, and in no committed write when
     their cursor changed hands; and those whose whole answer did not reach the sender, which had
-    hung up or tried again. `reckless` ones have no such excuse."""
+    hung up, tried again, or wrote down that it failed. `reckless` ones have no such excuse."""
 
     committed: int = 0
     endpoints: int = 0
@@ -80,6 +81,15 @@ async def broken(database: Database, answered: Sequence[str]) -> int:
     return len(set(answered)) - int(found)
 
 
+async def probes_failed(database: Database) -> Unheard:
+    """Requests that by the sender's own log failed, though they use up no attempt: the number of
+    the next one does not tell."""
+    rows = await database.pool.fetch(
+        "SELECT endpoint, delivery, at FROM attempt WHERE outcome = 'probe_failed'"
+    )
+    return {(row["endpoint"], row["delivery"], row["at"]) for row in rows}
+
+
 class Owed:
     """Deliveries that nobody has accepted yet. Asked often, beside the receiver in one process, so
     what has arrived is not looked at again."""
@@ -103,6 +113,7 @@ def check(
     receiver: ChaosReceiver,
     places: Sequence[Place],
     takeovers: Takeovers,
+    unheard: Unheard,
 ) -> Verdict:
     verdict = Verdict(committed=len(log), endpoints=len(places))
     verdict.lost = sum(Owed(log, places).left(receiver).values())
@@ -120,7 +131,7 @@ def check(
                 verdict.disordered += 1
             newest[event.customer] = max(newest.get(event.customer, 0), arrival.order)
             changes = takeovers.get((event.shard, place.number), [])
-            _count(verdict, event, place, arrival.accepted, changes)
+            _count(verdict, event, place, arrival.accepted, changes, unheard)
         verdict.unknown += len(seen.keys() - known)
         verdict.changed += sum(len(arrival.bodies) > 1 for arrival in seen.values())
         verdict.requests += sum(arrival.requests for arrival in seen.values())
@@ -133,44 +144,38 @@ def _count(
     place: Place,
     accepted: Sequence[Acceptance],
     changes: Sequence[Takeover],
+    unheard: Unheard,
 ) -> None:
-    """One delivery: what its changes of owner excuse, and what was repeated."""
+    """One delivery: what its changes of owner excuse, and what was repeated. Requests are sorted by
+    the generation under which they left, for one that was on its way may arrive after others."""
     key = 0 if place.fifo else event.customer
-    unsettled = [change for change in changes if not change.settled(event.offset, key)]
-    for i, change in enumerate(unsettled):
-        until = unsettled[i + 1].at if i + 1 < len(unsettled) else 1 << 62
-        # What another process sent may arrive later: it was on its way.
-        verdict.exposed += any(
-            a.at <= change.at or (a.sender != change.owner and a.at < until) for a in accepted
-        )
-    for before, again in pairwise(accepted):
-        verdict.repeated += 1
-        if _excused(before, again, changes, unsettled):
-            continue
-        later = before.sender == again.sender and again.attempt > before.attempt
-        if later or not (before.heard and again.heard):
-            verdict.unheard += 1
-        else:
-            verdict.reckless += 1
-            if len(verdict.examples) < EXAMPLES_MAX:
-                verdict.examples.append(f"{place} {event}: {accepted}; {changes}")
+    unsettled = {c.generation for c in changes if not c.settled(event.offset, key)}
+    by_generation: dict[int, list[Acceptance]] = {}
+    for each in accepted:
+        by_generation.setdefault(each.generation, []).append(each)
+    first, *later = sorted(by_generation)
+    verdict.exposed += sum(generation > first for generation in unsettled)
+    verdict.repeated += len(accepted) - 1
+    # An owner sends what was unsettled when it began with the cursor, and each of it once.
+    reckless = len(set(later) - unsettled)
+    name = delivery_id(event.id, place.id)
+    for of_one in by_generation.values():
+        for before, again in pairwise(sorted(of_one, key=lambda each: each.left)):
+            failed = (place.number, name, before.left) in unheard
+            if failed or _unheard(before, again):
+                verdict.unheard += 1
+            else:
+                reckless += 1
+    verdict.reckless += reckless
+    if reckless and len(verdict.examples) < EXAMPLES_MAX:
+        verdict.examples.append(f"{place} {event}: {accepted}; {changes}")
 
 
-def _excused(
-    before: Acceptance,
-    again: Acceptance,
-    changes: Sequence[Takeover],
-    unsettled: Sequence[Takeover],
-) -> bool:
-    """Whether the later of two requests left because its event was unsettled when its sender took
-    over; or was still on its way when somebody else, who sent the other one, did."""
-    own = max((c.at for c in changes if c.owner == again.sender and c.at <= again.at), default=0)
-    same = before.sender == again.sender and before.at >= own
-    return any(
-        c.at > own if c.owner != again.sender else c.at == own and not same
-        for c in unsettled
-        if c.at <= again.at
-    )
+def _unheard(before: Acceptance, again: Acceptance) -> bool:
+    """Whether one of two requests of the same owner was answered in vain: it tried again, or had
+    hung up."""
+    tried_again = before.sender == again.sender and again.attempt > before.attempt
+    return tried_again or not (before.heard and again.heard)
 
 
 def delivery_id(event: str, endpoint: str) -> str:

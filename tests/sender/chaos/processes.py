@@ -16,14 +16,20 @@ import sys
 from pathlib import Path
 
 import uvloop
+from msgspec.structs import replace
 
 from tests.sender.world import BOX, LOOPBACK
 from tierline.sender import live
-from tierline.sender.sender import Sender
+from tierline.sender import sender as sending
+from tierline.sender.courier import Courier
+from tierline.sender.cursor import Delivery
+from tierline.sender.follower import Follower
+from tierline.sender.live import Parcel
 from tierline.sender.settings import SenderSettings
 from tierline.sender.transport.names import Names
 from tierline.store.catalog import Catalog
 from tierline.store.database import Database
+from tierline.store.log import LogEvent
 from tierline.store.secrets import KEY_VARIABLE
 from tierline.vendors import FORMATS
 
@@ -69,9 +75,22 @@ def heard(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+class Marked(Courier):
+    """Its requests say under which generation they left, and when: that decides what a repetition
+    means, and the time of their arrival cannot tell it."""
+
+    def _parcel(self, follower: Follower, delivery: Delivery[LogEvent], now: int) -> Parcel | None:
+        parcel = super()._parcel(follower, delivery, now)
+        if parcel is None:
+            return None
+        first, _, rest = parcel.request.partition(b"\r\n")
+        mark = b"chaos-generation: %d\r\nchaos-left: %d" % (follower.generation, now)
+        return replace(parcel, request=b"\r\n".join((first, mark, rest)))
+
+
 async def sender(url: str, hosts: str) -> None:
     """Sends until stdin closes. Names are looked up in a file that the test rewrites. Receiver and
-    database are told which process speaks: who sent what decides what a repetition means."""
+    database are told which process speaks."""
 
     async def lookup(host: str) -> list[str]:
         known: dict[str, list[str]] = json.loads(Path(hosts).read_text())
@@ -80,10 +99,11 @@ async def sender(url: str, hosts: str) -> None:
         return known[host]
 
     live.USER_AGENT = f"chaos-{os.getpid()}"
+    sending.Courier = Marked  # type: ignore[attr-defined]
     database = await _opened(f"{url}{'&' if '?' in url else '?'}chaos.process={os.getpid()}")
     catalog = await Catalog.open(database, BOX)
     names = Names(lookup, ttl_s=0.2)
-    made = Sender(database, catalog, FORMATS, SETTINGS, names=names)
+    made = sending.Sender(database, catalog, FORMATS, SETTINGS, names=names)
     await made.start()
     watch = asyncio.create_task(catalog.watch())
     say("ready")

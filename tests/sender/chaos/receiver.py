@@ -10,7 +10,6 @@ from random import Random
 from typing import NamedTuple
 
 from tests.sender.rough import OK, Conversation, serving
-from tierline.clock import wall
 
 # What the dice may say, and how often per thousand.
 ANSWERS = {
@@ -20,11 +19,13 @@ ANSWERS = {
 
 
 class Acceptance(NamedTuple):
-    """A whole 2xx was given, to which sender's request: which attempt, at which wall time (ms), and
-    whether the sender was still there to hear it."""
+    """A whole 2xx was given, to which sender's request: under which generation of the cursor, and
+    at which wall time (ms), it left; which attempt it was; and whether the sender was still there
+    to hear the answer."""
 
-    at: int
     sender: str
+    generation: int
+    left: int
     attempt: int
     heard: bool = True
 
@@ -75,9 +76,10 @@ class ChaosReceiver:
             self.answers[answer] += 1
             if answer in ("ok", "late", "huge"):
                 sender = _header(head, b"user-agent").removeprefix("chaos-")
-                attempt = int(_header(head, b"tierline-attempt"))
+                names = (b"chaos-generation", b"chaos-left", b"tierline-attempt")
+                generation, left, attempt = (int(_header(head, name)) for name in names)
                 accepted = arrival.accepted
-                accepted.append(Acceptance(wall(), sender, attempt))
+                accepted.append(Acceptance(sender, generation, left, attempt))
                 place = len(accepted) - 1
                 if answer == "late":
                     await asyncio.sleep(self.random.random() * 0.2)

@@ -11,7 +11,15 @@ from pathlib import Path
 from random import Random
 from time import monotonic, sleep
 
-from tests.sender.chaos.checker import Owed, Place, Verdict, broken, check, committed
+from tests.sender.chaos.checker import (
+    Owed,
+    Place,
+    Verdict,
+    broken,
+    check,
+    committed,
+    probes_failed,
+)
 from tests.sender.chaos.clients import Clients
 from tests.sender.chaos.processes import (
     close,
@@ -130,7 +138,8 @@ class Run:
             process.stdin.close()
             process.wait(20)
             close(process)
-        verdict = check(log, self.receiver, self.places, await takeovers(self.database))
+        told = await takeovers(self.database), await probes_failed(self.database)
+        verdict = check(log, self.receiver, self.places, *told)
         verdict.broken = await broken(self.database, self.clients.answered)
         self._tell(verdict)
         return verdict

@@ -15,15 +15,14 @@ from tierline.store.database import Database
 # A generation is raised by nothing but a take-over, a pause, a rewind or a deletion.
 _WATCH = """
 CREATE TABLE chaos_takeover (
-    n bigint GENERATED ALWAYS AS IDENTITY, at bigint, owner text, shard smallint, endpoint integer,
-    mark bigint, done bytea, heads text
+    owner text, shard smallint, endpoint integer, generation bigint, mark bigint, done bytea,
+    heads text
 );
 CREATE FUNCTION chaos_witness() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO chaos_takeover (at, owner, shard, endpoint, mark, done, heads)
-    SELECT extract(epoch FROM clock_timestamp()) * 1000,
-           coalesce(current_setting('chaos.process', true), ''),
-           NEW.shard, NEW.endpoint, NEW.mark, NEW.done,
+    INSERT INTO chaos_takeover (owner, shard, endpoint, generation, mark, done, heads)
+    SELECT coalesce(current_setting('chaos.process', true), ''),
+           NEW.shard, NEW.endpoint, NEW.generation, NEW.mark, NEW.done,
            (SELECT coalesce(json_object_agg(key, head)::text, '{}') FROM lane
             WHERE shard = NEW.shard AND endpoint = NEW.endpoint AND run = 0);
     RETURN NULL;
@@ -34,9 +33,9 @@ WHEN (OLD.generation <> NEW.generation AND NEW.run = 0) EXECUTE FUNCTION chaos_w
 
 
 class Takeover(Struct, frozen=True):
-    """What was settled when `owner` began with a cursor, at wall time `at` (ms)."""
+    """What was settled when `owner` began with a cursor, which raised it to `generation`."""
 
-    at: int
+    generation: int
     owner: str
     mark: int
     done: bytes
@@ -57,13 +56,13 @@ async def watch(database: Database) -> None:
 
 
 async def takeovers(database: Database) -> dict[tuple[int, int], list[Takeover]]:
-    """By shard and endpoint's number, in order."""
+    """By shard and endpoint's number, in order of generations."""
     rows: list[asyncpg.Record] = await database.pool.fetch(
-        "SELECT * FROM chaos_takeover ORDER BY shard, endpoint, n"
+        "SELECT * FROM chaos_takeover ORDER BY shard, endpoint, generation"
     )
     found: dict[tuple[int, int], list[Takeover]] = {}
     for row in rows:
         heads = json.decode(row["heads"], type=dict[int, int])
-        made = Takeover(row["at"], row["owner"], row["mark"], row["done"], heads)
+        made = Takeover(row["generation"], row["owner"], row["mark"], row["done"], heads)
         found.setdefault((row["shard"], row["endpoint"]), []).append(made)
     return found

@@ -47,13 +47,15 @@ class Client:
         self._flying: set[Exchange] = set()
         self._dials: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.TimerHandle | None = None
+        self._tick_at = 0.0
+        self._spared = False  # the last tick cut nothing, for it came late itself
 
     def send(self, target: Target, request: bytes, answer: Callable[[Reply], None]) -> Exchange:
         """Send one complete request; `answer` is called once, never from inside this call."""
         exchange = Exchange(self._flying, target, request, monotonic(), answer)
         self._flying.add(exchange)
         if self._ticker is None:
-            self._ticker = self._loop.call_later(TICK_S, self._tick)
+            self._tick_in(TICK_S)
         pool = self._pools.get(target.pool)
         if pool is None:
             pool = self._pools[target.pool] = Pool(self, target)
@@ -194,7 +196,10 @@ class Client:
 
     def _tick(self) -> None:
         now = monotonic()
-        late = [e for e in self._flying if e.deadline <= now]
+        # When this process could not run for a while, answers may lie here that nobody has read:
+        # to give these requests up would be to send them again. So they have one tick more.
+        self._spared = not self._spared and now - self._tick_at > TICK_S
+        late = [] if self._spared else [e for e in self._flying if e.deadline <= now]
         for exchange in late:
             self.abandon(exchange, "timeout", f"no answer in {exchange.target.total_ms} ms")
         kept = False
@@ -204,8 +209,13 @@ class Client:
             if not pool.all and not pool.dialling:
                 del self._pools[name]
         again = self._flying or kept
-        delay = TICK_S if self._flying else 1.0
-        self._ticker = self._loop.call_later(delay, self._tick) if again else None
+        self._ticker = None
+        if again:
+            self._tick_in(TICK_S if self._flying else 1.0)
+
+    def _tick_in(self, seconds: float) -> None:
+        self._tick_at = monotonic() + seconds
+        self._ticker = self._loop.call_later(seconds, self._tick)
 
 
 class Pool:

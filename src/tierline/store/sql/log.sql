@@ -159,6 +159,11 @@ SET state = excluded.state, since = excluded.since, body = excluded.body
 -- Where an endpoint's cursors stand.
 SELECT run, mark, generation, plan FROM cursor WHERE shard = $1 AND endpoint = $2 ORDER BY run
 
+-- name: generations
+-- Whose some endpoints' cursors are: the generation is their owner's.
+SELECT endpoint, run, generation FROM cursor
+WHERE shard = $1 AND endpoint = ANY($2::integer[])
+
 -- name: fence
 -- Takes an endpoint's cursors out of their owner's hands.
 UPDATE cursor SET generation = generation + 1 WHERE shard = $1 AND endpoint = $2
