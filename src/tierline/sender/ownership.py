@@ -53,9 +53,7 @@ class Membership:
         self._lapses = 0  # how often others may have believed that we are dead
         self._seen = 0  # up to which of them we looked at what is left to us
         self._news = asyncio.Event()  # somebody joined or left
-        self._doubted: set[int] = (
-            set()
-        )  # endpoints that somebody fenced since the last sign of life
+        self._doubted: set[int] = set()  # fenced by somebody since the last sign of life
         self._beating: asyncio.Task[None] | None = None
         self._leaving = False
 

@@ -22,7 +22,7 @@ from tests.sender.world import BOX, LOOPBACK
 from tierline.sender import live
 from tierline.sender import sender as sending
 from tierline.sender.courier import Courier
-from tierline.sender.cursor import Delivery
+from tierline.sender.delivery import Delivery
 from tierline.sender.follower import Follower
 from tierline.sender.live import Parcel
 from tierline.sender.settings import SenderSettings
