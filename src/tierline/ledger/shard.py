@@ -109,9 +109,8 @@ class ShardWriter:
 
     @property
     def _goes_on(self) -> bool:
-        """Whether another batch begins as soon as this one is over."""
-        waiting = self.queue.rows
-        return waiting > 0 and (len(self.turns) == 1 or waiting >= min(ENOUGH, self.batch_max))
+        """Whether more is to be done, so that a transaction is wanted at once, or soon."""
+        return self.queue.rows > 0 or len(self.turns) > 1
 
     async def room(self) -> None:
         """Wait until the next batch was taken."""
@@ -126,7 +125,8 @@ class ShardWriter:
                 while self.queue.rows or self.turns or not self.writer.closed:
                     if not self._may_begin():
                         self._something.clear()
-                        await self._rest()
+                        if not self.turns:
+                            await self._rest()
                         await self._something.wait()
                         continue
                     turn = Turn(self.queue.take(self._share()), tuple(self.turns))
