@@ -141,3 +141,18 @@ async def test_what_fails_before_the_commit_is_said_at_once(club: Club) -> None:
         told = await writer.submit(club.activity(points=1, key="second"))
 
     assert (told.balance, told.repeated) == (2, False)
+
+
+@pytest.mark.parametrize("gone", ["shard_head", "customer"])
+async def test_nothing_is_left_out_for_want_of_a_row(club: Club, gone: str) -> None:
+    """What is written takes its shard from the head and its profile from the customer: where a hand
+    took such a row away, it is refused, not answered and lost."""
+    await club.found()
+    async with club.writer() as writer:
+        await writer.submit(club.activity(points=1, key="first"))
+        await club.database.pool.execute(f"DELETE FROM {gone}")  # noqa: S608
+        with pytest.raises(TierlineError):
+            await writer.submit(club.activity(points=1_000, key="second"))
+    kept = await club.database.pool.fetchval("SELECT count(*) FROM entry WHERE key = 'second'")
+
+    assert kept == 0

@@ -6,10 +6,12 @@
 
 -- name: load
 -- Locks the members that a batch speaks of, in id order; reads their standings, the newest rules
--- and the clock that count for them, and the receipts of keys that were used before.
+-- and the clock that count for them, and the receipts of keys that were used before. Nobody is found
+-- in a shard without a head, for what is appended there takes its shard from the head's row.
 SELECT w.i, w.customer, m.standing, c.latest, c.clock,
        e.n, e.digest, e.answer, e.points, e.amount
-FROM (
+FROM shard_head h
+CROSS JOIN (
     SELECT u.i, u.project, u.program, u.key, coalesce(a.customer, u.customer) AS customer
     FROM unnest($2::text::integer[], $3::text::integer[], string_to_array($4, chr(30), ''),
                 $5::text::bigint[], string_to_array($6, chr(30), ''))
@@ -36,7 +38,8 @@ LEFT JOIN LATERAL (
     SELECT r.n, r.digest, r.answer, r.points, r.amount FROM entry r
     WHERE r.shard = $1 AND r.customer = w.customer AND r.key = w.key
     LIMIT 1
-) AS e ON true;
+) AS e ON true
+WHERE h.shard = $1;
 
 -- name: resolve
 -- Which customers the names in this shard's part of the alias table belong to.
@@ -117,7 +120,7 @@ WHERE shard = $1 AND customer = $2 AND program = $3
 ORDER BY n;
 
 -- name: add_entries
--- Appends to the ledger. The shard comes from the head row: fewer rows than sent means none there.
+-- Appends to the ledger. The shard comes from the head's row.
 INSERT INTO entry (shard, customer, program, n, kind, key, digest, occurred_at, recorded_at,
                    points, amount, detail, reverses, answer)
 SELECT h.shard, u.customer, u.program, u.n, u.kind, u.key, decode(u.digest, 'hex'),
@@ -178,7 +181,8 @@ RETURNING head, recorded_at;
 -- name: add_events
 -- Appends to the log, with each customer's profile as it is now. `updated_at` is moved to this
 -- change by saying it once more at the end, where every JSON reader takes the last one: the
--- customer's own row need not be written for each activity.
+-- customer's own row need not be written for each activity. Without a customer there is no project,
+-- and the row is refused: no event is ever left out.
 INSERT INTO event (shard, "offset", class, project, program, customer, id, recorded_at, body,
                    profile)
 SELECT h.shard, $2 + u.i, 'tier', c.project, u.program, u.customer, u.id, $3, u.body,
@@ -187,9 +191,9 @@ FROM shard_head h
 CROSS JOIN unnest($4::text::integer[], $5::text::bigint[], string_to_array($6, chr(30)),
                   string_to_array($7, chr(30)), $8::text::bigint[])
      WITH ORDINALITY AS u (program, customer, id, body, changed_at, i)
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
     SELECT r.project, r.profile, r.updated_at FROM customer r
     WHERE r.shard = $1 AND r.id = u.customer
     LIMIT 1
-) AS c
+) AS c ON true
 WHERE h.shard = $1;
