@@ -241,8 +241,12 @@ def transfer(
     return msgspec.structs.replace(made, half=Half(recipient)) if recipient else made
 
 
+_QUIET = Detail(quiet=True)
+
+
 def quietly(said: Command) -> Command:
     """The same command, decided but not announced. Its digest stays: how a fact came in is no
     part of it."""
-    detail = msgspec.structs.replace(said.detail or Detail(), quiet=True)
-    return msgspec.structs.replace(said, detail=detail)
+    detail = said.detail
+    quiet = _QUIET if detail is None else msgspec.structs.replace(detail, quiet=True)
+    return msgspec.structs.replace(said, detail=quiet)

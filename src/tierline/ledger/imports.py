@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import Final, Protocol
 
 import msgspec
@@ -38,6 +39,7 @@ SLICE: Final = 500  # records whose customers are written together
 OPEN_MAX: Final = 4_000  # commands on their way
 WRITES_MAX: Final = 8  # profiles at once
 PROBLEMS_MAX: Final = 100
+NOTE_S: Final = 1.0  # how often it is noted how far an import has come
 
 
 class Problem(Struct, frozen=True):
@@ -107,10 +109,13 @@ class Importer:
         mark = await asyncio.to_thread(fingerprint, path)
         self._done = _noted(note, mark) if resume else Imported()
         rest = islice(records(path), self._done.records, None)
+        noted = monotonic()
         while batch := list(islice(rest, SLICE)):
             await self._slice(mark, batch)
             on_progress(self._done)
-            _keep(note, mark, self._settled())
+            if monotonic() - noted > NOTE_S:
+                _keep(note, mark, self._settled())
+                noted = monotonic()
         await self._await_until(0)
         note.unlink(missing_ok=True)
         on_progress(self._done)
@@ -122,15 +127,16 @@ class Importer:
         refused = await asyncio.gather(*(self._write(record, gate) for record in people))
         bad = {id(record): error for record, error in zip(people, refused, strict=True) if error}
         sent: list[tuple[int, int, Command]] = []
-        for record in batch:
+        before, now = self._done.records, self._now()
+        for i, record in enumerate(batch):
             try:
                 if problem := record.problem or bad.get(id(record)):
                     raise problem
-                if (command := self._command(record, mark)) is not None:
-                    sent.append((self._done.records, record.line, command))
+                if (command := self._command(record, mark, now)) is not None:
+                    sent.append((before + i, record.line, command))
             except TierlineError as error:
                 self._done = self._done.refuse(record.line, error)
-            self._done = replace(self._done, records=self._done.records + 1)
+        self._done = replace(self._done, records=before + len(batch))
         answers = await self.writer.accept([command for _, _, command in sent])
         self._open.extend(
             (before, line, answer) for (before, line, _), answer in zip(sent, answers, strict=True)
@@ -169,12 +175,10 @@ class Importer:
         self._done = replace(self._done, customers=self._done.customers + 1)
         return None
 
-    def _command(self, record: Record, mark: str) -> Command | None:
-        key = f"import:{mark}:{record.line}"
+    def _command(self, record: Record, mark: str, now: int) -> Command | None:
         if record.activity is not None:
-            command = self.intake.activity(record.activity, self._now())
-            if command.key.startswith("auto:"):
-                command = msgspec.structs.replace(command, key=key)
+            key = f"import:{mark}:{record.line}"
+            command = self.intake.activity(record.activity, now, key=key)
             return commands.quietly(command) if self.quiet else command
         assert record.person is not None
         return self._opening(record.person) if record.person.joins else None
@@ -192,6 +196,7 @@ class Importer:
 
     async def _await_until(self, most: int) -> None:
         """Take in answers until no more than so many commands are on their way."""
+        counted = repeated = 0
         while len(self._open) > most:
             _, line, answer = self._open.popleft()
             try:
@@ -199,8 +204,12 @@ class Importer:
             except TierlineError as error:
                 self._done = self._done.refuse(line, error)
             else:
-                more = replace(self._done, commands=self._done.commands + 1)
-                self._done = replace(more, repeated=more.repeated + told.repeated)
+                counted += 1
+                repeated += told.repeated
+        done = self._done
+        self._done = replace(
+            done, commands=done.commands + counted, repeated=done.repeated + repeated
+        )
 
     def _settled(self) -> Imported:
         """What may be noted as done: the records before the oldest that is still on its way."""

@@ -96,13 +96,14 @@ class Intake:
         self.door = Door(project, program)
         self._currency = project.currency
 
-    def activity(self, raw: bytes, now: int, where: str = "") -> Command:
-        """One JSON object. `where` goes before the field in what is refused: `activities[3]`."""
+    def activity(self, raw: bytes, now: int, where: str = "", *, key: str | None = None) -> Command:
+        """One JSON object. `where` goes before the field in what is refused: `activities[3]`;
+        `key` is for one that has none of its own."""
         try:
             read = _one(raw)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise explained(error, raw, where) from None
-        return self._command(read, len(raw), now, where)
+        return self._command(read, len(raw), now, where, key)
 
     def activities(self, raw: bytes, now: int) -> list[Command]:
         """A JSON array, validated whole: one bad activity refuses them all."""
@@ -113,7 +114,9 @@ class Intake:
         size = len(raw) // (len(read) or 1)
         return [self._command(a, size, now, f"activities[{i}]") for i, a in enumerate(read)]
 
-    def _command(self, read: Activity, size: int, now: int, where: str) -> Command:
+    def _command(
+        self, read: Activity, size: int, now: int, where: str, own: str | None = None
+    ) -> Command:
         given = (
             (read.points is not None)
             | (read.amount is not None) << 1
@@ -149,15 +152,18 @@ class Intake:
             detail = _detail(read, where)
         said = Said(points, read.amount, occurred_at, read.of, detail)
         if read.kind == "transfer":
-            return self._transfer(read, said, size + 200, where)
-        return command(self.door, read.kind, read.customer, said, key=read.key, size=size + 200)
+            return self._transfer(read, said, size + 200, where, own)
+        key = read.key or own
+        return command(self.door, read.kind, read.customer, said, key=key, size=size + 200)
 
-    def _transfer(self, read: Activity, said: Said, size: int, where: str) -> Command:
+    def _transfer(
+        self, read: Activity, said: Said, size: int, where: str, own: str | None
+    ) -> Command:
         to = read.to or ""
         if to == read.customer:
             raise _refused(where, "to", "a transfer needs another customer")
         _check_name(to, "to", where)
-        return transfer(self.door, read.customer, to, said, key=read.key, size=size)
+        return transfer(self.door, read.customer, to, said, key=read.key or own, size=size)
 
 
 def _check_fields(read: Activity, where: str) -> None:
