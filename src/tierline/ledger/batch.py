@@ -7,6 +7,7 @@ leaves the others alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
@@ -33,6 +34,7 @@ from tierline.store.transfers import Intent
 _event_text = msgspec.json.Encoder().encode
 _read_detail = msgspec.json.Decoder(Detail).decode
 _NOBODY: Final = Standing()
+BREATH: Final = 50  # members decided at a stretch, about a millisecond; then others may go on
 _log = structlog.get_logger("tierline.ledger")
 
 
@@ -254,7 +256,9 @@ class Batch:
         by_seat: dict[int, list[int]] = {}
         for i, (seat, _) in sorted(self.work.items()):
             by_seat.setdefault(id(seat), []).append(i)
-        for positions in by_seat.values():
+        for n, positions in enumerate(by_seat.values()):
+            if n % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
             seat = self.work[positions[0]][0]
             try:
                 self._judge(seat, positions)

@@ -4,10 +4,11 @@ There is no timer: while a batch commits, the next one forms. Nobody is answered
 command is durable. When the fate of a commit is unknown, the same batch runs again with the same
 keys first: what was committed then answers as a repetition.
 
-Two batches may be under way, so that one is decided here while the database works on the other.
-The second begins when the first holds the locks of its members: whom both speak of, it then meets
-after the first. Where that cannot be relied on (the first was rolled back, or the second speaks of
-somebody who is not there yet), it waits until the first is over, and starts again.
+Three batches may be under way, so that one is decided here while the database writes another and
+looks up a third. The next begins when the one before holds the locks of its members: whom both
+speak of, it then meets after that one. Where that cannot be relied on (one before was rolled back,
+or this one speaks of somebody who is not there yet), it waits until that one is over, and starts
+again.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 RERUNS_MAX: Final = 8  # of a batch that another writer keeps interfering with
 AWAY_SECONDS_MAX: Final = 15.0  # how long requests wait for a database that is gone
 BACKOFF_SECONDS: Final = (0.02, 0.1, 0.25, 0.5, 1.0)
-UNDER_WAY_MAX: Final = 2  # batches of one shard
-ENOUGH: Final = 12  # waiting commands that are worth a second batch
+UNDER_WAY_MAX: Final = 3  # batches of one shard
+ENOUGH: Final = 12  # waiting commands that are worth another batch
 
 _log = structlog.get_logger("tierline.ledger")
 
@@ -56,9 +57,8 @@ class Turn:
 
     async def follow(self, work: Batch) -> None:
         """Called with the locks held. Raises _Overtaken when a turn before has to end first."""
-        if not self.loaded.is_set():
-            self.members = work.members
-            self.loaded.set()
+        if not work.missing:
+            await self._let_next_begin(work)
         for before in self.before:
             over = before.over.is_set()
             apart = not before.failed and work.members.isdisjoint(before.members)
@@ -69,6 +69,17 @@ class Turn:
             if before.failed and not before.over.is_set():
                 raise _Overtaken(before)
             await work.look_again()
+        # Who was missing may be there now, and locked: before that was known nobody could follow.
+        await self._let_next_begin(work)
+
+    async def _let_next_begin(self, work: Batch) -> None:
+        if not self.loaded.is_set():
+            self.members = work.members
+            self.loaded.set()
+            # The next one's look-ups are sent first: the database does them while this one is
+            # decided. It begins in the first round of the loop, and sends in the second.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
     def attempted(self, *, committed: bool) -> None:
         self.failed = self.failed or not committed
@@ -98,7 +109,7 @@ class ShardWriter:
         waiting = self.queue.rows
         if not self.turns or not waiting:
             return waiting > 0
-        # A second batch that takes what little came in meanwhile would only make both small.
+        # Another batch that takes what little came in meanwhile would only make all of them small.
         return len(self.turns) < UNDER_WAY_MAX and waiting >= min(ENOUGH, self.batch_max)
 
     def _share(self) -> int:

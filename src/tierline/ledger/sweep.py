@@ -24,7 +24,7 @@ from tierline.engine.codec import decode_standing
 from tierline.engine.decide import HistoryNeeded
 from tierline.engine.policy import Program
 from tierline.errors import TierlineError
-from tierline.ledger.batch import Catalog, entry_of, write
+from tierline.ledger.batch import BREATH, Catalog, entry_of, write
 from tierline.ledger.seat import Seat
 from tierline.store import sweep as store
 from tierline.store.database import Database, where
@@ -274,7 +274,9 @@ class Stretch:
             # In a sandbox it is then as late as what falls due; elsewhere it is now.
             programs[number] = program, self.due.now if own is None else to
         seats = []
-        for customer, number, standing, _ in rows:
+        for n, (customer, number, standing, _) in enumerate(rows):
+            if n % BREATH == BREATH - 1:
+                await asyncio.sleep(0)  # the batch before is being written
             program, changed_at = programs[number]
             try:
                 seat = Seat(customer, number, program, decode_standing(standing), changed_at)
