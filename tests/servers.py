@@ -19,7 +19,9 @@ class Server:
 
     def url_of(self, database: str) -> str:
         parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc}/{database}?{parts.query}"
+        # No mark that nothing follows: whoever adds a setting would add it to an empty one.
+        query = parts.query and f"?{parts.query}"
+        return f"{parts.scheme}://{parts.netloc}/{database}{query}"
 
     async def execute(self, *statements: str) -> None:
         """Run statements outside a transaction, in the administrative database."""

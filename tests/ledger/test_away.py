@@ -34,8 +34,9 @@ class Wire:
 
     @property
     def url(self) -> str:
+        """Without encryption, which a server may offer: a commit has to be seen in what passes."""
         login = self.parts.netloc.rpartition("@")[0] or self.named.get("user", "postgres")
-        return f"postgresql://{login}@127.0.0.1:{self.port}{self.parts.path}"
+        return f"postgresql://{login}@127.0.0.1:{self.port}{self.parts.path}?sslmode=disable"
 
     async def mend(self) -> None:
         self.cutting = False
