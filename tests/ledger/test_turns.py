@@ -1,4 +1,4 @@
-"""Two batches of a shard under way at once: whoever is in both is met in the order sent."""
+"""Several batches of a shard under way at once: whoever is in two is met in the order sent."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def check(club: Club, outcomes: Sequence[Answer | TierlineError]) -> None:
         assert (standing.balance, standing.entries) == (0, 1 + 2 * ROUNDS)
 
 
-async def test_two_batches_overlap_and_keep_everybodys_order(club: Club) -> None:
+async def test_batches_overlap_and_keep_everybodys_order(club: Club) -> None:
     """Small batches of members, known and new, who are in several of them at once."""
     await club.found()
     under_way: set[int] = set()
@@ -145,3 +145,18 @@ async def test_a_newcomer_is_met_who_came_while_the_second_batch_waited_for_a_lo
             await asyncio.gather(*first)
             await members.rollback()
             assert [answer.balance for answer in await asyncio.gather(*second)] == [0, 2]
+
+
+async def test_no_transaction_is_left_open(club: Club) -> None:
+    """Each begins with the end of the one before while there is work; afterwards none does: a
+    server would cut its connection, and an operator would wonder."""
+    await club.found()
+    left = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
+    )
+    async with club.writer(batch_max=3) as writer:
+        await check(club, await writer.submit_all(to_and_fro(club)))
+        async with asyncio.timeout(20):
+            while await club.database.pool.fetchval(left):
+                await asyncio.sleep(0)
