@@ -12,10 +12,16 @@ from msgspec.structs import replace
 from tests.receiver import Received, Receiver, Reply
 from tests.sender.rough import OK, Conversation, serving
 from tests.sender.test_policies import control, ids_of, lanes, ops_events
-from tests.sender.world import QUICK, World, append
+from tests.sender.world import QUICK, TIERS, World, append
+from tierline.clock import wall
+from tierline.engine.ladder import Tier
+from tierline.engine.policy import Policy, Rules
 from tierline.errors import NotFound
 from tierline.sender.replays import Replay
+from tierline.store.programs import NewVersion
 from tierline.store.projects import NewProject
+
+RULES = Rules("New", Policy(tuple(Tier(t, t.title(), from_=0) for t in TIERS)))
 
 HOURS = {"schedule": [7200] * 3, "jitter": 0}
 
@@ -332,3 +338,22 @@ async def test_an_event_that_cannot_be_read_holds_nobody_up(
         await world.settled(sender)
 
     assert [first, last] == [json.loads(r.body)["data"]["id"] for r in requests]
+
+
+async def test_rules_that_cannot_be_read_hold_up_their_own_events_alone(
+    world: World, receiver: Receiver
+) -> None:
+    """A newer version wrote them, say: other programs' events in the same slice arrive."""
+    await world.endpoint(receiver.url)
+    put = await world.catalog.put_program(world.project, "new", NewVersion(RULES, "{}"), wall())
+    broken = "UPDATE program_version SET body = '{}' WHERE program = $1"
+    await world.database.pool.execute(broken, put.program)
+    one = world.customer(1)
+    await world.happen([one], program=put.program, wake=False)
+    [event] = await world.happen([one], wake=False)
+
+    async with world.sending() as sender:
+        [request] = await receiver.wait(1)
+        await world.settled(sender)
+
+    assert event == json.loads(request.body)["data"]["id"]

@@ -50,6 +50,7 @@ class Turn:
         self.batch = batch
         self.before = before
         self.members: frozenset[tuple[int, int]] = frozenset()  # whose locks it held first
+        self.wanting = False  # somebody it speaks of was not there yet
         self.failed = False  # it was rolled back once, so its locks were let go
         self.loaded = asyncio.Event()  # its locks are held, or its first attempt has ended
         self.ended = asyncio.Event()  # its first attempt
@@ -61,7 +62,8 @@ class Turn:
             await self._let_next_begin(work)
         for before in self.before:
             over = before.over.is_set()
-            apart = not before.failed and work.members.isdisjoint(before.members)
+            sure = not (before.failed or before.wanting)
+            apart = sure and work.members.isdisjoint(before.members)
             # Who was not found may have come while our locks were waited for, even if it is over.
             if not work.missing and (over or apart):
                 continue
@@ -74,7 +76,7 @@ class Turn:
 
     async def _let_next_begin(self, work: Batch) -> None:
         if not self.loaded.is_set():
-            self.members = work.members
+            self.members, self.wanting = work.members, bool(work.missing)
             self.loaded.set()
             # The next one's look-ups are sent first: the database does them while this one is
             # decided. It begins in the first round of the loop, and sends in the second.
@@ -154,7 +156,14 @@ class ShardWriter:
         """Nothing waits: no connection stays in a transaction that it began in advance."""
         for tx in [tx for tx in self._idle if tx.begun]:
             self._idle.remove(tx)
-            await self._undo(tx, None)
+            try:
+                await tx.rollback()
+            except BaseException as error:
+                tx.connection.terminate()
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                self._idle.append(tx)
 
     async def _run(self, turn: Turn) -> None:
         await self._settle(turn, turn.batch)
@@ -262,8 +271,7 @@ class ShardWriter:
         raise told or _Faulty(TierlineError(cause=repr(error))) from error
 
     async def _attempt(self, turn: Turn, batch: Sequence[Waiting], attempt: _Attempt) -> Done:
-        tx = self._idle.pop() if self._idle else await self._connected()
-        writer = self.writer
+        tx, writer = await self._connected(), self.writer
         try:
             # The clock first: a judgment never lies after what it could not have read.
             now = writer.clock()
@@ -282,9 +290,13 @@ class ShardWriter:
         return done
 
     async def _connected(self) -> LedgerTx:
+        while self._idle:
+            tx = self._idle.pop(0)  # in turn: none stays in a transaction that it began in advance
+            if not tx.connection.is_closed():
+                return tx
         return LedgerTx(await self.writer.database.connect(**PLANNER))
 
-    async def _undo(self, tx: LedgerTx, error: BaseException | None) -> None:
+    async def _undo(self, tx: LedgerTx, error: BaseException) -> None:
         """Roll back; a connection that does not even do that, or met changed tables, is left."""
         try:
             if isinstance(error, asyncpg.InvalidCachedStatementError | asyncio.CancelledError):

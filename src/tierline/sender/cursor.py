@@ -38,7 +38,7 @@ class Write(Struct, frozen=True):
     done: bytes
     lanes: tuple[LaneRow, ...] = ()
     closed: tuple[int, ...] = ()  # keys of lanes whose rows go
-    offered: int = 0  # how many events the cursor had offered by then
+    offered: int = 0  # how many events the cursor had offered by then, but for those still open
 
 
 class Cursor(Generic[E]):
@@ -61,7 +61,7 @@ class Cursor(Generic[E]):
         self.position = mark  # everything at or below was offered or passed over
         self.committed_mark = mark
         self._offered = 0
-        self.secured = 0  # so many of them before the last committed write was made
+        self.secured = 0  # so many of them were settled when the last committed write was made
         self.lanes: dict[int, Lane[E]] = {}
         self.dirty = False  # something beyond a mark that only skipped is to be written
         self._order: deque[int] = deque()  # offered offsets, ascending; some no longer open
@@ -106,7 +106,7 @@ class Cursor(Generic[E]):
 
     @property
     def unwritten(self) -> int:
-        """Events offered since the last committed write was made."""
+        """Events that were offered, and that no committed write tells of as settled."""
         return self._offered - self.secured
 
     def beyond(self, offset: int) -> bool:
@@ -297,7 +297,7 @@ class Cursor(Generic[E]):
                 rows.append(lane.row())
         self._changed.clear()
         self.dirty = False
-        return Write(mark, done, tuple(rows), closed, self._offered)
+        return Write(mark, done, tuple(rows), closed, self._offered - len(self._open))
 
     def committed(self, write: Write) -> None:
         self.committed_mark = write.mark

@@ -16,7 +16,7 @@ import structlog
 
 from tierline.sender.follower import Follower, Topic
 from tierline.sender.sources import Catalog
-from tierline.sender.told import prepare, tell
+from tierline.sender.told import UNREADABLE, prepare, tell
 from tierline.store.log import Log, LogEvent
 
 SLICE = 512
@@ -143,7 +143,8 @@ class ShardReader:
         catalog = self._catalog
         unread = [e for e in events if e.project in heard and not tell(e, catalog)]
         if unread:
-            await catalog.load_programs(event.program for event in unread)
+            with contextlib.suppress(*UNREADABLE):  # `prepare` finds out which, and tells
+                await catalog.load_programs(event.program for event in unread)
             for event in unread:
                 await prepare(event, catalog)
         self._perhaps = self._perhaps or len(events) == SLICE

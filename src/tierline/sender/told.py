@@ -16,7 +16,7 @@ from tierline.store.log import LogEvent
 from tierline.vendors.standard.payloads import event_object
 
 # A damaged body; a program, or a version of it, that is not even in the database.
-_UNREADABLE = (msgspec.MsgspecError, LookupError)
+UNREADABLE = (msgspec.MsgspecError, LookupError)
 _log = structlog.get_logger("tierline.sender")
 
 
@@ -57,7 +57,7 @@ async def prepare(event: LogEvent, catalog: Catalog) -> None:
     try:
         if not _tell(event, catalog):
             event.told = await announced(event, catalog)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         event.told = False
         _log.error("event_unreadable", id=event.id, offset=event.offset, error=repr(error))
 
@@ -66,7 +66,7 @@ def tell(event: LogEvent, catalog: Catalog) -> bool:
     """As `prepare`, from memory alone; False when that does not suffice."""
     try:
         return _tell(event, catalog)
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
 
 

@@ -156,8 +156,9 @@ _BY_SQLSTATE: Final[dict[str, type[TierlineError]]] = {
 
 # "Later" and "elsewhere", never "no": the same work with the same keys may succeed.
 _RETRYABLE_CLASSES: Final = ("08",)
-# 57014: a statement that waited too long, most likely for a lock.
-_RETRYABLE: Final = frozenset({"40001", "40P01", "57014", "57P01", "57P02", "57P03"})
+# 57014: a statement that waited too long, most likely for a lock. 25P03: a transaction that began
+# in advance, and nothing came.
+_RETRYABLE: Final = frozenset({"25P03", "40001", "40P01", "57014", "57P01", "57P02", "57P03"})
 _RETRYABLE_AT_COMMIT: Final = frozenset({"XX000"})  # how Citus reports a commit lost on a worker
 # asyncpg's own classes for "the link broke"; its two errors of use are sisters of these.
 _LINK_BROKEN: Final = (
