@@ -8,7 +8,7 @@ goes back in (`committed`). Rules, from the protocol:
 - `mark`: everything at or below is settled: delivered, filtered out, skipped, or owned by a lane.
 - Nothing further than WINDOW above the mark is offered, so that the bitmap holds it, and no more
   than WINDOW events are open, or settled and not in a committed write: a crash repeats no more. It
-  is the mark in memory: from the committed one, who hears one of a thousand would need many commits.
+  is the mark in memory: from the committed one, who hears one of a thousand needs many commits.
 - At most one request per key is in flight, whether from the cursor or from its lane.
 - A lane's row is written with the mark that passes its head, and deleted only with a mark at or
   past the lane's last settled offset while nothing of its key lies between that and the reader.
