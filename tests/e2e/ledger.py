@@ -34,19 +34,17 @@ async def check_offsets(url: str) -> int:
 
 async def handovers(url: str) -> int:
     """How often the cursor that changed its owner most often did so."""
-    connection = await asyncpg.connect(url)
-    try:
-        found = await connection.fetchval("SELECT coalesce(max(generation), 1) - 1 FROM cursor")
-    finally:
-        await connection.close()
-    return int(found)
+    return await _number(url, "SELECT coalesce(max(generation), 1) - 1 FROM cursor")
 
 
 async def entries(url: str) -> int:
     """How many lines the ledger has, without the enrolments that first activities bring along."""
+    return await _number(url, "SELECT count(*) FROM entry WHERE kind <> 'enrol'")
+
+
+async def _number(url: str, text: str) -> int:
     connection = await asyncpg.connect(url)
     try:
-        found = await connection.fetchval("SELECT count(*) FROM entry WHERE kind <> 'enrol'")
+        return int(await connection.fetchval(text))
     finally:
         await connection.close()
-    return int(found)

@@ -38,7 +38,7 @@ class Write(Struct, frozen=True):
     done: bytes
     lanes: tuple[LaneRow, ...] = ()
     closed: tuple[int, ...] = ()  # keys of lanes whose rows go
-    offered: int = 0  # how many events the cursor had offered by then, but for those still open
+    secured: int = 0  # offered events that are settled by it, or were before
 
 
 class Cursor(Generic[E]):
@@ -61,7 +61,7 @@ class Cursor(Generic[E]):
         self.position = mark  # everything at or below was offered or passed over
         self.committed_mark = mark
         self._offered = 0
-        self.secured = 0  # so many of them were settled when the last committed write was made
+        self.secured = 0  # of them, those that a committed write tells of
         self.lanes: dict[int, Lane[E]] = {}
         self.dirty = False  # something beyond a mark that only skipped is to be written
         self._order: deque[int] = deque()  # offered offsets, ascending; some no longer open
@@ -301,7 +301,7 @@ class Cursor(Generic[E]):
 
     def committed(self, write: Write) -> None:
         self.committed_mark = write.mark
-        self.secured = write.offered
+        self.secured = write.secured
         for row in write.lanes:
             lane = self.lanes.get(row.key)
             if lane is not None:
