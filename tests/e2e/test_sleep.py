@@ -7,7 +7,7 @@ and a server on wall time that was down and starts again.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -24,6 +24,7 @@ from tierline.config import Serving
 from tierline.engine.calendar import parse_instant
 from tierline.installed import Installation, catalogued
 from tierline.ledger.sweeper import Sweeper
+from tierline.store.customers import shard_of_name
 from tierline.store.database import Database
 from tierline.store.projects import NewProject
 
@@ -69,6 +70,7 @@ PROGRAMS: dict[str, Json] = {
     },
     "pending": {"policy": {"tiers": TIERS}, "points": {"pending_days": 5}},
 }
+SIX = tuple(f"c{c}" for c in range(6))
 Told = dict[tuple[str, str], list[tuple[object, ...]]]
 
 
@@ -76,7 +78,7 @@ def iso(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-async def history(caller: Caller) -> None:
+async def history(caller: Caller, customers: Sequence[str] = SIX) -> None:
     """Five programs, six customers in each, with three activities of different size, all at one
     instant; some of their points come with an end of their own."""
     for program, rules in PROGRAMS.items():
@@ -84,12 +86,12 @@ async def history(caller: Caller) -> None:
         activities = [
             {
                 "key": f"{program}-{c}-{n}",
-                "customer": f"c{c}",
+                "customer": customer,
                 "kind": "earn",
                 "points": points * (c + 1),
                 "expires_at": iso(BEGIN + timedelta(days=(3 * c + 11 * n) % 29 + 1, hours=n)),
             }
-            for c in range(6)
+            for c, customer in enumerate(customers)
             for n, points in enumerate((90, 35, 70))
         ]
         told = await caller.post(f"/api/programs/{program}/activities", activities)
@@ -191,6 +193,15 @@ async def project_key(here: Installation, name: str, clock: int | None) -> str:
     return str(made["key"])
 
 
+def three_each(here: Installation, project: str) -> list[str]:
+    """Six customers of the project, of whom either of two shards has three."""
+    id_ = next(p.id for p in here.catalog.projects() if p.name == project)
+    homes: tuple[list[str], list[str]] = ([], [])
+    for n in range(100):
+        homes[shard_of_name(len(homes), id_, f"c{n}")].append(f"c{n}")
+    return [*homes[0][:3], *homes[1][:3]]
+
+
 async def caught_up(here: Installation, clock: Wall) -> int:
     """Everything that is due is done; how many members that still moved."""
     sweeper = Sweeper(here.database, here.catalog, lambda _: None, clock=clock)
@@ -207,11 +218,12 @@ async def test_a_server_that_slept_for_a_month_catches_up(
     slept_key = await project_key(here, "Slept", None)
     async with awake_server(here, clock, session, slept_key) as slept:
         awake = Caller(session, slept.url, awake_key)
-        await history(awake)
+        customers = three_each(here, "Slept")
+        await history(awake, customers)
         await day_by_day(awake)
         told = by_member(await awake.feed())
         check_month(told)
-        await history(slept)
+        await history(slept, customers)
         endpoint = (await slept.post("/api/endpoints", {"url": receiver.url, "since": iso(BEGIN)}))[
             "id"
         ]
