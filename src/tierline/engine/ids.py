@@ -49,12 +49,11 @@ def number_of_customer(text: str) -> int | None:
     return int(digits, 16)
 
 
-def event_id(
-    project: str, program: str, customer: int, seq: int, recorded_at: int, kind: str
-) -> str:
-    """`evt_` + the customer's number + a hash of (project, member, seq, recorded_at, kind)."""
-    text = f"{project}\x00{program}\x00{customer}\x00{seq}\x00{recorded_at}\x00{kind}"
-    digest = hashlib.blake2b(text.encode(), digest_size=10).digest()
+def event_id(project: str, program: str, customer: int, body: bytes) -> str:
+    """`evt_` + the customer's number + a hash of (project, member, body): of all that is told, so
+    it is known before the log takes the event, and another one where anything differs."""
+    about = f"{project}\x00{program}\x00{customer}\x00".encode()
+    digest = hashlib.blake2b(about + body, digest_size=10).digest()
     return "evt_" + _base32(struct.pack(">Q", customer)[1:] + digest)
 
 

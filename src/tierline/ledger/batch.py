@@ -8,7 +8,7 @@ leaves the others alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -111,10 +111,10 @@ class Batch:
         await self._decide()
         await self._look_again()
         intents = await halves.conclude(self.work, self.outcomes, self.wall)
-        events = await write(self.tx, self.shard, self.seats.values(), self.wall)
         idle = [place for place in self._reserved if not self.seats[place].changed]
         if idle:
             await self.tx.unreserve(self.shard, idle)
+        events = write(self.tx, self.shard, self.seats.values(), self.wall)
         return Done([self.outcomes[i] for i in range(len(self.commands))], events, intents)
 
     # -- load ---------------------------------------------------------------------------------
@@ -305,15 +305,9 @@ class Batch:
                 answered[command.key] = (command, answer)
 
 
-async def write(
-    tx: LedgerTx,
-    shard: int,
-    seats: Iterable[Seat],
-    wall: int,
-    turn: Callable[[], Awaitable[None]] | None = None,
-) -> int:
-    """Write what was decided: entries, members, and last, under the head lock, the events in the
-    order in which they happened (`turn`: awaited before). Answers how many events there were."""
+def write(tx: LedgerTx, shard: int, seats: Iterable[Seat], wall: int) -> int:
+    """What was decided, to be written: entries, members, and with the commit the events in the
+    order in which they happened. Answers how many events there are."""
     changed = sorted((s for s in seats if s.changed), key=lambda s: (s.customer, s.number))
     if not changed:
         return 0
@@ -329,21 +323,15 @@ async def write(
     told = [(order, seat, event) for seat in changed for order, event in seat.events]
     if told:
         told.sort(key=lambda t: (t[0], t[1].customer, t[1].number, t[2].seq))
-        if turn is not None:
-            await tx.flush()  # meanwhile
-            await turn()
-        after, recorded_at = await tx.raise_head(shard, len(told), wall)
-        rows = [event_row(seat, event, recorded_at) for _, seat, event in told]
-        tx.add_events(shard, after, recorded_at, rows)
+        tx.add_events(shard, wall, [event_row(seat, event) for _, seat, event in told])
     return len(told)
 
 
-def event_row(seat: Seat, event: Event, recorded_at: int) -> tuple[int, int, str, str, int]:
+def event_row(seat: Seat, event: Event) -> tuple[int, int, str, str, int]:
     program = seat.program
-    id_ = ids.event_id(
-        program.project, program.id, seat.customer, event.seq, recorded_at, event.kind
-    )
-    return seat.number, seat.customer, id_, _event_text(event).decode(), seat.now
+    body = _event_text(event)
+    id_ = ids.event_id(program.project, program.id, seat.customer, body)
+    return seat.number, seat.customer, id_, body.decode(), seat.now
 
 
 def entry_of(row: Sequence[Any]) -> Entry:

@@ -220,6 +220,8 @@ class Stretch:
         """Its fate is unknown where that fails: what was not committed is still due."""
         try:
             await tx.commit()
+        except asyncpg.DivisionByZeroError:
+            raise _GivenUp from None  # the lease passed on
         except asyncpg.PostgresError as error:
             if is_retryable(error, at_commit=True):
                 place = where(self.sweep.database.url)
@@ -238,12 +240,11 @@ class Stretch:
         again = [seat.standing.due_at for seat in seats if seat.standing.due_at is not None]
         self.again, self._members = min(again, default=None), len(seats)
         self._decided.set()
-        events = await write(tx, sweep.shard, seats, due.now, turn=self._turn)
-        if not events:
-            await self._turn()  # nothing for the log, but it must not be done before the other
-        elif not await sweep.lease.holds(tx.connection):
-            # Asked under the log's lock: who has the lease now comes after us, or instead of us.
-            raise _GivenUp
+        events = write(tx, sweep.shard, seats, due.now)
+        tx.only_while(sweep.shard, sweep.lease.name, sweep.lease.generation)
+        if self._before is not None:
+            await tx.flush()  # meanwhile
+            await self._turn()
         return Step(len(seats), events, last)
 
     def _in_order(self, rows: list[asyncpg.Record]) -> list[asyncpg.Record]:

@@ -15,6 +15,7 @@ from tierline.store.columns import columns, literal
 from tierline.store.named import Queries
 
 Row = Sequence[Any]
+Executed = tuple[str, tuple[Any, ...]]  # a statement of a script, and its arguments
 
 
 class LedgerSql(Queries, file="ledger.sql"):
@@ -34,6 +35,7 @@ class LedgerSql(Queries, file="ledger.sql"):
     add_members: str
     raise_head: str
     add_events: str
+    still_leased: str
 
 
 _NAMES = {statement.text: statement.name for statement in LedgerSql.statements}
@@ -65,7 +67,8 @@ class LedgerTx:
         self.begun = False  # the next transaction, together with the last one's end
         self._prepared: dict[str, Any] = {}
         self._named: dict[str, str] = {}  # those that scripts execute
-        self._script: list[tuple[str, tuple[Any, ...]]] = []  # to be sent before anything else
+        self._script: list[Executed] = []  # to be sent before anything else
+        self._last: list[Executed] = []  # with the commit: from the shard's head lock on
 
     async def begin(self) -> None:
         if not self.begun:
@@ -73,7 +76,10 @@ class LedgerTx:
         self.begun = False
 
     async def commit(self, *, again: bool = False) -> None:
-        """With what is still to be written. `again`: the next transaction begins at once."""
+        """With what is still to be written. `again`: the next transaction begins at once. Whoever
+        holds the log's lock waits for nobody: no message lies between it and the commit."""
+        self._script += self._last
+        self._last = []
         await self._send("COMMIT", *(["BEGIN"] if again else []))
         self.begun = again
 
@@ -85,11 +91,12 @@ class LedgerTx:
 
     async def rollback(self) -> None:
         self._script.clear()
+        self._last.clear()
         self.begun = False
         await self.connection.execute("ROLLBACK")
 
     async def flush(self) -> None:
-        """Send what is to be written."""
+        """Send what is to be written before the commit."""
         if self._script:
             await self._send()
 
@@ -148,9 +155,17 @@ class LedgerTx:
             raise CountDiffers("raise_head")
         return rows[0][0] - events, rows[0][1]
 
-    def add_events(self, shard: int, after: int, recorded_at: int, rows: Sequence[Row]) -> None:
-        """`rows`: (program, customer, id, body, changed_at), in the order of their offsets."""
-        self._later(LedgerSql.add_events, shard, after, recorded_at, *columns(rows, "iitti"))
+    def add_events(self, shard: int, now: int, rows: Sequence[Row]) -> None:
+        """`rows`: (program, customer, id, body, changed_at), in the order of their offsets. They
+        enter the log at `now`, or when the last one did if that is later."""
+        events = len(rows)
+        self._last.append((LedgerSql.raise_head, (shard, events, now)))
+        self._last.append((LedgerSql.add_events, (shard, events, *columns(rows, "iitti"))))
+
+    def only_while(self, shard: int, lease: str, generation: int) -> None:
+        """The commit fails with a DivisionByZeroError when the lease passed on. Asked under the
+        log's lock: who has the lease then comes after us, or instead of us."""
+        self._last.append((LedgerSql.still_leased, (shard, lease, generation)))
 
     def _later(self, text: str, *arguments: Any) -> None:
         self._script.append((text, arguments))

@@ -21,7 +21,6 @@ class SweepSql(Queries, file="sweep.sql"):
     open_lease: str
     take_lease: str
     keep_lease: str
-    lease_generation: str
     give_lease: str
     rollout: str
     begin_rollout: str
@@ -62,11 +61,6 @@ class Lease:
         if kept is None:
             self.generation = -1
         return kept is not None
-
-    async def holds(self, connection: asyncpg.Connection) -> bool:
-        """Whether nobody has taken it since."""
-        found: int | None = await connection.fetchval(Sql.lease_generation, self.shard, self.name)
-        return found == self.generation
 
     async def give(self, connection: asyncpg.Connection) -> None:
         await connection.execute(Sql.give_lease, self.shard, self.name, self.generation)

@@ -179,17 +179,19 @@ WHERE shard = $1
 RETURNING head, recorded_at;
 
 -- name: add_events
--- Appends to the log, with each customer's profile as it is now. `updated_at` is moved to this
+-- Appends to the log, right after its head was raised by as many, with each customer's profile as it
+-- is now. `updated_at` is moved to this
 -- change by saying it once more at the end, where every JSON reader takes the last one: the
 -- customer's own row need not be written for each activity. Without a customer there is no project,
 -- and the row is refused: no event is ever left out.
 INSERT INTO event (shard, "offset", class, project, program, customer, id, recorded_at, body,
                    profile)
-SELECT h.shard, $2 + u.i, 'tier', c.project, u.program, u.customer, u.id, $3, u.body,
+SELECT h.shard, h.head - $2 + u.i, 'tier', c.project, u.program, u.customer, u.id, h.recorded_at,
+       u.body,
        left(c.profile, -1) || ',"updated_at":' || greatest(c.updated_at, u.changed_at) || '}'
 FROM shard_head h
-CROSS JOIN unnest($4::text::integer[], $5::text::bigint[], string_to_array($6, chr(30)),
-                  string_to_array($7, chr(30)), $8::text::bigint[])
+CROSS JOIN unnest($3::text::integer[], $4::text::bigint[], string_to_array($5, chr(30)),
+                  string_to_array($6, chr(30)), $7::text::bigint[])
      WITH ORDINALITY AS u (program, customer, id, body, changed_at, i)
 LEFT JOIN LATERAL (
     SELECT r.project, r.profile, r.updated_at FROM customer r
@@ -197,3 +199,8 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS c ON true
 WHERE h.shard = $1;
+
+-- name: still_leased
+-- In the middle of a message only an error stops what comes after it: a division by zero where the
+-- lease has passed to somebody else.
+SELECT 1 / count(*) FROM lease WHERE shard = $1 AND name = $2 AND generation = $3;

@@ -49,10 +49,6 @@ RETURNING generation;
 -- Holds on to a lease.
 UPDATE lease SET until = $4 WHERE shard = $1 AND name = $2 AND generation = $3 RETURNING generation;
 
--- name: lease_generation
--- Raised whenever it passes to somebody else.
-SELECT generation FROM lease WHERE shard = $1 AND name = $2;
-
 -- name: give_lease
 -- Gives a lease back early.
 UPDATE lease SET until = 0 WHERE shard = $1 AND name = $2 AND generation = $3;
