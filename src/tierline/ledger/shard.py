@@ -14,6 +14,7 @@ again.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -98,6 +99,7 @@ class ShardWriter:
         self.queue = queue
         self.batch_max = batch_max
         self.turns: list[Turn] = []  # under way, in their order
+        self.answered_at = -math.inf  # when the last batch was over, by the loop's clock
         self._idle: list[LedgerTx] = []
         self._something = asyncio.Event()
         self._room: list[asyncio.Future[None]] = []
@@ -171,6 +173,7 @@ class ShardWriter:
         turn.over.set()
         turn.before = ()  # or every batch would be remembered by the next one
         self.turns.remove(turn)
+        self.answered_at = asyncio.get_running_loop().time()
         self.wake()
 
     def _tell_of_room(self) -> None:

@@ -22,6 +22,7 @@ from tierline.ledger.transfers import Transfers
 from tierline.store.database import Database
 
 BATCH_MAX: Final = 256
+LULL_SECONDS: Final = 0.1  # without commands, after which background work has the floor
 
 _log = structlog.get_logger("tierline.ledger")
 
@@ -124,8 +125,12 @@ class Writer:
         return [_outcome(outcome) for outcome in outcomes]
 
     def active(self) -> bool:
-        """Whether commands wait or are being committed: what background work gives way to."""
-        return any(shard.turns or shard.queue.rows for shard in self.shards)
+        """Whether commands wait, are being committed, or were a moment ago: what background work
+        gives way to. Callers who were all answered at once send again in the next moment."""
+        if any(shard.turns or shard.queue.rows for shard in self.shards):
+            return True
+        since = asyncio.get_running_loop().time() - LULL_SECONDS
+        return any(shard.answered_at > since for shard in self.shards)
 
     def waiting(self) -> int:
         """How many commands wait, in all shards."""
