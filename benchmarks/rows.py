@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 from msgspec import Struct
 
-from benchmarks import floors
+from benchmarks import floors, machine
 from benchmarks.growth import database_cpu, logged, tenfold
 from benchmarks.load import PATH, Load, Target, load
 from benchmarks.server import Running, running
@@ -29,6 +29,7 @@ from tierline.store.database import Database
 
 PEOPLE = 100_000
 WARM_SECONDS, RUN_SECONDS = 3, 8
+NAMES = ("machine", "online", "processes", "bulk", "import", "sweep", "idle", "yearend", "growth")
 LONGER = ("processes",)  # rows that are measured with BIG=1, or when they are asked for
 
 
@@ -54,12 +55,21 @@ class Bench:
 
     async def rows(self, wanted: str) -> AsyncIterator[Row]:
         """All rows whose name begins with `wanted`, as they are done."""
-        for name in ("online", "processes", "bulk", "import", "sweep", "idle", "yearend", "growth"):
+        for name in NAMES:
             if name in LONGER and not (wanted or self.big):
                 continue
             if name.startswith(wanted):
                 async for row in getattr(self, name)():
                     yield row
+
+    # -- the machine --------------------------------------------------------------------------
+
+    async def machine(self) -> AsyncIterator[Row]:
+        """What every commit and every timer has to live with here."""
+        writes = await asyncio.to_thread(machine.synced_writes, 6)
+        timers = await asyncio.to_thread(machine.late_timers, 3)
+        yield Row("the disk alone, 8 KiB synced every 2 ms", str(writes))
+        yield Row("the machine alone, how late a timer of 2 ms is", str(timers))
 
     # -- online -------------------------------------------------------------------------------
 
