@@ -209,6 +209,22 @@ async def test_a_full_queue_sends_the_greedy_project_away(club: Club) -> None:
         await asyncio.gather(*accepted)  # type: ignore[call-overload]
 
 
+async def test_a_moment_after_the_last_answer_counts_as_active(
+    club: Club, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Callers who were all answered at once come again: nobody takes the floor between."""
+    await club.found()
+    async with club.writer() as writer:
+        monkeypatch.setattr("tierline.ledger.writer.LULL_SECONDS", 3_600)
+        assert not writer.active()
+        await writer.submit(club.activity(points=1))
+        while any(shard.turns for shard in writer.shards):
+            await asyncio.sleep(0)
+        assert writer.active()
+        monkeypatch.setattr("tierline.ledger.writer.LULL_SECONDS", -3_600)
+        assert not writer.active()
+
+
 async def test_a_poison_command_fails_alone(club: Club) -> None:
     """A command whose data the database cannot take fails alone, its batch goes through."""
     await club.found()
