@@ -34,7 +34,7 @@ COLUMNS = ("work", "figure", "floor", "ratio", "goal", "notes")
 
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("row", nargs="?", default="", help="online, bulk, import, sweep, idle …")
+    parser.add_argument("row", nargs="?", default="", help="machine, online, bulk, import, sweep …")
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--database-url", help="an empty database; default: an embedded one")
     parser.add_argument("--markdown", action="store_true")

@@ -68,7 +68,7 @@ class Bench:
         """What every commit and every timer has to live with here."""
         writes = await asyncio.to_thread(machine.synced_writes, 6)
         timers = await asyncio.to_thread(machine.late_timers, 3)
-        yield Row("the disk alone, 8 KiB synced every 2 ms", str(writes))
+        yield Row("the disk of temporary files alone, 8 KiB synced every 2 ms", str(writes))
         yield Row("the machine alone, how late a timer of 2 ms is", str(timers))
 
     # -- online -------------------------------------------------------------------------------

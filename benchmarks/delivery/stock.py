@@ -62,7 +62,8 @@ class Stock:
                 ids.customer_id(customer), f"shopper-{n}", customer, f"Shopper {n}",
                 f"shopper{n}@example.com", {"favourite": "tea"}, at, at,
             )  # fmt: skip
-            event_id = ids.event_id("bench", str(program), customer, n, at, "upgraded")
+            fact = ids.event_fact("bench", str(program), customer, n, "upgraded")
+            event_id = ids.event_id(fact, customer, at)
             texts = (msgspec.json.encode(event).decode(), msgspec.json.encode(profile).decode())
             made.append(("tier", self.project, program, customer, event_id, at, *texts))
         return made

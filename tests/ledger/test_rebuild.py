@@ -67,7 +67,7 @@ COPIED = """INSERT INTO event SELECT shard, 9, class, project, program, customer
         ("UPDATE event SET body = replace(body, 'gold', 'lead') WHERE {}", "event:2"),
         ("UPDATE event SET body = replace(body, 'e\":10', 'e\":11') WHERE {}", "event:2"),
         ("UPDATE event SET id = 'evt_other' WHERE {}", "event:2:id"),
-        ("UPDATE event SET recorded_at = recorded_at - 90000 WHERE {}", "event:2:recorded_at"),
+        ("UPDATE event SET recorded_at = recorded_at - 1 WHERE {}", "event:2:id"),
         ("DELETE FROM event WHERE {}", "event:2"),
         ('UPDATE event SET "offset" = 9 WHERE {}', "event:2"),
         (COPIED.format("replace(body, 'q\":3', 'q\":4')"), "event at offset 9"),

@@ -22,7 +22,7 @@ from tierline.ledger import sandbox
 from tierline.ledger.rebuild import verify
 from tierline.ledger.sweep import Pass
 from tierline.ledger.sweeper import STUCK_MS, Sweeper
-from tierline.store.ledger import LedgerTx
+from tierline.store.ledger import CountDiffers, LedgerTx
 from tierline.store.programs import NewVersion
 from tierline.store.sweep import Lease
 
@@ -173,6 +173,41 @@ async def test_a_member_whose_step_fails_is_set_aside(club: Club) -> None:
     ops = await club.database.pool.fetchval("SELECT body FROM event WHERE class = 'ops'")
     assert '"member.quarantined"' in ops
     assert await club.database.pool.fetchval("SELECT count(*) FROM event WHERE class = 'tier'") == 5
+
+
+async def test_a_member_whose_event_is_refused_is_set_aside(club: Club) -> None:
+    """The log takes no event of a customer without a row. It says so in the message that commits
+    them all; the others go on."""
+    await club.found(EXPIRING)
+    soon = wall() + 5000
+    async with club.writer() as writer:
+        for name in ("ada", "bob", "eve"):
+            await writer.submit(club.points_until(soon, name))
+    pool = club.database.pool
+    gone = await pool.fetchval(
+        "DELETE FROM customer WHERE id = (SELECT min(id) FROM customer) RETURNING id"
+    )
+    sweeper = Sweeper(club.database, club.catalog, club.committed.append, clock=lambda: soon + 1)
+    assert await sweeper.run_due() == 3
+    aside = await pool.fetch("SELECT customer FROM member WHERE quarantined IS NOT NULL")
+    assert [row["customer"] for row in aside] == [gone]
+    told = await pool.fetch("SELECT class, customer FROM event ORDER BY class, customer")
+    assert [row["customer"] for row in told if row["class"] == "ops"] == [gone]
+    assert [row["customer"] for row in told].count(gone) == 2  # joined, and set aside
+    assert len(told) == 6
+
+
+async def test_without_the_logs_head_nothing_is_swept(club: Club) -> None:
+    """What is appended takes its shard from there: who is due stays due."""
+    await club.found(EXPIRING)
+    soon = wall() + 5000
+    async with club.writer() as writer:
+        await writer.submit(club.points_until(soon, "ada"))
+    await club.database.pool.execute("DELETE FROM shard_head")
+    sweeper = Sweeper(club.database, club.catalog, club.committed.append, clock=lambda: soon + 1)
+    with pytest.raises(CountDiffers):
+        await sweeper.run_due()
+    assert await club.database.pool.fetchval("SELECT due_at FROM member") == soon
 
 
 class Interrupted(Pass):

@@ -67,7 +67,7 @@ class Held:
     async def seen(self, condition: str, what: str = "1") -> None:
         """Once some connection is found as told."""
         text = f"SELECT {what} FROM pg_stat_activity WHERE datname = current_database() AND "  # noqa: S608
-        while not await self.database.pool.fetch(text + condition):
+        while not await self.database.pool.fetch(f"{text} ({condition})"):
             await asyncio.sleep(0.01)
 
     async def __aexit__(self, *_: object) -> None:

@@ -123,13 +123,13 @@ class World:
         moves = {"joined": (None, "bronze"), "left": ("bronze", None)}
         tier_from, tier_to = moves.get(kind, ("bronze", "silver"))
         event = Event(seq, kind, tier_from, tier_to, at, "activity", 1, seq, View(balance=seq))
-        body = msgspec.json.encode(event)
-        event_id = ids.event_id(f"{project or self.project}", f"{program}", customer, body)
+        fact = ids.event_fact(f"{project or self.project}", f"{program}", customer, seq, kind)
+        event_id = ids.event_id(fact, customer, at)
         profile = Customer(
             ids.customer_id(customer), f"c{customer}", customer, f"Customer {customer}",
             **(extra or {}),
         )  # fmt: skip
-        texts = (body.decode(), msgspec.json.encode(profile).decode())
+        texts = (msgspec.json.encode(event).decode(), msgspec.json.encode(profile).decode())
         return ("tier", project or self.project, program, customer, at, event_id, *texts)
 
     @asynccontextmanager

@@ -329,9 +329,8 @@ def write(tx: LedgerTx, shard: int, seats: Iterable[Seat], wall: int) -> int:
 
 def event_row(seat: Seat, event: Event) -> tuple[int, int, str, str, int]:
     program = seat.program
-    body = _event_text(event)
-    id_ = ids.event_id(program.project, program.id, seat.customer, body)
-    return seat.number, seat.customer, id_, body.decode(), seat.now
+    fact = ids.event_fact(program.project, program.id, seat.customer, event.seq, event.kind)
+    return seat.number, seat.customer, fact, _event_text(event).decode(), seat.now
 
 
 def entry_of(row: Sequence[Any]) -> Entry:

@@ -153,20 +153,18 @@ class Folded:
         for before, seq in pairwise(found):
             if seq < before:
                 yield f"event:{seq}", f"told after event:{before}", "before it"
-                continue
-            taken, last = found[seq]["recorded_at"], found[before]["recorded_at"]
-            if taken < last:
-                yield f"event:{seq}:recorded_at", taken, f"{last} or later"
         for seq, event in wanted.items():
             if seq in found:
-                body = _text(event)
-                yield f"event:{seq}:id", found[seq]["id"], self._id(body)
-                yield f"event:{seq}", found[seq]["body"], body.decode()
+                yield f"event:{seq}:id", found[seq]["id"], self._id(event, found[seq])
+                yield f"event:{seq}", found[seq]["body"], _text(event).decode()
             elif self.log_start <= 1 or seq > min(found, default=seq):
                 yield f"event:{seq}", _NOTHING, event.kind
 
-    def _id(self, body: bytes) -> str:
-        return ids.event_id(self.program.project, self.program.id, self.place[0], body)
+    def _id(self, event: Event, row: asyncpg.Record) -> str:
+        """An id is of the instant at which the log took the event."""
+        program, customer = self.program, self.place[0]
+        fact = ids.event_fact(program.project, program.id, customer, event.seq, event.kind)
+        return ids.event_id(fact, customer, row["recorded_at"])
 
 
 def _told(row: asyncpg.Record) -> _Told | None:

@@ -29,7 +29,7 @@ from tierline.ledger.seat import Seat
 from tierline.store import sweep as store
 from tierline.store.database import Database, where
 from tierline.store.errors import DatabaseUnreachable, blames_data, is_retryable
-from tierline.store.ledger import PLANNER, LedgerTx
+from tierline.store.ledger import PLANNER, CountDiffers, LedgerTx
 from tierline.store.sweep import Lease
 
 WALL: Final = 0  # the clock number of wall time
@@ -84,6 +84,7 @@ class Pass:
         `ahead`: the batch after it may begin meanwhile; it is what the next call answers with."""
         while True:
             stretch, self._ahead = self._ahead, None
+            alone = stretch is None
             if stretch is None:
                 stretch = Stretch(self, Due(upto, now, limit))
             try:
@@ -99,9 +100,10 @@ class Pass:
                     # One of them is to blame: one by one, the others get through.
                     return await self.step(upto, now, limit=1)
                 return await self._set_aside(stretch.first, error, now)
-            if step is None:
-                continue  # it was given up
-            return step
+            if step is not None:
+                return step
+            if alone:
+                return Step(0, 0, upto)  # the lease passed on
 
     @property
     def begun(self) -> bool:
@@ -223,17 +225,20 @@ class Stretch:
         except asyncpg.DivisionByZeroError:
             raise _GivenUp from None  # the lease passed on
         except asyncpg.PostgresError as error:
-            if is_retryable(error, at_commit=True):
+            if not tx.stopped_before(error) and is_retryable(error, at_commit=True):
                 place = where(self.sweep.database.url)
                 raise DatabaseUnreachable(where=place, reason=str(error)) from error
             raise
 
     async def _carry_out(self, tx: LedgerTx) -> Step:
         sweep, due = self.sweep, self.due
+        generation = sweep.lease.generation  # not a later one: in between others had their turn
         rows = await store.due(tx.connection, sweep.lease, sweep.clock, due.upto, due.limit)
         rows = self._in_order(rows)
         if not rows:
             return Step(0, 0, due.upto)
+        if rows[0]["head"] is None:
+            raise CountDiffers("shard_head")  # nothing that is appended would be there
         self.first = rows[0]
         last = rows[-1]["due_at"]
         seats = await self._moved(tx, rows, last)
@@ -241,7 +246,7 @@ class Stretch:
         self.again, self._members = min(again, default=None), len(seats)
         self._decided.set()
         events = write(tx, sweep.shard, seats, due.now)
-        tx.only_while(sweep.shard, sweep.lease.name, sweep.lease.generation)
+        tx.only_while(sweep.shard, sweep.lease.name, generation)
         if self._before is not None:
             await tx.flush()  # meanwhile
             await self._turn()
@@ -275,7 +280,7 @@ class Stretch:
             # In a sandbox it is then as late as what falls due; elsewhere it is now.
             programs[number] = program, self.due.now if own is None else to
         seats = []
-        for n, (customer, number, standing, _) in enumerate(rows):
+        for n, (customer, number, standing, *_) in enumerate(rows):
             if n % BREATH == BREATH - 1:
                 await asyncio.sleep(0)  # the batch before is being written
             program, changed_at = programs[number]

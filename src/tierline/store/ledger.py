@@ -76,8 +76,8 @@ class LedgerTx:
         self.begun = False
 
     async def commit(self, *, again: bool = False) -> None:
-        """With what is still to be written. `again`: the next transaction begins at once. Whoever
-        holds the log's lock waits for nobody: no message lies between it and the commit."""
+        """With what is still to be written. `again`: the next transaction begins at once. Events
+        and commit are one message, so that nobody waits for us at the head of the log."""
         self._script += self._last
         self._last = []
         await self._send("COMMIT", *(["BEGIN"] if again else []))
@@ -156,11 +156,11 @@ class LedgerTx:
         return rows[0][0] - events, rows[0][1]
 
     def add_events(self, shard: int, now: int, rows: Sequence[Row]) -> None:
-        """`rows`: (program, customer, id, body, changed_at), in the order of their offsets. They
+        """`rows`: (program, customer, fact, body, changed_at), in the order of their offsets. They
         enter the log at `now`, or when the last one did if that is later."""
-        events = len(rows)
-        self._last.append((LedgerSql.raise_head, (shard, events, now)))
-        self._last.append((LedgerSql.add_events, (shard, events, *columns(rows, "iitti"))))
+        told = columns(rows, "iitti")
+        self._last.append((LedgerSql.raise_head, (shard, len(rows), now)))
+        self._last.append((LedgerSql.add_events, (shard, len(rows), *told)))
 
     def only_while(self, shard: int, lease: str, generation: int) -> None:
         """The commit fails with a DivisionByZeroError when the lease passed on. Asked under the

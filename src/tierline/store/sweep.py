@@ -75,7 +75,8 @@ async def next_due(connection: asyncpg.Connection, shard: int, clock: int) -> in
 async def due(
     connection: asyncpg.Connection, lease: Lease, clock: int, upto: int, limit: int
 ) -> list[asyncpg.Record]:
-    """(customer, program, standing, due_at) of who is due first; nobody when the lease is lost."""
+    """(customer, program, standing, due_at, head) of who is due first; nobody when the lease is
+    lost."""
     return await connection.fetch(
         Sql.due, lease.shard, clock, upto, limit, lease.name, lease.generation
     )

@@ -179,20 +179,22 @@ WHERE shard = $1
 RETURNING head, recorded_at;
 
 -- name: add_events
--- Appends to the log, right after its head was raised by as many, with each customer's profile as it
--- is now. `updated_at` is moved to this
+-- Appends to the log, right after its head was raised by as many; an id is what `ids.event_id` says.
+-- The customer's profile is as it is now. `updated_at` is moved to this
 -- change by saying it once more at the end, where every JSON reader takes the last one: the
 -- customer's own row need not be written for each activity. Without a customer there is no project,
 -- and the row is refused: no event is ever left out.
 INSERT INTO event (shard, "offset", class, project, program, customer, id, recorded_at, body,
                    profile)
-SELECT h.shard, h.head - $2 + u.i, 'tier', c.project, u.program, u.customer, u.id, h.recorded_at,
-       u.body,
+SELECT h.shard, h.head - $2 + u.i, 'tier', c.project, u.program, u.customer,
+       'evt_' || lpad(to_hex(u.customer), 14, '0')
+              || left(encode(sha256(convert_to(u.fact || chr(31) || h.recorded_at, 'UTF8')), 'hex'), 20),
+       h.recorded_at, u.body,
        left(c.profile, -1) || ',"updated_at":' || greatest(c.updated_at, u.changed_at) || '}'
 FROM shard_head h
 CROSS JOIN unnest($3::text::integer[], $4::text::bigint[], string_to_array($5, chr(30)),
                   string_to_array($6, chr(30)), $7::text::bigint[])
-     WITH ORDINALITY AS u (program, customer, id, body, changed_at, i)
+     WITH ORDINALITY AS u (program, customer, fact, body, changed_at, i)
 LEFT JOIN LATERAL (
     SELECT r.project, r.profile, r.updated_at FROM customer r
     WHERE r.shard = $1 AND r.id = u.customer

@@ -10,8 +10,10 @@ LIMIT 1;
 -- name: due
 -- The members that are due first, locked, while the lease is ours; whom an online request holds
 -- is passed over, for that request lets the time pass itself. Ties keep the index's order: sorting
--- them by customer would read a whole year end for each batch.
-SELECT m.customer, m.program, m.standing, m.due_at
+-- them by customer would read a whole year end for each batch. `head` is null where the shard has
+-- lost its own row, from which everything that is appended takes its shard.
+SELECT m.customer, m.program, m.standing, m.due_at,
+       (SELECT h.head FROM shard_head h WHERE h.shard = $1) AS head
 FROM member m
 WHERE m.shard = $1 AND m.clock = $2 AND m.due_at <= $3
   AND EXISTS (SELECT 1 FROM lease l WHERE l.shard = $1 AND l.name = $5 AND l.generation = $6)
@@ -29,9 +31,11 @@ WHERE shard = $1 AND customer = $2 AND program = $3 AND standing = $4
 -- name: add_ops_event
 -- Something that operators should know, in the member's shard.
 INSERT INTO event (shard, "offset", class, project, program, customer, id, recorded_at, body)
-SELECT c.shard, $2, 'ops', c.project, $3, c.id, $5, $6, $7
-FROM customer c
-WHERE c.shard = $1 AND c.id = $4;
+SELECT h.shard, $2, 'ops', j.number, $3, $4, $5, $6, $7
+FROM shard_head h
+JOIN program p ON p.number = $3
+JOIN project j ON j.id = p.project
+WHERE h.shard = $1;
 
 -- name: open_lease
 -- A lease that is not one of the installation's own.
