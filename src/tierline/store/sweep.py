@@ -18,6 +18,7 @@ class SweepSql(Queries, file="sweep.sql"):
     due: str
     quarantine: str
     add_ops_event: str
+    project_of: str
     open_lease: str
     take_lease: str
     keep_lease: str
@@ -98,8 +99,11 @@ async def quarantine(
 async def add_ops_event(
     connection: asyncpg.Connection, shard: int, place: Sequence[int | str], body: str
 ) -> None:
-    """`place`: (offset, program, customer, id, recorded_at)."""
-    await connection.execute(Sql.add_ops_event, shard, *place, body)
+    """`place`: (offset, program, customer, id, recorded_at). Not by way of the customer's row: that
+    it is gone may be what the event is about."""
+    offset, program, *rest = place
+    project = await connection.fetchval(Sql.project_of, program)
+    await connection.execute(Sql.add_ops_event, shard, offset, project, program, *rest, body)
 
 
 class RolloutState(Struct, frozen=True):

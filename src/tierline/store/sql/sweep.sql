@@ -31,11 +31,11 @@ WHERE shard = $1 AND customer = $2 AND program = $3 AND standing = $4
 -- name: add_ops_event
 -- Something that operators should know, in the member's shard.
 INSERT INTO event (shard, "offset", class, project, program, customer, id, recorded_at, body)
-SELECT h.shard, $2, 'ops', j.number, $3, $4, $5, $6, $7
-FROM shard_head h
-JOIN program p ON p.number = $3
-JOIN project j ON j.id = p.project
-WHERE h.shard = $1;
+VALUES ($1, $2, 'ops', $3, $4, $5, $6, $7, $8);
+
+-- name: project_of
+-- Whose program it is. Small tables only.
+SELECT j.number FROM program p JOIN project j ON j.id = p.project WHERE p.number = $1;
 
 -- name: open_lease
 -- A lease that is not one of the installation's own.
