@@ -15,7 +15,7 @@ import psutil
 from msgspec import Struct
 
 from benchmarks import floors, machine
-from benchmarks.growth import database_cpu, logged, tenfold
+from benchmarks.costs import database_cpu, logged
 from benchmarks.load import PATH, Load, Target, load
 from benchmarks.server import Running, running
 from benchmarks.stock import Stock
@@ -257,12 +257,9 @@ class Bench:
 
     async def growth(self) -> AsyncIterator[Row]:
         """What an activity costs when there are ten times as many members, and again."""
-        stock = await self._stock(10_000)
         first = 0.0
         for size in (10_000, 100_000, 1_000_000, 10_000_000)[: 4 if self.big else 2]:
-            if stock.people < size:
-                await tenfold(stock)
-                await stock.settle()
+            stock = await self._stock(size)
             async with running(self.database.url) as server:
                 target = Target(server.url, stock.token, stock.people)
                 await load(target, 64, WARM_SECONDS, f"w{size}")

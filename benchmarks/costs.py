@@ -1,0 +1,29 @@
+"""What PostgreSQL spends on the work of others: its processes' time, and its log."""
+
+from __future__ import annotations
+
+import psutil
+
+from benchmarks.stock import Stock
+
+
+async def logged(stock: Stock) -> tuple[int, int]:
+    """Bytes of PostgreSQL's log so far, and the whole pages in it: the first change of a page after
+    a checkpoint writes all of it."""
+    row = await stock.database.pool.fetchrow("SELECT wal_bytes, wal_fpi FROM pg_stat_wal")
+    assert row is not None
+    return int(row[0]), row[1]
+
+
+async def database_cpu(stock: Stock) -> float:
+    """Seconds of CPU that PostgreSQL used since it started, all its processes together."""
+    backend = await stock.database.pool.fetchval("SELECT pg_backend_pid()")
+    postmaster = psutil.Process(backend).parent()
+    assert postmaster is not None
+    used = 0.0
+    for process in (postmaster, *postmaster.children()):
+        times = process.cpu_times()
+        used += times.user + times.system
+        if process is postmaster:
+            used += times.children_user + times.children_system  # of those that have ended
+    return used
