@@ -82,7 +82,8 @@ class Stock:
         program = await self.catalog.program_numbered(self.number)
         maker = _Maker(self, program, told)
         heads = await self.database.pool.fetch("SELECT shard, customers FROM shard_head")
-        maker.counters = dict(heads)  # another project's customers may be there already
+        # Another project's customers may be there already.
+        maker.counters = {row[0]: row[1] for row in heads}
         for start in range(self.people, self.people + count, PAGE):
             stop = min(start + PAGE, self.people + count)
             await self._copy(maker.page(start, stop))
