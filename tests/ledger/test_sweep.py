@@ -149,13 +149,19 @@ async def test_a_lost_lease_sweeps_nothing(club: Club) -> None:
     await new.close()
 
 
-async def test_a_member_whose_step_fails_is_set_aside(club: Club) -> None:
-    """A standing that cannot be walked is quarantined with an operational event; others go on."""
+async def three_due_soon(club: Club) -> int:
+    """When the points of three members expire."""
     await club.found(EXPIRING)
     soon = wall() + 5000
     async with club.writer() as writer:
         for name in ("ada", "bob", "eve"):
             await writer.submit(club.points_until(soon, name))
+    return soon
+
+
+async def test_a_member_whose_step_fails_is_set_aside(club: Club) -> None:
+    """A standing that cannot be walked is quarantined with an operational event; others go on."""
+    soon = await three_due_soon(club)
     (row,) = await club.database.pool.fetch("SELECT shard, customer, standing FROM member LIMIT 1")
     broken = replace(decode_standing(row["standing"]), lots=((soon, "many"),))
     await club.database.pool.execute(
@@ -178,11 +184,7 @@ async def test_a_member_whose_step_fails_is_set_aside(club: Club) -> None:
 async def test_a_member_whose_event_is_refused_is_set_aside(club: Club) -> None:
     """The log takes no event of a customer without a row. It says so in the message that commits
     them all; the others go on."""
-    await club.found(EXPIRING)
-    soon = wall() + 5000
-    async with club.writer() as writer:
-        for name in ("ada", "bob", "eve"):
-            await writer.submit(club.points_until(soon, name))
+    soon = await three_due_soon(club)
     pool = club.database.pool
     gone = await pool.fetchval(
         "DELETE FROM customer WHERE id = (SELECT min(id) FROM customer) RETURNING id"
@@ -199,15 +201,13 @@ async def test_a_member_whose_event_is_refused_is_set_aside(club: Club) -> None:
 
 async def test_without_the_logs_head_nothing_is_swept(club: Club) -> None:
     """What is appended takes its shard from there: who is due stays due."""
-    await club.found(EXPIRING)
-    soon = wall() + 5000
-    async with club.writer() as writer:
-        await writer.submit(club.points_until(soon, "ada"))
+    soon = await three_due_soon(club)
     await club.database.pool.execute("DELETE FROM shard_head")
     sweeper = Sweeper(club.database, club.catalog, club.committed.append, clock=lambda: soon + 1)
     with pytest.raises(CountDiffers):
         await sweeper.run_due()
-    assert await club.database.pool.fetchval("SELECT due_at FROM member") == soon
+    due = await club.database.pool.fetch("SELECT due_at FROM member")
+    assert [row["due_at"] for row in due] == [soon] * 3
 
 
 class Interrupted(Pass):
@@ -222,11 +222,7 @@ class Interrupted(Pass):
 
 async def test_only_who_fails_is_set_aside(club: Club) -> None:
     """Not who is due next, when a request holds the other right after the step that failed."""
-    await club.found(EXPIRING)
-    soon = wall() + 5000
-    async with club.writer() as writer:
-        for name in ("ada", "bob", "eve"):
-            await writer.submit(club.points_until(soon, name))
+    soon = await three_due_soon(club)
     pool = club.database.pool
     shard = await pool.fetchval("SELECT shard FROM member GROUP BY 1 HAVING count(*) > 1")
     (row, *_) = await pool.fetch("SELECT customer, standing FROM member WHERE shard = $1", shard)

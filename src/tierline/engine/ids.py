@@ -10,9 +10,6 @@ import hashlib
 import re
 
 ROUTES = 1 << 16
-_LETTERS = "0123456789abcdefghijklmnopqrstuv"
-_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
-_SHIFTS = range(130, -1, -10)
 NUMBER_MAX = 2**52  # of an imported customer: numbers made above it stay below 2**53
 
 

@@ -30,6 +30,7 @@ from tierline.store import sweep as store
 from tierline.store.database import Database, where
 from tierline.store.errors import DatabaseUnreachable, blames_data, is_retryable
 from tierline.store.ledger import PLANNER, CountDiffers, LedgerTx
+from tierline.store.log import tell_operators
 from tierline.store.sweep import Lease
 
 WALL: Final = 0  # the clock number of wall time
@@ -125,7 +126,6 @@ class Pass:
             place = (self.shard, row["customer"], row["program"], row["standing"])
             if not await store.quarantine(tx.connection, *place, str(error)):
                 return Step(1, 0, row["due_at"])
-            before, recorded_at = await tx.raise_head(self.shard, 1, now)
             told = {
                 "kind": "member.quarantined",
                 "at": now,
@@ -136,12 +136,11 @@ class Pass:
                 },
             }
             id_ = ids.derived("evt_ops_", str(row["customer"]), str(row["program"]), str(now))
-            await store.add_ops_event(
-                tx.connection,
-                self.shard,
-                (before + 1, row["program"], row["customer"], id_, recorded_at),
-                msgspec.json.encode(told).decode(),
-            )
+            # Not by way of the customer's row: that it is gone may be what is told.
+            project = await store.project_of(tx.connection, row["program"])
+            about = (project, row["program"], row["customer"], id_)
+            body = msgspec.json.encode(told).decode()
+            await tell_operators(tx.connection, self.shard, now, about, body)
         _log.error(
             "member_quarantined", customer=row["customer"], exc_info=error.__cause__ or error
         )

@@ -12,7 +12,7 @@ from tierline.sender.endpoint import Endpoint
 from tierline.sender.health import HEALTHY, Health
 from tierline.sender.live import Live
 from tierline.sender.told import OpsEvent, encode_ops
-from tierline.store.log import Log
+from tierline.store.log import Log, tell_operators
 from tierline.store.log_sql import LogSql as Sql
 
 decode_health = msgspec.json.Decoder(Health).decode
@@ -54,10 +54,8 @@ async def record(
                 await connection.execute(
                     Sql.put_health, shard, live.number, health.state, health.since, state
                 )
-            head = await connection.fetchrow(Sql.raise_head, shard, 1, now)
-            assert head is not None
-            row = (shard, head["head"], live.row.project, event_id, head["recorded_at"])
-            await connection.execute(Sql.add_ops_event, *row, body)
+            about = (live.row.project, 0, 0, event_id)
+            await tell_operators(connection, shard, now, about, body)
         return True
 
     return await log.writer(shard).run(write)

@@ -148,13 +148,6 @@ class LedgerTx:
     def add_members(self, shard: int, rows: Sequence[Row]) -> None:
         self._later(LedgerSql.add_members, shard, *columns(rows, "iixtiiiiiiii"))
 
-    async def raise_head(self, shard: int, events: int, now: int) -> tuple[int, int]:
-        """(the last offset before these events, the instant at which they enter the log)."""
-        rows = await self._fetch(LedgerSql.raise_head, shard, events, now)
-        if not rows:
-            raise CountDiffers("raise_head")
-        return rows[0][0] - events, rows[0][1]
-
     def add_events(self, shard: int, now: int, rows: Sequence[Row]) -> None:
         """`rows`: (program, customer, fact, body, changed_at), in the order of their offsets. They
         enter the log at `now`, or when the last one did if that is later."""

@@ -285,6 +285,22 @@ class Log:
         return {(p.endpoint, p.run) for p in progress} - ours
 
 
+async def tell_operators(
+    connection: asyncpg.Connection,
+    shard: int,
+    now: int,
+    about: tuple[int, int, int, str],
+    body: str,
+) -> None:
+    """Append an operational event, under the last lock of the transaction. `about`: (project,
+    program, customer, id), with 0 for a program or a customer that it is not about."""
+    head = await connection.fetchrow(Sql.raise_head, shard, 1, now)
+    assert head is not None  # every shard has its head row from the start
+    *whose, event = about
+    row = (shard, head["head"], *whose, event, head["recorded_at"], body)
+    await connection.execute(Sql.add_ops_event, *row)
+
+
 async def rows_of(line: Line, sql: str, *arguments: Any) -> list[dict[str, Any]]:
     """The rows of one statement, as plain dicts."""
     rows = await line.run(lambda c: c.fetch(sql, *arguments))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,7 +15,6 @@ class SweepSql(Queries, file="sweep.sql"):
     next_due: str
     due: str
     quarantine: str
-    add_ops_event: str
     project_of: str
     open_lease: str
     take_lease: str
@@ -96,14 +93,10 @@ async def quarantine(
     return done.endswith(" 1")
 
 
-async def add_ops_event(
-    connection: asyncpg.Connection, shard: int, place: Sequence[int | str], body: str
-) -> None:
-    """`place`: (offset, program, customer, id, recorded_at). Not by way of the customer's row: that
-    it is gone may be what the event is about."""
-    offset, program, *rest = place
-    project = await connection.fetchval(Sql.project_of, program)
-    await connection.execute(Sql.add_ops_event, shard, offset, project, program, *rest, body)
+async def project_of(connection: asyncpg.Connection, program: int) -> int:
+    """Whose program it is."""
+    found: int = await connection.fetchval(Sql.project_of, program)
+    return found
 
 
 class RolloutState(Struct, frozen=True):

@@ -136,9 +136,9 @@ UPDATE shard_head SET head = head + $2, recorded_at = greatest(recorded_at, $3)
 WHERE shard = $1 RETURNING head, recorded_at
 
 -- name: add_ops_event
--- An operational event, in its endpoint's home shard.
+-- An operational event, in the shard of the member or in its endpoint's home shard.
 INSERT INTO event (shard, "offset", class, project, program, customer, id, recorded_at, body)
-VALUES ($1, $2, 'ops', $3, 0, 0, $4, $5, $6)
+VALUES ($1, $2, 'ops', $3, $4, $5, $6, $7, $8)
 
 -- name: hold_cursor
 -- The fence of what is no cursor's progress: while it is held, nobody takes the cursor over.

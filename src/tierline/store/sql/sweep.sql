@@ -28,11 +28,6 @@ UPDATE member SET quarantined = $5, due_at = NULL
 WHERE shard = $1 AND customer = $2 AND program = $3 AND standing = $4
   AND quarantined IS NULL;
 
--- name: add_ops_event
--- Something that operators should know, in the member's shard.
-INSERT INTO event (shard, "offset", class, project, program, customer, id, recorded_at, body)
-VALUES ($1, $2, 'ops', $3, $4, $5, $6, $7, $8);
-
 -- name: project_of
 -- Whose program it is. Small tables only.
 SELECT j.number FROM program p JOIN project j ON j.id = p.project WHERE p.number = $1;
