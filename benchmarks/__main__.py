@@ -22,11 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.rows import Bench, Row
-from tierline.commands.place import settle_memory
-from tierline.store.catalog import Catalog
+from tierline.commands.installation_options import settle_memory
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.database import Database
-from tierline.store.embedded import EmbeddedServer
-from tierline.store.secrets import SecretBox
+from tierline.store.embedded_postgres.server import EmbeddedServer
 
 PACKAGES = ("asyncpg", "msgspec", "uvicorn", "uvloop")
 COLUMNS = ("work", "figure", "floor", "ratio", "goal", "notes")

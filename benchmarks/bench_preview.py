@@ -31,17 +31,19 @@ import msgspec
 import psutil
 from msgspec import Struct
 
+from tierline.analysis.preview import Proposal, propose
 from tierline.clock import wall
-from tierline.engine import ids
-from tierline.engine.codec import decode_standing, encode_standing
 from tierline.engine.decide import decide
-from tierline.engine.model import Entry, EntryKind, Standing
-from tierline.engine.policy import OnChange, Policy, Program, Rules, Version
-from tierline.engine.preview import Proposal, propose
-from tierline.ledger.preview import Progress, Report, cores, preview
+from tierline.ledger.previews.preview import Progress, Report, cores, preview
+from tierline.model import ids
+from tierline.model.encoding import decode_standing, encode_standing
+from tierline.model.entries import Entry, EntryKind
+from tierline.model.standing import Standing
+from tierline.rules.policy import Policy
+from tierline.rules.program import OnChange, Program, Rules, Version
 from tierline.store.database import Database
-from tierline.store.embedded import EmbeddedServer
-from tierline.store.preview import Page, PreviewReader
+from tierline.store.embedded_postgres.server import EmbeddedServer
+from tierline.store.preview_pages import Page, PreviewReader
 
 DAY = 86_400_000
 TEMPLATES = 4_000

@@ -20,11 +20,11 @@ from benchmarks.load import PATH, Load, Target, load
 from benchmarks.server import Running, running
 from benchmarks.stock import Stock
 from tierline.clock import wall
-from tierline.engine.model import Detail
-from tierline.ledger.imports import BATCH, Importer
-from tierline.ledger.sweeper import Sweeper
+from tierline.ledger.files.importer import BATCH, Importer
+from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.ledger.writer import Writer
-from tierline.store.catalog import Catalog
+from tierline.model.entries import Detail
+from tierline.store.catalog.catalog import Catalog
 from tierline.store.database import Database
 
 PEOPLE = 100_000

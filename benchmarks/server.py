@@ -22,14 +22,14 @@ import psutil
 import uvloop
 from msgspec import Struct
 
-from tierline.assembly import serving
-from tierline.commands.place import settle_memory
+from tierline.app import serving
+from tierline.bootstrap import catalogued
+from tierline.commands.installation_options import settle_memory
 from tierline.config import Place, Serving, parse_roles
-from tierline.installed import catalogued
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.writer import Writer
+from tierline.store.catalog.secret_box import KEY_VARIABLE
 from tierline.store.database import Database
-from tierline.store.secrets import KEY_VARIABLE
 
 ANSWER = Answer(key="k", entry=3, points=10, amount=0, balance=1510, tier="t3", since=0)
 

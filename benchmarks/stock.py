@@ -12,18 +12,20 @@ from typing import Any
 import msgspec
 
 from tierline.clock import wall
-from tierline.engine import ids
-from tierline.engine.announcement import Project
-from tierline.engine.codec import encode_standing
 from tierline.engine.decide import decide
-from tierline.engine.ladder import Tier
-from tierline.engine.model import Customer, Detail, Entry, Standing
-from tierline.engine.policy import Policy, Program, Rules
-from tierline.store.catalog import Catalog
+from tierline.model import ids
+from tierline.model.encoding import encode_standing
+from tierline.model.entries import Detail, Entry
+from tierline.model.standing import Standing
+from tierline.model.tenant import Customer, Project
+from tierline.rules.ladder import Tier
+from tierline.rules.policy import Policy
+from tierline.rules.program import Program, Rules
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.programs import NewVersion
+from tierline.store.catalog.projects import NewProject
 from tierline.store.customers import profile_text
 from tierline.store.database import Database
-from tierline.store.programs import NewVersion
-from tierline.store.projects import NewProject
 
 DAY = 86_400_000
 PAGE = 20_000

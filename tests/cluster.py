@@ -12,8 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from tests.servers import Server, name_of, new_name
+from tierline.store.citus import distribute
 from tierline.store.database import Database
-from tierline.store.distribute import distribute
 
 PIECES = 4  # of a table; the default, 32, would be two thousand files a database
 

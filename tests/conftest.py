@@ -13,19 +13,23 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from tests.cluster import Cluster
+from tests.delivery.world import World, make_world
+from tests.javascript import Node
 from tests.receiver import Receiver, receiving
 from tests.servers import Server
-from tierline.store import cluster
+from tierline.store.citus import distribute
 from tierline.store.database import Database
-from tierline.store.embedded import EmbeddedServer
+from tierline.store.embedded_postgres import cluster
+from tierline.store.embedded_postgres.server import EmbeddedServer
 
 # The suite tries the same examples every time; searching for new ones is `make fuzz`'s work.
 settings.register_profile("steady", derandomize=True, deadline=None)
@@ -116,3 +120,34 @@ async def receiver() -> AsyncIterator[Receiver]:
     """A webhook receiver on loopback; see `tests/receiver.py`."""
     async with receiving() as running:
         yield running
+
+
+@pytest.fixture
+async def fresh(server: Server) -> AsyncIterator[Callable[[int], Any]]:
+    """Makes the URLs of empty databases, to copy into; on a cluster they are distributed."""
+    async with AsyncExitStack() as stack:
+
+        async def make(shards: int) -> str:
+            url = await server.create()
+            stack.push_async_callback(server.drop, url)
+            if isinstance(server, Cluster):
+                async with await Database.open(url, shards=shards) as target:
+                    await distribute(target)
+            return url
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[Node]:
+    """A running Node; without one its tests are skipped, and the summary says so."""
+    if shutil.which("node") is None:
+        pytest.skip("no Node.js on this machine: JavaScript's own answer was not asked")
+    with Node() as process:
+        yield process
+
+
+@pytest.fixture
+async def world(database: Database) -> World:
+    """An installation with a project and a program; see `tests/delivery/world.py`."""
+    return await make_world(database)

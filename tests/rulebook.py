@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from tierline.engine import ladder, metric, model, points, policy, term, window
-from tierline.engine.dues import ORDER
+from tierline.engine.scheduled_changes import ORDER
 from tierline.engine.transitions import TRANSITIONS
+from tierline.model import entries
+from tierline.rules import ladder, metric, points, policy, program, term, window
 
 PAGE = Path(__file__).parent.parent / "docs" / "rules.md"
 
@@ -51,13 +52,13 @@ def parts() -> Iterator[str]:
     yield from _choices("renewal basis", _hint(policy.Renewal, "basis"))
     yield from _choices("renewal restart", _hint(policy.Renewal, "restart"))
     yield from _choices("lapse", ladder.LapseRule)
-    yield from _choices("override", model.OverrideKind)
-    yield from _choices("after an override", _hint(model.Override, "then"))
+    yield from _choices("override", entries.OverrideKind)
+    yield from _choices("after an override", _hint(entries.Override, "then"))
     yield from _choices(
-        "source of an override (told, decides nothing)", _hint(model.Override, "source")
+        "source of an override (told, decides nothing)", _hint(entries.Override, "source")
     )
     yield from _choices("corrections", _hint(policy.Policy, "corrections"))
-    yield from _choices("members at a change of rules", policy.OnChange)
+    yield from _choices("members at a change of rules", program.OnChange)
     yield from _choices("points at a crossing", _hint(points.Points, "crossing"))
 
 
@@ -152,7 +153,7 @@ WHERE: dict[type, str] = {
     term.Rounding: "rounding",
     policy.Renewal: "renewal",
     policy.Lapse: "lapse",
-    model.Override: "override",
+    entries.Override: "override",
     points.Points: "points",
     points.PerAmount: "points.orders",
     points.AfterPeriod: "points.expiry (after)",

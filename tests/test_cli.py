@@ -20,11 +20,11 @@ import asyncpg
 import click
 import pytest
 
+from tierline.bootstrap import installation
 from tierline.cli import main
 from tierline.clock import wall
 from tierline.config import Place
-from tierline.installed import installation
-from tierline.store.projects import NewProject
+from tierline.store.catalog.projects import NewProject
 
 ROOT = Path(__file__).parent.parent
 
@@ -224,7 +224,7 @@ async def test_a_name_that_two_projects_have_is_asked_for_again(
 async def test_logs_of_libraries_are_lines_of_json_too() -> None:
     """Whoever reads stderr has one format to read."""
     script = (
-        "import logging; from tierline import logs; logs.configure();"
+        "import logging; from tierline.logging import configure; configure();"
         "logging.getLogger('uvicorn.error').warning('a %s', 'b');"
         "logging.getLogger('asyncio').info('not this')"
     )

@@ -16,9 +16,9 @@ import tierline
 from tierline.cli import main
 from tierline.errors import TierlineError
 from tierline.ledger.commands import ActivityKind
-from tierline.store.keys import SCOPES
+from tierline.store.catalog.keys import SCOPES
 from tierline.web import limits
-from tierline.web.app import OPERATIONS
+from tierline.web.asgi import OPERATIONS
 
 DOCS = Path(__file__).parent.parent / "docs"
 HTTP, CLI, ERRORS = ((DOCS / f"{name}.md").read_text() for name in ("http", "cli", "errors"))

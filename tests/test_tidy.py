@@ -16,28 +16,38 @@ SOURCE = ROOT / "src" / "tierline"
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 
-# Layer → the layers that it may import. `leaf`: errors, clock, config, durations and the package.
-# `vendors` are a vendor's pure modules, `routes` its HTTP; `proposals` what a body proposes,
-# whoever brings it. `cli` is all else: where parts meet.
+# Layer → the layers that it may import. `leaf`: errors, clock, config, histogram and the package.
+# `vendors` are a vendor's pure modules, `api` its HTTP; `proposals` what a body proposes, whoever
+# brings it. `cli` is all else: where parts meet.
 MAY_IMPORT = {
     "leaf": {"leaf"},
-    "engine": {"engine"},
-    "vendors": {"engine", "vendors"},
-    "store": {"leaf", "engine", "store"},
-    "ledger": {"leaf", "engine", "store", "ledger"},
-    "sender": {"leaf", "engine", "store", "vendors", "sender"},
-    "proposals": {"leaf", "engine", "ledger", "vendors", "proposals"},
-    "web": {"leaf", "engine", "store", "ledger", "vendors", "proposals", "web"},
-    "routes": {"leaf", "engine", "store", "ledger", "vendors", "proposals", "web", "routes"},
-    "cli": {
-        *("leaf", "engine", "store", "ledger", "sender", "vendors", "proposals", "web", "routes"),
-        "cli",
+    "model": {"model"},
+    "rules": {"model", "rules"},
+    "engine": {"model", "rules", "engine"},
+    "analysis": {"model", "rules", "engine", "analysis"},
+    "vendors": {"model", "rules", "engine", "vendors"},
+    "store": {"leaf", "model", "rules", "engine", "store"},
+    "ledger": {"leaf", "model", "rules", "engine", "analysis", "store", "ledger"},
+    "transport": {"leaf", "model", "transport"},
+    "endpoints": {"leaf", "model", "rules", "engine", "vendors", "store", "transport", "endpoints"},
+    "delivery": {
+        *("leaf", "model", "rules", "engine", "vendors", "store", "transport", "endpoints"),
+        "delivery",
     },
+    "reshard": {"leaf", "model", "store", "endpoints", "reshard"},
+    "proposals": {"leaf", "model", "rules", "analysis", "ledger", "vendors", "proposals"},
 }
-LEAVES = {"", "errors", "clock", "config", "durations"}
-PURE = {"engine", "vendors"}
+PARTS = {*MAY_IMPORT, "web", "api", "cli"}
+MAY_IMPORT["web"] = PARTS - {"transport", "delivery", "reshard", "api", "cli"}
+MAY_IMPORT["api"] = MAY_IMPORT["web"] | {"api"}
+MAY_IMPORT["cli"] = PARTS
+LEAVES = {"", "errors", "clock", "config", "histogram"}
+PURE = {"model", "rules", "engine", "analysis", "vendors"}
 # Errors are values as much as exceptions: pure code raises them too.
-ALSO = {"engine": {"tierline.errors"}, "vendors": {"tierline.errors", "tierline"}}
+ALSO = {
+    **{pure: {"tierline.errors"} for pure in ("model", "rules", "engine", "analysis")},
+    "vendors": {"tierline.errors", "tierline"},
+}
 
 IMPURE_MODULES = {
     *(
@@ -86,7 +96,7 @@ def layer(module: str) -> str:
     if not parts or parts[0] in LEAVES:
         return "leaf"
     if parts[0] == "vendors":
-        return "routes" if "routes" in parts else "vendors"
+        return "api" if "api" in parts else "vendors"
     return parts[0] if parts[0] in MAY_IMPORT else "cli"
 
 

@@ -24,12 +24,12 @@ from tests.engine.scenario import Run, play, read
 from tests.engine.test_coverage import possible, used
 from tests.reference import NoOpinion
 from tests.rulebook import parts
-from tierline.engine.explain import explain
-from tierline.engine.forecast import progress
-from tierline.engine.lint import lint
-from tierline.engine.policy import Policy
-from tierline.store.programs import decode_rules, encode_rules
-from tierline.web.programs import ProgramBody
+from tierline.analysis.explain import explain
+from tierline.analysis.forecast import progress
+from tierline.rules.lint.lint import lint
+from tierline.rules.policy import Policy
+from tierline.store.catalog.programs import decode_rules, encode_rules
+from tierline.web.routes.programs import ProgramBody
 
 assert Path(tierline.__file__).is_relative_to(sys.argv[1]), tierline.__file__
 (scenario,) = read(Path(sys.argv[2]))
@@ -69,7 +69,7 @@ def test_the_worked_example_is_true(tmp_path: Path) -> None:
     assert python == "python"
     source = tmp_path / "src"
     shutil.copytree(ROOT / "src" / "tierline", source / "tierline")
-    term = source / "tierline" / "engine" / "term.py"
+    term = source / "tierline" / "rules" / "term.py"
     before, union = term.read_text().split("\nTerm = ")
     term.write_text(f"{before}\n{code}\n\nTerm = {union.rstrip()} | EndOfSeason\n")
     story = tmp_path / "50-season.txt"

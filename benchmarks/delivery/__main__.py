@@ -22,7 +22,7 @@ import asyncpg
 from benchmarks.delivery import work
 from benchmarks.delivery.page import Page, machine
 from benchmarks.delivery.stage import SETTINGS
-from tierline.store.embedded import EmbeddedServer
+from tierline.store.embedded_postgres.server import EmbeddedServer
 
 BIG = 500_000
 BODY = 2_029  # of W-D's payloads; the floor's where nothing else says

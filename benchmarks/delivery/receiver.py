@@ -17,7 +17,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 HANG_S = 5.0
 
 
-class Journal:
+class Committer:
     def __init__(self) -> None:
         self.reset()
 
@@ -59,7 +59,7 @@ class Journal:
 class Connection(asyncio.Protocol):
     """One request at a time, as the sender sends them."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Committer) -> None:
         self.journal = journal
         self.buffer = b""
 
@@ -108,7 +108,7 @@ class Connection(asyncio.Protocol):
 
 
 async def main() -> None:
-    journal = Journal()
+    journal = Committer()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(journal), "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)

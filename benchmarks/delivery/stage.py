@@ -21,7 +21,7 @@ import psutil
 
 from benchmarks.delivery.stock import Stock, fill, make_stock
 from tierline.store.database import Database
-from tierline.store.embedded import EmbeddedServer
+from tierline.store.embedded_postgres.server import EmbeddedServer
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}

@@ -9,16 +9,17 @@ from typing import Any
 import msgspec
 
 from tierline.clock import wall
-from tierline.engine import ids
-from tierline.engine.model import Customer, Event, View
-from tierline.sender.endpoint import Dated, EndpointSecrets
-from tierline.store.catalog import Catalog
+from tierline.endpoints.endpoint import Dated, EndpointSecrets
+from tierline.model import ids
+from tierline.model.events import Event, View
+from tierline.model.tenant import Customer
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.programs import NewVersion
+from tierline.store.catalog.projects import NewProject
+from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.database import Database
-from tierline.store.programs import NewVersion
-from tierline.store.projects import NewProject
-from tierline.store.secrets import SecretBox
-from tierline.vendors import compile_settings
-from tierline.vendors.format import ProgramFacts
+from tierline.vendors.registry import compile_settings
+from tierline.vendors.vendor import ProgramFacts
 
 BOX = SecretBox(bytes(32))
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTEyMzQ="

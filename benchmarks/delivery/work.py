@@ -13,8 +13,8 @@ from msgspec import Struct
 from benchmarks.delivery import stage
 from benchmarks.delivery.stock import Stock, append, make_stock
 from tierline.store.database import Database
-from tierline.store.embedded import EmbeddedServer
-from tierline.vendors import FORMATS
+from tierline.store.embedded_postgres.server import EmbeddedServer
+from tierline.vendors.registry import FORMATS
 
 HANG_S = 5.0
 OPEN_S = 12.0

@@ -17,17 +17,17 @@ import uvloop
 
 from benchmarks.delivery.floor import peak_mb
 from benchmarks.delivery.stock import BOX
-from tierline import logs
-from tierline.commands.place import settle_memory
-from tierline.sender.sender import Sender
-from tierline.sender.settings import SenderSettings
-from tierline.store.catalog import Catalog
+from tierline import logging
+from tierline.commands.installation_options import settle_memory
+from tierline.delivery.dispatcher import Sender
+from tierline.endpoints.settings import SenderSettings
+from tierline.store.catalog.catalog import Catalog
 from tierline.store.database import Database
-from tierline.vendors import FORMATS
+from tierline.vendors.registry import FORMATS
 
 
 async def main(url: str, settings: str) -> None:
-    logs.configure()  # to stderr: what is printed here is read
+    logging.configure()  # to stderr: what is printed here is read
     database = await Database.open(url)
     catalog = await Catalog.open(database, BOX)
     options = json.loads(settings)

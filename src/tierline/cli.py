@@ -12,19 +12,19 @@ from tierline import __version__
 
 # Name -> where it is; read only when it is called, for a server's parts take a second to load.
 COMMANDS: Final = {
-    "serve": "serving:serve",
-    "demo": "serving:demo",
+    "serve": "serve:serve",
+    "demo": "serve:demo",
     "project": "projects:project",
     "key": "projects:key",
-    "import": "files:import_",
-    "export": "files:export",
+    "import": "import_export:import_",
+    "export": "import_export:export",
     "copy": "copy:copy",
-    "sweep": "upkeep:sweep",
+    "sweep": "maintenance:sweep",
     "preview": "preview:preview",
-    "replay": "delivery:replay",
-    "rebuild": "upkeep:rebuild",
-    "doctor": "upkeep:doctor",
-    "migrate": "upkeep:migrate",
+    "replay": "replay:replay",
+    "rebuild": "maintenance:rebuild",
+    "doctor": "maintenance:doctor",
+    "migrate": "maintenance:migrate",
 }
 
 

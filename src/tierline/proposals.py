@@ -10,15 +10,17 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from tierline.engine import fields, lint, typed
-from tierline.engine.calendar import DAY_MS
-from tierline.engine.points import Points
-from tierline.engine.policy import OnChange, Policy, Program, Rules
-from tierline.engine.preview import Proposal, propose
+from tierline.analysis.preview import Proposal, propose
 from tierline.errors import Invalid
-from tierline.ledger.preview import SAMPLES_DEFAULT, SAMPLES_MAX
-from tierline.vendors import compile_settings
-from tierline.vendors.format import ProgramFacts
+from tierline.ledger.previews.preview import SAMPLES_DEFAULT, SAMPLES_MAX
+from tierline.model import validation
+from tierline.model.calendar import DAY_MS
+from tierline.rules.lint import lint
+from tierline.rules.points import Points
+from tierline.rules.policy import Policy
+from tierline.rules.program import OnChange, Program, Rules
+from tierline.vendors.registry import compile_settings
+from tierline.vendors.vendor import ProgramFacts
 
 AHEAD_DAYS_MAX: Final = 10 * 366
 
@@ -64,9 +66,9 @@ def rules_from(body: ProgramBody, facts: ProgramFacts) -> Rules:
     if body.settings is None or body.format is None:
         rules = _own_rules(body)
     else:
-        settings = fields.free_json(body.settings, "settings")
+        settings = validation.free_json(body.settings, "settings")
         rules = _laid_over(compile_settings(body.format, settings, facts), body)
-    return replace(rules, name=fields.name(rules.name, "name"))
+    return replace(rules, name=validation.name(rules.name, "name"))
 
 
 def _own_rules(body: ProgramBody) -> Rules:
@@ -79,7 +81,7 @@ def _own_rules(body: ProgramBody) -> Rules:
 def _laid_over(rules: Rules, body: ProgramBody) -> Rules:
     presentations = rules.presentations
     for vendor, facts in (body.presentations or {}).items():
-        kept = fields.free_json(facts, f"presentations.{vendor}")
+        kept = validation.free_json(facts, f"presentations.{vendor}")
         presentations = {**presentations, vendor: {**presentations.get(vendor, {}), **kept}}
     return Rules(
         name=rules.name if body.name is None else body.name,
@@ -102,8 +104,8 @@ def proposal_of(program: Program, rules: Rules, body: PreviewBody, now: int) -> 
     """What a body proposes. Raises RulesInvalid for rules that a PUT would refuse, Invalid for
     instants that are over. `now` is the project's own time."""
     refuse_broken(rules)
-    effective_at = typed.optional_instant(body.effective_at, "effective_at")
-    until = typed.optional_instant(body.until, "until")
+    effective_at = validation.optional_instant(body.effective_at, "effective_at")
+    until = validation.optional_instant(body.until, "until")
     effective_at = now if effective_at is None else effective_at
     _check_order(now, effective_at, until)
     return propose(program, rules, on_change=body.on_change, effective_at=effective_at, until=until)

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from tests.vendors.told import seed
-from tierline.assembly import serving
+from tests.vendors.announcements import seed
+from tierline.app import serving
+from tierline.bootstrap import installation
 from tierline.config import Place, Serving, parse_networks
-from tierline.demo.run import Told, tell
-from tierline.installed import installation
+from tierline.demo.run import DemoDelivery, tell
 
 Json = dict[str, Any]
 MEANT = [
@@ -39,7 +39,7 @@ MEANT = [
 def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
     """What the demo printed, one delivery a line."""
 
-    async def run(data_dir: Path) -> list[Told]:
+    async def run(data_dir: Path) -> list[DemoDelivery]:
         how = Serving(place=Place(data_dir=data_dir), port=0, allow=parse_networks(["127.0.0.0/8"]))
         async with installation(how.place, serve=True) as here, serving(here, how) as process:
             return [told async for told in tell(process.url or "", here.catalog)]

@@ -13,7 +13,7 @@ from yarl import URL
 
 from tests.receiver import Received, Receiver
 from tests.web.conftest import Answered
-from tierline.vendors import FORMATS
+from tierline.vendors.registry import FORMATS
 
 Json = dict[str, Any]
 ARRIVAL_SECONDS = 30

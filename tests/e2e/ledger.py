@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncpg
 
-from tierline.store.embedded import EmbeddedServer
+from tierline.store.embedded_postgres.server import EmbeddedServer
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from tests.e2e.ledger import check_offsets, entries, url_of
 from tests.e2e.load import Load
 from tests.e2e.process import Served
 from tests.receiver import Receiver
-from tierline.store import cluster
+from tierline.store.embedded_postgres import cluster
 
 CLIENTS, EACH, CUSTOMERS = 64, 16, 24
 KILLS = (0.25, 0.6)  # after this share of the activities was answered

@@ -19,14 +19,14 @@ import asyncpg
 from tests.e2e.caller import Caller, Json, all_told, check_seqs, check_told, until
 from tests.e2e.process import Served, tierline
 from tests.receiver import Received, Receiver
-from tierline.assembly import serving
+from tierline.app import serving
+from tierline.bootstrap import Installation, catalogued
 from tierline.config import Serving
-from tierline.engine.calendar import parse_instant
-from tierline.installed import Installation, catalogued
-from tierline.ledger.sweeper import Sweeper
+from tierline.ledger.sweep.sweeper import Sweeper
+from tierline.model.calendar import parse_instant
+from tierline.store.catalog.projects import NewProject
 from tierline.store.customers import shard_of_name
 from tierline.store.database import Database
-from tierline.store.projects import NewProject
 
 # The month holds the end of a calendar month, and of summer time in Berlin.
 BEGIN = datetime(2024, 10, 7, 12, 30, tzinfo=UTC)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.process import Served, tierline
-from tierline.store import cluster
+from tierline.store.embedded_postgres import cluster
 
 
 def refused(*arguments: str, data_dir: Path) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 
 from tests.engine.history import History
 from tierline.engine.decide import decide
-from tierline.engine.earning import points_for
-from tierline.engine.model import Detail, Entry, Override, Standing
-from tierline.engine.policy import Program
+from tierline.model.entries import Detail, Entry, Override
+from tierline.model.standing import Standing
+from tierline.rules.earning import points_for
+from tierline.rules.program import Program
 
 TIME = r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:\d\d)?"
 JOINING = ("earn", "order", "custom", "adjust", "transfer")

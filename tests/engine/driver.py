@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tierline.engine.codec import decode_standing, encode_standing
 from tierline.engine.decide import HistoryNeeded, decide
-from tierline.engine.model import Entry, Event, Standing
-from tierline.engine.policy import Program
+from tierline.model.encoding import decode_standing, encode_standing
+from tierline.model.entries import Entry
+from tierline.model.events import Event
+from tierline.model.standing import Standing
+from tierline.rules.program import Program
 
 
 class Driver:

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from tests.reference import civil
 from tests.reference.account import ARRIVAL, FOREVER, Ledger
-from tierline.engine.model import Detail, Entry, EntryKind, Origin, Override
-from tierline.engine.points import in_ratio
-from tierline.engine.policy import Program
+from tierline.model.entries import Detail, Entry, EntryKind, Origin, Override
+from tierline.rules.points import in_ratio
+from tierline.rules.program import Program
 
 MAY_WAIT = ("earn", "order", "custom")
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from tierline.engine.points import Points
-from tierline.engine.policy import Policy, Rules
+from tierline.rules.points import Points
+from tierline.rules.policy import Policy
+from tierline.rules.program import Rules
 
 Json = dict[str, Any]
 UNITS = {"month": "month", "quarter": "quarter", "half year": "half_year", "year": "year",

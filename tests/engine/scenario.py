@@ -20,11 +20,13 @@ from tests.engine.rules_text import RulesText
 from tests.reference import NoOpinion, civil
 from tests.reference.evaluator import evaluate
 from tests.reference.outcome import Outcome
-from tierline.engine.codec import encode_standing
-from tierline.engine.model import Entry, Event, Override, Standing
-from tierline.engine.policy import Program, Rules, Version
-from tierline.vendors import compile_settings
-from tierline.vendors.format import ProgramFacts
+from tierline.model.encoding import encode_standing
+from tierline.model.entries import Entry, Override
+from tierline.model.events import Event
+from tierline.model.standing import Standing
+from tierline.rules.program import Program, Rules, Version
+from tierline.vendors.registry import compile_settings
+from tierline.vendors.vendor import ProgramFacts
 
 FOLDER = Path(__file__).parent / "scenarios"
 TIME = r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:\d\d)?"

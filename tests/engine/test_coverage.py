@@ -11,9 +11,11 @@ from msgspec import inspect
 from tests.engine.actions import Recorder
 from tests.engine.scenario import FOLDER, Scenario, read
 from tests.fuzz.worlds import shared_setting
-from tierline.engine.model import Cause, EntryKind, EventKind, Override, OverrideKind
-from tierline.engine.points import Points
-from tierline.engine.policy import OnChange, Policy
+from tierline.model.entries import EntryKind, Override, OverrideKind
+from tierline.model.events import Cause, EventKind
+from tierline.rules.points import Points
+from tierline.rules.policy import Policy
+from tierline.rules.program import OnChange
 
 SCENARIOS: list[Scenario] = [s for path in sorted(FOLDER.glob("*.txt")) for s in read(path)]
 Value = tuple[str, str, object]  # class, field, value; of a tagged class: ("", "type", tag)

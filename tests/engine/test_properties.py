@@ -21,7 +21,8 @@ from tests.fuzz.shrink import described
 from tests.fuzz.worlds import World, random_tiers, seeded, world
 from tests.reference import civil
 from tests.reference.evaluator import evaluate
-from tierline.engine.policy import Policy, Program, Rules, Version
+from tierline.rules.policy import Policy
+from tierline.rules.program import Program, Rules, Version
 
 slow_worlds = settings(
     max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True

@@ -15,11 +15,12 @@ import pytest
 from tests.reference import account, civil, terms
 from tests.reference.account import Account
 from tests.reference.measures import Sight
-from tierline.engine import calendar
-from tierline.engine.points import Expiry
-from tierline.engine.policy import Policy, Rules, Version
-from tierline.engine.term import Rounding, Term
-from tierline.engine.window import Anchors, Instant, Rolling, Window
+from tierline.model import calendar
+from tierline.rules.points import Expiry
+from tierline.rules.policy import Policy
+from tierline.rules.program import Rules, Version
+from tierline.rules.term import Rounding, Term
+from tierline.rules.window import Anchors, Instant, Rolling, Window
 
 FOLDER = Path(__file__).parent.parent / "data" / "vectors"
 VECTORS: dict[str, list[dict[str, Any]]] = json.loads((FOLDER / "calendar.json").read_text())

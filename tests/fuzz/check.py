@@ -10,9 +10,10 @@ from tests.reference.account import FOREVER
 from tests.reference.evaluator import evaluate
 from tests.reference.outcome import Outcome
 from tests.reference.told import Told
-from tierline.engine.codec import encode_standing
-from tierline.engine.explain import explain
-from tierline.engine.model import Event, Standing
+from tierline.analysis.explain import explain
+from tierline.model.encoding import encode_standing
+from tierline.model.events import Event
+from tierline.model.standing import Standing
 
 
 def told(event: Event) -> Told:

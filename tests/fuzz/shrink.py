@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from tests.engine.history import History
 from tests.fuzz.worlds import World, savable
 from tests.reference import civil
-from tierline.engine.model import Entry
-from tierline.engine.points import Points
-from tierline.engine.policy import Policy, Program, Rules
+from tierline.model.entries import Entry
+from tierline.rules.points import Points
+from tierline.rules.policy import Policy
+from tierline.rules.program import Program, Rules
 
 Json = dict[str, Any]
 Wrong = Callable[[World], bool]

@@ -8,8 +8,8 @@ from typing import Any
 from tests.engine.history import History
 from tests.reference import civil
 from tests.reference.account import ARRIVAL
-from tierline.engine.model import EntryKind, Override
-from tierline.engine.policy import Program
+from tierline.model.entries import EntryKind, Override
+from tierline.rules.program import Program
 
 Json = dict[str, Any]
 HOUR = 3_600_000

@@ -13,10 +13,11 @@ import msgspec
 from tests.engine.history import History
 from tests.fuzz.stories import DAY, HOUR, Story
 from tests.reference import civil
-from tierline.engine.lint import lint
-from tierline.engine.model import Entry
-from tierline.engine.points import Points
-from tierline.engine.policy import OnChange, Policy, Program, Rules, Version
+from tierline.model.entries import Entry
+from tierline.rules.lint.lint import lint
+from tierline.rules.points import Points
+from tierline.rules.policy import Policy
+from tierline.rules.program import OnChange, Program, Rules, Version
 
 Json = dict[str, Any]
 # Where days start at odd instants, twice, or not at all; and a year in which they do.

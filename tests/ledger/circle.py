@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from tests.ledger.conftest import LADDER, Club
-from tierline.engine import ids
 from tierline.ledger import commands
 from tierline.ledger.commands import Command
 from tierline.ledger.rebuild import verify
-from tierline.ledger.sweeper import Sweeper
+from tierline.ledger.sweep.sweeper import Sweeper
+from tierline.model import ids
 from tierline.store import customers
 from tierline.store import transfers as store
 from tierline.store.transfers import Intent

@@ -11,24 +11,27 @@ from typing import Any
 import msgspec
 import pytest
 
-from tierline.engine import ids
-from tierline.engine.announcement import Project
-from tierline.engine.codec import decode_standing
-from tierline.engine.ladder import Tier
-from tierline.engine.metric import Metric
-from tierline.engine.model import Detail, Event, Standing
-from tierline.engine.points import PerAmount, Points
-from tierline.engine.policy import Policy, Rules
 from tierline.ledger.batch import Batch
+from tierline.ledger.command_parsing import CommandParser
 from tierline.ledger.commands import Command, Said, command
-from tierline.ledger.intake import Intake
 from tierline.ledger.writer import Writer
-from tierline.store.catalog import Catalog
+from tierline.model import ids
+from tierline.model.encoding import decode_standing
+from tierline.model.entries import Detail
+from tierline.model.events import Event
+from tierline.model.standing import Standing
+from tierline.model.tenant import Project
+from tierline.rules.ladder import Tier
+from tierline.rules.metric import Metric
+from tierline.rules.points import PerAmount, Points
+from tierline.rules.policy import Policy
+from tierline.rules.program import Rules
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.programs import NewVersion
+from tierline.store.catalog.projects import NewProject
+from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.database import Database
-from tierline.store.ledger import PLANNER, LedgerTx
-from tierline.store.programs import NewVersion
-from tierline.store.projects import NewProject
-from tierline.store.secrets import SecretBox
+from tierline.store.ledger_transaction import PLANNER, LedgerTx
 from tierline.store.transfers import Intent
 
 BRONZE_SILVER_GOLD = (
@@ -64,7 +67,7 @@ class Club:
         version = NewVersion(rules=rules, request="{}")
         put = await self.catalog.put_program(self.project.number, "club", version, wall())
         self.program = put.program
-        self.intake = Intake(self.project, self.program)
+        self.intake = CommandParser(self.project, self.program)
 
     def activity(self, kind: str = "earn", customer: str = "ada", **fields: Any) -> Command:
         """A command from an activity's JSON, as it comes in from outside."""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.ledger.conftest import Club
 from tierline.errors import Busy, TierlineError
-from tierline.ledger import shard
+from tierline.ledger import group_commit
 from tierline.ledger.commands import Answer
 from tierline.ledger.writer import Writer
 from tierline.store.database import Database
@@ -97,7 +97,7 @@ async def test_only_what_may_be_committed_waits_for_the_database(
 ) -> None:
     """The answer to a commit was lost on the way: it is given as soon as it can be known. Who
     comes meanwhile is sent away, and a writer that has to end does not wait for ever."""
-    monkeypatch.setattr(shard, "AWAY_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(group_commit, "AWAY_SECONDS_MAX", 0.0)
     await club.found()
     async with wired(database_url) as wire, await Database.open(wire.url) as far:
         writer = Writer(far, club.catalog, club.committed.append)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tierline.store.database import Database
-from tierline.store.ledger import PLANNER, LedgerSql
+from tierline.store.ledger_transaction import PLANNER, LedgerSql
 from tierline.store.sweep import SweepSql
 
 # Statement -> its arguments, and what must be looked up by these columns of an index.

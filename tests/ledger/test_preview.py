@@ -10,14 +10,15 @@ from msgspec.structs import replace
 
 from tests.ledger.conftest import LADDER, Club, wall
 from tests.ledger.test_sweep import START, YEARLY, advance
-from tierline.engine.ladder import Tier
-from tierline.engine.metric import Metric
-from tierline.engine.policy import OnChange, Policy, Rules
-from tierline.engine.preview import Proposal, propose
+from tierline.analysis.preview import Proposal, propose
 from tierline.ledger import commands
-from tierline.ledger.preview import Progress, Report, preview
-from tierline.ledger.preview_pages import Judge, Work
-from tierline.store.preview import LAST, PreviewReader
+from tierline.ledger.previews.page_workers import Judge, Work
+from tierline.ledger.previews.preview import Progress, Report, preview
+from tierline.rules.ladder import Tier
+from tierline.rules.metric import Metric
+from tierline.rules.policy import Policy
+from tierline.rules.program import OnChange, Rules
+from tierline.store.preview_pages import LAST, PreviewReader
 
 SPEND = {"ada": 600, "bob": 150, "cem": 90, "dee": 99, "eve": 20, "fay": 101}
 

@@ -7,19 +7,19 @@ from collections import Counter
 
 import pytest
 
-from tierline.engine.announcement import Project
 from tierline.errors import Busy
 from tierline.ledger.commands import Door, Said, command
-from tierline.ledger.queue import Queue, Waiting
+from tierline.ledger.queue import Queue, QueuedCommand
+from tierline.model.tenant import Project
 
 
-async def waiting(project: int, size: int = 1) -> Waiting:
+async def waiting(project: int, size: int = 1) -> QueuedCommand:
     door = Door(Project(id=f"p{project}", name="", number=project), 1)
     made = command(door, "earn", "ada", Said(points=1), size=size)
-    return Waiting(made, asyncio.get_running_loop().create_future())
+    return QueuedCommand(made, asyncio.get_running_loop().create_future())
 
 
-def projects(taken: list[Waiting]) -> Counter[int]:
+def projects(taken: list[QueuedCommand]) -> Counter[int]:
     return Counter(one.command.project for one in taken)
 
 

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from tests.ledger.conftest import LADDER, Club
 from tests.ledger.test_sweep import EXPIRING, START, YEARLY
-from tierline.engine.codec import decode_standing, encode_standing
-from tierline.engine.model import Override
-from tierline.engine.policy import Rules
 from tierline.errors import TierlineError
 from tierline.ledger import commands, rebuild, sandbox
 from tierline.ledger.rebuild import Difference, Progress, repair, verify
+from tierline.model.encoding import decode_standing, encode_standing
+from tierline.model.entries import Override
+from tierline.rules.program import Rules
 
 DAY = 86_400_000
 

@@ -10,20 +10,20 @@ import pytest
 from msgspec.structs import replace
 
 from tests.ledger.conftest import LADDER, Club, wall
-from tierline.engine.calendar import format_instant, parse_instant
-from tierline.engine.codec import decode_standing, encode_standing
-from tierline.engine.metric import Metric
-from tierline.engine.points import AfterPeriod
-from tierline.engine.policy import Policy
-from tierline.engine.term import WindowEnd
-from tierline.engine.window import Calendar
 from tierline.errors import Conflict
 from tierline.ledger import sandbox
 from tierline.ledger.rebuild import verify
-from tierline.ledger.sweep import Pass
-from tierline.ledger.sweeper import STUCK_MS, Sweeper
-from tierline.store.ledger import CountDiffers, LedgerTx
-from tierline.store.programs import NewVersion
+from tierline.ledger.sweep.sweep_pass import Pass
+from tierline.ledger.sweep.sweeper import STUCK_MS, Sweeper
+from tierline.model.calendar import format_instant, parse_instant
+from tierline.model.encoding import decode_standing, encode_standing
+from tierline.rules.metric import Metric
+from tierline.rules.points import AfterPeriod
+from tierline.rules.policy import Policy
+from tierline.rules.term import WindowEnd
+from tierline.rules.window import Calendar
+from tierline.store.catalog.programs import NewVersion
+from tierline.store.ledger_transaction import CountDiffers, LedgerTx
 from tierline.store.sweep import Lease
 
 YEARLY = replace(

@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from tests.ledger.conftest import LADDER, Club, wall
-from tierline.engine import ids
-from tierline.engine.points import AfterPeriod
-from tierline.ledger.sweep import Pass
+from tierline.ledger.sweep.sweep_pass import Pass
+from tierline.model import ids
+from tierline.rules.points import AfterPeriod
 from tierline.store.errors import DatabaseUnreachable
 from tierline.store.sweep import Lease
 

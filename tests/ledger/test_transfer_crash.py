@@ -14,7 +14,7 @@ from tests.ledger.conftest import Club, first_half
 from tests.ledger.transfer_worker import CIRCLE
 from tierline.ledger import commands
 from tierline.ledger.commands import Door
-from tierline.ledger.halves import TransferRefused, second_half
+from tierline.ledger.transfers.legs import TransferRefused, second_half
 
 
 async def test_a_refusal_stands_whoever_tries_later(club: Club) -> None:

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from tests.ledger.circle import Circle, closed, with_ada
 from tests.ledger.conftest import Club, first_half, wall
 from tests.ledger.test_sweep import EXPIRING, START
-from tierline.engine.model import Detail
 from tierline.errors import InsufficientPoints, Invalid, KeyReused, NotAMember
 from tierline.ledger import commands, sandbox
 from tierline.ledger.commands import Door, Said, Transfer
-from tierline.ledger.halves import second_half
 from tierline.ledger.rebuild import verify
-from tierline.ledger.sweeper import Sweeper
+from tierline.ledger.sweep.sweeper import Sweeper
+from tierline.ledger.transfers.legs import second_half
+from tierline.model.entries import Detail
 from tierline.store import customers
 from tierline.store.profiles import Profile, put
 

@@ -6,10 +6,10 @@ import asyncio
 import sys
 
 from tests.ledger.conftest import Club
-from tierline.ledger.intake import Intake
-from tierline.store.catalog import Catalog
+from tierline.ledger.command_parsing import CommandParser
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.database import Database
-from tierline.store.secrets import SecretBox
 
 CIRCLE = tuple(f"c{i}" for i in range(6))
 
@@ -20,7 +20,7 @@ async def main(url: str) -> None:
         (club.project,) = club.catalog.projects()
         (program,) = club.catalog.programs(club.project.number)
         await club.catalog.program_numbered(program.number)
-        club.intake = Intake(club.project, program.number)
+        club.intake = CommandParser(club.project, program.number)
         async with club.writer() as writer:
 
             async def send(i: int) -> None:

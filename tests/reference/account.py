@@ -11,8 +11,8 @@ from datetime import date
 from typing import Any
 
 from tests.reference import NoOpinion, civil
-from tierline.engine.model import Entry, Origin
-from tierline.engine.points import AfterPeriod, DayOfYear, NoExpiry, Points
+from tierline.model.entries import Entry, Origin
+from tierline.rules.points import AfterPeriod, DayOfYear, NoExpiry, Points
 
 # The order of what one instant brings (Voucherify's nightly order first, then what arrives).
 RULES, ACTIVATION, OVERRIDE, START, TERM, TURN, EXPIRY, AGE, ARRIVAL = range(9)

@@ -10,7 +10,7 @@ from tests.reference.account import FOREVER
 from tests.reference.measures import Sight, Span
 from tests.reference.membership import Membership
 from tests.reference.terms import rounded
-from tierline.engine import term
+from tierline.rules import term
 
 
 class Ends(Membership):

@@ -30,9 +30,9 @@ from tests.reference.account import (
 from tests.reference.judgement import Judgement
 from tests.reference.outcome import Outcome
 from tests.reference.replay import REVERSALS, as_it_should_have_been
-from tierline.engine import term
-from tierline.engine.model import Entry, Override
-from tierline.engine.policy import Program, Version
+from tierline.model.entries import Entry, Override
+from tierline.rules import term
+from tierline.rules.program import Program, Version
 
 LATEST = 10**9
 CAUSES = {

@@ -7,7 +7,7 @@ from datetime import date
 from tests.reference import civil, terms
 from tests.reference.ends import Ends
 from tests.reference.measures import Sight
-from tierline.engine import term
+from tierline.rules import term
 
 
 class Judgement(Ends):

@@ -8,10 +8,11 @@ from datetime import date
 
 from tests.reference import NoOpinion, civil
 from tests.reference.account import Account, Fact, Position
-from tierline.engine import ladder
-from tierline.engine.metric import Metric
-from tierline.engine.policy import Measure, Version
-from tierline.engine.window import Calendar, Cycle, Instant, Rolling, Since
+from tierline.rules import ladder
+from tierline.rules.metric import Metric
+from tierline.rules.policy import Measure
+from tierline.rules.program import Version
+from tierline.rules.window import Calendar, Cycle, Instant, Rolling, Since
 
 Span = tuple[date, date]
 

@@ -8,10 +8,11 @@ from tests.reference import civil, terms
 from tests.reference.account import FOREVER, OVERRIDE, Account, Fact, Ledger, Position
 from tests.reference.measures import Sight, Span
 from tests.reference.told import Told
-from tierline.engine import ladder, term
-from tierline.engine.ladder import Tier
-from tierline.engine.model import Override
-from tierline.engine.policy import Policy, Program
+from tierline.model.entries import Override
+from tierline.rules import ladder, term
+from tierline.rules.ladder import Tier
+from tierline.rules.policy import Policy
+from tierline.rules.program import Program
 
 
 class Membership:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from tests.reference.account import FOREVER, Account
 from tests.reference.told import Told
-from tierline.engine.model import Override, Pending, Standing
+from tierline.model.entries import Override
+from tierline.model.standing import Pending, Standing
 
 
 @dataclass

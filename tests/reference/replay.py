@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from tierline.engine.model import Entry
+from tierline.model.entries import Entry
 
 REVERSALS = ("refund", "void")
 

@@ -6,8 +6,8 @@ from datetime import date
 
 from tests.reference import NoOpinion, civil
 from tests.reference.measures import Sight
-from tierline.engine import term as terms
-from tierline.engine.term import Rounding, Term
+from tierline.rules import term as terms
+from tierline.rules.term import Rounding, Term
 
 
 def rounded(rounding: Rounding | None, last: date, not_before: date) -> date:

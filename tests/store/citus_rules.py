@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp, parse_one
 
-from tierline.store.named import Statement
+from tierline.store.named_queries import Statement
 
 ROUTE = "$1"
 

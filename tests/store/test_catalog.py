@@ -7,15 +7,16 @@ import os
 
 import pytest
 
-from tierline.engine.ladder import Tier
-from tierline.engine.policy import Policy, Rules
 from tierline.errors import Conflict, Invalid, NotFound
-from tierline.store import keys
-from tierline.store.catalog import Catalog
+from tierline.rules.ladder import Tier
+from tierline.rules.policy import Policy
+from tierline.rules.program import Rules
+from tierline.store.catalog import keys
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.programs import NewVersion
+from tierline.store.catalog.projects import NewProject, ProjectChange
+from tierline.store.catalog.secret_box import SecretBox, SecretKeyWrong
 from tierline.store.database import Database
-from tierline.store.programs import NewVersion
-from tierline.store.projects import NewProject, ProjectChange
-from tierline.store.secrets import SecretBox, SecretKeyWrong
 
 NOW = 1_700_000_000_000
 BOX = SecretBox(bytes(32))

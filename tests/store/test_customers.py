@@ -6,15 +6,15 @@ import asyncio
 
 import pytest
 
-from tierline.engine import ids
-from tierline.engine.announcement import Project
 from tierline.errors import Conflict
+from tierline.model import ids
+from tierline.model.tenant import Project
 from tierline.store import customers, profiles
-from tierline.store.catalog import Catalog
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.projects import NewProject
+from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.database import Database
 from tierline.store.profiles import Profile
-from tierline.store.projects import NewProject
-from tierline.store.secrets import SecretBox
 
 NOW = 1_700_000_000_000
 

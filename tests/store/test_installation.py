@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tierline.config import Place
-from tierline.store import cluster
+from tierline.store.embedded_postgres import cluster
 from tierline.store.errors import DataDirInUse
 from tierline.store.installation import opened
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.store.citus_rules import complaints
 from tierline.store.database import Database
-from tierline.store.named import FOLDER, Statement, read
+from tierline.store.named_queries import FOLDER, Statement, read
 
 # Small tables: the same on every node, written rarely, alone, and without a shard.
 SMALL = {

@@ -13,17 +13,27 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from msgspec.structs import replace
 
-from tests.vendors import javascript
-from tests.vendors.told import AT, ENDPOINT, PROJECT, every_told, lion_told, rules, voucherify_told
-from tierline.engine import jsontext
+from tests import javascript
+from tests.vendors.announcements import (
+    AT,
+    ENDPOINT,
+    PROJECT,
+    every_told,
+    lion_told,
+    rules,
+    voucherify_told,
+)
 from tierline.engine.announcement import Announcement
-from tierline.engine.ladder import Tier
-from tierline.engine.model import EventKind
-from tierline.engine.policy import Policy, Rules, Version
 from tierline.errors import Invalid
-from tierline.vendors import FORMATS, sample
-from tierline.vendors.format import EndpointFacts, batch
+from tierline.model import json_text
+from tierline.model.events import EventKind
+from tierline.rules.ladder import Tier
+from tierline.rules.policy import Policy
+from tierline.rules.program import Rules, Version
+from tierline.vendors import sample
+from tierline.vendors.registry import FORMATS
 from tierline.vendors.standard.payloads import event_object
+from tierline.vendors.vendor import EndpointFacts, batch
 
 GOLDEN = Path(__file__).parent / "golden"
 SHAPES = [
@@ -61,7 +71,7 @@ def test_javascript_prints_the_same() -> None:
     It also proves that splicing encoded parts gives what printing the whole would give."""
     for _, _, body in bodies():
         assert body == javascript.again(body)
-        assert body == jsontext.dump(json.loads(body))
+        assert body == json_text.dump(json.loads(body))
 
 
 @pytest.mark.node

@@ -7,14 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.vendors.told import LION, rules
-from tierline.engine.ladder import Tier
-from tierline.engine.lint import lint
-from tierline.engine.metric import Metric
-from tierline.engine.policy import Assessment, Policy, Rules
-from tierline.engine.term import Duration, Forever, WindowEnd
-from tierline.engine.window import Cycle, Rolling, Since
+from tests.vendors.announcements import LION, rules
 from tierline.errors import Invalid
+from tierline.rules.ladder import Tier
+from tierline.rules.lint.lint import lint
+from tierline.rules.metric import Metric
+from tierline.rules.policy import Assessment, Policy
+from tierline.rules.program import Rules
+from tierline.rules.term import Duration, Forever, WindowEnd
+from tierline.rules.window import Cycle, Rolling, Since
 
 YEAR = {"starts_on": {"month": 4, "day": 1}, "duration": {"months": 12}}
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.vendors.told import ENDPOINT, lion_told, seed, voucherify_told
-from tierline.engine.model import Cause, EventKind
-from tierline.vendors import FORMATS
+from tests.vendors.announcements import ENDPOINT, lion_told, seed, voucherify_told
+from tierline.model.events import Cause, EventKind
+from tierline.vendors.registry import FORMATS
 
 
 def body(name: str, told: Any) -> dict[str, Any]:

@@ -12,11 +12,11 @@ import standardwebhooks
 import svix.webhooks
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from tests.vendors.told import ENDPOINT, lion_told, voucherify_told
+from tests.vendors.announcements import ENDPOINT, lion_told, voucherify_told
 from tierline.errors import Invalid
-from tierline.vendors import FORMATS
-from tierline.vendors.format import Secrets
+from tierline.vendors.registry import FORMATS
 from tierline.vendors.standard import signing as standard
+from tierline.vendors.vendor import Secrets
 from tierline.vendors.voucherify import signing as voucherify
 
 OLD, NEW = (standard.new_secret(bytes([i]) * 32) for i in (1, 2))

@@ -8,16 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.vendors.told import rules, seed
-from tierline.engine.calendar import format_day, parse_day
-from tierline.engine.ladder import Earning, Tier
-from tierline.engine.lint import lint
-from tierline.engine.metric import Metric
-from tierline.engine.points import AfterPeriod, DayOfYear, NoExpiry, PerAmount, Points
-from tierline.engine.policy import Assessment, Policy, Renewal, Rules, Start
-from tierline.engine.term import Duration, Rounding, WindowEnd
-from tierline.engine.window import Anchors, Calendar
-from tierline.vendors import traps
+from tests.vendors.announcements import rules, seed
+from tierline.model.calendar import format_day, parse_day
+from tierline.rules.ladder import Earning, Tier
+from tierline.rules.lint.lint import lint
+from tierline.rules.metric import Metric
+from tierline.rules.points import AfterPeriod, DayOfYear, NoExpiry, PerAmount, Points
+from tierline.rules.policy import Assessment, Policy, Renewal, Start
+from tierline.rules.program import Rules
+from tierline.rules.term import Duration, Rounding, WindowEnd
+from tierline.rules.window import Anchors, Calendar
+from tierline.vendors.registry import traps
 
 TIERS = [
     {"id": "ltr_a", "name": "Silver", "points": {"from": 100, "to": 199}},

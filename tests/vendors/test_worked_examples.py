@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.vendors.told import LION, rules
-from tierline.engine.calendar import format_instant, parse_instant
+from tests.vendors.announcements import LION, rules
 from tierline.engine.decide import decide
-from tierline.engine.model import Entry, EntryKind, Event, Standing
-from tierline.engine.policy import Program, Version
+from tierline.model.calendar import format_instant, parse_instant
+from tierline.model.entries import Entry, EntryKind
+from tierline.model.events import Event
+from tierline.model.standing import Standing
+from tierline.rules.program import Program, Version
 
 Does = tuple[str, EntryKind, int, int]  # when, what, points, money
 SILVER_GOLD = [

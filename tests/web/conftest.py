@@ -13,13 +13,13 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tierline.assembly import Process, serving
+from tierline.app import Process, serving
+from tierline.bootstrap import Installation, catalogued
 from tierline.clock import wall
 from tierline.config import Serving
-from tierline.engine.calendar import parse_instant
-from tierline.installed import Installation, catalogued
+from tierline.model.calendar import parse_instant
+from tierline.store.catalog.projects import NewProject
 from tierline.store.database import Database
-from tierline.store.projects import NewProject
 
 SERVING = Serving(port=0, allow=(ip_network("127.0.0.0/8"),))
 POLICY: dict[str, Any] = {

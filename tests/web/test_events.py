@@ -14,8 +14,8 @@ import pytest
 from tests.web.conftest import Api, running
 from tierline.errors import Invalid
 from tierline.store.database import Database
-from tierline.web import feed
-from tierline.web.feed import Cursor
+from tierline.web import event_feed
+from tierline.web.event_feed import Cursor
 
 
 async def page(api: Api, cursor: str | None = None, **asked: Any) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def test_a_cursor_is_its_own_text() -> None:
     """Large offsets too."""
     cursor = Cursor((0, 127, 128, 2**53), (b"abc", b"def", b"ghi", b"jkl"))
 
-    assert feed.parse(cursor.text("e"), "e", 4) == cursor
+    assert event_feed.parse(cursor.text("e"), "e", 4) == cursor
 
 
 async def test_operational_events_are_a_class_of_their_own(club: Api) -> None:
@@ -201,4 +201,4 @@ def test_a_cursor_of_one_endless_number_is_no_cursor() -> None:
     """It is refused where it passes what an offset can be, not read to its end: that is slow."""
     text = base64.urlsafe_b64encode(b"\x01" + bytes(3) + b"\x80" * 45_000 + b"\x00abc").decode()
     with pytest.raises(Invalid):
-        feed.parse(text, "e", 1)
+        event_feed.parse(text, "e", 1)

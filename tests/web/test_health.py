@@ -10,9 +10,9 @@ import pytest
 from tests.web.conftest import SERVING, Api, running
 from tierline.clock import wall
 from tierline.config import Serving
+from tierline.store.catalog.projects import NewProject
 from tierline.store.database import Database
-from tierline.store.projects import NewProject
-from tierline.web.app import OPERATIONS
+from tierline.web.asgi import OPERATIONS
 
 ENDPOINT = {"url": "https://hooks.example.com/tiers", "kinds": ["endpoint.failing"]}
 
@@ -27,11 +27,11 @@ async def test_the_server_is_alive_and_ready(api: Api) -> None:
     ("loop", "missing"),
     [
         ("Catalog.watch", "catalog"),
-        ("ShardWriter.run", "api"),
+        ("GroupCommit.run", "api"),
         ("Sweeper._keep_sweeping", "sweeper"),
         ("Sender._reconciling", "sender"),
-        ("ShardReader._read", "sender"),
-        ("Journal._loop", "sender"),
+        ("ShardFetcher._read", "sender"),
+        ("Committer._loop", "sender"),
     ],
 )
 async def test_a_loop_that_ended_is_missing(api: Api, loop: str, missing: str) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from tests.web.conftest import Api
 from tierline.clock import wall
-from tierline.store.projects import NewProject
-from tierline.web.app import OPERATIONS
+from tierline.store.catalog.projects import NewProject
+from tierline.web.asgi import OPERATIONS
 
 
 async def key_with(api: Api, *scopes: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.ledger.conftest import Club, first_half
 from tests.web.conftest import CLUB, Answered, Api
-from tierline.ledger.intake import Intake
+from tierline.ledger.command_parsing import CommandParser
 
 ACTIVITIES = "/api/programs/club/activities"
 
@@ -74,7 +74,7 @@ async def test_points_in_transit_are_shown(club: Api) -> None:
     (project,) = club.here.catalog.projects()
     (program,) = club.here.catalog.programs(project.number)
     ledger = Club(club.here.database, club.here.catalog)
-    ledger.intake, ledger.project = Intake(project, program.number), project
+    ledger.intake, ledger.project = CommandParser(project, program.number), project
     fields = {"to": "bob", "points": 50, "key": "t1"}
     await first_half(ledger, ledger.activity("transfer", "anna", **fields))
     before = await points_of(club, "anna")

@@ -8,8 +8,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from tierline.commands.place import at_place, place_of, run
-from tierline.store.copy import Copying, copy_installation
+from tierline.commands.installation_options import at_place, place_of, run
+from tierline.reshard import Copying, copy_installation
 from tierline.store.database import where
 from tierline.store.installation import opened
 

@@ -14,15 +14,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tierline.analysis.preview import Proposal
+from tierline.bootstrap import Installation
 from tierline.clock import wall
-from tierline.commands.place import at_place, inside, project_of
-from tierline.engine.fields import configuration
-from tierline.engine.preview import Proposal
-from tierline.installed import Installation
-from tierline.ledger import preview as ledger
-from tierline.ledger.preview import Count, Report, Sample
+from tierline.commands.installation_options import at_place, inside, project_of
+from tierline.ledger.previews import preview as ledger
+from tierline.ledger.previews.preview import Count, Report, Sample
+from tierline.model.validation import configuration
 from tierline.proposals import PreviewBody, proposal_of, rules_from
-from tierline.vendors.format import ProgramFacts
+from tierline.vendors.vendor import ProgramFacts
 
 NOBODY = "–"
 

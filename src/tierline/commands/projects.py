@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
+from tierline.bootstrap import Installation
 from tierline.clock import wall
-from tierline.commands.place import at_place, inside, print_rows, project_of
-from tierline.engine import typed
-from tierline.engine.announcement import Project
-from tierline.engine.calendar import format_instant
-from tierline.installed import Installation
-from tierline.store.keys import KINDS, SCOPES
-from tierline.store.projects import NewProject
+from tierline.commands.installation_options import at_place, inside, print_rows, project_of
+from tierline.model import validation
+from tierline.model.calendar import format_instant
+from tierline.model.tenant import Project
+from tierline.store.catalog.keys import KINDS, SCOPES
+from tierline.store.catalog.projects import NewProject
 
 
 @click.group()
@@ -35,7 +35,7 @@ def project_create(
     """Make a project; prints its id."""
 
     async def work(here: Installation) -> None:
-        at = typed.optional_instant(clock, "--clock")
+        at = validation.optional_instant(clock, "--clock")
         new = NewProject(name, time_zone, currency, at)
         made = await here.catalog.add_project(new, wall())
         click.echo(json.dumps(_project_facts(made)) if as_json else made.id)

@@ -13,10 +13,10 @@ from msgspec import Struct
 from tierline.clock import wall
 from tierline.demo.receiver import WAIT_SECONDS_MAX, Delivery, Receiver, Secrets, verified
 from tierline.demo.stories import Story, stories
-from tierline.engine.calendar import parse_instant
 from tierline.errors import TierlineError
-from tierline.store.catalog import Catalog
-from tierline.store.projects import NewProject
+from tierline.model.calendar import parse_instant
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.projects import NewProject
 
 Json = dict[str, Any]
 _SIGNS = {"voucherify": "voucherify.webhook_secret", "loyaltylion": "loyaltylion.site_secret"}
@@ -28,7 +28,7 @@ class DemoFailed(TierlineError):
     code = "demo_failed"
 
 
-class Told(Struct, frozen=True):
+class DemoDelivery(Struct, frozen=True):
     """One webhook that a story ended in, with what verified it."""
 
     story: Story
@@ -55,7 +55,7 @@ class Told(Struct, frozen=True):
         )
 
 
-async def tell(url: str, catalog: Catalog) -> AsyncIterator[Told]:
+async def tell(url: str, catalog: Catalog) -> AsyncIterator[DemoDelivery]:
     """Every story in turn, each in a sandbox project of its own."""
     async with Receiver() as receiver:
         for story in stories():
@@ -69,7 +69,7 @@ async def tell(url: str, catalog: Catalog) -> AsyncIterator[Told]:
                 await _arrived(receiver, before + story.deliveries)
             # Customers do not wait for each other, so arrival is not always the order of time.
             for delivery in sorted(receiver.deliveries[before:], key=_moment):
-                yield Told(story, delivery, secrets, verified(delivery, secrets))
+                yield DemoDelivery(story, delivery, secrets, verified(delivery, secrets))
 
 
 class Api(Struct, frozen=True):

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import Struct
 
-from tierline.engine.model import Customer, Event
-from tierline.engine.policy import Version
-
-
-class Project(Struct, frozen=True, omit_defaults=True):
-    """A tenant. `clock` is a sandbox's own time, None for wall time. `number` is its short name
-    inside the database; `presentations` holds vendor facts (ids, the shop's domain)."""
-
-    id: str
-    name: str
-    number: int
-    time_zone: str = "UTC"
-    currency: str = "USD"
-    clock: int | None = None
-    loyaltylion_program: str | None = None  # the program its LoyaltyLion routes speak of
-    presentations: dict[str, dict[str, Any]] = {}
+from tierline.model.events import Event
+from tierline.model.tenant import Customer, Project
+from tierline.rules.program import Version
 
 
 class Announcement(Struct, frozen=True):

@@ -14,12 +14,14 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from tierline.engine.fold import apply
-from tierline.engine.hold import drop
-from tierline.engine.metric import REVERSALS
-from tierline.engine.model import Decision, Entry, Standing
-from tierline.engine.policy import Program
-from tierline.engine.walk import HistoryNeeded, Walk, begin
+from tierline.engine.entry_handlers import apply
+from tierline.engine.member_state import HistoryNeeded, MemberState, begin
+from tierline.engine.tier_terms import drop
+from tierline.model.entries import Entry
+from tierline.model.events import Decision
+from tierline.model.standing import Standing
+from tierline.rules.metric import REVERSALS
+from tierline.rules.program import Program
 
 __all__ = ["HistoryNeeded", "decide", "in_order_of_happening"]
 
@@ -36,7 +38,7 @@ def decide(program: Program, standing: Standing, entries: Sequence[Entry], at: i
     return Decision(standing=walk.standing(), events=tuple(walk.events))
 
 
-def follow(walk: Walk, entries: Sequence[Entry], at: int) -> None:
+def follow(walk: MemberState, entries: Sequence[Entry], at: int) -> None:
     """Take a walk through entries, each after the time that passes before it, and on to `at`."""
     if walk.whole and entries:
         # Nothing was before the first entry: its instant picks the rules.
@@ -54,7 +56,7 @@ def follow(walk: Walk, entries: Sequence[Entry], at: int) -> None:
     walk.until(at)
 
 
-def _corrects(walk: Walk, entry: Entry) -> bool:
+def _corrects(walk: MemberState, entry: Entry) -> bool:
     """Whether an entry changes the past: a reversal, or an activity of an earlier day."""
     if entry.kind in REVERSALS:
         return True
@@ -64,7 +66,7 @@ def _corrects(walk: Walk, entry: Entry) -> bool:
     return counted and walk.zone.day(entry.occurred_at) < walk.zone.day(entry.recorded_at)
 
 
-def _correct(walk: Walk, entries: Sequence[Entry], correction: Entry) -> None:
+def _correct(walk: MemberState, entries: Sequence[Entry], correction: Entry) -> None:
     """Retroactive: history as it would have been, each entry when it really happened, replaces
     what the rules granted; the difference that the world sees is announced now."""
     known = in_order_of_happening(entries, walk.at)
@@ -124,7 +126,7 @@ def _happened(entry: Entry, first: int) -> int:
     return came if stays else min(entry.occurred_at, came)
 
 
-def _adopt(walk: Walk, ghost: Walk, correction: Entry) -> None:
+def _adopt(walk: MemberState, ghost: MemberState, correction: Entry) -> None:
     walk.cause_entry = correction.n
     walk.quiet = correction.detail is not None and correction.detail.quiet
     if ghost.held is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tierline.engine.model import EventKind
+from tierline.model.events import EventKind
 
 Relation = Literal["none", "same", "higher", "lower"]
 

@@ -15,20 +15,22 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from tierline.engine import ids
-from tierline.engine.announcement import Project
-from tierline.engine.codec import decode_standing
 from tierline.engine.decide import HistoryNeeded
-from tierline.engine.model import Detail, Entry, Event, Standing
-from tierline.engine.policy import Program
 from tierline.errors import KeyReused, NotFound, TierlineError
+from tierline.ledger.command_handlers import joins
 from tierline.ledger.commands import Answer, Command
-from tierline.ledger.drafts import joins
-from tierline.ledger.halves import Halves, Outcome
+from tierline.ledger.member_aggregate import MemberAggregate, first_answer
 from tierline.ledger.reversal import SPEAKING, Original
-from tierline.ledger.seat import Seat, first_answer
+from tierline.ledger.transfers.legs import Outcome, TransferLegs
+from tierline.model import ids
+from tierline.model.encoding import decode_standing
+from tierline.model.entries import Detail, Entry
+from tierline.model.events import Event
+from tierline.model.standing import Standing
+from tierline.model.tenant import Project
+from tierline.rules.program import Program
 from tierline.store import customers
-from tierline.store.ledger import CountDiffers, LedgerTx
+from tierline.store.ledger_transaction import CountDiffers, LedgerTx
 from tierline.store.transfers import Intent
 
 _event_text = msgspec.json.Encoder().encode
@@ -65,15 +67,15 @@ class Batch:
         self.commands: Sequence[Command] = ()
         self.numbers: Sequence[int] = ()
         self.outcomes: dict[int, Outcome] = {}
-        self.seats: dict[tuple[int, int], Seat] = {}
-        self.work: dict[int, tuple[Seat, Command]] = {}
+        self.seats: dict[tuple[int, int], MemberAggregate] = {}
+        self.work: dict[int, tuple[MemberAggregate, Command]] = {}
         self._reserved: list[tuple[int, int]] = []
 
     async def load(self, commands: Sequence[Command], numbers: Sequence[int]) -> None:
         """Lock and read whom the commands speak of, as far as they are members. `numbers`:
         customers' ids where they are known already, else 0."""
         self.commands, self.numbers = commands, numbers
-        self._halves = Halves(self.tx, self.shard, commands)
+        self._halves = TransferLegs(self.tx, self.shard, commands)
         if self._halves.arriving:
             self.numbers = await self._halves.claim(numbers, self.outcomes)
         await self._load(range(len(commands)))
@@ -139,11 +141,13 @@ class Batch:
                 except (msgspec.MsgspecError, ValueError) as fault:
                     self.outcomes[i] = _failed(command, fault)
                     continue
-                seat = Seat(customer, command.program, program, known, self._now(clock))
+                seat = MemberAggregate(customer, command.program, program, known, self._now(clock))
                 self.seats[place] = seat
             self._seat(i, command, seat, receipt)
 
-    def _seat(self, i: int, command: Command, seat: Seat, receipt: Sequence[Any]) -> None:
+    def _seat(
+        self, i: int, command: Command, seat: MemberAggregate, receipt: Sequence[Any]
+    ) -> None:
         if receipt and receipt[0] is not None:
             self.outcomes[i] = _repeated(command, receipt)
         else:
@@ -226,12 +230,14 @@ class Batch:
             seat = await self._empty_seat((customer, command.program), command, current)
             self.work[i] = (seat, command)
 
-    async def _empty_seat(self, place: tuple[int, int], command: Command, current: Current) -> Seat:
+    async def _empty_seat(
+        self, place: tuple[int, int], command: Command, current: Current
+    ) -> MemberAggregate:
         seat = self.seats.get(place)
         if seat is None:
             latest, clock = current[command.program]
             program = await self.catalog.program_numbered(command.program, latest)
-            seat = self.seats[place] = Seat(*place, program, _NOBODY, self._now(clock))
+            seat = self.seats[place] = MemberAggregate(*place, program, _NOBODY, self._now(clock))
             seat.fresh = True
             seat.clock = 0 if clock is None else command.project
         return seat
@@ -242,7 +248,7 @@ class Batch:
     # -- decide -------------------------------------------------------------------------------
 
     async def _find_originals(self) -> None:
-        asked: dict[tuple[int, int, str], Seat] = {}
+        asked: dict[tuple[int, int, str], MemberAggregate] = {}
         for seat, command in self.work.values():
             if command.kind in SPEAKING and command.of is not None:
                 asked[seat.customer, seat.number, command.of] = seat
@@ -284,7 +290,7 @@ class Batch:
             i = refused[j]
             self.outcomes[i] = _repeated(self.work[i][1], tuple(row)[1:])
 
-    def _judge(self, seat: Seat, positions: Iterable[int]) -> None:
+    def _judge(self, seat: MemberAggregate, positions: Iterable[int]) -> None:
         answered: dict[str, tuple[Command, Answer]] = {}
         for i in positions:
             command = self.work[i][1]
@@ -305,7 +311,7 @@ class Batch:
                 answered[command.key] = (command, answer)
 
 
-def write(tx: LedgerTx, shard: int, seats: Iterable[Seat], wall: int) -> int:
+def write(tx: LedgerTx, shard: int, seats: Iterable[MemberAggregate], wall: int) -> int:
     """What was decided, to be written: entries, members, and with the commit the events in the
     order in which they happened. Answers how many events there are."""
     changed = sorted((s for s in seats if s.changed), key=lambda s: (s.customer, s.number))
@@ -327,7 +333,7 @@ def write(tx: LedgerTx, shard: int, seats: Iterable[Seat], wall: int) -> int:
     return len(told)
 
 
-def event_row(seat: Seat, event: Event) -> tuple[int, int, str, str, int]:
+def event_row(seat: MemberAggregate, event: Event) -> tuple[int, int, str, str, int]:
     program = seat.program
     fact = ids.event_fact(program.project, program.id, seat.customer, event.seq, event.kind)
     return seat.number, seat.customer, fact, _event_text(event).decode(), seat.now

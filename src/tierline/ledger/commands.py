@@ -15,10 +15,11 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from tierline.engine import ids
-from tierline.engine.announcement import Project
-from tierline.engine.model import Cause, Detail, EntryKind, EventKind, Override
 from tierline.errors import Invalid
+from tierline.model import ids
+from tierline.model.entries import Detail, EntryKind, Override
+from tierline.model.events import Cause, EventKind
+from tierline.model.tenant import Project
 
 # What an activity says; `approve` and `void`, `refund` speak of an earlier one.
 ActivityKind = Literal[
@@ -28,7 +29,7 @@ ActivityKind = Literal[
 _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
-class Half(Struct, frozen=True, gc=False):
+class Leg(Struct, frozen=True, gc=False):
     """The other half of a transfer. Of a `transfer_in`, and of the `void` that gives points back:
     the sender, and the key of their entry. Of a `transfer_out`: the recipient, where their id is
     known; they are found by `detail.counterpart` else."""
@@ -54,7 +55,7 @@ class Command(Struct, frozen=True, gc=False):
     of: str | None = None  # the key of the activity that this one speaks of
     detail: Detail | None = None
     size: int = 200  # bytes that it holds while it waits
-    half: Half | None = None
+    half: Leg | None = None
     more: tuple[Detail, ...] = ()  # recorded before `detail`, as entries of their own: all or none
 
 
@@ -238,7 +239,7 @@ def transfer(
     detail = msgspec.structs.replace(said.detail or Detail(), counterpart=to)
     said = msgspec.structs.replace(said, detail=detail)
     made = command(door, "transfer_out", customer, said, key=key, number=number, size=size)
-    return msgspec.structs.replace(made, half=Half(recipient)) if recipient else made
+    return msgspec.structs.replace(made, half=Leg(recipient)) if recipient else made
 
 
 _QUIET = Detail(quiet=True)

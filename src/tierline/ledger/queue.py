@@ -18,7 +18,7 @@ ROWS_MAX: Final = 8_192
 BYTES_MAX: Final = 32 * 2**20
 
 
-class Waiting:
+class QueuedCommand:
     """A command on its way, and who waits for its answer."""
 
     __slots__ = ("answer", "command", "number")
@@ -37,17 +37,17 @@ class Queue:
         self.bytes_max = bytes_max
         self.rows = 0
         self.bytes = 0
-        self._online: dict[int, deque[Waiting]] = {}
-        self._bulk: dict[int, deque[Waiting]] = {}
+        self._online: dict[int, deque[QueuedCommand]] = {}
+        self._bulk: dict[int, deque[QueuedCommand]] = {}
 
-    def put(self, waiting: Waiting, *, bulk: bool = False) -> None:
+    def put(self, waiting: QueuedCommand, *, bulk: bool = False) -> None:
         """Raises Busy when there is no room for this project."""
         project = waiting.command.project
         if self.rows >= self.rows_max or self.bytes >= self.bytes_max:
             self._make_sure_of_share(project)
         self.force(waiting, bulk=bulk)
 
-    def force(self, waiting: Waiting, *, bulk: bool = False) -> None:
+    def force(self, waiting: QueuedCommand, *, bulk: bool = False) -> None:
         """As `put`, for what was admitted before."""
         kind = self._bulk if bulk else self._online
         line = kind.get(waiting.command.project)
@@ -62,7 +62,7 @@ class Queue:
         """Whether bulk work may come in: it leaves half of the room to online requests."""
         return self.rows * 2 < self.rows_max and self.bytes * 2 < self.bytes_max
 
-    def take(self, most: int) -> list[Waiting]:
+    def take(self, most: int) -> list[QueuedCommand]:
         """The next batch. Bulk gets at most half of it while online requests wait."""
         online = sum(map(len, self._online.values()))
         bulk = self.rows - online
@@ -82,9 +82,9 @@ class Queue:
             raise Busy
 
 
-def _round_robin(lines: dict[int, deque[Waiting]], most: int) -> list[Waiting]:
+def _round_robin(lines: dict[int, deque[QueuedCommand]], most: int) -> list[QueuedCommand]:
     """Up to `most`, one project's turn after the other's; emptied lines go away."""
-    taken: list[Waiting] = []
+    taken: list[QueuedCommand] = []
     while lines and len(taken) < most:
         # Every line gets an equal part of what is left; the first lines get the odd ones.
         part = max(1, (most - len(taken)) // len(lines))

@@ -17,15 +17,17 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from tierline.engine import ids
-from tierline.engine.codec import decode_standing, encode_standing
 from tierline.engine.decide import decide
-from tierline.engine.model import Decision, Entry, Event, Standing
-from tierline.engine.policy import Program
 from tierline.ledger.batch import Catalog, entry_of
+from tierline.model import ids
+from tierline.model.encoding import decode_standing, encode_standing
+from tierline.model.entries import Entry
+from tierline.model.events import Decision, Event
+from tierline.model.standing import Standing
+from tierline.rules.program import Program
 from tierline.store import rebuild as store
 from tierline.store.database import Database
-from tierline.store.ledger import LedgerTx
+from tierline.store.ledger_transaction import LedgerTx
 from tierline.store.rebuild import Page
 
 CUSTOMERS_MAX: Final = 200  # of a page: a snapshot stays well under a second

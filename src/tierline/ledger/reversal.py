@@ -10,12 +10,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from tierline.engine.earning import lot_expiry
-from tierline.engine.model import Entry, Origin, Standing
-from tierline.engine.points import in_ratio
-from tierline.engine.policy import Program
 from tierline.errors import Refused
 from tierline.ledger.commands import Command
+from tierline.model.entries import Entry, Origin
+from tierline.model.standing import Standing
+from tierline.rules.earning import lot_expiry
+from tierline.rules.points import in_ratio
+from tierline.rules.program import Program
 
 REVERSIBLE: Final = frozenset({"earn", "redeem", "adjust", "order", "custom"})
 SPEAKING: Final = frozenset({"refund", "void", "approve"})  # kinds that name another activity

@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 from tierline.clock import Clock, wall
 from tierline.errors import Busy, Conflict
-from tierline.ledger.rollout import Rolled, Rollout
-from tierline.ledger.sweep import Pass
+from tierline.ledger.sweep.rollout import Rolled, Rollout
+from tierline.ledger.sweep.sweep_pass import Pass
 from tierline.store import sweep as store
 from tierline.store.database import Database
 from tierline.store.sweep import Lease

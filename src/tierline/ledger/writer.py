@@ -12,13 +12,13 @@ from typing import Any, Final
 import structlog
 
 from tierline.clock import Clock, wall
-from tierline.engine import ids
 from tierline.errors import Busy, TierlineError
 from tierline.ledger.batch import Catalog
 from tierline.ledger.commands import Answer, Command
-from tierline.ledger.queue import Queue, Waiting
-from tierline.ledger.shard import ShardWriter
-from tierline.ledger.transfers import Transfers
+from tierline.ledger.group_commit import GroupCommit
+from tierline.ledger.queue import Queue, QueuedCommand
+from tierline.ledger.transfers.completion import Transfers
+from tierline.model import ids
 from tierline.store.database import Database
 
 BATCH_MAX: Final = 256
@@ -46,7 +46,7 @@ class Writer:
         self.clock = clock
         room = {} if rows_max is None else {"rows_max": rows_max}
         self.shards = tuple(
-            ShardWriter(self, shard, Queue(**room), batch_max) for shard in range(database.shards)
+            GroupCommit(self, shard, Queue(**room), batch_max) for shard in range(database.shards)
         )
         self.transfers = Transfers(database, catalog, self.go_on)
         self._tasks: list[asyncio.Task[None]] = []
@@ -83,7 +83,7 @@ class Writer:
         if self.closed:
             raise Busy
         shard = self.shards[ids.shard_of(command.route, self.database.shards)]
-        waiting = Waiting(command, asyncio.get_running_loop().create_future())
+        waiting = QueuedCommand(command, asyncio.get_running_loop().create_future())
         shard.queue.put(waiting, bulk=bulk)
         shard.wake()
         return waiting.answer
@@ -93,7 +93,7 @@ class Writer:
         if self.closed:
             raise Busy
         shard = self.shards[ids.shard_of(command.route, self.database.shards)]
-        waiting = Waiting(command, asyncio.get_running_loop().create_future())
+        waiting = QueuedCommand(command, asyncio.get_running_loop().create_future())
         shard.queue.force(waiting)
         shard.wake()
         return waiting.answer

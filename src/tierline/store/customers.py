@@ -15,14 +15,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tierline.engine import ids
-from tierline.engine.announcement import Project
-from tierline.engine.model import Customer
-from tierline.store.ledger import CountDiffers
-from tierline.store.named import Queries
+from tierline.model import ids
+from tierline.model.tenant import Customer, Project
+from tierline.store.ledger_transaction import CountDiffers
+from tierline.store.named_queries import Queries
 
 if TYPE_CHECKING:
-    from tierline.store.catalog_sql import Session
+    from tierline.store.catalog.queries import Session
 
 NameKind = Literal["source", "id", "number", "merchant", "card"]
 _decode = msgspec.json.Decoder(Customer).decode

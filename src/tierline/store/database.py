@@ -7,7 +7,7 @@ meets, which takes seconds on a Citus node unless its visibility rewriting is sw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -197,3 +197,9 @@ async def _prepare(
     if row["epoch"].startswith(COPYING):
         raise CopyUnfinished(where=where(url))
     return Fixed(*row)
+
+
+async def rows_of_table(connection: asyncpg.Connection, name: str) -> Sequence[asyncpg.Record]:
+    """A small table, whole. `name` is one of ours, never a caller's."""
+    rows: Sequence[asyncpg.Record] = await connection.fetch(f"SELECT * FROM {name}")
+    return rows

@@ -12,7 +12,7 @@ import structlog
 from tierline.config import Place
 from tierline.errors import TierlineError
 from tierline.store.database import Database
-from tierline.store.embedded import EmbeddedServer
+from tierline.store.embedded_postgres.server import EmbeddedServer
 
 LOOK_SECONDS: Final = 1.0  # how often we look whether the embedded server lives
 _log = structlog.get_logger("tierline.store")

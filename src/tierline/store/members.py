@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from tierline.engine.codec import decode_standing
-from tierline.engine.model import Standing
+from tierline.model.encoding import decode_standing
+from tierline.model.standing import Standing
 from tierline.store.customers import shard_of_customer
-from tierline.store.ledger import LedgerTx
-from tierline.store.named import Queries
+from tierline.store.ledger_transaction import LedgerTx
+from tierline.store.named_queries import Queries
 
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
 
-    from tierline.store.catalog_sql import Session
+    from tierline.store.catalog.queries import Session
 
 
 class MembersSql(Queries, file="members.sql"):

@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
-from tierline.engine import ids
-from tierline.engine.announcement import Project
-from tierline.engine.model import Customer
 from tierline.errors import Conflict
+from tierline.model import ids
+from tierline.model.tenant import Customer, Project
 from tierline.store import customers
 from tierline.store.customers import CustomerRow, CustomersSql, NameKind, NewCustomer
 from tierline.store.database import Database
 
 if TYPE_CHECKING:
-    from tierline.store.catalog_sql import Session
+    from tierline.store.catalog.queries import Session
 
 Sql = CustomersSql
 LOOKS_MAX = 5  # each one more than the first means that somebody else was quicker

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import asyncpg
 from msgspec import Struct
 
-from tierline.store.named import Queries
+from tierline.store.named_queries import Queries
 
 
 class RebuildSql(Queries, file="rebuild.sql"):

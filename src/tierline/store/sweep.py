@@ -6,7 +6,7 @@ import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tierline.store.named import Queries
+from tierline.store.named_queries import Queries
 
 
 class SweepSql(Queries, file="sweep.sql"):

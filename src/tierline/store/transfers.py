@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from tierline.store.customers import shard_of_customer
-from tierline.store.named import Queries
+from tierline.store.named_queries import Queries
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from tierline.store.catalog_sql import Session
+    from tierline.store.catalog.queries import Session
 
 Place = tuple[int, str]  # the sender, and the key of their entry
 Door = tuple[int, int, str]  # the recipient's route, then as `Place`

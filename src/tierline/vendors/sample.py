@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tierline.engine.announcement import Announcement, Project
-from tierline.engine.model import Customer, Event, EventKind, View
-from tierline.engine.policy import Version
+from tierline.engine.announcement import Announcement
 from tierline.errors import Invalid
-from tierline.vendors import FORMATS, SETTINGS, compile_settings
-from tierline.vendors.format import SAMPLE_EVENT, ProgramFacts
+from tierline.model.events import Event, EventKind, View
+from tierline.model.tenant import Customer, Project
+from tierline.rules.program import Version
+from tierline.vendors.registry import FORMATS, SETTINGS, compile_settings
+from tierline.vendors.vendor import SAMPLE_EVENT, ProgramFacts
 
 _TIERS: dict[str, dict[str, Any]] = {
     "voucherify": {

@@ -12,11 +12,11 @@ from collections.abc import Container
 
 from msgspec import Struct
 
-from tierline.engine.announcement import Project
 from tierline.errors import Forbidden, Unauthorized
-from tierline.store import keys
-from tierline.store.catalog import Catalog
-from tierline.store.keys import Key
+from tierline.model.tenant import Project
+from tierline.store.catalog import keys
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.keys import Key
 
 _BEARER = "bearer "
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from tierline.engine import fields
-from tierline.ledger import room
+from tierline.ledger import member_limits
+from tierline.model import validation
 
 BODY_BYTES_MAX: Final = 1_048_576  # a JSON body that is one thing
 ARRAY_BYTES_MAX: Final = 8_388_608  # a JSON array of activities
@@ -18,15 +18,15 @@ PAGE_DEFAULT: Final = 100
 PAGE_MAX: Final = 1_000  # items of one page
 ATTEMPTS_MAX: Final = 500  # attempts of one page
 WAIT_SECONDS_MAX: Final = 60  # a long poll
-METADATA_BYTES_MAX: Final = fields.METADATA_BYTES_MAX
-METADATA_DEPTH_MAX: Final = fields.METADATA_DEPTH_MAX
-NAME_CHARACTERS_MAX: Final = fields.NAME_CHARACTERS_MAX
+METADATA_BYTES_MAX: Final = validation.METADATA_BYTES_MAX
+METADATA_DEPTH_MAX: Final = validation.METADATA_DEPTH_MAX
+NAME_CHARACTERS_MAX: Final = validation.NAME_CHARACTERS_MAX
 NAMES_MAX: Final = 20  # further names of a customer in one request
 EMAIL_CHARACTERS_MAX: Final = 320
 
 # What one member may hold.
-ATTRIBUTES_MAX: Final = room.ATTRIBUTES_MAX
-OVERRIDES_MAX: Final = room.OVERRIDES_MAX
-LOTS_MAX: Final = room.LOTS_MAX
-PENDING_MAX: Final = room.PENDING_MAX
-PENDING_BYTES_MAX: Final = room.PENDING_BYTES_MAX
+ATTRIBUTES_MAX: Final = member_limits.ATTRIBUTES_MAX
+OVERRIDES_MAX: Final = member_limits.OVERRIDES_MAX
+LOTS_MAX: Final = member_limits.LOTS_MAX
+PENDING_MAX: Final = member_limits.PENDING_MAX
+PENDING_BYTES_MAX: Final = member_limits.PENDING_BYTES_MAX

@@ -21,11 +21,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from tierline.engine.announcement import Project
 from tierline.errors import Invalid, TierlineError
-from tierline.web import auth, limits, problem, reading
+from tierline.model.tenant import Project
+from tierline.web import auth, limits, problem, request_body
 from tierline.web.auth import Caller
-from tierline.web.parts import Parts
+from tierline.web.dependencies import Dependencies
 
 T = TypeVar("T")
 Handler = Callable[..., Awaitable[Any]]
@@ -63,7 +63,7 @@ class Operation(Struct, frozen=True):
 class Call:
     """One request, as a handler sees it."""
 
-    def __init__(self, parts: Parts, request: Request, caller: Caller | None) -> None:
+    def __init__(self, parts: Dependencies, request: Request, caller: Caller | None) -> None:
         self.parts = parts
         self.request = request
         self._caller = caller
@@ -90,16 +90,16 @@ class Call:
             text = unquote(self.request.path_params[name], errors="strict")
         except UnicodeDecodeError:
             raise Invalid(path=name, reason=f"{name}: the path is not UTF-8.") from None
-        return reading.name(text, name)
+        return request_body.name(text, name)
 
     def query(self, wanted: type[T]) -> T:
-        return reading.query(self.request, wanted)
+        return request_body.query(self.request, wanted)
 
 
 class PathApp:
     """One path with its methods: an ASGI application that never raises."""
 
-    def __init__(self, parts: Parts, path: str, operations: Iterable[Operation]) -> None:
+    def __init__(self, parts: Dependencies, path: str, operations: Iterable[Operation]) -> None:
         self.parts = parts
         self.path = path
         self.by_method = {operation.method: operation for operation in operations}
@@ -132,11 +132,11 @@ class PathApp:
 async def _answer(operation: Operation, call: Call) -> Any:
     if operation.body is None:
         return await operation.handler(call)
-    call.raw = await reading.body_of(call.request, limits.BODY_BYTES_MAX)
+    call.raw = await request_body.body_of(call.request, limits.BODY_BYTES_MAX)
     if operation.optional and not call.raw:
-        return await operation.handler(call, reading.configuration(b"{}", operation.body))
-    reading.require_json(call.request.headers.get("content-type"))
-    return await operation.handler(call, reading.configuration(call.raw, operation.body))
+        return await operation.handler(call, request_body.configuration(b"{}", operation.body))
+    request_body.require_json(call.request.headers.get("content-type"))
+    return await operation.handler(call, request_body.configuration(call.raw, operation.body))
 
 
 def respond(answer: Any, status: int) -> Response:
@@ -154,7 +154,7 @@ def refusal(error: TierlineError) -> Response:
     return Response(problem.body(error), error.status, problem.headers(error))
 
 
-def routes(parts: Parts, operations: Sequence[Operation]) -> list[BaseRoute]:
+def routes(parts: Dependencies, operations: Sequence[Operation]) -> list[BaseRoute]:
     """One route per path, in the order of the table."""
     by_path: dict[str, list[Operation]] = defaultdict(list)
     for operation in operations:

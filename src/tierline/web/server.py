@@ -12,8 +12,8 @@ from typing import Any
 import uvicorn
 
 from tierline.errors import TierlineError
-from tierline.web.app import App
-from tierline.web.quick import QuickProtocol
+from tierline.web.asgi import App
+from tierline.web.fast_path import FastProtocol
 
 KEEP_ALIVE_SECONDS = 75
 GRACEFUL_SECONDS_MAX = 10  # for requests that are under way when we stop
@@ -47,7 +47,7 @@ async def listening(app: App, host: str, port: int) -> AsyncIterator[str]:
     """Serve inside; gives the URL. Port 0 takes a free one. Raises AddressTaken."""
     sock = _bound(host, port)
     config: dict[str, Any] = {
-        "http": partial(QuickProtocol, app.activities),
+        "http": partial(FastProtocol, app.activities),
         "ws": "none",
         "lifespan": "off",
     }

@@ -2,7 +2,7 @@
 --
 -- The plan made for empty tables is the one that is kept while they fill, so nothing is left for
 -- the planner to choose: look-ups are LATERAL subqueries by a whole key, writes to what exists go
--- through the unique index of ON CONFLICT. Rows come as columns of text (`store/columns.py`).
+-- through the unique index of ON CONFLICT. Rows come as columns of text (`store/column_encoding.py`).
 
 -- name: load
 -- Locks the members that a batch speaks of, in id order; reads their standings, the newest rules

@@ -16,14 +16,15 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from tierline import __version__
-from tierline.engine import ids, jsontext
-from tierline.engine.announcement import Announcement, Project
-from tierline.engine.calendar import format_instant
-from tierline.engine.model import Customer, EventKind, View
-from tierline.engine.policy import Rules, Version
-from tierline.vendors.format import SAMPLE_EVENT, EndpointFacts, Secrets, holder_of, prepared
+from tierline.engine.announcement import Announcement
+from tierline.model import ids, json_text
+from tierline.model.calendar import format_instant
+from tierline.model.events import EventKind, View
+from tierline.model.tenant import Customer, Project
+from tierline.rules.program import Rules, Version
 from tierline.vendors.loyaltylion import signing
 from tierline.vendors.standard.payloads import event_object
+from tierline.vendors.vendor import SAMPLE_EVENT, EndpointFacts, Secrets, holder_of, prepared
 
 NAME = "loyaltylion"
 AGENT = f"Tierline/{__version__} (in the shape of LoyaltyLion webhooks)"
@@ -169,15 +170,15 @@ def customer_shape(
         points_pending=view.pending,
         points_spent=view.spent,
         rewards_claimed=own("rewards_claimed", 0),
-        properties=jsontext.embedded(properties),
-        metadata=jsontext.embedded(customer.metadata),
+        properties=json_text.embedded(properties),
+        metadata=json_text.embedded(customer.metadata),
         birthday=own("birthday"),
         blocked=own("blocked", False),
         guest=own("guest", False),
         enrolled=joined is not None,
         enrolled_at=None if joined is None else format_instant(joined),
         referral_id=own("referral_id"),
-        referred_by=jsontext.embedded(own("referred_by")),
+        referred_by=json_text.embedded(own("referred_by")),
         loyalty_tier_membership=membership,
         insights_segment=own("insights_segment"),
         referral_url=own("referral_url", ""),
@@ -284,7 +285,7 @@ def _encoded(told: Announcement, version: Version) -> dict[str, _Encoded]:
 def _encode_tiers(told: Announcement, version: Version) -> dict[str, _Encoded]:
     def encoded(tier: LionTier) -> _Encoded:
         event, *held = (
-            Raw(jsontext.dump(shape))
+            Raw(json_text.dump(shape))
             for shape in (tier.event_object(), tier.membership_object(0), tier.membership_object())
         )
         return _Encoded(event, (held[0], held[1]))

@@ -14,18 +14,19 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from tierline.engine import calendar, jsontext
-from tierline.engine.ladder import Tier
-from tierline.engine.metric import Metric, Source
-from tierline.engine.policy import TIERS_MAX, Assessment, Policy, Rules
-from tierline.engine.term import Duration, Forever, Term, WindowEnd
-from tierline.engine.typed import convert, invalid
-from tierline.engine.window import Cycle, Rolling, Since, Window
-from tierline.vendors.format import ProgramFacts
+from tierline.model import calendar, json_text
+from tierline.model.validation import convert, invalid
+from tierline.rules.ladder import Tier
+from tierline.rules.metric import Metric, Source
+from tierline.rules.policy import TIERS_MAX, Assessment, Policy
+from tierline.rules.program import Rules
+from tierline.rules.term import Duration, Forever, Term, WindowEnd
+from tierline.rules.window import Cycle, Rolling, Since, Window
 from tierline.vendors.loyaltylion.payloads import NAME, LionTier, plain_number, tier_number
+from tierline.vendors.vendor import ProgramFacts
 
 METRICS: dict[str, Source] = {"points": "earned", "spend": "spend", "orders": "count"}
-Bound = Annotated[int, Meta(ge=0, le=jsontext.SAFE - 1)]
+Bound = Annotated[int, Meta(ge=0, le=json_text.SAFE - 1)]
 Months = Annotated[int, Meta(ge=1, le=1200)]
 
 
@@ -82,7 +83,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 def compile_settings(settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
     """LoyaltyLion's settings as rules; Invalid names the field."""
-    given = jsontext.normalise(dict(settings), "settings")
+    given = json_text.normalise(dict(settings), "settings")
     lion = convert(given, Settings, "settings")
     if lion.include_pending and lion.boundary_mode != "points":
         raise invalid("settings.include_pending", "belongs to boundary_mode points alone")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 
-from tierline.vendors import keyed
+from tierline.vendors import hmac_sha256
 
 HEADER = "x-loyaltylion-hmac-sha256"
 TOPIC = "x-loyaltylion-topic"
@@ -13,5 +13,5 @@ DOMAIN = "x-loyaltylion-site-domain"
 
 def signature(body: bytes, secret: str) -> str:
     """With the OAuth client's secret for its own webhooks, with the site secret for all others."""
-    digest = keyed.digest(secret.encode(), body)
+    digest = hmac_sha256.digest(secret.encode(), body)
     return binascii.b2a_base64(digest, newline=False).decode()

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from tierline.engine import ids
 from tierline.engine.announcement import Announcement
-from tierline.engine.calendar import format_instant
-from tierline.engine.model import EventKind
-from tierline.vendors.format import EndpointFacts, Secrets, tier_of
+from tierline.model import ids
+from tierline.model.calendar import format_instant
+from tierline.model.events import EventKind
+from tierline.vendors.vendor import EndpointFacts, Secrets, tier_of
 
 _encode = msgspec.json.Encoder().encode
 

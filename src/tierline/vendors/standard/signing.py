@@ -16,7 +16,7 @@ from functools import lru_cache
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tierline.errors import Invalid
-from tierline.vendors.keyed import keyed
+from tierline.vendors.hmac_sha256 import keyed
 
 SECRET, PRIVATE, PUBLIC = "whsec_", "whsk_", "whpk_"
 _ED25519_BYTES = 32

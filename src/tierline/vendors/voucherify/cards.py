@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from tierline.engine.calendar import Unit, parse_day
-from tierline.engine.points import AfterPeriod, DayOfYear, Expiry, NoExpiry, PerAmount, Points
-from tierline.engine.typed import invalid
+from tierline.model.calendar import Unit, parse_day
+from tierline.model.validation import invalid
+from tierline.rules.points import AfterPeriod, DayOfYear, Expiry, NoExpiry, PerAmount, Points
 
 Positive = Annotated[int, Meta(ge=1, le=10**12)]
 Rounded = Literal[

@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from tierline.engine import ids
-from tierline.engine.calendar import format_instant
-from tierline.engine.policy import Rules, Version
-from tierline.vendors.format import prepared
+from tierline.model import ids
+from tierline.model.calendar import format_instant
+from tierline.rules.program import Rules, Version
+from tierline.vendors.vendor import prepared
 
 NAME = "voucherify"
 CAMPAIGN_KEYS = (

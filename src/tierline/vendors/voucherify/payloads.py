@@ -14,13 +14,14 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from tierline.engine import ids, jsontext
 from tierline.engine.announcement import Announcement
-from tierline.engine.calendar import format_instant
-from tierline.engine.model import Customer, EventKind
-from tierline.engine.policy import Version
-from tierline.vendors.format import SAMPLE_EVENT, EndpointFacts, Secrets, holder_of, prepared
+from tierline.model import ids, json_text
+from tierline.model.calendar import format_instant
+from tierline.model.events import EventKind
+from tierline.model.tenant import Customer
+from tierline.rules.program import Version
 from tierline.vendors.standard.payloads import event_object
+from tierline.vendors.vendor import SAMPLE_EVENT, EndpointFacts, Secrets, holder_of, prepared
 from tierline.vendors.voucherify import signing
 from tierline.vendors.voucherify.objects import CAMPAIGN_KEYS, NAME, presentation
 
@@ -85,7 +86,7 @@ class Envelope(Struct):
 
 
 def customer_shape(customer: Customer) -> CustomerShape:
-    metadata = jsontext.embedded(customer.metadata)
+    metadata = json_text.embedded(customer.metadata)
     return CustomerShape(customer.id, customer.name, customer.email, customer.source_id, metadata)
 
 
@@ -190,8 +191,8 @@ def _encoded(told: Announcement, version: Version) -> _Encoded:
 def _encode_parts(told: Announcement, version: Version) -> _Encoded:
     shown = presentation(version, told.project.id, told.program)
     campaign = {k: v for k, v in shown.campaign.items() if k in _SHOWN}
-    tiers = {key: Raw(jsontext.dump(tier)) for key, tier in shown.tiers.items()}
-    return _Encoded(Raw(jsontext.dump(campaign)), tiers)
+    tiers = {key: Raw(json_text.dump(tier)) for key, tier in shown.tiers.items()}
+    return _Encoded(Raw(json_text.dump(campaign)), tiers)
 
 
 def _tier(told: Announcement, shown: _Encoded, tier_id: str | None) -> Raw | None:
@@ -210,7 +211,7 @@ def _source(endpoint: EndpointFacts) -> Raw:
         "object": endpoint.source,
         "target_url": endpoint.url,
     }
-    return Raw(jsontext.dump(source))
+    return Raw(json_text.dump(source))
 
 
 def _group(told: Announcement) -> str:

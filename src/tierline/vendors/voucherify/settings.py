@@ -15,25 +15,21 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from tierline.engine import ids, jsontext
-from tierline.engine.calendar import Unit, format_instant
-from tierline.engine.ladder import Earning, Tier
-from tierline.engine.metric import Metric
-from tierline.engine.policy import TIERS_MAX, Assessment, Policy, Renewal, Rules, Start
-from tierline.engine.term import Duration, Rounding, Term, WhileQualified, WindowEnd
-from tierline.engine.typed import convert, invalid, optional_instant
-from tierline.engine.window import Calendar
-from tierline.vendors.format import ProgramFacts
+from tierline.model import ids, json_text
+from tierline.model.calendar import Unit, format_instant
+from tierline.model.validation import convert, invalid, optional_instant
+from tierline.rules.ladder import Earning, Tier
+from tierline.rules.metric import Metric
+from tierline.rules.policy import TIERS_MAX, Assessment, Policy, Renewal, Start
+from tierline.rules.program import Rules
+from tierline.rules.term import Duration, Rounding, Term, WhileQualified, WindowEnd
+from tierline.rules.window import Calendar
+from tierline.vendors.vendor import ProgramFacts
 from tierline.vendors.voucherify.cards import EarningRule, Voucher, points_rules
-from tierline.vendors.voucherify.objects import (
-    NAME,
-    campaign_id,
-    campaign_object,
-    tier_object,
-)
+from tierline.vendors.voucherify.objects import NAME, campaign_id, campaign_object, tier_object
 
-LIMITS = jsontext.Limits(depth=32, size=1_048_576)
-Count = Annotated[int, Meta(ge=0, le=jsontext.SAFE - 1)]
+LIMITS = json_text.Limits(depth=32, size=1_048_576)
+Count = Annotated[int, Meta(ge=0, le=json_text.SAFE - 1)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Period = Literal["MONTH", "QUARTER", "HALF_YEAR", "YEAR"]
 UNITS: dict[str, Unit] = {
@@ -135,7 +131,7 @@ def compile_settings(settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
 
     A tier without an id keeps the id that a tier of its name had before; so does the campaign.
     """
-    given = jsontext.normalise(dict(settings), "settings", LIMITS)
+    given = json_text.normalise(dict(settings), "settings", LIMITS)
     campaign = convert(given, Campaign, "settings")
     for key in given:
         if key.startswith("loyalty_tier") and key not in Campaign.__struct_fields__:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierline.vendors import keyed
+from tierline.vendors import hmac_sha256
 
 HEADER = "x-voucherify-signature"
 
@@ -10,4 +10,4 @@ HEADER = "x-voucherify-signature"
 def signature(body: bytes, secret: str) -> str:
     """No timestamp, no prefix, one secret: that is all there is of it. The published recipe parses
     the body, prints it again and signs that; so the body must be what JavaScript prints."""
-    return keyed.digest(secret.encode(), body).hex()
+    return hmac_sha256.digest(secret.encode(), body).hex()

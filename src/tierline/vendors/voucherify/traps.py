@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tierline.engine.finding import Finding, warning
-from tierline.engine.policy import Rules
+from tierline.rules.lint.finding import Finding, warning
+from tierline.rules.program import Rules
 from tierline.vendors.voucherify.objects import NAME
 
 

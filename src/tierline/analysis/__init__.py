@@ -1,0 +1,1 @@
+"""Read off the engine: why, what next, and what if. Pure."""

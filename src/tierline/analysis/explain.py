@@ -1,0 +1,276 @@
+"""Why a member is where they are: the arithmetic of the decision, entry by entry.
+
+Works from the ledger alone, so it answers for now, for any past instant, and for what was known
+at a past instant. Everything it says is read off the very walk that decides (`trace.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from tierline.analysis import reasons
+from tierline.engine import qualification, tier_terms
+from tierline.engine.decide import in_order_of_happening
+from tierline.engine.member_state import MemberState
+from tierline.engine.tracer import Trace, trace
+from tierline.model import calendar
+from tierline.model.calendar import format_day, format_instant
+from tierline.model.entries import Entry, Override
+from tierline.model.events import Event
+from tierline.model.standing import Standing
+from tierline.rules.ladder import All, AtLeast, Attribute, Criterion, Facts, MemberFor, Range, Tier
+from tierline.rules.ladder import Any as AnyOf
+from tierline.rules.policy import Measure
+from tierline.rules.program import Program
+from tierline.rules.window import Rolling, Since
+
+
+class Counted(Struct, frozen=True):
+    """One entry's part in a total, on the civil day where it counts. `entry` None: time did it
+    (points expired). `kind` is the entry's; `activation`: its points became active on that day."""
+
+    entry: int | None
+    kind: str
+    day: str
+    counts: int
+
+
+class Total(Struct, frozen=True):
+    """A metric in its window. `start` and `end` are civil days, `end` exclusive; None: unbounded.
+    `counted` adds up to `total`."""
+
+    metric: dict[str, Any]
+    window: dict[str, Any]
+    start: str | None
+    end: str | None
+    total: int
+    counted: tuple[Counted, ...]
+
+
+class Verdict(Struct, frozen=True):
+    """One tier of the ladder, and whether its criterion holds now. Each part of the criterion
+    says so too (`holds`), with the `value` that it was held against."""
+
+    tier: str
+    criterion: dict[str, Any]
+    rule: str  # entry | retain | reentry | invitation
+    holds: bool
+
+
+class Term(Struct, frozen=True):
+    """Where the dates of the held tier come from. `counted_from` is the day from which `rule`
+    gives this end; None where something else set it, which `formula` then says."""
+
+    rule: dict[str, Any]
+    started: str | None
+    counted_from: str | None
+    formula: str | None
+    last_valid_day: str | None
+    ends_at: str | None
+    grace_until: str | None
+    set_at: str | None  # when the end was last set or moved
+    set_by: int | None  # by which entry; None: time
+
+
+class Explanation(Struct, frozen=True):
+    """`tier` is what the world sees, `held` what the rules grant, `qualified` what the totals
+    earn now; `because` says in words how they hang together. `rules` are the parts of the policy
+    that decide when a tier comes and goes."""
+
+    at: str
+    known_at: str
+    version: int
+    tier: str | None
+    qualified: str | None
+    held: str | None
+    because: str
+    totals: dict[str, Total]
+    ladder: tuple[Verdict, ...]
+    term: Term | None
+    rules: dict[str, Any]
+    waiting: tuple[str, str] | None
+    overrides: tuple[Override, ...]
+    last_event: Event | None
+
+
+def known_entries(entries: Sequence[Entry], at: int, known_at: int | None = None) -> list[Entry]:
+    """What counts for an instant, by what was known at another.
+
+    Known at the same instant (the default) or before: what was recorded by then, as it came, so
+    the answer is what was true then. Known later: had everything been known in time, each entry
+    taken when it really happened, and what was taken back as if it had never been.
+    """
+    known_at = at if known_at is None else known_at
+    known = [entry for entry in entries if entry.recorded_at <= known_at]
+    return known if known_at <= at or not known else in_order_of_happening(known, at)
+
+
+def standing_at(
+    program: Program, entries: Sequence[Entry], at: int, known_at: int | None = None
+) -> tuple[Standing, tuple[Event, ...], list[Entry]]:
+    """A member at an instant, from the ledger; see `known_entries` for the two times. Of the
+    future, an instant tells what time alone will bring."""
+    known = known_entries(entries, at, known_at)
+    walk = trace(program, known, at)
+    return walk.standing(), tuple(walk.events), known
+
+
+def explain(
+    program: Program, entries: Sequence[Entry], at: int, known_at: int | None = None
+) -> Explanation:
+    """The arithmetic behind the tier at an instant; see `known_entries` for the two times."""
+    known = known_entries(entries, at, known_at)
+    walk = trace(program, known, at)
+    facts = walk.facts()
+    best = qualification.qualified(walk) if walk.joined_at is not None else -1
+    tiers = walk.version.policy.tiers
+    kinds = {entry.n: entry.kind for entry in known}
+    waiting = walk.waiting
+    return Explanation(
+        at=format_instant(at),
+        known_at=format_instant(at if known_at is None else known_at),
+        version=walk.version.number,
+        tier=walk.tier,
+        qualified=tiers[best].id if best >= 0 else None,
+        held=walk.held,
+        because=reasons.because(walk),
+        totals={
+            name or "metric": _total(walk, name, measure, kinds)
+            for name, measure in walk.version.measures.items()
+        },
+        ladder=tuple(_verdict(walk, facts, rank, tier) for rank, tier in enumerate(tiers)),
+        term=_term(walk) if walk.held is not None else None,
+        rules=_rules(walk),
+        waiting=(waiting[0], format_instant(waiting[1])) if waiting else None,
+        overrides=walk.overrides,
+        last_event=walk.events[-1] if walk.events else None,
+    )
+
+
+# -- totals ------------------------------------------------------------------------------------
+
+
+def _total(walk: Trace, name: str | None, measure: Measure, kinds: Mapping[int, str]) -> Total:
+    start, end = window_days(walk, measure, walk.today)
+    if measure.metric.source == "balance":
+        counted = _balance(walk, measure)
+    else:
+        counted = _brought(walk, measure, kinds)
+    return Total(
+        metric=written(measure.metric),
+        window=written(measure.window),
+        start=None if start is None else format_day(start),
+        end=None if end is None else format_day(end),
+        total=walk.value(name),
+        counted=counted,
+    )
+
+
+def _brought(walk: Trace, measure: Measure, kinds: Mapping[int, str]) -> tuple[Counted, ...]:
+    """The notes of a total that still counts, each through today's window."""
+    key, today, anchors = measure.key, walk.today, walk.anchors()
+    buckets = walk.sums.get(key)
+    counted: list[Counted] = []
+    for note in walk.brought:
+        if note.key != key or note.buckets is not buckets:
+            continue
+        inside = measure.window.total(((note.bucket, note.amount),), today, anchors)
+        if inside:
+            kind = kinds.get(note.entry, "") if note.entry is not None else ""
+            counted.append(Counted(note.entry, kind, format_day(note.day), inside))
+    return tuple(counted)
+
+
+def _balance(walk: Trace, measure: Measure) -> tuple[Counted, ...]:
+    pending = measure.metric.include_pending
+    counts = ((m, m.balance + (m.pending if pending else 0)) for m in walk.moved)
+    return tuple(Counted(m.entry, m.kind, format_day(m.day), c) for m, c in counts if c)
+
+
+def window_days(walk: MemberState, measure: Measure, day: int) -> tuple[int | None, int | None]:
+    """The first civil day that counts in a measure's window on a day, and the first that does not
+    any more; None: unbounded."""
+    window, anchors = measure.window, walk.anchors()
+    span = window.span(day, anchors)
+    if span is not None:
+        return span
+    if isinstance(window, Since):
+        return anchors.day(window.anchor), None
+    if isinstance(window, Rolling):
+        # Clamped months make "length before today" a few days too early or too late.
+        first = calendar.add_period(day, window.length, -1) - 4
+        while calendar.add_period(first, window.length) <= day:
+            first += 1
+        return first, day + 1
+    return None, None
+
+
+# -- thresholds, dates, rules ------------------------------------------------------------------
+
+
+def _verdict(walk: MemberState, facts: Facts, rank: int, tier: Tier) -> Verdict:
+    held = rank == walk.rank
+    again = rank > walk.rank and tier.id in walk.reached
+    rule, criterion = "entry", tier.criterion
+    if held and tier.retain is not None:
+        rule, criterion = "retain", tier.retain
+    elif tier.hidden or tier.invitation:
+        rule = "invitation"
+    elif again and tier.reentry is not None:
+        rule, criterion = "reentry", tier.reentry
+    holds = tier.retained(facts) if held else tier.entered(facts, before=again)
+    return Verdict(tier.id, _judged(criterion, facts), rule, holds)
+
+
+def _judged(criterion: Criterion, facts: Facts) -> dict[str, Any]:
+    """A criterion as it was written, each part with what it was held against."""
+    told: dict[str, Any] = written(criterion)
+    match criterion:
+        case Range(metric=metric):
+            told["value"] = facts.values(metric)
+        case Attribute(name=name):
+            told["value"] = facts.attributes.get(name)
+        case MemberFor(length=length):
+            told["from_day"] = format_day(calendar.add_period(facts.joined, length))
+        case All(of=parts) | AnyOf(of=parts) | AtLeast(of=parts):
+            told["of"] = [_judged(part, facts) for part in parts]
+    told["holds"] = criterion.holds(facts)
+    return told
+
+
+def _term(walk: Trace) -> Term:
+    start, end, day = walk.started_at, walk.ends_at, reasons.counted_from(walk)
+    told = walk.term
+    return Term(
+        rule=written(tier_terms.term_of(walk)),
+        started=None if start is None else format_day(walk.zone.day(start)),
+        counted_from=None if day is None else format_day(day),
+        formula=reasons.formula(walk),
+        last_valid_day=None if end is None else format_day(walk.zone.day(end - 1)),
+        ends_at=None if end is None else format_instant(end),
+        grace_until=None if walk.grace_until is None else format_instant(walk.grace_until),
+        set_at=None if told is None else format_instant(told.at),
+        set_by=None if told is None else told.entry,
+    )
+
+
+def _rules(walk: MemberState) -> dict[str, Any]:
+    policy = walk.version.policy
+    parts = ("assessment", "start", "renewal", "lapse", "corrections")
+    return {part: written(getattr(policy, part)) for part in parts}
+
+
+def written(part: Any) -> Any:
+    """A part of the rules as it would be written in full, its defaults too."""
+    if isinstance(part, Struct):
+        tag = part.__struct_config__.tag
+        names = zip(part.__struct_fields__, part.__struct_encode_fields__, strict=True)
+        facts = {shown: written(getattr(part, name)) for name, shown in names}
+        told = {} if tag is None else {"type": tag}
+        return told | {name: value for name, value in facts.items() if value is not None}
+    if isinstance(part, tuple):
+        return [written(item) for item in part]
+    return part

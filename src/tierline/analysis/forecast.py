@@ -1,0 +1,333 @@
+"""What lies ahead: what is needed for the next tier, what keeps this one, and what time will do.
+
+The future without new activities is the same decision with a later instant: risks are not a
+second rule, they are the events that `decide` would emit. What is `needed` is read off the walk at
+the very instant at which it will be judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from tierline.analysis.explain import window_days
+from tierline.engine import qualification, scheduled_changes, tier_terms
+from tierline.engine.decide import HistoryNeeded, decide
+from tierline.engine.member_state import MemberState, begin
+from tierline.model import calendar
+from tierline.model.entries import Entry
+from tierline.model.events import Cause, Decision, Event
+from tierline.model.standing import Standing
+from tierline.rules.ladder import Range, Tier
+from tierline.rules.program import Program
+from tierline.rules.term import WhileQualified, WindowEnd
+from tierline.rules.window import Window
+
+HORIZON_DAYS = 2 * 366  # how far ahead risks are looked for
+_AHEAD = 16  # windows: terms reach over at most twelve of them, and an extension
+
+
+class Current(Struct, frozen=True, kw_only=True):
+    """The membership as it is. `expires_at` is exclusive; `last_valid_day` its civil reading."""
+
+    tier: str | None
+    since: int | None
+    expires_at: int | None
+    last_valid_day: str | None
+    qualified_tier: str | None  # by today's totals alone
+    held_tier: str | None  # by the rules, without overrides
+    grace_until: int | None
+    manual: bool
+    balance: int
+    pending: int
+    metric: int  # the policy's own metric, in today's window
+
+
+class Deferred(Struct, frozen=True):
+    """A tier that is earned and begins later."""
+
+    tier: str
+    starts_at: int
+
+
+class Risk(Struct, frozen=True):
+    """What happens to the tier if nothing else does."""
+
+    kind: str  # downgraded | left
+    at: int
+    tier: str | None  # the tier then
+    cause: Cause
+
+
+Begins = Literal["at_once", "deferred", "window_end", "term_end", "override_end", "not_counted"]
+
+
+class Opportunity(Struct, frozen=True):
+    """`needed` more of the metric reaches `tier`; true until `valid_until` (then the window turns,
+    or an amount leaves it). None needed: by other criteria. `begins` says when the tier would be
+    given (`not_counted`: the window has not begun, so nothing counts today), `begins_at` the
+    instant, where it is not at once and known."""
+
+    tier: str
+    needed: int | None
+    valid_until: int | None
+    metric: str | None = None  # the measure's name; None: the policy's own
+    begins: Begins = "at_once"
+    begins_at: int | None = None
+
+
+class Retention(Struct, frozen=True):
+    """`needed` more of the metric, counted from `counts_from` on, keeps the held tier beyond
+    `until`, when it is judged next. None needed: no amount does, or by other criteria."""
+
+    needed: int | None
+    counts_from: int
+    until: int
+    metric: str | None = None
+
+
+class Progress(Struct, frozen=True):
+    current: Current
+    deferred: tuple[Deferred, ...]
+    to_next: Opportunity | None
+    retention: Retention | None  # None: nothing to lose, or an override decides
+    risks: tuple[Risk, ...]
+    opportunities: tuple[Opportunity, ...]
+    forecast_tier: str | None  # right after the present tier expires, if nothing happens
+    next_expiry: tuple[int, int] | None  # points that expire next: (instant, points)
+
+    @property
+    def to_retain(self) -> int | None:
+        """How much more keeps the tier; see `retention`."""
+        return None if self.retention is None else self.retention.needed
+
+
+def follow(
+    program: Program,
+    standing: Standing,
+    entries: Sequence[Entry],
+    at: int,
+    history: Sequence[Entry] | None = None,
+) -> Decision:
+    """As `decide`; where the standing cannot answer, from `history`: every entry before these.
+    Raises HistoryNeeded where that was not given."""
+    try:
+        return decide(program, standing, entries, at)
+    except HistoryNeeded:
+        if history is None:
+            raise
+    whole = decide(program, Standing(), (*history, *entries), at)
+    later = tuple(event for event in whole.events if event.seq > standing.seq)
+    return Decision(whole.standing, later)
+
+
+def progress(
+    program: Program, standing: Standing, at: int, history: Sequence[Entry] | None = None
+) -> Progress:
+    """The whole read model of a member at an instant not before the standing's own. Raises
+    HistoryNeeded where rules that are scheduled count something new: give all entries then."""
+    now = follow(program, standing, (), at, history).standing
+    walk = begin(program, now)
+    ahead = follow(program, now, (), at + HORIZON_DAYS * calendar.DAY_MS, history).events
+    risks = tuple(_risks(ahead))
+    opportunities = tuple(_opportunities(walk))
+    current = _current(walk, now)
+    then = current.expires_at
+    lot = next((lot for lot in now.lots if lot[0] is not None), None)
+    return Progress(
+        current=current,
+        deferred=(Deferred(*now.waiting),) if now.waiting else (),
+        to_next=opportunities[0] if opportunities else None,
+        retention=_retention(program, walk, now, risks, history),
+        risks=risks,
+        opportunities=opportunities,
+        forecast_tier=now.tier
+        if then is None
+        else follow(program, now, (), then, history).standing.tier,
+        next_expiry=(lot[0], lot[1]) if lot is not None and lot[0] is not None else None,
+    )
+
+
+def _current(walk: MemberState, now: Standing) -> Current:
+    view = walk.view()
+    best = qualification.qualified(walk) if now.joined_at is not None else -1
+    return Current(
+        tier=now.tier,
+        since=now.since,
+        expires_at=view.expires_at,
+        last_valid_day=last_valid_day(walk.program, view.expires_at),
+        qualified_tier=walk.version.policy.tiers[best].id if best >= 0 else None,
+        held_tier=now.held,
+        grace_until=now.grace_until,
+        manual=view.manual,
+        balance=view.balance,
+        pending=view.pending,
+        metric=walk.value(None),
+    )
+
+
+def last_valid_day(program: Program, expires_at: int | None) -> str | None:
+    """The civil day in which the last valid instant lies."""
+    return None if expires_at is None else calendar.format_day(program.zone.day(expires_at - 1))
+
+
+def _risks(ahead: tuple[Event, ...]) -> Iterator[Risk]:
+    for event in ahead:
+        if event.kind in ("downgraded", "left"):
+            yield Risk(event.kind, event.at, event.tier_to, event.cause)
+
+
+# -- what can be won ---------------------------------------------------------------------------
+
+
+def _opportunities(walk: MemberState) -> Iterator[Opportunity]:
+    """Every higher tier that more of a metric can reach, nearest first."""
+    if walk.joined_at is None:
+        return
+    shown = -1 if walk.tier is None else walk.version.rank.get(walk.tier, -1)
+    begins, begins_at = _begins(walk)
+    facts = walk.facts()
+    for tier in walk.version.policy.tiers[shown + 1 :]:
+        if tier.hidden or tier.invitation:
+            continue
+        bounds = _bounds(tier, before=tier.id in walk.reached)
+        if bounds is None:
+            yield Opportunity(tier.id, None, None, None, begins, begins_at)
+            continue
+        value = facts.values(bounds.metric)
+        if bounds.to is None or value <= bounds.to:
+            needed, until = max(bounds.from_ - value, 0), _valid_until(walk, bounds.metric)
+            when = _not_counted(walk, bounds.metric) or (begins, begins_at)
+            yield Opportunity(tier.id, needed, until, bounds.metric, *when)
+
+
+def _bounds(tier: Tier, *, before: bool) -> Range | None:
+    """The single range that decides about entering a tier, if it is that simple."""
+    criterion = tier.reentry if before and tier.reentry is not None else tier.criterion
+    return criterion if isinstance(criterion, Range) else None
+
+
+def _begins(walk: MemberState) -> tuple[Begins, int | None]:
+    """When a tier that is earned today would be given."""
+    policy = walk.version.policy
+    for override in walk.active():
+        if override.kind != "floor":
+            return "override_end", override.until
+    span = policy.window.span(walk.today, walk.anchors())
+    turn = None if span is None else walk.zone.start(span[1])
+    if policy.assessment.up == "at_window_end":
+        return "window_end", turn
+    if policy.assessment.up == "at_term_end" and walk.held is not None:
+        return "term_end", walk.grace_until or walk.ends_at
+    if policy.start.when == "next_window" and turn is not None:
+        return "deferred", turn
+    if policy.start.when == "after":
+        day = calendar.add_period(walk.today, policy.start.after or "P0D")
+        return "deferred", walk.zone.start(day)
+    return "at_once", None
+
+
+def _not_counted(walk: MemberState, metric: str | None) -> tuple[Begins, int | None] | None:
+    """Where nothing that happens today counts: a window that begins at a later date, or is laid
+    out from something not known yet."""
+    measure, today = walk.version.measures[metric], walk.today
+    bucket = measure.window.bucket(today)
+    anchors = walk.anchors()
+    if measure.metric.source == "balance" or (
+        bucket is not None and measure.window.total(((bucket, 1),), today, anchors)
+    ):
+        return None
+    start, _ = window_days(walk, measure, today)
+    return "not_counted", None if start is None else walk.zone.start(start)
+
+
+def _valid_until(walk: MemberState, metric: str | None) -> int | None:
+    """From when today's value of a metric is wrong, because time took something away."""
+    measure = walk.version.measures[metric]
+    if measure.metric.source == "balance":
+        return walk.lots[0][0] if walk.lots else None
+    if measure.window.moves:
+        turn = walk.turn(measure)
+        return None if turn is None else walk.zone.start(turn)
+    return None
+
+
+# -- what can be lost --------------------------------------------------------------------------
+
+
+def _retention(
+    program: Program,
+    walk: MemberState,
+    now: Standing,
+    risks: tuple[Risk, ...],
+    history: Sequence[Entry] | None,
+) -> Retention | None:
+    """What keeps the held tier beyond the first instant at which it would be lost."""
+    tier = walk.version.tier(walk.held)
+    if tier is None or walk.tier != walk.held or walk.joined_at is None:
+        return None
+    end = walk.grace_until or walk.ends_at
+    if not risks:
+        return None if end is None else Retention(0, now.at, end)
+    loss = risks[0]
+    keep = tier.retain if tier.retain is not None else tier.criterion
+    lost = Retention(None, now.at, loss.at)
+    invited = (tier.hidden or tier.invitation) and tier.retain is None
+    if invited or not isinstance(keep, Range) or loss.cause in ("rules", "override"):
+        return lost
+    then = begin(program, follow(program, now, (), loss.at - 1, history).standing)
+    if then.held != walk.held:
+        return lost
+    _come_to_judgment(then, loss)
+    term, window = tier_terms.term_of(then), then.version.policy.window
+    if isinstance(term, WindowEnd) and window.closes:
+        return _by_windows(walk, then, keep, window, loss) or lost
+    return _by_value(walk, then, keep, loss)
+
+
+def _come_to_judgment(then: MemberState, loss: Risk) -> None:
+    """Move a walk to the moment of its loss, with what happens before the judgment, and no
+    judgment."""
+    then.at, then.unjudged = loss.at, True
+    scheduled_changes.activate_pending(then)
+    if loss.cause == "expiry":
+        scheduled_changes.expire_lots(then)
+
+
+def _by_value(walk: MemberState, then: MemberState, keep: Range, loss: Risk) -> Retention:
+    """The tier is judged by the metric as it will be."""
+    measure, day = then.version.measures[keep.metric], then.today
+    closed = then.version.policy.assessment.down == "at_window_end"
+    if closed and isinstance(tier_terms.term_of(then), WhileQualified):
+        day -= then.version.policy.window.closes
+    start, _ = window_days(then, measure, day)
+    begins = walk.at if start is None else max(walk.at, then.zone.start(start))
+    return Retention(_needed(keep, then.value(keep.metric, day)), begins, loss.at, keep.metric)
+
+
+def _by_windows(
+    walk: MemberState, then: MemberState, keep: Range, window: Window, loss: Risk
+) -> Retention | None:
+    """The tier is judged by every window whose own term reaches beyond the loss: the one that
+    needs least, and of those the first."""
+    waits = then.version.policy.start.when == "next_window"
+    found: list[Retention] = []
+    span = window.span(walk.today, then.anchors())
+    for _ in range(_AHEAD):
+        if span is None or then.zone.start(span[1] if waits else span[0]) > loss.at:
+            break
+        end = tier_terms.end_for(then, then.rank, span[1] if waits else span[0])
+        if end is None or end > loss.at:
+            needed = _needed(keep, then.value(keep.metric, span[1] - 1))
+            begins = max(walk.at, then.zone.start(span[0]))
+            found.append(Retention(needed, begins, loss.at, keep.metric))
+        span = window.span(span[1], then.anchors())
+    known = [option for option in found if option.needed is not None]
+    return min(known, key=lambda option: option.needed or 0, default=None)
+
+
+def _needed(keep: Range, value: int) -> int | None:
+    """What is missing at the judgment; None where more of it would not help."""
+    return keep.from_ - value if value < keep.from_ else None

@@ -1,0 +1,193 @@
+"""Where the parts are put together: one process that serves an installation.
+
+`serve`, the demo and the tests start here, so that what is tested is what runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from prometheus_client import CollectorRegistry
+
+from tierline.bootstrap import Installation
+from tierline.clock import Clock, wall
+from tierline.config import Serving
+from tierline.delivery.dispatcher import Sender
+from tierline.delivery.metrics import Metrics
+from tierline.delivery.tracing import tracer
+from tierline.endpoints.lifecycle import Control
+from tierline.endpoints.operations import Desk
+from tierline.endpoints.settings import SenderSettings
+from tierline.ledger import sandbox
+from tierline.ledger.sweep.sweeper import Sweeper
+from tierline.ledger.writer import Writer
+from tierline.store.event_log import EventLog
+from tierline.store.heartbeat import Heartbeat, roles_text
+from tierline.store.notifications import Notifications
+from tierline.transport.address_guard import Guard
+from tierline.transport.tls import proxy_parts
+from tierline.vendors.registry import FORMATS
+from tierline.web.asgi import App
+from tierline.web.dependencies import Bell, Dependencies
+from tierline.web.metrics import HttpMetrics
+from tierline.web.server import listening
+
+CAUGHT_UP_SECONDS_MAX = 2
+
+
+class Process:
+    """One process's parts while it serves; made by `serving`."""
+
+    def __init__(self, here: Installation, how: Serving, clock: Clock) -> None:
+        self.here = here
+        self.how = how
+        self.clock = clock
+        self.bell = Bell()
+        self.registry = CollectorRegistry()
+        self.url: str | None = None
+        if how.proxy is not None:
+            proxy_parts(how.proxy)  # a wrong one is told at the start
+        kept = how.keep_events_days
+        self.settings = SenderSettings(
+            allow=tuple(str(network) for network in how.allow),
+            proxy=how.proxy,
+            events_kept_s=None if kept is None else kept * 86_400,
+            sole=how.whole and how.place.database_url is None,
+            roles=roles_text(how.roles),
+        )
+        self._sender: Sender | None = None
+        self._signal: Notifications | None = None
+        self._writer: Writer | None = None
+        self._sweeper: Sweeper | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    def committed(self, shard: int) -> None:
+        """Events were committed in a shard, by this process."""
+        self.bell.ring()
+        if self._sender is not None:
+            self._sender.wake(shard)
+        elif self._signal is not None:
+            self._signal.tell(shard)
+
+    def missing(self) -> list[str]:
+        """The roles, and what they need, that do not work at the moment."""
+        watching = self._watching
+        roles = {"api": self._writer, "sender": self._sender, "sweeper": self._sweeper}
+        missing = [name for name, role in roles.items() if role is not None and not role.working]
+        return [*missing, "catalog"] if watching is None or watching.done() else missing
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Start the roles; the stack stops them in the opposite order."""
+        database, catalog = self.here.database, self.here.catalog
+        self._watch(stack)
+        if "sender" in self.how.roles:
+            await self._start_sender(stack)
+        else:
+            await self._start_signal(stack)
+        writer = None
+        if "api" in self.how.roles:
+            writer = Writer(database, catalog, self.committed, clock=self.clock)
+            await writer.start()
+            self._writer = writer
+            stack.push_async_callback(writer.stop)
+        if "sweeper" in self.how.roles:
+            sweeper = Sweeper(database, catalog, self.committed, writer, clock=self.clock)
+            await sweeper.start()
+            self._sweeper = sweeper
+            catalog.on_change(sweeper.wake)
+            stack.push_async_callback(sweeper.stop)
+        if writer is not None:
+            await self._start_api(stack, writer)
+
+    def _watch(self, stack: AsyncExitStack) -> None:
+        self._watching = asyncio.create_task(self.here.catalog.watch(), name="catalog")
+        stack.callback(self._watching.cancel)
+
+    async def _start_sender(self, stack: AsyncExitStack) -> None:
+        metrics = Metrics()
+        metrics.register(self.registry)
+        database, catalog = self.here.database, self.here.catalog
+        sender = Sender(
+            database,
+            catalog,
+            FORMATS,
+            self.settings,
+            self.clock,
+            metrics=metrics,
+            trace=tracer(),
+        )
+        await sender.start()
+        self._sender = sender
+        stack.push_async_callback(sender.stop)
+
+    async def _start_signal(self, stack: AsyncExitStack) -> None:
+        """Senders elsewhere hear of our commits at once, and we of theirs."""
+        signs = Heartbeat(self.here.database, self.how.roles)
+        await signs.start()
+        stack.push_async_callback(signs.stop)
+        signal = Notifications(self.here.database, lambda _: self.bell.ring())
+        await signal.start()
+        self._signal = signal
+        stack.push_async_callback(signal.stop)
+
+    async def _start_api(self, stack: AsyncExitStack, writer: Writer) -> None:
+        log = EventLog(self.here.database)
+        stack.push_async_callback(log.close)
+        app = App(self._parts(writer, log))
+        self.url = await stack.enter_async_context(listening(app, self.how.host, self.how.port))
+        # Before the server waits for requests under way: long polls are answered, not cut off.
+        stack.callback(self.bell.close)
+
+    def _poke(self) -> None:
+        if self._sender is not None:
+            self._sender.poke()
+
+    async def _caught_up(self) -> None:
+        """Our sender has taken in what was changed; it is not waited for if the database hangs."""
+        if self._sender is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._sender.caught_up(), CAUGHT_UP_SECONDS_MAX)
+
+    def _desk(self, log: EventLog) -> Desk:
+        catalog, guard = self.here.catalog, Guard(self.settings.allow)
+        control = Control(log, catalog, FORMATS, self.settings, self.clock, self._poke)
+        return Desk(
+            log, catalog, FORMATS, guard=guard, control=control, clock=self.clock,
+            caught_up=self._caught_up,
+        )  # fmt: skip
+
+    def _parts(self, writer: Writer, log: EventLog) -> Dependencies:
+        database, catalog = self.here.database, self.here.catalog
+        figures = HttpMetrics(writer, self._sweeper)
+        self.registry.register(figures)
+
+        async def advance(project: int, to: int) -> None:
+            await sandbox.advance(database, catalog, self.committed, project, to, clock=self.clock)
+
+        return Dependencies(
+            database=database,
+            catalog=catalog,
+            writer=writer,
+            log=log,
+            clock=self.clock,
+            advance=advance,
+            desk=self._desk(log),
+            bell=self.bell,
+            figures=figures,
+            loopback=self.how.loopback,
+            ready=self.missing,
+            registry=self.registry,
+        )
+
+
+@asynccontextmanager
+async def serving(
+    here: Installation, how: Serving, *, clock: Clock = wall
+) -> AsyncIterator[Process]:
+    """The roles of one process, running inside; then requests under way end, and all stops."""
+    async with AsyncExitStack() as stack:
+        process = Process(here, how, clock)
+        await process.start(stack)
+        yield process

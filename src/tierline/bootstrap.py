@@ -1,0 +1,81 @@
+"""An installation that is open: its database and its small tables. Every command starts here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from tierline.clock import Clock
+from tierline.config import Place
+from tierline.errors import Conflict
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.keys import KINDS
+from tierline.store.catalog.projects import NewProject
+from tierline.store.catalog.secret_box import KEY_VARIABLE, SecretBox, write_private
+from tierline.store.database import Database
+from tierline.store.installation import holds_secrets, opened
+
+DEFAULT = "proj_default"
+KEYS_FILE = "keys.json"
+
+
+class Installation(Struct, frozen=True):
+    """A database that is open, and its small tables."""
+
+    database: Database
+    catalog: Catalog
+
+
+@asynccontextmanager
+async def installation(
+    place: Place, *, serve: bool = False, migrate: bool = True
+) -> AsyncIterator[Installation]:
+    """Open a place. Errors are those of `store.installation` and `store.secrets`."""
+    async with opened(place, serve=serve, migrate=migrate) as database:
+        yield await catalogued(database, place.data_dir)
+
+
+async def catalogued(database: Database, data_dir: Path) -> Installation:
+    """The catalog of an open database; its secret key lies in the environment or `data_dir`."""
+    used = await holds_secrets(database)
+    box = SecretBox.load(data_dir, os.environ.get(KEY_VARIABLE), used=used)
+    return Installation(database, await Catalog.open(database, box))
+
+
+async def first_start(here: Installation, directory: Path, clock: Clock) -> Path | None:
+    """Make what a new installation lacks; the path of the file with the default project's keys,
+    or None where nothing was lacking. The file is there before the keys count: interrupted, or
+    where it cannot be written, there are none, and the next start makes them."""
+    catalog = here.catalog
+    if not catalog.projects():
+        try:
+            await catalog.add_project(NewProject("Default", id=DEFAULT), clock())
+        except Conflict:
+            await catalog.refresh()  # another process starts at this moment
+    project = catalog.find_project(DEFAULT)
+    if project is None or catalog.keys(project.number):
+        return None
+    path: list[Path] = []
+    await catalog.add_first_keys(
+        project.number,
+        KINDS,
+        "made at the first start",
+        clock(),
+        lambda made: path.append(_written(directory, project.id, made)),
+    )
+    return path[0] if path else None
+
+
+def _written(directory: Path, project: str, made: list[dict[str, Any]]) -> Path:
+    native, *vendors = made
+    shown = {"project_id": project, **native, **{key["kind"]: key for key in vendors}}
+    path = directory.expanduser().resolve() / KEYS_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_private(path, msgspec.json.format(msgspec.json.encode(shown)).decode() + "\n")
+    return path

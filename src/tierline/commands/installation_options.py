@@ -1,0 +1,129 @@
+"""What every command shares: where the installation lies, and how failures are told."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from tierline.bootstrap import Installation, installation
+from tierline.config import DATA_DIR_DEFAULT, Place
+from tierline.errors import NotFound, TierlineError
+from tierline.model.tenant import Project
+from tierline.store.errors import translate
+from tierline.store.migrate import SHARDS_MAX
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Work = Callable[[Installation], Awaitable[None]]
+WIDTH_MAX = 1000  # columns of a table; it takes no more than it needs
+DEBUG_VARIABLE = "TIERLINE_DEBUG"
+
+
+class Failed(click.ClickException):
+    """A refusal: one sentence, exit code 1."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"tierline: {self.message}", err=True)
+
+
+def at_place(command: Command) -> Command:
+    """The options that name an installation; the command gets them as `place`."""
+    options = (
+        click.option(
+            "--data-dir",
+            # Whether it may be used is found out by using it: that error says what to do.
+            type=click.Path(file_okay=False, readable=False, path_type=Path),
+            default=DATA_DIR_DEFAULT,
+            envvar="TIERLINE_DATA_DIR",
+            show_default=True,
+            show_envvar=True,
+            help="Where the embedded database and the secret key live.",
+        ),
+        click.option(
+            "--database-url",
+            envvar="TIERLINE_DATABASE_URL",
+            show_envvar=True,
+            help="A PostgreSQL of your own (15 or newer) instead of the embedded one.",
+        ),
+        click.option(
+            "--shards",
+            type=click.IntRange(1, SHARDS_MAX),
+            envvar="TIERLINE_SHARDS",
+            show_envvar=True,
+            help="How many shards a new installation gets.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def settle_memory() -> None:
+    """What is loaded by now stays: the collector need not look at it again, and looks rarely. It
+    took 5 % of a busy sender's time (docs/performance.md)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end; every failure becomes one sentence."""
+    settle_memory()
+    try:
+        uvloop.run(work)
+    except TierlineError as error:
+        raise Failed(error.sentence) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        known = translate(error, "the database")
+        told = known.sentence if known else f"{type(error).__name__}: {error}".splitlines()[0]
+        hint = "" if known else f" ({DEBUG_VARIABLE}=1 shows where)"
+        raise Failed(told + hint) from error
+
+
+def place_of(given: dict[str, Any]) -> Place:
+    return Place(given["data_dir"], given["database_url"], given["shards"])
+
+
+def inside(given: dict[str, Any], work: Work) -> None:
+    """Work on the installation, beside a running server if there is one."""
+
+    async def whole() -> None:
+        async with installation(place_of(given)) as here:
+            await work(here)
+
+    run(whole())
+
+
+def project_of(here: Installation, name: str) -> Project:
+    """By id or name. Raises NotFound, and Conflict where several have that name."""
+    found = here.catalog.find_project(name)
+    if found is None:
+        raise NotFound(what="project", name=name)
+    return found
+
+
+def print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    """A line of JSON each, or a table for people."""
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0] if rows else ():
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    # A terminal may wrap a long line; an id that is cut could not be copied.
+    Console(width=WIDTH_MAX).print(table)

@@ -1,0 +1,139 @@
+"""`serve` and `demo`: commands that run a server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from tierline.app import serving
+from tierline.bootstrap import first_start, installation
+from tierline.clock import wall
+from tierline.commands.installation_options import at_place, place_of, run, settle_memory
+from tierline.config import (
+    HOST_DEFAULT,
+    PORT_DEFAULT,
+    ROLES,
+    Place,
+    Serving,
+    parse_networks,
+    parse_roles,
+)
+from tierline.demo.run import DemoFailed, tell
+from tierline.demo.table import print_table
+from tierline.logging import configure
+
+
+@click.command()
+@at_place
+@click.option("--host", default=HOST_DEFAULT, envvar="TIERLINE_HOST", show_default=True)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=PORT_DEFAULT, envvar="TIERLINE_PORT",
+    show_default=True, help="0 takes a free one.",
+)  # fmt: skip
+@click.option(
+    "--roles", default=",".join(ROLES), envvar="TIERLINE_ROLES", show_default=True,
+    help="What this process does.",
+)  # fmt: skip
+@click.option(
+    "--allow-address", "allow", multiple=True, metavar="CIDR", envvar="TIERLINE_ALLOW_ADDRESS",
+    help="Let endpoints live at special addresses (private, loopback), plain http included.",
+)  # fmt: skip
+@click.option(
+    "--keep-events", "keep", type=click.IntRange(1), metavar="DAYS", envvar="TIERLINE_KEEP_EVENTS",
+    help="Drop older events from the log, delivered or not; kept for ever if not given.",
+)  # fmt: skip
+@click.option(
+    "--proxy", metavar="URL", envvar="TIERLINE_PROXY",
+    help="Send webhooks through http://[user:password@]host:port.",
+)  # fmt: skip
+def serve(
+    host: str,
+    port: int,
+    roles: str,
+    allow: tuple[str, ...],
+    keep: int | None,
+    proxy: str | None,
+    **place: Any,
+) -> None:
+    """Serve the API, send webhooks and sweep, until SIGTERM.
+
+    Prints one JSON line with `url` when it is ready; at the first start also `keys`, the path of
+    the default project's keys.
+    """
+    configure()
+    run(_serve(lambda: Serving(
+        place=place_of(place), host=host, port=port, roles=parse_roles(roles),
+        allow=parse_networks(allow), keep_events_days=keep, proxy=proxy,
+    )))  # fmt: skip
+
+
+async def _serve(told: Callable[[], Serving]) -> None:
+    how = told()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with installation(how.place, serve=how.whole) as here:
+        keys = await first_start(here, how.place.data_dir, wall)
+        async with serving(here, how) as process:
+            settle_memory()
+            line: dict[str, Any] = {"url": process.url, "roles": sorted(how.roles)}
+            if keys is not None:
+                line["keys"] = str(keys)
+            click.echo(json.dumps(line))
+            await stop.wait()
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON line per webhook received.")
+@click.option(
+    "--data-dir", type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the demo's data there; a fresh temporary directory otherwise.",
+)  # fmt: skip
+def demo(as_json: bool, data_dir: Path | None) -> None:
+    """Walk published sample customers through the tiers, and receive their webhooks."""
+    configure(level=logging.ERROR)
+    directory = data_dir or Path(tempfile.mkdtemp(prefix="tierline-demo-"))
+    run(_demo(directory, as_json))
+
+
+async def _demo(directory: Path, as_json: bool) -> None:
+    allow = parse_networks(["127.0.0.0/8", "::1/128"])
+    how = Serving(place=Place(directory), port=0, allow=allow)
+    told = []
+    async with installation(how.place, serve=True) as here:
+        await first_start(here, directory, wall)
+        async with serving(here, how) as process:
+            assert process.url is not None  # it has the role `api`
+            async for webhook in tell(process.url, here.catalog):
+                told.append(webhook)
+                if as_json:
+                    click.echo(webhook.line())
+    if not as_json:
+        print_table(told, Console())
+        place = shlex.quote(str(directory))
+        click.echo(f"\nThe same data, served:\n  {_program()} serve --data-dir {place}")
+    if not all(webhook.genuine for webhook in told):
+        raise DemoFailed(reason="a signature did not verify")
+
+
+def _program() -> str:
+    """How this one was started, for a line that can be pasted as it is."""
+    started = sys.argv[0]
+    if Path(started).name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m tierline"
+    found = shutil.which("tierline")
+    known = found is not None and Path(found).resolve() == Path(started).resolve()
+    return "tierline" if known else shlex.quote(started)

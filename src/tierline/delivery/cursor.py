@@ -1,0 +1,399 @@
+"""A cursor: one run of one endpoint over one shard's log, with its window and its lanes. Pure.
+
+What is told to it and what it answers is all there is: events that match are offered in the order
+of the log (`offer`), what may be sent now is taken (`take`, `take_lane`), and what became of it is
+reported (`delivered`, `failed`, …). Out comes what must be written (`write`), and the write's fate
+goes back in (`committed`). Rules, from the protocol:
+
+- `mark`: everything at or below is settled: delivered, filtered out, skipped, or owned by a lane.
+- Nothing further than WINDOW above the mark is offered, so that the bitmap holds it, and no more
+  than WINDOW events are open, or settled and not in a committed write: a crash repeats no more. It
+  is the mark in memory: from the committed one, who hears one of a thousand needs many commits.
+- At most one request per key is in flight, whether from the cursor or from its lane.
+- A lane's row is written with the mark that passes its head, and deleted only with a mark at or
+  past the lane's last settled offset while nothing of its key lies between that and the reader.
+  Until the deletion is committed, newer events of the key wait.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic
+
+from msgspec import Struct
+
+from tierline.delivery.delivery import Delivery
+from tierline.delivery.lanes import REMEMBERED, E, Lane, LaneRow
+from tierline.endpoints.endpoint import Mode
+
+WINDOW = 1024
+Fits = Callable[[Sequence[E]], int]  # how many of these, at least one, go into one request
+
+
+class Write(Struct, frozen=True):
+    """What one flush says of a cursor: all of it or nothing is committed."""
+
+    mark: int
+    done: bytes
+    lanes: tuple[LaneRow, ...] = ()
+    closed: tuple[int, ...] = ()  # keys of lanes whose rows go
+    secured: int = 0  # offered events that are settled by it, or were before
+
+
+class Cursor(Generic[E]):
+    window = WINDOW
+
+    def __init__(
+        self,
+        shard: int,
+        run: int,
+        mode: Mode,
+        mark: int,
+        done: bytes = b"",
+        *,
+        lanes: tuple[LaneRow, ...] = (),
+        remember: int = REMEMBERED,
+    ) -> None:
+        self.shard = shard
+        self.run = run
+        self.mode = mode
+        self.position = mark  # everything at or below was offered or passed over
+        self.committed_mark = mark
+        self._offered = 0
+        self.secured = 0  # of them, those that a committed write tells of
+        self.lanes: dict[int, Lane[E]] = {}
+        self.dirty = False  # something beyond a mark that only skipped is to be written
+        self._order: deque[int] = deque()  # offered offsets, ascending; some no longer open
+        self._open: dict[int, Delivery[E] | None] = {}  # offered and not settled
+        self._settled = {mark + 1 + i for i in range(len(done) * 8) if done[i >> 3] >> (i & 7) & 1}
+        self._waiting: dict[int, deque[E] | None] = {}  # keys under way, and what queues behind
+        self.ready: deque[E] = deque()  # offered, and its key is free
+        self._changed: set[int] = set()
+        self._closing: set[int] = set()
+        self._parked = 0
+        self._remember = remember  # events that a lane keeps in memory
+        for row in lanes:
+            self._restore(row)
+
+    # What is to be sent
+
+    @property
+    def mark(self) -> int:
+        order, unsettled = self._order, self._open
+        while order and order[0] not in unsettled:
+            order.popleft()
+        return order[0] - 1 if order else self.position
+
+    @property
+    def retrying(self) -> int:
+        """Lanes that are owed something and not parked."""
+        return len(self.lanes) - self._parked - len(self._closing)
+
+    @property
+    def parked(self) -> int:
+        return self._parked
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is open and no lane is left."""
+        return not self._open and not self.lanes
+
+    def room_for(self, offset: int) -> bool:
+        """Whether an event there may be offered: the bitmap reaches it, and a crash would not
+        repeat too many."""
+        return self.unwritten < self.window and not self.beyond(offset)
+
+    @property
+    def unwritten(self) -> int:
+        """Events that were offered, and that no committed write tells of as settled."""
+        return self._offered - self.secured
+
+    def beyond(self, offset: int) -> bool:
+        """Whether it lies past the window, which moves with the mark."""
+        return offset > self.mark + self.window
+
+    def has_settled(self, offset: int) -> bool:
+        """Before it is offered: it may have been settled before a restart."""
+        return offset in self._settled
+
+    def owned(self, event: E) -> bool:
+        """Whether a lane takes this event over, so that no room is needed for it."""
+        lane = self.lanes.get(self.key(event))
+        return lane is not None and not lane.leaving
+
+    def key(self, event: E) -> int:
+        if self.mode == "customer":
+            return event.customer
+        return 0 if self.mode == "fifo" else event.offset
+
+    def offer(self, event: E) -> Lane[E] | None:
+        """A matching event, the next in the log. Returns its lane if this woke it, or found it
+        parked (a policy may want to supersede it)."""
+        offset = self.position = event.offset
+        key = event.customer if self.mode == "customer" else self.key(event)
+        lane = self.lanes.get(key) if self.lanes else None
+        if lane is not None and not lane.leaving:
+            if lane.pass_over(event):
+                self._closing.discard(key)
+                self._touch(key)
+                return lane
+            return lane if lane.state == "parked" else None
+        self._offered += 1
+        self._order.append(offset)
+        self._open[offset] = None
+        if lane is not None or key in self._waiting:
+            queue = self._waiting.get(key)
+            if queue is None:
+                queue = self._waiting[key] = deque()
+            queue.append(event)
+        else:
+            self._waiting[key] = None
+            self.ready.append(event)
+        return None
+
+    def pass_to(self, offset: int) -> None:
+        """Nothing up to here matches."""
+        self.position = max(self.position, offset)
+
+    @property
+    def stuck(self) -> bool:
+        """Under fifo one lane owns all that follows: reading on would only pass it over."""
+        if self.mode != "fifo" or not self.lanes:
+            return False
+        lane = self.lanes.get(0)
+        return lane is not None and (not lane.complete or len(lane.queue) >= self._remember)
+
+    def take(self, fits: Fits[E] | None = None) -> Delivery[E]:
+        """The next event to send; with `fits`, as many of its key's that queue right behind it as
+        that says fit into one request."""
+        event = self.ready.popleft()
+        key = event.customer if self.mode == "customer" else self.key(event)
+        events = [event]
+        delivery = Delivery(self, key, events, None)
+        if fits is not None and (queue := self._waiting[key]):
+            more = fits([event, *queue]) - 1
+            events += [queue.popleft() for _ in range(more)]
+        for each in events:
+            self._open[each.offset] = delivery
+        return delivery
+
+    def take_lane(self, lane: Lane[E], fits: Fits[E] | None = None) -> Delivery[E]:
+        queued = list(lane.queue) if fits is not None else []
+        events = queued[: fits(queued)] if fits is not None else [lane.queue[0]]
+        lane.busy = True
+        return Delivery(self, lane.key, events, lane)
+
+    def under_way(self, delivery: Delivery[E]) -> bool:
+        """Whether nobody has said yet what became of it."""
+        lane, first = delivery.lane, delivery.events[0]
+        return self._open.get(first.offset) is delivery if lane is None else lane.busy
+
+    # What became of it
+
+    def delivered(self, delivery: Delivery[E]) -> Lane[E] | None:
+        """Settled, for good. Returns the lane if it has more to do."""
+        self.dirty = True
+        lane = delivery.lane
+        if lane is not None:
+            lane.busy = False
+            return self._settle_lane(lane, len(delivery.events))
+        for event in delivery.events:
+            del self._open[event.offset]
+            self._settled.add(event.offset)
+        self._next_of(delivery.key)
+        return None
+
+    def failed(
+        self, delivery: Delivery[E], *, due_at: int | None, first_at: int, form: str
+    ) -> Lane[E]:
+        """Not delivered: owed by a lane, due again at an instant, or parked when there is none."""
+        lane = delivery.lane or self._open_lane(delivery, form=form, first_at=first_at)
+        lane.busy = False
+        if lane.attempt == 0:
+            lane.first_at = first_at
+        lane.attempt += 1
+        lane.form = form
+        self._plan(lane, due_at)
+        return lane
+
+    def deferred(self, delivery: Delivery[E], due_at: int, form: str) -> Lane[E]:
+        """Not delivered, and it does not count as an attempt (a probe, a cancelled request)."""
+        lane = delivery.lane or self._open_lane(delivery, form=form, first_at=due_at)
+        lane.busy = False
+        self._plan(lane, due_at)
+        return lane
+
+    def skip(self, lane: Lane[E]) -> Lane[E] | None:
+        """Give the lane's head up and go on with the next. Returns the lane if there is one."""
+        return self._settle_lane(lane, 1)
+
+    def supersede(self, lane: Lane[E], newest: E) -> None:
+        """Jump to the key's newest event that the reader has passed."""
+        self._parked -= lane.state == "parked"
+        lane.queue.clear()
+        lane.queue.append(newest)
+        lane.settled = newest.offset - 1
+        lane.complete = True
+        lane.advance()
+        self._touch(lane.key)
+
+    def wake(self, lane: Lane[E], now: int) -> None:
+        """Due at once, with a new schedule: somebody resumed it, or its endpoint changed."""
+        if lane.state == "parked":
+            self._parked -= 1
+            lane.state = "retrying"
+        lane.attempt = 0
+        lane.due_at = now
+        self._touch(lane.key)
+
+    def loaded(self, lane: Lane[E], events: list[E], upto: int, *, full: bool) -> None:
+        lane.loaded(events, upto, full=full)
+        if lane.state == "closing":
+            self._closing.add(lane.key)
+        self._touch(lane.key)
+
+    def give_way(self, now: int, age_ms: int, form: str) -> int:
+        """The mark never waits for one call: what has been in flight for `age_ms` at the mark
+        becomes a lane without having failed. Returns how many did."""
+        count = 0
+        while self.mark < self.position:
+            delivery = self._open.get(self._order[0])
+            if delivery is None or now - delivery.started_at < age_ms:
+                break
+            lane = self._open_lane(delivery, form=form, first_at=delivery.started_at)
+            lane.busy = True
+            delivery.lane = lane
+            lane.due_at = now
+            count += 1
+        return count
+
+    def owed(self) -> list[E]:
+        """Candidates for the oldest event that is owed, as far as they are in memory: the one at
+        the mark, the next one ready, and every lane's head."""
+        found = [lane.queue[0] for lane in self.lanes.values() if lane.queue]
+        if self.mark < self.position:
+            delivery = self._open.get(self._order[0])
+            if delivery is not None:
+                found.append(delivery.events[0])
+        if self.ready:
+            found.append(self.ready[0])
+        return found
+
+    # What is to be written
+
+    @property
+    def needs_write(self) -> bool:
+        return self.dirty or self.mark != self.committed_mark
+
+    def write(self) -> Write:
+        mark = self.mark
+        done = self._bitmap(mark)
+        closed = tuple(self._close_lanes(mark)) if self._closing else ()
+        rows = []
+        for key in self._changed:
+            lane = self.lanes.get(key)
+            if lane is not None and not lane.leaving:
+                rows.append(lane.row())
+        self._changed.clear()
+        self.dirty = False
+        return Write(mark, done, tuple(rows), closed, self._offered - len(self._open))
+
+    def committed(self, write: Write) -> None:
+        self.committed_mark = write.mark
+        self.secured = write.secured
+        for row in write.lanes:
+            lane = self.lanes.get(row.key)
+            if lane is not None:
+                lane.stored = True
+        for key in write.closed:
+            self._closing.discard(key)
+            del self.lanes[key]
+            self._next_of(key)
+
+    # Inside
+
+    def _bitmap(self, mark: int) -> bytes:
+        """Of what is settled above the mark, without its trailing zeros."""
+        self._settled = settled = {offset for offset in self._settled if offset > mark}
+        done = bytearray(self.window // 8)
+        for offset in settled:
+            i = offset - mark - 1
+            if i < self.window:
+                done[i >> 3] |= 1 << (i & 7)
+        return bytes(done.rstrip(b"\0"))
+
+    def _restore(self, row: LaneRow) -> None:
+        lane = self._lane(row.key, row.head, form=row.form, at=row.first_at)
+        lane.due_at = row.due_at
+        lane.attempt = row.attempt
+        lane.stored = True
+        if row.state == "parked":
+            lane.state = "parked"
+            self._parked += 1
+        self.lanes[row.key] = lane
+
+    def _open_lane(self, delivery: Delivery[E], *, form: str, first_at: int) -> Lane[E]:
+        events, key = delivery.events, delivery.key
+        lane = self._lane(key, events[0].offset, form=form, at=first_at)
+        lane.queue.extend(events)
+        queue = self._waiting.pop(key)
+        if queue:
+            lane.queue.extend(queue)
+        lane.complete = True
+        lane.last = lane.queue[-1].offset
+        for event in lane.queue:
+            del self._open[event.offset]
+        self.lanes[key] = lane
+        self._touch(key)
+        return lane
+
+    def _lane(self, key: int, head: int, *, form: str, at: int) -> Lane[E]:
+        return Lane(key, head, form=form, at=at, remember=self._remember)
+
+    def _plan(self, lane: Lane[E], due_at: int | None) -> None:
+        if due_at is None:
+            self._parked += lane.state != "parked"
+            lane.state = "parked"
+        else:
+            self._parked -= lane.state == "parked"
+            lane.state = "retrying"
+            lane.due_at = due_at
+        self._touch(lane.key)
+
+    def _settle_lane(self, lane: Lane[E], count: int) -> Lane[E] | None:
+        if lane.state == "parked":
+            self._parked -= 1
+            lane.state = "retrying"
+        self._settled.update(event.offset for event in list(lane.queue)[:count])
+        lane.settle(count)
+        self._touch(lane.key)
+        if lane.state == "closing":
+            self._closing.add(lane.key)
+            return None
+        return lane
+
+    def _next_of(self, key: int) -> None:
+        queue = self._waiting.get(key)
+        if queue:
+            self.ready.append(queue.popleft())
+        else:
+            self._waiting.pop(key, None)
+
+    def _close_lanes(self, mark: int) -> list[int]:
+        closed = []
+        for key in list(self._closing):
+            lane = self.lanes[key]
+            if lane.stored and lane.settled <= mark:
+                lane.leaving = True
+                closed.append(key)
+            elif not lane.stored and lane.settled <= mark + self.window:
+                # Its row was never written: the bitmap says all that it would have said.
+                self._closing.discard(key)
+                self._changed.discard(key)
+                del self.lanes[key]
+        return closed
+
+    def _touch(self, key: int) -> None:
+        self._changed.add(key)
+        self.dirty = True

@@ -1,0 +1,231 @@
+"""Reading the log: one reader per shard for all endpoints at its tail, and turns for the laggards.
+
+The reader keeps the newest events in a bounded ring, sorted into topics (a project, or a program of
+it) so that an endpoint looks only at what may concern it. A follower that falls out of the ring
+reads its own slices, one at a time in turn with the other laggards, until it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from bisect import bisect_right
+from collections import deque
+
+import structlog
+
+from tierline.delivery.subscription import Subscription, Topic
+from tierline.endpoints.event_content import UNREADABLE, prepare, tell
+from tierline.endpoints.interfaces import Catalog
+from tierline.store.event_log import EventLog, LogEvent
+
+SLICE = 512
+RING = 4096
+OWN_SLICE = 256
+PATIENCE_S = 0.05  # how long a draining reader waits for followers that would fall out of the ring
+AGAIN_S = 0.5  # after a database error
+
+_log = structlog.get_logger("tierline.sender")
+
+
+class TopicEvents:
+    """The ring's events of one topic, and who follows them."""
+
+    __slots__ = ("events", "followers", "start")
+
+    def __init__(self, start: int) -> None:
+        self.start = start  # everything of the topic above this offset (and in the ring) is here
+        self.events: list[LogEvent] = []
+        self.followers: set[Subscription] = set()
+
+
+class ShardFetcher:
+    """Reads each slice once, as long as somebody at the tail wants more."""
+
+    def __init__(self, shard: int, log: EventLog, catalog: Catalog) -> None:
+        self.shard = shard
+        self.position = 0
+        self.head = 0
+        self.topics: dict[Topic, TopicEvents] = {}
+        self._log = log
+        self._catalog = catalog
+        self._start = 0
+        self._perhaps = False  # somebody committed, nobody said how much
+        self._wake = asyncio.Event()
+        self._laggards: deque[Subscription] = deque()
+        self._lagging = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start_at(self, position: int) -> None:
+        self.position = self._start = self.head = position
+
+    def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._read()), loop.create_task(self._serve_laggards())]
+
+    @property
+    def working(self) -> bool:
+        return not any(task.done() for task in self._tasks)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def wake(self, head: int | None = None) -> None:
+        """There may be something new; `head` if somebody knows how much."""
+        if head is None:
+            self._perhaps = True
+        elif head > self.head:
+            self.head = head
+        if self._more:
+            self._wake.set()
+
+    def moved(self) -> None:
+        """A follower took something: perhaps it is time to read on."""
+        if self._more:
+            self._wake.set()
+
+    @property
+    def _more(self) -> bool:
+        return self._perhaps or self.head > self.position
+
+    def join(self, follower: Subscription) -> None:
+        topic = self.topics.get(follower.topic)
+        if topic is None:
+            topic = self.topics[follower.topic] = TopicEvents(self.position)
+        topic.followers.add(follower)
+
+    def part(self, follower: Subscription) -> None:
+        topic = self.topics.get(follower.topic)
+        if topic is not None:
+            topic.followers.discard(follower)
+            if not topic.followers:
+                del self.topics[follower.topic]
+
+    def ring_start(self, topic: Topic) -> int:
+        """From which position on the ring has all of a topic."""
+        kept = self.topics.get(topic)
+        ring = max(self._start, self.position - RING)
+        return ring if kept is None else max(ring, kept.start)
+
+    def ask(self, follower: Subscription) -> None:
+        """A laggard wants its next slice."""
+        if not follower.asked and follower.cursor.position < follower.horizon:
+            follower.asked = True
+            self._laggards.append(follower)
+            self._lagging.set()
+
+    # The tail
+
+    async def _read(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                while self._more and self._anybody_hungry():
+                    if self.head - self.position > SLICE:
+                        await self._patience()
+                    await self._read_slice()
+            except Exception as error:  # noqa: BLE001  # a reader outlives whatever happens
+                _log.warning("log_read_failed", shard=self.shard, error=repr(error))
+                await asyncio.sleep(AGAIN_S)
+                self.wake()
+
+    async def _read_slice(self) -> None:
+        self._perhaps, head = False, self.head
+        events = await self._log.slice(self.shard, self.position, SLICE)
+        if not events:
+            if self.head == head:
+                self.head = self.position
+            return
+        heard = {project for project, _ in self.topics}
+        catalog = self._catalog
+        unread = [e for e in events if e.project in heard and not tell(e, catalog)]
+        if unread:
+            with contextlib.suppress(*UNREADABLE):  # `prepare` finds out which, and tells
+                await catalog.load_programs(event.program for event in unread)
+            for event in unread:
+                await prepare(event, catalog)
+        self._perhaps = self._perhaps or len(events) == SLICE
+        self._distribute(events)
+
+    def _distribute(self, events: list[LogEvent]) -> None:
+        before, self.position = self.position, events[-1].offset
+        self.head = max(self.head, self.position)
+        touched = self._sort(events)
+        floor = self.position - RING
+        for topic in touched:
+            if topic.events[0].offset <= floor:
+                del topic.events[: bisect_right(topic.events, floor, key=_offset)]
+            for follower in list(topic.followers):
+                if follower.tail:
+                    follower.cursor.pass_to(before)
+                    follower.tail = False
+                follower.pull()
+
+    def _sort(self, events: list[LogEvent]) -> list[TopicEvents]:
+        """Put events into the topics that somebody follows; those topics."""
+        first = events[0].offset
+        touched: list[TopicEvents] = []
+        for event in events:
+            places = ((event.project, 0), (event.project, event.program))
+            for place in places if event.program else places[:1]:
+                topic = self.topics.get(place)
+                if topic is not None:
+                    if not topic.events or topic.events[-1].offset < first:
+                        touched.append(topic)
+                    topic.events.append(event)
+        return touched
+
+    def _anybody_hungry(self) -> bool:
+        return any(
+            f.tail and f.wants_more() for topic in self.topics.values() for f in topic.followers
+        )
+
+    async def _patience(self) -> None:
+        """While draining, let those keep up who can; who cannot reads its own slices later."""
+        floor = self.position + SLICE - RING
+        for topic in self.topics.values():
+            for f in topic.followers:
+                late = f.cursor.position < floor and not f.tail
+                if late and f.in_ring and f.owner.reading:
+                    self._wake.clear()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), PATIENCE_S)
+                    return
+
+    # The laggards
+
+    async def _serve_laggards(self) -> None:
+        while True:
+            await self._lagging.wait()
+            if not self._laggards:
+                self._lagging.clear()
+                continue
+            follower = self._laggards.popleft()
+            try:
+                await self._read_own(follower)
+            except Exception as error:  # noqa: BLE001  # as above
+                _log.warning("log_read_failed", shard=self.shard, error=repr(error))
+                await asyncio.sleep(AGAIN_S)
+                self._laggards.append(follower)
+            else:
+                follower.asked = False
+                follower.pull()
+
+    async def _read_own(self, follower: Subscription) -> None:
+        live = follower.owner.live
+        after, upto = follower.cursor.position, follower.horizon
+        if after >= upto:
+            return
+        events, bound = await self._log.slice_of(
+            self.shard, live.row.project, live.classes, after, upto, OWN_SLICE
+        )
+        for event in events:
+            await prepare(event, self._catalog)
+        follower.took_slice(events, bound)
+
+
+def _offset(event: LogEvent) -> int:
+    return event.offset

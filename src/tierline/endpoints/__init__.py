@@ -1,0 +1,1 @@
+"""An endpoint as its owner sees it."""

@@ -1,0 +1,73 @@
+"""A line of the attempt log: what was sent, where, and what came back. Secrets never."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from tierline.endpoints.compiled_endpoint import CompiledEndpoint, SignedRequest
+from tierline.store.event_log import AttemptRow, LogEvent
+from tierline.transport import Reply
+from tierline.transport.exchange import Timings
+
+KEPT_HEADERS = frozenset(("content-type", "retry-after", "webhook-delivery", "location", "server"))
+
+
+class Answer(Struct):
+    headers: dict[str, str]
+    body: str
+
+
+class Detail(Struct):
+    """As JSON beside the columns: the address that was really dialled, each phase, and the start
+    of the answer or the fault."""
+
+    url: str
+    headers: dict[str, str]
+    address: str | None
+    reused: bool
+    timings: Timings
+    events: list[str] | UnsetType = UNSET
+    fault: str | UnsetType = UNSET
+    reason: str | UnsetType | None = UNSET
+    answer: Answer | Raw | UnsetType = UNSET
+
+
+_encode = msgspec.json.Encoder().encode
+_NOTHING_SAID = Raw(_encode(Answer({}, "")))
+
+
+def attempt_row(
+    live: CompiledEndpoint,
+    events: Sequence[LogEvent],
+    parcel: SignedRequest,
+    reply: Reply,
+    outcome: str,
+    *,
+    at: int,
+    run: int = 0,
+    number: int = 1,
+) -> AttemptRow:
+    """As the write wants it. `number`: 1, 2, 3 … of this delivery."""
+    event, timings = events[0], reply.timings
+    detail = Detail(live.endpoint.url, parcel.headers, reply.address, reply.reused, timings)
+    if len(events) > 1:
+        detail.events = [event.id for event in events]
+    if reply.fault is not None:
+        detail.fault, detail.reason = reply.fault, reply.reason
+    else:
+        detail.answer = _answer(reply)
+    return (
+        live.number, run, at, parcel.id, number, event.offset, event.id, reply.status or 0,
+        outcome, int(timings.total), _encode(detail).decode(),
+    )  # fmt: skip
+
+
+def _answer(reply: Reply) -> Answer | Raw:
+    headers = reply.headers
+    if not reply.body and KEPT_HEADERS.isdisjoint(headers):
+        return _NOTHING_SAID
+    kept = {name: value for name, value in headers.items() if name in KEPT_HEADERS}
+    return Answer(kept, reply.body.decode("utf-8", "replace"))

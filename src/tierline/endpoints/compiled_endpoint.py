@@ -1,0 +1,249 @@
+"""An endpoint ready for work: its row compiled into a matcher, a target, and a maker of requests.
+
+Made anew whenever the row changes, so that what is in force when a request starts decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from tierline import __version__
+from tierline.endpoints.endpoint import (
+    Batch,
+    Endpoint,
+    EndpointSecrets,
+    decode_endpoint,
+    decode_secrets,
+)
+from tierline.endpoints.event_content import Notice, view
+from tierline.endpoints.filters import Test, compile_filter
+from tierline.endpoints.interfaces import Formats
+from tierline.endpoints.mapping import Reshape, compile_mapping
+from tierline.engine.announcement import Announcement
+from tierline.model import ids
+from tierline.store.catalog.endpoints import EndpointRow
+from tierline.store.event_log import LogEvent
+from tierline.transport import Target
+from tierline.transport.address_guard import split_url
+from tierline.transport.tls import context, proxy_parts
+from tierline.vendors.standard import signing
+from tierline.vendors.vendor import EndpointFacts, Format, Secrets, batch
+
+USER_AGENT = f"Tierline/{__version__}"
+TIER = "tier"
+OPS = "ops"
+
+
+class Form(Struct, frozen=True, omit_defaults=True):
+    """What a body depends on besides its event; a lane keeps it from its head's first attempt."""
+
+    version: str
+    facts: EndpointFacts
+    mapping: dict[str, Any] | None = None
+
+
+class SignedRequest(Struct, frozen=True):
+    """One request, ready to go."""
+
+    id: str
+    request: bytes
+    headers: dict[str, str]  # as the attempt log shows them
+
+
+class CompiledEndpoint:
+    """One version of one endpoint."""
+
+    def __init__(
+        self,
+        row: EndpointRow,
+        formats: Formats,
+        project_secrets: Mapping[str, str],
+        proxy: str | None = None,
+    ) -> None:
+        """`proxy` is the operator's, for endpoints without one of their own."""
+        self.row = row
+        self.endpoint: Endpoint = decode_endpoint(row.body)
+        self.number = row.number
+        self.secrets: EndpointSecrets = decode_secrets(row.secrets or b"{}")
+        self.format: Format = formats[self.endpoint.format]
+        version = self.endpoint.format_version or self.format.versions[-1]
+        self.form = Form(version, self.endpoint.facts, self.endpoint.mapping)
+        self.form_text = msgspec.json.encode(self.form).decode()
+        self.order = self.endpoint.order
+        self.schedule = self.endpoint.schedule
+        self.target = self._target(proxy)
+        self._project_secret = project_secret(project_secrets, self.endpoint.format)
+        self._signing: tuple[int, int | None, Secrets] | None = None
+        self._always = {"content-type": self.format.content_type, "user-agent": USER_AGENT}
+        self._redacted = {name.lower(): "…" for name in self.secrets.headers}
+        kinds = set(self.endpoint.kinds)
+        names = self.format.wire_names
+        self.kinds = frozenset(
+            kind for kind, wire in names.items() if not kinds or kind in kinds or wire in kinds
+        )
+        self.ops_kinds = frozenset(kinds) if self.endpoint.hears_ops else frozenset()
+        self.classes = tuple(
+            c for c, heard in ((TIER, bool(self.kinds)), (OPS, bool(self.ops_kinds))) if heard
+        )
+        self._programs = frozenset(self.endpoint.programs)
+        self._tiers = frozenset(self.endpoint.tiers)
+        spec = self.endpoint.filter
+        batch = self.endpoint.batch
+        self.fits = None if batch is None else partial(_fitting, batch)
+        self._reshape = _reshape(self.form)
+        self._test: Test | None = compile_filter(spec) if spec else None
+
+    # Which
+
+    def matches(self, event: LogEvent) -> bool:
+        """Whether this endpoint hears a prepared event."""
+        told = event.told
+        if isinstance(told, Announcement):
+            happened = told.event
+            if happened.kind not in self.kinds:
+                return False
+            if self._programs and told.program not in self._programs:
+                return False
+            if self._tiers and not (
+                happened.tier_from in self._tiers or happened.tier_to in self._tiers
+            ):
+                return False
+        elif isinstance(told, Notice):
+            if told.event.kind not in self.ops_kinds or told.event.quiet:
+                return False
+        else:
+            return False
+        return self._test is None or self._test(view(event))
+
+    # What
+
+    def parcel(
+        self, events: Sequence[LogEvent], form_text: str, now: int, extra: Mapping[str, str]
+    ) -> SignedRequest | None:
+        """The request of one attempt; None where the format has no such event."""
+        form = self.form if form_text in ("", self.form_text) else _decode_form(form_text)
+        if form.version not in self.format.versions:
+            form = self.form  # another format since: what was said of the former one is void
+        told = events[0].told
+        if self.endpoint.batch is None:
+            body = self._body(told, form)
+            delivery = self.format.delivery_id(events[0].id, self.endpoint.id)
+        else:
+            bodies = [self._body(event.told, form) for event in events]
+            present = [each for each in bodies if each is not None]
+            body = batch(present) if present else None
+            # Consumers dedupe by the ids inside; this one names the run.
+            delivery = ids.derived("batch_", self.endpoint.id, events[0].id, events[-1].id)
+        if body is None:
+            return None
+        secrets = self._secrets(now)
+        headers = self._always.copy()
+        if isinstance(told, Announcement):
+            if self.endpoint.batch is None:
+                headers["tierline-seq"] = str(told.event.seq)
+            headers.update(self.format.headers(told, form.facts, body, secrets))
+        headers.update(signing.headers(body, delivery, now // 1000, secrets.standard))
+        headers.update(extra)
+        return self._request(delivery, body, headers)
+
+    def _request(self, delivery: str, body: bytes, headers: dict[str, str]) -> SignedRequest:
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if _breaks(lines) != len(headers):
+            raise ValueError(f"a header of {delivery} contains a line break")
+        request = b"%b%bcontent-length: %d\r\n\r\n%b" % (
+            self.target.start,
+            lines.encode("latin-1", "replace"),
+            len(body),
+            body,
+        )
+        if self._redacted:
+            headers.update(self._redacted)
+        return SignedRequest(delivery, request, headers)
+
+    def _body(self, told: Any, form: Form) -> bytes | None:
+        if isinstance(told, Notice):
+            return told.body()
+        body = self.format.render(told, form.facts, form.version)
+        reshape = self._reshape if form is self.form else _reshape(form)
+        return body if body is None or reshape is None else reshape(body)
+
+    def _secrets(self, now: int) -> Secrets:
+        """What signs now, worked out again only when that changes."""
+        kept = self._signing
+        if kept is not None and kept[0] <= now and (kept[1] is None or now < kept[1]):
+            return kept[2]
+        vendor = self.secrets.vendor_at(now) or self._project_secret
+        found = Secrets(vendor=vendor, standard=self.secrets.standard_at(now))
+        self._signing = (now, self.secrets.changes_after(now), found)
+        return found
+
+    def _target(self, proxy: str | None) -> Target:
+        endpoint, secrets = self.endpoint, self.secrets
+        parts = split_url(endpoint.url)
+        secure = parts.scheme == "https"
+        tls = (
+            context(secrets.ca, secrets.client_certificate, secrets.client_key) if secure else None
+        )
+        via = secrets.proxy or proxy
+        host, port, authorization = proxy_parts(via) if via else ("", 0, None)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        # A plain request through a proxy names the whole URL; a tunnelled one does not.
+        address = f"http://{parts.netloc}{path}" if via and not secure else path
+        lines = [f"POST {address} HTTP/1.1", f"host: {parts.netloc}"]
+        if authorization and not secure:
+            lines.append(f"proxy-authorization: {authorization}")
+        lines += [f"{name.lower()}: {value}" for name, value in secrets.headers.items()]
+        start = "\r\n".join(lines) + "\r\n"
+        if _breaks(start) != len(lines):
+            raise ValueError(f"a header of {endpoint.id} contains a line break")
+        identity = (secrets.ca or "", secrets.client_certificate or "")
+        real_port = parts.port or (443 if secure else 80)
+        return Target(
+            scheme="https" if secure else "http",
+            host=parts.hostname or "",
+            port=real_port,
+            start=start.encode("latin-1"),
+            pool=ids.derived("", parts.scheme, parts.netloc, *identity, via or ""),
+            project=self.row.project,
+            tls=tls,
+            proxy=(host, port) if via else None,
+            proxy_authorization=authorization,
+            proxy_trusted=bool(via) and not secrets.proxy,
+            total_ms=endpoint.deadline_ms,
+            connect_ms=min(endpoint.connect_ms, endpoint.deadline_ms),
+        )
+
+
+def _breaks(lines: str) -> int:
+    """How many lines these are to any reader: a value from outside must not end one."""
+    return max(lines.count("\r"), lines.count("\n"))
+
+
+def project_secret(secrets: Mapping[str, str], format_: str) -> str | None:
+    """The project's signing secret for a format: `<format>.<…>_secret`."""
+    for name, secret in secrets.items():
+        if name.startswith(f"{format_}.") and name.endswith("_secret"):
+            return secret
+    return None
+
+
+def _reshape(form: Form) -> Reshape | None:
+    return None if form.mapping is None else compile_mapping(form.mapping)
+
+
+def _fitting(batch: Batch, events: Sequence[LogEvent]) -> int:
+    """How many of these go into one request; a body is about as long as what it is made of."""
+    size = 0
+    for n, event in enumerate(events[: batch.events_max]):
+        size += 2 * len(event.body) + len(event.profile or "")
+        if size > batch.bytes_max and n:
+            return n
+    return min(len(events), batch.events_max)
+
+
+_decode_form = msgspec.json.Decoder(Form).decode

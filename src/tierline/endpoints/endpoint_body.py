@@ -1,0 +1,180 @@
+"""What a caller says of an endpoint, and what that makes of it and of its secrets. Pure.
+
+Unset is not null: what is unset keeps its default, or stays as it was.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import asdict, replace
+
+from tierline.endpoints.endpoint import (
+    OVERLAP_S_DEFAULT,
+    Batch,
+    Dated,
+    Endpoint,
+    EndpointSecrets,
+    HeaderName,
+    HeaderValue,
+    Mode,
+    OpsKind,
+    Parked,
+)
+from tierline.endpoints.health import Tolerance
+from tierline.endpoints.interfaces import Formats
+from tierline.endpoints.replays import Replay
+from tierline.endpoints.retry_schedule import Preset, Schedule
+from tierline.model import json_text, validation
+from tierline.model.events import EventKind
+from tierline.vendors.standard import signing
+
+Json = dict[str, Any]
+Text = Annotated[str, Meta(max_length=2_000)]
+Pem = Annotated[str, Meta(max_length=65_536)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Names = Annotated[tuple[Name, ...], Meta(max_length=100)]
+OPS_KINDS = frozenset(msgspec.inspect.type_info(OpsKind).values)  # type: ignore[attr-defined]
+
+
+class EndpointBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a caller may say of an endpoint. Unset: the default, or as it was."""
+
+    url: Text | UnsetType = UNSET
+    format: str | UnsetType = UNSET
+    format_version: str | UnsetType = UNSET  # "" raises it to the newest
+    kinds: Names | UnsetType = UNSET
+    program: str | UnsetType = UNSET  # short for one of `programs`
+    programs: Names | UnsetType = UNSET
+    tiers: Names | UnsetType = UNSET
+    filter: Json | UnsetType | None = UNSET
+    mapping: Json | UnsetType | None = UNSET
+    mode: Mode | UnsetType = UNSET
+    batch: Batch | UnsetType | None = UNSET
+    retry: Schedule | Preset | UnsetType = UNSET
+    parked: Parked | UnsetType = UNSET
+    timeout_ms: Annotated[int, Meta(ge=100, le=30_000)] | UnsetType | None = UNSET
+    connect_ms: Annotated[int, Meta(ge=100, le=10_000)] | UnsetType = UNSET
+    rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | UnsetType | None = UNSET
+    in_flight_max: Annotated[int, Meta(ge=1, le=1_000)] | UnsetType = UNSET
+    tolerance: Tolerance | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+    event_name: Text | UnsetType | None = UNSET
+    raw: bool | UnsetType = UNSET
+    position_base: int | UnsetType = UNSET
+    thin: bool | UnsetType = UNSET
+    extended: bool | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    metadata: dict[str, Text] | UnsetType = UNSET
+    # Secret, so never shown again.
+    secret: str | UnsetType = UNSET  # whsec_… or whsk_…, brought along
+    vendor_secret: Annotated[str, Meta(min_length=8, max_length=512)] | UnsetType = UNSET
+    headers: dict[HeaderName, HeaderValue] | UnsetType = UNSET
+    ca: Pem | UnsetType | None = UNSET
+    client_certificate: Pem | UnsetType | None = UNSET
+    client_key: Pem | UnsetType | None = UNSET
+    proxy: Text | UnsetType | None = UNSET
+    # Only when it is made.
+    since: str | UnsetType = UNSET  # hears what was recorded from this instant on
+    revision: int | UnsetType = UNSET  # PATCH: only if nobody changed it since
+
+
+_SECRET = frozenset({"headers", "ca", "client_certificate", "client_key", "proxy"})
+_ELSEWHERE = _SECRET | {"program", "secret", "vendor_secret", "since", "revision"}
+
+
+class RotateBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """`overlap` is how many seconds the secret so far goes on signing beside the new one."""
+
+    kind: Literal["hmac", "ed25519"] = "hmac"
+    overlap: Annotated[int, Meta(ge=0, le=30 * 86_400)] = OVERLAP_S_DEFAULT
+
+
+class ReplayBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to send again: events by id, or a stretch of time (`since` inclusive, `until`
+    exclusive; without them from the log's start, to now)."""
+
+    ids: Annotated[tuple[Name, ...], Meta(max_length=1_000)] = ()
+    since: str | None = None
+    until: str | None = None
+    kinds: tuple[EventKind, ...] = ()
+    rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | None = None
+
+    def replay(self) -> Replay:
+        return Replay(
+            ids=self.ids,
+            since=validation.optional_instant(self.since, "since"),
+            until=validation.optional_instant(self.until, "until"),
+            kinds=self.kinds,
+            rate_per_s=self.rate_per_s,
+        )
+
+
+class RewindBody(Struct, frozen=True, forbid_unknown_fields=True):
+    since: str
+
+
+class TestBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which kind of event; by default the first that the endpoint hears."""
+
+    kind: EventKind | None = None
+
+
+def read_body(raw: Json) -> EndpointBody:
+    """Raises Invalid, naming the field."""
+    for free in ("metadata", "mapping"):
+        if raw.get(free):
+            raw = {**raw, free: json_text.normalise(raw[free], free)}
+    return validation.convert(raw, EndpointBody)
+
+
+def applied(endpoint: Endpoint, body: EndpointBody, formats: Formats) -> Endpoint:
+    """The endpoint as it is asked for, with a format version that its format has."""
+    said = {
+        field: value
+        for field, value in asdict(body).items()
+        if value is not UNSET and field not in _ELSEWHERE
+    }
+    if not isinstance(body.program, UnsetType):
+        said["programs"] = (body.program,)
+    changed = validation.convert(msgspec.to_builtins({**asdict(endpoint), **said}), Endpoint)
+    format_ = formats.get(changed.format)
+    if format_ is None:
+        known = ", ".join(formats)
+        raise validation.invalid("format", f"there is no format {changed.format!r}, but {known}")
+    version = changed.format_version or format_.versions[-1]
+    if version not in format_.versions:
+        if not isinstance(body.format_version, UnsetType):
+            known = ", ".join(format_.versions)
+            raise validation.invalid("format_version", f"{changed.format} has {known}")
+        version = format_.versions[-1]  # it was the version of another format
+    return replace(changed, format_version=version)
+
+
+def check_kinds(endpoint: Endpoint, formats: Formats) -> None:
+    """Raises Invalid for a kind that the format has no shape for."""
+    names = formats[endpoint.format].wire_names
+    known = {*names, *names.values(), *OPS_KINDS}
+    for i, kind in enumerate(endpoint.kinds):
+        if kind not in known:
+            kinds = ", ".join([*names, *sorted(OPS_KINDS)])
+            what = f"format {endpoint.format} has no {kind!r}, but {kinds}"
+            raise validation.invalid(f"kinds[{i}]", what)
+
+
+def hears_customers(endpoint: Endpoint) -> bool:
+    """Whether events of customers go there: all kinds, or any that is not about operations."""
+    return not endpoint.kinds or any(kind not in OPS_KINDS for kind in endpoint.kinds)
+
+
+def with_secrets(secrets: EndpointSecrets, body: EndpointBody, now: int) -> EndpointSecrets:
+    """A secret that is said here replaces the others at once; `rotate` lets them overlap."""
+    said = {field: getattr(body, field) for field in _SECRET}
+    changes = {field: value for field, value in said.items() if value is not UNSET}
+    if not isinstance(body.secret, UnsetType):
+        changes["standard"] = (Dated(signing.check_secret(body.secret, "secret"), since=0),)
+    if not isinstance(body.vendor_secret, UnsetType):
+        changes["vendor"] = (*secrets.vendor, Dated(body.vendor_secret, since=now))[-5:]
+    return replace(secrets, **changes)

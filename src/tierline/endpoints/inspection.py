@@ -1,0 +1,129 @@
+"""What can be seen of an endpoint: lag, lanes, attempts. From the database, so from any process, as
+of the last committed write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from tierline.endpoints.compiled_endpoint import CompiledEndpoint
+from tierline.endpoints.health import Health
+from tierline.endpoints.interfaces import Catalog, Formats
+from tierline.endpoints.operational_events import read
+from tierline.store.catalog.endpoints import EndpointRow
+from tierline.store.event_log import EventLog, rows_of
+from tierline.store.event_log_queries import EventLogSql as Sql
+
+COUNT_MAX = 10_000
+LANES_SHOWN = 100
+ATTEMPTS_MAX = 500
+
+
+class Lag(Struct, frozen=True):
+    """How far behind an endpoint is. `events` counts what matches its project and class, up to
+    10,000; `oldest_at` is when the oldest undelivered one was recorded."""
+
+    events: int
+    oldest_at: int | None
+    retrying: int
+    parked: int
+    replays: int
+    marks: dict[int, int]  # shard -> mark
+
+
+class ShardLag(Struct, frozen=True):
+    mark: int
+    events: int
+    oldest_at: int | None
+    retrying: int
+    parked: int
+    runs: frozenset[int]
+
+
+class Insight:
+    def __init__(self, log: EventLog, catalog: Catalog, formats: Formats) -> None:
+        self._log = log
+        self._catalog = catalog
+        self._formats = formats
+
+    async def health(self, endpoint: EndpointRow) -> Health:
+        """What the sender found, beside the state that people set."""
+        return (await read(self._log, {endpoint.number: endpoint.id}))[endpoint.number]
+
+    async def lag(self, endpoint: EndpointRow) -> Lag:
+        live = CompiledEndpoint(
+            endpoint, self._formats, self._catalog.project_secrets(endpoint.project)
+        )
+        heads = await self._log.heads()
+        shards = {s: await self._lag(live, s, head) for s, (head, _) in heads.items()}
+        each = shards.values()
+        return Lag(
+            events=min(sum(lag.events for lag in each), COUNT_MAX),
+            oldest_at=min(
+                (lag.oldest_at for lag in each if lag.oldest_at is not None), default=None
+            ),
+            retrying=sum(lag.retrying for lag in each),
+            parked=sum(lag.parked for lag in each),
+            replays=len(frozenset[int]().union(*(lag.runs for lag in each))),
+            marks={shard: lag.mark for shard, lag in shards.items()},
+        )
+
+    async def _lag(self, live: CompiledEndpoint, shard: int, head: int) -> ShardLag:
+        line, number, project = self._log.reader(shard), live.number, live.row.project
+        cursors = await rows_of(line, Sql.cursors_of, shard, number)
+        mark = next((row["mark"] for row in cursors if row["run"] == 0), head)
+        lanes = await rows_of(line, Sql.lanes_counted, shard, number)
+        counts = {row["state"]: row["count"] for row in lanes}
+        events = 0
+        for class_ in live.classes:
+            place = (shard, project, class_, mark, head, COUNT_MAX)
+            events += (await rows_of(line, Sql.count_between, *place))[0]["count"]
+        first, _ = await self._log.slice_of(shard, project, live.classes, mark, head, 1)
+        owed = [event.recorded_at for event in first]
+        if lanes:
+            oldest = await self._log.at_offsets(shard, [min(row["oldest"] for row in lanes)])
+            owed += [event.recorded_at for event in oldest]
+        return ShardLag(
+            mark=mark,
+            events=events,
+            oldest_at=min(owed, default=None),
+            retrying=counts.get("retrying", 0),
+            parked=counts.get("parked", 0),
+            runs=frozenset(row["run"] for row in cursors if row["run"]),
+        )
+
+    async def lanes_left(self, endpoint: EndpointRow) -> tuple[int, int]:
+        """How many are retrying and how many parked, of replays too."""
+        counts = {"retrying": 0, "parked": 0}
+        for shard in range(self._log.shards):
+            line = self._log.reader(shard)
+            for row in await rows_of(line, Sql.lanes_counted, shard, endpoint.number):
+                counts[row["state"]] += row["count"]
+        return counts["retrying"], counts["parked"]
+
+    async def lanes(self, endpoint: EndpointRow) -> list[dict[str, Any]]:
+        """Customers whose events wait, oldest first."""
+        found = []
+        for shard in range(self._log.shards):
+            rows = await rows_of(
+                self._log.reader(shard), Sql.lanes_listed, shard, endpoint.number, LANES_SHOWN
+            )
+            found += [{**row, "shard": shard} for row in rows]
+        return found[:LANES_SHOWN]
+
+    async def attempts(
+        self, endpoint: EndpointRow, *, before: int | None = None, limit: int = 50
+    ) -> list[dict[str, Any]]:
+        """The newest attempts, or those before an instant."""
+        limit = min(limit, ATTEMPTS_MAX)
+        bound = before if before is not None else 1 << 62
+        found = []
+        for shard in range(self._log.shards):
+            rows = await rows_of(
+                self._log.reader(shard), Sql.attempts_of, shard, endpoint.number, bound, limit
+            )
+            found += [{**row, "detail": msgspec.json.decode(row["detail"])} for row in rows]
+        found.sort(key=lambda row: -int(row["at"]))
+        return found[:limit]

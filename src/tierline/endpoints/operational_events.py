@@ -1,0 +1,76 @@
+"""Operational events: in the log of the endpoint's home shard, with its state row, together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from tierline.endpoints.compiled_endpoint import CompiledEndpoint
+from tierline.endpoints.endpoint import Endpoint
+from tierline.endpoints.event_content import OpsEvent, encode_ops
+from tierline.endpoints.health import HEALTHY, Health
+from tierline.model import ids
+from tierline.store.event_log import EventLog, tell_operators
+from tierline.store.event_log_queries import EventLogSql as Sql
+
+decode_health = msgspec.json.Decoder(Health).decode
+
+
+def home(endpoint: str, shards: int) -> int:
+    """The shard of an endpoint's state row and operational events."""
+    return ids.shard_of(ids.route("endpoint", endpoint), shards)
+
+
+async def record(
+    log: EventLog,
+    live: CompiledEndpoint,
+    kind: str,
+    data: dict[str, Any],
+    now: int,
+    health: Health | None,
+    *,
+    generation: int | None = None,
+) -> bool:
+    """One operational event and, if given, the endpoint's new health. A sender names the generation
+    of its live cursor in the endpoint's home shard: False, and nothing is written, when somebody
+    else has raised it. Nothing waits after the head's lock."""
+    endpoint: Endpoint = live.endpoint
+    shard = home(endpoint.id, log.shards)
+    event = OpsEvent(kind, now, endpoint.id, data, quiet=endpoint.hears_ops)
+    body = encode_ops(event).decode()
+    # Of all that it says: two lanes may park in one millisecond.
+    event_id = ids.derived("evt_", "ops", endpoint.id, str(now), body)
+
+    async def write(connection: asyncpg.Connection) -> bool:
+        async with connection.transaction():
+            if generation is not None:
+                place = (shard, live.number, generation)
+                if await connection.fetchval(Sql.hold_cursor, *place) is None:
+                    return False
+            if health is not None:
+                state = msgspec.json.encode(health).decode()
+                await connection.execute(
+                    Sql.put_health, shard, live.number, health.state, health.since, state
+                )
+            about = (live.row.project, 0, 0, event_id)
+            await tell_operators(connection, shard, now, about, body)
+        return True
+
+    return await log.writer(shard).run(write)
+
+
+async def read(log: EventLog, endpoints: dict[int, str]) -> dict[int, Health]:
+    """Health by number, of endpoints given as number -> id."""
+    by_home: dict[int, list[int]] = {}
+    for number, name in endpoints.items():
+        by_home.setdefault(home(name, log.shards), []).append(number)
+    found = dict.fromkeys(endpoints, HEALTHY)
+    for shard, numbers in by_home.items():
+        rows = await log.writer(shard).run(
+            lambda c, s=shard, n=numbers: c.fetch(Sql.health_of, s, n)  # type: ignore[misc]
+        )
+        for row in rows:
+            found[row["endpoint"]] = decode_health(row["body"])
+    return found

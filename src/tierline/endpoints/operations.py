@@ -1,0 +1,313 @@
+"""Endpoints by their callers' words: made, shown, changed, and told what to do.
+
+Nobody sees a secret twice: it is in the answer that made it, and sealed afterwards. What is
+answered is in force in this process (`caught_up`), and in others within half a second.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets as chance
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.structs import asdict, replace
+
+from tierline.clock import Clock
+from tierline.endpoints import endpoint_body, operational_events
+from tierline.endpoints.compiled_endpoint import project_secret
+from tierline.endpoints.endpoint import (
+    Endpoint,
+    EndpointSecrets,
+    Mode,
+    check,
+    decode_endpoint,
+    decode_secrets,
+)
+from tierline.endpoints.endpoint_body import EndpointBody, Json
+from tierline.endpoints.health import Health
+from tierline.endpoints.interfaces import Formats
+from tierline.endpoints.lifecycle import Control
+from tierline.errors import Forbidden, NotFound
+from tierline.model import ids, validation
+from tierline.model.calendar import format_instant
+from tierline.model.tenant import Project
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.endpoints import EndpointRow
+from tierline.store.event_log import EventLog
+from tierline.transport.address_guard import Guard
+from tierline.vendors.registry import SETTINGS
+from tierline.vendors.standard import signing
+
+_HIDDEN = frozenset({"number", "project"})
+_STATES = {"healthy": "active", "failing": "failing", "paused": "paused"}
+
+
+class Desk:
+    """Endpoints of all projects. `granted` are the scopes of the key that asks."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        catalog: Catalog,
+        formats: Formats,
+        *,
+        guard: Guard,
+        control: Control,
+        clock: Clock,
+        caught_up: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.log = log
+        self.catalog = catalog
+        self.formats = formats
+        self.guard = guard
+        self.control = control
+        self.clock = clock
+        self.caught_up = caught_up
+
+    # Making and changing
+
+    async def add(
+        self, project: Project, wanted: Json, granted: frozenset[str], **facts: Any
+    ) -> Json:
+        """Raises Invalid, NotFound for a program, Forbidden for a missing scope. `facts` are what
+        a vendor's route says besides, such as `vendor_id`."""
+        body = endpoint_body.read_body(wanted)
+        if isinstance(body.url, UnsetType):
+            raise validation.invalid("url", "it is needed")
+        born = Endpoint("ep_" + chance.token_hex(10), 0, project.number, body.url, **facts)
+        endpoint = endpoint_body.applied(born, body, self.formats)
+        secrets, shown = self._fresh_secrets(project, endpoint, body)
+        self._check(project, endpoint, secrets, granted)
+        now = self.clock()
+        start_at = (
+            now if isinstance(body.since, UnsetType) else validation.instant(body.since, "since")
+        )
+        row = await self.catalog.add_endpoint(
+            project.number, endpoint.id, _text(endpoint), _bytes(secrets), start_at, now
+        )
+        await self.caught_up()
+        return {**_shown(row, Health()), **shown}
+
+    async def change(
+        self, project: Project, id_: str, wanted: Json, granted: frozenset[str]
+    ) -> Json:
+        """What is unset stays; who turns to a vendor's format is shown the secret that it needs.
+        Raises as `add`, and Conflict where somebody else changed it."""
+        row, body = self.find(project, id_), endpoint_body.read_body(wanted)
+        endpoint = endpoint_body.applied(decode_endpoint(row.body), body, self.formats)
+        kept = decode_secrets(row.secrets)
+        body, shown = self._vendors_secret(project, endpoint, kept, body)
+        secrets = endpoint_body.with_secrets(kept, body, self.clock())
+        self._check(project, endpoint, secrets, granted)
+        text, sealed = _text(endpoint), _bytes(secrets)
+        expected = row.revision if isinstance(body.revision, UnsetType) else body.revision
+        if endpoint.order != decode_endpoint(row.body).order:
+            changed = await self.control.reorder(row, text, sealed, expected, self.caught_up)
+        else:
+            found = await self.catalog.change_endpoint(
+                row.number, now=self.clock(), body=text, secrets=sealed, expected=expected
+            )
+            assert found is not None
+            changed = found
+        await self.caught_up()
+        return {**_shown(changed, await self.control.insight.health(changed)), **shown}
+
+    async def remove(self, project: Project, id_: str) -> None:
+        await self.control.delete(self.find(project, id_))
+        await self.caught_up()
+
+    # Showing
+
+    def find(self, project: Project, id_: str) -> EndpointRow:
+        return found(self.catalog, project, id_)
+
+    def of(self, project: Project) -> list[EndpointRow]:
+        return [row for row in self.catalog.endpoints() if row.project == project.number]
+
+    async def show(self, project: Project, id_: str) -> Json:
+        """With its health, its lag, and the replays that are not over."""
+        row = self.find(project, id_)
+        lag = await self.control.insight.lag(row)
+        replays = await self.control.replays.running(row)
+        return {
+            **_shown(row, await self.control.insight.health(row)),
+            "lag": {
+                "events": lag.events,
+                "oldest_at": _instant(lag.oldest_at),
+                "retrying": lag.retrying,
+                "parked": lag.parked,
+            },
+            "replays": sorted({replay["run"] for replay in replays}),
+        }
+
+    async def list(self, project: Project) -> list[Json]:
+        rows = self.of(project)
+        healths = await operational_events.read(self.log, {row.number: row.id for row in rows})
+        return [_shown(row, healths[row.number]) for row in rows]
+
+    async def attempts(
+        self, project: Project, id_: str, before: int | None, limit: int
+    ) -> tuple[Sequence[Json], int | None]:
+        """The newest first, and the instant before which to go on; None at the end."""
+        found = await self.control.insight.attempts(
+            self.find(project, id_), before=before, limit=limit
+        )
+        if len(found) < limit:
+            return [_attempt(row) for row in found], None
+        last, first = found[-1]["at"], found[0]["at"]
+        # Rather an attempt twice than one of the same millisecond left out.
+        return [_attempt(row) for row in found], last if last == first else last + 1
+
+    async def lanes(self, project: Project, id_: str) -> Sequence[Json]:
+        """Whose events wait after a failure, and what for; the oldest first."""
+        row = self.find(project, id_)
+        mode = decode_endpoint(row.body).order
+        return [_lane(lane, mode) for lane in await self.control.insight.lanes(row)]
+
+    # Telling it what to do
+
+    async def pause(self, project: Project, id_: str) -> Json:
+        await self.control.pause(self.find(project, id_))
+        return await self.show(project, id_)
+
+    async def resume(self, project: Project, id_: str) -> Json:
+        await self.control.resume(self.find(project, id_))
+        return await self.show(project, id_)
+
+    async def rotate(self, project: Project, id_: str, wanted: Json) -> Json:
+        """The new secret (of a key pair its public half), for the only time."""
+        body = validation.convert(wanted, endpoint_body.RotateBody)
+        row = self.find(project, id_)
+        fresh = await self.control.rotate(row, kind=body.kind, overlap_s=body.overlap)
+        await self.caught_up()
+        return {"id": row.id, "secret" if body.kind == "hmac" else "public_key": fresh}
+
+    async def rewind(self, project: Project, id_: str, wanted: Json) -> Json:
+        body = validation.convert(wanted, endpoint_body.RewindBody)
+        await self.control.replays.rewind(
+            self.find(project, id_), validation.instant(body.since, "since")
+        )
+        return await self.show(project, id_)
+
+    async def replay(self, project: Project, id_: str, wanted: Json) -> Json:
+        body = validation.convert(wanted, endpoint_body.ReplayBody)
+        return {"run": await self.control.replays.start(self.find(project, id_), body.replay())}
+
+    async def stop_replay(self, project: Project, id_: str, run: int) -> None:
+        await self.control.replays.stop(self.find(project, id_), run)
+
+    async def test(self, project: Project, id_: str, wanted: Json) -> Json:
+        """What came back for a made-up event: by default the first kind that is heard."""
+        body, row = validation.convert(wanted, endpoint_body.TestBody), self.find(project, id_)
+        endpoint = decode_endpoint(row.body)
+        names = self.formats[endpoint.format].wire_names
+        heard = [k for k, wire in names.items() if {k, wire}.intersection(endpoint.kinds)]
+        kind = body.kind or (heard or [*names])[0]
+        shown = await self.control.test(row, kind)
+        return {"kind": kind, **msgspec.to_builtins(shown)}
+
+    # Inside
+
+    def _check(
+        self,
+        project: Project,
+        endpoint: Endpoint,
+        secrets: EndpointSecrets,
+        granted: frozenset[str],
+    ) -> None:
+        endpoint_body.check_kinds(endpoint, self.formats)
+        programs = {row.id for row in self.catalog.programs(project.number)}
+        for i, program in enumerate(endpoint.programs):
+            if program not in programs:
+                raise NotFound(what="program", name=program, path=f"programs[{i}]")
+        if endpoint_body.hears_customers(endpoint) and "read_customers" not in granted:
+            raise Forbidden(scope="read_customers", path="kinds")
+        check(endpoint, secrets, self.guard)
+
+    def _fresh_secrets(
+        self, project: Project, endpoint: Endpoint, body: EndpointBody
+    ) -> tuple[EndpointSecrets, Json]:
+        """The secrets of a new endpoint, and those that its maker is shown."""
+        shown: Json = {}
+        if isinstance(body.secret, UnsetType):
+            shown["secret"] = signing.new_secret(os.urandom(32))
+            body = replace(body, secret=shown["secret"])
+        elif body.secret.startswith("whsk_"):
+            checked = signing.check_secret(body.secret, "secret")
+            shown["public_key"] = signing.public_key(checked)
+        body, vendors = self._vendors_secret(project, endpoint, EndpointSecrets(), body)
+        return endpoint_body.with_secrets(EndpointSecrets(), body, self.clock()), shown | vendors
+
+    def _vendors_secret(
+        self, project: Project, endpoint: Endpoint, secrets: EndpointSecrets, body: EndpointBody
+    ) -> tuple[EndpointBody, Json]:
+        """A vendor's signature is made with the project's secret, where the project has one; else
+        with one of the endpoint's, which is made and shown when it is first needed."""
+        project_wide = project_secret(self.catalog.project_secrets(project.number), endpoint.format)
+        has = project_wide is not None or secrets.vendor or body.vendor_secret is not UNSET
+        if has or endpoint.format not in SETTINGS:
+            return body, {}
+        fresh = chance.token_hex(32)
+        return replace(body, vendor_secret=fresh), {"vendor_secret": fresh}
+
+
+def found(catalog: Catalog, project: Project, id_: str) -> EndpointRow:
+    """By our id, else by the one under which a vendor's route made it. Raises NotFound."""
+    row = catalog.endpoint(project.number, id_)
+    if row is not None:
+        return row
+    for other in catalog.endpoints():
+        if other.project == project.number and decode_endpoint(other.body).vendor_id == id_:
+            return other
+    raise NotFound(what="endpoint", name=id_, path="endpoint")
+
+
+def _shown(row: EndpointRow, health: Health) -> Json:
+    """Everything but secrets: of headers only the names."""
+    endpoint, secrets = decode_endpoint(row.body), decode_secrets(row.secrets)
+    fields = {name: value for name, value in asdict(endpoint).items() if name not in _HIDDEN}
+    shown: Json = msgspec.to_builtins(fields)
+    paused = row.state == "paused"
+    return {
+        **shown,
+        "state": "paused" if paused else _STATES[health.state],
+        "reason": "asked" if paused else health.reason,
+        "headers": sorted(secrets.headers),
+        "client_certificate": secrets.client_certificate is not None,
+        "since": format_instant(row.start_at),
+        "revision": row.revision,
+        "created_at": format_instant(row.created_at),
+        "updated_at": format_instant(row.updated_at),
+    }
+
+
+def _lane(row: Json, mode: Mode) -> Json:
+    """Under `fifo` one lane holds everybody's events, under `unordered` each holds one."""
+    parked = row["state"] == "parked"
+    return {
+        "customer": ids.customer_id(row["key"]) if mode == "customer" else None,
+        "state": row["state"],
+        "attempts": row["attempt"],
+        "first_at": format_instant(row["first_at"]),
+        "due_at": None if parked else format_instant(row["due_at"]),
+        "replay": row["run"] or None,
+    }
+
+
+def _attempt(row: Json) -> Json:
+    return {**row, "at": format_instant(row["at"])}
+
+
+def _instant(at: int | None) -> str | None:
+    return None if at is None else format_instant(at)
+
+
+def _text(endpoint: Endpoint) -> str:
+    return msgspec.json.encode(endpoint).decode()
+
+
+def _bytes(secrets: EndpointSecrets) -> bytes:
+    return msgspec.json.encode(secrets)

@@ -1,0 +1,161 @@
+"""Sending again what was recorded: a replay beside live traffic, or the live cursor moved back.
+
+Works on the database and the catalog alone, from any process; the owner notices the raised
+generation, or the raised revision of the endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from tierline.clock import Clock
+from tierline.endpoints.interfaces import Catalog
+from tierline.endpoints.replay_plan import IDS_MAX, Plan, decode_plan, encode_plan
+from tierline.errors import Conflict, Invalid, NotFound
+from tierline.model import ids
+from tierline.store.catalog.endpoints import EndpointRow, State
+from tierline.store.event_log import EventLog, rows_of
+from tierline.store.event_log_queries import EventLogSql as Sql
+
+
+class WritableCatalog(Catalog, Protocol):
+    async def change_endpoint(
+        self,
+        number: int,
+        *,
+        now: int,
+        body: str | None = None,
+        secrets: bytes | None = None,
+        state: State | None = None,
+        expected: int | None = None,
+    ) -> EndpointRow | None: ...
+
+
+class Replay(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What to send again: by ids, or a stretch of time (`since` inclusive, `until` exclusive, both
+    instants; none: the log's start, now), of some kinds or all, at a rate or as it goes."""
+
+    ids: tuple[str, ...] = ()
+    since: int | None = None
+    until: int | None = None
+    kinds: tuple[str, ...] = ()
+    rate_per_s: float | None = None
+
+
+class Replays:
+    """Of any endpoint. `poke` tells this process's sender, if it has one."""
+
+    def __init__(
+        self, log: EventLog, catalog: WritableCatalog, clock: Clock, poke: Callable[[], None]
+    ) -> None:
+        self._log = log
+        self._catalog = catalog
+        self._clock = clock
+        self._poke = poke
+
+    async def rewind(self, endpoint: EndpointRow, since: int) -> None:
+        """Move the live cursor back: everything recorded from `since` on is sent again, in order,
+        and live events wait behind it."""
+        marks = [await self._log.before(shard, since) for shard in range(self._log.shards)]
+        for shard, mark in enumerate(marks):
+            async with self._log.database.pool.acquire() as connection, connection.transaction():
+                # Lanes that begin behind the new mark are covered by the cursor again; those that
+                # begin before it own their customers still.
+                if await connection.fetchval(Sql.rewind, shard, endpoint.number, mark) is not None:
+                    await connection.execute(Sql.drop_lanes_above, shard, endpoint.number, mark)
+        await self._touch(endpoint.number)
+
+    async def start(self, endpoint: EndpointRow, wanted: Replay) -> int:
+        """Start a run of its own, beside live traffic; returns its number. Raises NotFound for an
+        id that is not in the log, Conflict when nothing lies in the stretch."""
+        if wanted.ids:
+            plans = await self._by_ids(endpoint.project, wanted)
+        else:
+            plans = await self._by_time(wanted)
+        if not plans:
+            raise Conflict(reason="Nothing was recorded in that time: there is nothing to send.")
+        runs = [row["run"] for row in await self._cursors(endpoint.number)]
+        run = 1 + max(runs, default=0)
+        for shard, plan in plans.items():
+            fresh = (endpoint.number, run, plan.after, encode_plan(plan))
+            if not await self._log.open_cursors(shard, [fresh]):
+                raise Conflict(reason="Another replay was started at this moment; try again.")
+        await self._touch(endpoint.number)
+        return run
+
+    async def stop(self, endpoint: EndpointRow, run: int) -> None:
+        """End a run; what it has not sent stays unsent. Raises NotFound."""
+        if run == 0 or run not in {r["run"] for r in await self._cursors(endpoint.number)}:
+            raise NotFound(what="replay", name=str(run))
+        for shard in range(self._log.shards):
+            async with self._log.database.pool.acquire() as connection, connection.transaction():
+                await connection.execute(Sql.drop_run, shard, endpoint.number, run)
+                await connection.execute(Sql.drop_run_lanes, shard, endpoint.number, run)
+        await self._touch(endpoint.number)
+
+    async def running(self, endpoint: EndpointRow) -> list[dict[str, Any]]:
+        """Runs that are not over: how far each shard is between `after` and `until`."""
+        found = []
+        for row in await self._cursors(endpoint.number):
+            if row["run"] and row["plan"]:
+                plan = decode_plan(row["plan"])
+                found.append({**row, "plan": None, "after": plan.after, "until": plan.until})
+        return found
+
+    async def _by_ids(self, project: int, wanted: Replay) -> dict[int, Plan]:
+        if len(wanted.ids) > IDS_MAX:
+            reason = f"Name at most {IDS_MAX} events, or a stretch of time."
+            raise Invalid(path="ids", reason=reason)
+        offsets: dict[int, list[int]] = {}
+        for name in wanted.ids:
+            try:
+                customer = ids.customer_of_event(name)
+            except ValueError:
+                raise NotFound(what="event", name=name, path="ids") from None
+            shard = ids.shard_of(ids.route_of_customer(customer), self._log.shards)
+            event = await self._log.by_id(shard, customer, name)
+            if event is None or event.project != project:
+                raise NotFound(what="event", name=name, path="ids")
+            offsets.setdefault(shard, []).append(event.offset)
+        return {
+            shard: self._plan(wanted, min(found) - 1, max(found))
+            for shard, found in offsets.items()
+        }
+
+    async def _by_time(self, wanted: Replay) -> dict[int, Plan]:
+        heads = await self._log.heads()
+        plans = {}
+        for shard, (head, log_start) in heads.items():
+            after, until = max(log_start - 1, 0), head
+            if wanted.since is not None:
+                after = max(after, await self._log.before(shard, wanted.since))
+            if wanted.until is not None:
+                until = await self._log.before(shard, wanted.until)
+            if after < until:
+                plans[shard] = self._plan(wanted, after, until)
+        return plans
+
+    def _plan(self, wanted: Replay, after: int, until: int) -> Plan:
+        return Plan(
+            after=after,
+            until=until,
+            ids=wanted.ids,
+            kinds=wanted.kinds,
+            rate_per_s=wanted.rate_per_s,
+            asked_at=self._clock(),
+        )
+
+    async def _cursors(self, number: int) -> list[dict[str, Any]]:
+        found = []
+        for shard in range(self._log.shards):
+            rows = await rows_of(self._log.reader(shard), Sql.cursors_of, shard, number)
+            found += [{**row, "shard": shard} for row in rows]
+        return found
+
+    async def _touch(self, number: int) -> None:
+        """Raise the revision, so that the owner looks at its cursors again."""
+        await self._catalog.change_endpoint(number, now=self._clock())
+        self._poke()

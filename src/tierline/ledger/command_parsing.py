@@ -1,0 +1,233 @@
+"""Activities as they arrive: one JSON object -> one Command, or an `Invalid` that names the field.
+
+The shape is the native API's. Types are checked while decoding (integers are integers: no floats,
+no bools, no NaN); what only makes sense together is checked after, kind by kind.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tierline.errors import Invalid
+from tierline.ledger.commands import ActivityKind, Command, Door, Said, command, transfer
+from tierline.model import json_text, validation
+from tierline.model.entries import Detail
+from tierline.model.tenant import Project
+
+POINTS_MAX: Final = 10**12  # of one activity
+AMOUNT_MAX: Final = 10**14  # minor units of one activity
+AHEAD_MS_MAX: Final = 5 * 60_000  # how far ahead a sender's clock may be
+
+Key = Annotated[str, Meta(min_length=1, max_length=200)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Reason = Annotated[str, Meta(min_length=1, max_length=500)]
+Points = Annotated[int, Meta(ge=-POINTS_MAX, le=POINTS_MAX)]
+Amount = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
+
+
+class Activity(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What a caller sends. `customer` is the caller's own id for the person."""
+
+    customer: Name
+    kind: ActivityKind
+    key: Key | None = None
+    points: Points | None = None
+    amount: Amount | None = None
+    currency: str | None = None
+    of: Key | None = None
+    name: Name | None = None
+    occurred_at: str | None = None
+    available_at: str | None = None
+    expires_at: str | None = None
+    metadata: dict[str, Any] | None = None
+    to: Name | None = None
+    reason: Reason | None = None
+
+
+# Kind -> (fields it needs, fields it may have). `key`, `customer`, `occurred_at` and `metadata`
+# go with every kind.
+_FIELDS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
+    "earn": (frozenset({"points"}), frozenset({"available_at", "expires_at", "name"})),
+    "redeem": (frozenset({"points"}), frozenset({"name"})),
+    "adjust": (frozenset({"points"}), frozenset({"available_at", "expires_at", "name"})),
+    "order": (
+        frozenset({"amount"}),
+        frozenset({"points", "currency", "available_at", "expires_at", "name"}),
+    ),
+    "refund": (frozenset({"of"}), frozenset({"amount", "points", "currency", "name"})),
+    "custom": (
+        frozenset({"name"}),
+        frozenset({"points", "amount", "currency", "available_at", "expires_at"}),
+    ),
+    "approve": (frozenset({"of"}), frozenset({"name"})),
+    "void": (frozenset({"of"}), frozenset({"name"})),
+    "transfer": (frozenset({"points", "to"}), frozenset({"reason"})),
+}
+_OPTIONAL: Final = (
+    *("points", "amount", "currency", "of", "name", "available_at", "expires_at"),
+    *("to", "reason"),
+)
+
+
+def _good(needed: frozenset[str], allowed: frozenset[str]) -> frozenset[int]:
+    """Every right combination of optional fields, as bits in the order of `_OPTIONAL`."""
+    return frozenset(
+        bits
+        for bits in range(1 << len(_OPTIONAL))
+        if needed <= (told := {f for i, f in enumerate(_OPTIONAL) if bits >> i & 1})
+        and told <= needed | allowed
+    )
+
+
+_GOOD: Final = {kind: _good(*fields) for kind, fields in _FIELDS.items()}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_one = msgspec.json.Decoder(Activity).decode
+_many = msgspec.json.Decoder(list[Activity]).decode
+
+
+class CommandParser:
+    """Reads the activities of one project and program. Cheap to make; safe to keep."""
+
+    def __init__(self, project: Project, program: int) -> None:
+        self.door = Door(project, program)
+        self._currency = project.currency
+
+    def activity(self, raw: bytes, now: int, where: str = "", *, key: str | None = None) -> Command:
+        """One JSON object. `where` goes before the field in what is refused: `activities[3]`;
+        `key` is for one that has none of its own."""
+        try:
+            read = _one(raw)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise explained(error, raw, where) from None
+        return self._command(read, len(raw), now, where, key)
+
+    def activities(self, raw: bytes, now: int) -> list[Command]:
+        """A JSON array, validated whole: one bad activity refuses them all."""
+        try:
+            read = _many(raw)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise explained(error, raw, "activities", list[Activity]) from None
+        size = len(raw) // (len(read) or 1)
+        return [self._command(a, size, now, f"activities[{i}]") for i, a in enumerate(read)]
+
+    def _command(
+        self, read: Activity, size: int, now: int, where: str, own: str | None = None
+    ) -> Command:
+        given = (
+            (read.points is not None)
+            | (read.amount is not None) << 1
+            | (read.currency is not None) << 2
+            | (read.of is not None) << 3
+            | (read.name is not None) << 4
+            | (read.available_at is not None) << 5
+            | (read.expires_at is not None) << 6
+            | (read.to is not None) << 7
+            | (read.reason is not None) << 8
+        )
+        if given not in _GOOD[read.kind]:
+            _check_fields(read, where)
+        points = read.points
+        if points is not None and points <= 0:
+            _check_points(read.kind, points, where)
+        _check_name(read.customer, "customer", where)
+        if read.key is not None:
+            _check_name(read.key, "key", where)
+        if read.of is not None:
+            _check_name(read.of, "of", where)
+        if read.currency is not None and read.currency != self._currency:
+            raise _refused(
+                where, "currency", f"this project keeps its books in {self._currency}, send that"
+            )
+        occurred_at = None
+        if read.occurred_at is not None:
+            occurred_at = validation.instant(read.occurred_at, _path(where, "occurred_at"))
+            if occurred_at > now + AHEAD_MS_MAX:
+                raise _refused(where, "occurred_at", "it is more than 5 minutes ahead of now")
+        detail = None
+        if given > 15 or read.metadata is not None:
+            detail = _detail(read, where)
+        said = Said(points, read.amount, occurred_at, read.of, detail)
+        if read.kind == "transfer":
+            return self._transfer(read, said, size + 200, where, own)
+        key = read.key or own
+        return command(self.door, read.kind, read.customer, said, key=key, size=size + 200)
+
+    def _transfer(
+        self, read: Activity, said: Said, size: int, where: str, own: str | None
+    ) -> Command:
+        to = read.to or ""
+        if to == read.customer:
+            raise _refused(where, "to", "a transfer needs another customer")
+        _check_name(to, "to", where)
+        return transfer(self.door, read.customer, to, said, key=read.key or own, size=size)
+
+
+def _check_fields(read: Activity, where: str) -> None:
+    """Says which field is missing, or does not belong."""
+    needed, allowed = _FIELDS[read.kind]
+    for field in _OPTIONAL:
+        if getattr(read, field) is None:
+            if field in needed:
+                raise _refused(where, field, f"{_a(read.kind)} needs it")
+        elif field not in needed and field not in allowed:
+            raise _refused(where, field, f"{_a(read.kind)} has no such field")
+
+
+def _check_points(kind: str, points: int, where: str) -> None:
+    if kind == "adjust":
+        if points == 0:
+            raise _refused(where, "points", "an adjustment by 0 says nothing")
+    elif points < 0 or kind in ("earn", "redeem", "transfer"):
+        raise _refused(where, "points", f"{_a(kind)} has points of 1 or more")
+
+
+def _detail(read: Activity, where: str) -> Detail:
+    metadata = read.metadata
+    if metadata is not None:
+        metadata = json_text.normalise(metadata, _path(where, "metadata"))
+    if read.name is not None:
+        _check_name(read.name, "name", where)
+    if read.reason is not None:
+        _check_name(read.reason, "reason", where)
+    return Detail(
+        name=read.name,
+        available_at=validation.optional_instant(read.available_at, _path(where, "available_at")),
+        expires_at=validation.optional_instant(read.expires_at, _path(where, "expires_at")),
+        metadata=metadata,
+        reason=read.reason,
+    )
+
+
+def _check_name(text: str, field: str, where: str) -> None:
+    # `isprintable` is quick and says yes to nearly every name; only the rest is looked at closely.
+    if not text.isprintable() and _CONTROL.search(text):
+        raise _refused(where, field, "control characters cannot stand in it")
+
+
+def explained(error: Exception, raw: bytes, where: str, shape: Any = Activity) -> Invalid:
+    """A decoder's complaint as ours: with the field's path, in the words of the API."""
+    # Inside free JSON the decoder cannot say where; our own parser can, and finds it too.
+    if isinstance(error, msgspec.ValidationError) and "[...]" not in str(error):
+        return validation.complaint(error, shape, where)
+    try:
+        json_text.parse(raw, path=where)
+    except Invalid as told:
+        return told
+    return Invalid(path=where or None, reason=f"The body is not JSON: {error}")
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def _path(where: str, field: str) -> str:
+    return f"{where}.{field}" if where else field
+
+
+def _refused(where: str, field: str, said: str) -> Invalid:
+    path = _path(where, field)
+    return Invalid(path=path, reason=f"{path}: {said}.")

@@ -1,0 +1,351 @@
+"""Group commit: one queue a shard, a batch as soon as there is room for one.
+
+There is no timer: while a batch commits, the next one forms. Nobody is answered before their
+command is durable. When the fate of a commit is unknown, the same batch runs again with the same
+keys first: what was committed then answers as a repetition.
+
+Three batches may be under way, so that one is decided here while the database writes another and
+looks up a third. The next begins when the one before holds the locks of its members: whom both
+speak of, it then meets after that one. Where that cannot be relied on (one before was rolled back,
+or this one speaks of somebody who is not there yet), it waits until that one is over, and starts
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+import structlog
+
+from tierline.errors import Busy, Invalid, TierlineError
+from tierline.ledger.batch import Batch, Done
+from tierline.ledger.commands import Answer
+from tierline.ledger.queue import Queue, QueuedCommand
+from tierline.ledger.transfers.legs import FIRST
+from tierline.model import ids
+from tierline.store.column_encoding import Unstorable
+from tierline.store.database import where
+from tierline.store.errors import blames_data, is_retryable, translate
+from tierline.store.ledger_transaction import PLANNER, CountDiffers, LedgerTx
+
+if TYPE_CHECKING:
+    from tierline.ledger.writer import Writer
+
+RERUNS_MAX: Final = 8  # of a batch that another writer keeps interfering with
+AWAY_SECONDS_MAX: Final = 15.0  # how long requests wait for a database that is gone
+BACKOFF_SECONDS: Final = (0.02, 0.1, 0.25, 0.5, 1.0)
+UNDER_WAY_MAX: Final = 3  # batches of one shard
+ENOUGH: Final = 12  # waiting commands that are worth another batch
+
+_log = structlog.get_logger("tierline.ledger")
+
+
+class Turn:
+    """A batch on its way, and those before it that are not over yet."""
+
+    def __init__(self, batch: Sequence[QueuedCommand], before: tuple[Turn, ...]) -> None:
+        self.batch = batch
+        self.before = before
+        self.members: frozenset[tuple[int, int]] = frozenset()  # whose locks it held first
+        self.wanting = False  # somebody it speaks of was not there yet
+        self.failed = False  # it was rolled back once, so its locks were let go
+        self.loaded = asyncio.Event()  # its locks are held, or its first attempt has ended
+        self.ended = asyncio.Event()  # its first attempt
+        self.over = asyncio.Event()  # everybody in it was answered
+
+    async def follow(self, work: Batch) -> None:
+        """Called with the locks held. Raises _Overtaken when a turn before has to end first."""
+        if not work.missing:
+            await self._let_next_begin(work)
+        for before in self.before:
+            over = before.over.is_set()
+            sure = not (before.failed or before.wanting)
+            apart = sure and work.members.isdisjoint(before.members)
+            # Who was not found may have come while our locks were waited for, even if it is over.
+            if not work.missing and (over or apart):
+                continue
+            await before.ended.wait()
+            if before.failed and not before.over.is_set():
+                raise _Overtaken(before)
+            await work.look_again()
+        # Who was missing may be there now, and locked: before that was known nobody could follow.
+        await self._let_next_begin(work)
+
+    async def _let_next_begin(self, work: Batch) -> None:
+        if not self.loaded.is_set():
+            self.members, self.wanting = work.members, bool(work.missing)
+            self.loaded.set()
+            # The next one's look-ups are sent first: the database does them while this one is
+            # decided. It begins in the first round of the loop, and sends in the second.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    def attempted(self, *, committed: bool) -> None:
+        self.failed = self.failed or not committed
+        self.loaded.set()
+        self.ended.set()
+
+
+class GroupCommit:
+    """One shard's queue, connections and loop."""
+
+    def __init__(self, writer: Writer, shard: int, queue: Queue, batch_max: int) -> None:
+        self.writer = writer
+        self.shard = shard
+        self.queue = queue
+        self.batch_max = batch_max
+        self.turns: list[Turn] = []  # under way, in their order
+        self.answered_at = -math.inf  # when the last batch was over, by the loop's clock
+        self._idle: list[LedgerTx] = []
+        self._something = asyncio.Event()
+        self._room: list[asyncio.Future[None]] = []
+
+    def wake(self) -> None:
+        """Something changed: more commands wait, a batch is over, or the writer is closed."""
+        if self.writer.closed or self._may_begin():
+            self._something.set()
+
+    def _may_begin(self) -> bool:
+        waiting = self.queue.rows
+        if not self.turns or not waiting:
+            return waiting > 0
+        # Another batch that takes what little came in meanwhile would only make all of them small.
+        return len(self.turns) < UNDER_WAY_MAX and waiting >= min(ENOUGH, self.batch_max)
+
+    def _share(self) -> int:
+        """How many commands to take. Where callers wait for their answers, who takes all that
+        there are leaves nothing to decide while the database writes them."""
+        there = self.queue.rows + sum(len(turn.batch) for turn in self.turns)
+        return min(self.batch_max, max(ENOUGH, -(-there // UNDER_WAY_MAX)))
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether more is to be done, so that a transaction is wanted at once, or soon."""
+        return self.queue.rows > 0 or len(self.turns) > 1
+
+    async def room(self) -> None:
+        """Wait until the next batch was taken."""
+        future = asyncio.get_running_loop().create_future()
+        self._room.append(future)
+        await future
+
+    async def run(self) -> None:
+        """Until the writer is closed and nothing waits."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while self.queue.rows or self.turns or not self.writer.closed:
+                    if not self._may_begin():
+                        self._something.clear()
+                        if not self.turns:
+                            await self._rest()
+                        await self._something.wait()
+                        continue
+                    turn = Turn(self.queue.take(self._share()), tuple(self.turns))
+                    self.turns.append(turn)
+                    self._tell_of_room()
+                    tasks.create_task(self._run(turn))
+                    await turn.loaded.wait()
+        finally:
+            for tx in self._idle:
+                await tx.connection.close(timeout=5)
+            self._idle.clear()
+
+    async def _rest(self) -> None:
+        """Nothing waits: no connection stays in a transaction that it began in advance."""
+        for tx in [tx for tx in self._idle if tx.begun]:
+            self._idle.remove(tx)
+            try:
+                await tx.rollback()
+            except BaseException as error:
+                tx.connection.terminate()
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                self._idle.append(tx)
+
+    async def _run(self, turn: Turn) -> None:
+        await self._settle(turn, turn.batch)
+        turn.attempted(committed=True)
+        turn.over.set()
+        turn.before = ()  # or every batch would be remembered by the next one
+        self.turns.remove(turn)
+        self.answered_at = asyncio.get_running_loop().time()
+        self.wake()
+
+    def _tell_of_room(self) -> None:
+        for future in self._room:
+            if not future.done():
+                future.set_result(None)
+        self._room.clear()
+
+    async def _settle(self, turn: Turn, batch: Sequence[QueuedCommand]) -> None:
+        """Commit a batch, whatever it takes, and answer it."""
+        try:
+            done = await self._committed(turn, batch)
+        except _Faulty as fault:
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                await self._settle(turn, batch[:middle])
+                await self._settle(turn, batch[middle:])
+            else:
+                _fail(batch, fault.told)
+            return
+        except TierlineError as error:
+            _fail(batch, error)
+            return
+        except _LeftOpen:
+            return  # the process ends: whoever still waits hears nothing, and asks again
+        if done.events:
+            self.writer.on_commit(self.shard)
+        for i, (waiting, outcome) in enumerate(zip(batch, done.outcomes, strict=True)):
+            if isinstance(outcome, int):
+                self._send_on(waiting, outcome)
+            elif waiting.command.kind == FIRST and isinstance(outcome, Answer):
+                self.writer.transfers.follow(
+                    waiting.command, outcome, done.intents.get(i), waiting.answer
+                )
+            elif waiting.answer.done():
+                continue  # nobody waits any more
+            elif isinstance(outcome, Answer):
+                waiting.answer.set_result(outcome)
+            else:
+                waiting.answer.set_exception(outcome)
+
+    def _send_on(self, waiting: QueuedCommand, customer: int) -> None:
+        """To the shard where the customer lives, whom this shard only knew by another name."""
+        waiting.number = customer
+        route = ids.route_of_customer(customer)
+        other = self.writer.shards[ids.shard_of(route, len(self.writer.shards))]
+        other.queue.force(waiting)
+        other.wake()
+
+    async def _committed(self, turn: Turn, batch: Sequence[QueuedCommand]) -> Done:
+        """Tries until it is committed. Raises _Faulty when some command's data is to blame, and a
+        TierlineError when the database is away too long; then nothing was committed."""
+        loop = asyncio.get_running_loop()
+        began, tries, unknown = loop.time(), 0, False
+        while True:
+            attempt = _Attempt()
+            try:
+                return await self._attempt(turn, batch, attempt)
+            except Exception as error:
+                turn.attempted(committed=False)
+                if isinstance(error, _Overtaken):
+                    await error.by.over.wait()
+                    continue
+                tries += 1
+                if _contended(error) and tries <= RERUNS_MAX:
+                    continue
+                if not is_retryable(error, at_commit=attempt.committing):
+                    self._blame(error, len(batch), committing=attempt.committing)
+                unknown = unknown or attempt.committing
+                if loop.time() - began > AWAY_SECONDS_MAX:
+                    if not unknown:
+                        raise Busy from error
+                    if self.writer.closed:
+                        raise _LeftOpen from error
+                    self._refuse_waiting()
+                _log.warning("batch_retried", shard=self.shard, error=repr(error), tries=tries)
+                await asyncio.sleep(BACKOFF_SECONDS[min(tries, len(BACKOFF_SECONDS)) - 1])
+
+    def _refuse_waiting(self) -> None:
+        """The database is away too long for those that nothing was begun for yet."""
+        while self.queue.rows:
+            _fail(self.queue.take(self.batch_max), Busy())
+        self._tell_of_room()
+
+    def _blame(self, error: Exception, rows: int, *, committing: bool) -> None:
+        """Raises what a batch is to fail with, or _Faulty where it should be tried in parts.
+        Returns for a commit whose fate is unknown: that is tried again, whatever it said."""
+        if _contended(error):
+            raise _Faulty(Busy()) from error
+        if blames_data(error) or isinstance(error, Unstorable):
+            state = getattr(error, "sqlstate", None) or type(error).__name__
+            reason = f"The database cannot hold this command ({state})."
+            raise _Faulty(Invalid(reason=reason)) from error
+        _log.error("batch_failed", shard=self.shard, rows=rows, exc_info=error)
+        if committing:
+            return
+        told = translate(error, where(self.writer.database.url))
+        raise told or _Faulty(TierlineError(cause=repr(error))) from error
+
+    async def _attempt(self, turn: Turn, batch: Sequence[QueuedCommand], attempt: _Attempt) -> Done:
+        tx, writer = await self._connected(), self.writer
+        try:
+            # The clock first: a judgment never lies after what it could not have read.
+            now = writer.clock()
+            await tx.begin()
+            work = Batch(tx, writer.catalog, self.shard, len(writer.shards), now)
+            await work.load([w.command for w in batch], [w.number for w in batch])
+            await turn.follow(work)
+            done = await work.run()
+            attempt.committing = True
+            await tx.commit(again=self._goes_on)
+        except BaseException as error:
+            attempt.committing = attempt.committing and not tx.stopped_before(error)
+            await self._undo(tx, error)
+            raise
+        self._idle.append(tx)
+        return done
+
+    async def _connected(self) -> LedgerTx:
+        while self._idle:
+            tx = self._idle.pop(0)  # in turn: none stays in a transaction that it began in advance
+            if not tx.connection.is_closed():
+                return tx
+        return LedgerTx(await self.writer.database.connect(**PLANNER))
+
+    async def _undo(self, tx: LedgerTx, error: BaseException) -> None:
+        """Roll back; a connection that does not even do that, or met changed tables, is left."""
+        try:
+            if isinstance(error, asyncpg.InvalidCachedStatementError | asyncio.CancelledError):
+                raise error
+            await tx.rollback()
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001
+            tx.connection.terminate()
+        else:
+            self._idle.append(tx)
+
+
+class _Attempt:
+    """How far an attempt got."""
+
+    __slots__ = ("committing",)
+
+    def __init__(self) -> None:
+        self.committing = False
+
+
+class _Overtaken(Exception):
+    """A batch before was rolled back, and has to be done first."""
+
+    def __init__(self, by: Turn) -> None:
+        super().__init__()
+        self.by = by
+
+
+class _LeftOpen(Exception):
+    """Whether the batch is committed cannot be known any more."""
+
+
+class _Faulty(Exception):
+    """Some command of the batch is to blame: alone, it is told this."""
+
+    def __init__(self, told: TierlineError) -> None:
+        super().__init__(str(told))
+        self.told = told
+
+
+def _contended(error: Exception) -> bool:
+    """Whether another writer was in the way: the next attempt finds what that one wrote."""
+    return isinstance(error, CountDiffers | asyncpg.UniqueViolationError)
+
+
+def _fail(batch: Sequence[QueuedCommand], error: TierlineError) -> None:
+    for waiting in batch:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(error)

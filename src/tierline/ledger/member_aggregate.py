@@ -1,0 +1,210 @@
+"""One member within one batch: commands go in, entries, events and answers come out. No I/O.
+
+A seat starts from the stored standing and evolves it command by command, so that several commands
+of one member in a batch see each other. A refused command leaves the seat as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from tierline.analysis.forecast import follow
+from tierline.errors import Refused, UnknownOriginal
+from tierline.ledger.command_handlers import draft
+from tierline.ledger.commands import Answer, Command, Moved
+from tierline.ledger.reversal import Original
+from tierline.model.encoding import encode_standing
+from tierline.model.entries import Entry
+from tierline.model.events import Decision, Event
+from tierline.model.standing import Standing
+from tierline.rules.program import Program
+
+_LIMIT: Final = 2**53 - 1  # of points: what JSON readers hold exactly
+
+_detail_text = msgspec.json.Encoder().encode
+_answer_text = msgspec.json.Encoder().encode
+_read_answer = msgspec.json.Decoder(
+    tuple[int, int, str | None, int | None, int | None, tuple[Moved, ...]]
+).decode
+
+Originals = dict[str, Original]  # by key, of one member
+
+
+class MemberAggregate:
+    """A member's place in a batch. `now` is the project's own time for this batch."""
+
+    __slots__ = (
+        *("customer", "number", "program", "now", "fresh", "clock", "originals", "history"),
+        *("standing", "entries", "rows", "events", "_first", "_taken", "_balance", "_encoded"),
+    )
+
+    def __init__(
+        self, customer: int, number: int, program: Program, standing: Standing, now: int
+    ) -> None:
+        self.customer = customer
+        self.number = number  # the program's
+        self.program = program
+        self.now = now
+        self.fresh = False  # the row is to be inserted
+        self.clock = 0
+        self.originals: Originals = {}
+        self.history: list[Entry] | None = None  # all entries before this batch, where needed
+        self._first = standing
+        self.reset()
+
+    def reset(self) -> None:
+        """As before the first command."""
+        self.standing = self._first
+        self.entries: list[Entry] = []
+        self.rows: list[tuple[Any, ...]] = []  # one per entry
+        self.events: list[tuple[int, Event]] = []  # with what orders them in the log
+        self._taken: dict[int, Original] = {}
+        # Of the standing now, where they were worked out already.
+        self._balance: int | None = None
+        self._encoded: bytes | None = None
+
+    # -- commands -----------------------------------------------------------------------------
+
+    def take(self, position: int, command: Command) -> Answer:
+        """Record a command. Raises a TierlineError when it is refused, and HistoryNeeded when
+        only the member's whole history can answer: then `history` is to be filled first."""
+        standing = self.standing
+        at = max(standing.at, self.now)
+        before: Sequence[Event] = ()
+        if self._lags(standing, at):
+            passed = self.decide(standing, (), at)
+            standing, before = passed.standing, passed.events
+        entries = draft(self, command, standing, at)
+        if not entries:
+            return self._unchanged(command, standing)
+        decision = self.decide(standing, entries, at)
+        events = (*before, *decision.events) if before else decision.events
+        return self._keep(position, command, entries, decision.standing, events)
+
+    def _lags(self, standing: Standing, at: int) -> bool:
+        """Whether something happened since that a command is to be met after, not before."""
+        if standing.due_at is not None and standing.due_at <= at:
+            return True
+        program = self.program  # a standing does not know of rules that were written later
+        return len(program.versions) > 1 and program.version(at) is not program.version(standing.at)
+
+    def pass_time(self, to: int) -> None:
+        """Let time pass until `to`, with everything that falls due on the way."""
+        decision = self.decide(self.standing, (), max(to, self.standing.at))
+        self.standing = decision.standing
+        self._balance = self._encoded = None
+        if decision.events:
+            self.events.extend([(event.at, event) for event in decision.events])
+
+    def _keep(
+        self,
+        position: int,
+        command: Command,
+        entries: Sequence[Entry],
+        after: Standing,
+        events: Sequence[Event],
+    ) -> Answer:
+        entry, key = entries[-1], command.key
+        balance = after.balance
+        if balance > _LIMIT:
+            raise Refused(reason="The balance would pass 2**53 - 1 points.", path="points")
+        try:
+            encoded = encode_standing(after)
+        except OverflowError:
+            raise Refused(reason="A number of the member's would pass 2**63 - 1.") from None
+        pending = after.points_pending if after.pending else 0
+        moved = tuple([Moved(e.kind, e.tier_from, e.tier_to, e.cause) for e in events])
+        told = (balance, pending, after.tier, after.since, after.expires_at, moved)
+        for made in entries[:-1]:
+            self.rows.append(self._row(made, f"{key}\x1f{made.n}", command.digest, "null"))
+        text = _answer_text(told).decode()
+        self.rows.append(self._row(entry, key, command.digest, text))
+        self.entries.extend(entries)
+        if command.kind in ("refund", "void"):
+            original = self.original(command)
+            self._taken[original.entry.n] = original.less(entry.points, entry.amount)
+        self.standing, self._balance, self._encoded = after, balance, encoded
+        if events:
+            self.events.extend([(position, event) for event in events])
+        return Answer(key, entry.n, entry.points, entry.amount, *told)
+
+    def _row(self, entry: Entry, key: str, digest: bytes, answer: str) -> tuple[Any, ...]:
+        detail = entry.detail
+        origin = None if detail is None or entry.kind == "approve" else detail.origin
+        return (
+            self.customer,
+            self.number,
+            entry.n,
+            entry.kind,
+            key,
+            digest,
+            entry.occurred_at,
+            entry.recorded_at,
+            entry.points,
+            entry.amount,
+            None if detail is None else _detail_text(detail).decode(),
+            None if origin is None else origin.n,
+            answer,
+        )
+
+    def decide(self, standing: Standing, entries: Sequence[Entry], at: int) -> Decision:
+        history = None if self.history is None else (*self.history, *self.entries)
+        return follow(self.program, standing, entries, at, history)
+
+    def original(self, command: Command) -> Original:
+        """The activity that a command speaks of, with what was taken back of it so far."""
+        of = command.of
+        made = (e for row, e in zip(self.rows, self.entries, strict=True) if row[4] == of)
+        entry = next(made, None)
+        original = self.originals.get(of or "") if entry is None else Original(entry)
+        if original is None:
+            raise UnknownOriginal(of=of, path="of")
+        return self._taken.get(original.entry.n, original)
+
+    # -- answers ------------------------------------------------------------------------------
+
+    def _unchanged(self, command: Command, standing: Standing) -> Answer:
+        return Answer(
+            key=command.key,
+            entry=standing.entries,
+            points=0,
+            amount=0,
+            balance=standing.balance,
+            pending=standing.points_pending,
+            tier=standing.tier,
+            since=standing.since,
+            expires_at=standing.expires_at,
+            repeated=True,
+        )
+
+    @property
+    def changed(self) -> bool:
+        return self.standing is not self._first
+
+    def member(self) -> tuple[Any, ...]:
+        """The member's row: what `update_members` takes."""
+        now = self.standing
+        return (
+            self.customer,
+            self.number,
+            encode_standing(now) if self._encoded is None else self._encoded,
+            now.tier,
+            now.since,
+            now.expires_at,
+            now.balance if self._balance is None else self._balance,
+            now.entries,
+            now.seq,
+            now.due_at,
+            self.program.versions[-1].number,
+        )
+
+
+def first_answer(key: str, n: int, points: int, amount: int, answer: str) -> Answer:
+    """A receipt as the answer that it keeps."""
+    balance, pending, tier, since, expires_at, events = _read_answer(answer)
+    return Answer(
+        key, n, points, amount, balance, pending, tier, since, expires_at, events, repeated=True
+    )

@@ -1,0 +1,72 @@
+"""How much one member may hold: a standing is read, walked and written as a whole.
+
+Checked where drafts are made, before anything reaches the ledger. What comes back (refunds, voids)
+is never refused for want of room, nor is what needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from tierline.errors import TooMany
+from tierline.model.entries import Detail, Entry
+from tierline.model.standing import Standing
+from tierline.rules.earning import lot_expiry
+from tierline.rules.program import Program
+
+ATTRIBUTES_MAX: Final = 100
+OVERRIDES_MAX: Final = 100  # that run or are to come
+LOTS_MAX: Final = 5_000  # points that expire together; a program's rules make one a day
+PENDING_MAX: Final = 2_000  # activities whose points wait
+PENDING_BYTES_MAX: Final = 1_048_576  # of those, with their metadata
+
+_RETURNS: Final = frozenset({"refund", "void"})
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def check(program: Program, standing: Standing, entry: Entry, before: Sequence[Entry] = ()) -> None:
+    """Raises TooMany when the member has no room for what an entry brings, and those of the same
+    command before it."""
+    detail = entry.detail
+    if entry.kind == "attribute":
+        known = _attributes_after(standing, (*before, entry))
+        if known > len(standing.attributes):
+            _fits(known, ATTRIBUTES_MAX, "attributes", "attributes")
+    elif entry.kind == "override":
+        _fits(len(standing.overrides) + 1, OVERRIDES_MAX, "overrides", "kind")
+    elif entry.points > 0 and entry.kind not in _RETURNS:
+        _check_points(program, standing, entry, detail)
+
+
+def _attributes_after(standing: Standing, entries: Sequence[Entry]) -> int:
+    known = set(standing.attributes)
+    for entry in entries:
+        if entry.detail is not None and entry.detail.attribute is not None:
+            (known.discard if entry.detail.value is None else known.add)(entry.detail.attribute)
+    return len(known)
+
+
+def _check_points(
+    program: Program, standing: Standing, entry: Entry, detail: Detail | None
+) -> None:
+    lots = len(standing.lots)
+    if detail is not None and detail.lots:
+        _fits(lots + len(detail.lots), LOTS_MAX, "lots of points", "lots")
+    if detail is not None and (detail.available_at or 0) > entry.recorded_at:
+        pending = standing.pending
+        _fits(len(pending) + 1, PENDING_MAX, "activities with pending points", "available_at")
+        _fits(lots + len(pending) + 1, LOTS_MAX, "lots of points", "available_at")
+        if detail.metadata and len(_encode((pending, detail.metadata))) > PENDING_BYTES_MAX:
+            raise TooMany(what="bytes of pending points", limit=PENDING_BYTES_MAX, path="metadata")
+    elif lots >= LOTS_MAX:
+        expires_at = lot_expiry(program, entry)
+        if all(when != expires_at for when, _ in standing.lots):
+            raise TooMany(what="lots of points", limit=LOTS_MAX, path="expires_at")
+
+
+def _fits(held: int, most: int, what: str, path: str) -> None:
+    if held > most:
+        raise TooMany(what=what, limit=most, path=path)

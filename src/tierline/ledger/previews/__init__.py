@@ -1,0 +1,1 @@
+"""A change of rules over all members."""

@@ -1,0 +1,311 @@
+"""Preview of a change of rules over all members of a program: who would move, by how many, why.
+
+Small programs are judged in this process, in short turns; large ones by processes of their own,
+page by page, each with one connection. Memory is flat: a page is tallied and forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+from tierline.analysis.explain import Explanation
+from tierline.analysis.preview import Cell, Chosen, Failure, Proposal, Tally
+from tierline.errors import TierlineError
+from tierline.ledger.previews import page_workers
+from tierline.ledger.previews.page_workers import Explained, Judge, Work
+from tierline.model.calendar import format_instant
+from tierline.rules.ladder import TierName
+from tierline.rules.lint import lint
+from tierline.rules.lint.finding import Finding
+from tierline.rules.program import OnChange, Version, successors
+from tierline.store.database import Database
+from tierline.store.preview_pages import Page, PreviewReader
+
+HERE_MEMBERS_MAX: Final = 4_000  # below, starting processes costs more than it saves
+EXPLAINED_MAX: Final = 60  # samples of one preview, however many cells it has
+SAMPLES_DEFAULT: Final = 3
+SAMPLES_MAX: Final = 20  # of one cell
+
+
+class PreviewTooLarge(TierlineError):
+    """The program has {members} members, more than the {limit} that are answered in one piece;
+    ask with `Accept: application/x-ndjson`, which shows progress while it works."""
+
+    code = "preview_too_large"
+    status = 422
+
+
+class Progress(Struct, frozen=True):
+    """How far a preview is. `reread` members had to be judged from the ledger."""
+
+    done: int
+    total: int
+    reread: int
+    reread_entries: int
+
+
+class Count(Struct, frozen=True, rename={"from_": "from"}):
+    """Members by the tier they would have otherwise (`from`) and under the new rules (`to`).
+    `moves`: the tier is another one, not the same under a new id."""
+
+    from_: str | None
+    to: str | None
+    members: int
+    moves: bool
+
+
+class Sample(Struct, frozen=True, rename={"from_": "from"}):
+    """One member of a cell, with the arithmetic under the new rules."""
+
+    customer: str | None
+    customer_id: str | None
+    from_: str | None
+    to: str | None
+    explanation: Explanation
+
+
+class Report(Struct, frozen=True):
+    """What a change of rules would do. Every count is exact.
+
+    `matrix` compares both futures at `until`; `earned` holds what the totals reach under the new
+    rules, where next assessments lead. `events` would be announced from `effective_at` until
+    `until`, `otherwise` without the change. `former` left the program and are not counted;
+    `changed_meanwhile` were judged as they were found, after `effective_at`.
+    """
+
+    program: str
+    effective_at: str
+    until: str
+    on_change: OnChange
+    members: int
+    moved: int
+    matrix: tuple[Count, ...]
+    earned: tuple[Count, ...]
+    events: dict[str, int]
+    otherwise: dict[str, int]
+    samples: tuple[Sample, ...]
+    tiers: tuple[TierName, ...]
+    tiers_before: tuple[TierName, ...]
+    former: int
+    changed_meanwhile: int
+    reread: int
+    reread_entries: int
+    failed: int
+    failures: tuple[Failure, ...]
+    warnings: tuple[Finding, ...]
+    took_ms: int
+
+
+async def preview(
+    database: Database,
+    program: int,
+    proposal: Proposal,
+    *,
+    samples: int = SAMPLES_DEFAULT,
+    processes: int | None = None,
+    members_max: int | None = None,
+    told: Callable[[Progress], None] = lambda _: None,
+) -> Report:
+    """Judge every member of the program numbered `program` under both rules.
+
+    `processes` 0: in this one; None: as the size asks for. `told` is called after each page.
+    Cancelling ends it, its processes included. Raises PreviewTooLarge for more members than
+    `members_max`, another TierlineError where the database is away.
+    """
+    began = time.monotonic()
+    work = Work(database.url, program, proposal, min(samples, SAMPLES_MAX))
+    pages = await _pages(database, program)
+    total = sum(page.members for page in pages)
+    if members_max is not None and total > members_max:
+        raise PreviewTooLarge(members=total, limit=members_max)
+    async with _hands(work, total, len(pages), processes) as hands:
+        tally = Tally(kept_samples=work.samples)
+        done = 0
+        told(Progress(0, total, 0, 0))
+        async for page, part in hands.pages(pages):
+            tally.merge(part)
+            done += page.members
+            told(Progress(done, total, tally.reread, tally.reread_entries))
+        explained = await hands.explained(_to_explain(proposal, tally))
+    return _report(proposal, tally, explained, round((time.monotonic() - began) * 1000))
+
+
+async def _pages(database: Database, program: int) -> list[Page]:
+    reader = PreviewReader(await database.connect(), program)
+    try:
+        return await reader.pages(database.shards)
+    finally:
+        await reader.close()
+
+
+# -- who does the work ---------------------------------------------------------------------------
+
+
+class Hands(Protocol):
+    """Whoever judges pages."""
+
+    def pages(self, pages: Sequence[Page]) -> AsyncIterator[tuple[Page, Tally]]: ...
+    async def explained(self, chosen: Sequence[Chosen]) -> list[Explained]: ...
+
+
+@asynccontextmanager
+async def _hands(
+    work: Work, members: int, pages: int, processes: int | None
+) -> AsyncIterator[Hands]:
+    if processes is None:
+        processes = 0 if members <= HERE_MEMBERS_MAX else min(cores(), pages)
+    if processes == 0:
+        judge = Judge(work)
+        try:
+            yield Here(judge)
+        finally:
+            await judge.close()
+        return
+    # Spawned, not forked: this process may have threads and open connections.
+    executor = ProcessPoolExecutor(
+        processes, multiprocessing.get_context("spawn"), page_workers.begin, (work,)
+    )
+    try:
+        yield Elsewhere(executor, processes)
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def cores() -> int:
+    """How many this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+class Here:
+    """Work in this process: others get their turn after every few members."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+
+    async def pages(self, pages: Sequence[Page]) -> AsyncIterator[tuple[Page, Tally]]:
+        for page in pages:
+            yield page, await self.judge.page(page)
+
+    async def explained(self, chosen: Sequence[Chosen]) -> list[Explained]:
+        return await self.judge.explained(chosen)
+
+
+class Elsewhere:
+    """Processes of their own. Only pages' keys and tallies pass between them and this one."""
+
+    def __init__(self, executor: ProcessPoolExecutor, processes: int) -> None:
+        self.executor = executor
+        self.processes = processes
+
+    async def pages(self, pages: Sequence[Page]) -> AsyncIterator[tuple[Page, Tally]]:
+        loop = asyncio.get_running_loop()
+        waiting = list(reversed(pages))
+        running: dict[asyncio.Future[Tally], Page] = {}
+        while waiting or running:
+            while waiting and len(running) < 2 * self.processes:
+                page = waiting.pop()
+                task = loop.run_in_executor(self.executor, page_workers.judge_page, page)
+                running[task] = page
+            finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in finished:
+                yield running.pop(task), task.result()
+
+    async def explained(self, chosen: Sequence[Chosen]) -> list[Explained]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.executor, page_workers.explain_samples, chosen)
+
+
+# -- the report ----------------------------------------------------------------------------------
+
+
+class _Ladders:
+    """The two ladders of a proposal: order, names, and which tier became which."""
+
+    def __init__(self, proposal: Proposal) -> None:
+        self.before = proposal.program.version(proposal.until)
+        self.after = proposal.version
+        self.kept = successors(self.before, self.after)
+
+    def moves(self, cell: Cell) -> bool:
+        was, now = cell
+        return now is not None if was is None else self.kept.get(was) != now
+
+    def order(self, cell: Cell) -> tuple[int, int]:
+        return _rank(self.before, cell[0]), _rank(self.after, cell[1])
+
+    def counts(self, cells: dict[Cell, int]) -> tuple[Count, ...]:
+        ordered = sorted(cells.items(), key=lambda item: self.order(item[0]))
+        return tuple(Count(*cell, members, self.moves(cell)) for cell, members in ordered)
+
+
+def _rank(version: Version, tier: str | None) -> int:
+    return -1 if tier is None else version.rank.get(tier, len(version.rank))
+
+
+def _labels(version: Version) -> tuple[TierName, ...]:
+    return tuple(TierName(tier.id, tier.name) for tier in version.rules.policy.tiers)
+
+
+def _to_explain(proposal: Proposal, tally: Tally) -> list[Chosen]:
+    """One of each cell first, then the seconds …; cells that move before those that stay."""
+    ladders = _Ladders(proposal)
+    cells = sorted(tally.samples, key=lambda c: (not ladders.moves(c), ladders.order(c)))
+    turns = [
+        tally.samples[cell][turn]
+        for turn in range(tally.kept_samples)
+        for cell in cells
+        if turn < len(tally.samples[cell])
+    ]
+    return turns[:EXPLAINED_MAX]
+
+
+def _report(proposal: Proposal, tally: Tally, explained: list[Explained], took_ms: int) -> Report:
+    ladders = _Ladders(proposal)
+    counts = ladders.counts(tally.cells)
+    found = lint.lint(proposal.version.rules)
+    return Report(
+        program=proposal.program.id,
+        effective_at=format_instant(proposal.effective_at),
+        until=format_instant(proposal.until),
+        on_change=proposal.version.on_change,
+        members=tally.members,
+        moved=sum(count.members for count in counts if count.moves),
+        matrix=counts,
+        earned=ladders.counts(tally.earned),
+        events=dict(sorted(tally.events.items())),
+        otherwise=dict(sorted(tally.otherwise.items())),
+        samples=tuple(_samples(ladders, tally, explained)),
+        tiers=_labels(ladders.after),
+        tiers_before=_labels(ladders.before),
+        former=tally.former,
+        changed_meanwhile=tally.changed,
+        reread=tally.reread,
+        reread_entries=tally.reread_entries,
+        failed=tally.failed,
+        failures=tuple(tally.failures),
+        warnings=tuple(finding for finding in found if finding.severity == "warning"),
+        took_ms=took_ms,
+    )
+
+
+def _samples(ladders: _Ladders, tally: Tally, explained: list[Explained]) -> list[Sample]:
+    told = {(one.chosen.shard, one.chosen.customer): one for one in explained}
+    found: list[Sample] = []
+    for cell in sorted(tally.samples, key=lambda c: (not ladders.moves(c), ladders.order(c))):
+        for chosen in tally.samples[cell]:
+            one = told.get((chosen.shard, chosen.customer))
+            if one is not None:
+                shown: Any = one.customer
+                source, own = (None, None) if shown is None else (shown.source_id, shown.id)
+                found.append(Sample(source, own, cell[0], cell[1], one.explanation))
+    return found

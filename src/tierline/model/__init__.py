@@ -1,0 +1,1 @@
+"""What everybody speaks of: entries, standings, events, tenants, ids, time. Pure."""

@@ -1,0 +1,86 @@
+"""A member's standing: everything that the engine knows of a member at one instant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from tierline.model.entries import EntryKind, Override
+
+
+class Pending(Struct, frozen=True, gc=False, array_like=True):
+    """Points on their way. `available_at` None: they wait for an approval."""
+
+    entry: int
+    available_at: int | None
+    points: int
+    expires_at: int | None  # said by the caller; else the program's rule, from activation
+    kind: EntryKind  # of that entry, with its name and metadata: what filters ask for
+    name: str | None = None
+    metadata: dict[str, Any] | None = None
+    never_expires: bool = False
+
+
+class StandingFields(Struct, gc=False):
+    """Everything that the engine knows of a member at the instant `at`.
+
+    `tier` is what the world sees; `held` is what the rules alone grant. They differ under an
+    override. `lots` are soonest expiry first, those that never expire last.
+    """
+
+    at: int = 0
+    entries: int = 0
+    seq: int = 0
+    joined_at: int | None = None
+    tier: str | None = None
+    since: int | None = None
+    held: str | None = None
+    started_at: int | None = None  # when the held tier's term started
+    ends_at: int | None = None  # when it ends (exclusive); None: it has no end of its own
+    grace_until: int | None = None
+    told: bool = False  # `prolonged` by grace was announced in this term
+    waiting: tuple[str, int] | None = None  # (tier, starts_at): earned, begins later
+    lots: tuple[tuple[int | None, int], ...] = ()
+    debt: int = 0  # points taken back that were already spent
+    pending: tuple[Pending, ...] = ()
+    earned: int = 0  # lifetime counters
+    spent: int = 0
+    expired: int = 0
+    totals: dict[str, tuple[tuple[int, int], ...]] = {}  # metric key -> ((civil day, amount), …)
+    reached: tuple[str, ...] = ()  # tiers once held, where a re-entry rule asks
+    overrides: tuple[Override, ...] = ()
+    attributes: dict[str, str | int | bool] = {}
+    hold_since: int | None = None  # a `hold` froze the clock at this instant
+    kept_from: int | None = None  # totals of civil days before this one are not kept
+    turn_at: int | None = None  # when a window turns next in a way that may change something
+    due_at: int | None = None  # when time next has work here, of whatever kind
+    # What came with this entry or before it, or became active at this instant or before it, does
+    # not count any more: a membership ended (all totals), a term began (totals counted from it).
+    counted_since: tuple[int, int] | None = None
+    term_counted_since: tuple[int, int] | None = None
+
+    @property
+    def balance(self) -> int:
+        """Points that can be spent now."""
+        total = -self.debt
+        for _, points in self.lots:
+            total += points
+        return total
+
+    @property
+    def expires_at(self) -> int | None:
+        """When the shown tier ends (exclusive); None: it has no end, or there is no tier."""
+        if self.tier is None:
+            return None
+        pins = (o for o in self.overrides if o.kind == "pin" and o.starts_at <= self.at)
+        pin = next(pins, None)
+        return pin.until if pin is not None else self.grace_until or self.ends_at
+
+    @property
+    def points_pending(self) -> int:
+        return sum(p.points for p in self.pending)
+
+
+class Standing(StandingFields, frozen=True, array_like=True, gc=False):  # type: ignore[misc]  # a frozen `StandingFields`
+    """What is known, as it is kept: a fold of the ledger up to `at`, never changed."""

@@ -1,0 +1,39 @@
+"""A tenant and its people: the project, and the customer as payloads show them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Project(Struct, frozen=True, omit_defaults=True):
+    """A tenant. `clock` is a sandbox's own time, None for wall time. `number` is its short name
+    inside the database; `presentations` holds vendor facts (ids, the shop's domain)."""
+
+    id: str
+    name: str
+    number: int
+    time_zone: str = "UTC"
+    currency: str = "USD"
+    clock: int | None = None
+    loyaltylion_program: str | None = None  # the program its LoyaltyLion routes speak of
+    presentations: dict[str, dict[str, Any]] = {}
+
+
+class Customer(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A person as payloads show them. `id` is ours or the imported one; it never changes.
+
+    `presentations` holds, per vendor, what only that vendor's payloads speak of.
+    """
+
+    id: str
+    source_id: str | None = None
+    number: int = 0
+    name: str | None = None
+    email: str | None = None
+    metadata: dict[str, Any] = {}
+    created_at: int = 0
+    updated_at: int = 0
+    presentations: dict[str, dict[str, Any]] = {}
+    erased: bool = False

@@ -1,0 +1,142 @@
+"""Values from outside against their declared shape: a complaint names the field and what it may be.
+
+One place for it, so that a wrong field reads the same in a program, a vendor's settings, an
+activity and a query string: `policy.tiers[2].from: expected int, got str.`
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import msgspec
+from msgspec import Struct
+
+from tierline.errors import Invalid
+from tierline.model import json_text
+from tierline.model.calendar import parse_instant
+
+NAME_CHARACTERS_MAX: Final = 200  # names, ids and keys
+METADATA_BYTES_MAX: Final = 65_536  # free JSON, as it is kept
+METADATA_DEPTH_MAX: Final = 16
+INSTANT_MIN = -2_208_988_800_000  # 1900-01-01
+INSTANT_MAX = 7_258_118_400_000  # 2200-01-01
+
+Shape = TypeVar("Shape")
+_WHERE = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[]+)|\[(?:\d+|\.\.\.)\]")
+_INDEX = re.compile(r"\[\d+\]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_FIELD = re.compile(r"^Object (?P<how>contains unknown|missing required) field `(?P<field>.*)`$")
+
+
+def convert(value: Any, shape: type[Shape], path: str = "", *, strict: bool = True) -> Shape:
+    """`value` (as JSON gave it) as a `shape`. Not strict: numbers may come as text."""
+    try:
+        return msgspec.convert(value, shape, strict=strict)
+    except msgspec.ValidationError as error:
+        raise complaint(error, shape, path) from None
+
+
+def complaint(error: msgspec.ValidationError, shape: Any, path: str = "") -> Invalid:
+    """What msgspec says, as `Invalid` with our kind of path."""
+    match = _WHERE.match(str(error))
+    assert match is not None
+    inner, what = match["path"] or "", match["what"]
+    where = path + inner if path else inner.removeprefix(".")
+    field = _FIELD.match(what)
+    if field is not None:
+        name = field["field"]
+        known = "there is no such field" if "unknown" in field["how"] else "it is needed"
+        return invalid(f"{where}.{name}" if where else name, known)
+    if what.startswith("Invalid enum value"):
+        what += f", expected one of {_options(shape, _INDEX.sub('[...]', inner))}"
+    what = what.replace("`", "").replace(" | null", "").replace("got null", "found null")
+    return invalid(where, what[:1].lower() + what[1:])
+
+
+def invalid(path: str, what: str) -> Invalid:
+    return Invalid(path=path or None, reason=f"{path}: {what}." if path else f"{what}.")
+
+
+def instant(text: str, path: str) -> int:
+    """ISO 8601 with an offset, from 1900 to 2200, truncated to milliseconds."""
+    try:
+        found = parse_instant(text)
+    except ValueError:
+        expected = "expected an instant with an offset, like 2024-03-19T00:02:13.529Z"
+        raise invalid(path, expected) from None
+    if not INSTANT_MIN <= found < INSTANT_MAX:
+        raise invalid(path, "expected an instant between the years 1900 and 2200")
+    return found
+
+
+def optional_instant(text: str | None, path: str) -> int | None:
+    return None if text is None else instant(text, path)
+
+
+@lru_cache(maxsize=1024)
+def _options(shape: Any, path: str) -> str:
+    """The values of the Literal at a path inside a shape."""
+    shapes = list(_parts(shape))
+    for step in _STEP.finditer(path):
+        shapes = [part for outer in shapes for part in _inner(outer, step[1])]
+    literals = (get_args(part) for part in shapes if get_origin(part) is Literal)
+    return ", ".join(str(value) for values in literals for value in values)
+
+
+def _inner(shape: Any, name: str | None) -> Iterator[Any]:
+    if name is None and get_origin(shape) in (list, tuple, dict):
+        yield from _parts(get_args(shape)[1 if get_origin(shape) is dict else 0])
+    elif name is not None and isinstance(shape, type) and issubclass(shape, Struct):
+        names = dict(zip(shape.__struct_encode_fields__, shape.__struct_fields__, strict=True))
+        if name in names:
+            yield from _parts(get_type_hints(shape, include_extras=True)[names[name]])
+
+
+def _parts(shape: Any) -> Iterator[Any]:
+    """The members of a union, whatever they are wrapped in."""
+    if get_origin(shape) is Annotated:
+        yield from _parts(get_args(shape)[0])
+    elif get_origin(shape) in (Union, types.UnionType):
+        for arg in get_args(shape):
+            yield from _parts(arg)
+    else:
+        yield shape
+
+
+def configuration(raw: bytes, wanted: type[Shape], path: str = "") -> Shape:
+    """A configuration body: duplicate keys are refused, and so is everything unknown."""
+    value = json_text.parse(raw, duplicates="refuse", path=path)
+    return convert(value, wanted, path)
+
+
+def name(text: str, path: str, characters_max: int = NAME_CHARACTERS_MAX) -> str:
+    """A name or id of a caller's: not empty, and none of its characters controls anything."""
+    if not 0 < len(text) <= characters_max:
+        size = f"1 to {characters_max} characters"
+        raise Invalid(path=path, reason=f"{path}: expected {size}, found {len(text)}.")
+    if _CONTROL.search(text):
+        raise Invalid(path=path, reason=f"{path}: control characters cannot stand in it.")
+    json_text.normalise(text, path)
+    return text
+
+
+def free_json(value: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Metadata and the like, as it is kept."""
+    sizes = json_text.Limits(METADATA_DEPTH_MAX, METADATA_BYTES_MAX)
+    kept: dict[str, Any] = json_text.normalise(dict(value), path, sizes)
+    return kept

@@ -1,0 +1,40 @@
+"""The names of the statements in `sql/copy.sql`."""
+
+from __future__ import annotations
+
+from tierline.store.named_queries import Queries
+
+
+class ReshardSql(Queries, file="reshard.sql"):
+    heads: str
+    customer: str
+    alias: str
+    member: str
+    entry: str
+    intent: str
+    arrival: str
+    event: str
+    health: str
+    attempt: str
+    customer_sums: str
+    alias_sums: str
+    member_sums: str
+    entry_sums: str
+    intent_sums: str
+    arrival_sums: str
+    event_sums: str
+    health_sums: str
+    attempt_sums: str
+    cursors: str
+    lanes: str
+    offsets: str
+    add_lanes: str
+    set_head: str
+    positions: str
+    advance: str
+    forget_positions: str
+    installation: str
+    rename: str
+    project_ids: str
+    endpoint_ids: str
+    endpoints: str

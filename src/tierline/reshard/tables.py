@@ -1,0 +1,83 @@
+"""Which tables there are, how they are paged, and where their rows go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import asyncpg
+from msgspec import Struct
+
+from tierline.model import ids
+from tierline.reshard.queries import ReshardSql as Sql
+
+Key = tuple[int | str, ...]
+
+# In the order in which foreign keys allow; `installation` has a way of its own, processes stay.
+SMALL: Final = ("project", "api_key", "program", "program_version", "endpoint")
+# Every installation makes its own; a roll-out that begins anew passes over whom it reached before.
+MADE: Final = frozenset({"shard_head", "lease", "copying", "rollout"})
+OWED: Final = frozenset({"cursor", "lane"})  # see `owed`
+NOT_COPIED: Final = frozenset({"installation", "process", "alembic_version"})
+
+
+class Table(Struct, frozen=True):
+    """A large table: its key without the shard, from where its pages begin, and the statements
+    for a page of rows and of their sums."""
+
+    name: str
+    key: tuple[str, ...]
+    start: Key
+    page: str
+    sums: str
+
+
+CUSTOMER: Final = Table("customer", ("id",), (0,), Sql.customer, Sql.customer_sums)
+ALIAS: Final = Table("alias", ("project", "kind", "name"), (0, "", ""), Sql.alias, Sql.alias_sums)
+MEMBER: Final = Table("member", ("customer", "program"), (0, 0), Sql.member, Sql.member_sums)
+ENTRY: Final = Table("entry", ("customer", "program", "n"), (0, 0, 0), Sql.entry, Sql.entry_sums)
+HEALTH: Final = Table("health", ("endpoint",), (0,), Sql.health, Sql.health_sums)
+INTENT: Final = Table("intent", ("customer", "key"), (0, ""), Sql.intent, Sql.intent_sums)
+ARRIVAL: Final = Table(
+    "arrival", ("route", "customer", "key"), (-1, 0, ""), Sql.arrival, Sql.arrival_sums
+)
+EVENT: Final = Table("event", ("offset",), (0,), Sql.event, Sql.event_sums)
+ATTEMPT: Final = Table(
+    "attempt",
+    ("endpoint", "at", "delivery", "number"),
+    (0, 0, "", 0),
+    Sql.attempt,
+    Sql.attempt_sums,
+)
+# Moved row by row, in any order.
+ROWS: Final = (CUSTOMER, ALIAS, MEMBER, ENTRY, INTENT, ARRIVAL, HEALTH)
+LARGE: Final = (*ROWS, EVENT, ATTEMPT)
+
+
+class Places(Struct, frozen=True):
+    """Where rows lie in an installation of `shards` shards."""
+
+    shards: int
+    projects: Mapping[int, str]  # number -> id
+    endpoints: Mapping[int, str]
+
+    def of_row(self, table: Table, row: asyncpg.Record) -> int:
+        """The shard of a row of ROWS."""
+        if table is ALIAS:
+            return self.of_name(row["project"], row["name"])
+        if table is ARRIVAL:
+            return ids.shard_of(row["route"], self.shards)
+        if table is HEALTH:
+            return self.of_endpoint(row["endpoint"])
+        return self.of_customer(row["id" if table is CUSTOMER else "customer"])
+
+    def of_customer(self, customer: int) -> int:
+        return ids.shard_of(ids.route_of_customer(customer), self.shards)
+
+    def of_name(self, project: int, name: str) -> int:
+        return ids.shard_of(ids.route(self.projects[project], name), self.shards)
+
+    def of_endpoint(self, endpoint: int | str) -> int:
+        """An endpoint's home, by its number or its id."""
+        name = self.endpoints[endpoint] if isinstance(endpoint, int) else endpoint
+        return ids.shard_of(ids.route("endpoint", name), self.shards)

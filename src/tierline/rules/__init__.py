@@ -1,0 +1,1 @@
+"""A program's rules as values. Pure."""

@@ -1,0 +1,241 @@
+"""Traps: rules that work, but probably not as meant. Each one is warned of with its field.
+
+Some are of our own making (parts of a policy that cancel each other), some are named by the
+vendors. A program with traps is saved all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import combinations, pairwise
+from types import UnionType
+
+from tierline.rules.ladder import All, Any, AtLeast, Attribute, Criterion, Range, Tier
+from tierline.rules.lint.finding import Finding, warning
+from tierline.rules.policy import Policy
+from tierline.rules.program import Rules
+from tierline.rules.term import Forever, Term, WhileQualified, WindowEnd
+from tierline.rules.window import Cycle, Since
+
+_NEVER_NEGATIVE = ("earned", "spend", "count")
+
+
+def traps(rules: Rules) -> Iterator[Finding]:
+    """Every trap in these rules."""
+    for rule in _RULES:
+        yield from rule(rules)
+
+
+def _terms(policy: Policy) -> Iterator[tuple[str, Term]]:
+    """The policy's term, where a tier uses it, and the tiers' own."""
+    own = [(f"policy.tiers[{i}].term", t.term) for i, t in enumerate(policy.tiers) if t.term]
+    if len(own) < len(policy.tiers):
+        yield "policy.term", policy.term
+    yield from own
+
+
+def _all_terms(policy: Policy, kind: type | UnionType) -> bool:
+    return bool(policy.tiers) and all(isinstance(term, kind) for _, term in _terms(policy))
+
+
+def _open(tier: Tier) -> bool:
+    """Whether anybody can get in by what they do."""
+    return not (tier.hidden or tier.invitation)
+
+
+# -- the ladder ----------------------------------------------------------------------------------
+
+
+def _gaps(rules: Rules) -> Iterator[Finding]:
+    """Between and above bounded tiers there is no tier: who earns more falls out."""
+    tiers = rules.policy.tiers
+    plain = [(i, t) for i, t in enumerate(tiers) if t.entry is None and _open(t)]
+    for (i, low), (_, high) in pairwise(plain):
+        start = high.from_ or 0
+        if low.to is not None and low.to + 1 < start:
+            reason = f"leaves a gap: who has more than {low.to} and less than {start} is in no tier"
+            yield warning(f"policy.tiers[{i}].to", reason)
+    if plain and plain[-1][1].to is not None and all(t.entry is None for t in tiers):
+        i, top = plain[-1]
+        yield warning(f"policy.tiers[{i}].to", f"who has more than {top.to} is in no tier")
+
+
+def _unreachable(rules: Rules) -> Iterator[Finding]:
+    """Tiers that nobody can be in: their criterion cannot hold, or a higher tier always takes."""
+    policy = rules.policy
+    for i, tier in enumerate(policy.tiers):
+        if not _open(tier):
+            continue
+        if _impossible(tier.criterion, policy):
+            part = "to" if tier.entry is None else "entry"
+            yield warning(f"policy.tiers[{i}].{part}", "cannot be fulfilled: nobody gets here")
+        for j, higher in enumerate(policy.tiers[i + 1 :], i + 1):
+            if _open(higher) and higher.entry is not None and _covers(higher.entry, tier.criterion):
+                reason = f"whoever qualifies also qualifies for tiers[{j}], which is higher"
+                yield warning(f"policy.tiers[{i}]", reason)
+                break
+
+
+def _impossible(criterion: Criterion, policy: Policy) -> bool:
+    match criterion:
+        case Range(to=to, metric=name):
+            metric = policy.metric if name is None else None
+            if name is not None and name in policy.measures:
+                metric = policy.measures[name].metric
+            below = to is not None and to < 0
+            return below and metric is not None and metric.source in _NEVER_NEGATIVE
+        case All(of=parts):
+            clash = any(_exclude(one, other) for one, other in combinations(parts, 2))
+            return clash or any(_impossible(part, policy) for part in parts)
+        case Any(of=parts):
+            return bool(parts) and all(_impossible(part, policy) for part in parts)
+        case AtLeast(k=k, of=parts):
+            return len(parts) >= k > sum(not _impossible(part, policy) for part in parts)
+        case _:
+            return False
+
+
+def _exclude(one: Criterion, other: Criterion) -> bool:
+    """Whether two criteria can never hold together."""
+    if isinstance(one, Range) and isinstance(other, Range):
+        low = max(one.from_, other.from_)
+        tops = [r.to for r in (one, other) if r.to is not None]
+        return one.metric == other.metric and bool(tops) and min(tops) < low
+    both = isinstance(one, Attribute) and isinstance(other, Attribute)
+    return both and one.name == other.name and one.is_ != other.is_  # type: ignore[union-attr]
+
+
+def _covers(wide: Criterion, narrow: Criterion) -> bool:
+    if not (isinstance(wide, Range) and isinstance(narrow, Range)):
+        return wide == narrow
+    if wide.metric != narrow.metric or wide.from_ > narrow.from_:
+        return False
+    return wide.to is None or (narrow.to is not None and narrow.to <= wide.to)
+
+
+def _closed(rules: Rules) -> Iterator[Finding]:
+    """Hidden and invitation tiers are reached by an override alone."""
+    for i, tier in enumerate(rules.policy.tiers):
+        how = "hidden" if tier.hidden else "by invitation"
+        for part in ("entry", "reentry"):
+            if not _open(tier) and getattr(tier, part) is not None:
+                reason = f"is not used: the tier is {how}, and reached by an override alone"
+                yield warning(f"policy.tiers[{i}].{part}", reason)
+
+
+def _retained(rules: Rules) -> Iterator[Finding]:
+    for i, tier in enumerate(rules.policy.tiers):
+        retain, entry = tier.retain, tier.criterion
+        if not isinstance(retain, Range) or not isinstance(entry, Range):
+            continue
+        if retain.metric == entry.metric and retain.from_ > entry.from_:
+            reason = "asks for more than entering the tier: who enters may fall at once"
+            yield warning(f"policy.tiers[{i}].retain", reason)
+
+
+# -- windows, occasions, terms -------------------------------------------------------------------
+
+
+def _balances(rules: Rules) -> Iterator[Finding]:
+    """A balance is counted as it is now; its window only says when things happen."""
+    policy = rules.policy
+    if policy.metric.source != "balance" or not policy.window.closes:
+        return
+    follows = any(isinstance(term, WindowEnd) for _, term in _terms(policy))
+    judged = "at_window_end" in (policy.assessment.up, policy.assessment.down)
+    if not (follows or judged or policy.start.when == "next_window"):
+        reason = "is not used: a balance is counted as it is now, and no term or assessment asks"
+        yield warning("policy.window", reason)
+
+
+def _from_the_term(rules: Rules) -> Iterator[Finding]:
+    """What is counted from a tier's start is nothing without a tier, and when a term starts."""
+    policy = rules.policy
+    window = policy.window
+    if not isinstance(window, Since | Cycle) or window.anchor != "tier_start":
+        return
+    if policy.metric.source == "balance":
+        return
+    asking = [tier.entry is None and (tier.from_ or 0) > 0 for tier in policy.tiers if _open(tier)]
+    if isinstance(window, Cycle) and asking and all(asking):
+        reason = "nothing counts before a first tier, and every tier asks for something"
+        yield warning("policy.window.anchor", reason)
+    if policy.assessment.down == "on_activity":
+        for path, term in _terms(policy):
+            if isinstance(term, WhileQualified):
+                reason = "a new term counts from nothing, so the tier is lost at the next occasion"
+                yield warning(path, reason)
+
+
+def _occasions(rules: Rules) -> Iterator[Finding]:
+    policy = rules.policy
+    up, down = policy.assessment.up, policy.assessment.down
+    if up == "at_term_end" and _all_terms(policy, WhileQualified | Forever):
+        reason = "no term has an end, so nobody who is in a tier ever rises"
+        yield warning("policy.assessment.up", reason)
+    if down == "at_term_end" and _all_terms(policy, WhileQualified):
+        reason = "`while_qualified` has no end, so nobody is ever assessed then"
+        yield warning("policy.assessment.down", reason)
+    if policy.start.when != "next_window":
+        return
+    if up == "at_window_end":
+        reason = "with start `next_window` a tier waits for one window to end, then for another"
+        yield warning("policy.assessment.up", reason)
+    for path, term in _terms(policy):
+        if isinstance(term, WhileQualified):
+            reason = (
+                "a tier that starts with the next window is not earned by that window yet, so "
+                "`while_qualified` keeps it by the window before: `window_end` says so"
+            )
+            yield warning(path, reason)
+
+
+def _window_ends(rules: Rules) -> Iterator[Finding]:
+    for path, term in _terms(rules.policy):
+        if isinstance(term, WindowEnd) and not rules.policy.window.closes:
+            reason = "only a calendar or cycle window has an end, so this term never ends"
+            yield warning(path, reason)
+
+
+def _lapse(rules: Rules) -> Iterator[Finding]:
+    lapse = rules.policy.lapse
+    if lapse.grace_rounding is not None and lapse.grace is None:
+        yield warning("policy.lapse.grace_rounding", "is not used: there is no grace")
+    if _all_terms(rules.policy, Forever):
+        for part in ("grace", "min_stay"):
+            if getattr(lapse, part) is not None:
+                yield warning(f"policy.lapse.{part}", "is not used: no tier ever ends")
+
+
+def _corrections(rules: Rules) -> Iterator[Finding]:
+    policy = rules.policy
+    keeps = policy.lapse.then == "keep" and all(t.lapse in (None, "keep") for t in policy.tiers)
+    if policy.corrections == "retroactive" and keeps:
+        reason = "`keep` holds every tier once reached, retroactive corrections too"
+        yield warning("policy.corrections", reason)
+    waits = policy.start.when == "next_window"
+    if policy.corrections == "protect" and _all_terms(policy, WhileQualified) and not waits:
+        reason = "protects nothing: `while_qualified` always follows the metric"
+        yield warning("policy.corrections", reason)
+
+
+def _earning(rules: Rules) -> Iterator[Finding]:
+    for i, tier in enumerate(rules.policy.tiers):
+        if tier.earning is not None and rules.points.orders is None:
+            reason = "is not used: without points.orders whoever sends an order says its points"
+            yield warning(f"policy.tiers[{i}].earning", reason)
+
+
+_RULES: tuple[Callable[[Rules], Iterator[Finding]], ...] = (
+    _gaps,
+    _unreachable,
+    _closed,
+    _retained,
+    _balances,
+    _from_the_term,
+    _occasions,
+    _window_ends,
+    _lapse,
+    _corrections,
+    _earning,
+)

@@ -1,0 +1,199 @@
+"""A program through time: the versions of its rules."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from tierline.model.calendar import Zone, zone
+from tierline.rules.ladder import Tier, ages
+from tierline.rules.points import Points
+from tierline.rules.policy import Measure, Policy
+from tierline.rules.term import WindowEnd
+from tierline.rules.window import FROM_TERM, Anchors, Window
+
+OnChange = Literal["next_assessment", "up_only", "rejudge"]
+
+
+class Rules(Struct, frozen=True, omit_defaults=True):
+    """One version's content. `presentations` is each vendor's own: ids, objects, timestamps."""
+
+    name: str
+    policy: Policy
+    points: Points = Points()
+    auto_join: bool = True
+    presentations: dict[str, dict[str, Any]] = {}
+
+
+class Version(Struct, frozen=True, dict=True):
+    """Rules in force from `effective_at` until the next version's. Never changed."""
+
+    number: int
+    effective_at: int
+    rules: Rules
+    on_change: OnChange = "next_assessment"
+
+    @cached_property
+    def policy(self) -> Policy:
+        return self.rules.policy
+
+    @cached_property
+    def rank(self) -> dict[str, int]:
+        """Tier id -> 0 for the lowest. No tier is -1."""
+        return {tier.id: i for i, tier in enumerate(self.policy.tiers)}
+
+    @cached_property
+    def thresholds(self) -> tuple[int, ...] | None:
+        """The tiers' lower bounds, where they alone decide: then a rank is a binary search.
+
+        None where any tier has criteria or flags, or where bounds do not simply rise. A property
+        test holds the search against asking every tier.
+        """
+        tiers = self.policy.tiers
+        bounds = [tier.from_ or 0 for tier in tiers]
+        bounded = [tier.to is not None for tier in tiers]
+        rising = all(lower < upper for lower, upper in pairwise(bounds))
+        if not rising or not all(tier.plain for tier in tiers):
+            return None
+        return tuple(bounds) if bounded == sorted(bounded, reverse=True) else None
+
+    @cached_property
+    def measures(self) -> dict[str | None, Measure]:
+        """Every metric that criteria may ask for; None is the policy's own."""
+        policy = self.policy
+        named: dict[str | None, Measure] = {None: Measure(policy.metric, policy.window)}
+        named.update(policy.measures)
+        return named
+
+    @cached_property
+    def totals(self) -> dict[str, Measure]:
+        """The totals that this version needs in a standing, by their key."""
+        kept = self.measures.values()
+        return {m.key: m for m in kept if m.metric.source != "balance"}
+
+    @cached_property
+    def turning(self) -> tuple[Measure, ...]:
+        """The measures whose windows move with time."""
+        return tuple(m for m in self.measures.values() if m.window.moves)
+
+    @cached_property
+    def periods(self) -> tuple[Window, ...]:
+        """The windows that close, each one once."""
+        found = [m.window for m in self.turning if m.window.closes]
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def counts_days(self) -> tuple[Window, ...]:
+        """The windows whose totals are kept by day: balances need none."""
+        counted = (m.window for m in self.measures.values() if m.metric.source != "balance")
+        return tuple(window for window in counted if window.by_day)
+
+    @cached_property
+    def counts_terms(self) -> bool:
+        """Whether some total is counted from the start of a tier's term."""
+        return any(FROM_TERM in key for key in self.totals)
+
+    @cached_property
+    def windows_back(self) -> int:
+        """How many windows back the end of a term may still ask for."""
+        terms = (self.policy.term, *(tier.term for tier in self.policy.tiers))
+        reach = [t.reach(self.policy.window) for t in terms if isinstance(t, WindowEnd)]
+        back = max(1, max(reach, default=0) + (self.policy.start.when == "next_window"))
+        # Between a day and the one before it may lie one that the zone skipped.
+        return back + any(period.shortest == 1 for period in self.periods)
+
+    def floor(self, day: int, anchors: Anchors, awaited: int) -> int | None:
+        """The earliest day that any window may still ask for; None: any day.
+
+        Windows that close are asked for as they were on the last day of an earlier one
+        (`awaited`: of the one that a waiting tier waits for), and then every other window too.
+        """
+        first = min(day, awaited)
+        for period in self.periods:
+            floor = period.floor(day, anchors, self.windows_back)
+            if floor is None:
+                return None
+            first = min(first, floor)
+        floors = [window.floor(first, anchors, 0) for window in self.counts_days]
+        return None if None in floors else min(floors)  # type: ignore[type-var]
+
+    @cached_property
+    def ages(self) -> frozenset[str]:
+        """The lengths of membership that criteria ask for: time alone fulfils them."""
+        tiers = self.policy.tiers
+        given = (c for t in tiers for c in (t.entry, t.retain, t.reentry) if c is not None)
+        return frozenset(length for criterion in given for length in ages(criterion))
+
+    @cached_property
+    def falls_into(self) -> bool:
+        """Whether a falling total may enter a tier: some tier is bounded above, or has criteria."""
+        return any(not tier.plain or tier.to is not None for tier in self.policy.tiers)
+
+    @cached_property
+    def remembers(self) -> bool:
+        """Whether tiers once held matter: some tier has a re-entry criterion."""
+        return any(tier.reentry is not None for tier in self.policy.tiers)
+
+    def dates_unlike(self, former: Version, moved: dict[str, str], rank: int) -> bool:
+        """Whether terms of this tier are counted in another way than the former rules did.
+        `moved`: where the former rules' tiers went."""
+        ours, theirs = self.policy, former.policy
+        was = next((t for t in theirs.tiers if moved.get(t.id) == ours.tiers[rank].id), None)
+        own = None if was is None else was.term
+        return (ours.metric, ours.window, ours.start, ours.tiers[rank].term or ours.term) != (
+            theirs.metric,
+            theirs.window,
+            theirs.start,
+            own or theirs.term,
+        )
+
+    def tier(self, tier_id: str | None) -> Tier | None:
+        rank = self.rank.get(tier_id, -1) if tier_id is not None else -1
+        return self.policy.tiers[rank] if rank >= 0 else None
+
+
+class Program(Struct, frozen=True, dict=True):
+    """A program through time: its versions, oldest first, in the project's zone and currency."""
+
+    id: str
+    project: str
+    time_zone: str
+    currency: str
+    versions: tuple[Version, ...]
+
+    @cached_property
+    def zone(self) -> Zone:
+        return zone(self.time_zone)
+
+    @cached_property
+    def remembers(self) -> bool:
+        """Whether any version asks which tiers were once held."""
+        return any(version.remembers for version in self.versions)
+
+    def version(self, at: int) -> Version:
+        """The version in force at an instant; before the first one, the first."""
+        versions = self.versions
+        for version in reversed(versions):
+            if version.effective_at <= at:
+                return version
+        return versions[0]
+
+    def next_change(self, after: int) -> int | None:
+        """When the rules change next, after an instant."""
+        if self.versions[-1].effective_at <= after:
+            return None
+        ahead = (v.effective_at for v in self.versions[1:] if v.effective_at > after)
+        return min(ahead, default=None)
+
+
+def successors(former: Version, new: Version) -> dict[str, str]:
+    """Where the former version's tiers went: by id, else by an unchanged name. Without: gone."""
+    names = {tier.name: tier.id for tier in new.policy.tiers}
+    kept = {
+        tier.id: tier.id if tier.id in new.rank else names.get(tier.name)
+        for tier in former.policy.tiers
+    }
+    return {old: tier for old, tier in kept.items() if tier is not None}

@@ -1,1 +1,0 @@
-"""Delivery: a cursor per endpoint over the log, lanes for what failed, one guarded HTTP client."""

@@ -1,0 +1,74 @@
+"""From a row of the log to what a payload or the feed may speak of."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from tierline.engine.announcement import Announcement
+from tierline.model.events import Event
+from tierline.model.tenant import Customer, Project
+from tierline.rules.program import Program, Version
+from tierline.store.event_log import LogEvent
+
+_decode_event = msgspec.json.Decoder(Event).decode
+_decode_customer = msgspec.json.Decoder(Customer).decode
+
+
+class Catalog(Protocol):
+    """Where projects and rules are."""
+
+    def project(self, number: int) -> Project: ...
+    def cached_program(self, number: int) -> Program | None: ...
+    async def program_numbered(self, number: int, latest: int = 0) -> Program: ...
+
+
+async def announced(row: LogEvent, catalog: Catalog) -> Announcement | None:
+    """A tier event with its rules; None for a tombstone, whose customer was erased."""
+    if row.profile is None:
+        return None
+    found = announced_at_once(row, catalog)
+    if found is None:
+        version = _decode_event(row.body).version
+        await catalog.program_numbered(row.program, version)
+        found = announced_at_once(row, catalog)
+        if found is None:
+            raise LookupError(f"event {row.id} names version {version}, which does not exist")
+    return found
+
+
+def announced_at_once(row: LogEvent, catalog: Catalog) -> Announcement | None:
+    """As `announced`, from memory alone; None when the program's version is not there yet."""
+    program = catalog.cached_program(row.program)
+    if program is None or row.profile is None:
+        return None
+    event = _decode_event(row.body)
+    version = _version(program, event.version)
+    if version is None:
+        return None
+    return Announcement(
+        id=row.id,
+        recorded_at=row.recorded_at,
+        project=catalog.project(row.project),
+        program=program.id,
+        rules=version,
+        customer=_decode_customer(row.profile),
+        event=event,
+        before=_before(program, version, event.tier_from),
+    )
+
+
+def _version(program: Program, number: int) -> Version | None:
+    versions = program.versions
+    if 0 < number <= len(versions) and versions[number - 1].number == number:
+        return versions[number - 1]
+    return next((version for version in versions if version.number == number), None)
+
+
+def _before(program: Program, version: Version, tier: str | None) -> Version | None:
+    """The newest earlier version with a tier that `version` dropped."""
+    if tier is None or tier in version.rank:
+        return None
+    earlier = (v for v in reversed(program.versions) if v.number < version.number)
+    return next((v for v in earlier if tier in v.rank), None)

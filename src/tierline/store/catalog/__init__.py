@@ -1,0 +1,1 @@
+"""The small tables: projects, keys, programs, endpoints."""

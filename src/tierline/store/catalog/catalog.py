@@ -1,0 +1,386 @@
+"""The catalog: projects, keys, programs and endpoints, kept in memory and written in one way.
+
+Every change is one transaction that first raises the installation's revision and stamps its rows
+with it. So a process knows with a one-row select whether anything changed, and reads only rows
+with a newer revision. Lookups are answered from memory; what decides money (rules, a sandbox's
+clock) is checked again where it is used: a batch reads the program's newest version number in its
+own transaction and asks `program_numbered` for at least that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from tierline.errors import Conflict, NotFound, TierlineError
+from tierline.model import ids
+from tierline.model.tenant import Project
+from tierline.rules.program import Program
+from tierline.store.catalog import endpoints, keys, programs, projects
+from tierline.store.catalog.endpoints import EndpointRow, State, sealed_for
+from tierline.store.catalog.keys import Key
+from tierline.store.catalog.programs import NewVersion, ProgramRow, Put, Stamp
+from tierline.store.catalog.projects import NewProject, ProjectChange
+from tierline.store.catalog.queries import CatalogSql as Sql
+from tierline.store.catalog.secret_box import SecretBox
+from tierline.store.database import Database
+
+if TYPE_CHECKING:
+    from tierline.store.catalog.queries import Session
+
+WATCH_SECONDS = 0.5
+ASK_SECONDS = 0.05
+SETTLE_MS = 200
+_DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_log = structlog.get_logger("tierline.catalog")
+
+
+class Catalog:
+    """The small tables of one installation: `open` reads them, `refresh` follows others."""
+
+    def __init__(self, database: Database, box: SecretBox) -> None:
+        self.database = database
+        self.box = box
+        self.revision = -1
+        self._projects: dict[int, Project] = {}
+        self._secrets: dict[int, dict[str, str]] = {}
+        self._floors: dict[int, int] = {}
+        self._keys: dict[str, Key] = {}
+        self._programs: dict[tuple[int, str], ProgramRow] = {}
+        self._numbered: dict[int, ProgramRow] = {}
+        self._loaded: dict[int, Program] = {}
+        self._endpoints: dict[int, EndpointRow] = {}
+        self._endpoint_ids: dict[tuple[int, str], int] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._refreshing = asyncio.Lock()
+        self._shared: asyncio.Task[None] | None = None  # a refresh that has not begun
+        self._asked = 0.0  # when the last shared one began
+
+    @classmethod
+    async def open(cls, database: Database, box: SecretBox) -> Catalog:
+        """Raises SecretKeyWrong when the box does not open what the database holds."""
+        catalog = cls(database, box)
+        await catalog.refresh()
+        return catalog
+
+    # Following changes ----------------------------------------------------------------------
+
+    async def refresh(self) -> bool:
+        """Take in what changed since last time, by whomever. True when anything did."""
+        async with self._refreshing:
+            return await self._follow()
+
+    async def refresh_soon(self) -> None:
+        """For who asked for what is not known here: a refresh that begins after they asked, shared
+        by all who ask until then; the next begins ASK_SECONDS later at the soonest."""
+        if self._shared is None:
+            self._shared = asyncio.create_task(self._refresh_shared())
+            self._shared.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(self._shared)
+
+    async def _refresh_shared(self) -> None:
+        now = asyncio.get_running_loop().time
+        await asyncio.sleep(self._asked + ASK_SECONDS - now())
+        async with self._refreshing:
+            self._shared = None  # who asks from here on may ask for what this one does not see
+            self._asked = now()
+            await self._follow()
+
+    async def _follow(self) -> bool:
+        async with self.database.pool.acquire() as connection:
+            if await connection.fetchval(Sql.revision) == self.revision:
+                return False
+            # One snapshot: no key without its project.
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                newest: int = await connection.fetchval(Sql.revision)
+                await self._take_in(connection, self.revision)
+            self.revision = newest
+        for listener in self._listeners:
+            listener()
+        return True
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after every refresh that found a change."""
+        self._listeners.append(listener)
+
+    async def watch(self) -> None:
+        """Follow other processes' changes until cancelled; at most half a second behind."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                await self.refresh()
+            except (TierlineError, *_DATABASE_AWAY) as error:
+                _log.warning("catalog_refresh_failed", error=str(error))
+            except Exception:  # noqa: BLE001
+                # Whatever it is: who stopped following would let disabled keys live on.
+                _log.exception("catalog_refresh_failed")
+
+    async def _take_in(self, connection: Session, since: int) -> None:
+        for row in await connection.fetch(Sql.projects_since, since):
+            self._take_project(row)
+        for row in await connection.fetch(Sql.keys_since, since):
+            key = Key(**{**row, "scopes": frozenset(row["scopes"])})
+            self._keys[key.lookup] = key
+        for row in await connection.fetch(Sql.programs_since, since):
+            program = ProgramRow(**row)
+            self._programs[program.project, program.id] = program
+            self._numbered[program.number] = program
+        for row in await connection.fetch(Sql.endpoints_since, since):
+            self._take_endpoint(row)
+
+    def _take_project(self, row: Any) -> None:
+        number = row["number"]
+        project = replace(projects.decode(row["body"]), number=number, clock=row["clock"])
+        before = self._projects.get(number)
+        if before and (before.time_zone, before.currency) != (project.time_zone, project.currency):
+            for program in self.programs(number):
+                self._loaded.pop(program.number, None)
+        self._projects[number] = project
+        self._floors[number] = row["number_floor"]
+        if row["secrets"] is not None:
+            plain = self.box.open(row["secrets"], projects.sealed_for(project.id))
+            self._secrets[number] = msgspec.json.decode(plain, type=dict[str, str])
+
+    def _take_endpoint(self, row: Any) -> None:
+        number, project = row["number"], self._projects[row["project"]]
+        if row["state"] == "deleted":
+            self._endpoints.pop(number, None)
+            self._endpoint_ids.pop((project.number, row["id"]), None)
+            return
+        plain = self.box.open(row["secrets"], sealed_for(project.id, row["id"]))
+        self._endpoints[number] = EndpointRow(**{**row, "secrets": plain})
+        self._endpoint_ids[project.number, row["id"]] = number
+
+    # Projects and keys -----------------------------------------------------------------------
+
+    def project(self, number: int) -> Project:
+        return self._projects[number]
+
+    def projects(self) -> tuple[Project, ...]:
+        return tuple(self._projects.values())
+
+    def find_project(self, name: str) -> Project | None:
+        """By id, else by name. Raises Conflict where several have that name."""
+        for project in self._projects.values():
+            if project.id == name:
+                return project
+        named = [project for project in self._projects.values() if project.name == name]
+        if len(named) > 1:
+            several = ", ".join(project.id for project in named)
+            raise Conflict(reason=f"Several projects are named {name!r}; say which: {several}.")
+        return named[0] if named else None
+
+    def now(self, project: int, wall: int) -> int:
+        """A project's time: a sandbox's own clock, else the wall's."""
+        clock = self._projects[project].clock
+        return wall if clock is None else clock
+
+    def number_floor(self, project: int) -> int:
+        """Customers' numbers that were imported lie at or below this."""
+        return self._floors[project]
+
+    def project_secrets(self, project: int) -> dict[str, str]:
+        """What signs for a whole project, such as `voucherify.webhook_secret`."""
+        return dict(self._secrets.get(project, {}))
+
+    def key(self, lookup: str) -> Key | None:
+        """A key that is not disabled."""
+        key = self._keys.get(lookup)
+        return key if key is not None and key.disabled_at is None else None
+
+    def keys(self, project: int) -> tuple[Key, ...]:
+        """All keys of a project, disabled ones too, oldest first."""
+        return tuple(key for key in self._keys.values() if key.project == project)
+
+    # Programs --------------------------------------------------------------------------------
+
+    def programs(self, project: int) -> tuple[ProgramRow, ...]:
+        return tuple(row for row in self._numbered.values() if row.project == project)
+
+    def program(self, project: int, program_id: str) -> tuple[int, Program] | None:
+        """A program with its newest known version, if it is in memory."""
+        row = self._programs.get((project, program_id))
+        loaded = self._loaded.get(row.number) if row is not None else None
+        if row is None or loaded is None or len(loaded.versions) < row.latest:
+            return None
+        return row.number, loaded
+
+    def cached_program(self, number: int) -> Program | None:
+        return self._loaded.get(number)
+
+    async def need_program(self, project: int, program_id: str) -> tuple[int, Program]:
+        """As `program`, read where it is not in memory. Raises NotFound."""
+        found = self.program(project, program_id)
+        if found is not None:
+            return found
+        if (project, program_id) not in self._programs:
+            await self.refresh_soon()
+        row = self._programs.get((project, program_id))
+        if row is None:
+            raise NotFound(what="program", name=program_id, path="program")
+        return row.number, await self.program_numbered(row.number, row.latest)
+
+    async def program_numbered(self, number: int, latest: int = 0) -> Program:
+        """A program with at least the version `latest`: what a transaction saw is never missed."""
+        loaded = self._loaded.get(number)
+        if loaded is not None and len(loaded.versions) >= latest:
+            return loaded
+        if number not in self._numbered:
+            await self.refresh()
+        await self._load([self._numbered[number]])
+        return self._loaded[number]
+
+    async def load_programs(self, numbers: Iterable[int]) -> None:
+        """At once, what of these is not in memory; numbers that are not known are passed over."""
+        missing = {number for number in numbers if number not in self._loaded}
+        rows = [self._numbered[each] for each in missing if each in self._numbered]
+        if rows:
+            await self._load(rows)
+
+    async def _load(self, rows: list[ProgramRow]) -> None:
+        async with self.database.pool.acquire() as connection:
+            found = await programs.load(connection, rows, self._projects)
+        for number, program in found.items():
+            loaded = self._loaded.get(number)
+            if loaded is None or len(loaded.versions) < len(program.versions):
+                self._loaded[number] = program
+
+    # Endpoints -------------------------------------------------------------------------------
+
+    def endpoints(self) -> tuple[EndpointRow, ...]:
+        """All endpoints but deleted ones."""
+        return tuple(self._endpoints.values())
+
+    def endpoint(self, project: int, endpoint_id: str) -> EndpointRow | None:
+        number = self._endpoint_ids.get((project, endpoint_id))
+        return None if number is None else self._endpoints[number]
+
+    def endpoint_numbered(self, number: int) -> EndpointRow | None:
+        return self._endpoints.get(number)
+
+    # Changing --------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _change(self) -> AsyncIterator[tuple[Session, int]]:
+        """The transaction of one change and its revision; afterwards this process knows it."""
+        async with self.database.pool.acquire() as connection, connection.transaction():
+            revision: int = await connection.fetchval(Sql.raise_revision)
+            yield connection, revision
+        await self.refresh()
+
+    async def add_project(self, new: NewProject, now: int) -> Project:
+        """Raises Invalid for a zone or currency that there is not, Conflict for a taken id."""
+        async with self._change() as (connection, revision):
+            number = await projects.add(connection, revision, new, now)
+        return self._projects[number]
+
+    async def change_project(self, number: int, change: ProjectChange) -> Project:
+        """Raises Conflict for another zone or currency once the project has members."""
+        if change.time_zone is not None or change.currency is not None:
+            held = [row.number for row in self.programs(number)]
+            fixed = await projects.have_members(self.database, held)
+        else:
+            fixed = False
+        async with self._change() as (connection, revision):
+            await projects.change(connection, revision, self._projects[number], change, fixed)
+        return self._projects[number]
+
+    async def move_clock(self, number: int, to: int) -> None:
+        """Raises Conflict where the project is no sandbox, or its clock is later already."""
+        async with self._change() as (connection, revision):
+            if await connection.fetchval(Sql.move_clock, number, to, revision) is None:
+                reason = "Only a sandbox's clock can be moved, and only forward."
+                raise Conflict(path="advance_to", reason=reason)
+
+    async def make_room(self, project: int, number: int) -> None:
+        """Before a customer comes in with a number of their own. The floor rises by whole multiples
+        of 65536: once per multiple, not once per customer."""
+        if number > self.number_floor(project):
+            await self.raise_number_floor(project, -(-number // ids.ROUTES) * ids.ROUTES)
+
+    async def raise_number_floor(self, number: int, floor: int) -> None:
+        """Before customers with numbers of their own come in: ours will lie above `floor`."""
+        async with self._change() as (connection, revision):
+            await connection.execute(Sql.raise_number_floor, number, floor, revision)
+
+    async def add_key(
+        self, project: int, kind: str, scopes: Iterable[str], label: str, now: int
+    ) -> dict[str, Any]:
+        """A key; the answer shows its secrets for the only time. Raises Invalid."""
+        granted = keys.checked_scopes(scopes)
+        async with self._change() as change:
+            owner = self._projects[project]
+            return await keys.add(*change, self.box, owner, keys.NewKey(kind, granted, label, now))
+
+    async def add_first_keys(
+        self,
+        project: int,
+        kinds: tuple[str, ...],
+        label: str,
+        now: int,
+        keep: Callable[[list[dict[str, Any]]], None],
+    ) -> bool:
+        """A key of each kind for a project that has none, else False. `keep` gets what is shown of
+        them before they count: where it fails, there are none."""
+        async with self._change() as change:
+            if await change[0].fetchval(Sql.any_key, project):
+                return False
+            owner = self._projects[project]
+            wanted = [keys.NewKey(kind, keys.SCOPES, label, now) for kind in kinds]
+            keep([await keys.add(*change, self.box, owner, new) for new in wanted])
+        return True
+
+    async def disable_key(self, key_id: str, now: int, project: int | None = None) -> None:
+        """With all its doors, for good. Raises NotFound."""
+        async with self._change() as (connection, revision):
+            found = await connection.fetch(Sql.disable_key, key_id, revision, now, project)
+            if not found:
+                raise NotFound(what="key", name=key_id)
+
+    async def put_program(self, project: int, program_id: str, new: NewVersion, wall: int) -> Put:
+        """A new version where the rules differ. Raises Invalid, Conflict (see programs.put)."""
+        owner = self._projects[project]
+        asked = time.monotonic()
+        async with self._change() as (connection, revision):
+            clock = await connection.fetchval(Sql.project_clock, project)
+            waited = int((time.monotonic() - asked) * 1000)  # for other changes
+            stamp = Stamp(revision, wall, wall, SETTLE_MS + waited)
+            if clock is not None:
+                stamp = Stamp(revision, clock, wall, 1)
+            return await programs.put(connection, owner, program_id, new, stamp)
+
+    async def add_endpoint(
+        self, project: int, endpoint_id: str, body: str, secret: bytes, start_at: int, now: int
+    ) -> EndpointRow:
+        """An active endpoint that hears what is recorded from `start_at` on."""
+        owner = self._projects[project]
+        sealed = self.box.seal(secret, sealed_for(owner.id, endpoint_id))
+        async with self._change() as (connection, revision):
+            facts = (endpoint_id, owner.id, body, sealed, "active", revision, start_at, now)
+            number: int = await connection.fetchval(Sql.add_endpoint, *facts)
+        return self._endpoints[number]
+
+    async def change_endpoint(
+        self,
+        number: int,
+        *,
+        now: int,
+        body: str | None = None,
+        secrets: bytes | None = None,
+        state: State | None = None,
+        expected: int | None = None,
+    ) -> EndpointRow | None:
+        """None parts stay. The row afterwards; None once it is deleted. Raises NotFound, and
+        Conflict where it was changed since the revision `expected`."""
+        wanted = endpoints.Change(body, secrets, state, expected)
+        async with self._change() as (connection, revision):
+            await endpoints.change(connection, self.box, revision, number, wanted, now)
+        return self._endpoints.get(number)

@@ -1,0 +1,130 @@
+"""Programs and their versions as rows: a version is written once and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from tierline.errors import Conflict, Invalid
+from tierline.model.calendar import format_instant
+from tierline.model.tenant import Project
+from tierline.rules.program import OnChange, Program, Rules, Version
+from tierline.store.catalog.queries import CatalogSql as Sql
+
+if TYPE_CHECKING:
+    from tierline.store.catalog.queries import Session
+
+
+class ProgramRow(Struct, frozen=True):
+    """A program without its rules. `latest` is the number of its newest version."""
+
+    number: int
+    project: int
+    id: str
+    latest: int
+
+
+class NewVersion(Struct, frozen=True):
+    """Rules to come into force. `effective_at` None: at once. `supersede`: versions that are
+    scheduled for later never come into force."""
+
+    rules: Rules
+    request: str  # what the caller sent, kept verbatim
+    effective_at: int | None = None
+    on_change: OnChange = "next_assessment"
+    supersede: bool = False
+
+
+class Stamp(Struct, frozen=True):
+    """When and as which change something is written. `now` is the project's own time. The
+    earliest that rules may come into force ("at once") is `settle_ms` later: by then every batch
+    that judges has seen the version, for a batch looks for the newest one after it took its own
+    time. What a batch decided before would else not follow from ledger and rules any more."""
+
+    revision: int
+    now: int
+    recorded_at: int
+    settle_ms: int = 0
+
+
+class Put(Struct, frozen=True):
+    """What a PUT did: which version holds the rules now, and whether it is a new one."""
+
+    program: int
+    version: int
+    effective_at: int
+    made: bool
+    created: bool  # the program itself is new
+
+
+async def put(
+    connection: Session, project: Project, program_id: str, new: NewVersion, stamp: Stamp
+) -> Put:
+    """Write a version if it differs from the newest. The caller holds the revision, so no other
+    change is under way. Raises Invalid for an instant in the past, Conflict where a later version
+    is already scheduled."""
+    effective_at = new.effective_at
+    body = encode_rules(new.rules)
+    row = await connection.fetchrow(Sql.program_row, project.id, program_id)
+    if row is None:
+        effective_at = stamp.now if effective_at is None else effective_at
+        _not_past(effective_at, stamp.now)
+        facts = (project.id, program_id, stamp.revision, stamp.recorded_at)
+        program: int = await connection.fetchval(Sql.add_program, *facts)
+        born = Put(program, 1, effective_at, made=True, created=True)
+        await _add(connection, born, new, stamp)
+        return born
+    at_once = stamp.now + stamp.settle_ms
+    asked = at_once if effective_at is None else effective_at
+    effective_at = max(asked, at_once)
+    program, latest = row["number"], row["latest"]
+    kept = await connection.fetchrow(Sql.latest_version, program, latest)
+    assert kept is not None  # a program is born with a version
+    if kept["body"] == body and kept["effective_at"] <= effective_at:
+        return Put(program, latest, kept["effective_at"], made=False, created=False)
+    _not_past(asked, stamp.now)
+    if kept["effective_at"] > effective_at and not new.supersede:
+        reason = f"Version {latest} is scheduled for {format_instant(kept['effective_at'])}."
+        way_out = "Send a later effective_at, or `supersede: true` to drop it."
+        raise Conflict(path="effective_at", reason=f"{reason} {way_out}")
+    put = Put(program, latest + 1, effective_at, made=True, created=False)
+    await _add(connection, put, new, stamp)
+    await connection.execute(Sql.raise_latest, program, put.version, stamp.revision)
+    return put
+
+
+def _not_past(effective_at: int, now: int) -> None:
+    if effective_at < now:
+        reason = f"Rules never change the past: expected {format_instant(now)} (now) or later."
+        raise Invalid(path="effective_at", reason=reason)
+
+
+async def _add(connection: Session, put: Put, new: NewVersion, stamp: Stamp) -> None:
+    when = (put.effective_at, stamp.recorded_at, new.on_change)
+    body = encode_rules(new.rules)
+    await connection.execute(Sql.add_version, put.program, put.version, *when, body, new.request)
+
+
+async def load(
+    connection: Session, rows: Sequence[ProgramRow], projects: Mapping[int, Project]
+) -> dict[int, Program]:
+    """Programs with every version, by number."""
+    versions: dict[int, list[Version]] = {row.number: [] for row in rows}
+    for v in await connection.fetch(Sql.versions, list(versions)):
+        version = Version(v["number"], v["effective_at"], decode_rules(v["body"]), v["on_change"])
+        versions[v["program"]].append(version)
+    found = {}
+    for row in rows:
+        project, own = projects[row.project], tuple(versions[row.number])
+        found[row.number] = Program(row.id, project.id, project.time_zone, project.currency, own)
+    return found
+
+
+def encode_rules(rules: Rules) -> str:
+    return msgspec.json.encode(rules).decode()
+
+
+decode_rules = msgspec.json.Decoder(Rules).decode

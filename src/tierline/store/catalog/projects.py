@@ -1,0 +1,132 @@
+"""Projects as rows: a tenant's zone, currency, clock and the secrets that sign for all of it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tierline.errors import Conflict, Invalid
+from tierline.model.calendar import zone
+from tierline.model.tenant import Project
+from tierline.store.catalog.queries import CatalogSql as Sql
+from tierline.store.catalog.secret_box import SecretBox
+from tierline.store.database import Database
+
+if TYPE_CHECKING:
+    from tierline.store.catalog.queries import Session
+
+NAME_CHARACTERS_MAX = 200
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+class NewProject(Struct, frozen=True):
+    """A project to be made. `clock` makes it a sandbox, whose time only moves when told."""
+
+    name: str
+    time_zone: str = "UTC"
+    currency: str = "USD"
+    clock: int | None = None
+    id: str | None = None  # None: made up
+    presentations: dict[str, dict[str, Any]] = {}
+
+
+class ProjectChange(Struct, frozen=True):
+    """What to change of a project; None leaves a part as it is."""
+
+    name: str | None = None
+    time_zone: str | None = None
+    currency: str | None = None
+    loyaltylion_program: str | None = None
+    presentations: dict[str, dict[str, Any]] | None = None
+
+
+async def add(connection: Session, revision: int, new: NewProject, now: int) -> int:
+    """Write a project and answer its number."""
+    project = Project(
+        id=new.id or "proj_" + secrets.token_hex(6),
+        name=new.name,
+        number=0,
+        time_zone=new.time_zone,
+        currency=new.currency,
+        presentations=new.presentations,
+    )
+    check(project)
+    number: int | None = await connection.fetchval(
+        Sql.add_project, project.id, new.clock, _encode(project), revision, now
+    )
+    if number is None:
+        raise Conflict(path="id", reason=f"There is a project {project.id!r} already.")
+    return number
+
+
+async def change(
+    connection: Session, revision: int, project: Project, wanted: ProjectChange, fixed: bool
+) -> None:
+    """Raises Conflict where zone or currency would change although they are `fixed`."""
+    changes = {k: v for k, v in msgspec.structs.asdict(wanted).items() if v is not None}
+    changed = replace(project, **changes)
+    check(changed)
+    for field in ("time_zone", "currency"):
+        if fixed and getattr(project, field) != getattr(changed, field):
+            reason = f"The {field} is fixed once a project has members; make another project."
+            raise Conflict(path=field, reason=reason)
+    await connection.execute(Sql.change_project, project.number, _encode(changed), revision)
+
+
+def check(project: Project) -> None:
+    """Raises Invalid, naming the field."""
+    if not project.name.strip() or len(project.name) > NAME_CHARACTERS_MAX:
+        reason = f"The name must have 1 to {NAME_CHARACTERS_MAX} characters."
+        raise Invalid(path="name", reason=reason)
+    if not _ID.fullmatch(project.id):
+        reason = f"The id {project.id!r} must be 1 to 64 letters, digits, '_', '.' or '-'."
+        raise Invalid(path="id", reason=reason)
+    if not _CURRENCY.fullmatch(project.currency):
+        reason = f"There is no currency {project.currency!r}; expected an ISO 4217 code like USD."
+        raise Invalid(path="currency", reason=reason)
+    try:
+        zone(project.time_zone)
+    except ValueError as error:
+        reason = f"There is no time zone {project.time_zone!r}; expected a name like Europe/Berlin."
+        raise Invalid(path="time_zone", reason=reason) from error
+
+
+async def have_members(database: Database, program_numbers: list[int]) -> bool:
+    """Whether any of these programs has a member."""
+    async with database.pool.acquire() as connection:
+        for shard in range(database.shards):
+            if await connection.fetchval(Sql.has_members, shard, program_numbers):
+                return True
+    return False
+
+
+async def read_secrets(connection: Session, box: SecretBox, project: Project) -> dict[str, str]:
+    sealed = await connection.fetchval(Sql.project_secrets, project.number)
+    if sealed is None:
+        return {}
+    return msgspec.json.decode(box.open(sealed, sealed_for(project.id)), type=dict[str, str])
+
+
+async def write_secrets(
+    connection: Session, box: SecretBox, revision: int, project: Project, kept: dict[str, str]
+) -> None:
+    sealed = box.seal(msgspec.json.encode(kept), sealed_for(project.id))
+    await connection.execute(Sql.seal_project, project.number, sealed, revision)
+
+
+def sealed_for(project: str) -> str:
+    return f"project {project}"
+
+
+def _encode(project: Project) -> str:
+    """The clock and the number are columns of their own."""
+    return msgspec.json.encode(replace(project, clock=None, number=0)).decode()
+
+
+decode = msgspec.json.Decoder(Project).decode

@@ -1,0 +1,44 @@
+"""The names of the statements in `sql/catalog.sql`, and the type of what runs them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from tierline.store.named_queries import Queries
+
+if TYPE_CHECKING:
+    from asyncpg import Connection, Record
+    from asyncpg.pool import PoolConnectionProxy
+
+    Session: TypeAlias = Connection[Record] | PoolConnectionProxy[Record]
+
+
+class CatalogSql(Queries, file="catalog.sql"):
+    revision: str
+    raise_revision: str
+    projects_since: str
+    keys_since: str
+    programs_since: str
+    endpoints_since: str
+    add_project: str
+    change_project: str
+    project_clock: str
+    move_clock: str
+    seal_project: str
+    raise_number_floor: str
+    project_secrets: str
+    add_key: str
+    any_key: str
+    disable_key: str
+    dead_key: str
+    program_row: str
+    add_program: str
+    raise_latest: str
+    add_version: str
+    latest_version: str
+    versions: str
+    version_request: str
+    add_endpoint: str
+    endpoint_row: str
+    change_endpoint: str
+    has_members: str

@@ -1,0 +1,93 @@
+"""What `tierline doctor` looks at: cheap questions whose answers should all be the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import asyncpg
+from msgspec import Struct
+
+from tierline.store import migrate
+from tierline.store import sweep as sweeps
+from tierline.store.database import Database
+from tierline.store.named_queries import Queries
+
+if TYPE_CHECKING:
+    from tierline.store.catalog.catalog import Catalog
+
+LATE_MS = 60_000  # what was due so long ago is being swept by nobody
+ALIVE_MS = 10_000
+WALL = 0  # the clock of projects on wall time
+
+
+class DiagnosticsSql(Queries, file="diagnostics.sql"):
+    shard_state: str
+    quarantined: str
+    unwell: str
+    alive: str
+
+
+class Finding(Struct, frozen=True):
+    about: str
+    told: str
+    well: bool = True
+
+
+async def findings(database: Database, catalog: Catalog, now: int) -> list[Finding]:
+    """Good and bad, in the order in which an operator would ask."""
+    # A look over ten million members may take longer than a request would be allowed to.
+    connection = await database.connect(statement_timeout="0")
+    try:
+        version = connection.get_server_version()
+        schema = await migrate.version(connection)
+        found = [
+            Finding("database", f"PostgreSQL {version.major}.{version.minor}, schema {schema}"),
+            Finding("shards", f"{database.shards}, epoch {database.epoch}"),
+            # Opening the catalog has opened every secret in it.
+            Finding("secrets", f"the key opens those of {len(catalog.projects())} projects"),
+        ]
+        for shard in range(database.shards):
+            found += await _shard(connection, catalog, shard, now)
+        alive = await connection.fetchval(DiagnosticsSql.alive, now - ALIVE_MS)
+        found.append(Finding("senders", f"{alive} alive"))
+    finally:
+        await connection.close(timeout=5)
+    return found
+
+
+async def schema(database: Database) -> str | None:
+    connection = await database.connect()
+    try:
+        return await migrate.version(connection)
+    finally:
+        await connection.close(timeout=5)
+
+
+async def _shard(
+    connection: asyncpg.Connection[asyncpg.Record], catalog: Catalog, shard: int, now: int
+) -> list[Finding]:
+    about = f"shard {shard}"
+    state = await connection.fetchrow(DiagnosticsSql.shard_state, shard)
+    if state is None:
+        return [Finding(about, "has no head: the installation is incomplete", well=False)]
+    head, newest = state["head"], state["newest"] or 0
+    log = Finding(about, f"{head} events")
+    # Retention may have dropped all there was.
+    if newest != head and (newest or state["log_start"] <= head):
+        log = Finding(about, f"its head is {head}, its newest event {newest}", well=False)
+    found = [log]
+    due = await sweeps.next_due(connection, shard, WALL)
+    if due is not None and now - due > LATE_MS:
+        late = (now - due) // 1000
+        found.append(
+            Finding(about, f"members are due since {late} s; is a sweeper running?", False)
+        )
+    quarantined = await connection.fetchval(DiagnosticsSql.quarantined, shard)
+    if quarantined:
+        told = f"{quarantined} members are quarantined; see the ops events, then `rebuild`"
+        found.append(Finding(about, told, well=False))
+    for row in await connection.fetch(DiagnosticsSql.unwell, shard):
+        endpoint = catalog.endpoint_numbered(row["endpoint"])
+        if endpoint is not None:
+            found.append(Finding(f"endpoint {endpoint.id}", row["state"], well=False))
+    return found

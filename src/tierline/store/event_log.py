@@ -1,0 +1,307 @@
+"""The log as the sender reads it, and the one write by which deliveries are settled.
+
+Reads and writes have connections of their own, so that a slice never waits for a commit.
+Statements name one shard each; no transaction is open while anybody waits for HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import asyncpg
+from msgspec import Struct
+
+from tierline.store.column_encoding import columns, hexes, integers
+from tierline.store.database import Database
+from tierline.store.event_log_queries import EventLogSql as Sql
+from tierline.store.reconnecting_connection import ReconnectingConnection
+
+LINES_MAX = 4  # connections per kind of work: a few, however many shards there are
+
+
+class LogEvent:
+    """A row of the event table. `told` is what the sender makes of it, once for all endpoints;
+    it is None until then, and False for what is never sent (a tombstone)."""
+
+    __slots__ = (
+        "body", "class_", "customer", "id", "offset", "profile", "program", "project",
+        "recorded_at", "told", "view",
+    )  # fmt: skip
+
+    offset: int
+    class_: str
+    project: int
+    program: int
+    customer: int
+    id: str
+    recorded_at: int
+    body: str
+    profile: str | None
+
+    def __init__(self, row: Iterable[Any]) -> None:
+        (
+            self.offset,
+            self.class_,
+            self.project,
+            self.program,
+            self.customer,
+            self.id,
+            self.recorded_at,
+            self.body,
+            self.profile,
+        ) = row
+        self.told: Any = None
+        self.view: Any = None
+
+
+class CursorRow(Struct, frozen=True):
+    endpoint: int
+    run: int
+    mark: int
+    done: bytes
+    generation: int
+    plan: str | None
+
+
+class Progress(Struct, frozen=True):
+    """What one flush says of one cursor. `lanes` are (key, head, attempt, due_at, state, format,
+    first_at); `closed` are keys."""
+
+    endpoint: int
+    run: int
+    generation: int
+    mark: int
+    done: bytes
+    lanes: Sequence[tuple[int, int, int, int, str, str, int]]
+    closed: Sequence[int]
+
+
+# Of endpoint, run, at, delivery, number, offset, event, status (0: no answer), outcome, took_ms and
+# detail. No text in it is empty.
+AttemptRow = tuple[int, int, int, str, int, int, str, int, str, int, str]
+
+
+class EventLog:
+    """Slices, cursors, lanes and attempts of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.shards = database.shards
+        count = min(LINES_MAX, database.shards)
+        self._readers = [ReconnectingConnection(database) for _ in range(count)]
+        self._writers = [ReconnectingConnection(database) for _ in range(count)]
+        self.statements = 0  # of the delivery path, for the benchmark and for metrics
+
+    async def close(self) -> None:
+        for line in (*self._readers, *self._writers):
+            await line.close()
+
+    def reader(self, shard: int) -> ReconnectingConnection:
+        return self._readers[shard % len(self._readers)]
+
+    def writer(self, shard: int) -> ReconnectingConnection:
+        return self._writers[shard % len(self._writers)]
+
+    # Reading
+
+    async def heads(self) -> dict[int, tuple[int, int]]:
+        """Newest offset and start of the log, by shard."""
+        self.statements += 1
+        rows = await self._readers[0].run(lambda c: c.fetch(Sql.heads))
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+    async def slice(self, shard: int, after: int, limit: int) -> list[LogEvent]:
+        """The next events of all projects."""
+        return await self._events(shard, Sql.slice, shard, after, limit)
+
+    async def slice_of(
+        self, shard: int, project: int, classes: Sequence[str], after: int, upto: int, limit: int
+    ) -> tuple[list[LogEvent], int]:
+        """The next events of a project, in order, and the offset up to which they are all."""
+        events: list[LogEvent] = []
+        bound = upto
+        for class_ in classes:
+            found = await self._events(
+                shard, Sql.slice_of, shard, project, class_, after, upto, limit
+            )
+            if len(found) == limit:
+                bound = min(bound, found[-1].offset)
+            events += found
+        if len(classes) > 1:
+            events = sorted((e for e in events if e.offset <= bound), key=lambda e: e.offset)
+        return events, bound
+
+    async def slice_of_customers(
+        self, shard: int, wanted: Sequence[tuple[int, int, int]], limit: int
+    ) -> dict[int, list[LogEvent]]:
+        """The next `limit` events by customer, for (customer, from, upto) triples."""
+        keys = columns(wanted, "iii")
+        events = await self._events(shard, Sql.slice_of_customers, shard, *keys, limit)
+        found: dict[int, list[LogEvent]] = {customer: [] for customer, _, _ in wanted}
+        for event in sorted(events, key=lambda e: e.offset):
+            found[event.customer].append(event)
+        return found
+
+    async def newest_of_customer(
+        self, shard: int, customer: int, upto: int, down_to: int, limit: int
+    ) -> list[LogEvent]:
+        return await self._events(
+            shard, Sql.newest_of_customer, shard, customer, upto, down_to, limit
+        )
+
+    async def at_offsets(self, shard: int, offsets: Sequence[int]) -> list[LogEvent]:
+        return await self._events(shard, Sql.at_offsets, shard, offsets)
+
+    async def by_id(self, shard: int, customer: int, event: str) -> LogEvent | None:
+        found = await self._events(shard, Sql.by_id, shard, customer, event)
+        return found[0] if found else None
+
+    async def before(self, shard: int, instant: int) -> int:
+        """The last offset that was recorded before an instant: found by bisection, for instants
+        never decrease along the log and have no index of their own."""
+        line = self.reader(shard)
+        row = await line.run(lambda c: c.fetchrow(Sql.head, shard))
+        assert row is not None
+        low, high = max(row["log_start"] - 1, 0), row["head"]  # low: before; above high: not before
+        if row["recorded_at"] < instant:
+            return int(high)
+        while low < high:
+            middle = (low + high + 1) // 2
+            at = await self._recorded_at(shard, middle)
+            if at is None or at < instant:
+                low = middle
+            else:
+                high = middle - 1
+        return int(low)
+
+    async def _recorded_at(self, shard: int, offset: int) -> int | None:
+        found: int | None = await self.reader(shard).run(
+            lambda c: c.fetchval(Sql.recorded_at, shard, offset)
+        )
+        return found
+
+    async def _events(self, shard: int, sql: str, *arguments: Any) -> list[LogEvent]:
+        self.statements += 1
+        rows = await self.reader(shard).run(lambda c: c.fetch(sql, *arguments))
+        return [LogEvent(row) for row in rows]
+
+    # Owning
+
+    async def take_over(self, shard: int, endpoints: Sequence[int]) -> list[CursorRow]:
+        """Raise the generation of every cursor of these endpoints, then read them."""
+        rows = await self.writer(shard).run(lambda c: c.fetch(Sql.take_over, shard, endpoints))
+        return [CursorRow(*row) for row in rows]
+
+    async def open_cursors(
+        self, shard: int, fresh: Sequence[tuple[int, int, int, str | None]]
+    ) -> list[CursorRow]:
+        """Rows for (endpoint, run, mark, plan) that have none; those that somebody else made
+        meanwhile are left out."""
+        texts = columns(fresh, "iiit")
+        rows = await self.writer(shard).run(lambda c: c.fetch(Sql.open_cursors, shard, *texts))
+        return [CursorRow(*row) for row in rows]
+
+    async def lanes_of(self, shard: int, endpoints: Sequence[int]) -> list[asyncpg.Record]:
+        return await self.writer(shard).run(lambda c: c.fetch(Sql.lanes_of, shard, endpoints))
+
+    async def generations(self, shard: int, endpoints: Sequence[int]) -> list[asyncpg.Record]:
+        """(endpoint, run, generation) of each of their cursors."""
+        return await self.writer(shard).run(lambda c: c.fetch(Sql.generations, shard, endpoints))
+
+    # Settling
+
+    async def settle(
+        self, shard: int, progress: Sequence[Progress], attempts: Sequence[AttemptRow]
+    ) -> set[tuple[int, int]]:
+        """One transaction: fence and marks, lanes, attempts. Returns the (endpoint, run) that are
+        no longer ours, of which nothing was written. Safe to repeat after an unknown commit."""
+        return await self.writer(shard).run(lambda c: self._settle(c, shard, progress, attempts))
+
+    async def _settle(
+        self,
+        connection: asyncpg.Connection,
+        shard: int,
+        progress: Sequence[Progress],
+        attempts: Sequence[AttemptRow],
+    ) -> set[tuple[int, int]]:
+        async with connection.transaction():
+            lost = await self.fenced(connection, shard, progress)
+            kept = [p for p in progress if (p.endpoint, p.run) not in lost] if lost else progress
+            self.statements += 3  # with BEGIN and COMMIT
+            lanes = [(p.endpoint, p.run, *lane) for p in kept for lane in p.lanes]
+            if lanes:
+                self.statements += 1
+                await connection.execute(Sql.put_lanes, shard, *columns(lanes, "iiiiiitti"))
+            closed = [(p.endpoint, p.run, key) for p in kept for key in p.closed]
+            if closed:
+                self.statements += 1
+                await connection.execute(Sql.drop_lanes, shard, *columns(closed, "iii"))
+            if lost:
+                attempts = [a for a in attempts if (a[0], a[1]) not in lost]
+            if attempts:
+                self.statements += 1
+                await self.add_attempts(connection, shard, attempts)
+        return lost
+
+    @staticmethod
+    async def add_attempts(
+        connection: asyncpg.Connection, shard: int, attempts: Sequence[AttemptRow]
+    ) -> None:
+        endpoints, _, *rest = columns(attempts, "iiitiititit")  # the run is for the fence only
+        await connection.execute(Sql.add_attempts, shard, endpoints, *rest)
+
+    async def forget_attempts(self, shard: int, endpoint: int, before: int, limit: int) -> int:
+        """Delete up to `limit` attempts that began before an instant; how many there were."""
+        status = await self.writer(shard).run(
+            lambda c: c.execute(Sql.old_attempts, shard, endpoint, before, limit)
+        )
+        return int(status.rsplit(" ", 1)[1])
+
+    async def drop_events(self, shard: int, below: int, limit: int) -> int:
+        """Delete up to `limit` events below an offset; how many there were."""
+        status = await self.writer(shard).run(
+            lambda c: c.execute(Sql.drop_events, shard, below, limit)
+        )
+        return int(status.rsplit(" ", 1)[1])
+
+    @staticmethod
+    async def fenced(
+        connection: asyncpg.Connection, shard: int, progress: Sequence[Progress]
+    ) -> set[tuple[int, int]]:
+        """Advance what is ours; the rest."""
+        rows = await connection.fetch(
+            Sql.advance,
+            shard,
+            integers([p.endpoint for p in progress]),
+            integers([p.run for p in progress]),
+            integers([p.mark for p in progress]),
+            hexes([p.done for p in progress]),
+            integers([p.generation for p in progress]),
+        )
+        if len(rows) == len(progress):
+            return set()
+        ours = {(row[0], row[1]) for row in rows}
+        return {(p.endpoint, p.run) for p in progress} - ours
+
+
+async def tell_operators(
+    connection: asyncpg.Connection,
+    shard: int,
+    now: int,
+    about: tuple[int, int, int, str],
+    body: str,
+) -> None:
+    """Append an operational event, under the last lock of the transaction. `about`: (project,
+    program, customer, id), with 0 for a program or a customer that it is not about."""
+    head = await connection.fetchrow(Sql.raise_head, shard, 1, now)
+    assert head is not None  # every shard has its head row from the start
+    *whose, event = about
+    row = (shard, head["head"], *whose, event, head["recorded_at"], body)
+    await connection.execute(Sql.add_ops_event, *row)
+
+
+async def rows_of(line: ReconnectingConnection, sql: str, *arguments: Any) -> list[dict[str, Any]]:
+    """The rows of one statement, as plain dicts."""
+    rows = await line.run(lambda c: c.fetch(sql, *arguments))
+    return [dict(row) for row in rows]

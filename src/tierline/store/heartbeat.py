@@ -1,0 +1,83 @@
+"""Whether a server works on an installation: every one of them gives signs of life."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterable
+from typing import Final
+
+import asyncpg
+import structlog
+
+from tierline.errors import TierlineError
+from tierline.store.database import Database
+from tierline.store.event_log_queries import EventLogSql
+from tierline.store.reconnecting_connection import ReconnectingConnection
+
+BEAT_MS: Final = 2_500
+LIVE_MS: Final = 15_000  # since the last sign of life
+_log = structlog.get_logger("tierline.live")
+
+
+class InUse(TierlineError):
+    """{count} Tierline server(s) work on the database at {where} ({roles}). Stop them, and repeat
+    this; one that was killed counts as dead after {seconds} seconds."""
+
+    code = "installation_in_use"
+    status = 409
+
+
+async def require_idle(connection: asyncpg.Connection, place: str) -> None:
+    """Raise InUse unless no server gave a sign of life lately. `place` names the database."""
+    living = await connection.fetch(EventLogSql.processes, LIVE_MS)
+    if living:
+        roles = "; ".join(row["roles"] for row in living)
+        raise InUse(where=place, count=len(living), roles=roles, seconds=LIVE_MS // 1000)
+
+
+def new_process_id() -> str:
+    return "proc_" + secrets.token_hex(8)
+
+
+def roles_text(roles: Iterable[str]) -> str:
+    """As signs of life name what a process does."""
+    return ",".join(sorted(roles))
+
+
+class Heartbeat:
+    """The signs of life of a process that does not send. A sender's are its own: they say for
+    which endpoints it may still send."""
+
+    def __init__(self, database: Database, roles: Iterable[str]) -> None:
+        self._line = ReconnectingConnection(database)
+        self._process = new_process_id()
+        self._roles = roles_text(roles)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """The first one, before any work. Database errors come through."""
+        await self._give()
+        self._task = asyncio.create_task(self._keep_giving(), name="signs")
+
+    async def stop(self) -> None:
+        """In order: nobody need wait for our silence. Without a database they must."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            await self._line.run(lambda c: c.execute(EventLogSql.leave, self._process))
+        except Exception as error:  # noqa: BLE001
+            _log.debug("leave_failed", error=repr(error))
+        await self._line.close()
+
+    async def _give(self) -> None:
+        await self._line.run(lambda c: c.execute(EventLogSql.beat, self._process, self._roles))
+
+    async def _keep_giving(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_MS / 1000)
+            try:
+                await self._give()
+            except Exception as error:  # noqa: BLE001  # logged, and tried again
+                _log.warning("beat_failed", error=repr(error))

@@ -1,0 +1,87 @@
+"""A hint between processes: NOTIFY on one channel. Missing one costs a poll interval, nothing else.
+
+Never sent inside a transaction that does work (a pending notification takes a lock of the whole
+server at commit), never more than one per shard in a moment, and heard on one connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+import structlog
+
+from tierline.store.database import Database
+from tierline.store.event_log_queries import EventLogSql as Sql
+from tierline.store.reconnecting_connection import ReconnectingConnection
+
+CHANNEL = "tierline"
+AGAIN_S = 1.0
+_log = structlog.get_logger("tierline.signal")
+
+
+class Notifications:
+    """`tell(shard)` reaches `heard` in every other process that listens. `listening` is called
+    whenever it begins to: what was said before, nobody heard here."""
+
+    def __init__(
+        self,
+        database: Database,
+        heard: Callable[[str], None],
+        listening: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._heard = heard
+        self._listening = listening
+        self._line = ReconnectingConnection(database)
+        self._waiting: set[int] = set()
+        self._something = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._tell()), loop.create_task(self._listen())]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._line.close()
+
+    def tell(self, shard: int) -> None:
+        self._waiting.add(shard)
+        self._something.set()
+
+    async def _tell(self) -> None:
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            waiting, self._waiting = self._waiting, set()
+            try:
+                for shard in waiting:
+                    await self._notify(str(shard))
+            except Exception as error:  # noqa: BLE001  # a lost hint costs a poll interval
+                _log.debug("notify_failed", error=repr(error))
+
+    async def _notify(self, message: str) -> None:
+        await self._line.run(lambda c: c.execute(Sql.notify, CHANNEL, message))
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                connection = await self._database.connect()
+                try:
+                    await self._hear(connection)
+                finally:
+                    connection.terminate()
+            except Exception as error:  # noqa: BLE001  # a lost hint costs a poll interval
+                _log.debug("listen_failed", error=repr(error))
+            await asyncio.sleep(AGAIN_S)
+
+    async def _hear(self, connection: asyncpg.Connection) -> None:
+        closed = asyncio.Event()
+        connection.add_termination_listener(lambda _: closed.set())
+        await connection.add_listener(CHANNEL, lambda *message: self._heard(message[3]))
+        self._listening()
+        await closed.wait()

@@ -1,0 +1,122 @@
+"""The ASGI application: the hot route first, then the table of operations, then
+what a caller adds: that is the place for vendors' own routes, of which there are none yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tierline import __version__
+from tierline.errors import TooLarge
+from tierline.ledger.command_parsing import Activity
+from tierline.web import limits, openapi, problem, routing
+from tierline.web.dependencies import Dependencies
+from tierline.web.responses import ActivityAnswer
+from tierline.web.routes import (
+    activities,
+    customers,
+    dry_run,
+    endpoints,
+    events,
+    health,
+    members,
+    preview,
+    programs,
+    projects,
+)
+from tierline.web.routes.activities import Activities
+from tierline.web.routing import Call, Operation, Reply
+
+
+async def post_activities(call: Call, _body: Any) -> Any:
+    """Never called: `App` sends this path straight to `Activities`."""
+    raise AssertionError(call)
+
+
+class Signpost(msgspec.Struct, frozen=True):
+    """What is found at `/`: for somebody who opened the address that `serve` printed."""
+
+    name: str = "Tierline"
+    version: str = __version__
+    api: str = "/openapi.json"
+    ready: str = "/readyz"
+    next: str = "Send `Authorization: Bearer KEY`; the first start wrote keys to keys.json."
+
+
+async def get_root(_call: Call) -> Signpost:
+    return Signpost()
+
+
+async def get_openapi(_call: Call) -> Reply:
+    return Reply(200, _document())
+
+
+ACTIVITIES = Operation(
+    "POST", activities.PATH, post_activities,
+    "Records activities: one object, an array (validated whole), or NDJSON (line by line).",
+    scopes=("write_customers",), body=Activity | list[Activity],
+    answer=ActivityAnswer | list[dict[str, Any]],
+    also=("application/x-ndjson",),
+)  # fmt: skip
+OPERATIONS: tuple[Operation, ...] = (
+    *programs.OPERATIONS,
+    *preview.OPERATIONS,
+    *customers.OPERATIONS,
+    *members.OPERATIONS,
+    ACTIVITIES,
+    *dry_run.OPERATIONS,
+    *events.OPERATIONS,
+    *endpoints.OPERATIONS,
+    *projects.OPERATIONS,
+    *health.OPERATIONS,
+    Operation(
+        "GET", "/", get_root, "What this is, and where to go on.", open=True, answer=Signpost
+    ),
+    Operation("GET", "/openapi.json", get_openapi, "This document.", open=True),
+)
+
+
+@cache
+def _document() -> bytes:
+    return msgspec.json.encode(openapi.document(OPERATIONS, __version__))
+
+
+class App:
+    """What uvicorn serves. Paths are matched as they were sent: a `%2F` inside a name is part of
+    the name."""
+
+    def __init__(self, parts: Dependencies, more: Iterable[BaseRoute] = ()) -> None:
+        self.parts = parts
+        self.activities = Activities(parts)
+        routes = [*routing.routes(parts, OPERATIONS), *more]
+        self.router: ASGIApp = Router(routes, redirect_slashes=False, default=_no_such_path)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # no websockets; uvicorn runs us without a lifespan
+        if len(scope["headers"]) > limits.HEADERS_MAX:
+            error = TooLarge(what="list of headers", limit=f"{limits.HEADERS_MAX} fields")
+            await routing.refusal(error)(scope, receive, send)
+            return
+        raw: bytes = scope["raw_path"]
+        if (
+            scope["method"] == "POST"
+            and raw.endswith(activities.SUFFIX)
+            and raw.startswith(activities.PREFIX)
+            and raw.count(b"/") == 4
+        ):
+            await self.activities(scope, receive, send)
+            return
+        scope["path"] = raw.decode("latin-1")
+        await self.router(scope, receive, send)
+
+
+async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
+    error = problem.NoSuchPath(asked=Request(scope).url.path)
+    await routing.refusal(error)(scope, receive, send)

@@ -1,0 +1,71 @@
+"""What the HTTP side counts, for `/metrics`: plain numbers, for each request counts."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from typing import Final
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from tierline.histogram import Durations
+from tierline.ledger.sweep.sweeper import Sweeper
+from tierline.ledger.writer import Writer
+
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class HttpMetrics(Collector):
+    """One process's; register it where it should show up."""
+
+    def __init__(self, writer: Writer, sweeper: Sweeper | None) -> None:
+        self._writer = writer
+        self._sweeper = sweeper
+        self._took: dict[tuple[str, int], Durations] = {}
+
+    def answered(self, path: str, status: int, seconds: float) -> None:
+        """`path` is the table's, with its braces: so labels are few."""
+        took = self._took.get((path, status))
+        if took is None:
+            took = self._took[path, status] = Durations(SECONDS)
+        took.saw(seconds)
+
+    def collect(self) -> Iterator[Metric]:
+        labels = ["path", "status"]
+        answered = CounterMetricFamily("tierline_requests", "Requests answered.", labels=labels)
+        seconds = HistogramMetricFamily(
+            "tierline_request_seconds", "How long answers took.", labels=labels
+        )
+        for (path, status), took in self._took.items():
+            told = [path, str(status)]
+            answered.add_metric(told, took.count)
+            seconds.add_metric(told, took.buckets(), took.total)
+        waiting = "Commands that wait to be committed."
+        yield from (answered, seconds)
+        yield GaugeMetricFamily("tierline_commands_waiting", waiting, self._writer.waiting())
+        late = "How late the last batch of a shard's sweep was."
+        lag = GaugeMetricFamily("tierline_sweep_lag_seconds", late, labels=["shard"])
+        for shard, lag_ms in (self._sweeper.lag_ms if self._sweeper else {}).items():
+            lag.add_metric([str(shard)], lag_ms / 1000)
+        yield lag
+
+
+class ScrapedMetrics(Collector):
+    """What a registry tells, with only those endpoints that somebody may see."""
+
+    def __init__(self, whole: Collector, endpoints: Container[str]) -> None:
+        self._whole = whole
+        self._endpoints = endpoints
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._whole.collect():
+            family.samples = [s for s in family.samples if self._may_show(s.labels)]
+            yield family
+
+    def _may_show(self, labels: dict[str, str]) -> bool:
+        return "endpoint" not in labels or labels["endpoint"] in self._endpoints

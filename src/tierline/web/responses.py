@@ -1,0 +1,253 @@
+"""What members and activities look like from outside: instants are text, tiers have names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from tierline.analysis import forecast
+from tierline.ledger.commands import Answer, Transfer
+from tierline.model.calendar import format_instant
+from tierline.model.entries import Entry, Override
+from tierline.model.events import Cause, Event, EventKind
+from tierline.model.standing import Standing
+from tierline.model.tenant import Customer
+from tierline.rules.ladder import TierName
+from tierline.rules.program import Program, Version
+
+
+class MovedAnswer(Struct, frozen=True):
+    """A change of tier that an activity brought about; tiers by id."""
+
+    kind: EventKind
+    tier_from: str | None
+    tier_to: str | None
+    cause: Cause
+
+
+class ActivityAnswer(Struct, frozen=True):
+    """The entry, and the member right after it. `repeated`: this key was answered before, and
+    nothing was done again. `transfer`, of a transfer only: `to`, `state` (`arrived`, `in_transit`
+    or `returned`, with `code` and `reason`)."""
+
+    key: str
+    entry: int
+    points: int
+    amount: int
+    balance: int
+    pending: int
+    tier: str | None
+    since: str | None
+    expires_at: str | None
+    events: tuple[MovedAnswer, ...]
+    repeated: bool
+    transfer: Transfer | UnsetType = UNSET
+
+
+class PointsAnswer(Struct, frozen=True):
+    """`in_transit`: sent to other customers, where they did not arrive yet."""
+
+    balance: int
+    pending: int
+    in_transit: int
+    earned: int
+    spent: int
+    expired: int
+    next_expiry: dict[str, Any] | None  # {"at", "points"}
+
+
+class OpportunityAnswer(Struct, frozen=True):
+    """`needed` more of the metric (null: by other criteria) reaches the tier, true until
+    `valid_until`; when it `begins` then. `metric` is a measure's name, null the policy's own."""
+
+    tier: TierName | None
+    needed: int | None
+    valid_until: str | None
+    metric: str | None
+    begins: forecast.Begins
+    begins_at: str | None
+
+
+class RetentionAnswer(Struct, frozen=True):
+    """`needed` more of the metric, counted from `counts_from` on, keeps the tier past `until`."""
+
+    needed: int | None
+    counts_from: str
+    until: str
+    metric: str | None
+
+
+class RiskAnswer(Struct, frozen=True):
+    """What happens to the tier if nothing else does."""
+
+    kind: str
+    at: str
+    tier: TierName | None
+    cause: Cause
+
+
+class ProgressAnswer(Struct, frozen=True):
+    """`metric` is the policy's own in today's window; `to_retain` what is still needed to keep
+    the tier, in full in `retention`."""
+
+    metric: int
+    to_next: OpportunityAnswer | None
+    to_retain: int | None
+    retention: RetentionAnswer | None
+    forecast_tier: TierName | None
+
+
+class MemberAnswer(Struct, frozen=True):
+    """A membership. `expires_at` is exclusive; `last_valid_day` is its civil reading."""
+
+    customer: str
+    customer_id: str
+    program: str
+    at: str
+    member: bool
+    joined_at: str | None
+    tier: TierName | None
+    since: str | None
+    expires_at: str | None
+    last_valid_day: str | None
+    manual: bool
+    qualified_tier: TierName | None
+    held_tier: TierName | None
+    grace_until: str | None
+    points: PointsAnswer
+    progress: ProgressAnswer
+    deferred: tuple[dict[str, Any], ...]
+    risks: tuple[RiskAnswer, ...]
+    opportunities: tuple[OpportunityAnswer, ...]
+    overrides: tuple[dict[str, Any], ...]
+    attributes: dict[str, str | int | bool]
+    seq: int
+    version: int
+
+
+def activity(told: Answer) -> ActivityAnswer:
+    return ActivityAnswer(
+        key=told.key,
+        entry=told.entry,
+        points=told.points,
+        amount=told.amount,
+        balance=told.balance,
+        pending=told.pending,
+        tier=told.tier,
+        since=instant(told.since),
+        expires_at=instant(told.expires_at),
+        events=tuple(MovedAnswer(m.kind, m.tier_from, m.tier_to, m.cause) for m in told.events),
+        repeated=told.repeated,
+        transfer=UNSET if told.transfer is None else told.transfer,
+    )
+
+
+def member(
+    program: Program,
+    shown: Customer,
+    standing: Standing,
+    at: int,
+    history: Sequence[Entry] | None = None,
+    in_transit: int = 0,
+) -> MemberAnswer:
+    """A member at an instant not before the standing's own. Raises HistoryNeeded where only all
+    the entries can tell."""
+    standing = forecast.follow(program, standing, (), at, history).standing
+    ahead = forecast.progress(program, standing, at, history)
+    version, current = program.version(at), ahead.current
+    opportunities = tuple(_opportunity(version, o) for o in ahead.opportunities)
+    return MemberAnswer(
+        customer=shown.source_id or shown.id,
+        customer_id=shown.id,
+        program=program.id,
+        at=format_instant(at),
+        member=standing.joined_at is not None,
+        joined_at=instant(standing.joined_at),
+        tier=_tier(version, current.tier),
+        since=instant(current.since),
+        expires_at=instant(current.expires_at),
+        last_valid_day=current.last_valid_day,
+        manual=current.manual,
+        qualified_tier=_tier(version, current.qualified_tier),
+        held_tier=_tier(version, current.held_tier),
+        grace_until=instant(current.grace_until),
+        points=_points(standing, ahead, in_transit),
+        progress=ProgressAnswer(
+            metric=current.metric,
+            to_next=opportunities[0] if opportunities else None,
+            to_retain=ahead.to_retain,
+            retention=_retention(ahead.retention),
+            forecast_tier=_tier(version, ahead.forecast_tier),
+        ),
+        deferred=tuple(
+            {"tier": _tier(version, d.tier), "starts_at": format_instant(d.starts_at)}
+            for d in ahead.deferred
+        ),
+        risks=tuple(
+            RiskAnswer(r.kind, format_instant(r.at), _tier(version, r.tier), r.cause)
+            for r in ahead.risks
+        ),
+        opportunities=opportunities,
+        overrides=tuple(override(o) for o in standing.overrides),
+        attributes=standing.attributes,
+        seq=standing.seq,
+        version=version.number,
+    )
+
+
+def override(told: Override) -> dict[str, Any]:
+    shown: dict[str, Any] = {f: getattr(told, f) for f in told.__struct_fields__}
+    return {**shown, "starts_at": instant(told.starts_at), "until": instant(told.until)}
+
+
+def event(told: Event) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(told)
+    del shown["view"]
+    return {**shown, "at": format_instant(told.at)}
+
+
+def instant(at: int | None) -> str | None:
+    return None if at is None else format_instant(at)
+
+
+def _points(standing: Standing, ahead: forecast.Progress, in_transit: int) -> PointsAnswer:
+    expiry = ahead.next_expiry
+    return PointsAnswer(
+        balance=standing.balance,
+        pending=standing.points_pending,
+        in_transit=in_transit,
+        earned=standing.earned,
+        spent=standing.spent,
+        expired=standing.expired,
+        next_expiry=None
+        if expiry is None
+        else {"at": format_instant(expiry[0]), "points": expiry[1]},
+    )
+
+
+def _opportunity(version: Version, told: forecast.Opportunity) -> OpportunityAnswer:
+    return OpportunityAnswer(
+        tier=_tier(version, told.tier),
+        needed=told.needed,
+        valid_until=instant(told.valid_until),
+        metric=told.metric,
+        begins=told.begins,
+        begins_at=instant(told.begins_at),
+    )
+
+
+def _retention(told: forecast.Retention | None) -> RetentionAnswer | None:
+    if told is None:
+        return None
+    counts_from, until = format_instant(told.counts_from), format_instant(told.until)
+    return RetentionAnswer(told.needed, counts_from, until, told.metric)
+
+
+def _tier(version: Version, tier_id: str | None) -> TierName | None:
+    if tier_id is None:
+        return None
+    tier = version.tier(tier_id)
+    return TierName(tier_id, tier_id if tier is None else tier.name)

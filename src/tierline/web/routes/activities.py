@@ -1,0 +1,293 @@
+"""`POST /api/programs/{id}/activities`: the hot route, straight on ASGI.
+
+One JSON object is answered when it is durable. An array is validated whole before the first write
+and answered per item, in order. NDJSON is answered per line while it is being read, so a file of
+any length takes constant memory. A refused item does not stop the others: its answer is a problem.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from time import perf_counter
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from starlette.types import Message, Receive, Scope, Send
+
+from tierline.errors import Invalid, TierlineError, TooLarge
+from tierline.ledger.command_parsing import CommandParser
+from tierline.ledger.commands import Answer, Command
+from tierline.web import auth, limits, problem, request_body, responses
+from tierline.web.auth import Caller
+from tierline.web.dependencies import Dependencies
+from tierline.web.response_buffer import ResponseBuffer
+
+PATH = "/api/programs/{program}/activities"
+PREFIX = b"/api/programs/"
+SUFFIX = b"/activities"
+NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+LINES_MAX = 500  # read and queued before the loop looks elsewhere
+AHEAD_MAX = 4_000  # lines whose answers are still to come, per request
+ONLINE_MAX = 20  # longer arrays are bulk: they yield to requests of one activity
+PATHS_MAX = 10_000  # remembered; callers may send any
+_JSON = [(b"content-type", b"application/json")]
+_encode = msgspec.json.Encoder().encode
+_Outcome = Answer | TierlineError | asyncio.Future[Answer]
+
+
+class Headers:
+    """The few header fields that matter here."""
+
+    __slots__ = ("authorization", "encoding", "length", "type")
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self.authorization: str | None = None
+        self.type = "application/json"
+        self.encoding = ""
+        self.length = 0
+        for name, value in raw:
+            if name == b"authorization":
+                self.authorization = value.decode("latin-1")
+            elif name == b"content-type":
+                self.type = value.decode("latin-1").partition(";")[0].strip().lower()
+            elif name == b"content-length":
+                self.length = int(value) if value.isdigit() else 0
+            elif name == b"content-encoding":
+                self.encoding = value.decode("latin-1").strip().lower()
+
+
+class Activities:
+    """The ASGI application of this one route; it never raises."""
+
+    def __init__(self, parts: Dependencies) -> None:
+        self.parts = parts
+        self._intakes: dict[int, CommandParser] = {}
+        self._paths: dict[bytes, str] = {}  # path -> program id
+
+    def quick(
+        self, authorization: bytes, raw_path: bytes, raw: bytes
+    ) -> asyncio.Future[Answer] | None:
+        """The answer to come to one activity, where key and program are at hand and nothing is
+        wrong. None: nothing was done, and the request is to go the long way."""
+        program_id = self._paths.get(raw_path)
+        if program_id is None or raw[:1] != b"{":
+            return None
+        catalog = self.parts.catalog
+        try:
+            token = auth.bearer(authorization.decode("latin-1"))
+            caller = Caller.known(catalog, ("native",), token)
+            if caller is None or "write_customers" not in caller.key.scopes:
+                return None
+            found = catalog.program(caller.project.number, program_id)
+            if found is None:
+                return None
+            now = catalog.now(caller.project.number, self.parts.clock())
+            return self.parts.writer.submit(self._intake_of(caller, found[0]).activity(raw, now))
+        except TierlineError:
+            return None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
+        status = await self._run(scope, receive, send)
+        self.parts.figures.answered(PATH, status, perf_counter() - began)
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> int:
+        try:
+            headers = Headers(scope["headers"])
+            caller = await auth.native(self.parts.catalog, headers.authorization)
+            caller.require("write_customers")
+            intake = await self._intake(caller, scope["raw_path"])
+            if headers.encoding not in ("", "identity"):
+                raise problem.UnsupportedMediaType(
+                    found=f"encoded as {headers.encoding}", expected="it as it is"
+                )
+            if headers.type in NDJSON:
+                await self._lines(Lines(self.parts, intake, caller.project.number), receive, send)
+                return 200
+            request_body.require_json(headers.type)
+            body = await self._whole(await _body(receive, headers.length), intake, caller)
+        except Exception as error:  # noqa: BLE001 - the last line: everything becomes a problem
+            told = problem.told(error, path=PATH, method="POST")
+            await _refuse(send, told)
+            return told.status
+        await send({"type": "http.response.start", "status": 200, "headers": _length(body)})
+        await send({"type": "http.response.body", "body": body})
+        return 200
+
+    async def _lines(self, lines: Lines, receive: Receive, send: Send) -> None:
+        """The answer has begun, so a fault of ours can only cut it short: the client sees that."""
+        try:
+            await lines.run(receive, send)
+        except* Exception as group:  # noqa: BLE001 - as above
+            for error in group.exceptions:
+                problem.told(error, path=PATH, method="POST")
+
+    async def _intake(self, caller: Caller, raw_path: bytes) -> CommandParser:
+        program_id = self._paths.get(raw_path)
+        if program_id is None:
+            program_id = _program_of(raw_path)
+            if len(self._paths) < PATHS_MAX:
+                self._paths[raw_path] = program_id
+        catalog, project = self.parts.catalog, caller.project
+        found = catalog.program(project.number, program_id)
+        if found is None:
+            found = await catalog.need_program(project.number, program_id)
+        return self._intake_of(caller, found[0])
+
+    def _intake_of(self, caller: Caller, number: int) -> CommandParser:
+        intake, project = self._intakes.get(number), caller.project
+        if intake is None or intake.door.project is not project:
+            intake = self._intakes[number] = CommandParser(project, number)
+        return intake
+
+    async def _whole(self, raw: bytes, intake: CommandParser, caller: Caller) -> bytes:
+        """The answer to one object or to an array."""
+        now = self.parts.catalog.now(caller.project.number, self.parts.clock())
+        if (raw[:64].lstrip() or raw.lstrip())[:1] != b"[":
+            if len(raw) > limits.BODY_BYTES_MAX:
+                raise _too_large(limits.BODY_BYTES_MAX)
+            answer = await self.parts.writer.submit(intake.activity(raw, now))
+            return _encode(responses.activity(answer))
+        commands = intake.activities(raw, now)
+        if len(commands) > limits.ACTIVITIES_MAX:
+            limit = f"{limits.ACTIVITIES_MAX} activities"
+            raise TooLarge(path="activities", what="array", limit=limit)
+        bulk = len(commands) > ONLINE_MAX
+        outcomes = await self.parts.writer.submit_all(commands, bulk=bulk)
+        return _encode([_shown(outcome) for outcome in outcomes])
+
+
+class Lines:
+    """One NDJSON upload: reads, queues and answers at the same time, in the lines' order."""
+
+    def __init__(self, parts: Dependencies, intake: CommandParser, project: int) -> None:
+        self.parts = parts
+        self.intake = intake
+        self.project = project
+        self._count = 0
+        self._open: asyncio.Queue[_Outcome | None] = asyncio.Queue(AHEAD_MAX)
+
+    async def run(self, receive: Receive, send: Send) -> None:
+        content = [(b"content-type", b"application/x-ndjson")]
+        await send({"type": "http.response.start", "status": 200, "headers": content})
+
+        async def piece(data: bytes) -> None:
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+
+        async with ResponseBuffer(piece) as spool, asyncio.TaskGroup() as group:
+            group.create_task(self._answer(spool))
+            async for lines in _lines(receive):
+                await self._take(lines)
+            await self._open.put(None)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _take(self, lines: list[bytes | TierlineError]) -> None:
+        """Queue what is right, note what is wrong, each in its place."""
+        now = self.parts.catalog.now(self.project, self.parts.clock())
+        slots: list[Command | TierlineError] = [self._read(line, now) for line in lines]
+        commands = [slot for slot in slots if isinstance(slot, Command)]
+        accepted = iter(await self.parts.writer.accept(commands))
+        for slot in slots:
+            await self._open.put(next(accepted) if isinstance(slot, Command) else slot)
+
+    def _read(self, line: bytes | TierlineError, now: int) -> Command | TierlineError:
+        where = f"lines[{self._count}]"
+        self._count += 1
+        if isinstance(line, TierlineError):
+            line.path = where
+            return line
+        try:
+            return self.intake.activity(line, now, where)
+        except TierlineError as error:
+            return error
+
+    async def _answer(self, spool: ResponseBuffer) -> None:
+        while (outcome := await self._open.get()) is not None:
+            if isinstance(outcome, asyncio.Future):
+                try:
+                    outcome = await outcome
+                except TierlineError as error:
+                    outcome = error
+            await spool.write(_encode(_shown(outcome)) + b"\n")
+
+
+def _shown(outcome: Answer | TierlineError) -> Any:
+    if isinstance(outcome, Answer):
+        return responses.activity(outcome)
+    return problem.as_problem(outcome)
+
+
+def _program_of(raw_path: bytes) -> str:
+    try:
+        text = unquote(raw_path[len(PREFIX) : -len(SUFFIX)].decode("ascii"), errors="strict")
+    except UnicodeDecodeError:
+        raise Invalid(path="program", reason="program: the path is not UTF-8.") from None
+    return request_body.name(text, "program")
+
+
+async def _body(receive: Receive, told: int) -> bytes:
+    """The whole body, refused before it is read where its length says that it is too large."""
+    if told > limits.ARRAY_BYTES_MAX:
+        raise _too_large(limits.ARRAY_BYTES_MAX)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return body
+    chunks, size = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        _check_connected(message)
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limits.ARRAY_BYTES_MAX:
+            raise _too_large(limits.ARRAY_BYTES_MAX)
+    return b"".join(chunks)
+
+
+def _too_large(bytes_max: int) -> TooLarge:
+    return TooLarge(what="body", limit=f"{bytes_max} bytes")
+
+
+async def _lines(receive: Receive) -> AsyncIterator[list[bytes | TierlineError]]:
+    """The body's lines in slices; a line that is too long is an error in its place. What comes
+    after a lost connection is not read: an unfinished line is nobody's activity."""
+    rest, too_long = b"", False
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        more = message.get("more_body", False)
+        *whole, rest = (rest + message.get("body", b"")).split(b"\n")
+        if not more and (rest or too_long):
+            whole, rest = [*whole, rest], b""
+        found: list[bytes | TierlineError] = []
+        for line in whole:
+            if too_long or len(line) > limits.LINE_BYTES_MAX:
+                found.append(TooLarge(what="line", limit=f"{limits.LINE_BYTES_MAX} bytes"))
+                too_long = False
+            elif line.strip():
+                found.append(line)
+        if len(rest) > limits.LINE_BYTES_MAX:
+            rest, too_long = b"", True
+        for start in range(0, len(found), LINES_MAX):
+            yield found[start : start + LINES_MAX]
+
+
+def _check_connected(message: Message) -> None:
+    if message["type"] == "http.disconnect":
+        raise Invalid(reason="The connection was closed before the body was complete.")
+
+
+def _length(body: bytes) -> list[tuple[bytes, bytes]]:
+    return [*_JSON, (b"content-length", b"%d" % len(body))]
+
+
+async def _refuse(send: Send, error: TierlineError) -> None:
+    body = problem.body(error)
+    headers = [(k.encode(), v.encode()) for k, v in problem.headers(error).items()]
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,160 @@
+"""Customers: profiles and names. Making one makes no member."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, get_args
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from tierline.errors import Invalid, NotFound, TooLarge
+from tierline.model import ids, validation
+from tierline.model.calendar import format_instant
+from tierline.store import customers, members, profiles
+from tierline.store.customers import CustomerRow, NameKind
+from tierline.store.profiles import Profile
+from tierline.web import limits, request_body
+from tierline.web.routing import Call, Operation, Reply
+
+CUSTOMER = "/api/customers/{source_id}"
+_OTHER_NAMES = frozenset(get_args(NameKind)) - {"source", "id", "number"}
+
+
+class CustomerBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is not said stays as it is; null empties. `id` and `number` are imported ones, fixed
+    once the customer exists; `source_id` is another name from now on."""
+
+    name: str | UnsetType | None = UNSET
+    email: str | UnsetType | None = UNSET
+    metadata: dict[str, Any] | UnsetType = UNSET
+    presentations: dict[str, dict[str, Any]] | UnsetType = UNSET
+    names: dict[str, str | list[str]] = {}
+    source_id: str | UnsetType = UNSET
+    id: str | UnsetType = UNSET
+    number: Annotated[int, Meta(ge=1, le=ids.NUMBER_MAX)] | UnsetType = UNSET
+    created_at: str | UnsetType = UNSET
+    updated_at: str | UnsetType = UNSET
+
+
+class CustomerAnswer(Struct, frozen=True):
+    id: str
+    number: int
+    source_id: str | None
+    name: str | None
+    email: str | None
+    metadata: dict[str, Any]
+    presentations: dict[str, dict[str, Any]]
+    created_at: str
+    updated_at: str
+
+
+class Receipt(Struct, frozen=True):
+    """For a key that may write customers, and not read them."""
+
+    id: str
+    number: int
+    source_id: str | None
+
+
+async def put_customer(call: Call, body: CustomerBody) -> Reply:
+    source_id = call.param("source_id")
+    profile = _profile(body)
+    if isinstance(profile.number, int):
+        await call.parts.catalog.make_room(call.project.number, profile.number)
+    project = call.project
+    row, new = await profiles.put(call.parts.database, project, source_id, profile, call.now)
+    shown: CustomerAnswer | Receipt
+    if "read_customers" in call.caller.key.scopes:
+        shown = await _shown(call, row)
+    else:
+        shown = Receipt(row.shown.id, row.shown.number, row.shown.source_id)
+    return Reply(201 if new else 200, shown)
+
+
+async def get_customer(call: Call) -> CustomerAnswer:
+    return await _shown(call, await known(call, call.param("source_id")))
+
+
+async def known(call: Call, name: str) -> CustomerRow:
+    """A customer by source id, else by the id that payloads show. Raises NotFound."""
+    database, project = call.parts.database, call.project
+    async with database.pool.acquire() as connection:
+        found = await customers.find(connection, database.shards, project, name)
+        if found is None:
+            found = await customers.find(connection, database.shards, project, name, "id")
+        if found is None:
+            found = ids.number_of_customer(name)
+        row = None
+        if found is not None:
+            row = await customers.read(connection, database.shards, found)
+    if row is None or row.project != project.number or row.erased_at is not None:
+        raise NotFound(what="customer", name=name, path="source_id")
+    return row
+
+
+def _profile(body: CustomerBody) -> Profile:
+    said = {
+        field: value
+        for field, value in msgspec.structs.asdict(body).items()
+        if value is not UNSET and field != "names"
+    }
+    for field in ("id", "source_id"):
+        if field in said:
+            said[field] = request_body.name(said[field], field)
+    if said.get("name") is not None:
+        said["name"] = request_body.name(said["name"], "name")
+    if said.get("email") is not None:
+        said["email"] = request_body.name(said["email"], "email", limits.EMAIL_CHARACTERS_MAX)
+    for field in ("metadata", "presentations"):
+        if field in said:
+            said[field] = request_body.free_json(said[field], field)
+    for field in ("created_at", "updated_at"):
+        if field in said:
+            said[field] = validation.instant(said[field], field)
+    return Profile(**said, names=_names(body.names))
+
+
+def _names(said: dict[str, str | list[str]]) -> dict[NameKind, tuple[str, ...]]:
+    found: dict[NameKind, tuple[str, ...]] = {}
+    count = sum(1 if isinstance(names, str) else len(names) for names in said.values())
+    if count > limits.NAMES_MAX:
+        raise TooLarge(path="names", what="list of names", limit=f"{limits.NAMES_MAX} names")
+    for kind, names in said.items():
+        if kind not in _OTHER_NAMES:
+            known_kinds = ", ".join(sorted(_OTHER_NAMES))
+            reason = f"names.{kind}: there is no such kind of name; known are {known_kinds}."
+            raise Invalid(path=f"names.{kind}", reason=reason)
+        texts = [names] if isinstance(names, str) else names
+        found[kind] = tuple(request_body.name(text, f"names.{kind}") for text in texts)  # type: ignore[index]
+    return found
+
+
+async def _shown(call: Call, row: CustomerRow) -> CustomerAnswer:
+    """`updated_at` moves with every change of points or tier, too."""
+    shown = row.shown
+    async with call.parts.database.pool.acquire() as connection:
+        shards = call.parts.database.shards
+        moved = await members.newest_change(connection, shards, row.id)
+    return CustomerAnswer(
+        id=shown.id,
+        number=shown.number,
+        source_id=shown.source_id,
+        name=shown.name,
+        email=shown.email,
+        metadata=shown.metadata,
+        presentations=shown.presentations,
+        created_at=format_instant(shown.created_at),
+        updated_at=format_instant(max(shown.updated_at, moved)),
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "PUT", CUSTOMER, put_customer, "Makes or changes a customer's profile and names.",
+        scopes=("write_customers",), body=CustomerBody, answer=CustomerAnswer,
+    ),
+    Operation(
+        "GET", CUSTOMER, get_customer, "A customer's profile.",
+        scopes=("read_customers",), answer=CustomerAnswer,
+    ),
+)  # fmt: skip

@@ -1,0 +1,175 @@
+"""Endpoints: where events are sent. What they are is the sender's; here they get their paths."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from tierline.errors import NotFound
+from tierline.model import validation
+from tierline.model.calendar import format_instant
+from tierline.web import limits
+from tierline.web.routing import Call, Operation, Reply
+
+ENDPOINT = "/api/endpoints/{endpoint}"
+Json = dict[str, Any]
+
+
+class EndpointList(Struct, frozen=True):
+    endpoints: tuple[Json, ...]
+
+
+class AttemptsQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Newest first; `before` is the `next` of the page before."""
+
+    limit: Annotated[int, Meta(ge=1, le=limits.ATTEMPTS_MAX)] = limits.PAGE_DEFAULT
+    before: str | None = None
+
+
+class AttemptList(Struct, frozen=True):
+    """`next` is null on the last page; an attempt at a page's edge may come twice."""
+
+    attempts: tuple[Json, ...]
+    next: str | None
+
+
+class LaneList(Struct, frozen=True):
+    """The oldest hundred."""
+
+    lanes: tuple[Json, ...]
+
+
+async def post_endpoint(call: Call, body: Json) -> Reply:
+    desk, scopes = call.parts.desk, call.caller.key.scopes
+    return Reply(201, await desk.add(call.project, body, scopes))
+
+
+async def list_endpoints(call: Call) -> EndpointList:
+    return EndpointList(tuple(await call.parts.desk.list(call.project)))
+
+
+async def get_endpoint(call: Call) -> Json:
+    return await call.parts.desk.show(call.project, call.param("endpoint"))
+
+
+async def patch_endpoint(call: Call, body: Json) -> Json:
+    desk, scopes = call.parts.desk, call.caller.key.scopes
+    return await desk.change(call.project, call.param("endpoint"), body, scopes)
+
+
+async def delete_endpoint(call: Call) -> Reply:
+    await call.parts.desk.remove(call.project, call.param("endpoint"))
+    return Reply(204)
+
+
+async def pause_endpoint(call: Call) -> Json:
+    return await call.parts.desk.pause(call.project, call.param("endpoint"))
+
+
+async def resume_endpoint(call: Call) -> Json:
+    return await call.parts.desk.resume(call.project, call.param("endpoint"))
+
+
+async def rotate_endpoint(call: Call, body: Json) -> Json:
+    return await call.parts.desk.rotate(call.project, call.param("endpoint"), body)
+
+
+async def list_attempts(call: Call) -> AttemptList:
+    asked = call.query(AttemptsQuery)
+    before = validation.optional_instant(asked.before, "before")
+    found, more = await call.parts.desk.attempts(
+        call.project, call.param("endpoint"), before, asked.limit
+    )
+    return AttemptList(tuple(found), None if more is None else format_instant(more))
+
+
+async def list_lanes(call: Call) -> LaneList:
+    return LaneList(tuple(await call.parts.desk.lanes(call.project, call.param("endpoint"))))
+
+
+async def rewind_endpoint(call: Call, body: Json) -> Json:
+    return await call.parts.desk.rewind(call.project, call.param("endpoint"), body)
+
+
+async def replay_endpoint(call: Call, body: Json) -> Reply:
+    desk = call.parts.desk
+    return Reply(202, await desk.replay(call.project, call.param("endpoint"), body))
+
+
+async def stop_replay(call: Call) -> Reply:
+    run = call.param("run")
+    if not run.isdecimal() or len(run) > 9:
+        raise NotFound(what="replay", name=run, path="run")
+    await call.parts.desk.stop_replay(call.project, call.param("endpoint"), int(run))
+    return Reply(204)
+
+
+async def test_endpoint(call: Call, body: Json) -> Json:
+    return await call.parts.desk.test(call.project, call.param("endpoint"), body)
+
+
+_MANAGE = ("manage_endpoints",)
+_AND_READ = ("manage_endpoints", "read_customers")
+OPERATIONS = (
+    Operation(
+        "POST", "/api/endpoints", post_endpoint,
+        "Makes an endpoint; its secret is shown only in this answer.",
+        scopes=_MANAGE, body=Json, answer=Json, status=201,
+    ),
+    Operation(
+        "GET", "/api/endpoints", list_endpoints, "All endpoints of the project.",
+        scopes=_MANAGE, answer=EndpointList,
+    ),
+    Operation(
+        "GET", ENDPOINT, get_endpoint, "An endpoint, its health and its lag.",
+        scopes=_MANAGE, answer=Json,
+    ),
+    Operation(
+        "PATCH", ENDPOINT, patch_endpoint, "Changes an endpoint; what is not said stays.",
+        scopes=_MANAGE, body=Json, answer=Json,
+    ),
+    Operation(
+        "DELETE", ENDPOINT, delete_endpoint, "Deletes an endpoint for good.",
+        scopes=_MANAGE, status=204,
+    ),
+    Operation(
+        "POST", f"{ENDPOINT}/pause", pause_endpoint,
+        "Stops sending; nothing is lost, it waits in the log.", scopes=_MANAGE, answer=Json,
+    ),
+    Operation(
+        "POST", f"{ENDPOINT}/resume", resume_endpoint, "Goes on where it was paused.",
+        scopes=_MANAGE, answer=Json,
+    ),
+    Operation(
+        "POST", f"{ENDPOINT}/rotate", rotate_endpoint,
+        "Makes a new secret, shown only in this answer; the old one signs on for a while.",
+        scopes=_MANAGE, body=Json, optional=True, answer=Json,
+    ),
+    Operation(
+        "GET", f"{ENDPOINT}/attempts", list_attempts, "What was sent, and what came back.",
+        scopes=_AND_READ, query=AttemptsQuery, answer=AttemptList,
+    ),
+    Operation(
+        "GET", f"{ENDPOINT}/lanes", list_lanes, "Customers whose events wait after a failure.",
+        scopes=_AND_READ, answer=LaneList,
+    ),
+    Operation(
+        "POST", f"{ENDPOINT}/rewind", rewind_endpoint,
+        "Sends again everything since an instant, in order; what is new waits behind it.",
+        scopes=_AND_READ, body=Json, answer=Json,
+    ),
+    Operation(
+        "POST", f"{ENDPOINT}/replay", replay_endpoint,
+        "Sends events again, by id, range or instant, with their first ids.",
+        scopes=_AND_READ, body=Json, answer=Json, status=202,
+    ),
+    Operation(
+        "DELETE", f"{ENDPOINT}/replay/{{run}}", stop_replay,
+        "Ends a replay; what it has not sent stays unsent.", scopes=_AND_READ, status=204,
+    ),
+    Operation(
+        "POST", f"{ENDPOINT}/test", test_endpoint, "Sends a made-up event once, and tells.",
+        scopes=_MANAGE, body=Json, optional=True, answer=Json,
+    ),
+)  # fmt: skip

@@ -1,0 +1,94 @@
+"""`GET /api/events`: the same log as the webhooks, with the same ids, pulled."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tierline.errors import Invalid
+from tierline.model import validation
+from tierline.model.calendar import format_instant
+from tierline.store.announcements import announced
+from tierline.store.event_log import LogEvent
+from tierline.vendors.standard.payloads import event_object
+from tierline.web import event_feed, limits
+from tierline.web.event_feed import Cursor
+from tierline.web.routing import Call, Operation
+
+POLL_SECONDS = 0.25  # for what other processes commit
+_SCOPES = {"tier": "read_customers", "ops": "manage_endpoints"}
+
+
+class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"class_": "class"}):
+    """From a cursor, from an instant, or from the oldest event; `wait` seconds for the first."""
+
+    after: str | None = None
+    since: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=limits.PAGE_MAX)] = limits.PAGE_DEFAULT
+    wait: Annotated[float, Meta(ge=0, le=limits.WAIT_SECONDS_MAX)] = 0
+    class_: Literal["tier", "ops"] = "tier"
+
+
+class EventsAnswer(Struct, frozen=True):
+    """`next` goes on after these events, for ever. `more`: there is more to read at once."""
+
+    events: list[dict[str, Any]]
+    next: str
+    more: bool
+
+
+async def list_events(call: Call) -> EventsAnswer:
+    asked = call.query(EventsQuery)
+    call.caller.require(_SCOPES[asked.class_])
+    log, project = call.parts.log, call.project.number
+    cursor = await _cursor(call, asked)
+    page = await event_feed.read(log, project, (asked.class_,), cursor, asked.limit)
+    until = call.wall + int(asked.wait * 1000)
+    bell = call.parts.bell
+    while not page.events and not page.more:
+        left = (until - call.parts.clock()) / 1000
+        if left <= 0 or bell.closed or await call.request.is_disconnected():
+            break
+        await bell.wait(min(left, POLL_SECONDS))
+        page = await event_feed.read(log, project, (asked.class_,), page.cursor, asked.limit)
+    events = [await _shown(call, row) for row in page.events]
+    return EventsAnswer(
+        events=[event for event in events if event is not None],
+        next=page.cursor.text(call.parts.database.epoch),
+        more=page.more,
+    )
+
+
+async def _cursor(call: Call, asked: EventsQuery) -> Cursor:
+    log = call.parts.log
+    if asked.after is not None and asked.since is not None:
+        raise Invalid(path="since", reason="since: send a cursor or an instant, not both.")
+    if asked.since is not None:
+        return await event_feed.since(log, validation.instant(asked.since, "since"))
+    if asked.after is None or not asked.after:
+        return await event_feed.start(log)
+    database = call.parts.database
+    cursor = event_feed.parse(asked.after, database.epoch, database.shards)
+    await event_feed.verify(log, cursor)
+    return cursor
+
+
+async def _shown(call: Call, row: LogEvent) -> dict[str, Any] | None:
+    """None for a tombstone: its customer was erased."""
+    if row.class_ == "tier":
+        told = await announced(row, call.parts.catalog)
+        return None if told is None else event_object(told)
+    body: dict[str, Any] = msgspec.json.decode(row.body)
+    body["at"] = format_instant(body["at"])
+    return {"id": row.id, **body, "recorded_at": format_instant(row.recorded_at)}
+
+
+OPERATIONS = (
+    Operation(
+        "GET", "/api/events", list_events,
+        "The project's events in the order of the log, from a cursor; may wait for the next.",
+        query=EventsQuery, answer=EventsAnswer,
+    ),
+)  # fmt: skip

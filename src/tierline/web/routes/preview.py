@@ -1,0 +1,146 @@
+"""`POST /api/programs/{id}/preview`: what other rules would do to every member, before a PUT.
+
+The body is that of a PUT of the program. The answer is the report; with
+`Accept: application/x-ndjson` it comes line by line, progress first, and closing the connection
+ends the work. Nothing is kept: no job outlives its request, and any process can answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any, Final
+from weakref import WeakSet
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from tierline.analysis.preview import Proposal
+from tierline.errors import Busy, TierlineError
+from tierline.ledger.previews.preview import Progress, Report, preview
+from tierline.proposals import PreviewBody, proposal_of
+from tierline.store.database import Database
+from tierline.vendors.registry import traps
+from tierline.web import problem
+from tierline.web.routes import programs
+from tierline.web.routes.programs import PROGRAM
+from tierline.web.routing import Call, Operation
+
+MEMBERS_MAX: Final = 200_000  # answered in one piece: some seconds
+SECONDS_MAX: Final = 30  # less than what is between us and the caller usually waits
+NDJSON: Final = "application/x-ndjson"
+_encode = msgspec.json.Encoder().encode
+_at_work: WeakSet[Database] = WeakSet()  # one preview at a time: each takes every core it finds
+
+
+class PreviewTooSlow(TierlineError):
+    """The preview takes longer than {seconds} seconds, which is the most that is answered in one
+    piece; ask with `Accept: application/x-ndjson`, which shows progress while it works."""
+
+    code = "preview_too_slow"
+    status = 422
+
+
+class Ask(Struct, frozen=True):
+    """A preview that was asked for, checked."""
+
+    database: Database
+    program: int
+    proposal: Proposal
+    samples: int
+
+
+async def preview_program(call: Call, body: PreviewBody) -> Any:
+    ask = await _ask(call, body)
+    if ask.database in _at_work:
+        raise Busy(retry_after=10)
+    if NDJSON in call.request.headers.get("accept", ""):
+        return Lines(ask)
+    work = preview(
+        ask.database, ask.program, ask.proposal, samples=ask.samples, members_max=MEMBERS_MAX
+    )
+    with _working(ask):
+        try:
+            return _warned(ask, await asyncio.wait_for(work, SECONDS_MAX))
+        except TimeoutError:
+            raise PreviewTooSlow(seconds=SECONDS_MAX) from None
+
+
+async def _ask(call: Call, body: PreviewBody) -> Ask:
+    program_id = call.param("program")
+    number, program = await call.parts.catalog.need_program(call.project.number, program_id)
+    rules = await programs.rules_of(call, program_id, body)
+    return Ask(
+        call.parts.database, number, proposal_of(program, rules, body, call.now), body.samples
+    )
+
+
+@contextlib.contextmanager
+def _working(ask: Ask) -> Any:
+    _at_work.add(ask.database)
+    try:
+        yield
+    finally:
+        _at_work.discard(ask.database)
+
+
+class Lines(StreamingResponse):
+    """Told while it works. It is at work as soon as it is called, which nothing can come between
+    once it was found that nobody else is: nothing awaits in between."""
+
+    def __init__(self, ask: Ask) -> None:
+        super().__init__(_lines(ask), media_type=NDJSON)
+        self._ask = ask
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with _working(self._ask):
+            await super().__call__(scope, receive, send)
+
+
+async def _lines(ask: Ask) -> AsyncIterator[bytes]:
+    """`{"progress": …}` after each page, then `{"preview": …}`, or `{"problem": …}`."""
+    told: asyncio.Queue[Progress | None] = asyncio.Queue()
+    work = preview(
+        ask.database, ask.program, ask.proposal, samples=ask.samples, told=told.put_nowait
+    )
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda _: told.put_nowait(None))
+    try:
+        while (progress := await told.get()) is not None:
+            yield _line(progress=progress)
+        yield _outcome(ask, task)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task
+
+
+def _warned(ask: Ask, report: Report) -> Report:
+    """The ledger knows no vendor: what a vendor's pages warn of is said here."""
+    return replace(report, warnings=(*report.warnings, *traps(ask.proposal.version.rules)))
+
+
+def _outcome(ask: Ask, task: asyncio.Task[Report]) -> bytes:
+    error = task.exception()
+    if error is None:
+        return _line(preview=_warned(ask, task.result()))
+    if not isinstance(error, Exception):
+        raise error
+    return _line(problem=problem.as_problem(problem.told(error, what="preview")))
+
+
+def _line(**content: Any) -> bytes:
+    return _encode(content) + b"\n"
+
+
+OPERATIONS = (
+    Operation(
+        "POST", f"{PROGRAM}/preview", preview_program,
+        "Who would move under other rules, by how many, with samples and their arithmetic.",
+        scopes=("read_programs", "read_customers"), body=PreviewBody, answer=Report,
+    ),
+)  # fmt: skip

@@ -1,0 +1,172 @@
+"""Programs: rules go in whole, and a version comes out where something changed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from msgspec import Struct
+
+from tierline.errors import NotFound
+from tierline.model import validation
+from tierline.model.calendar import format_instant
+from tierline.proposals import ProgramBody, refuse_broken, rules_from
+from tierline.rules.lint import lint
+from tierline.rules.points import Points
+from tierline.rules.policy import Policy
+from tierline.rules.program import OnChange, Program, Rules, Version
+from tierline.store.catalog.programs import NewVersion
+from tierline.vendors.registry import traps
+from tierline.vendors.vendor import ProgramFacts
+from tierline.web.routing import Call, Operation, Reply
+
+PROGRAM = "/api/programs/{program}"
+
+
+class Warned(Struct, frozen=True):
+    """Rules that work, but probably not as meant."""
+
+    path: str
+    reason: str
+
+
+class VersionLine(Struct, frozen=True):
+    number: int
+    effective_at: str
+    on_change: OnChange
+
+
+class ProgramAnswer(Struct, frozen=True):
+    """A program as one version has it. `versions` lists all of them, newest first."""
+
+    id: str
+    name: str
+    version: int
+    effective_at: str
+    policy: Policy
+    points: Points
+    auto_join: bool
+    presentations: dict[str, dict[str, Any]]
+    warnings: tuple[Warned, ...]
+    versions: tuple[VersionLine, ...]
+
+
+class ProgramLine(Struct, frozen=True):
+    id: str
+    name: str
+    version: int
+    tiers: tuple[str, ...]
+
+
+class ProgramList(Struct, frozen=True):
+    programs: tuple[ProgramLine, ...]
+
+
+class VersionQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which version; by default the one in force."""
+
+    version: int | None = None
+    at: str | None = None
+
+
+async def put_program(call: Call, body: ProgramBody) -> Reply:
+    program_id = call.param("program")
+    effective_at = validation.optional_instant(body.effective_at, "effective_at")
+    rules = await rules_of(call, program_id, body)
+    refuse_broken(rules)
+    new = NewVersion(rules, call.raw.decode(), effective_at, body.on_change, body.supersede)
+    catalog, project = call.parts.catalog, call.project
+    put = await catalog.put_program(project.number, program_id, new, call.wall)
+    at_once = effective_at is None or effective_at < put.effective_at
+    await _settled(call, put.effective_at, at_once=at_once)
+    program = await catalog.program_numbered(put.program, put.version)
+    shown = _shown(program, program.versions[put.version - 1])
+    return Reply(201 if put.created else 200, shown)
+
+
+async def get_program(call: Call) -> ProgramAnswer:
+    asked = call.query(VersionQuery)
+    catalog, project = call.parts.catalog, call.project
+    _, program = await catalog.need_program(project.number, call.param("program"))
+    if asked.version is None:
+        at = validation.optional_instant(asked.at, "at")
+        return _shown(program, program.version(call.now if at is None else at))
+    for version in program.versions:
+        if version.number == asked.version:
+            return _shown(program, version)
+    raise NotFound(what="version", name=str(asked.version), path="version")
+
+
+async def list_programs(call: Call) -> ProgramList:
+    catalog, found = call.parts.catalog, []
+    for row in catalog.programs(call.project.number):
+        program = await catalog.program_numbered(row.number, row.latest)
+        version = program.version(call.now)
+        tiers = tuple(tier.id for tier in version.rules.policy.tiers)
+        found.append(ProgramLine(program.id, version.rules.name, version.number, tiers))
+    return ProgramList(tuple(found))
+
+
+async def rules_of(call: Call, program_id: str, body: ProgramBody) -> Rules:
+    """The rules that a body means. Raises Invalid, naming the field."""
+    return rules_from(body, await _facts(call, program_id, body.name))
+
+
+async def _facts(call: Call, program_id: str, name: str | None) -> ProgramFacts:
+    project, previous = call.project, None
+    try:
+        _, program = await call.parts.catalog.need_program(project.number, program_id)
+    except NotFound:
+        pass
+    else:
+        previous = program.versions[-1].rules
+    return ProgramFacts(program_id, project.id, call.now, project.currency, name, previous)
+
+
+async def _settled(call: Call, effective_at: int, *, at_once: bool) -> None:
+    """Rules put "at once" are in force when we answer (see `programs.Stamp`)."""
+    if not at_once:
+        return
+    if call.project.clock is None:
+        await asyncio.sleep(max(0, effective_at - call.parts.clock() + 1) / 1000)
+    elif effective_at > call.project.clock:
+        # A sandbox's clock steps on by the millisecond that parts the old rules from the new.
+        await call.parts.advance(call.project.number, effective_at)
+
+
+def _shown(program: Program, version: Version) -> ProgramAnswer:
+    rules = version.rules
+    warned = [*(f for f in lint.lint(rules) if f.severity == "warning"), *traps(rules)]
+    lines = [
+        VersionLine(v.number, format_instant(v.effective_at), v.on_change)
+        for v in reversed(program.versions)
+    ]
+    return ProgramAnswer(
+        id=program.id,
+        name=rules.name,
+        version=version.number,
+        effective_at=format_instant(version.effective_at),
+        policy=rules.policy,
+        points=rules.points,
+        auto_join=rules.auto_join,
+        presentations=rules.presentations,
+        warnings=tuple(Warned(finding.path, finding.reason) for finding in warned),
+        versions=tuple(lines),
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET", "/api/programs", list_programs, "All programs of the project.",
+        scopes=("read_programs",), answer=ProgramList,
+    ),
+    Operation(
+        "PUT", PROGRAM, put_program,
+        "Sets a program's rules: a new version where they differ, effective at once or later.",
+        scopes=("write_programs",), body=ProgramBody, answer=ProgramAnswer,
+    ),
+    Operation(
+        "GET", PROGRAM, get_program, "A program's rules, now or as of another version.",
+        scopes=("read_programs",), query=VersionQuery, answer=ProgramAnswer,
+    ),
+)  # fmt: skip

@@ -1,0 +1,175 @@
+"""The project that a key speaks for: what it is, its keys, and a sandbox's clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from tierline.errors import Forbidden, Refused
+from tierline.model import validation
+from tierline.model.calendar import format_instant
+from tierline.model.tenant import Project
+from tierline.store.catalog.keys import Key
+from tierline.store.catalog.projects import ProjectChange
+from tierline.web import request_body
+from tierline.web.routing import Call, Operation, Reply
+
+
+class ProjectBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is not said stays as it is. Zone and currency are fixed once there are members."""
+
+    name: str | None = None
+    time_zone: str | None = None
+    currency: str | None = None
+    loyaltylion_program: str | None = None
+    presentations: dict[str, dict[str, Any]] | None = None
+
+
+class ProjectAnswer(Struct, frozen=True):
+    """A project; `clock` is a sandbox's own time, null for wall time."""
+
+    id: str
+    name: str
+    time_zone: str
+    currency: str
+    clock: str | None
+    loyaltylion_program: str | None
+    presentations: dict[str, dict[str, Any]]
+
+
+class ClockBody(Struct, frozen=True, forbid_unknown_fields=True):
+    advance_to: str
+
+
+class ClockAnswer(Struct, frozen=True):
+    clock: str
+
+
+class KeyBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A key can only pass on scopes that it holds itself."""
+
+    kind: str = "native"
+    scopes: tuple[str, ...] = ()  # empty: all that the calling key holds
+    label: str = ""
+
+
+class KeyLine(Struct, frozen=True):
+    """A key without its secret. `kind` names the door that it opens."""
+
+    id: str
+    kind: str
+    scopes: tuple[str, ...]
+    label: str
+    created_at: str
+    disabled_at: str | None
+
+
+class KeyList(Struct, frozen=True):
+    keys: tuple[KeyLine, ...]
+
+
+async def get_project(call: Call) -> ProjectAnswer:
+    return _shown(call.project)
+
+
+async def patch_project(call: Call, body: ProjectBody) -> ProjectAnswer:
+    catalog, project = call.parts.catalog, call.project
+    if body.loyaltylion_program is not None:
+        await catalog.need_program(project.number, body.loyaltylion_program)
+    presentations = body.presentations
+    if presentations is not None:
+        presentations = request_body.free_json(presentations, "presentations")
+    change = ProjectChange(
+        name=None if body.name is None else request_body.name(body.name, "name"),
+        time_zone=body.time_zone,
+        currency=body.currency,
+        loyaltylion_program=body.loyaltylion_program,
+        presentations=presentations,
+    )
+    return _shown(await catalog.change_project(project.number, change))
+
+
+async def post_clock(call: Call, body: ClockBody) -> ClockAnswer:
+    to = validation.instant(body.advance_to, "advance_to")
+    project = call.project
+    if project.clock is None:
+        reason = f"Project {project.id} runs on wall time; only a sandbox's clock can be moved."
+        raise Refused(path="advance_to", reason=reason)
+    if to < project.clock:
+        reason = f"advance_to: the clock is at {format_instant(project.clock)} and never goes back."
+        raise Refused(path="advance_to", reason=reason)
+    await call.parts.advance(project.number, to)
+    return ClockAnswer(format_instant(to))
+
+
+async def list_keys(call: Call) -> KeyList:
+    return KeyList(tuple(_line(key) for key in call.parts.catalog.keys(call.project.number)))
+
+
+async def post_key(call: Call, body: KeyBody) -> Reply:
+    held = call.caller.key.scopes
+    for scope in body.scopes:
+        if scope not in held:
+            raise Forbidden(scope=scope, path="scopes")
+    scopes = body.scopes or tuple(sorted(held))
+    catalog, label = call.parts.catalog, body.label and request_body.name(body.label, "label")
+    made = await catalog.add_key(call.project.number, body.kind, scopes, label, call.wall)
+    return Reply(201, made)
+
+
+async def delete_key(call: Call) -> Reply:
+    await call.parts.catalog.disable_key(call.param("key"), call.wall, call.project.number)
+    return Reply(204)
+
+
+def _shown(project: Project) -> ProjectAnswer:
+    return ProjectAnswer(
+        id=project.id,
+        name=project.name,
+        time_zone=project.time_zone,
+        currency=project.currency,
+        clock=None if project.clock is None else format_instant(project.clock),
+        loyaltylion_program=project.loyaltylion_program,
+        presentations=project.presentations,
+    )
+
+
+def _line(key: Key) -> KeyLine:
+    return KeyLine(
+        id=key.id,
+        kind=key.kind,
+        scopes=tuple(sorted(key.scopes)),
+        label=key.label,
+        created_at=format_instant(key.created_at),
+        disabled_at=None if key.disabled_at is None else format_instant(key.disabled_at),
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET", "/api/project", get_project, "The project that the key speaks for.",
+        scopes=("read_programs",), answer=ProjectAnswer,
+    ),
+    Operation(
+        "PATCH", "/api/project", patch_project, "Changes the project.",
+        scopes=("write_programs",), body=ProjectBody, answer=ProjectAnswer,
+    ),
+    Operation(
+        "POST", "/api/clock", post_clock,
+        "Moves a sandbox's clock; what falls due on the way is committed before the answer.",
+        scopes=("write_customers",), body=ClockBody, answer=ClockAnswer,
+    ),
+    Operation(
+        "GET", "/api/keys", list_keys, "The project's keys, without their secrets.",
+        scopes=("manage_keys",), answer=KeyList,
+    ),
+    Operation(
+        "POST", "/api/keys", post_key, "Makes a key; its secrets are shown only in this answer.",
+        scopes=("manage_keys",), body=KeyBody, optional=True, status=201,
+    ),
+    Operation(
+        "DELETE", "/api/keys/{key}", delete_key, "Disables a key for good.",
+        scopes=("manage_keys",), status=204,
+    ),
+)  # fmt: skip

@@ -1,0 +1,92 @@
+"""The JSON filter: what it matches, and what is not one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tierline.endpoints.event_content import Notice, OpsEvent, view
+from tierline.endpoints.filters import FIELDS, compile_filter
+from tierline.errors import Invalid
+from tierline.model.tenant import Project
+from tierline.store.event_log import LogEvent
+from tierline.vendors import sample
+
+EVENT: dict[str, Any] = {
+    "kind": "upgraded",
+    "tier_from": None,
+    "tier_to": {"id": "gold", "name": "Gold"},
+    "points": {"balance": 250},
+    "manual": True,
+    "profile": {"email": "a@example.com", "metadata": {"country": "DE", "tags": ["vip", "b2b"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("spec", "matches"),
+    [
+        ({"kind": "upgraded"}, True),
+        ({"kind": "joined"}, False),
+        ({"tier_to.id": "gold", "kind": "upgraded"}, True),
+        ({"tier_to.id": "gold", "kind": "left"}, False),
+        ({"kind": {"in": ["joined", "upgraded"]}}, True),
+        ({"kind": {"not_in": ["joined", "upgraded"]}}, False),
+        ({"profile.metadata.country": {"not": "DE"}}, False),
+        ({"profile.metadata.city": {"not": "Ulm"}}, True),
+        ({"points.balance": {"gte": 250, "lt": 251}}, True),
+        ({"points.balance": {"gt": 250}}, False),
+        ({"manual": {"gte": 0}}, False),
+        ({"manual": 1}, False),
+        ({"manual": True}, True),
+        ({"tier_from": {"exists": False}}, True),
+        ({"tier_from": None}, True),
+        ({"tier_to": {"exists": True}}, True),
+        ({"profile.email": {"ends": "@example.com"}}, True),
+        ({"profile.email": {"starts": "b"}}, False),
+        ({"profile.metadata.tags": {"contains": "vip"}}, True),
+        ({"any": [{"kind": "left"}, {"tier_to.id": "gold"}]}, True),
+        ({"all": [{"kind": "upgraded"}, {"tier_to.id": "silver"}]}, False),
+        ({"none": [{"kind": "left"}, {"tier_to.id": "silver"}]}, True),
+        ({"kind.deeper": "x"}, False),
+    ],
+)
+def test_a_filter_matches(spec: dict[str, Any], matches: bool) -> None:
+    """Every operator, missing fields, and JSON's own idea of equality."""
+    assert matches is compile_filter(spec)(EVENT)
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        ({}, "filter"),
+        ([], "filter"),
+        ({"kind": {"matches": "a.*"}}, "filter.kind.matches"),
+        ({"kind": ["joined"]}, "filter.kind"),
+        ({"kind": {"in": "joined"}}, "filter.kind.in"),
+        ({"points.balance": {"gt": "5"}}, "filter.points.balance.gt"),
+        ({"any": {"kind": "left"}}, "filter.any"),
+        ({"any": [{"kind": {"exists": "yes"}}]}, "filter.any[0].kind.exists"),
+        ({"kind": {}}, "filter.kind"),
+        ({f"profile.{i}": i for i in range(51)}, "filter"),
+        ({"balance": {"gte": 100}}, "filter.balance"),
+        ({"any": [{"customers.email": "x"}]}, "filter.any[0].customers.email"),
+    ],
+)
+def test_what_is_no_filter_is_refused_with_its_path(spec: Any, path: str) -> None:
+    """When it is saved, not when an event comes by."""
+    with pytest.raises(Invalid) as refused:
+        compile_filter(spec)
+
+    assert path == refused.value.path
+
+
+def test_every_field_that_there_is_may_be_asked_for() -> None:
+    """What an event shows and what a filter knows are the same."""
+    told = sample.announcement("standard", "upgraded", Project("shop", "Shop", 1), 0)
+    event = LogEvent((0, "tier", 1, 0, 0, told.id, 0, "", None))
+    event.told = told
+    notice = Notice("evt_1", 0, told.project, OpsEvent("endpoint.paused", 0))
+
+    assert {*view(event), *json.loads(notice.body())} == FIELDS

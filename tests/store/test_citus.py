@@ -1,0 +1,124 @@
+"""From a plain database to a distributed one: refused without Citus, whole and repeatable with."""
+
+from __future__ import annotations
+
+import re
+
+import asyncpg
+import pytest
+
+from tests.cluster import Cluster
+from tests.conftest import PLACES
+from tests.ledger.conftest import Club
+from tests.store.test_statements import SMALL, STATEMENTS
+from tierline.ledger.commands import Answer
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.secret_box import SecretBox
+from tierline.store.citus import STAY, ExtensionMissing, NotTheCoordinator, distribute
+from tierline.store.database import Database
+from tierline.store.event_log_queries import EventLogSql
+from tierline.store.heartbeat import InUse
+from tierline.store.ledger_transaction import PLANNER
+from tierline.store.named_queries import Statement
+
+no_cluster = pytest.mark.skipif("citus" not in PLACES, reason="TIERLINE_TEST_CITUS_URL not given")
+on_citus = pytest.mark.parametrize(
+    "server", [pytest.param("citus", marks=no_cluster)], indirect=True
+)
+HOT = [statement for statement in STATEMENTS if statement.wide is None]
+
+
+@pytest.mark.parametrize("server", ["plain"], indirect=True)
+async def test_without_the_extension_it_says_what_is_missing(database: Database) -> None:
+    """The sentence names the step that the operator has not done; nothing is changed."""
+    with pytest.raises(ExtensionMissing) as caught:
+        await distribute(database)
+
+    assert "CREATE EXTENSION citus" in str(caught.value)
+
+
+@on_citus
+async def test_rows_that_were_there_are_there_afterwards(empty_url: str) -> None:
+    """A database with members is distributed, and works on; a second run finds nothing to do."""
+    async with await Database.open(empty_url, shards=4) as database:
+        club = Club(database, await Catalog.open(database, SecretBox(bytes(32))))
+        await club.found()
+        batch = [club.activity(customer=f"c{i}", points=5, key="1") for i in range(9)]
+        async with club.writer() as writer:
+            await writer.submit_all(batch)
+        names: list[str] = []
+        first = await distribute(database, names.append)
+        second = await distribute(database)
+    async with await Database.open(empty_url) as database:
+        club.database = database
+        async with club.writer() as writer:
+            again = await writer.submit_all(batch)
+        members = await club.count("member")
+        groups = await database.pool.fetch(
+            "SELECT DISTINCT colocationid FROM pg_dist_partition WHERE partmethod = 'h'"
+        )
+
+    assert set(first.small) == SMALL - STAY
+    assert names == [*first.small, *first.large]
+    assert (first.changed, second.changed) == (len(names), 0)
+    assert len(groups) == 1
+    assert members == 9
+    assert [
+        answer for answer in again if not isinstance(answer, Answer) or not answer.repeated
+    ] == []
+
+
+@on_citus
+async def test_it_is_done_from_the_coordinator_and_with_nobody_at_work(
+    server: Cluster, database: Database, empty_url: str
+) -> None:
+    """A worker is refused, and so is a database that a server gave a sign of life in."""
+    worker = server.at(server.nodes[-1], database.url)
+    if len(server.nodes) > 1:
+        async with await Database.open(worker) as there:
+            with pytest.raises(NotTheCoordinator):
+                await distribute(there)
+    async with await Database.open(empty_url) as busy:
+        await busy.pool.execute(EventLogSql.beat, "p1", "api")
+        with pytest.raises(InUse):
+            await distribute(busy)
+
+
+@on_citus
+async def test_every_hot_statement_is_one_task(database: Database) -> None:
+    """As Citus itself plans it: one node does all of it, and nothing is pulled here first."""
+    connection = await database.connect(**PLANNER)
+    try:
+        plans = {statement.name: await _plan(connection, statement) for statement in HOT}
+    finally:
+        await connection.close()
+
+    assert {name: plan for name, plan in plans.items() if not _is_one_task(plan)} == {}
+
+
+async def _plan(connection: asyncpg.Connection, statement: Statement) -> str:
+    prepared = await connection.prepare(statement.text)
+    values = ", ".join(_sample(kind) for kind in prepared.get_parameters())
+    await connection.execute(f"PREPARE hot AS {statement.text}")
+    try:
+        rows = await connection.fetch(f"EXPLAIN EXECUTE hot{values and f'({values})'}")
+    except asyncpg.PostgresError as error:
+        return f"not planned: {error}"
+    finally:
+        await connection.execute("DEALLOCATE hot")
+    return "\n".join(row[0] for row in rows)
+
+
+def _is_one_task(plan: str) -> bool:
+    refused = ("not planned: ", "pull to coordinator", "repartition", "Distributed Subplan")
+    return set(re.findall(r"Task Count: (\d+)", plan)) <= {"1"} and not any(
+        word in plan for word in refused
+    )
+
+
+def _sample(kind: asyncpg.Type) -> str:
+    """A value of a parameter's type, as SQL; columns of text are empty arrays."""
+    name = kind.name.removesuffix("[]").removeprefix("_")
+    samples = {"bool": "true", "bytea": "'\\x00'::bytea", "text": "'{}'"}
+    one = samples.get(name, f"'1'::{name}")
+    return f"ARRAY[{one}]" if kind.kind == "array" else one
