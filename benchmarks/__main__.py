@@ -38,18 +38,18 @@ async def main() -> None:
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--database-url", help="an empty database; default: an embedded one")
     parser.add_argument("--markdown", action="store_true")
-    told = parser.parse_args()
+    options = parser.parse_args()
     big = os.environ.get("BIG") not in (None, "", "0")
     began, rows = time.perf_counter(), []
     settle_memory()  # as every command does
-    async with _database(told.database_url, told.shards) as database:
+    async with _database(options.database_url, options.shards) as database:
         catalog = await Catalog.open(database, SecretBox(bytes(32)))
         setting = await _setting(database)
-        async for row in Bench(database, catalog, big=big).rows(told.row):
+        async for row in Bench(database, catalog, big=big).rows(options.row):
             sys.stderr.write(f"{row.work}: {row.figure}\n")
             rows.append(row)
-    (_as_markdown if told.markdown else _as_table)(rows, setting, time.perf_counter() - began)
-    if told.row in ("", "preview"):
+    (_as_markdown if options.markdown else _as_table)(rows, setting, time.perf_counter() - began)
+    if options.row in ("", "preview"):
         await _preview(1_000_000 if big else 100_000)
 
 

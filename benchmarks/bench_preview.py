@@ -150,8 +150,8 @@ def _customers(shards: int, count: int) -> Iterator[tuple[int, int]]:
 
 def _member(shard: int, customer: int, number: int, made: Made) -> tuple[Any, ...]:
     now = made.standing
-    shown = (now.tier, now.since, now.expires_at, now.balance, now.entries, now.seq)
-    return (shard, customer, number, made.raw, *shown, 0, now.due_at, 1)
+    columns = (now.tier, now.since, now.expires_at, now.balance, now.entries, now.seq)
+    return (shard, customer, number, made.raw, *columns, 0, now.due_at, 1)
 
 
 def _entry(shard: int, customer: int, number: int, entry: Entry) -> tuple[Any, ...]:
@@ -196,11 +196,11 @@ def read_pages(url: str, number: int, pages: list[Page]) -> int:
 
 async def _read_pages(url: str, number: int, pages: list[Page]) -> int:
     reader = await PreviewReader.open(url, number)
-    found = 0
+    members = 0
     for page in pages:
-        found += sum(decode_standing(row[1]).entries > 0 for row in await reader.standings(page))
+        members += sum(decode_standing(row[1]).entries > 0 for row in await reader.standings(page))
     await reader.close()
-    return found
+    return members
 
 
 async def floor(database: Database, number: int, processes: int) -> int:
@@ -254,11 +254,11 @@ class Watch:
 
 async def row(name: str, members: int, work: Any) -> Any:
     watch = Watch()
-    found, seconds = await watch.measure(work)
+    result, seconds = await watch.measure(work)
     memory = f"{watch.own >> 20} + {watch.children >> 20} MB a process"
     cpu = f"{sum(watch.cpu.values()) / members * 1e6:6.1f} µs CPU each"
     print(f"{name:58} {seconds:7.1f} s {members / seconds:10,.0f}/s {cpu}  {memory}", flush=True)
-    return found
+    return result
 
 
 async def tried(

@@ -171,7 +171,7 @@ async def _ours(target: Target, connections: int, seconds: float, prefix: str) -
 
 
 if __name__ == "__main__":
-    told = sys.argv[1:]
-    where = Target(told[0], told[1], int(told[2]))
-    result = uvloop.run(_ours(where, int(told[3]), float(told[4]), told[5]))
+    arguments = sys.argv[1:]
+    where = Target(arguments[0], arguments[1], int(arguments[2]))
+    result = uvloop.run(_ours(where, int(arguments[3]), float(arguments[4]), arguments[5]))
     sys.stdout.write(msgspec.json.encode(result).decode() + "\n")

@@ -53,12 +53,12 @@ class Bench:
         self.big = big
         self.by_hand = 0.0  # activities/s of hand-written SQL in batches of 1,000
 
-    async def rows(self, wanted: str) -> AsyncIterator[Row]:
-        """All rows whose name begins with `wanted`, as they are done."""
+    async def rows(self, prefix: str) -> AsyncIterator[Row]:
+        """All rows whose name begins with `prefix`, as they are done."""
         for name in NAMES:
-            if name in LONGER and not (wanted or self.big):
+            if name in LONGER and not (prefix or self.big):
                 continue
-            if name.startswith(wanted):
+            if name.startswith(prefix):
                 async for row in getattr(self, name)():
                     yield row
 
@@ -285,14 +285,14 @@ class Bench:
 
     async def _stock(self, people: int, expiring: int | None = None) -> Stock:
         """A new project with so many members; `expiring`: all their points end at that instant."""
-        stock = await Stock.found(self.database, self.catalog)
+        stock = await Stock.create(self.database, self.catalog)
 
-        def told(i: int) -> Detail:
+        def opening(i: int) -> Detail:
             points = 7919 * i % 2000
             lots = () if expiring is None else ((expiring, points or 1),)
             return Detail(lots=lots)
 
-        await stock.add(people, told)
+        await stock.add(people, opening)
         await stock.settle()
         return stock
 

@@ -69,9 +69,9 @@ class Running:
         self.url = url
 
     def usage(self) -> Usage:
-        known = psutil.Process(self.process.pid)
-        times = known.cpu_times()
-        return Usage(times.user + times.system, known.memory_info().rss)
+        server = psutil.Process(self.process.pid)
+        times = server.cpu_times()
+        return Usage(times.user + times.system, server.memory_info().rss)
 
 
 @asynccontextmanager

@@ -70,7 +70,7 @@ class Stock:
         self.people = 0
 
     @classmethod
-    async def found(cls, database: Database, catalog: Catalog, rules: Rules = LADDER) -> Stock:
+    async def create(cls, database: Database, catalog: Catalog, rules: Rules = LADDER) -> Stock:
         project = await catalog.add_project(NewProject(name="Bench"), wall())
         put = await catalog.put_program(
             project.number, "bench", NewVersion(rules=rules, request="{}"), wall()
@@ -79,10 +79,10 @@ class Stock:
         key = await catalog.add_key(project.number, "native", scopes, "bench", wall())
         return cls(database, catalog, project, put.program, key["key"])
 
-    async def add(self, count: int, told: Callable[[int], Detail] = lambda _: Detail()) -> None:
-        """So many members more; number i opens with (7919 i mod 2000) points and `told(i)`."""
+    async def add(self, count: int, opening: Callable[[int], Detail] = lambda _: Detail()) -> None:
+        """So many members more; number i opens with (7919 i mod 2000) points and `opening(i)`."""
         program = await self.catalog.program_numbered(self.number)
-        maker = _Maker(self, program, told)
+        maker = _Maker(self, program, opening)
         heads = await self.database.pool.fetch("SELECT shard, customers FROM shard_head")
         # Another project's customers may be there already.
         maker.counters = {row[0]: row[1] for row in heads}
@@ -127,10 +127,10 @@ class Stock:
 
 
 class _Maker:
-    def __init__(self, stock: Stock, program: Program, told: Callable[[int], Detail]) -> None:
+    def __init__(self, stock: Stock, program: Program, opening: Callable[[int], Detail]) -> None:
         self.stock = stock
         self.program = program
-        self.told = told
+        self.opening = opening
         self.now = wall()
         self.counters: dict[int, int] = {}
         self._decided: dict[tuple[int, Detail], tuple[Standing, bytes]] = {}
@@ -148,11 +148,11 @@ class _Maker:
         shard = ids.shard_of(route, stock.database.shards)
         counter = self.counters[shard] = self.counters[shard] + 1
         id_ = ids.customer_number(counter, route)
-        detail = self.told(i)
+        detail = self.opening(i)
         now, raw = self._decide(points, detail)
-        shown = Customer(ids.customer_id(id_), name, id_, f"Customer {i}", created_at=self.now)
+        customer = Customer(ids.customer_id(id_), name, id_, f"Customer {i}", created_at=self.now)
         number, project = stock.number, stock.project.number
-        yield "customer", (shard, id_, project, id_, profile_text(shown), self.now)
+        yield "customer", (shard, id_, project, id_, profile_text(customer), self.now)
         yield "alias", (shard, project, "source", name, id_)
         membership = (now.tier, now.since, now.expires_at, now.balance, now.entries, now.seq)
         yield "member", (shard, id_, number, raw, *membership, 0, now.due_at, 1)

@@ -26,7 +26,7 @@ class Cluster(Server):
         self.nodes = nodes  # the coordinator first
 
     @classmethod
-    async def found(cls, url: str) -> Cluster:
+    async def at_url(cls, url: str) -> Cluster:
         """The cluster that the URL's database knows of."""
         connection = await asyncpg.connect(url)
         try:

@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """The PostgreSQL of this session, with a migrated template; on a cluster, distributed."""
     if request.param == "citus":
-        nodes = asyncio.run(Cluster.found(os.environ["TIERLINE_TEST_CITUS_URL"]))
+        nodes = asyncio.run(Cluster.at_url(os.environ["TIERLINE_TEST_CITUS_URL"]))
         asyncio.run(nodes.make_template())
         yield nodes
         asyncio.run(nodes.drop(nodes.url_of(nodes.template)))

@@ -121,9 +121,9 @@ async def test_the_embedded_database_serves_and_is_shared(data_dir: Path) -> Non
         listed = await tierline("project", "list", "--json", directory=data_dir)
         second = await tierline("serve", "--port", "0", directory=data_dir)
         key = await tierline("key", "create", "--project", "Sand", "--json", directory=data_dir)
-        shown = json.loads(key[1])
+        fresh = json.loads(key[1])
         async with (
-            aiohttp.ClientSession(headers={"authorization": f"Bearer {shown['key']}"}) as session,
+            aiohttp.ClientSession(headers={"authorization": f"Bearer {fresh['key']}"}) as session,
             session.get(f"{ready['url']}/api/project") as response,
         ):
             there = await response.json()
@@ -193,9 +193,9 @@ async def test_what_goes_wrong_is_one_sentence(
 ) -> None:
     """1 for a refusal, 2 for a wrong command, and never a trace."""
     place = ("--database-url", database_url) if arguments != ("dance",) else ()
-    found, out, err = await tierline(*arguments, *place, directory=tmp_path)
+    status, out, err = await tierline(*arguments, *place, directory=tmp_path)
 
-    assert (found, out) == (code, "")
+    assert (status, out) == (code, "")
     assert words in err
     assert code == 2 or len(err.strip().splitlines()) == 1
 
@@ -232,9 +232,13 @@ async def test_logs_of_libraries_are_lines_of_json_too() -> None:
         sys.executable, "-c", script, stderr=PIPE, env={"PYTHONPATH": str(ROOT / "src")}
     )
     (line,) = (await process.communicate())[1].splitlines()
-    told = json.loads(line)
+    record = json.loads(line)
 
-    assert (told["logger"], told["level"], told["event"]) == ("uvicorn.error", "warning", "a b")
+    assert (record["logger"], record["level"], record["event"]) == (
+        "uvicorn.error",
+        "warning",
+        "a b",
+    )
 
 
 async def test_a_taken_port_is_said(database_url: str, tmp_path: Path) -> None:
@@ -319,13 +323,13 @@ async def test_a_lost_secret_key_is_not_made_anew(database_url: str, tmp_path: P
     key = data / "secret.key"
     before = key.read_text()
     key.unlink()
-    lost, _, told = await tierline("doctor", *place, directory=tmp_path)
+    without, _, stderr = await tierline("doctor", *place, directory=tmp_path)
     there = key.exists()
     key.write_text(before)
-    found, _, _ = await tierline("doctor", *place, directory=tmp_path)
+    after, _, _ = await tierline("doctor", *place, directory=tmp_path)
 
-    assert (lost, there, found) == (1, False, 0)
-    assert str(key) in told
+    assert (without, there, after) == (1, False, 0)
+    assert str(key) in stderr
 
 
 async def test_a_log_that_retention_emptied_is_well(database_url: str, tmp_path: Path) -> None:

@@ -60,9 +60,9 @@ def test_every_operation_is_documented(operation: object) -> None:
 
 def test_no_other_operation_is_documented() -> None:
     """What was taken away is taken out."""
-    told = set(re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\s]*)[`?]", HTTP))
+    documented = set(re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\s]*)[`?]", HTTP))
 
-    assert told == {(operation.method, operation.path) for operation in OPERATIONS}
+    assert documented == {(operation.method, operation.path) for operation in OPERATIONS}
 
 
 def test_every_limit_is_documented_with_its_value() -> None:
@@ -86,22 +86,22 @@ def test_every_kind_of_activity_is_documented() -> None:
 
 def test_every_error_code_is_documented() -> None:
     """And no other; each class has a sentence and a code of its own."""
-    known = all_errors()
-    codes = {error.code for error in known}
-    told = set(re.findall(r"^\| `([a-z_]+)` \|", ERRORS, re.MULTILINE))
+    classes = all_errors()
+    codes = {error.code for error in classes}
+    documented = set(re.findall(r"^\| `([a-z_]+)` \|", ERRORS, re.MULTILINE))
 
-    assert told == codes
-    assert len(codes) == len(known)
-    assert all(error.__doc__ for error in known)
+    assert documented == codes
+    assert len(codes) == len(classes)
+    assert all(error.__doc__ for error in classes)
 
 
 def test_status_hints_are_the_documented_ones() -> None:
     """Of what a request may meet."""
-    told = dict(re.findall(r"^\| `([a-z_]+)` \| (\d{3}) \|", ERRORS, re.MULTILINE))
+    documented = dict(re.findall(r"^\| `([a-z_]+)` \| (\d{3}) \|", ERRORS, re.MULTILINE))
 
     for error in all_errors():
-        if error.code in told:
-            assert told[error.code] == str(error.status), error.code
+        if error.code in documented:
+            assert documented[error.code] == str(error.status), error.code
 
 
 @pytest.mark.parametrize(("path", "command"), list(commands()), ids=str)

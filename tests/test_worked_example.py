@@ -37,11 +37,11 @@ try:
     print("problems", play(scenario))
 except NoOpinion as unknown:
     print("unknown", unknown)
-wanted, found = set(), set()
-possible(msgspec.inspect.type_info(Policy), wanted, set())
+choices, uses = set(), set()
+possible(msgspec.inspect.type_info(Policy), choices, set())
 rules = scenario.program.versions[0].rules
-used(rules.policy, found)
-print("covered", ("EndOfSeason", "type", "season") in wanted & found)
+used(rules.policy, uses)
+print("covered", ("EndOfSeason", "type", "season") in choices & uses)
 print("stored", decode_rules(encode_rules(rules)) == rules, "linted", [*lint(rules)])
 body = msgspec.json.encode({"name": "Seasons", "policy": rules.policy})
 print("accepted", msgspec.json.decode(body, type=ProgramBody).policy == rules.policy)
@@ -57,8 +57,8 @@ print([row for row in parts() if "season" in row][0])
 
 def blocks(page: str) -> list[tuple[str, str]]:
     """The page's indented code blocks, as (language, code)."""
-    found = re.findall(r"^   ```(\w*)\n(.*?)^   ```$", page, re.MULTILINE | re.DOTALL)
-    return [(language, dedent(code)) for language, code in found]
+    matches = re.findall(r"^   ```(\w*)\n(.*?)^   ```$", page, re.MULTILINE | re.DOTALL)
+    return [(language, dedent(code)) for language, code in matches]
 
 
 def test_the_worked_example_is_true(tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ async def first_start(here: Installation, directory: Path, clock: Clock) -> Path
 
 def _written(directory: Path, project: str, made: list[dict[str, Any]]) -> Path:
     native, *vendors = made
-    shown = {"project_id": project, **native, **{key["kind"]: key for key in vendors}}
+    credentials = {"project_id": project, **native, **{key["kind"]: key for key in vendors}}
     path = directory.expanduser().resolve() / KEYS_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_private(path, msgspec.json.format(msgspec.json.encode(shown)).decode() + "\n")
+    write_private(path, msgspec.json.format(msgspec.json.encode(credentials)).decode() + "\n")
     return path

@@ -39,8 +39,8 @@ class Commands(click.Group):
         if place is None:
             return None
         module, _, name = place.partition(":")
-        found: click.Command = getattr(import_module(f"tierline.commands.{module}"), name)
-        return found
+        command: click.Command = getattr(import_module(f"tierline.commands.{module}"), name)
+        return command
 
 
 @click.group(

@@ -75,10 +75,10 @@ def parse_roles(text: str) -> frozenset[str]:
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     """`127.0.0.0/8`, `::1` → networks. Raises Invalid for what is no block of addresses."""
-    found = []
+    networks = []
     for text in texts:
         try:
-            found.append(ipaddress.ip_network(text.strip()))
+            networks.append(ipaddress.ip_network(text.strip()))
         except ValueError as error:
             raise Invalid(path="--allow-address", reason=f"{text!r}: {error}") from None
-    return tuple(found)
+    return tuple(networks)

@@ -26,8 +26,8 @@ class Durations:
 
     def buckets(self) -> list[tuple[str, float]]:
         """As Prometheus has them: each with all below it."""
-        found, so_far = [], 0
+        buckets, so_far = [], 0
         for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
             so_far += count
-            found.append((bound, float(so_far)))
-        return found
+            buckets.append((bound, float(so_far)))
+        return buckets

@@ -97,15 +97,15 @@ async def _arrived(receiver: Receiver, count: int) -> None:
 def _moment(delivery: Delivery) -> str:
     """When what is told happened; as ISO in UTC, so it sorts as text."""
     body = msgspec.json.decode(delivery.body)
-    told: str = (body.get("data") or body["payload"])["created_at"]
-    return told
+    moment: str = (body.get("data") or body["payload"])["created_at"]
+    return moment
 
 
 async def _project(catalog: Catalog, story: Story) -> tuple[int, str, str]:
     """A fresh sandbox with its keys: its number, a native key, the vendor's signing secret."""
-    told = dict(story.project)
-    told["clock"] = parse_instant(told["clock"])
-    project = await catalog.add_project(NewProject(**told), wall())
+    settings = dict(story.project)
+    settings["clock"] = parse_instant(settings["clock"])
+    project = await catalog.add_project(NewProject(**settings), wall())
     native = await catalog.add_key(project.number, "native", (), "demo", wall())
     await catalog.add_key(project.number, story.format, (), "demo", wall())
     secret = catalog.project_secrets(project.number)[_SIGNS[story.format]]

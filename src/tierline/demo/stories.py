@@ -38,34 +38,36 @@ class Story(Struct, frozen=True):
 
 
 def stories() -> Iterator[Story]:
-    told = msgspec.json.decode(resources.files(__package__).joinpath("stories.json").read_bytes())
-    yield _voucherify(told["voucherify"])
-    lion = told["loyaltylion"]
+    samples = msgspec.json.decode(
+        resources.files(__package__).joinpath("stories.json").read_bytes()
+    )
+    yield _voucherify(samples["voucherify"])
+    lion = samples["loyaltylion"]
     for project, steps, deliveries in zip(
         lion["projects"], lion["steps"], lion["deliveries"], strict=True
     ):
         yield _loyaltylion(lion, project, steps, deliveries)
 
 
-def _voucherify(told: Json) -> Story:
+def _voucherify(sample: Json) -> Story:
     return Story(
         format="voucherify",
-        project=told["project"],
-        programs=told["programs"],
-        customers=told["customers"],
+        project=sample["project"],
+        programs=sample["programs"],
+        customers=sample["customers"],
         enrolments={},
-        steps=msgspec.convert(told["steps"], tuple[Step, ...]),
-        deliveries=told["deliveries"],
+        steps=msgspec.convert(sample["steps"], tuple[Step, ...]),
+        deliveries=sample["deliveries"],
     )
 
 
-def _loyaltylion(told: Json, project: Json, steps: list[Json], deliveries: int) -> Story:
-    profile = dict(told["customer"])
+def _loyaltylion(sample: Json, project: Json, steps: list[Json], deliveries: int) -> Story:
+    profile = dict(sample["customer"])
     name = profile.pop("source_id")
     return Story(
         format="loyaltylion",
         project=project,
-        programs={"loyalty": told["program"]},
+        programs={"loyalty": sample["program"]},
         customers={name: profile},
         enrolments={name: {"enrolled_at": project["clock"]}},
         steps=msgspec.convert(steps, tuple[Step, ...]),

@@ -13,12 +13,12 @@ from tierline.demo.run import DemoDelivery
 WIDTH_MIN = 92  # columns: narrower and the facts themselves would be cut
 
 
-def table(told: Iterable[DemoDelivery]) -> Table:
+def table(webhooks: Iterable[DemoDelivery]) -> Table:
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("when", "event", "customer", "tier", "signatures"):
         grid.add_column(heading, no_wrap=True)
     story = None
-    for webhook in told:
+    for webhook in webhooks:
         if webhook.story is not story:
             story = webhook.story
             grid.add_section()
@@ -29,15 +29,15 @@ def table(told: Iterable[DemoDelivery]) -> Table:
     return grid
 
 
-def _facts(told: DemoDelivery) -> tuple[str, str, str]:
+def _facts(webhook: DemoDelivery) -> tuple[str, str, str]:
     """When, who, and from which tier to which, as the payload itself says."""
-    body = msgspec.json.decode(told.delivery.body)
-    if told.story.format == "voucherify":
+    body = msgspec.json.decode(webhook.delivery.body)
+    if webhook.story.format == "voucherify":
         data = body["data"]
         only = data.get("loyalty_tier")
         before, after = data.get("loyalty_tier_from"), data.get("loyalty_tier_to")
         if only is not None:
-            tiers = f"{only['name']} →" if told.kind == "left" else f"→ {only['name']}"
+            tiers = f"{only['name']} →" if webhook.kind == "left" else f"→ {only['name']}"
         else:
             tiers = f"{before['name']} → {after['name']}"
         return data["created_at"], data["customer"]["source_id"], tiers
@@ -46,6 +46,6 @@ def _facts(told: DemoDelivery) -> tuple[str, str, str]:
     return body["payload"]["created_at"], facts["customer"]["merchant_id"], tiers
 
 
-def print_table(told: Iterable[DemoDelivery], console: Console) -> None:
+def print_table(webhooks: Iterable[DemoDelivery], console: Console) -> None:
     console.width = max(console.width, WIDTH_MIN)
-    console.print(table(told))
+    console.print(table(webhooks))

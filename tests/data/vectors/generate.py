@@ -25,13 +25,13 @@ Case = dict[str, Any]
 def first_instant(zone: str, day: str) -> datetime:
     """The first instant at which the local date is `day` or later, found minute by minute."""
     info = zoneinfo.ZoneInfo(zone)
-    wanted = date.fromisoformat(day)
-    at = datetime(wanted.year, wanted.month, wanted.day, tzinfo=UTC) - timedelta(hours=30)
-    while at.astimezone(info).date() < wanted:
+    target = date.fromisoformat(day)
+    at = datetime(target.year, target.month, target.day, tzinfo=UTC) - timedelta(hours=30)
+    while at.astimezone(info).date() < target:
         at += timedelta(minutes=1)
     # Zones once kept local mean time: offsets of odd seconds.
     at -= timedelta(minutes=1)
-    while at.astimezone(info).date() < wanted:
+    while at.astimezone(info).date() < target:
         at += timedelta(seconds=1)
     return at
 
