@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from tierline.engine.scheduled_changes import ORDER
+from tierline.engine.timeline import ORDER
 from tierline.engine.transitions import TRANSITIONS
 from tierline.model import entries
 from tierline.rules import ladder, metric, points, policy, program, term, window

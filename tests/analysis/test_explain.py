@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from tests.engine.history import History
 from tests.fuzz.worlds import World, world
 from tierline.analysis.explain import Counted, explain, standing_at
-from tierline.engine.decide import decide
-from tierline.engine.tracer import trace
+from tierline.engine.decide import decide, trace
 from tierline.model.calendar import parse_instant
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Override
@@ -75,10 +74,10 @@ def test_an_explanation_adds_up_to_what_was_decided(seed: int) -> None:
     if made is None:
         return
     decided = decide(made.program, Standing(), made.entries, made.until)
-    walk = trace(made.program, made.entries, made.until)
+    state, _ = trace(made.program, made.entries, made.until)
 
-    assert encode_standing(walk.standing()) == encode_standing(decided.standing)
-    assert tuple(walk.events) == decided.events
+    assert encode_standing(state.standing()) == encode_standing(decided.standing)
+    assert tuple(state.events) == decided.events
     for at in (made.until, *made.cuts):
         told = explain(made.program, made.entries, at)
         known = [e for e in made.entries if e.recorded_at <= at]

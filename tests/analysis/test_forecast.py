@@ -14,9 +14,9 @@ from tests.analysis.test_explain import TIERS, YEARLY, member, on, program, soun
 from tests.engine.history import History
 from tierline.analysis.forecast import (
     HORIZON_DAYS,
+    MemberProgress,
     Opportunity,
-    Progress,
-    Retention,
+    TierRetention,
     follow,
     progress,
 )
@@ -38,11 +38,11 @@ def midnight(club: Program, day: str) -> int:
     return club.zone.start(parse_day(day))
 
 
-def seen(history: History, club: Program, day: str) -> Progress:
+def seen(history: History, club: Program, day: str) -> MemberProgress:
     return progress(club, standing(history, club, on(day)), on(day))
 
 
-def risks(told: Progress) -> list[tuple[str, str, str | None, str]]:
+def risks(told: MemberProgress) -> list[tuple[str, str, str | None, str]]:
     return [(r.kind, format_instant(r.at)[:10], r.tier, r.cause) for r in told.risks]
 
 
@@ -122,7 +122,7 @@ def _reaches(club: Program, now: Standing, chance: Opportunity, entries: list[En
         assert tier is None or version.rank[tier] < version.rank[chance.tier]
 
 
-def _keeps(club: Program, now: Standing, needs: Retention, entries: list[Entry]) -> None:
+def _keeps(club: Program, now: Standing, needs: TierRetention, entries: list[Entry]) -> None:
     needed, n = needs.needed or 0, len(entries) + 1
     enough = more(needs.metric, club, needs.counts_from, n, needed)
     if enough is None or needs.counts_from >= needs.until:
@@ -155,7 +155,7 @@ def test_a_calendar_year_has_to_be_repeated_in_the_next() -> None:
     assert told.forecast_tier == "bronze"
     assert risks(told) == [("downgraded", "2025-12-31", "bronze", "term_end")]
     starts, ends = midnight(club, "2025-01-01"), midnight(club, "2026-01-01")
-    assert told.retention == Retention(100, starts, ends)
+    assert told.retention == TierRetention(100, starts, ends)
     assert told.to_retain == 100
     assert told.to_next == Opportunity("gold", 370, starts)
     history.add("earn", on("2025-03-01"), points=60)

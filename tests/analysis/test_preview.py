@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from tests.analysis.test_explain import TIERS, YEARLY, member, on, program, sound
 from tests.engine.history import History
 from tests.fuzz.worlds import changed, make_rules, random_policy
-from tierline.analysis.preview import Outcome, Proposal, Tally, compare, propose
+from tierline.analysis.preview import Outcome, OutcomeTally, Proposal, compare, propose
 from tierline.engine.decide import HistoryNeeded, decide
 from tierline.engine.member_state import begin
 from tierline.engine.qualification import qualified
@@ -187,7 +187,7 @@ def test_who_left_is_no_member() -> None:
     history = member(club)
     history.add("leave", on("2024-02-01"))
     outcome = compare(tried(club, other, "rejudge"), standing(history, club, "2024-05-01"))
-    tally = Tally()
+    tally = OutcomeTally()
     tally.add(outcome, 0, 1, 2)
 
     assert not outcome.member
@@ -214,7 +214,7 @@ def test_tiers_keep_their_identity_by_id_else_by_name() -> None:
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.booleans()), unique_by=lambda m: m[0]))
 def test_tallies_merge_into_what_one_tally_would_be(members: list[tuple[int, bool]]) -> None:
     """However members are split into pages, counts and samples come out the same."""
-    whole, left, right = Tally(), Tally(), Tally()
+    whole, left, right = OutcomeTally(), OutcomeTally(), OutcomeTally()
     for customer, moves in members:
         outcome = Outcome("a", "b" if moves else "a", "b", ("upgraded",) if moves else ())
         for tally in (whole, left if customer % 3 else right):

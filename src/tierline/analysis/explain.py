@@ -1,7 +1,8 @@
 """Why a member is where they are: the arithmetic of the decision, entry by entry.
 
 Works from the ledger alone, so it answers for now, for any past instant, and for what was known
-at a past instant. Everything it says is read off the very walk that decides (`trace.py`).
+at a past instant. Everything it says is read off the
+state that decides, and off the notes that were taken on the way (`tracer`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from msgspec import Struct
 
 from tierline.analysis import reasons
 from tierline.engine import qualification, tier_terms
-from tierline.engine.decide import in_order_of_happening
+from tierline.engine.corrections import in_order_of_happening
+from tierline.engine.decide import trace
 from tierline.engine.member_state import MemberState
-from tierline.engine.tracer import Trace, trace
+from tierline.engine.tracer import Tracer
 from tierline.model import calendar
 from tierline.model.calendar import format_day, format_instant
 from tierline.model.entries import Entry, Override
@@ -50,7 +52,7 @@ class Total(Struct, frozen=True):
     counted: tuple[Counted, ...]
 
 
-class Verdict(Struct, frozen=True):
+class TierCheck(Struct, frozen=True):
     """One tier of the ladder, and whether its criterion holds now. Each part of the criterion
     says so too (`holds`), with the `value` that it was held against."""
 
@@ -60,7 +62,7 @@ class Verdict(Struct, frozen=True):
     holds: bool
 
 
-class Term(Struct, frozen=True):
+class HeldTerm(Struct, frozen=True):
     """Where the dates of the held tier come from. `counted_from` is the day from which `rule`
     gives this end; None where something else set it, which `formula` then says."""
 
@@ -88,8 +90,8 @@ class Explanation(Struct, frozen=True):
     held: str | None
     because: str
     totals: dict[str, Total]
-    ladder: tuple[Verdict, ...]
-    term: Term | None
+    ladder: tuple[TierCheck, ...]
+    term: HeldTerm | None
     rules: dict[str, Any]
     waiting: tuple[str, str] | None
     overrides: tuple[Override, ...]
@@ -104,8 +106,8 @@ def known_entries(entries: Sequence[Entry], at: int, known_at: int | None = None
     taken when it really happened, and what was taken back as if it had never been.
     """
     known_at = at if known_at is None else known_at
-    known = [entry for entry in entries if entry.recorded_at <= known_at]
-    return known if known_at <= at or not known else in_order_of_happening(known, at)
+    recorded = [entry for entry in entries if entry.recorded_at <= known_at]
+    return recorded if known_at <= at or not recorded else in_order_of_happening(recorded, at)
 
 
 def standing_at(
@@ -113,68 +115,76 @@ def standing_at(
 ) -> tuple[Standing, tuple[Event, ...], list[Entry]]:
     """A member at an instant, from the ledger; see `known_entries` for the two times. Of the
     future, an instant tells what time alone will bring."""
-    known = known_entries(entries, at, known_at)
-    walk = trace(program, known, at)
-    return walk.standing(), tuple(walk.events), known
+    entries = known_entries(entries, at, known_at)
+    state, _ = trace(program, entries, at)
+    return state.standing(), tuple(state.events), entries
 
 
 def explain(
     program: Program, entries: Sequence[Entry], at: int, known_at: int | None = None
 ) -> Explanation:
     """The arithmetic behind the tier at an instant; see `known_entries` for the two times."""
-    known = known_entries(entries, at, known_at)
-    walk = trace(program, known, at)
-    facts = walk.facts()
-    best = qualification.qualified(walk) if walk.joined_at is not None else -1
-    tiers = walk.version.policy.tiers
-    kinds = {entry.n: entry.kind for entry in known}
-    waiting = walk.waiting
+    entries = known_entries(entries, at, known_at)
+    state, tracer = trace(program, entries, at)
+    facts = state.facts()
+    best = qualification.qualified(state) if state.joined_at is not None else -1
+    tiers = state.version.policy.tiers
+    kinds = {entry.n: entry.kind for entry in entries}
+    waiting = state.waiting
     return Explanation(
         at=format_instant(at),
         known_at=format_instant(at if known_at is None else known_at),
-        version=walk.version.number,
-        tier=walk.tier,
+        version=state.version.number,
+        tier=state.tier,
         qualified=tiers[best].id if best >= 0 else None,
-        held=walk.held,
-        because=reasons.because(walk),
+        held=state.held,
+        because=reasons.because(state),
         totals={
-            name or "metric": _total(walk, name, measure, kinds)
-            for name, measure in walk.version.measures.items()
+            name or "metric": _total(state, tracer, name, measure, kinds)
+            for name, measure in state.version.measures.items()
         },
-        ladder=tuple(_verdict(walk, facts, rank, tier) for rank, tier in enumerate(tiers)),
-        term=_term(walk) if walk.held is not None else None,
-        rules=_rules(walk),
+        ladder=tuple(_check(state, facts, rank, tier) for rank, tier in enumerate(tiers)),
+        term=_term(state, tracer) if state.held is not None else None,
+        rules=_rules(state),
         waiting=(waiting[0], format_instant(waiting[1])) if waiting else None,
-        overrides=walk.overrides,
-        last_event=walk.events[-1] if walk.events else None,
+        overrides=state.overrides,
+        last_event=state.events[-1] if state.events else None,
     )
 
 
 # -- totals ------------------------------------------------------------------------------------
 
 
-def _total(walk: Trace, name: str | None, measure: Measure, kinds: Mapping[int, str]) -> Total:
-    start, end = window_days(walk, measure, walk.today)
+def _total(
+    state: MemberState,
+    tracer: Tracer,
+    name: str | None,
+    measure: Measure,
+    kinds: Mapping[int, str],
+) -> Total:
+    start, end = window_days(state, measure, state.today)
     if measure.metric.source == "balance":
-        counted = _balance(walk, measure)
+        counted = _balance(tracer, measure)
     else:
-        counted = _brought(walk, measure, kinds)
+        counted = _contributions(state, tracer, measure, kinds)
     return Total(
         metric=written(measure.metric),
         window=written(measure.window),
         start=None if start is None else format_day(start),
         end=None if end is None else format_day(end),
-        total=walk.value(name),
+        total=state.value(name),
         counted=counted,
     )
 
 
-def _brought(walk: Trace, measure: Measure, kinds: Mapping[int, str]) -> tuple[Counted, ...]:
+def _contributions(
+    state: MemberState, tracer: Tracer, measure: Measure, kinds: Mapping[int, str]
+) -> tuple[Counted, ...]:
     """The notes of a total that still counts, each through today's window."""
-    key, today, anchors = measure.key, walk.today, walk.anchors()
-    buckets = walk.sums.get(key)
+    key, today, anchors = measure.key, state.today, state.anchors()
+    buckets = state.sums.get(key)
     counted: list[Counted] = []
-    for note in walk.brought:
+    for note in tracer.contributions:
         if note.key != key or note.buckets is not buckets:
             continue
         inside = measure.window.total(((note.bucket, note.amount),), today, anchors)
@@ -184,16 +194,16 @@ def _brought(walk: Trace, measure: Measure, kinds: Mapping[int, str]) -> tuple[C
     return tuple(counted)
 
 
-def _balance(walk: Trace, measure: Measure) -> tuple[Counted, ...]:
+def _balance(tracer: Tracer, measure: Measure) -> tuple[Counted, ...]:
     pending = measure.metric.include_pending
-    counts = ((m, m.balance + (m.pending if pending else 0)) for m in walk.moved)
+    counts = ((m, m.balance + (m.pending if pending else 0)) for m in tracer.balance_changes)
     return tuple(Counted(m.entry, m.kind, format_day(m.day), c) for m, c in counts if c)
 
 
-def window_days(walk: MemberState, measure: Measure, day: int) -> tuple[int | None, int | None]:
+def window_days(state: MemberState, measure: Measure, day: int) -> tuple[int | None, int | None]:
     """The first civil day that counts in a measure's window on a day, and the first that does not
     any more; None: unbounded."""
-    window, anchors = measure.window, walk.anchors()
+    window, anchors = measure.window, state.anchors()
     span = window.span(day, anchors)
     if span is not None:
         return span
@@ -211,9 +221,9 @@ def window_days(walk: MemberState, measure: Measure, day: int) -> tuple[int | No
 # -- thresholds, dates, rules ------------------------------------------------------------------
 
 
-def _verdict(walk: MemberState, facts: Facts, rank: int, tier: Tier) -> Verdict:
-    held = rank == walk.rank
-    again = rank > walk.rank and tier.id in walk.reached
+def _check(state: MemberState, facts: Facts, rank: int, tier: Tier) -> TierCheck:
+    held = rank == state.rank
+    again = rank > state.rank and tier.id in state.reached
     rule, criterion = "entry", tier.criterion
     if held and tier.retain is not None:
         rule, criterion = "retain", tier.retain
@@ -222,43 +232,43 @@ def _verdict(walk: MemberState, facts: Facts, rank: int, tier: Tier) -> Verdict:
     elif again and tier.reentry is not None:
         rule, criterion = "reentry", tier.reentry
     holds = tier.retained(facts) if held else tier.entered(facts, before=again)
-    return Verdict(tier.id, _judged(criterion, facts), rule, holds)
+    return TierCheck(tier.id, _judged(criterion, facts), rule, holds)
 
 
 def _judged(criterion: Criterion, facts: Facts) -> dict[str, Any]:
     """A criterion as it was written, each part with what it was held against."""
-    told: dict[str, Any] = written(criterion)
+    text: dict[str, Any] = written(criterion)
     match criterion:
         case Range(metric=metric):
-            told["value"] = facts.values(metric)
+            text["value"] = facts.values(metric)
         case Attribute(name=name):
-            told["value"] = facts.attributes.get(name)
+            text["value"] = facts.attributes.get(name)
         case MemberFor(length=length):
-            told["from_day"] = format_day(calendar.add_period(facts.joined, length))
+            text["from_day"] = format_day(calendar.add_period(facts.joined, length))
         case All(of=parts) | AnyOf(of=parts) | AtLeast(of=parts):
-            told["of"] = [_judged(part, facts) for part in parts]
-    told["holds"] = criterion.holds(facts)
-    return told
+            text["of"] = [_judged(part, facts) for part in parts]
+    text["holds"] = criterion.holds(facts)
+    return text
 
 
-def _term(walk: Trace) -> Term:
-    start, end, day = walk.started_at, walk.ends_at, reasons.counted_from(walk)
-    told = walk.term
-    return Term(
-        rule=written(tier_terms.term_of(walk)),
-        started=None if start is None else format_day(walk.zone.day(start)),
+def _term(state: MemberState, tracer: Tracer) -> HeldTerm:
+    start, end, change = state.started_at, state.ends_at, tracer.term
+    day = reasons.counted_from(state, change)
+    return HeldTerm(
+        rule=written(tier_terms.term_of(state)),
+        started=None if start is None else format_day(state.zone.day(start)),
         counted_from=None if day is None else format_day(day),
-        formula=reasons.formula(walk),
-        last_valid_day=None if end is None else format_day(walk.zone.day(end - 1)),
+        formula=reasons.formula(state, change),
+        last_valid_day=None if end is None else format_day(state.zone.day(end - 1)),
         ends_at=None if end is None else format_instant(end),
-        grace_until=None if walk.grace_until is None else format_instant(walk.grace_until),
-        set_at=None if told is None else format_instant(told.at),
-        set_by=None if told is None else told.entry,
+        grace_until=None if state.grace_until is None else format_instant(state.grace_until),
+        set_at=None if change is None else format_instant(change.at),
+        set_by=None if change is None else change.entry,
     )
 
 
-def _rules(walk: MemberState) -> dict[str, Any]:
-    policy = walk.version.policy
+def _rules(state: MemberState) -> dict[str, Any]:
+    policy = state.version.policy
     parts = ("assessment", "start", "renewal", "lapse", "corrections")
     return {part: written(getattr(policy, part)) for part in parts}
 
@@ -268,9 +278,9 @@ def written(part: Any) -> Any:
     if isinstance(part, Struct):
         tag = part.__struct_config__.tag
         names = zip(part.__struct_fields__, part.__struct_encode_fields__, strict=True)
-        facts = {shown: written(getattr(part, name)) for name, shown in names}
-        told = {} if tag is None else {"type": tag}
-        return told | {name: value for name, value in facts.items() if value is not None}
+        facts = {label: written(getattr(part, name)) for name, label in names}
+        head = {} if tag is None else {"type": tag}
+        return head | {name: value for name, value in facts.items() if value is not None}
     if isinstance(part, tuple):
         return [written(item) for item in part]
     return part

@@ -1,7 +1,7 @@
 """What lies ahead: what is needed for the next tier, what keeps this one, and what time will do.
 
 The future without new activities is the same decision with a later instant: risks are not a
-second rule, they are the events that `decide` would emit. What is `needed` is read off the walk at
+second rule, they are the events that `decide` would emit. What is `needed` is read off the state at
 the very instant at which it will be judged.
 """
 
@@ -78,7 +78,7 @@ class Opportunity(Struct, frozen=True):
     begins_at: int | None = None
 
 
-class Retention(Struct, frozen=True):
+class TierRetention(Struct, frozen=True):
     """`needed` more of the metric, counted from `counts_from` on, keeps the held tier beyond
     `until`, when it is judged next. None needed: no amount does, or by other criteria."""
 
@@ -88,11 +88,11 @@ class Retention(Struct, frozen=True):
     metric: str | None = None
 
 
-class Progress(Struct, frozen=True):
+class MemberProgress(Struct, frozen=True):
     current: Current
     deferred: tuple[Deferred, ...]
     to_next: Opportunity | None
-    retention: Retention | None  # None: nothing to lose, or an override decides
+    retention: TierRetention | None  # None: nothing to lose, or an override decides
     risks: tuple[Risk, ...]
     opportunities: tuple[Opportunity, ...]
     forecast_tier: str | None  # right after the present tier expires, if nothing happens
@@ -125,22 +125,22 @@ def follow(
 
 def progress(
     program: Program, standing: Standing, at: int, history: Sequence[Entry] | None = None
-) -> Progress:
+) -> MemberProgress:
     """The whole read model of a member at an instant not before the standing's own. Raises
     HistoryNeeded where rules that are scheduled count something new: give all entries then."""
     now = follow(program, standing, (), at, history).standing
-    walk = begin(program, now)
+    state = begin(program, now)
     ahead = follow(program, now, (), at + HORIZON_DAYS * calendar.DAY_MS, history).events
     risks = tuple(_risks(ahead))
-    opportunities = tuple(_opportunities(walk))
-    current = _current(walk, now)
+    opportunities = tuple(_opportunities(state))
+    current = _current(state, now)
     then = current.expires_at
     lot = next((lot for lot in now.lots if lot[0] is not None), None)
-    return Progress(
+    return MemberProgress(
         current=current,
         deferred=(Deferred(*now.waiting),) if now.waiting else (),
         to_next=opportunities[0] if opportunities else None,
-        retention=_retention(program, walk, now, risks, history),
+        retention=_retention(program, state, now, risks, history),
         risks=risks,
         opportunities=opportunities,
         forecast_tier=now.tier
@@ -150,21 +150,21 @@ def progress(
     )
 
 
-def _current(walk: MemberState, now: Standing) -> Current:
-    view = walk.view()
-    best = qualification.qualified(walk) if now.joined_at is not None else -1
+def _current(state: MemberState, now: Standing) -> Current:
+    view = state.view()
+    best = qualification.qualified(state) if now.joined_at is not None else -1
     return Current(
         tier=now.tier,
         since=now.since,
         expires_at=view.expires_at,
-        last_valid_day=last_valid_day(walk.program, view.expires_at),
-        qualified_tier=walk.version.policy.tiers[best].id if best >= 0 else None,
+        last_valid_day=last_valid_day(state.program, view.expires_at),
+        qualified_tier=state.version.policy.tiers[best].id if best >= 0 else None,
         held_tier=now.held,
         grace_until=now.grace_until,
         manual=view.manual,
         balance=view.balance,
         pending=view.pending,
-        metric=walk.value(None),
+        metric=state.value(None),
     )
 
 
@@ -182,24 +182,24 @@ def _risks(ahead: tuple[Event, ...]) -> Iterator[Risk]:
 # -- what can be won ---------------------------------------------------------------------------
 
 
-def _opportunities(walk: MemberState) -> Iterator[Opportunity]:
+def _opportunities(state: MemberState) -> Iterator[Opportunity]:
     """Every higher tier that more of a metric can reach, nearest first."""
-    if walk.joined_at is None:
+    if state.joined_at is None:
         return
-    shown = -1 if walk.tier is None else walk.version.rank.get(walk.tier, -1)
-    begins, begins_at = _begins(walk)
-    facts = walk.facts()
-    for tier in walk.version.policy.tiers[shown + 1 :]:
+    shown = -1 if state.tier is None else state.version.rank.get(state.tier, -1)
+    begins, begins_at = _begins(state)
+    facts = state.facts()
+    for tier in state.version.policy.tiers[shown + 1 :]:
         if tier.hidden or tier.invitation:
             continue
-        bounds = _bounds(tier, before=tier.id in walk.reached)
+        bounds = _bounds(tier, before=tier.id in state.reached)
         if bounds is None:
             yield Opportunity(tier.id, None, None, None, begins, begins_at)
             continue
         value = facts.values(bounds.metric)
         if bounds.to is None or value <= bounds.to:
-            needed, until = max(bounds.from_ - value, 0), _valid_until(walk, bounds.metric)
-            when = _not_counted(walk, bounds.metric) or (begins, begins_at)
+            needed, until = max(bounds.from_ - value, 0), _valid_until(state, bounds.metric)
+            when = _not_counted(state, bounds.metric) or (begins, begins_at)
             yield Opportunity(tier.id, needed, until, bounds.metric, *when)
 
 
@@ -209,48 +209,48 @@ def _bounds(tier: Tier, *, before: bool) -> Range | None:
     return criterion if isinstance(criterion, Range) else None
 
 
-def _begins(walk: MemberState) -> tuple[Begins, int | None]:
+def _begins(state: MemberState) -> tuple[Begins, int | None]:
     """When a tier that is earned today would be given."""
-    policy = walk.version.policy
-    for override in walk.active():
+    policy = state.version.policy
+    for override in state.active():
         if override.kind != "floor":
             return "override_end", override.until
-    span = policy.window.span(walk.today, walk.anchors())
-    turn = None if span is None else walk.zone.start(span[1])
+    span = policy.window.span(state.today, state.anchors())
+    turn = None if span is None else state.zone.start(span[1])
     if policy.assessment.up == "at_window_end":
         return "window_end", turn
-    if policy.assessment.up == "at_term_end" and walk.held is not None:
-        return "term_end", walk.grace_until or walk.ends_at
+    if policy.assessment.up == "at_term_end" and state.held is not None:
+        return "term_end", state.grace_until or state.ends_at
     if policy.start.when == "next_window" and turn is not None:
         return "deferred", turn
     if policy.start.when == "after":
-        day = calendar.add_period(walk.today, policy.start.after or "P0D")
-        return "deferred", walk.zone.start(day)
+        day = calendar.add_period(state.today, policy.start.after or "P0D")
+        return "deferred", state.zone.start(day)
     return "at_once", None
 
 
-def _not_counted(walk: MemberState, metric: str | None) -> tuple[Begins, int | None] | None:
+def _not_counted(state: MemberState, metric: str | None) -> tuple[Begins, int | None] | None:
     """Where nothing that happens today counts: a window that begins at a later date, or is laid
     out from something not known yet."""
-    measure, today = walk.version.measures[metric], walk.today
+    measure, today = state.version.measures[metric], state.today
     bucket = measure.window.bucket(today)
-    anchors = walk.anchors()
+    anchors = state.anchors()
     if measure.metric.source == "balance" or (
         bucket is not None and measure.window.total(((bucket, 1),), today, anchors)
     ):
         return None
-    start, _ = window_days(walk, measure, today)
-    return "not_counted", None if start is None else walk.zone.start(start)
+    start, _ = window_days(state, measure, today)
+    return "not_counted", None if start is None else state.zone.start(start)
 
 
-def _valid_until(walk: MemberState, metric: str | None) -> int | None:
+def _valid_until(state: MemberState, metric: str | None) -> int | None:
     """From when today's value of a metric is wrong, because time took something away."""
-    measure = walk.version.measures[metric]
+    measure = state.version.measures[metric]
     if measure.metric.source == "balance":
-        return walk.lots[0][0] if walk.lots else None
+        return state.lots[0][0] if state.lots else None
     if measure.window.moves:
-        turn = walk.turn(measure)
-        return None if turn is None else walk.zone.start(turn)
+        turn = state.turn(measure)
+        return None if turn is None else state.zone.start(turn)
     return None
 
 
@@ -259,73 +259,73 @@ def _valid_until(walk: MemberState, metric: str | None) -> int | None:
 
 def _retention(
     program: Program,
-    walk: MemberState,
+    state: MemberState,
     now: Standing,
     risks: tuple[Risk, ...],
     history: Sequence[Entry] | None,
-) -> Retention | None:
+) -> TierRetention | None:
     """What keeps the held tier beyond the first instant at which it would be lost."""
-    tier = walk.version.tier(walk.held)
-    if tier is None or walk.tier != walk.held or walk.joined_at is None:
+    tier = state.version.tier(state.held)
+    if tier is None or state.tier != state.held or state.joined_at is None:
         return None
-    end = walk.grace_until or walk.ends_at
+    end = state.grace_until or state.ends_at
     if not risks:
-        return None if end is None else Retention(0, now.at, end)
+        return None if end is None else TierRetention(0, now.at, end)
     loss = risks[0]
     keep = tier.retain if tier.retain is not None else tier.criterion
-    lost = Retention(None, now.at, loss.at)
+    lost = TierRetention(None, now.at, loss.at)
     invited = (tier.hidden or tier.invitation) and tier.retain is None
     if invited or not isinstance(keep, Range) or loss.cause in ("rules", "override"):
         return lost
     then = begin(program, follow(program, now, (), loss.at - 1, history).standing)
-    if then.held != walk.held:
+    if then.held != state.held:
         return lost
     _come_to_judgment(then, loss)
     term, window = tier_terms.term_of(then), then.version.policy.window
     if isinstance(term, WindowEnd) and window.closes:
-        return _by_windows(walk, then, keep, window, loss) or lost
-    return _by_value(walk, then, keep, loss)
+        return _by_windows(state, then, keep, window, loss) or lost
+    return _by_value(state, then, keep, loss)
 
 
 def _come_to_judgment(then: MemberState, loss: Risk) -> None:
-    """Move a walk to the moment of its loss, with what happens before the judgment, and no
+    """Move a state to the moment of its loss, with what happens before the judgment, and no
     judgment."""
-    then.at, then.unjudged = loss.at, True
+    then.at, then.counts_only = loss.at, True
     scheduled_changes.activate_pending(then)
     if loss.cause == "expiry":
         scheduled_changes.expire_lots(then)
 
 
-def _by_value(walk: MemberState, then: MemberState, keep: Range, loss: Risk) -> Retention:
+def _by_value(state: MemberState, then: MemberState, keep: Range, loss: Risk) -> TierRetention:
     """The tier is judged by the metric as it will be."""
     measure, day = then.version.measures[keep.metric], then.today
     closed = then.version.policy.assessment.down == "at_window_end"
     if closed and isinstance(tier_terms.term_of(then), WhileQualified):
         day -= then.version.policy.window.closes
     start, _ = window_days(then, measure, day)
-    begins = walk.at if start is None else max(walk.at, then.zone.start(start))
-    return Retention(_needed(keep, then.value(keep.metric, day)), begins, loss.at, keep.metric)
+    begins = state.at if start is None else max(state.at, then.zone.start(start))
+    return TierRetention(_needed(keep, then.value(keep.metric, day)), begins, loss.at, keep.metric)
 
 
 def _by_windows(
-    walk: MemberState, then: MemberState, keep: Range, window: Window, loss: Risk
-) -> Retention | None:
+    state: MemberState, then: MemberState, keep: Range, window: Window, loss: Risk
+) -> TierRetention | None:
     """The tier is judged by every window whose own term reaches beyond the loss: the one that
     needs least, and of those the first."""
     waits = then.version.policy.start.when == "next_window"
-    found: list[Retention] = []
-    span = window.span(walk.today, then.anchors())
+    options: list[TierRetention] = []
+    span = window.span(state.today, then.anchors())
     for _ in range(_AHEAD):
         if span is None or then.zone.start(span[1] if waits else span[0]) > loss.at:
             break
         end = tier_terms.end_for(then, then.rank, span[1] if waits else span[0])
         if end is None or end > loss.at:
             needed = _needed(keep, then.value(keep.metric, span[1] - 1))
-            begins = max(walk.at, then.zone.start(span[0]))
-            found.append(Retention(needed, begins, loss.at, keep.metric))
+            begins = max(state.at, then.zone.start(span[0]))
+            options.append(TierRetention(needed, begins, loss.at, keep.metric))
         span = window.span(span[1], then.anchors())
-    known = [option for option in found if option.needed is not None]
-    return min(known, key=lambda option: option.needed or 0, default=None)
+    possible = [option for option in options if option.needed is not None]
+    return min(possible, key=lambda option: option.needed or 0, default=None)
 
 
 def _needed(keep: Range, value: int) -> int | None:

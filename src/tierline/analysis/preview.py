@@ -18,6 +18,7 @@ from tierline.engine.decide import decide
 from tierline.engine.member_state import MemberState, begin
 from tierline.engine.qualification import qualified
 from tierline.engine.tier_terms import renewal
+from tierline.engine.timeline import pass_time
 from tierline.model.entries import Entry
 from tierline.model.events import Event, EventKind
 from tierline.model.standing import Standing
@@ -107,14 +108,14 @@ def compare(
     otherwise: tuple[EventKind, ...] = ()
     before = standing.tier
     if not undisturbed:
-        walk = _future(proposal.program, standing, history, proposal.until)
-        before, otherwise = walk.tier, _told(walk, standing, effective_at)
+        state = _future(proposal.program, standing, history, proposal.until)
+        before, otherwise = state.tier, _events(state, standing, effective_at)
     best = qualification.qualified(after) if after.joined_at is not None else -1
     return Outcome(
         before=before,
         after=after.tier,
         earned=after.version.rules.policy.tiers[best].id if best >= 0 else None,
-        events=_told(after, standing, effective_at),
+        events=_events(after, standing, effective_at),
         otherwise=otherwise,
         changed=standing.at > effective_at,
         member=after.joined_at is not None,
@@ -122,37 +123,37 @@ def compare(
 
 
 def _unmoved(proposal: Proposal, standing: Standing, effective_at: int) -> Outcome | None:
-    """The outcome for a member whom the change does not move; None where the walk must tell.
+    """The outcome for a member whom the change does not move; None where the state must tell.
 
     It decides nothing: it asks the engine's own questions (what is earned, what a renewal would
     give, what overrides show) and answers only where all of them say that nothing is announced,
-    which is most members. A property test holds it against the walk.
+    which is most members. A property test holds it against the state.
     """
     new = proposal.version
     if proposal.program.version(standing.at).number not in proposal.simple_after:
         return None
     if standing.held is not None and standing.held not in new.rank:
         return None
-    walk = begin(proposal.tried, standing)
-    walk.at = proposal.until
-    walk.need_totals_of(new)
-    walk.version = new
-    best = qualified(walk) if walk.joined_at is not None else -1
-    if walk.joined_at is not None and not walk.frozen:
-        if new.on_change == "up_only" and best > walk.rank:
+    state = begin(proposal.tried, standing)
+    state.at = proposal.until
+    state.need_totals_of(new)
+    state.version = new
+    best = qualified(state) if state.joined_at is not None else -1
+    if state.joined_at is not None and not state.frozen:
+        if new.on_change == "up_only" and best > state.rank:
             return None
         if new.on_change == "rejudge":
-            rank, ends_at = renewal(walk, fresh=True)
-            if rank != walk.rank or (ends_at is not None and ends_at <= walk.at):
+            rank, ends_at = renewal(state, fresh=True)
+            if rank != state.rank or (ends_at is not None and ends_at <= state.at):
                 return None
-    if walk.overridden(walk.held)[0] != walk.tier:
+    if state.overridden(state.held)[0] != state.tier:
         return None
     return Outcome(
         before=standing.tier,
         after=standing.tier,
         earned=new.policy.tiers[best].id if best >= 0 else None,
         changed=standing.at > effective_at,
-        member=walk.joined_at is not None,
+        member=state.joined_at is not None,
     )
 
 
@@ -168,18 +169,18 @@ def _future(
 ) -> MemberState:
     """What `decide` walks, without the cost of freezing a standing that nobody keeps."""
     if history is None:
-        walk = begin(program, standing)
-        walk.until(until)
-        return walk
+        state = begin(program, standing)
+        pass_time(state, until)
+        return state
     decision = decide(program, Standing(), history, until)
-    walk = begin(program, decision.standing)
-    walk.events = list(decision.events)
-    return walk
+    state = begin(program, decision.standing)
+    state.events = list(decision.events)
+    return state
 
 
-def _told(walk: MemberState, standing: Standing, since: int) -> tuple[EventKind, ...]:
-    told: list[Event] = walk.events
-    return tuple([e.kind for e in told if e.seq > standing.seq and e.at >= since])
+def _events(state: MemberState, standing: Standing, since: int) -> tuple[EventKind, ...]:
+    events: list[Event] = state.events
+    return tuple([e.kind for e in events if e.seq > standing.seq and e.at >= since])
 
 
 # -- many members -----------------------------------------------------------------------------
@@ -206,7 +207,7 @@ class Failure(Struct, frozen=True):
     reason: str
 
 
-class Tally(Struct):
+class OutcomeTally(Struct):
     """Outcomes added up; tallies of different members merge into one."""
 
     kept_samples: int = 3
@@ -243,7 +244,7 @@ class Tally(Struct):
         self.failed += 1
         self.failures = [*self.failures, Failure(customer, reason)][:FAILURES_SHOWN]
 
-    def merge(self, other: Tally) -> None:
+    def merge(self, other: OutcomeTally) -> None:
         _add_up(self.cells, other.cells)
         _add_up(self.earned, other.earned)
         _add_up(self.events, other.events)

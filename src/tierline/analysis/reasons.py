@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tierline.engine import qualification, tier_terms
-from tierline.engine.tracer import Trace
+from tierline.engine.member_state import MemberState
+from tierline.engine.tracer import TermChange
 from tierline.model import calendar
 from tierline.model.calendar import format_day
 from tierline.rules.term import (
@@ -20,57 +21,57 @@ from tierline.rules.term import (
 )
 
 
-def counted_from(walk: Trace) -> int | None:
+def counted_from(state: MemberState, change: TermChange | None) -> int | None:
     """The civil day from which the running term is counted: the one whose term, by the rule, ends
     when this one ends. None: the end does not come from the rule alone (it was brought along, a
     hold moved it, a minimum stay reaches further), or there is none."""
-    if walk.held is None or walk.ends_at is None or walk.started_at is None:
+    if state.held is None or state.ends_at is None or state.started_at is None:
         return None
-    for day in _days(walk):
-        if tier_terms.end_for(walk, walk.rank, day) == walk.ends_at:
+    for day in _days(state, change):
+        if tier_terms.end_for(state, state.rank, day) == state.ends_at:
             return day
     return None
 
 
-def _days(walk: Trace) -> Iterator[int]:
+def _days(state: MemberState, change: TermChange | None) -> Iterator[int]:
     """Days from which terms are counted, the likeliest first."""
-    assert walk.started_at is not None
-    yield walk.zone.day(walk.started_at)
-    if walk.term is not None:
-        yield walk.zone.day(walk.term.at)
-        if walk.term.before is not None:
-            yield walk.zone.day(walk.term.before)
-    window = walk.version.policy.window
+    assert state.started_at is not None
+    yield state.zone.day(state.started_at)
+    if change is not None:
+        yield state.zone.day(change.at)
+        if change.before is not None:
+            yield state.zone.day(change.before)
+    window = state.version.policy.window
     if window.closes:
-        span = window.span(walk.today, walk.anchors())
-        for _ in range(walk.version.windows_back + 1):
+        span = window.span(state.today, state.anchors())
+        for _ in range(state.version.windows_back + 1):
             if span is None:
                 return
             yield span[0]
-            span = window.span(span[0] - 1, walk.anchors())
+            span = window.span(span[0] - 1, state.anchors())
 
 
-def formula(walk: Trace) -> str | None:
+def formula(state: MemberState, change: TermChange | None) -> str | None:
     """How the last valid day follows, as a line of arithmetic; None where there is no tier."""
-    if walk.held is None:
+    if state.held is None:
         return None
-    term = tier_terms.term_of(walk)
+    term = tier_terms.term_of(state)
     if isinstance(term, Forever):
         return "held for good"
-    if walk.ends_at is None:
+    if state.ends_at is None:
         return _endless(term)
-    last = format_day(walk.zone.day(walk.ends_at - 1))
-    day = counted_from(walk)
+    last = format_day(state.zone.day(state.ends_at - 1))
+    day = counted_from(state, change)
     if day is not None:
-        return f"{_arithmetic(walk, term, day)} = {last}"
-    if _drop_clock(term) and walk.term is not None:
-        return f"{_duration(term, walk.zone.day(walk.term.at))} = {last}"  # type: ignore[arg-type]
-    stay = walk.version.policy.lapse.min_stay
-    if stay is not None and walk.started_at is not None:
-        begun = walk.zone.day(walk.started_at)
-        if walk.zone.start(calendar.add_period(begun, stay)) == walk.ends_at:
+        return f"{_arithmetic(state, term, day)} = {last}"
+    if isinstance(term, Duration) and term.clock == "drop" and change is not None:
+        return f"{_duration(term, state.zone.day(change.at))} = {last}"
+    stay = state.version.policy.lapse.min_stay
+    if stay is not None and state.started_at is not None:
+        begun = state.zone.day(state.started_at)
+        if state.zone.start(calendar.add_period(begun, stay)) == state.ends_at:
             return f"minimum stay: {format_day(begun)} + {stay}, that day excluded = {last}"
-    by = f" by entry {walk.term.entry}" if walk.term and walk.term.entry is not None else ""
+    by = f" by entry {change.entry}" if change and change.entry is not None else ""
     return f"set{by} to {last}"
 
 
@@ -86,16 +87,12 @@ def _endless(term: Term) -> str:
             return "without an end"
 
 
-def _drop_clock(term: Term) -> bool:
-    return isinstance(term, Duration) and term.clock == "drop"
-
-
-def _arithmetic(walk: Trace, term: Term, day: int) -> str:
+def _arithmetic(state: MemberState, term: Term, day: int) -> str:
     match term:
         case Duration():
             return _duration(term, day)
         case WindowEnd():
-            return _window_end(walk, term, day)
+            return _window_end(state, term, day)
         case Dates():
             return f"next of {', '.join(term.days)} from {format_day(day)} on"
         case AttributeDate():
@@ -105,10 +102,10 @@ def _arithmetic(walk: Trace, term: Term, day: int) -> str:
 
 
 def _duration(term: Duration, day: int) -> str:
-    told = f"{format_day(day)} + {term.length}"
+    text = f"{format_day(day)} + {term.length}"
     if not term.inclusive:
-        told += ", that day excluded"
-    return told + (f", {_rounded(term.rounding)}" if term.rounding is not None else "")
+        text += ", that day excluded"
+    return text + (f", {_rounded(term.rounding)}" if term.rounding is not None else "")
 
 
 def _rounded(rounding: Rounding) -> str:
@@ -117,52 +114,52 @@ def _rounded(rounding: Rounding) -> str:
     return f"to the {rounding.edge} of its {rounding.unit}"
 
 
-def _window_end(walk: Trace, term: WindowEnd, day: int) -> str:
-    span = walk.version.policy.window.span(day, walk.anchors(day))
+def _window_end(state: MemberState, term: WindowEnd, day: int) -> str:
+    span = state.version.policy.window.span(day, state.anchors(day))
     if span is None:
         return "without an end"
-    told = f"end of the window {format_day(span[0])} to {format_day(span[1] - 1)}"
+    text = f"end of the window {format_day(span[0])} to {format_day(span[1] - 1)}"
     if term.windows:
-        told += f", {term.windows} further"
-    told += f", + {term.extend}" if term.extend else ""
-    return told + (f", {_rounded(term.rounding)}" if term.rounding is not None else "")
+        text += f", {term.windows} further"
+    text += f", + {term.extend}" if term.extend else ""
+    return text + (f", {_rounded(term.rounding)}" if term.rounding is not None else "")
 
 
-def because(walk: Trace) -> str:
+def because(state: MemberState) -> str:
     """Why the tier is the one it is, in one sentence."""
-    if walk.joined_at is None:
+    if state.joined_at is None:
         return "is not a member"
-    shown, decided_by = walk.overridden(walk.held)
-    if decided_by is not None:
-        until = _until(decided_by.until)
-        return f"override {decided_by.id} ({decided_by.kind}) decides{until}"
-    best = qualification.qualified(walk)
-    if walk.frozen and best != walk.rank:
+    tier, decider = state.overridden(state.held)
+    if decider is not None:
+        until = _until(decider.until)
+        return f"override {decider.id} ({decider.kind}) decides{until}"
+    best = qualification.qualified(state)
+    if state.frozen and best != state.rank:
         return "a hold freezes the tier"
-    if best == walk.rank:
+    if best == state.rank:
         return "no tier is earned" if best < 0 else "today's totals earn it"
-    return _not_yet(walk) if best > walk.rank else _kept(walk, shown)
+    return _not_yet(state) if best > state.rank else _unearned(state, tier)
 
 
-def _not_yet(walk: Trace) -> str:
-    if walk.waiting is not None:
-        return f"tier {walk.waiting[0]} is earned and begins {_instant(walk.waiting[1])}"
-    up = walk.version.policy.assessment.up
+def _not_yet(state: MemberState) -> str:
+    if state.waiting is not None:
+        return f"tier {state.waiting[0]} is earned and begins {_instant(state.waiting[1])}"
+    up = state.version.policy.assessment.up
     if up == "on_activity":
         return "a higher tier is earned, and given at the next assessment"
     when = "term" if up == "at_term_end" else "window"
     return f"a higher tier is earned, and given when the {when} ends"
 
 
-def _kept(walk: Trace, shown: str | None) -> str:
-    if walk.grace_until is not None:
-        return f"{shown} is no longer earned; grace keeps it until {_instant(walk.grace_until)}"
-    if walk.ends_at is not None:
-        return f"{shown} is no longer earned; its term keeps it until {_instant(walk.ends_at)}"
-    term = tier_terms.term_of(walk)
+def _unearned(state: MemberState, tier: str | None) -> str:
+    if state.grace_until is not None:
+        return f"{tier} is no longer earned; grace keeps it until {_instant(state.grace_until)}"
+    if state.ends_at is not None:
+        return f"{tier} is no longer earned; its term keeps it until {_instant(state.ends_at)}"
+    term = tier_terms.term_of(state)
     if isinstance(term, WhileQualified):
-        return f"{shown} is no longer earned, and taken at the next assessment"
-    return f"{shown} is no longer earned; its term has no end"
+        return f"{tier} is no longer earned, and taken at the next assessment"
+    return f"{tier} is no longer earned; its term has no end"
 
 
 def _until(instant: int | None) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from tierline.engine.assessment import judge
-from tierline.engine.scheduled_changes import end_overrides
+from tierline.engine.member_state import MemberState
+from tierline.engine.overrides import end_overrides
 from tierline.engine.tier_terms import count_terms_anew, drop, end_for, term_of
+from tierline.engine.transitions import show
 from tierline.model.entries import Detail, Entry, Origin
 from tierline.model.events import Cause
 from tierline.model.standing import Pending
@@ -17,72 +18,68 @@ from tierline.rules.metric import EARNING, REVERSALS
 from tierline.rules.points import spent, taken_back
 from tierline.rules.term import AttributeDate
 
-if TYPE_CHECKING:
-    from tierline.engine.member_state import MemberState
-
 _NOTHING = Detail()
 
 
-def apply(walk: MemberState, entry: Entry) -> None:
-    """Fold one entry into the walk; time up to its `recorded_at` has already passed."""
+def apply(state: MemberState, entry: Entry) -> None:
+    """Fold one entry into the state; time up to its `recorded_at` has already passed."""
     detail = entry.detail or _NOTHING
-    walk.entries = entry.n
-    walk.cause_entry = entry.n
-    walk.quiet = detail.quiet
-    _count(walk, entry, detail.origin)
-    _KINDS[entry.kind](walk, entry, detail)
-    walk.cause_entry = None
-    walk.quiet = False
-    walk.due_at = walk.next_due()
+    state.entries = entry.n
+    state.cause_entry = entry.n
+    state.quiet = detail.quiet
+    _count(state, entry, detail.origin)
+    _KINDS[entry.kind](state, entry, detail)
+    state.cause_entry = None
+    state.quiet = False
 
 
-def _count(walk: MemberState, entry: Entry, origin: Origin | None) -> None:
+def _count(state: MemberState, entry: Entry, origin: Origin | None) -> None:
     """Add the entry to every total that it counts in, on the day where it belongs."""
     if entry.kind in REVERSALS:
         if origin is not None:
-            _uncount(walk, entry, origin)
+            _uncount(state, entry, origin)
         return
     if entry.points or entry.amount or entry.kind in ("order", "custom", "earn"):
-        day = walk.zone.day(entry.occurred_at)
-        for key, measure in walk.tracked.items():
-            walk.add_total(key, measure, day, measure.metric.brings(entry))
+        day = state.zone.day(entry.occurred_at)
+        for key, measure in state.counters.items():
+            state.add_total(key, measure, day, measure.metric.brings(entry))
 
 
-def _uncount(walk: MemberState, entry: Entry, origin: Origin) -> None:
+def _uncount(state: MemberState, entry: Entry, origin: Origin) -> None:
     """A reversal takes from each total what its original brought there and still counts there: on
     the day on which it happened; points that were pending on the day of their activation."""
-    for key, measure in walk.tracked.items():
+    for key, measure in state.counters.items():
         taken = measure.metric.takes(entry, origin)
-        day, activated_at = walk.zone.day(origin.occurred_at), None
+        day, activated_at = state.zone.day(origin.occurred_at), None
         if measure.metric.source == "earned" and not measure.metric.include_pending:
             if taken:
-                taken -= _still_pending(walk, entry)  # these never counted
+                taken -= _still_pending(state, entry)  # these never counted
             activated_at = origin.available_at
             if activated_at is not None:
-                day = walk.zone.day(activated_at)
-        if taken and walk.counted(key, origin.n, activated_at):
-            walk.add_total(key, measure, day, -taken)
+                day = state.zone.day(activated_at)
+        if taken and state.counts(key, origin.n, activated_at):
+            state.add_total(key, measure, day, -taken)
 
 
-def _still_pending(walk: MemberState, entry: Entry) -> int:
+def _still_pending(state: MemberState, entry: Entry) -> int:
     """How many of a reversal's points are taken from points that are still pending."""
     origin = entry.detail.origin if entry.detail else None
-    waiting = sum(p.points for p in walk.pending if origin is not None and p.entry == origin.n)
+    waiting = sum(p.points for p in state.pending if origin is not None and p.entry == origin.n)
     return min(waiting, -entry.points)
 
 
-def _gain(walk: MemberState, entry: Entry, detail: Detail) -> None:
+def _gain(state: MemberState, entry: Entry, detail: Detail) -> None:
     """earn, order, custom, transfer_in, adjust up: points now, or pending."""
     if entry.points > 0:
         waits = detail.available_at is not None and detail.available_at > entry.recorded_at
         if waits:
-            _put_pending(walk, entry, detail)
+            _put_pending(state, entry, detail)
         else:
-            walk.accrue(entry.points, _expiry(walk, entry, detail, entry.occurred_at))
-    judge(walk, _cause(detail))
+            state.accrue(entry.points, _expiry(state, entry, detail, entry.occurred_at))
+    judge(state, _cause(detail))
 
 
-def _put_pending(walk: MemberState, entry: Entry, detail: Detail) -> None:
+def _put_pending(state: MemberState, entry: Entry, detail: Detail) -> None:
     pending = Pending(
         entry=entry.n,
         available_at=detail.available_at,
@@ -93,33 +90,33 @@ def _put_pending(walk: MemberState, entry: Entry, detail: Detail) -> None:
         metadata=detail.metadata,
         never_expires=detail.never_expires,
     )
-    walk.pending = (*walk.pending, pending)
+    state.pending = (*state.pending, pending)
 
 
-def _expiry(walk: MemberState, entry: Entry, detail: Detail, since: int) -> int | None:
+def _expiry(state: MemberState, entry: Entry, detail: Detail, since: int) -> int | None:
     if detail.never_expires or detail.expires_at is not None:
         return detail.expires_at
-    return walk.expiry_from(walk.zone.day(since), entry.kind)
+    return state.expiry_from(state.zone.day(since), entry.kind)
 
 
-def _spend(walk: MemberState, entry: Entry, detail: Detail) -> None:
+def _spend(state: MemberState, entry: Entry, detail: Detail) -> None:
     """redeem, transfer_out, adjust down: soonest to expire first."""
-    _take(walk, -entry.points)
+    _take(state, -entry.points)
     if entry.kind == "redeem":
-        walk.spent += -entry.points
-    judge(walk, _cause(detail))
+        state.spent += -entry.points
+    judge(state, _cause(detail))
 
 
-def _take(walk: MemberState, points: int) -> None:
-    walk.lots, missing = spent(walk.lots, points)
-    walk.debt += missing
+def _take(state: MemberState, points: int) -> None:
+    state.lots, missing = spent(state.lots, points)
+    state.debt += missing
 
 
-def _adjust(walk: MemberState, entry: Entry, detail: Detail) -> None:
-    (_gain if entry.points > 0 else _spend)(walk, entry, detail)
+def _adjust(state: MemberState, entry: Entry, detail: Detail) -> None:
+    (_gain if entry.points > 0 else _spend)(state, entry, detail)
 
 
-def _reverse(walk: MemberState, entry: Entry, detail: Detail) -> None:
+def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
     """refund, void: what the original brought is taken back, what it took comes back."""
     origin = detail.origin
     if origin is None:
@@ -128,116 +125,116 @@ def _reverse(walk: MemberState, entry: Entry, detail: Detail) -> None:
         # The original spent points: they return with the expiry that they had, a transfer's lot
         # by lot.
         for expires_at, points in detail.lots or ((origin.expires_at, entry.points),):
-            walk.credit(points, expires_at)
+            state.credit(points, expires_at)
         if origin.kind == "redeem":
-            walk.spent -= entry.points
+            state.spent -= entry.points
     elif entry.points < 0:
-        left = _take_from_pending(walk, origin.n, -entry.points)
-        walk.lots, missing = taken_back(walk.lots, left, origin.expires_at)
-        walk.debt += missing
+        left = _take_from_pending(state, origin.n, -entry.points)
+        state.lots, missing = taken_back(state.lots, left, origin.expires_at)
+        state.debt += missing
         if origin.kind in EARNING:
-            walk.earned -= left
-    judge(walk, _cause(detail))
+            state.earned -= left
+    judge(state, _cause(detail))
 
 
-def _take_from_pending(walk: MemberState, n: int, points: int) -> int:
+def _take_from_pending(state: MemberState, n: int, points: int) -> int:
     """Take back what is still pending; answers with what must come from elsewhere."""
     kept: list[Pending] = []
-    for pending in walk.pending:
+    for pending in state.pending:
         taken = min(pending.points, points) if pending.entry == n else 0
         points -= taken
         if pending.points > taken:
             kept.append(replace(pending, points=pending.points - taken))
-    walk.pending = tuple(kept)
+    state.pending = tuple(kept)
     return points
 
 
-def _approve(walk: MemberState, _entry: Entry, detail: Detail) -> None:
+def _approve(state: MemberState, _entry: Entry, detail: Detail) -> None:
     n = detail.origin.n if detail.origin else 0
-    due = [p for p in walk.pending if p.entry == n]
-    walk.pending = tuple(p for p in walk.pending if p.entry != n)
+    due = [p for p in state.pending if p.entry == n]
+    state.pending = tuple(p for p in state.pending if p.entry != n)
     for pending in due:
-        walk.accrue(pending.points, walk.lot_expiry(pending))
-        walk.count_activation(pending)
-    judge(walk, "activation")
+        state.accrue(pending.points, state.lot_expiry(pending))
+        state.count_activation(pending)
+    judge(state, "activation")
 
 
-def _enrol(walk: MemberState, entry: Entry, detail: Detail) -> None:
-    if walk.joined_at is None:
-        walk.joined_at = entry.occurred_at
+def _enrol(state: MemberState, entry: Entry, detail: Detail) -> None:
+    if state.joined_at is None:
+        state.joined_at = entry.occurred_at
     if detail.implied:
         return  # the activity that brought it judges: one move, straight into the tier reached
-    if detail.tier is None or detail.tier not in walk.version.rank:
-        judge(walk, "enrolment")
+    if detail.tier is None or detail.tier not in state.version.rank:
+        judge(state, "enrolment")
         return
-    _bring_tier(walk, entry, detail)
+    _bring_tier(state, entry, detail)
 
 
-def _bring_tier(walk: MemberState, entry: Entry, detail: Detail) -> None:
+def _bring_tier(state: MemberState, entry: Entry, detail: Detail) -> None:
     """A tier held elsewhere before: it keeps its own dates where they are told."""
-    rank = walk.version.rank[detail.tier or ""]
-    walk.held = detail.tier
-    walk.started_at = detail.tier_since if detail.tier_since is not None else entry.occurred_at
-    walk.told, walk.grace_until = False, None
-    if walk.waiting is not None and walk.version.rank.get(walk.waiting[0], -1) <= rank:
-        walk.waiting = None
-    count_terms_anew(walk)
-    walk.ends_at = detail.tier_expires_at
-    if walk.ends_at is None:
-        walk.ends_at = end_for(walk, rank, walk.zone.day(walk.started_at))
-    if walk.remembers and walk.held is not None and walk.held not in walk.reached:
-        walk.reached = (*walk.reached, walk.held)
-    shown, _ = walk.overridden(walk.held)
-    walk.show("import", since=walk.started_at if shown == detail.tier else None)
+    rank = state.version.rank[detail.tier or ""]
+    state.held = detail.tier
+    state.started_at = detail.tier_since if detail.tier_since is not None else entry.occurred_at
+    state.grace_announced, state.grace_until = False, None
+    if state.waiting is not None and state.version.rank.get(state.waiting[0], -1) <= rank:
+        state.waiting = None
+    count_terms_anew(state)
+    state.ends_at = detail.tier_expires_at
+    if state.ends_at is None:
+        state.ends_at = end_for(state, rank, state.zone.day(state.started_at))
+    if state.remembers and state.held is not None and state.held not in state.reached:
+        state.reached = (*state.reached, state.held)
+    shown, _ = state.overridden(state.held)
+    show(state, "import", since=state.started_at if shown == detail.tier else None)
 
 
-def _leave(walk: MemberState, _entry: Entry, _detail: Detail) -> None:
-    drop(walk)
-    walk.overrides, walk.waiting, walk.hold_since = (), None, None
-    walk.show("leaving")
-    walk.joined_at = None
-    walk.reached = ()
-    walk.sums = {}  # a new membership counts anew; the points stay theirs
-    walk.counted_since, walk.kept_from = (walk.entries, walk.at), None
+def _leave(state: MemberState, _entry: Entry, _detail: Detail) -> None:
+    drop(state)
+    state.overrides, state.waiting, state.hold_since = (), None, None
+    show(state, "leaving")
+    state.joined_at = None
+    state.reached = ()
+    state.sums = {}  # a new membership counts anew; the points stay theirs
+    state.membership_boundary, state.totals_from = (state.entries, state.at), None
 
 
-def _opening(walk: MemberState, entry: Entry, detail: Detail) -> None:
+def _opening(state: MemberState, entry: Entry, detail: Detail) -> None:
     """Balances from elsewhere: lots as they were, points redeemed before, maybe a tier."""
     for expires_at, points in detail.lots:
-        walk.accrue(points, expires_at)
-    walk.spent += detail.spent
+        state.accrue(points, expires_at)
+    state.spent += detail.spent
     rest = entry.points - sum(points for _, points in detail.lots)
     if rest > 0:
         # Nobody told how old they are: they live from their arrival here, not from the day on
         # which their owner joined.
-        walk.accrue(rest, _expiry(walk, entry, detail, entry.recorded_at))
-    if walk.joined_at is not None and detail.tier in walk.version.rank:
-        _bring_tier(walk, entry, detail)
+        state.accrue(rest, _expiry(state, entry, detail, entry.recorded_at))
+    if state.joined_at is not None and detail.tier in state.version.rank:
+        _bring_tier(state, entry, detail)
     else:
-        judge(walk, "import")
+        judge(state, "import")
 
 
-def _attribute(walk: MemberState, _entry: Entry, detail: Detail) -> None:
+def _attribute(state: MemberState, _entry: Entry, detail: Detail) -> None:
     if detail.attribute is None:
         return
-    known = {k: v for k, v in walk.attributes.items() if k != detail.attribute}
+    known = {k: v for k, v in state.attributes.items() if k != detail.attribute}
     if detail.value is not None:
         known[detail.attribute] = detail.value
-    walk.attributes = dict(sorted(known.items()))
-    walk.need_days_of(walk.version)
-    term = term_of(walk)
+    state.attributes = dict(sorted(known.items()))
+    state.need_days_of(state.version)
+    term = term_of(state)
     if isinstance(term, AttributeDate) and term.name == detail.attribute:
-        _follow_attribute(walk)
-    judge(walk, _cause(detail))
+        _follow_attribute(state)
+    judge(state, _cause(detail))
 
 
-def _follow_attribute(walk: MemberState) -> None:
+def _follow_attribute(state: MemberState) -> None:
     """The attribute that ends the running term says something else now."""
-    if walk.held is not None and walk.grace_until is None:
-        walk.ends_at = end_for(walk, walk.rank, walk.today)
+    if state.held is not None and state.grace_until is None:
+        state.ends_at = end_for(state, state.rank, state.today)
 
 
-def _override(walk: MemberState, entry: Entry, detail: Detail) -> None:
+def _override(state: MemberState, entry: Entry, detail: Detail) -> None:
     if detail.override is None:
         return
     override = replace(
@@ -245,16 +242,16 @@ def _override(walk: MemberState, entry: Entry, detail: Detail) -> None:
         id=entry.n,
         starts_at=max(detail.override.starts_at, entry.recorded_at),
     )
-    walk.overrides = (*walk.overrides, override)
-    if override.kind == "hold" and override.starts_at <= walk.at and walk.hold_since is None:
-        walk.hold_since = walk.at
-    walk.show("override")
+    state.overrides = (*state.overrides, override)
+    if override.kind == "hold" and override.starts_at <= state.at and state.hold_since is None:
+        state.hold_since = state.at
+    show(state, "override")
 
 
-def _release(walk: MemberState, _entry: Entry, detail: Detail) -> None:
-    over = [o for o in walk.overrides if detail.released in (None, o.id)]
-    end_overrides(walk, over)
-    walk.show("override")
+def _release(state: MemberState, _entry: Entry, detail: Detail) -> None:
+    over = [o for o in state.overrides if detail.released in (None, o.id)]
+    end_overrides(state, over)
+    show(state, "override")
 
 
 def _cause(detail: Detail) -> Cause:

@@ -1,8 +1,19 @@
-"""A member on the way through time: the engine's working copy of a standing.
+"""A member's state: the engine's working copy of a standing, which holds and answers.
 
-A walk starts from a frozen `Standing`, is moved through instants and ledger entries, and ends in
-another. It knows what is due when, and in which order things happen at one instant (`tick`). What
-an entry does to points and totals is in `fold.py`; what follows for the tier is in `judge.py`.
+Everything here follows from a few rules:
+
+1. A state is made from a frozen `Standing` (`begin`) and ends in another (`standing`). Between the
+   two it stands at one instant, `at`, under one version of the rules.
+2. A state never moves itself. `timeline` lets time pass, `entry_handlers` apply ledger entries,
+   `assessment` and `tier_terms` change the tier. None of them is imported here.
+3. There are two tiers. `held` is what the rules alone grant; `tier` is what the world sees under
+   overrides. Only `transitions` changes `tier`, and every change of it is an event.
+4. Points (lots, debt, pending) belong to the person and outlive a membership. Totals belong to the
+   membership, and what is counted from a term's start belongs to that term.
+5. A standing keeps only what its own rules may still ask for. What it lacks is never guessed:
+   `HistoryNeeded` asks for the whole ledger, and then the state is `whole`.
+6. The same entries and instants give the same bytes, whatever the pieces in which they come. So a
+   state keeps nothing that depends on when somebody looked at it.
 """
 
 from __future__ import annotations
@@ -12,10 +23,10 @@ from typing import Any
 
 from msgspec.structs import astuple, fields
 
-from tierline.engine import scheduled_changes, tier_terms, timeline
+from tierline.engine.tracer import Tracer
 from tierline.model.calendar import Zone
-from tierline.model.entries import Entry, EntryKind, Override
-from tierline.model.events import Cause, Event, EventKind, View
+from tierline.model.entries import EntryKind, Override
+from tierline.model.events import Event, View
 from tierline.model.standing import Pending, Standing, StandingFields
 from tierline.rules.ladder import Facts
 from tierline.rules.points import added
@@ -31,40 +42,46 @@ class HistoryNeeded(Exception):
 
 
 class MemberState(StandingFields, kw_only=True, gc=False):
-    """The mutable working copy of a standing; `at` is the walk's now.
+    """The mutable working copy of a standing.
 
-    `sums` are the totals being changed (`totals` is what was stored), `tracked` the metrics that
-    they follow. `whole`: every entry of the member passes through this walk.
+    `sums` are the totals as they change (`totals` is what was stored), `counters` the measures
+    whose totals they are. `whole`: every entry of the member passes through this state.
     """
 
     program: Program
     zone: Zone
     version: Version
     whole: bool
-    tracked: dict[str, Measure]
+    counters: dict[str, Measure]
     sums: dict[str, dict[int, int]]
     events: list[Event]
-    cause_entry: int | None = None  # the entry being folded; None: time is passing
+    tracer: Tracer | None = None
+    cause_entry: int | None = None  # the entry that is being applied; None: time is passing
     quiet: bool = False
-    unjudged: bool = False  # entries change points and totals, but nothing is judged
+    counts_only: bool = False  # entries change points and totals, and nothing is judged
     overdue: bool = False  # what happens was due before: what this instant itself brings is over
-    day_of: tuple[int, int] = (-1, 0)  # an instant and its civil day: the last that was asked for
-    laid_out: tuple[tuple[Any, ...], Anchors] | None = None  # the last anchors, and what made them
+    day_cache: tuple[int, int] = (-1, 0)  # the last instant and its civil day
+    anchor_cache: tuple[tuple[Any, ...], Anchors] | None = None  # the last facts and anchors
 
     # -- what is known now --------------------------------------------------------------------
 
     @property
     def today(self) -> int:
-        at, day = self.day_of
+        at, day = self.day_cache
         if at != self.at:
             day = self.zone.day(self.at)
-            self.day_of = self.at, day
+            self.day_cache = self.at, day
         return day
 
     @property
     def rank(self) -> int:
         """Rank of the held tier; -1 for none."""
         return -1 if self.held is None else self.version.rank.get(self.held, -1)
+
+    @property
+    def dates(self) -> tuple[str | None, int | None, int | None]:
+        """The held tier, and when its term started and ends."""
+        return self.held, self.started_at, self.ends_at
 
     @property
     def remembers(self) -> bool:
@@ -80,15 +97,15 @@ class MemberState(StandingFields, kw_only=True, gc=False):
         """Where windows are laid out from; with `tier_start`, for a term that starts that day."""
         joined, started = self.joined_at, self.started_at
         facts = (self.at if joined is None else joined, started, self.attributes, tier_start)
-        if self.laid_out is None or self.laid_out[0] != facts:
+        if self.anchor_cache is None or self.anchor_cache[0] != facts:
             if tier_start is None and started is not None:
                 tier_start = self.zone.day(started)
             join = self.today if joined is None else self.zone.day(joined)
-            self.laid_out = facts, Anchors(join, tier_start, self.attributes)
-        return self.laid_out[1]
+            self.anchor_cache = facts, Anchors(join, tier_start, self.attributes)
+        return self.anchor_cache[1]
 
     def value(self, name: str | None, day: int | None = None) -> int:
-        """A metric's total in the window that holds `day` (today unless told)."""
+        """A metric's total in the window that holds `day` (today, where none is given)."""
         measure = self.version.measures[name]
         if measure.metric.source == "balance":
             pending = self.points_pending if measure.metric.include_pending else 0
@@ -111,8 +128,8 @@ class MemberState(StandingFields, kw_only=True, gc=False):
         return Facts(value, self.attributes, day or self.today, join)
 
     def view(self) -> View:
-        _, decided_by = self.overridden(self.held)
-        ends = self.grace_until or self.ends_at if decided_by is None else decided_by.until
+        _, decider = self.overridden(self.held)
+        ends = self.grace_until or self.ends_at if decider is None else decider.until
         return View(
             balance=self.balance,
             pending=self.points_pending,
@@ -121,7 +138,7 @@ class MemberState(StandingFields, kw_only=True, gc=False):
             joined_at=self.joined_at,
             since=self.since,
             expires_at=ends if self.tier is not None else None,
-            manual=decided_by is not None,
+            manual=decider is not None,
         )
 
     # -- points and totals --------------------------------------------------------------------
@@ -152,7 +169,10 @@ class MemberState(StandingFields, kw_only=True, gc=False):
         last = self.version.rules.points.expiry_of(kind).last_day(day)
         return None if last is None else self.zone.start(last + 1)
 
-    def add_total(self, key: str, measure: Measure, day: int, amount: int) -> None:
+    def add_total(
+        self, key: str, measure: Measure, day: int, amount: int, entry: int | None = None
+    ) -> None:
+        """`entry`: the one that brought the amount, where it is not the one being applied."""
         bucket = measure.window.bucket(day)
         if amount and bucket is not None:
             buckets = self.sums.setdefault(key, {})
@@ -161,54 +181,57 @@ class MemberState(StandingFields, kw_only=True, gc=False):
                 buckets[bucket] = rest
             else:
                 del buckets[bucket]  # as if nothing had ever been there: no turn waits for it
+            if self.tracer is not None:
+                source = self.cause_entry if entry is None else entry
+                self.tracer.total_changed(key, buckets, bucket, day, amount, source)
 
     def count_activation(self, pending: Pending) -> None:
         """Pending points are earned on the day on which they become active."""
-        for key, measure in self.tracked.items():
+        for key, measure in self.counters.items():
             metric = measure.metric
             if metric.source != "earned" or metric.include_pending:
                 continue
-            since = self.since_when(key)
-            if since is not None and self.at <= since[1]:
+            boundary = self.boundary(key)
+            if boundary is not None and self.at <= boundary[1]:
                 continue
             if metric.counts(pending.kind, pending.name, pending.metadata):
-                self.add_total(key, measure, self.today, pending.points)
+                self.add_total(key, measure, self.today, pending.points, pending.entry)
 
-    def since_when(self, key: str) -> tuple[int, int] | None:
-        """What does not count any more towards a total (see `StandingFields.counted_since`)."""
-        return self.term_counted_since if FROM_TERM in key else self.counted_since
+    def boundary(self, key: str) -> tuple[int, int] | None:
+        """What came up to here does not count towards a total any more (see `StandingFields`)."""
+        return self.term_boundary if FROM_TERM in key else self.membership_boundary
 
-    def counted(self, key: str, entry: int, activated_at: int | None) -> bool:
-        """Whether what an earlier entry brought to a total (`activated_at`: when its points
-        became active, where they count from then) is still in it."""
-        for since in (self.counted_since, self.since_when(key)):
-            if since is None:
+    def counts(self, key: str, entry: int, activated_at: int | None) -> bool:
+        """Whether what an earlier entry brought to a total is still in it. `activated_at`: when its
+        points became active, where they count from then."""
+        for boundary in (self.membership_boundary, self.boundary(key)):
+            if boundary is None:
                 continue
-            if entry <= since[0] if activated_at is None else activated_at <= since[1]:
+            if entry <= boundary[0] if activated_at is None else activated_at <= boundary[1]:
                 return False
         return True
 
     def need_totals_of(self, version: Version) -> None:
-        """A version that asks for what this standing never kept, a total or the tiers once held,
-        needs the whole history."""
+        """Raises `HistoryNeeded` where a version asks for what this standing never kept: a total,
+        or the tiers once held."""
         if self.whole:
             return
-        if not version.totals.keys() <= self.tracked.keys():
+        if not version.totals.keys() <= self.counters.keys():
             raise HistoryNeeded
         if version.remembers and not self.version.remembers:
             raise HistoryNeeded
-        self.tracked = version.totals
+        self.counters = version.totals
         self.need_days_of(version)
 
     def need_days_of(self, version: Version) -> int | None:
-        """So does a window that now reaches back to days whose totals are not kept. Answers with
-        the first day that is needed; None: any, or windows need none."""
+        """Returns the first day whose totals a version's windows need; None: any day, or none.
+        Raises `HistoryNeeded` where the totals of that day are not kept."""
         if not version.counts_days:
             return None
         awaited = self.today if self.waiting is None else self.zone.day(self.waiting[1] - 1)
         floor = version.floor(self.today, self.anchors(), awaited)
-        kept = None if self.whole else self.kept_from
-        if kept is not None and (floor is None or floor < kept):
+        first = None if self.whole else self.totals_from
+        if first is not None and (floor is None or floor < first):
             raise HistoryNeeded
         return floor
 
@@ -224,92 +247,21 @@ class MemberState(StandingFields, kw_only=True, gc=False):
         if not self.overrides:
             return (held if held in ranks else None), None
         rank = -1 if held is None else ranks.get(held, -1)
-        decided_by = None
+        decider = None
         for override in self.active():
             if override.tier is not None and override.tier not in ranks:
                 continue  # a later version of the rules took its tier away
             asserted = override.asserts(rank, ranks)
             if asserted != rank or override.kind == "pin":
-                rank, decided_by = asserted, override
-        return (self.version.policy.tiers[rank].id if rank >= 0 else None), decided_by
+                rank, decider = asserted, override
+        return (self.version.policy.tiers[rank].id if rank >= 0 else None), decider
 
     @property
     def seen(self) -> bool:
         """Whether the world sees the held tier, and no override hides it from this instant on."""
         return self.tier == self.held and self.overridden(self.held)[0] == self.held
 
-    def show(self, cause: Cause, *, since: int | None = None) -> bool:
-        """Announce the difference between what the world saw and what it sees now. `since`: the
-        tier was held from then on, elsewhere. Under a `hold` nothing changes until it ends."""
-        if self.frozen:
-            return False
-        shown, _ = self.overridden(self.held)
-        if shown == self.tier:
-            return False
-        was, self.tier = self.tier, shown
-        self.since = None if shown is None else self.at if since is None else since
-        self.emit(was, shown, cause)
-        return True
-
-    def emit(
-        self, was: str | None, now: str | None, cause: Cause, *, renewed: bool = False
-    ) -> None:
-        kind: EventKind | None = tier_terms.kind_of_move(self, was, now, renewed=renewed)
-        if kind is None or self.quiet:
-            return
-        self.seq += 1
-        self.events.append(
-            Event(
-                seq=self.seq,
-                kind=kind,
-                tier_from=was if kind != "joined" else None,
-                tier_to=now,
-                at=self.at,
-                cause=cause,
-                version=self.version.number,
-                entry=self.cause_entry,
-                view=self.view(),
-            )
-        )
-
-    # -- replays, notes -----------------------------------------------------------------------
-
-    def anew(self) -> MemberState:
-        """Another walk of the same kind, from the very start of the member's history."""
-        return begin(self.program, Standing(), whole=True)
-
-    def adopt_term_totals(self, replay: MemberState) -> None:
-        """Count from the start of the term that a replay of history found."""
-        self.term_counted_since = replay.term_counted_since
-        for key in self.tracked:
-            if FROM_TERM in key:
-                self.sums[key] = replay.sums.get(key, {})
-
-    def took(self, entry: Entry) -> None:
-        """An entry was folded in. Nothing to do, but for a walk that takes notes."""
-
-    # -- time ---------------------------------------------------------------------------------
-
-    def until(self, at: int) -> None:
-        """Let time pass, with everything that falls due on the way, `at` included."""
-        while True:
-            due = self.due_at
-            change = self.program.next_change(self.at)
-            if change is not None and (due is None or change < due):
-                due = change
-            if due is None or due > at:
-                break
-            # A tier that was brought along may have ended before it came: it ends after its entry.
-            self.overdue = due <= self.at
-            self.at = max(due, self.at)
-            self.tick()
-            self.due_at = self.next_due()
-        self.at = max(at, self.at)
-
-    def tick(self) -> None:
-        """What is due at this instant, one kind after another (`dues.ORDER`)."""
-        for _, happen in scheduled_changes.ORDER:
-            happen(self)
+    # -- windows that turn --------------------------------------------------------------------
 
     def turns(self, *, own: bool = False) -> bool:
         """Whether a window turns at this very instant: any measure's, or only the policy's own."""
@@ -323,10 +275,6 @@ class MemberState(StandingFields, kw_only=True, gc=False):
             day -= 1  # a day that the zone skipped starts where the next one does
         return False
 
-    def next_due(self) -> int | None:
-        """When time next has work: the earliest of everything that waits for an instant."""
-        return timeline.next_due(self)
-
     def turn(self, measure: Measure | None, after: int | None = None) -> int | None:
         """The civil day after `after` (today) on which a measure's window (None: the policy's
         own) turns next."""
@@ -338,17 +286,17 @@ class MemberState(StandingFields, kw_only=True, gc=False):
     # -- the end ------------------------------------------------------------------------------
 
     def standing(self) -> Standing:
-        """The working copy frozen again; totals past mattering are dropped."""
-        self.kept_from = self.need_days_of(self.version)
+        """Returns the working copy, frozen. Totals that no window asks for any more are dropped."""
+        self.totals_from = self.need_days_of(self.version)
         if not self.version.counts_terms:
-            self.term_counted_since = None
+            self.term_boundary = None
         if self.reached and not self.version.remembers:
             self.reached = ()
-        self.totals = dict(self._kept()) if self.sums else {}
+        self.totals = dict(self._totals()) if self.sums else {}
         return Standing(*astuple(self)[:_FIELDS])
 
-    def _kept(self) -> Iterator[tuple[str, Buckets]]:
-        since = self.kept_from
+    def _totals(self) -> Iterator[tuple[str, Buckets]]:
+        since = self.totals_from
         for key in sorted(self.version.totals):
             pairs = tuple(
                 (day, amount)
@@ -359,22 +307,26 @@ class MemberState(StandingFields, kw_only=True, gc=False):
                 yield key, pairs
 
 
-def begin(program: Program, standing: Standing, *, whole: bool = False) -> MemberState:
-    """A walk from a standing. `whole`: it will see every entry of the member from the first on."""
+def begin(
+    program: Program, standing: Standing, *, whole: bool = False, tracer: Tracer | None = None
+) -> MemberState:
+    """Returns a state made from a standing. `whole`: every entry of the member will pass through
+    it, from the first on. Only such a state can be traced."""
     version = program.version(standing.at)
-    tracked = version.totals
+    counters = version.totals
     if whole:
         # Nothing was counted yet, so nothing is lacking: keep all that any version asks for.
-        tracked = {k: m for v in program.versions for k, m in v.totals.items()}
+        counters = {k: m for v in program.versions for k, m in v.totals.items()}
     return MemberState(
         *astuple(standing),
         program=program,
         zone=program.zone,
         version=version,
         whole=whole,
-        tracked=tracked,
+        counters=counters,
         sums={key: dict(buckets) for key, buckets in standing.totals.items()},
         events=[],
+        tracer=tracer,
     )
 
 

@@ -1,54 +1,52 @@
-"""Which tier a member qualifies for, by metric, window and ladder: a pure reading of a walk."""
+"""Which tier a member qualifies for, by metric, window and ladder: a pure reading of a state."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tierline.engine.member_state import MemberState
+from tierline.engine.member_state import MemberState
 
 
-def qualified(walk: MemberState, day: int | None = None) -> int:
+def qualified(state: MemberState, day: int | None = None) -> int:
     """Rank of the highest tier that the member qualifies for; -1 for none.
 
     With `day`, judged on the totals of the windows that hold that day: the final sums of a window
     that has closed.
     """
-    tiers = walk.version.policy.tiers
-    thresholds = walk.version.thresholds
+    tiers = state.version.policy.tiers
+    thresholds = state.version.thresholds
     if thresholds is not None:
-        value = walk.value(None, day)
+        value = state.value(None, day)
         found = bisect_right(thresholds, value) - 1
         upper = tiers[found].to if found >= 0 else None
         return found if upper is None or value <= upper else -1
-    facts = walk.facts(day)
-    held = walk.rank
+    facts = state.facts(day)
+    held = state.rank
     for rank in range(len(tiers) - 1, -1, -1):
         tier = tiers[rank]
         if rank == held:
             if tier.retained(facts):
                 return rank
-        elif tier.entered(facts, before=rank > held and tier.id in walk.reached):
+        elif tier.entered(facts, before=rank > held and tier.id in state.reached):
             return rank
     return -1
 
 
-def qualified_lately(walk: MemberState) -> int:
+def qualified_lately(state: MemberState) -> int:
     """As `qualified`, but a window that has only begun does not count against the member: the
     last day of each measure's last full window speaks too (settled: grace)."""
-    best = qualified(walk)
-    anchors = walk.anchors()
-    for window in walk.version.periods:
-        span = window.span(walk.today, anchors)
+    best = qualified(state)
+    anchors = state.anchors()
+    for window in state.version.periods:
+        span = window.span(state.today, anchors)
         if span is not None and span[0] > anchors.join:
-            eve = walk.zone.day(walk.zone.start(span[0]) - 1)  # not a day that the zone skipped
-            best = max(best, qualified(walk, eve))
+            eve = state.zone.day(state.zone.start(span[0]) - 1)  # not a day that the zone skipped
+            best = max(best, qualified(state, eve))
     return best
 
 
-def closed(walk: MemberState) -> int:
+def closed(state: MemberState) -> int:
     """By the final sums of the window that closed (settled: the tier of a period is the tier of
     its final sum); windows that only slide have no closed one."""
-    closes = walk.version.policy.window.closes
-    return qualified(walk, walk.zone.day(walk.at - 1) if closes else None)
+    closes = state.version.policy.window.closes
+    return qualified(state, state.zone.day(state.at - 1) if closes else None)

@@ -1,53 +1,110 @@
-"""What waits for an instant: when time next has work for a member, of whatever kind."""
+"""Time: what is due next, in which order, and everything that happens on the way to an instant.
+
+`pass_time` carries out what falls due; `fold` applies a ledger entry. Both leave `due_at` right.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
-from tierline.engine import tier_terms
+from tierline.engine.assessment import end_term
+from tierline.engine.entry_handlers import apply
+from tierline.engine.member_state import MemberState
+from tierline.engine.overrides import override_edges
+from tierline.engine.scheduled_changes import (
+    activate_pending,
+    begin_waiting,
+    change_rules,
+    come_of_age,
+    expire_lots,
+    turn_window,
+)
+from tierline.engine.tier_terms import turn_matters
 from tierline.model import calendar
+from tierline.model.entries import Entry
 
-if TYPE_CHECKING:
-    from tierline.engine.member_state import MemberState
+# What happens first when several things are due at one instant. After Voucherify's documented
+# night (https://docs.voucherify.io/build/loyalty-points, "Point and tier calculation on a new
+# day"): points become active, expiring tiers are judged, then new periods, then points expire and
+# balance tiers are judged again. What is ours stands where it disturbs that order least.
+ORDER: tuple[tuple[str, Callable[[MemberState], None]], ...] = (
+    ("new rules come into force", change_rules),
+    ("pending points become active, and the member is judged", activate_pending),
+    ("overrides end, then begin", override_edges),
+    ("a tier that was waiting begins", begin_waiting),
+    ("a term, or the grace after it, ends", end_term),
+    ("a window turns, and the member is judged", turn_window),
+    ("points expire, and the member is judged", expire_lots),
+    ("a length of membership is reached, and the member is judged", come_of_age),
+)
 
 
-def next_due(walk: MemberState) -> int | None:
-    """The earliest of everything that waits for an instant."""
-    ahead = [p.available_at for p in walk.pending if p.available_at is not None]
-    if walk.lots and walk.lots[0][0] is not None:
-        ahead.append(walk.lots[0][0])
-    for override in walk.overrides:
-        if override.starts_at > walk.at:
-            ahead.append(override.starts_at)
+def pass_time(state: MemberState, at: int) -> None:
+    """Lets time pass until `at`, that instant included."""
+    while True:
+        due = state.due_at
+        change = state.program.next_change(state.at)
+        if change is not None and (due is None or change < due):
+            due = change
+        if due is None or due > at:
+            break
+        # A tier that was brought along may have ended before it came: it ends after its entry.
+        state.overdue = due <= state.at
+        state.at = max(due, state.at)
+        _tick(state)
+        state.due_at = next_due(state)
+    state.at = max(at, state.at)
+
+
+def _tick(state: MemberState) -> None:
+    for _, happen in ORDER:
+        happen(state)
+    if state.tracer is not None:
+        state.tracer.time_passed(state.at, state.today, state.balance, state.dates)
+
+
+def fold(state: MemberState, entry: Entry) -> None:
+    """Applies one entry; time up to its `recorded_at` has already passed."""
+    apply(state, entry)
+    state.due_at = next_due(state)
+
+
+def next_due(state: MemberState) -> int | None:
+    """Returns the earliest instant at which time has work for the member; None: never."""
+    instants = [p.available_at for p in state.pending if p.available_at is not None]
+    if state.lots and state.lots[0][0] is not None:
+        instants.append(state.lots[0][0])
+    for override in state.overrides:
+        if override.starts_at > state.at:
+            instants.append(override.starts_at)
         elif override.until is not None:
-            ahead.append(override.until)
-    change = walk.program.next_change(walk.at)
+            instants.append(override.until)
+    change = state.program.next_change(state.at)
     if change is not None:
-        ahead.append(change)
-    walk.turn_at = None
-    if walk.joined_at is not None and walk.hold_since is None:
-        ahead.extend(_judgments(walk))
-    return min(ahead) if ahead else None
+        instants.append(change)
+    state.turn_at = None
+    if state.joined_at is not None and state.hold_since is None:
+        instants.extend(_judgments(state))
+    return min(instants) if instants else None
 
 
-def _judgments(walk: MemberState) -> Iterator[int]:
-    if walk.waiting is not None:
-        yield walk.waiting[1]
-    end = walk.grace_until or walk.ends_at
+def _judgments(state: MemberState) -> Iterator[int]:
+    if state.waiting is not None:
+        yield state.waiting[1]
+    end = state.grace_until or state.ends_at
     if end is not None:
         yield end
-    if walk.version.turning and tier_terms.turn_matters(walk):
-        turns = (walk.turn(measure) for measure in walk.version.turning)
+    if state.version.turning and turn_matters(state):
+        turns = (state.turn(measure) for measure in state.version.turning)
         first = min((turn for turn in turns if turn is not None), default=None)
-        walk.turn_at = None if first is None else walk.zone.start(first)
-        if walk.turn_at is not None:
-            yield walk.turn_at
-    if walk.version.ages:
-        yield from _ages(walk)
+        state.turn_at = None if first is None else state.zone.start(first)
+        if state.turn_at is not None:
+            yield state.turn_at
+    if state.version.ages:
+        yield from _ages(state)
 
 
-def _ages(walk: MemberState) -> list[int]:
-    join = walk.anchors().join
-    starts = (walk.zone.start(calendar.add_period(join, age)) for age in walk.version.ages)
-    return [start for start in starts if start > walk.at]
+def _ages(state: MemberState) -> list[int]:
+    join = state.anchors().join
+    starts = (state.zone.start(calendar.add_period(join, age)) for age in state.version.ages)
+    return [start for start in starts if start > state.at]

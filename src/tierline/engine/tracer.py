@@ -1,40 +1,34 @@
-"""The walk that decides, taking notes: which entry brought how much of what, and when terms moved.
+"""Notes of a decision: which entry brought how much of what, and when terms moved.
 
-Nothing is computed twice: a `Trace` is a `Walk`, and its notes are made where the walk itself
-changes a total, a balance or a term. Only whole histories can be traced.
+A tracer is handed to a state (`begin(…, tracer=Tracer())`). The state and the code that moves it
+report to it where they change a total, a balance or a term, so that nothing is computed twice. A
+state without one takes no notes and pays nothing for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 from msgspec import Struct
 
-from tierline.engine.decide import follow
-from tierline.engine.member_state import MemberState, begin
-from tierline.model.entries import Entry
-from tierline.model.standing import Pending, Standing
-from tierline.rules.policy import Measure
-from tierline.rules.program import Program
 from tierline.rules.window import FROM_TERM
 
-Buckets = dict[int, int]
+DayTotals = dict[int, int]
+TermDates = tuple[str | None, int | None, int | None]  # the held tier, its term's start and end
 
 
-class Brought(Struct, frozen=True):
+class Contribution(Struct, frozen=True):
     """`amount` came to a total, on the civil day where it counts. `buckets` is that total as it
     was then: once a term or a membership begins anew, another object takes its place."""
 
     key: str
-    buckets: Buckets
+    buckets: DayTotals
     bucket: int
     day: int
     amount: int
     entry: int | None
 
 
-class Moved(Struct, frozen=True):
+class BalanceChange(Struct, frozen=True):
     """The points that can be spent changed, or those on their way. `entry` None: time did it."""
 
     day: int
@@ -44,7 +38,7 @@ class Moved(Struct, frozen=True):
     entry: int | None
 
 
-class TermSet(Struct, frozen=True):
+class TermChange(Struct, frozen=True):
     """The held tier's term was set or moved. `before`: its end until then."""
 
     at: int
@@ -53,68 +47,53 @@ class TermSet(Struct, frozen=True):
     ends_at: int | None
 
 
-class Trace(MemberState, kw_only=True):
-    """A walk with notes."""
+class Tracer(Struct):
+    """What a state reports while it is moved; `balance`, `pending` and `dates` are as they were
+    when it reported last."""
 
-    brought: list[Brought] = msgspec.field(default_factory=list)
-    moved: list[Moved] = msgspec.field(default_factory=list)
-    term: TermSet | None = None
-    activated: list[Pending] = msgspec.field(default_factory=list)
-    # When last looked at: the balance, the points on their way, the held tier and its term.
-    noted: tuple[int, int, tuple[str | None, int | None, int | None]] = (0, 0, (None, None, None))
+    contributions: list[Contribution] = msgspec.field(default_factory=list)
+    balance_changes: list[BalanceChange] = msgspec.field(default_factory=list)
+    term: TermChange | None = None
+    balance: int = 0
+    pending: int = 0
+    dates: TermDates = (None, None, None)
 
-    def add_total(self, key: str, measure: Measure, day: int, amount: int) -> None:
-        super().add_total(key, measure, day, amount)
-        bucket = measure.window.bucket(day)
-        if amount and bucket is not None:
-            entry = self.activated[-1].entry if self.activated else self.cause_entry
-            self.brought.append(Brought(key, self.sums[key], bucket, day, amount, entry))
+    def total_changed(
+        self, key: str, buckets: DayTotals, bucket: int, day: int, amount: int, entry: int | None
+    ) -> None:
+        self.contributions.append(Contribution(key, buckets, bucket, day, amount, entry))
 
-    def count_activation(self, pending: Pending) -> None:
-        self.activated.append(pending)
-        super().count_activation(pending)
-        self.activated.pop()
-        if self.cause_entry is None:
-            points = pending.points
-            self.moved.append(Moved(self.today, "activation", points, -points, pending.entry))
+    def points_activated(self, day: int, points: int, entry: int) -> None:
+        """Time made pending points active."""
+        self.balance_changes.append(BalanceChange(day, "activation", points, -points, entry))
+        self.balance += points
+        self.pending -= points
 
-    def tick(self) -> None:
-        listed = len(self.moved)
-        super().tick()
-        expired = self.balance - self.noted[0] - sum(m.balance for m in self.moved[listed:])
-        if expired:
-            self.moved.append(Moved(self.today, "expiry", expired, 0, None))
-        self._note(None)
+    def time_passed(self, at: int, day: int, balance: int, dates: TermDates) -> None:
+        """What was due at an instant has happened. What the balance lost then has expired."""
+        if balance != self.balance:
+            change = balance - self.balance
+            self.balance_changes.append(BalanceChange(day, "expiry", change, 0, None))
+        self.balance = balance
+        self._date(at, None, dates)
 
-    def took(self, entry: Entry) -> None:
-        change = self.balance - self.noted[0], self.points_pending - self.noted[1]
+    def entry_applied(
+        self, at: int, day: int, entry: tuple[int, str], points: tuple[int, int], dates: TermDates
+    ) -> None:
+        """`entry` is its number and kind; `points` are the balance and what is pending, after."""
+        number, kind = entry
+        change = points[0] - self.balance, points[1] - self.pending
         if change != (0, 0):
-            self.moved.append(Moved(self.today, entry.kind, *change, entry.n))
-        self._note(entry.n)
+            self.balance_changes.append(BalanceChange(day, kind, *change, number))
+        self.balance, self.pending = points
+        self._date(at, number, dates)
 
-    def _note(self, entry: int | None) -> None:
-        was, term = self.noted[2], (self.held, self.started_at, self.ends_at)
-        if term != was:
-            before = was[2] if was[0] == self.held else None
-            self.term = TermSet(self.at, entry, before, self.ends_at)
-        self.noted = self.balance, self.points_pending, term
+    def terms_replayed(self, replay: Tracer) -> None:
+        """History was played again: what counts from a term's start is what the replay counts."""
+        self.contributions += [note for note in replay.contributions if FROM_TERM in note.key]
 
-    def anew(self) -> Trace:
-        return _begin(self.program)
-
-    def adopt_term_totals(self, replay: MemberState) -> None:
-        super().adopt_term_totals(replay)
-        if isinstance(replay, Trace):
-            self.brought += [note for note in replay.brought if FROM_TERM in note.key]
-
-
-def trace(program: Program, entries: Sequence[Entry], at: int) -> Trace:
-    """Follow a whole history to an instant."""
-    walk = _begin(program)
-    follow(walk, entries, at)
-    return walk
-
-
-def _begin(program: Program) -> Trace:
-    plain = begin(program, Standing(), whole=True)
-    return Trace(**{name: getattr(plain, name) for name in MemberState.__struct_fields__})
+    def _date(self, at: int, entry: int | None, dates: TermDates) -> None:
+        if dates != self.dates:
+            before = self.dates[2] if self.dates[0] == dates[0] else None
+            self.term = TermChange(at, entry, before, dates[2])
+        self.dates = dates

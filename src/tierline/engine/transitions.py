@@ -1,4 +1,4 @@
-"""The transition table: which event follows from where a member was and where they are now.
+"""What the world sees: the transition table, and the events that follow from it.
 
 Every event of the engine is a difference of one step function, the tier that the world sees; the
 table is its whole alphabet. A place is a rank (0 is the lowest tier) or None for no tier.
@@ -6,9 +6,12 @@ table is its whole alphabet. A place is a rank (0 is the lowest tier) or None fo
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
-from tierline.model.events import EventKind
+from tierline.engine.member_state import MemberState
+from tierline.model.events import Cause, Event, EventKind
+from tierline.rules.program import successors
 
 Relation = Literal["none", "same", "higher", "lower"]
 
@@ -40,3 +43,65 @@ def transition(was: float | None, now: float | None, *, renewed: bool = False) -
     else:
         relation = "same" if now == was else "lower"
     return TRANSITIONS[was is not None, relation, renewed]
+
+
+def show(state: MemberState, cause: Cause, *, since: int | None = None) -> bool:
+    """Announces the difference between what the world saw and what it sees now; returns whether
+    there is one. `since`: the tier was held from then on, elsewhere. Under a `hold` nothing changes
+    until it ends."""
+    if state.frozen:
+        return False
+    tier, _ = state.overridden(state.held)
+    if tier == state.tier:
+        return False
+    before, state.tier = state.tier, tier
+    state.since = None if tier is None else state.at if since is None else since
+    emit(state, before, tier, cause)
+    return True
+
+
+def emit(
+    state: MemberState,
+    before: str | None,
+    after: str | None,
+    cause: Cause,
+    *,
+    renewed: bool = False,
+) -> None:
+    """Adds the event for a move, where there is one and the member is not imported quietly."""
+    kind = transition(_place(state, before), _place(state, after), renewed=renewed)
+    if kind is None or state.quiet:
+        return
+    state.seq += 1
+    state.events.append(
+        Event(
+            seq=state.seq,
+            kind=kind,
+            tier_from=before if kind != "joined" else None,
+            tier_to=after,
+            at=state.at,
+            cause=cause,
+            version=state.version.number,
+            entry=state.cause_entry,
+            view=state.view(),
+        )
+    )
+
+
+def _place(state: MemberState, tier: str | None) -> float | None:
+    """A tier's rank; one that the rules no longer have lies just above what it used to top."""
+    if tier is None:
+        return None
+    ranks = state.version.rank
+    if tier in ranks:
+        return ranks[tier]
+    versions = [v for v in state.program.versions if v.number <= state.version.number]
+    while versions and tier not in versions[-1].rank:
+        versions.pop()
+    if not versions:
+        return -0.5
+    below = [old.id for old in versions[-1].policy.tiers[: versions[-1].rank[tier]]]
+    for former, new in pairwise(state.program.versions[len(versions) - 1 : state.version.number]):
+        places = successors(former, new)
+        below = [places[old] for old in below if old in places]
+    return max((ranks[old] for old in below), default=-1) + 0.5

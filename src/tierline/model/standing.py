@@ -39,7 +39,7 @@ class StandingFields(Struct, gc=False):
     started_at: int | None = None  # when the held tier's term started
     ends_at: int | None = None  # when it ends (exclusive); None: it has no end of its own
     grace_until: int | None = None
-    told: bool = False  # `prolonged` by grace was announced in this term
+    grace_announced: bool = False  # `prolonged` by grace, in this term
     waiting: tuple[str, int] | None = None  # (tier, starts_at): earned, begins later
     lots: tuple[tuple[int | None, int], ...] = ()
     debt: int = 0  # points taken back that were already spent
@@ -52,13 +52,13 @@ class StandingFields(Struct, gc=False):
     overrides: tuple[Override, ...] = ()
     attributes: dict[str, str | int | bool] = {}
     hold_since: int | None = None  # a `hold` froze the clock at this instant
-    kept_from: int | None = None  # totals of civil days before this one are not kept
+    totals_from: int | None = None  # totals of civil days before this one are not kept
     turn_at: int | None = None  # when a window turns next in a way that may change something
     due_at: int | None = None  # when time next has work here, of whatever kind
     # What came with this entry or before it, or became active at this instant or before it, does
     # not count any more: a membership ended (all totals), a term began (totals counted from it).
-    counted_since: tuple[int, int] | None = None
-    term_counted_since: tuple[int, int] | None = None
+    membership_boundary: tuple[int, int] | None = None
+    term_boundary: tuple[int, int] | None = None
 
     @property
     def balance(self) -> int:

@@ -213,7 +213,7 @@ def instant(at: int | None) -> str | None:
     return None if at is None else format_instant(at)
 
 
-def _points(standing: Standing, ahead: forecast.Progress, in_transit: int) -> PointsAnswer:
+def _points(standing: Standing, ahead: forecast.MemberProgress, in_transit: int) -> PointsAnswer:
     expiry = ahead.next_expiry
     return PointsAnswer(
         balance=standing.balance,
@@ -239,7 +239,7 @@ def _opportunity(version: Version, told: forecast.Opportunity) -> OpportunityAns
     )
 
 
-def _retention(told: forecast.Retention | None) -> RetentionAnswer | None:
+def _retention(told: forecast.TierRetention | None) -> RetentionAnswer | None:
     if told is None:
         return None
     counts_from, until = format_instant(told.counts_from), format_instant(told.until)

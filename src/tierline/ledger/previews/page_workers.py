@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 
 from tierline.analysis.explain import Explanation, explain
-from tierline.analysis.preview import Chosen, Proposal, Tally, compare
+from tierline.analysis.preview import Chosen, OutcomeTally, Proposal, compare
 from tierline.engine.decide import HistoryNeeded
 from tierline.ledger.batch import entry_of
 from tierline.model.encoding import decode_standing
@@ -66,7 +66,7 @@ class Judge:
         if reader is not None:
             await reader.close()
 
-    async def page(self, page: Page) -> Tally:
+    async def page(self, page: Page) -> OutcomeTally:
         return await self._again(lambda reader: self._page(reader, page))
 
     async def explained(self, chosen: Sequence[Chosen]) -> list[Explained]:
@@ -90,8 +90,8 @@ class Judge:
 
     # -- a page -------------------------------------------------------------------------------
 
-    async def _page(self, reader: PreviewReader, page: Page) -> Tally:
-        tally = Tally(kept_samples=self.work.samples)
+    async def _page(self, reader: PreviewReader, page: Page) -> OutcomeTally:
+        tally = OutcomeTally(kept_samples=self.work.samples)
         unanswered: dict[int, Standing] = {}
         for i, (customer, raw) in enumerate(await reader.standings(page), 1):
             if i % MEMBERS_AT_ONCE == 0:
@@ -109,7 +109,7 @@ class Judge:
         return tally
 
     async def _reread(
-        self, reader: PreviewReader, shard: int, wanted: dict[int, Standing], tally: Tally
+        self, reader: PreviewReader, shard: int, wanted: dict[int, Standing], tally: OutcomeTally
     ) -> None:
         """Whom the standing does not answer for: judged from all of the ledger."""
         sizes = [(customer, standing.entries) for customer, standing in wanted.items()]
@@ -129,7 +129,7 @@ class Judge:
 
     def _add(
         self,
-        tally: Tally,
+        tally: OutcomeTally,
         shard: int,
         customer: int,
         standing: Standing,
@@ -186,8 +186,8 @@ def begin(work: Work) -> None:
     _here["loop"] = asyncio.new_event_loop()
 
 
-def judge_page(page: Page) -> Tally:
-    tally: Tally = _here["loop"].run_until_complete(_here["judge"].page(page))
+def judge_page(page: Page) -> OutcomeTally:
+    tally: OutcomeTally = _here["loop"].run_until_complete(_here["judge"].page(page))
     gc.collect(0)
     return tally
 

@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 
 from tierline.analysis.explain import Explanation
-from tierline.analysis.preview import Cell, Chosen, Failure, Proposal, Tally
+from tierline.analysis.preview import Cell, Chosen, Failure, OutcomeTally, Proposal
 from tierline.errors import TierlineError
 from tierline.ledger.previews import page_workers
 from tierline.ledger.previews.page_workers import Explained, Judge, Work
@@ -128,7 +128,7 @@ async def preview(
     if members_max is not None and total > members_max:
         raise PreviewTooLarge(members=total, limit=members_max)
     async with _hands(work, total, len(pages), processes) as hands:
-        tally = Tally(kept_samples=work.samples)
+        tally = OutcomeTally(kept_samples=work.samples)
         done = 0
         told(Progress(0, total, 0, 0))
         async for page, part in hands.pages(pages):
@@ -153,7 +153,7 @@ async def _pages(database: Database, program: int) -> list[Page]:
 class Hands(Protocol):
     """Whoever judges pages."""
 
-    def pages(self, pages: Sequence[Page]) -> AsyncIterator[tuple[Page, Tally]]: ...
+    def pages(self, pages: Sequence[Page]) -> AsyncIterator[tuple[Page, OutcomeTally]]: ...
     async def explained(self, chosen: Sequence[Chosen]) -> list[Explained]: ...
 
 
@@ -192,7 +192,7 @@ class Here:
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
 
-    async def pages(self, pages: Sequence[Page]) -> AsyncIterator[tuple[Page, Tally]]:
+    async def pages(self, pages: Sequence[Page]) -> AsyncIterator[tuple[Page, OutcomeTally]]:
         for page in pages:
             yield page, await self.judge.page(page)
 
@@ -207,10 +207,10 @@ class Elsewhere:
         self.executor = executor
         self.processes = processes
 
-    async def pages(self, pages: Sequence[Page]) -> AsyncIterator[tuple[Page, Tally]]:
+    async def pages(self, pages: Sequence[Page]) -> AsyncIterator[tuple[Page, OutcomeTally]]:
         loop = asyncio.get_running_loop()
         waiting = list(reversed(pages))
-        running: dict[asyncio.Future[Tally], Page] = {}
+        running: dict[asyncio.Future[OutcomeTally], Page] = {}
         while waiting or running:
             while waiting and len(running) < 2 * self.processes:
                 page = waiting.pop()
@@ -256,7 +256,7 @@ def _labels(version: Version) -> tuple[TierName, ...]:
     return tuple(TierName(tier.id, tier.name) for tier in version.rules.policy.tiers)
 
 
-def _to_explain(proposal: Proposal, tally: Tally) -> list[Chosen]:
+def _to_explain(proposal: Proposal, tally: OutcomeTally) -> list[Chosen]:
     """One of each cell first, then the seconds …; cells that move before those that stay."""
     ladders = _Ladders(proposal)
     cells = sorted(tally.samples, key=lambda c: (not ladders.moves(c), ladders.order(c)))
@@ -269,7 +269,9 @@ def _to_explain(proposal: Proposal, tally: Tally) -> list[Chosen]:
     return turns[:EXPLAINED_MAX]
 
 
-def _report(proposal: Proposal, tally: Tally, explained: list[Explained], took_ms: int) -> Report:
+def _report(
+    proposal: Proposal, tally: OutcomeTally, explained: list[Explained], took_ms: int
+) -> Report:
     ladders = _Ladders(proposal)
     counts = ladders.counts(tally.cells)
     found = lint.lint(proposal.version.rules)
@@ -298,7 +300,7 @@ def _report(proposal: Proposal, tally: Tally, explained: list[Explained], took_m
     )
 
 
-def _samples(ladders: _Ladders, tally: Tally, explained: list[Explained]) -> list[Sample]:
+def _samples(ladders: _Ladders, tally: OutcomeTally, explained: list[Explained]) -> list[Sample]:
     told = {(one.chosen.shard, one.chosen.customer): one for one in explained}
     found: list[Sample] = []
     for cell in sorted(tally.samples, key=lambda c: (not ladders.moves(c), ladders.order(c))):

@@ -1,0 +1,126 @@
+"""Retroactive corrections: history as it would have been replaces what the rules granted.
+
+Under the correction policy `retroactive`, a reversal or an activity of an earlier day plays the
+member's history again, each entry when it really happened. What the replay grants is taken over,
+and the difference that the world sees is announced now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from tierline.engine.entry_handlers import apply
+from tierline.engine.member_state import HistoryNeeded, MemberState, begin
+from tierline.engine.tier_terms import drop
+from tierline.engine.timeline import fold, next_due, pass_time
+from tierline.engine.tracer import Tracer
+from tierline.engine.transitions import show
+from tierline.model.entries import Entry
+from tierline.model.standing import Standing
+from tierline.rules.metric import REVERSALS
+from tierline.rules.window import FROM_TERM
+
+
+def corrects(state: MemberState, entry: Entry) -> bool:
+    """Whether an entry changes the past: a reversal, or an activity of an earlier day."""
+    if state.version.policy.corrections != "retroactive" or entry.kind == "opening":
+        return False
+    if entry.kind in REVERSALS:
+        return True
+    counts = bool(entry.points or entry.amount or entry.kind == "custom")
+    return counts and state.zone.day(entry.occurred_at) < state.zone.day(entry.recorded_at)
+
+
+def correct(state: MemberState, entries: Sequence[Entry]) -> None:
+    """Applies the last of all the member's entries so far as a correction. Raises `HistoryNeeded`
+    when the state has not seen them all."""
+    if not state.whole:
+        raise HistoryNeeded
+    correction = entries[-1]
+    replay = _replay(state, in_order_of_happening(entries, state.at))
+    state.counts_only = True
+    apply(state, correction)
+    state.counts_only = False
+    if replay.joined_at is not None:
+        _adopt(state, replay, correction)
+    state.due_at = next_due(state)
+
+
+def _replay(state: MemberState, entries: Sequence[Entry]) -> MemberState:
+    tracer = None if state.tracer is None else Tracer()
+    replay = begin(state.program, Standing(), whole=True, tracer=tracer)
+    replay.at = entries[0].recorded_at
+    replay.version = state.program.version(replay.at)
+    for entry in entries:
+        pass_time(replay, entry.recorded_at)
+        fold(replay, entry)
+    pass_time(replay, state.at)
+    return replay
+
+
+def in_order_of_happening(entries: Sequence[Entry], until: int) -> list[Entry]:
+    """Returns entries as if each had been recorded when it happened, and as if what was taken back
+    had been that much smaller from the start.
+
+    The first entry (the enrolment) stays the first; what happened after `until` is left out.
+    """
+    rest = {e.n: e for e in entries}
+    for entry in entries:
+        origin = entry.detail.origin if entry.detail else None
+        if entry.kind not in REVERSALS or origin is None:
+            continue
+        del rest[entry.n]
+        original = rest.get(origin.n)
+        if original is not None:
+            points, amount = original.points + entry.points, original.amount + entry.amount
+            rest[origin.n] = replace(original, points=points, amount=amount)
+            if origin.last:
+                del rest[origin.n]
+    for entry in list(rest.values()):
+        detail = entry.detail
+        if detail is not None and detail.implied and entry.n + 1 not in rest:
+            # Nothing is left of the activity that brought this enrolment: it stands for itself.
+            rest[entry.n] = replace(entry, detail=replace(detail, implied=False))
+    first = entries[0].n
+    ordered = sorted(rest.values(), key=lambda e: (e.n != first, _happened(e, first), e.n))
+    history: list[Entry] = []
+    clock = -(2**62)
+    for entry in ordered:
+        clock = max(clock, _happened(entry, first))
+        if clock <= until:
+            history.append(replace(entry, recorded_at=clock))
+    return history
+
+
+def _happened(entry: Entry, first: int) -> int:
+    """What was brought along, balances or a later enrolment with its tier, was not here before it
+    came, whenever its owner joined."""
+    stays = entry.kind in ("opening", "enrol") and entry.n != first
+    return entry.recorded_at if stays else min(entry.occurred_at, entry.recorded_at)
+
+
+def _adopt(state: MemberState, replay: MemberState, correction: Entry) -> None:
+    state.cause_entry = correction.n
+    state.quiet = correction.detail is not None and correction.detail.quiet
+    if replay.held is None:
+        drop(state)
+    else:
+        state.held, state.started_at = replay.held, replay.started_at
+        state.ends_at, state.grace_until = replay.ends_at, replay.grace_until
+        state.grace_announced = replay.grace_announced
+    state.waiting, state.reached = replay.waiting, replay.reached
+    _adopt_term_totals(state, replay)
+    show(state, "correction")
+    state.cause_entry, state.quiet = None, False
+
+
+def _adopt_term_totals(state: MemberState, replay: MemberState) -> None:
+    """Counts from the start of the term that the replay found."""
+    state.term_boundary = replay.term_boundary
+    for key in state.counters:
+        if FROM_TERM in key:
+            state.sums[key] = replay.sums.get(key, {})
+    if state.tracer is not None and replay.tracer is not None:
+        state.tracer.terms_replayed(replay.tracer)
