@@ -79,15 +79,15 @@ def test_an_explanation_adds_up_to_what_was_decided(seed: int) -> None:
     assert encode_standing(state.standing()) == encode_standing(decided.standing)
     assert tuple(state.events) == decided.events
     for at in (made.until, *made.cuts):
-        told = explain(made.program, made.entries, at)
-        known = [e for e in made.entries if e.recorded_at <= at]
-        was = decide(made.program, Standing(), known, at).standing
-        assert (told.tier, told.held) == (was.tier, was.held)
-        for total in told.totals.values():
+        explanation = explain(made.program, made.entries, at)
+        entries = [e for e in made.entries if e.recorded_at <= at]
+        was = decide(made.program, Standing(), entries, at).standing
+        assert (explanation.tier, explanation.held) == (was.tier, was.held)
+        for total in explanation.totals.values():
             assert total.total == sum(c.counts for c in total.counted)
         if was.joined_at is not None:
-            earned = [verdict.tier for verdict in told.ladder if verdict.holds]
-            assert told.qualified == (earned[-1] if earned else None)
+            earned = [verdict.tier for verdict in explanation.ladder if verdict.holds]
+            assert explanation.qualified == (earned[-1] if earned else None)
 
 
 def test_a_calendar_window_lists_its_own_entries_and_dates() -> None:
@@ -97,20 +97,20 @@ def test_a_calendar_window_lists_its_own_entries_and_dates() -> None:
     history.add("earn", on("2023-12-31"), points=70)
     order = history.add("order", on("2024-02-01"), points=120, amount=12_000)
     history.reverse("refund", on("2024-03-01"), order.n, points=10, amount=1_000)
-    told = explain(club, history.entries, on("2024-06-01"))
+    explanation = explain(club, history.entries, on("2024-06-01"))
 
-    metric = told.totals["metric"]
+    metric = explanation.totals["metric"]
     assert (metric.start, metric.end, metric.total) == ("2024-01-01", "2025-01-01", 110)
     assert counted(metric) == [(3, "2024-02-01", 120), (4, "2024-02-01", -10)]
-    assert (told.tier, told.qualified, told.because) == (
+    assert (explanation.tier, explanation.qualified, explanation.because) == (
         "silver", "silver", "today's totals earn it",
     )  # fmt: skip
-    assert told.term is not None
-    assert told.term.last_valid_day == "2025-12-31"
-    assert told.term.formula == (
+    assert explanation.term is not None
+    assert explanation.term.last_valid_day == "2025-12-31"
+    assert explanation.term.formula == (
         "end of the window 2024-01-01 to 2024-12-31, 1 further = 2025-12-31"
     )
-    assert (told.term.set_at, told.term.set_by) == ("2024-02-01T12:00:00.000Z", 3)
+    assert (explanation.term.set_at, explanation.term.set_by) == ("2024-02-01T12:00:00.000Z", 3)
 
 
 def test_thresholds_say_what_they_were_held_against() -> None:
@@ -184,11 +184,11 @@ def test_a_tiers_own_count_begins_with_the_tier() -> None:
     history = member(club)
     history.add("earn", on("2024-01-11"), points=100)
     history.add("earn", on("2024-02-11"), points=30)
-    told = explain(club, history.entries, on("2024-03-01"))
+    explanation = explain(club, history.entries, on("2024-03-01"))
 
-    assert counted(told.totals["metric"]) == [(2, "2024-01-11", 100), (3, "2024-02-11", 30)]
-    assert counted(told.totals["since"]) == [(3, "2024-02-11", 30)]
-    assert told.totals["since"].start == "2024-01-11"
+    assert counted(explanation.totals["metric"]) == [(2, "2024-01-11", 100), (3, "2024-02-11", 30)]
+    assert counted(explanation.totals["since"]) == [(3, "2024-02-11", 30)]
+    assert explanation.totals["since"].start == "2024-01-11"
 
 
 def test_a_past_instant_is_answered_with_what_was_known_then() -> None:
@@ -229,11 +229,11 @@ def test_an_instant_ahead_tells_what_was_to_be_expected() -> None:
     history = member(club)
     history.add("earn", on("2024-02-01"), points=120)
     history.add("earn", on("2025-02-01"), points=120)
-    standing, _, known = standing_at(
+    standing, _, entries = standing_at(
         club, history.entries, on("2026-02-01"), known_at=on("2024-06-01")
     )
 
-    assert [entry.n for entry in known] == [1, 2]
+    assert [entry.n for entry in entries] == [1, 2]
     assert standing.tier == "bronze"
     assert explain(club, history.entries, on("2026-02-01")).tier == "silver"
 
@@ -264,9 +264,9 @@ def test_formulas_of_every_kind_of_term() -> None:
         club = program(term=term)
         history = member(club)
         history.add("earn", on("2024-02-01"), points=120)
-        told = explain(club, history.entries, on("2024-02-02")).term
-        assert told is not None
-        assert told.formula == formula
+        explanation = explain(club, history.entries, on("2024-02-02")).term
+        assert explanation is not None
+        assert explanation.formula == formula
 
 
 def test_dates_that_no_rule_gave_say_who_set_them() -> None:
@@ -280,13 +280,14 @@ def test_dates_that_no_rule_gave_say_who_set_them() -> None:
         tier_since=on("2023-06-01"),
         tier_expires_at=on("2024-09-30"),
     )
-    told = explain(club, history.entries, on("2024-02-01"))
+    explanation = explain(club, history.entries, on("2024-02-01"))
 
-    assert told.term is not None
-    assert told.term.counted_from is None
-    assert told.term.formula == "set by entry 1 to 2024-09-30"
+    assert explanation.term is not None
+    assert explanation.term.counted_from is None
+    assert explanation.term.formula == "set by entry 1 to 2024-09-30"
     assert (
-        told.because == "gold is no longer earned; its term keeps it until 2024-09-30T12:00:00.000Z"
+        explanation.because
+        == "gold is no longer earned; its term keeps it until 2024-09-30T12:00:00.000Z"
     )
 
 
@@ -296,20 +297,20 @@ def test_reasons_for_every_way_of_having_another_tier_than_earned() -> None:
     history = member(club)
     pin = Override(kind="pin", tier="gold", until=on("2024-05-01"))
     history.add("override", on("2024-02-01"), override=pin)
-    told = explain(club, history.entries, on("2024-02-02"))
-    assert told.because == "override 2 (pin) decides until 2024-05-01T12:00:00.000Z"
-    assert (told.tier, told.held) == ("gold", "bronze")
+    explanation = explain(club, history.entries, on("2024-02-02"))
+    assert explanation.because == "override 2 (pin) decides until 2024-05-01T12:00:00.000Z"
+    assert (explanation.tier, explanation.held) == ("gold", "bronze")
 
     waits = program(metric={"source": "earned"}, start={"when": "after", "after": "P10D"})
     history = member(waits)
     history.add("earn", on("2024-02-01"), points=120)
-    told = explain(waits, history.entries, on("2024-02-02"))
-    assert told.because == "tier silver is earned and begins 2024-02-10T23:00:00.000Z"
-    assert told.waiting == ("silver", "2024-02-10T23:00:00.000Z")
+    explanation = explain(waits, history.entries, on("2024-02-02"))
+    assert explanation.because == "tier silver is earned and begins 2024-02-10T23:00:00.000Z"
+    assert explanation.waiting == ("silver", "2024-02-10T23:00:00.000Z")
 
     later = program(**YEARLY, assessment={"up": "at_term_end"})
     history = member(later)
     history.add("earn", on("2024-02-01"), points=120)
-    told = explain(later, history.entries, on("2024-02-02"))
-    assert told.because == "a higher tier is earned, and given when the term ends"
-    assert told.rules["assessment"] == {"up": "at_term_end", "down": "on_activity"}
+    explanation = explain(later, history.entries, on("2024-02-02"))
+    assert explanation.because == "a higher tier is earned, and given when the term ends"
+    assert explanation.rules["assessment"] == {"up": "at_term_end", "down": "on_activity"}

@@ -42,8 +42,8 @@ def seen(history: History, club: Program, day: str) -> MemberProgress:
     return progress(club, standing(history, club, on(day)), on(day))
 
 
-def risks(told: MemberProgress) -> list[tuple[str, str, str | None, str]]:
-    return [(r.kind, format_instant(r.at)[:10], r.tier, r.cause) for r in told.risks]
+def risks(outlook: MemberProgress) -> list[tuple[str, str, str | None, str]]:
+    return [(r.kind, format_instant(r.at)[:10], r.tier, r.cause) for r in outlook.risks]
 
 
 def more(measure: str | None, club: Program, at: int, n: int, amount: int) -> Entry | None:
@@ -68,25 +68,25 @@ def test_risks_are_what_happens_when_time_passes(seed: int) -> None:
         return
     club, chance = made.program, Random(seed)
     at = chance.choice((made.until, *made.cuts))
-    known = [entry for entry in made.entries if entry.recorded_at <= at]
-    if not known:
+    entries = [entry for entry in made.entries if entry.recorded_at <= at]
+    if not entries:
         return
-    now = decide(club, Standing(), known, at).standing
-    told = progress(club, now, at, known)
+    now = decide(club, Standing(), entries, at).standing
+    outlook = progress(club, now, at, entries)
     lived: list[Event] = []
     then, clock, end = now, at, at + HORIZON_DAYS * DAY_MS
     while clock < end:
         clock = min(end, clock + chance.randint(1, 200) * DAY_MS // 3)
-        step = follow(club, then, (), clock, known)
+        step = follow(club, then, (), clock, entries)
         then = step.standing
         lived.extend(step.events)
 
     happened = [(e.kind, e.at, e.tier_to, e.cause) for e in lived if e.kind in LOSSES]
-    assert [(r.kind, r.at, r.tier, r.cause) for r in told.risks] == happened
-    expires_at = told.current.expires_at
+    assert [(r.kind, r.at, r.tier, r.cause) for r in outlook.risks] == happened
+    expires_at = outlook.current.expires_at
     if expires_at is not None:
-        after = follow(club, now, (), expires_at, known).standing
-        assert told.forecast_tier == after.tier
+        after = follow(club, now, (), expires_at, entries).standing
+        assert outlook.forecast_tier == after.tier
 
 
 @settings(max_examples=150, deadline=None)
@@ -98,11 +98,11 @@ def test_what_is_needed_is_enough_and_not_too_much(seed: int) -> None:
         return
     club, at = made.program, made.until
     now = decide(club, Standing(), made.entries, at).standing
-    told = progress(club, now, at, made.entries)
-    if told.to_next is not None and not now.overrides:
-        _reaches(club, now, told.to_next, made.entries)
-    if told.retention is not None and told.retention.needed and told.risks:
-        _keeps(club, now, told.retention, made.entries)
+    outlook = progress(club, now, at, made.entries)
+    if outlook.to_next is not None and not now.overrides:
+        _reaches(club, now, outlook.to_next, made.entries)
+    if outlook.retention is not None and outlook.retention.needed and outlook.risks:
+        _keeps(club, now, outlook.retention, made.entries)
 
 
 def _reaches(club: Program, now: Standing, chance: Opportunity, entries: list[Entry]) -> None:
@@ -127,9 +127,9 @@ def _keeps(club: Program, now: Standing, needs: TierRetention, entries: list[Ent
     enough = more(needs.metric, club, needs.counts_from, n, needed)
     if enough is None or needs.counts_from >= needs.until:
         return
-    kept = follow(club, now, (enough,), needs.until, entries).events
-    if not any(event.kind == "upgraded" for event in kept):  # who rose may fall from there
-        assert [event for event in kept if event.kind in LOSSES] == []
+    outlook_after = follow(club, now, (enough,), needs.until, entries).events
+    if not any(event.kind == "upgraded" for event in outlook_after):  # who rose may fall from there
+        assert [event for event in outlook_after if event.kind in LOSSES] == []
     less = more(needs.metric, club, needs.counts_from, n, needed - 1)
     if less is not None and needed > 1:
         for at in (needs.counts_from, needs.until - 1):
@@ -149,15 +149,15 @@ def test_a_calendar_year_has_to_be_repeated_in_the_next() -> None:
     club = program(**YEARLY)
     history = member(club)
     history.add("earn", on("2024-02-01"), points=130)
-    told = seen(history, club, "2024-06-01")
+    outlook = seen(history, club, "2024-06-01")
 
-    assert (told.current.tier, told.current.last_valid_day) == ("silver", "2025-12-31")
-    assert told.forecast_tier == "bronze"
-    assert risks(told) == [("downgraded", "2025-12-31", "bronze", "term_end")]
+    assert (outlook.current.tier, outlook.current.last_valid_day) == ("silver", "2025-12-31")
+    assert outlook.forecast_tier == "bronze"
+    assert risks(outlook) == [("downgraded", "2025-12-31", "bronze", "term_end")]
     starts, ends = midnight(club, "2025-01-01"), midnight(club, "2026-01-01")
-    assert told.retention == TierRetention(100, starts, ends)
-    assert told.to_retain == 100
-    assert told.to_next == Opportunity("gold", 370, starts)
+    assert outlook.retention == TierRetention(100, starts, ends)
+    assert outlook.to_retain == 100
+    assert outlook.to_next == Opportunity("gold", 370, starts)
     history.add("earn", on("2025-03-01"), points=60)
     assert seen(history, club, "2025-03-02").to_retain == 40
 
@@ -169,14 +169,14 @@ def test_a_rolling_year_warns_when_an_amount_leaves() -> None:
     history = member(club, "2023-01-01")
     history.add("earn", on("2023-03-01"), points=60)
     history.add("earn", on("2023-06-01"), points=70)
-    told = seen(history, club, "2023-08-01")
+    outlook = seen(history, club, "2023-08-01")
 
-    assert risks(told) == [("downgraded", "2024-02-29", "bronze", "window_turn")]
+    assert risks(outlook) == [("downgraded", "2024-02-29", "bronze", "window_turn")]
     leaves = midnight(club, "2024-03-01")
-    assert told.retention is not None
-    assert (told.retention.needed, told.retention.until) == (30, leaves)
-    assert told.to_next == Opportunity("gold", 370, leaves)
-    assert told.current.expires_at is None
+    assert outlook.retention is not None
+    assert (outlook.retention.needed, outlook.retention.until) == (30, leaves)
+    assert outlook.to_next == Opportunity("gold", 370, leaves)
+    assert outlook.current.expires_at is None
 
 
 def test_a_balance_tier_falls_with_the_points_that_expire() -> None:
@@ -185,15 +185,15 @@ def test_a_balance_tier_falls_with_the_points_that_expire() -> None:
     history = member(club)
     history.add("earn", on("2024-02-01"), points=120)
     history.add("earn", on("2024-02-20"), points=50, never_expires=True)
-    told = seen(history, club, "2024-02-21")
+    outlook = seen(history, club, "2024-02-21")
 
     ends = midnight(club, "2024-03-03")
-    assert told.next_expiry == (ends, 120)
-    assert risks(told) == [("downgraded", "2024-03-02", "bronze", "expiry")]
-    assert told.retention is not None
-    assert (told.retention.needed, told.retention.until) == (50, ends)
-    assert told.to_next is not None
-    assert (told.to_next.needed, told.to_next.valid_until) == (330, ends)
+    assert outlook.next_expiry == (ends, 120)
+    assert risks(outlook) == [("downgraded", "2024-03-02", "bronze", "expiry")]
+    assert outlook.retention is not None
+    assert (outlook.retention.needed, outlook.retention.until) == (50, ends)
+    assert outlook.to_next is not None
+    assert (outlook.to_next.needed, outlook.to_next.valid_until) == (330, ends)
 
 
 def test_grace_is_a_risk_with_a_date_and_a_way_out() -> None:
@@ -203,16 +203,16 @@ def test_grace_is_a_risk_with_a_date_and_a_way_out() -> None:
     history = member(club)
     history.add("earn", on("2024-02-01"), points=120)
     history.add("redeem", on("2024-02-10"), points=-60)
-    told = seen(history, club, "2024-03-05")
+    outlook = seen(history, club, "2024-03-05")
 
-    assert told.current.grace_until == midnight(club, "2024-03-16")
-    assert told.current.expires_at == told.current.grace_until
-    assert (told.forecast_tier, told.to_retain) == ("bronze", 40)
+    assert outlook.current.grace_until == midnight(club, "2024-03-16")
+    assert outlook.current.expires_at == outlook.current.grace_until
+    assert (outlook.forecast_tier, outlook.to_retain) == ("bronze", 40)
     history.add("earn", on("2024-03-06"), points=40)
-    kept = seen(history, club, "2024-03-06")
-    assert kept.current.grace_until is None
-    assert kept.risks == ()
-    assert kept.to_retain == 0
+    outlook_after = seen(history, club, "2024-03-06")
+    assert outlook_after.current.grace_until is None
+    assert outlook_after.risks == ()
+    assert outlook_after.to_retain == 0
 
 
 def test_a_tier_that_waits_is_told_with_its_day() -> None:
@@ -220,12 +220,12 @@ def test_a_tier_that_waits_is_told_with_its_day() -> None:
     club = program(**YEARLY, start={"when": "next_window"})
     history = member(club)
     history.add("earn", on("2024-02-01"), points=130)
-    told = seen(history, club, "2024-03-01")
+    outlook = seen(history, club, "2024-03-01")
 
     begins = midnight(club, "2025-01-01")
-    assert [(d.tier, d.starts_at) for d in told.deferred] == [("silver", begins)]
-    assert told.to_next is not None
-    assert (told.to_next.begins, told.to_next.begins_at) == ("deferred", begins)
+    assert [(d.tier, d.starts_at) for d in outlook.deferred] == [("silver", begins)]
+    assert outlook.to_next is not None
+    assert (outlook.to_next.begins, outlook.to_next.begins_at) == ("deferred", begins)
 
 
 def test_under_an_override_nothing_is_to_be_won_before_it_ends() -> None:
@@ -234,26 +234,26 @@ def test_under_an_override_nothing_is_to_be_won_before_it_ends() -> None:
     history = member(club)
     pin = Override(kind="pin", tier="silver", until=on("2024-05-01"))
     history.add("override", on("2024-02-01"), override=pin)
-    told = seen(history, club, "2024-02-02")
+    outlook = seen(history, club, "2024-02-02")
 
-    assert told.current.manual
-    assert told.current.expires_at == on("2024-05-01")
-    assert (told.forecast_tier, told.retention) == ("bronze", None)
-    assert risks(told) == [("downgraded", "2024-05-01", "bronze", "override")]
-    assert told.to_next is not None
-    assert (told.to_next.tier, told.to_next.needed) == ("gold", 500)
-    assert (told.to_next.begins, told.to_next.begins_at) == ("override_end", on("2024-05-01"))
+    assert outlook.current.manual
+    assert outlook.current.expires_at == on("2024-05-01")
+    assert (outlook.forecast_tier, outlook.retention) == ("bronze", None)
+    assert risks(outlook) == [("downgraded", "2024-05-01", "bronze", "override")]
+    assert outlook.to_next is not None
+    assert (outlook.to_next.tier, outlook.to_next.needed) == ("gold", 500)
+    assert (outlook.to_next.begins, outlook.to_next.begins_at) == ("override_end", on("2024-05-01"))
 
 
 def test_a_window_that_has_not_begun_counts_nothing_yet() -> None:
     """Points before the campaign's date do not help; its day is told."""
     window = {"type": "since", "anchor": "2024-07-01"}
     club = program(metric={"source": "earned"}, window=window)
-    told = seen(member(club), club, "2024-02-02")
+    outlook = seen(member(club), club, "2024-02-02")
 
-    assert told.to_next is not None
-    assert told.to_next.begins == "not_counted"
-    assert told.to_next.begins_at == midnight(club, "2024-07-01")
+    assert outlook.to_next is not None
+    assert outlook.to_next.begins == "not_counted"
+    assert outlook.to_next.begins_at == midnight(club, "2024-07-01")
 
 
 def test_other_criteria_have_no_number() -> None:
@@ -264,9 +264,9 @@ def test_other_criteria_have_no_number() -> None:
         {"id": "vip", "name": "Vip", "invitation": True},
     ]
     club = program(tiers=tiers)
-    told = seen(member(club), club, "2024-02-02")
+    outlook = seen(member(club), club, "2024-02-02")
 
-    assert [(o.tier, o.needed) for o in told.opportunities] == [("sub", None)]
+    assert [(o.tier, o.needed) for o in outlook.opportunities] == [("sub", None)]
 
 
 def test_scheduled_rules_that_count_something_new_need_the_ledger() -> None:
@@ -281,5 +281,5 @@ def test_scheduled_rules_that_count_something_new_need_the_ledger() -> None:
 
     with pytest.raises(HistoryNeeded):
         progress(club, now, on("2024-06-01"))
-    told = progress(club, now, on("2024-06-01"), history.entries)
-    assert (told.current.tier, told.risks) == ("silver", ())
+    outlook = progress(club, now, on("2024-06-01"), history.entries)
+    assert (outlook.current.tier, outlook.risks) == ("silver", ())

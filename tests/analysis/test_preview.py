@@ -52,21 +52,21 @@ def test_an_outcome_is_what_two_decisions_say(seed: int) -> None:
     if made is None:
         return
     club, at = made.program, chance.choice((made.until, *made.cuts))
-    known = [entry for entry in made.entries if entry.recorded_at <= at]
+    entries = [entry for entry in made.entries if entry.recorded_at <= at]
     rules = other_rules(club, chance)
-    if not known or any(finding.severity == "error" for finding in lint(rules)):
+    if not entries or any(finding.severity == "error" for finding in lint(rules)):
         return
-    now = decide(club, Standing(), known, at).standing
+    now = decide(club, Standing(), entries, at).standing
     effective_at = at + chance.choice((0, 1, DAY, 40 * DAY))
     until = effective_at + chance.choice((0, 0, 0, 50 * DAY))
     proposal = propose(
         club, rules, on_change=chance.choice(CHOICES), effective_at=effective_at, until=until
     )
     try:
-        found = compare(proposal, now)
+        outcome = compare(proposal, now)
     except HistoryNeeded:
-        found = compare(proposal, now, known)
-    assert found == by_two_decisions(proposal, now, known)
+        outcome = compare(proposal, now, entries)
+    assert outcome == by_two_decisions(proposal, now, entries)
 
 
 def other_rules(club: Program, chance: Random) -> Rules:
@@ -82,12 +82,12 @@ def other_rules(club: Program, chance: Random) -> Rules:
     return make_rules(changed(chance, policy) if kind == 2 else random_policy(chance), points)
 
 
-def by_two_decisions(proposal: Proposal, now: Standing, known: list[Any]) -> Outcome:
+def by_two_decisions(proposal: Proposal, now: Standing, entries: list[Any]) -> Outcome:
     since = proposal.effective_at
     if now.at >= since:
         proposal = proposal.put_off(now.at + 1)
-    after = decide(proposal.tried, Standing(), known, proposal.until)
-    before = decide(proposal.program, Standing(), known, proposal.until)
+    after = decide(proposal.tried, Standing(), entries, proposal.until)
+    before = decide(proposal.program, Standing(), entries, proposal.until)
     walk = begin(proposal.tried, after.standing)
     best = qualified(walk) if walk.joined_at is not None else -1
     return Outcome(
@@ -116,13 +116,13 @@ def test_the_choice_decides_who_moves() -> None:
     ):
         other = program(tiers=ladder(silver), metric={"source": "earned"})
         for choice in CHOICES:
-            found = compare(tried(club, other, choice), standing(history, club, "2024-05-01"))
+            outcome = compare(tried(club, other, choice), standing(history, club, "2024-05-01"))
             expected = moves.get(choice)
             if expected is None:
-                assert (found.before, found.events) == (found.after, ())
+                assert (outcome.before, outcome.events) == (outcome.after, ())
             else:
-                assert (found.before, found.after, *found.events) == expected
-            assert found.earned == ("bronze" if history is falls else "silver")
+                assert (outcome.before, outcome.after, *outcome.events) == expected
+            assert outcome.earned == ("bronze" if history is falls else "silver")
 
 
 def test_what_is_due_anyway_is_no_effect_of_the_rules() -> None:
@@ -134,10 +134,10 @@ def test_what_is_due_anyway_is_no_effect_of_the_rules() -> None:
     proposal = propose(
         club, other.versions[0].rules, effective_at=on("2024-12-01"), until=on("2025-01-02")
     )
-    found = compare(proposal, standing(history, club, "2024-05-01"))
+    outcome = compare(proposal, standing(history, club, "2024-05-01"))
 
-    assert (found.before, found.after) == ("bronze", "bronze")
-    assert found.events == found.otherwise == ("downgraded",)
+    assert (outcome.before, outcome.after) == ("bronze", "bronze")
+    assert outcome.events == outcome.otherwise == ("downgraded",)
 
 
 def test_rules_that_count_something_new_need_the_ledger() -> None:
@@ -150,8 +150,8 @@ def test_rules_that_count_something_new_need_the_ledger() -> None:
 
     with pytest.raises(HistoryNeeded):
         compare(proposal, now)
-    found = compare(proposal, now, history.entries)
-    assert (found.before, found.after, found.events) == ("silver", "gold", ("upgraded",))
+    outcome = compare(proposal, now, history.entries)
+    assert (outcome.before, outcome.after, outcome.events) == ("silver", "gold", ("upgraded",))
 
 
 def test_a_member_who_changed_after_the_instant_is_judged_as_found() -> None:
@@ -159,10 +159,10 @@ def test_a_member_who_changed_after_the_instant_is_judged_as_found() -> None:
     club, other = program(**YEARLY), program(**{**YEARLY, "tiers": ladder(50)})
     history = member(club)
     history.add("earn", on("2024-06-02"), points=60)
-    found = compare(tried(club, other, "up_only"), standing(history, club, "2024-06-02"))
+    outcome = compare(tried(club, other, "up_only"), standing(history, club, "2024-06-02"))
 
-    assert found.changed
-    assert (found.before, found.after) == ("bronze", "silver")
+    assert outcome.changed
+    assert (outcome.before, outcome.after) == ("bronze", "silver")
     same = compare(
         tried(club, other, "up_only", "2024-06-02"), standing(history, club, "2024-06-02")
     )
@@ -176,9 +176,9 @@ def test_overrides_stay_over_new_rules_too() -> None:
     pin = Override(kind="pin", tier="gold")
     history.add("override", on("2024-02-01"), override=pin)
     history.add("earn", on("2024-02-02"), points=60)
-    found = compare(tried(club, other, "rejudge"), standing(history, club, "2024-05-01"))
+    outcome = compare(tried(club, other, "rejudge"), standing(history, club, "2024-05-01"))
 
-    assert (found.before, found.after, found.earned) == ("gold", "gold", "silver")
+    assert (outcome.before, outcome.after, outcome.earned) == ("gold", "gold", "silver")
 
 
 def test_who_left_is_no_member() -> None:
@@ -207,8 +207,8 @@ def test_tiers_keep_their_identity_by_id_else_by_name() -> None:
     assert successors(club.versions[0], new) == {"bronze": "b2", "gold": "gold"}
     assert compare(proposal, standing(history, club, "2024-05-01")).after == "gold"
     poor = member(club)
-    found = compare(proposal, standing(poor, club, "2024-05-01"))
-    assert (found.before, found.after, found.events) == ("bronze", "b2", ())
+    outcome = compare(proposal, standing(poor, club, "2024-05-01"))
+    assert (outcome.before, outcome.after, outcome.events) == ("bronze", "b2", ())
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.booleans()), unique_by=lambda m: m[0]))

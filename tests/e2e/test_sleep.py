@@ -71,7 +71,7 @@ PROGRAMS: dict[str, Json] = {
     "pending": {"policy": {"tiers": TIERS}, "points": {"pending_days": 5}},
 }
 SIX = tuple(f"c{c}" for c in range(6))
-Told = dict[tuple[str, str], list[tuple[object, ...]]]
+ExpectedEvent = dict[tuple[str, str], list[tuple[object, ...]]]
 
 
 def iso(at: datetime) -> str:
@@ -98,9 +98,9 @@ async def history(caller: Caller, customers: Sequence[str] = SIX) -> None:
         assert all("balance" in answer for answer in told)
 
 
-def by_member(events: list[Json]) -> Told:
+def by_member(events: list[Json]) -> ExpectedEvent:
     """What was told of each member: everything but ids, which name the project."""
-    told: Told = {}
+    told: ExpectedEvent = {}
     for event in events:
         facts = ("seq", "kind", "tier_from", "tier_to", "at", "cause", "version")
         place = event["program"], event["customer"]
@@ -108,7 +108,7 @@ def by_member(events: list[Json]) -> Told:
     return told
 
 
-def check_month(told: Told) -> None:
+def check_month(told: ExpectedEvent) -> None:
     """The month was worth sleeping through: each program moved members, on many days."""
     moved = {program for (program, _), events in told.items() if len(events) > 1}
     assert moved == set(PROGRAMS)
@@ -243,7 +243,7 @@ async def test_a_server_that_slept_for_a_month_catches_up(
     await check_shards(database, slept_key, here)
 
 
-async def as_many(receiver: Receiver, told: Told) -> None:
+async def as_many(receiver: Receiver, told: ExpectedEvent) -> None:
     """As soon as the receiver heard of as many events as there should be."""
     count = sum(map(len, told.values()))
 

@@ -50,10 +50,10 @@ class Recorder:
     @staticmethod
     def _cut(text: str, pattern: str) -> tuple[str, str | None]:
         """Takes one clause out of a line."""
-        found = re.search(pattern, text)
-        if found is None:
+        match = re.search(pattern, text)
+        if match is None:
             return text, None
-        return (text[: found.start()] + text[found.end() :]).strip(), found[1]
+        return (text[: match.start()] + text[match.end() :]).strip(), match[1]
 
     def _points(self, text: str) -> tuple[str, dict[str, Any]]:
         """The clauses that any activity may have."""
@@ -103,7 +103,7 @@ class Recorder:
             return decide(program, Standing(), [*entries, trial], at).standing.tier
 
         tier = decide(program, Standing(), entries, at).standing.tier
-        return points_for(program, tier, draft, reached, told=False).points
+        return points_for(program, tier, draft, reached, points_given=False).points
 
     def _earn(self, at: int, text: str, happened: int | None) -> Entry:
         return self._activity("earn", at, text, happened)
@@ -210,8 +210,8 @@ class Recorder:
 
     def _lot(self, text: str) -> tuple[int | None, int]:
         points, _, expires = text.strip().partition(" ")
-        found = re.fullmatch(rf"expiring ({TIME})", expires)
-        return (self._at(found[1]) if found else None, int(points))
+        match = re.fullmatch(rf"expiring ({TIME})", expires)
+        return (self._at(match[1]) if match else None, int(points))
 
     def _leave(self, at: int, text: str, happened: int | None) -> Entry:
         return self.history.add("leave", at, occurred=happened)

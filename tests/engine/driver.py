@@ -29,13 +29,13 @@ class Driver:
             standing = decode_standing(encode_standing(standing))
         try:
             decision = decide(self.program, standing, entries, at)
-            told = list(decision.events)
+            news = list(decision.events)
         except HistoryNeeded:
             decision = decide(self.program, Standing(), [*self.history, *entries], at)
-            told = [e for e in decision.events if e.seq > standing.seq]
+            news = [e for e in decision.events if e.seq > standing.seq]
             repeated = [e for e in decision.events if e.seq <= standing.seq]
             assert repeated == self.events, "deciding again from the start must repeat the log"
         self.history.extend(entries)
         self.standing = decision.standing
-        self.events.extend(told)
-        return told
+        self.events.extend(news)
+        return news

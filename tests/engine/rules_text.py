@@ -71,10 +71,10 @@ class RulesText:
         }  # fmt: skip
 
     def _tier(self, text: str) -> None:
-        found = re.match(r'^(\w+) "([^"]+)"(?: from (\d+))?(?: to (\d+))?\s*(.*)$', text)
-        if found is None:
+        match = re.match(r'^(\w+) "([^"]+)"(?: from (\d+))?(?: to (\d+))?\s*(.*)$', text)
+        if match is None:
             raise ValueError(f"not a tier: {text}")
-        tier_id, name, low, high, rest = found.groups()
+        tier_id, name, low, high, rest = match.groups()
         tier: Json = {"id": tier_id, "name": name}
         if low is not None:
             tier["from"] = int(low)
@@ -139,21 +139,21 @@ class RulesText:
     # -- points ------------------------------------------------------------------------------
 
     def _points(self, text: str) -> None:
-        if found := re.fullmatch(r"pending (\d+) days", text):
-            self.points["pending_days"] = int(found[1])
-        elif found := re.fullmatch(r"(\d+) for every (\d+)", text):
+        if match := re.fullmatch(r"pending (\d+) days", text):
+            self.points["pending_days"] = int(match[1])
+        elif match := re.fullmatch(r"(\d+) for every (\d+)", text):
             self.points.setdefault("orders", {})
-            self.points["orders"] |= {"points": int(found[1]), "every": int(found[2])}
-        elif found := re.fullmatch(r"at a threshold (before|after|split)", text):
-            self.points["crossing"] = found[1]
+            self.points["orders"] |= {"points": int(match[1]), "every": int(match[2])}
+        elif match := re.fullmatch(r"at a threshold (before|after|split)", text):
+            self.points["crossing"] = match[1]
         elif text == "never expire":
             self.points["expiry"] = {"type": "never"}
-        elif found := re.fullmatch(r"expire on (\d\d-\d\d)", text):
-            self.points["expiry"] = {"type": "day_of_year", "day": found[1]}
-        elif found := re.fullmatch(r"expire after (P\w+)(?: (to .*))?", text):
-            self.points["expiry"] = after(found[1], found[2])
-        elif found := re.fullmatch(r"of orders expire after (P\w+)(?: (to .*))?", text):
-            self.points.setdefault("orders", {})["expiry"] = after(found[1], found[2])
+        elif match := re.fullmatch(r"expire on (\d\d-\d\d)", text):
+            self.points["expiry"] = {"type": "day_of_year", "day": match[1]}
+        elif match := re.fullmatch(r"expire after (P\w+)(?: (to .*))?", text):
+            self.points["expiry"] = after(match[1], match[2])
+        elif match := re.fullmatch(r"of orders expire after (P\w+)(?: (to .*))?", text):
+            self.points.setdefault("orders", {})["expiry"] = after(match[1], match[2])
         else:
             raise ValueError(f"not a rule for points: {text}")
 
@@ -183,30 +183,30 @@ def metric(text: str) -> Json:
 def window(text: str) -> Json:
     if text in ("", "instant"):
         return {"type": "instant"}
-    if found := re.fullmatch(r"since (\S+)", text):
-        return {"type": "since", "anchor": found[1]}
-    if found := re.fullmatch(r"rolling (P\w+)", text):
-        return {"type": "rolling", "length": found[1]}
-    if found := re.fullmatch(rf"calendar {UNIT}(?: starting (\w+)(?: (\d+))?)?", text):
-        made: Json = {"type": "calendar", "unit": UNITS[found[1]]}
-        if found[2]:
-            made |= {"offset_months": MONTH[found[2].lower()] - 1}
-            made |= {"offset_days": int(found[3] or 1) - 1}
+    if match := re.fullmatch(r"since (\S+)", text):
+        return {"type": "since", "anchor": match[1]}
+    if match := re.fullmatch(r"rolling (P\w+)", text):
+        return {"type": "rolling", "length": match[1]}
+    if match := re.fullmatch(rf"calendar {UNIT}(?: starting (\w+)(?: (\d+))?)?", text):
+        made: Json = {"type": "calendar", "unit": UNITS[match[1]]}
+        if match[2]:
+            made |= {"offset_months": MONTH[match[2].lower()] - 1}
+            made |= {"offset_days": int(match[3] or 1) - 1}
         return made
-    if found := re.fullmatch(r"cycle (P\w+) from (\S+)", text):
-        return {"type": "cycle", "length": found[1], "anchor": found[2]}
+    if match := re.fullmatch(r"cycle (P\w+) from (\S+)", text):
+        return {"type": "cycle", "length": match[1], "anchor": match[2]}
     raise ValueError(f"not a window: {text}")
 
 
 def edge(text: str) -> Json:
     """`to the end of the quarter`, `to the start of the month`, `to the end of january`."""
-    found = re.fullmatch(r"to the (end|start) of (?:the )?([\w ]+)", text)
-    if found is None:
+    match = re.fullmatch(r"to the (end|start) of (?:the )?([\w ]+)", text)
+    if match is None:
         raise ValueError(f"not a rounding: {text}")
-    if found[2] in MONTH:
-        return {"month": MONTH[found[2]]}
-    made = {"unit": UNITS[found[2]]}
-    return made | ({"edge": "start"} if found[1] == "start" else {})
+    if match[2] in MONTH:
+        return {"month": MONTH[match[2]]}
+    made = {"unit": UNITS[match[2]]}
+    return made | ({"edge": "start"} if match[1] == "start" else {})
 
 
 def after(length: str, rounding: str | None) -> Json:
@@ -222,22 +222,22 @@ def term(text: str) -> Json:
     simple = {"while qualified": "while_qualified", "forever": "forever"}
     if text in simple:
         return {"type": simple[text]}
-    if found := re.fullmatch(
+    if match := re.fullmatch(
         r"to the end of (?:the (window|next window)|(\d+) windows later)(?:, then (P\w+) more)?"
         r"(?:, (to the .+))?",
         text,
     ):
-        windows = int(found[2]) if found[2] else int(found[1] == "next window")
+        windows = int(match[2]) if match[2] else int(match[1] == "next window")
         made: Json = {"type": "window_end", "windows": windows}
-        made |= {"extend": found[3]} if found[3] else {}
-        return made | ({"rounding": edge(found[4])} if found[4] else {})
-    if found := re.fullmatch(r"on dates (.+)", text):
-        return {"type": "dates", "days": found[1].split()}
-    if found := re.fullmatch(r"until attribute (\w+)", text):
-        return {"type": "attribute", "name": found[1]}
-    if found := re.fullmatch(r"(P\w+)( exclusive)?( from the drop)?(?:, (to the .+))?", text):
-        made = {"type": "duration", "length": found[1], "inclusive": found[2] is None}
-        if found[3]:
+        made |= {"extend": match[3]} if match[3] else {}
+        return made | ({"rounding": edge(match[4])} if match[4] else {})
+    if match := re.fullmatch(r"on dates (.+)", text):
+        return {"type": "dates", "days": match[1].split()}
+    if match := re.fullmatch(r"until attribute (\w+)", text):
+        return {"type": "attribute", "name": match[1]}
+    if match := re.fullmatch(r"(P\w+)( exclusive)?( from the drop)?(?:, (to the .+))?", text):
+        made = {"type": "duration", "length": match[1], "inclusive": match[2] is None}
+        if match[3]:
             made["clock"] = "drop"
-        return made | ({"rounding": edge(found[4])} if found[4] else {})
+        return made | ({"rounding": edge(match[4])} if match[4] else {})
     raise ValueError(f"not a term: {text}")

@@ -70,22 +70,22 @@ class Programs:
         self.texts: list[tuple[str, str, RulesText | Rules]] = []
 
     def start(self, head: str) -> None:
-        found = re.fullmatch(r'"([^"]+)"(?: zone (\S+))?', head)
-        if found is None:
+        match = re.fullmatch(r'"([^"]+)"(?: zone (\S+))?', head)
+        if match is None:
             raise ValueError(f"not a program: {head}")
-        self.name, self.zone_name = found[1], found[2] or "UTC"
+        self.name, self.zone_name = match[1], match[2] or "UTC"
         self.texts = [("", "next_assessment", RulesText(self.name))]
 
     def version(self, head: str) -> None:
         """`rules from 2025-01-01 00:00, judged at the next assessment`."""
-        found = re.fullmatch(rf"from ({TIME})(?:, (.+))?", head)
-        if found is None:
+        match = re.fullmatch(rf"from ({TIME})(?:, (.+))?", head)
+        if match is None:
             raise ValueError(f"not a version: {head}")
         how = {None: "next_assessment", "upward only": "up_only", "judged anew": "rejudge",
-               "judged at the next assessment": "next_assessment"}[found[2]]  # fmt: skip
+               "judged at the next assessment": "next_assessment"}[match[2]]  # fmt: skip
         before = self.texts[-1][2]
         assert isinstance(before, RulesText)
-        self.texts.append((found[1], how, before.next_version()))
+        self.texts.append((match[1], how, before.next_version()))
 
     def line(self, text: str) -> None:
         if text.startswith(("voucherify {", "loyaltylion {")):
@@ -162,8 +162,8 @@ def joined_lines(text: str) -> Iterator[tuple[int, str]]:
 
 def add_line(scenario: Scenario, number: int, text: str) -> None:
     zone = scenario.zone
-    if found := re.match(rf"({TIME})\s+(.*)$", text):
-        at, what = zone.parse(found[1]), found[2].strip()
+    if match := re.match(rf"({TIME})\s+(.*)$", text):
+        at, what = zone.parse(match[1]), match[2].strip()
         step = Step(number, at, None)
         if what.startswith("=>"):
             text = what
@@ -228,13 +228,13 @@ class Run:
             self.made.append((step, entries))
             self.entries.extend(entries)
 
-    def compare(self, where: str, expected: list[Expected], found: list[tuple[int, str]]) -> None:
-        wanted = [(e.at, normal(self.zone, e.text)) for e in expected]
-        if wanted == found:
+    def compare(self, where: str, expected: list[Expected], actual: list[tuple[int, str]]) -> None:
+        answer = [(e.at, normal(self.zone, e.text)) for e in expected]
+        if answer == actual:
             return
         show = self.zone.show
-        lines = [f"  expected {show(at)} {text}" for at, text in wanted] or ["  expected nothing"]
-        lines += [f"  but got  {show(at)} {text}" for at, text in found] or ["  but got  nothing"]
+        lines = [f"  expected {show(at)} {text}" for at, text in answer] or ["  expected nothing"]
+        lines += [f"  but got  {show(at)} {text}" for at, text in actual] or ["  but got  nothing"]
         self.problems.append(f"{self.scenario.file}:{where}\n" + "\n".join(lines))
 
     def stepwise(self) -> Standing:
@@ -242,8 +242,8 @@ class Run:
         driver = Driver(self.scenario.program)
         for step, entries in self.made:
             events = driver.decide(entries, step.at)
-            found = [(e.at, described(self.zone, e)) for e in events]
-            self.compare(str(step.line), step.expected, found)
+            actual = [(e.at, described(self.zone, e)) for e in events]
+            self.compare(str(step.line), step.expected, actual)
             for line, text in step.facts:
                 self.check(line, text, driver.standing)
             again = driver.decide([], step.at)
@@ -261,8 +261,8 @@ class Run:
                 batch = self._let_pass(driver, batch, step.at, chance)
             batch.extend(entries)
         driver.decide(batch, self.scenario.steps[-1].at)
-        found = [(e.at, described(self.zone, e)) for e in driver.events]
-        self.compare(f"{self.scenario.line} (batches, seed {seed})", self.all_expected(), found)
+        actual = [(e.at, described(self.zone, e)) for e in driver.events]
+        self.compare(f"{self.scenario.line} (batches, seed {seed})", self.all_expected(), actual)
         return driver.standing
 
     def _let_pass(
@@ -281,18 +281,18 @@ class Run:
         """Every entry in one decision."""
         driver = Driver(self.scenario.program)
         driver.decide(self.entries, self.scenario.steps[-1].at)
-        found = [(e.at, described(self.zone, e)) for e in driver.events]
-        self.compare(f"{self.scenario.line} (in one go)", self.all_expected(), found)
+        actual = [(e.at, described(self.zone, e)) for e in driver.events]
+        self.compare(f"{self.scenario.line} (in one go)", self.all_expected(), actual)
         return driver.standing
 
     def slowly(self) -> Outcome:
         """By the independent evaluator."""
         outcome = evaluate(self.scenario.program, self.entries, self.scenario.steps[-1].at)
-        found = [
+        actual = [
             (t.at, wording(self.zone, t.kind, t.tier_from, t.tier_to, t.cause, t.expires_at))
-            for t in outcome.told
+            for t in outcome.events
         ]
-        self.compare(f"{self.scenario.line} (slow evaluator)", self.all_expected(), found)
+        self.compare(f"{self.scenario.line} (slow evaluator)", self.all_expected(), actual)
         entries: list[Entry] = []
         for step, more in self.made:
             entries.extend(more)
@@ -313,16 +313,16 @@ class Run:
     def check(self, line: int | str, text: str, standing: Standing) -> None:
         """`has balance 40, tier silver, expires 2024-05-01`."""
         for part in text.split(", "):
-            name, _, wanted = part.rpartition(" from ") if " from " in part else part.partition(" ")
-            found = self.fact(name if " from " not in part else "waiting", standing)
-            expected: str = part.removeprefix("waiting ") if name.startswith("waiting") else wanted
-            if re.fullmatch(TIME, wanted) and not name.startswith("waiting"):
-                expected = self.zone.show(self.zone.parse(wanted))
+            name, _, answer = part.rpartition(" from ") if " from " in part else part.partition(" ")
+            actual = self.fact(name if " from " not in part else "waiting", standing)
+            expected: str = part.removeprefix("waiting ") if name.startswith("waiting") else answer
+            if re.fullmatch(TIME, answer) and not name.startswith("waiting"):
+                expected = self.zone.show(self.zone.parse(answer))
             if name.startswith("waiting") and " from " in part:
-                expected = f"{name.split()[1]} from {self.zone.show(self.zone.parse(wanted))}"
-            if found != expected:
+                expected = f"{name.split()[1]} from {self.zone.show(self.zone.parse(answer))}"
+            if actual != expected:
                 self.problems.append(
-                    f"{self.scenario.file}:{line}\n  expected {name} {expected}\n  but got {found}"
+                    f"{self.scenario.file}:{line}\n  expected {name} {expected}\n  but got {actual}"
                 )
 
     def fact(self, name: str, standing: Standing) -> str:

@@ -21,26 +21,26 @@ SCENARIOS: list[Scenario] = [s for path in sorted(FOLDER.glob("*.txt")) for s in
 Value = tuple[str, str, object]  # class, field, value; of a tagged class: ("", "type", tag)
 
 
-def possible(kind: inspect.Type, found: set[Value], seen: set[type]) -> None:
+def possible(kind: inspect.Type, values: set[Value], seen: set[type]) -> None:
     """Every tag, every literal and every flag that a type admits, however deep."""
     if isinstance(kind, inspect.StructType):
         if kind.cls in seen:
             return
         seen.add(kind.cls)
         if kind.tag is not None:
-            found.add((kind.cls.__name__, "type", kind.tag))
+            values.add((kind.cls.__name__, "type", kind.tag))
         for field in kind.fields:
             for part in parts(field.type):
                 if isinstance(part, inspect.LiteralType):
-                    found |= {(kind.cls.__name__, field.name, v) for v in part.values}
+                    values |= {(kind.cls.__name__, field.name, v) for v in part.values}
                 elif isinstance(part, inspect.BoolType) and not kind.tag:
-                    found |= {(kind.cls.__name__, field.name, v) for v in (True, False)}
-                possible(part, found, seen)
+                    values |= {(kind.cls.__name__, field.name, v) for v in (True, False)}
+                possible(part, values, seen)
     elif isinstance(kind, inspect.UnionType | inspect.CollectionType | inspect.VarTupleType):
         for part in parts(kind):
-            possible(part, found, seen)
+            possible(part, values, seen)
     elif isinstance(kind, inspect.DictType):
-        possible(kind.value_type, found, seen)
+        possible(kind.value_type, values, seen)
 
 
 def parts(kind: inspect.Type) -> Iterator[inspect.Type]:
@@ -52,51 +52,51 @@ def parts(kind: inspect.Type) -> Iterator[inspect.Type]:
         yield kind
 
 
-def used(part: Any, found: set[Value]) -> None:
+def used(part: Any, values: set[Value]) -> None:
     """The values in rules as they are."""
     if isinstance(part, msgspec.Struct):
         name = type(part).__name__
         if part.__struct_config__.tag is not None:
-            found.add((name, "type", part.__struct_config__.tag))
+            values.add((name, "type", part.__struct_config__.tag))
         for field in part.__struct_fields__:
             value = getattr(part, field)
             if isinstance(value, str | bool | int):
-                found.add((name, field, value))
-            used(value, found)
+                values.add((name, field, value))
+            used(value, values)
     elif isinstance(part, dict | tuple):
         for item in part.values() if isinstance(part, dict) else part:
-            used(item, found)
+            used(item, values)
 
 
 def test_every_value_of_the_policy_is_in_a_scenario() -> None:
     """Tags, literals and flags of the policy and the points, as the code defines them."""
-    wanted: set[Value] = set()
+    possibilities: set[Value] = set()
     for kind in (Policy, Points):
-        possible(inspect.type_info(kind), wanted, set())
-    found: set[Value] = set()
+        possible(inspect.type_info(kind), possibilities, set())
+    values: set[Value] = set()
     for scenario in SCENARIOS:
         for version in scenario.program.versions:
-            used(version.rules.policy, found)
-            used(version.rules.points, found)
-    assert len(wanted) > 60
-    assert sorted(map(str, wanted - found)) == []
+            used(version.rules.policy, values)
+            used(version.rules.points, values)
+    assert len(possibilities) > 60
+    assert sorted(map(str, possibilities - values)) == []
 
 
 def test_random_worlds_try_every_value() -> None:
     """Nothing that a policy may say is left out of the long runs; the crossing of a threshold is
     decided before an entry is made, and has a slow reference of its own (test_earning.py)."""
-    wanted: set[Value] = set()
+    possibilities: set[Value] = set()
     for kind in (Policy, Points):
-        possible(inspect.type_info(kind), wanted, set())
-    found: set[Value] = {("Points", "crossing", how) for how in ("after", "split")}
+        possible(inspect.type_info(kind), possibilities, set())
+    values: set[Value] = {("Points", "crossing", how) for how in ("after", "split")}
     for seed in range(1500):
         program, _ = shared_setting(seed)
         for version in program.versions:
-            used(version.rules.policy, found)
-            used(version.rules.points, found)
-        if wanted <= found:
+            used(version.rules.policy, values)
+            used(version.rules.points, values)
+        if possibilities <= values:
             break
-    assert sorted(map(str, wanted - found)) == []
+    assert sorted(map(str, possibilities - values)) == []
 
 
 def test_every_part_is_given_somewhere() -> None:
@@ -127,7 +127,7 @@ def test_everything_that_can_happen_does() -> None:
     """Every kind of entry, override and change of rules; every event and every cause."""
     entries = [e for s in SCENARIOS for e in recorded(s)]
     overrides = [e.detail.override for e in entries if e.detail and e.detail.override]
-    told = [e.text for s in SCENARIOS for step in s.steps for e in step.expected]
+    texts = [e.text for s in SCENARIOS for step in s.steps for e in step.expected]
     versions = [v for s in SCENARIOS for v in s.program.versions[1:]]
 
     assert {e.kind for e in entries} == set(get_args(EntryKind))
@@ -135,8 +135,8 @@ def test_everything_that_can_happen_does() -> None:
     assert {o.then for o in overrides} == set(possibly(Override, "then"))
     assert {o.source for o in overrides} == set(possibly(Override, "source"))
     assert {v.on_change for v in versions} == set(get_args(OnChange))
-    assert {text.split()[0] for text in told} == set(get_args(EventKind))
-    assert {text.partition("(")[2].partition(")")[0] for text in told} == set(get_args(Cause))
+    assert {text.split()[0] for text in texts} == set(get_args(EventKind))
+    assert {text.partition("(")[2].partition(")")[0] for text in texts} == set(get_args(Cause))
 
 
 def possibly(kind: type, field: str) -> tuple[str, ...]:

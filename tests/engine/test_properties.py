@@ -92,11 +92,11 @@ def test_dues_miss_nothing(seed: int) -> None:
 def midnights(made: World, until: int) -> list[int]:
     zone = civil.zone(made.program.time_zone)
     day = zone.day(made.entries[-1].recorded_at)
-    found = []
+    instants = []
     while zone.start(day) <= until:
         day += civil.ONE_DAY
-        found.append(zone.start(day))
-    return [at for at in found if at <= until]
+        instants.append(zone.start(day))
+    return [at for at in instants if at <= until]
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
@@ -110,15 +110,15 @@ def test_binary_search_is_asking_every_tier(chance: Random, value: int) -> None:
     history.add("enrol", 0, implied=True)
     if value > 0:
         history.add("earn", 0, points=value)
-    asked = evaluate(program, history.entries, 0)
+    outcome = evaluate(program, history.entries, 0)
     driver = Driver(program)
     driver.decide(history.entries, 0)
-    assert driver.standing.tier == asked.tier
+    assert driver.standing.tier == outcome.tier
     if version.thresholds is not None and value > 0:
         rank = bisect_right(version.thresholds, value) - 1
         top = tiers.tiers[rank].to if rank >= 0 else None
-        found = None if rank < 0 or (top is not None and value > top) else tiers.tiers[rank].id
-        assert found == asked.tier
+        tier = None if rank < 0 or (top is not None and value > top) else tiers.tiers[rank].id
+        assert tier == outcome.tier
 
 
 def test_quiet_entries_decide_and_tell_nothing() -> None:
@@ -130,8 +130,8 @@ def test_quiet_entries_decide_and_tell_nothing() -> None:
     driver = Driver(program)
     assert driver.decide(history.entries, 1000) == []
     assert (driver.standing.tier, driver.standing.seq) == ("a", 0)
-    told = driver.decide([history.add("leave", 2000)], 2000)
-    assert [(e.kind, e.seq) for e in told] == [("left", 1)]
+    events = driver.decide([history.add("leave", 2000)], 2000)
+    assert [(e.kind, e.seq) for e in events] == [("left", 1)]
 
 
 def test_a_quiet_correction_tells_nothing() -> None:

@@ -76,10 +76,10 @@ def test_calendar_window(case: Case) -> None:
     """The calendar period that holds a day."""
     offsets = case["unit"], case["offset_months"], case["offset_days"]
     first, after = calendar.span(calendar.parse_day(case["day"]), *offsets)
-    found = (calendar.format_day(first), calendar.format_day(after - 1))
-    assert found == (case["first_day"], case["last_day"])
+    period = (calendar.format_day(first), calendar.format_day(after - 1))
+    assert period == (case["first_day"], case["last_day"])
     one, other = civil.span(date.fromisoformat(case["day"]), *offsets)
-    assert (one.isoformat(), (other - civil.ONE_DAY).isoformat()) == found
+    assert (one.isoformat(), (other - civil.ONE_DAY).isoformat()) == period
 
 
 @cases("cycles")
@@ -88,10 +88,10 @@ def test_cycle(case: Case) -> None:
     anchor, length = case["anchor"], case["length"]
     day = calendar.parse_day(case["day"])
     first, after = calendar.cycle(day, calendar.parse_day(anchor), length)
-    found = (calendar.format_day(first), calendar.format_day(after - 1))
-    assert found == (case["first_day"], case["last_day"])
+    period = (calendar.format_day(first), calendar.format_day(after - 1))
+    assert period == (case["first_day"], case["last_day"])
     one, other = civil.cycle(date.fromisoformat(case["day"]), date.fromisoformat(anchor), length)
-    assert (one.isoformat(), (other - civil.ONE_DAY).isoformat()) == found
+    assert (one.isoformat(), (other - civil.ONE_DAY).isoformat()) == period
 
 
 @cases("rolling")

@@ -63,8 +63,8 @@ def made_small(seed: int) -> str:
     def wrong(made: World) -> bool:
         patience(PATIENCE)
         try:
-            found = differences(made)
-            return bool(found) and kind(found) == wanted
+            problems = differences(made)
+            return bool(problems) and kind(problems) == sort
         except TimeoutError:
             return False
         finally:
@@ -74,7 +74,7 @@ def made_small(seed: int) -> str:
     problems = differences(made)
     if not problems:
         return f"seed {seed}: decided in one go it agrees"
-    wanted = kind(problems)
+    sort = kind(problems)
     made = smaller(made, wrong)
     return "\n  ".join(
         [f"seed {seed}, made small:", *described(made).splitlines(), *differences(made)]

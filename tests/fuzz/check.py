@@ -8,17 +8,17 @@ from tests.engine.driver import Driver
 from tests.fuzz.worlds import World
 from tests.reference.account import FOREVER
 from tests.reference.evaluator import evaluate
+from tests.reference.expected_event import ExpectedEvent
 from tests.reference.outcome import Outcome
-from tests.reference.told import Told
 from tierline.analysis.explain import explain
 from tierline.model.encoding import encode_standing
 from tierline.model.events import Event
 from tierline.model.standing import Standing
 
 
-def told(event: Event) -> Told:
+def expected_event(event: Event) -> ExpectedEvent:
     view = event.view
-    return Told(
+    return ExpectedEvent(
         kind=event.kind,
         tier_from=event.tier_from,
         tier_to=event.tier_to,
@@ -77,14 +77,16 @@ def differences(
         driver = WAYS[name](world)
         if driver.events != once.events:
             problems.append(f"events differ between one go and {name}")
-            problems += unequal([told(e) for e in once.events], [told(e) for e in driver.events])
+            problems += unequal(
+                [expected_event(e) for e in once.events], [expected_event(e) for e in driver.events]
+            )
         if encode_standing(driver.standing) != encode_standing(standing):
             problems.append(f"standings differ between one go and {name}")
             problems += fields(standing, driver.standing)
     if [e.seq for e in once.events] != list(range(1, len(once.events) + 1)):
         problems.append(f"seq has gaps: {[e.seq for e in once.events]}")
     outcome = evaluate(world.program, world.entries, world.until)
-    problems += unequal(outcome.told, [told(e) for e in once.events])
+    problems += unequal(outcome.events, [expected_event(e) for e in once.events])
     problems += state(outcome, standing)
     return problems + (explained(world, outcome) if explains else [])
 
@@ -96,9 +98,9 @@ def explained(world: World, outcome: Outcome) -> list[str]:
     explanation = explain(world.program, world.entries, world.until)
     problems = []
     for name, total in explanation.totals.items():
-        wanted = outcome.values[None if name == "metric" else name]
-        if total.total != wanted:
-            problems.append(f"explained total {name!r}: {wanted} != {total.total}")
+        value = outcome.values[None if name == "metric" else name]
+        if total.total != value:
+            problems.append(f"explained total {name!r}: {value} != {total.total}")
         if sum(c.counts for c in total.counted) != total.total:
             problems.append(f"explained total {name!r}: its lines do not add up")
     if explanation.tier != outcome.tier or explanation.held != outcome.held:
@@ -106,18 +108,18 @@ def explained(world: World, outcome: Outcome) -> list[str]:
     return problems
 
 
-def unequal(expected: list[Told], found: list[Told]) -> list[str]:
-    for number, (one, other) in enumerate(zip(expected, found, strict=False), 1):
+def unequal(expected: list[ExpectedEvent], actual: list[ExpectedEvent]) -> list[str]:
+    for number, (one, other) in enumerate(zip(expected, actual, strict=False), 1):
         if one != other:
             parts = [
                 f"{name} {getattr(one, name)!r} != {getattr(other, name)!r}"
-                for name in Told.__annotations__
+                for name in ExpectedEvent.__annotations__
                 if getattr(one, name) != getattr(other, name)
             ]
             return [f"event {number}: {one.kind} {one.at}: expected != engine: {'; '.join(parts)}"]
-    if len(expected) != len(found):
-        longer = expected if len(expected) > len(found) else found
-        more = longer[min(len(expected), len(found))]
+    if len(expected) != len(actual):
+        longer = expected if len(expected) > len(actual) else actual
+        more = longer[min(len(expected), len(actual))]
         who = "the engine does not tell" if longer is expected else "only the engine tells"
         return [f"{who} {more}"]
     return []

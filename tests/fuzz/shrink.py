@@ -44,9 +44,9 @@ def variants(world: World) -> Iterator[World]:
     for i in range(len(entries) - 1, 0, -1):
         if world.until > entries[-1].recorded_at and i == len(entries) - 1:
             yield with_entries(world, entries, until=entries[-1].recorded_at)
-        kept = without(entries, i)
-        if kept is not None:
-            yield with_entries(world, kept)
+        rest = without(entries, i)
+        if rest is not None:
+            yield with_entries(world, rest)
     brought = {e.detail.tier for e in entries if e.detail and e.detail.tier}
     for program in programs(world.program):
         if savable(program) and brought <= program.versions[0].rank.keys():
@@ -81,7 +81,7 @@ def without(entries: list[Entry], gone: int) -> list[Entry] | None:
         return None  # the activity that enrolled
     names = {e.n: e.n if i < gone else e.n - 1 for i, e in enumerate(entries)}
     n = entries[gone].n
-    kept = []
+    rest = []
     for entry in entries:
         if entry.n == n:
             continue
@@ -95,8 +95,8 @@ def without(entries: list[Entry], gone: int) -> list[Entry] | None:
                 detail = replace(detail, released=names[detail.released])
             if detail.override:
                 detail = replace(detail, override=replace(detail.override, id=names[entry.n]))
-        kept.append(replace(entry, n=names[entry.n], detail=detail))
-    return kept
+        rest.append(replace(entry, n=names[entry.n], detail=detail))
+    return rest
 
 
 def simpler_entries(entry: Entry) -> Iterator[Entry]:

@@ -149,8 +149,8 @@ class Story:
 
     def reverse(self) -> None:
         chance = self.chance
-        wanted = ("earn", "order", "custom", "adjust", "redeem", "transfer_in", "transfer_out")
-        entries = [e for e in self.history.entries if e.kind in wanted]
+        kinds = ("earn", "order", "custom", "adjust", "redeem", "transfer_in", "transfer_out")
+        entries = [e for e in self.history.entries if e.kind in kinds]
         entries = [e for e in entries if self.history.left(e.n) != (0, 0)]
         if not entries:
             return

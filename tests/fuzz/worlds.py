@@ -44,15 +44,15 @@ class World:
 
 def world(chance: Random) -> World:
     """A random program, and what happens to one member."""
-    return told(*setting(chance), chance)
+    return happening(*setting(chance), chance)
 
 
 def seeded(seed: int) -> World:
     """The world of a seed in the long run; four members in turn have the same program."""
-    return told(*shared_setting(seed // 4), Random(seed))
+    return happening(*shared_setting(seed // 4), Random(seed))
 
 
-def told(program: Program, start: int, chance: Random) -> World:
+def happening(program: Program, start: int, chance: Random) -> World:
     history = History(program)
     until = Story(chance, program, history, start).tell()
     cuts = sorted(chance.randint(start, until) for _ in range(chance.randint(0, 6)))
@@ -359,5 +359,5 @@ def changed(chance: Random, policy: Json) -> Json:
 
 def savable(program: Program) -> bool:
     """Whether a program's rules would be taken: what is refused when it is saved need not agree."""
-    found = (finding for version in program.versions for finding in lint(version.rules))
-    return all(finding.severity == "warning" for finding in found)
+    findings = (finding for version in program.versions for finding in lint(version.rules))
+    return all(finding.severity == "warning" for finding in findings)

@@ -64,11 +64,11 @@ def test_dump_in_node(node: javascript.Node, value: Any) -> None:
 def test_normalised(value: dict[str, Any]) -> None:
     """What was normalised prints as before, and to normalise it again changes nothing."""
     limits = json_text.Limits(depth=50, size=10**6)
-    kept = json_text.normalise(value, "metadata", limits)
+    normal = json_text.normalise(value, "metadata", limits)
 
-    assert json_text.dump(kept) == json_text.dump(value)
-    again = json_text.normalise(kept, "metadata", limits)
-    assert msgspec.json.encode(again) == msgspec.json.encode(kept)
+    assert json_text.dump(normal) == json_text.dump(value)
+    again = json_text.normalise(normal, "metadata", limits)
+    assert msgspec.json.encode(again) == msgspec.json.encode(normal)
 
 
 @given(st.binary(max_size=30) | values.map(lambda v: json.dumps(v).encode()))

@@ -77,13 +77,13 @@ class Account:
     def take(self, points: int, preferred: int | None = None) -> None:
         """From the preferred lots first, then soonest expiry first; the shortfall is a debt."""
         order = sorted(self.lots, key=lambda lot: (lot[0] != preferred, lot[0]))
-        kept = []
+        rest = []
         for expires, held in order:
             taken = min(held, points)
             points -= taken
             if held > taken:
-                kept.append((expires, held - taken))
-        self.lots = sorted(kept)
+                rest.append((expires, held - taken))
+        self.lots = sorted(rest)
         self.debt += points
 
     def expire(self, at: int) -> None:
@@ -98,7 +98,7 @@ class Ledger:
         self.zone = zone
         self.rules = rules
         self.entries: list[Entry] = []
-        self._asked: tuple[int, Position, Position, Account] | None = None
+        self._cache: tuple[int, Position, Position, Account] | None = None
 
     def account(self, upto: Position) -> Account:
         """Everything with a position before or at `upto`. Callers do not change it.
@@ -106,11 +106,11 @@ class Ledger:
         Worked out from the first entry on, each time that something has happened since the
         last time anybody asked.
         """
-        known = self._asked
-        if known is None or known[0] != len(self.entries) or not known[1] <= upto < known[2]:
+        cache = self._cache
+        if cache is None or cache[0] != len(self.entries) or not cache[1] <= upto < cache[2]:
             account, following = self._account(upto)
-            known = self._asked = (len(self.entries), upto, following, account)
-        return known[3]
+            cache = self._cache = (len(self.entries), upto, following, account)
+        return cache[3]
 
     def _account(self, upto: Position) -> tuple[Account, Position]:
         """The account, and the position of what happens next."""
@@ -149,12 +149,12 @@ class Ledger:
     def changes(self, after: Position, upto: Position) -> list[tuple[int, int]]:
         """(instant, ACTIVATION or EXPIRY) of what time does to points, while nothing arrives."""
         account = self.account(after)
-        found = {(w.available_at, ACTIVATION) for w in account.pending}
+        instants = {(w.available_at, ACTIVATION) for w in account.pending}
         for waiting in account.pending:
-            found.add((self.expiry_of(waiting.entry, waiting.available_at), EXPIRY))
-        found |= {(expires, EXPIRY) for expires, _ in account.lots}
+            instants.add((self.expiry_of(waiting.entry, waiting.available_at), EXPIRY))
+        instants |= {(expires, EXPIRY) for expires, _ in account.lots}
         return sorted(
-            (at, place) for at, place in found if after < (at, place, 0) and at <= upto[0]
+            (at, place) for at, place in instants if after < (at, place, 0) and at <= upto[0]
         )
 
     def rules_at(self, at: int) -> Points:

@@ -34,10 +34,10 @@ def iso(instant: int | None) -> str | None:
 @lru_cache(maxsize=4096)
 def lengths(period: str) -> tuple[int, int]:
     """An ISO 8601 period as (months, days)."""
-    found = _PERIOD.match(period)
-    if found is None:
+    match = _PERIOD.match(period)
+    if match is None:
         raise ValueError(period)
-    years, months, weeks, days = (int(g or 0) for g in found.groups())
+    years, months, weeks, days = (int(g or 0) for g in match.groups())
     return years * 12 + months, weeks * 7 + days
 
 

@@ -26,7 +26,7 @@ class Ends(Membership):
         if not windows:
             return None
         begun = [(span, start) for span, start in windows if start is not None]
-        found: list[tuple[int, int, int | None]] = []
+        candidates: list[tuple[int, int, int | None]] = []
         for number, (span, start) in enumerate(begun):
             rank = sight.qualified(self.held, self.reached, span)
             if rank < 0:
@@ -35,8 +35,8 @@ class Ends(Membership):
             follows = isinstance(self.term(tier), term.WindowEnd)
             end = self.own_end(tier, start if follows else sight.day)
             if (follows or number == 0) and (end is None or end > self.now):
-                found.append((rank, FOREVER if end is None else end, end))
-        best, _, until = max(found, default=(-1, 0, None))
+                candidates.append((rank, FOREVER if end is None else end, end))
+        best, _, until = max(candidates, default=(-1, 0, None))
         return best, until
 
     def _counts_from(self, span: Span, sight: Sight) -> date | None:
@@ -56,9 +56,9 @@ class Ends(Membership):
         """(rank that the term's end finds, its end, whether windows said so)."""
         sight = self.sight()
         if isinstance(self.term(), term.WindowEnd):
-            found = self.by_windows(sight)
-            if found is not None:
-                return found[0], found[1], True
+            answer = self.by_windows(sight)
+            if answer is not None:
+                return answer[0], answer[1], True
         return sight.qualified(self.held, self.reached), None, False
 
     def end_term(self) -> None:
@@ -68,7 +68,7 @@ class Ends(Membership):
         held = self.rank(self.held)
         if best >= held and isinstance(self.term(), term.WhileQualified):
             self.ends_at = self.grace_until = None  # a stay, or an import's end, that was met
-            self.told = False
+            self.grace_announced = False
         if best > held:
             self.grant(self.tiers[best].id, "term_end", None, end=end, dated=windows)
         elif best == held and isinstance(self.term(), term.WhileQualified):
@@ -107,7 +107,7 @@ class Ends(Membership):
             while below >= 0 and (self.tiers[below].hidden or self.tiers[below].invitation):
                 below -= 1
             target = max(best, below)
-        before, was_seen = self.held, self.shown == self.held
+        before, was_seen = self.held, self.visible == self.held
         if target < 0:
             self.lose(cause, entry)
         elif target == held:
@@ -115,7 +115,7 @@ class Ends(Membership):
         else:
             mine = dated and target == best
             self.grant(self.tiers[target].id, cause, entry, end=end, dated=mine)
-        if self.held != before and was_seen and self.shown == before:
+        if self.held != before and was_seen and self.visible == before:
             self._tell("prolonged", before, before, "override", entry)
 
     def renewed_from(self) -> int:
@@ -132,14 +132,14 @@ class Ends(Membership):
             self.renew("lapse_keep", entry, end)
             return
         self.ends_at = self.grace_until = None
-        self.told = True
+        self.grace_announced = True
         self.prolong("lapse_keep", entry)
 
     def kept_unearned(self) -> bool:
         """Whether the world knows that the lapse rule keeps a tier without a term for good."""
         then = self.tiers[self.rank(self.held)].lapse or self.policy.lapse.then
         keeps = then == "keep" or (then == "to_base" and self.rank(self.held) == 0)
-        return keeps and self.told and self.ends_at is None
+        return keeps and self.grace_announced and self.ends_at is None
 
     def rejudge(self, cause: str, entry: int | None) -> None:
         """The best tier, up or down, as at a term's end, with a fresh term; nothing is renewed."""
@@ -178,15 +178,15 @@ class Ends(Membership):
         self.waiting = None
         sight = self.sight()
         best = sight.qualified(self.held, self.reached)
-        wanted = self.rank(tier)
+        waiting = self.rank(tier)
         if self.policy.start.when == "next_window":
             eve = self.zone.day(due - 1)  # not "a day before": there may have been no such day
             closed = sight.span(self.policy.window, eve)  # that the tier was waiting for
             final = best if closed is None else sight.qualified(self.held, self.reached, closed)
             if self.policy.corrections == "protect":
-                final = max(final, wanted)
+                final = max(final, waiting)
         else:
-            final = min(wanted, best)
+            final = min(waiting, best)
         if final > self.rank(self.held):
             self.grant(self.tiers[final].id, "start", None)
         elif final == self.rank(self.held):

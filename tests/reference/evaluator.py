@@ -88,35 +88,35 @@ class Evaluator(Judgement):
     def dues(self, upto: Position) -> list[Position]:
         """What is ahead, by (instant, place in the instant's order); overdue things are now."""
         now = self.position
-        found: list[Position] = []
+        dues: list[Position] = []
 
         def at(instant: int | None, place: int) -> None:
             if instant is not None:
                 ahead = max((instant, place, 0), (now[0], 0, 0))
-                found.append((*ahead[:2], 0) if ahead[0] > now[0] else (now[0], place, now[2] + 1))
+                dues.append((*ahead[:2], 0) if ahead[0] > now[0] else (now[0], place, now[2] + 1))
 
-        found += [(x, p, 0) for x, p in self.ledger.changes(now, upto)]
-        found += [(v.effective_at, RULES, 0) for v in self.program.versions[1:]]
+        dues += [(x, p, 0) for x, p in self.ledger.changes(now, upto)]
+        dues += [(v.effective_at, RULES, 0) for v in self.program.versions[1:]]
         if self.joined is None:
-            return [f for f in found if f[:2] > now[:2]]
+            return [f for f in dues if f[:2] > now[:2]]
         for override in self.overrides:
-            found += [
+            dues += [
                 (x, OVERRIDE, 0) for x in (override.starts_at, override.until) if x is not None
             ]
         deferred = self.policy.start.when == "next_window"
         for day in self.turns():
-            found.append((self.zone.start(day), TURN, 0))
+            dues.append((self.zone.start(day), TURN, 0))
             if deferred:
-                found.append((self.zone.start(day), START, 0))
+                dues.append((self.zone.start(day), START, 0))
         for length in self.ages():
             day = civil.plus(self.zone.day(self.joined), length)
-            found.append((self.zone.start(day), AGE, 0))
-        found = [f for f in found if f[:2] > now[:2]]
+            dues.append((self.zone.start(day), AGE, 0))
+        dues = [f for f in dues if f[:2] > now[:2]]
         if not self.on_hold and self.waiting is not None:
             at(self.waiting[1], START)
         if not self.on_hold and self.held is not None:
             at(self.grace_until if self.grace_until is not None else self.ends_at, TERM)
-        return found
+        return dues
 
     def turns(self) -> set[date]:
         """Today's and the following days on which a window turns."""
@@ -203,7 +203,7 @@ class Evaluator(Judgement):
         """A hold freezes the term's clock; its end moves the term's end by as long as it took."""
         holding = any(o.kind == "hold" for o in self.active())
         if holding and self.hold_since is None:
-            self.hold_since, self.frozen = t, self.shown
+            self.hold_since, self.frozen = t, self.visible
         elif not holding and self.hold_since is not None:
             since, self.hold_since = self.hold_since, None
             self.ends_at = self._after_hold(self.ends_at, since, t)
@@ -234,8 +234,8 @@ class Evaluator(Judgement):
         if self.waiting is not None:
             waits = moved.get(self.waiting[0])
             self.waiting = None if waits is None else (waits, self.waiting[1])
-        self.shown, self.frozen, self.held = (
-            moved.get(tier or "") or tier for tier in (self.shown, self.frozen, self.held)
+        self.visible, self.frozen, self.held = (
+            moved.get(tier or "") or tier for tier in (self.visible, self.frozen, self.held)
         )
         if not self.on_hold and self.joined is not None:
             self.apply_rules(old, new, self.term_before(old, moved))
@@ -367,7 +367,7 @@ class Evaluator(Judgement):
             "ends_at",
             "grace_until",
             "waiting",
-            "told",
+            "grace_announced",
         ):
             setattr(self, name, getattr(ghost, name))
         began = ghost.began
@@ -380,8 +380,8 @@ class Evaluator(Judgement):
         sight = self.sight() if self.joined is not None else None
         names = (None, *self.version.rules.policy.measures)
         return Outcome(
-            told=self.events,
-            tier=self.shown,
+            events=self.events,
+            tier=self.visible,
             held=self.held,
             since=self.since,
             started_at=self.started_at,

@@ -18,7 +18,7 @@ class Judgement(Ends):
         if self.joined is None or self.on_hold:
             return
         sight = self.sight()
-        upward, downward = self.found(sight, occasion)
+        upward, downward = self.ranks(sight, occasion)
         held = self.rank(self.held)
         if upward > held:
             self._rise(upward, cause, occasion, entry, sight)
@@ -32,7 +32,7 @@ class Judgement(Ends):
         else:
             self._fall(downward, cause, occasion, entry, sight)
 
-    def found(self, sight: Sight, occasion: str) -> tuple[int, int]:
+    def ranks(self, sight: Sight, occasion: str) -> tuple[int, int]:
         """The tiers that count for rising and for falling: today's, or the closed window's."""
         today = sight.qualified(self.held, self.reached)
         closed = self._closed(sight) if occasion == "at_window_end" else None
@@ -76,14 +76,17 @@ class Judgement(Ends):
         its = self.term()
         if isinstance(its, term.WhileQualified):
             self.ends_at = self.grace_until = None  # nothing to renew: back as if never away
-            self.told = False
+            self.grace_announced = False
             return
         if self.grace_until is not None:
             start = self.zone.day(self.renewed_from())
             self.renew("requalified", entry, self._renewed_end(start, sight))
             return
         if isinstance(its, term.Duration) and its.clock == "drop":
-            self.ends_at, self.told = None, False  # the next drop starts a clock of its own
+            self.ends_at, self.grace_announced = (
+                None,
+                False,
+            )  # the next drop starts a clock of its own
         elif exactly:
             self._prolong_end(its, sight, acted=acted)
 
@@ -99,9 +102,9 @@ class Judgement(Ends):
     def _renewed_end(self, start: date, sight: Sight) -> int | None:
         assert self.held is not None
         if isinstance(self.term(), term.WindowEnd):
-            found = self.by_windows(sight)
-            if found is not None and found[0] == self.rank(self.held):
-                return found[1]
+            answer = self.by_windows(sight)
+            if answer is not None and answer[0] == self.rank(self.held):
+                return answer[1]
             return self.own_end(self.held, sight.day)
         return self.own_end(self.held, start)
 

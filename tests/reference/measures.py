@@ -84,15 +84,15 @@ class Sight:
 
     def value(self, name: str | None, within: Span | None = None) -> int:
         """A metric's total today; or, given a window that closed, that window's."""
-        asked = (name, within)
-        if asked not in self._values:
+        question = (name, within)
+        if question not in self._values:
             measure = self.measure(name)
             if measure.metric.source == "balance":
                 waiting = self.account.pending if measure.metric.include_pending else []
-                self._values[asked] = self.account.balance + sum(w.points for w in waiting)
+                self._values[question] = self.account.balance + sum(w.points for w in waiting)
             else:
-                self._values[asked] = sum(self.counted(measure, within))
-        return self._values[asked]
+                self._values[question] = sum(self.counted(measure, within))
+        return self._values[question]
 
     def counted(self, measure: Measure, within: Span | None = None) -> list[int]:
         """What each fact brought that counts."""
@@ -114,14 +114,14 @@ class Sight:
 
     def lines(self, measure: Measure) -> list[tuple[date, int]]:
         """(day, worth) of every fact that a metric counts."""
-        metric, known = measure.metric, self.account.lines
-        if id(metric) not in known:
+        metric, lines = measure.metric, self.account.lines
+        if id(metric) not in lines:
             facts = ((f, worth(metric, f)) for f in self.account.facts)
-            known[id(metric)] = [(f, amount) for f, amount in facts if amount]
+            lines[id(metric)] = [(f, amount) for f, amount in facts if amount]
         if getattr(measure.window, "anchor", None) == "tier_start":
             before = [(f.day, worth(metric, f)) for f in self.carried]
-            return before + [(f.day, w) for f, w in known[id(metric)] if self.in_term(f)]
-        return [(f.day, amount) for f, amount in known[id(metric)]]
+            return before + [(f.day, w) for f, w in lines[id(metric)] if self.in_term(f)]
+        return [(f.day, amount) for f, amount in lines[id(metric)]]
 
     def in_term(self, fact: Fact) -> bool:
         """Whether a fact came after the term began; or, where history was replayed, after that: an
@@ -180,37 +180,37 @@ class Sight:
             given = tier.entry or ladder.Range(tier.from_ or 0, tier.to)
             closed = tier.hidden or tier.invitation
             if rank == standing:
-                wanted: object = tier.retain or (None if closed else given)
+                criterion: object = tier.retain or (None if closed else given)
             elif closed:
-                wanted = None
+                criterion = None
             elif tier.reentry is not None and tier.id in reached and rank > standing:
-                wanted = tier.reentry
+                criterion = tier.reentry
             else:
-                wanted = given
-            if wanted is not None and self.holds(wanted, value):
+                criterion = given
+            if criterion is not None and self.holds(criterion, value):
                 best = rank
         return best
 
 
 def worth(metric: Metric, fact: Fact) -> int:
     """How much of a fact a metric counts."""
-    wanted = metric.filter
-    if wanted is not None:
+    filter_ = metric.filter
+    if filter_ is not None:
         facts = fact.metadata
-        if wanted.kinds and fact.kind not in wanted.kinds:
+        if filter_.kinds and fact.kind not in filter_.kinds:
             return 0
-        if wanted.names and fact.name not in wanted.names:
+        if filter_.names and fact.name not in filter_.names:
             return 0
-        if any(facts.get(k) != v for k, v in wanted.metadata.items()):
+        if any(facts.get(k) != v for k, v in filter_.metadata.items()):
             return 0
-        if any(facts.get(k) == v for k, v in wanted.not_metadata.items()):
+        if any(facts.get(k) == v for k, v in filter_.not_metadata.items()):
             return 0
     if metric.source == "earned":
         return fact.points_at_once if metric.include_pending else fact.points
     if metric.source == "spend":
         return fact.amount
     if metric.source == "count":
-        named = wanted is not None and (wanted.kinds or wanted.names)
+        named = filter_ is not None and (filter_.kinds or filter_.names)
         return fact.times if named or fact.kind == "order" else 0
     if metric.source == "sum":
         number = fact.metadata.get(metric.of or "")

@@ -6,8 +6,8 @@ from datetime import date
 
 from tests.reference import civil, terms
 from tests.reference.account import FOREVER, OVERRIDE, Account, Fact, Ledger, Position
+from tests.reference.expected_event import ExpectedEvent
 from tests.reference.measures import Sight, Span
-from tests.reference.told import Told
 from tierline.model.entries import Override
 from tierline.rules import ladder, term
 from tierline.rules.ladder import Tier
@@ -22,7 +22,7 @@ class Membership:
         self.program, self.zone, self.ledger = program, zone, ledger
         self.version = program.versions[0]
         self.position: Position = (-FOREVER, 0, 0)
-        self.events: list[Told] = []
+        self.events: list[ExpectedEvent] = []
         self.ghost = False
         self.unshown = False  # something is still to follow at this instant
         self.quiet = False  # what a quiet import brings is told to nobody
@@ -32,7 +32,7 @@ class Membership:
     def forget(self) -> None:
         """Nobody's member: as at the start, points aside."""
         self.joined: int | None = None
-        self.shown: str | None = None
+        self.visible: str | None = None
         self.since: int | None = None
         self.held: str | None = None
         self.started_at: int | None = None
@@ -41,7 +41,7 @@ class Membership:
         self.began: Position | None = None
         self.carried: list[Fact] = []  # what a replay counts from the term's start
         self.replayed: int | None = None  # the entry that had history replayed
-        self.told = False
+        self.grace_announced = False
         self.waiting: tuple[str, int] | None = None
         self.reached: set[str] = set()
         self.overrides: list[Override] = []
@@ -105,14 +105,14 @@ class Membership:
 
     def ages(self) -> set[str]:
         """The lengths of membership that criteria ask for."""
-        found: set[str] = set()
+        lengths: set[str] = set()
         todo: list[object] = [c for t in self.tiers for c in (t.entry, t.retain, t.reentry) if c]
         while todo:
             criterion = todo.pop()
             if isinstance(criterion, ladder.MemberFor):
-                found.add(criterion.length)
+                lengths.add(criterion.length)
             todo.extend(getattr(criterion, "of", ()))
-        return found
+        return lengths
 
     def term(self, tier: str | None = None) -> term.Term:
         rank = self.rank(self.held if tier is None else tier)
@@ -150,7 +150,7 @@ class Membership:
         if stay is not None and newly and self.ends_at is not None and not imported:
             self.ends_at = max(self.ends_at, self.zone.start(civil.plus(start, stay)))
         self.grace_until = None
-        self.told = False
+        self.grace_announced = False
         if self.waiting is not None and self.rank(self.waiting[0]) <= self.rank(tier):
             self.waiting = None
         self.show(cause, entry)
@@ -158,7 +158,7 @@ class Membership:
     def lose(self, cause: str, entry: int | None) -> None:
         """No tier is held any more."""
         self.held = self.started_at = self.ends_at = self.grace_until = None
-        self.told = False
+        self.grace_announced = False
         self.show(cause, entry)
 
     def renew(self, cause: str, entry: int | None, end: int | None) -> None:
@@ -169,7 +169,7 @@ class Membership:
         self.began, self.carried, self.replayed = self.position, [], None
         self.ends_at = end
         self.grace_until = None
-        self.told = False
+        self.grace_announced = False
         self.prolong(cause, entry)
 
     # -- telling -------------------------------------------------------------------------------
@@ -177,12 +177,12 @@ class Membership:
     def active(self) -> list[Override]:
         """The overrides in force now, in the order in which they were made."""
         t, place, _ = self.position
-        found = [o for o in self.overrides if o.starts_at <= t]
+        active = [o for o in self.overrides if o.starts_at <= t]
         # What ends now ends in its place in the order of the instant.
-        found = [o for o in found if o.until is None or t < o.until + (place < OVERRIDE)]
+        active = [o for o in active if o.until is None or t < o.until + (place < OVERRIDE)]
         # One that names a tier which the rules no longer have says nothing any more.
-        found = [o for o in found if o.tier is None or self.rank(o.tier) >= 0]
-        return sorted(found, key=lambda o: o.id)
+        active = [o for o in active if o.tier is None or self.rank(o.tier) >= 0]
+        return sorted(active, key=lambda o: o.id)
 
     def asserted(self, o: Override, tier: str | None) -> str | None:
         """What one override makes of a tier."""
@@ -202,7 +202,7 @@ class Membership:
 
     def show(self, cause: str, entry: int | None = None) -> None:
         """Tells the difference between what the world saw and what it sees now."""
-        was, now = self.shown, self.override(self.held)
+        was, now = self.visible, self.override(self.held)
         if was == now or self.unshown:
             return
         if was is None:
@@ -211,7 +211,7 @@ class Membership:
             kind = "left"
         else:
             kind = "upgraded" if self.rank(now) > self.place(was) else "downgraded"
-        self.shown = now
+        self.visible = now
         self.since = None if now is None else self.now
         if cause == "import" and now == self.held:
             self.since = self.started_at
@@ -219,7 +219,7 @@ class Membership:
 
     def seen(self) -> bool:
         """The world sees the tier that the rules hold, and goes on seeing it."""
-        return self.shown == self.held == self.override(self.held)
+        return self.visible == self.held == self.override(self.held)
 
     def prolong(self, cause: str, entry: int | None) -> None:
         if self.seen() and not self.on_hold:
@@ -227,9 +227,9 @@ class Membership:
 
     def tell_grace(self, entry: int | None) -> None:
         """Once per term: the tier is no longer earned, and kept."""
-        if self.told or not self.seen():
+        if self.grace_announced or not self.seen():
             return
-        self.told = True
+        self.grace_announced = True
         if self.policy.tell_grace:
             self._tell("prolonged", self.held, self.held, "grace", entry)
 
@@ -240,7 +240,7 @@ class Membership:
             return
         account = self.account()
         self.events.append(
-            Told(
+            ExpectedEvent(
                 kind=kind,
                 tier_from=was,
                 tier_to=now,
@@ -260,7 +260,7 @@ class Membership:
 
     def expires(self) -> int | None:
         """When the tier that is shown ends, as far as is known."""
-        if self.shown is None:
+        if self.visible is None:
             return None
         tier, until, decided = self.held, None, False
         for override in self.active():
@@ -284,10 +284,10 @@ class Membership:
 
     def lately(self, sight: Sight) -> int:
         """The best tier of today and of the last day of each measure's last full window."""
-        found = [sight.qualified(self.held, self.reached)]
+        ranks = [sight.qualified(self.held, self.reached)]
         for name in (None, *self.policy.measures):
             closed = self._closed(sight, sight.measure(name).window)
             if closed is not None:
                 eve = sight.on(closed[1] - civil.ONE_DAY)
-                found.append(eve.qualified(self.held, self.reached))
-        return max(found)
+                ranks.append(eve.qualified(self.held, self.reached))
+        return max(ranks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.reference.account import FOREVER, Account
-from tests.reference.told import Told
+from tests.reference.expected_event import ExpectedEvent
 from tierline.model.entries import Override
 from tierline.model.standing import Pending, Standing
 
@@ -14,7 +14,7 @@ from tierline.model.standing import Pending, Standing
 class Outcome:
     """What came of a history."""
 
-    told: list[Told]
+    events: list[ExpectedEvent]
     tier: str | None
     held: str | None
     since: int | None

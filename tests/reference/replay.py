@@ -24,7 +24,7 @@ def as_it_should_have_been(entries: Sequence[Entry]) -> list[Entry]:
         """Brought along: it is here from its arrival on. The first enrolment opens the history."""
         return entry.kind in ("opening", "enrol") and entry is not entries[0]
 
-    kept = [
+    rest = [
         replace(
             entry,
             points=entry.points + taken.get(entry.n, (0, 0, False))[0],
@@ -34,9 +34,9 @@ def as_it_should_have_been(entries: Sequence[Entry]) -> list[Entry]:
         for entry in entries
         if entry.kind not in REVERSALS and not taken.get(entry.n, (0, 0, False))[2]
     ]
-    numbers = {entry.n for entry in kept}
-    for i, entry in enumerate(kept):
+    numbers = {entry.n for entry in rest}
+    for i, entry in enumerate(rest):
         if entry.detail and entry.detail.implied and entry.n + 1 not in numbers:
             # The activity that enrolled them never was; the enrolment stays, and is judged.
-            kept[i] = replace(entry, detail=replace(entry.detail, implied=False))
-    return sorted(kept, key=lambda e: (e.recorded_at, e.n))
+            rest[i] = replace(entry, detail=replace(entry.detail, implied=False))
+    return sorted(rest, key=lambda e: (e.recorded_at, e.n))

@@ -43,23 +43,25 @@ def program(crossing: Crossing, **points: object) -> Program:
     return Program("club", "shop", "UTC", "USD", (Version(1, 0, rules),))
 
 
-def order(club: Program, amount: int, spent: int = 0, *, told: int | None = None) -> Entry:
+def order(club: Program, amount: int, spent: int = 0, *, points: int | None = None) -> Entry:
     """The order of a member who spent so much before."""
     entries = [Entry(1, "enrol", AT - 2000, AT - 2000)]
     if spent:
         entries.append(Entry(2, "order", AT - 1000, AT - 1000, amount=spent))
-    draft = Entry(len(entries) + 1, "order", AT, AT, points=told or 0, amount=amount)
-    return order_of(club, entries, draft, told=told is not None)
+    draft = Entry(len(entries) + 1, "order", AT, AT, points=points or 0, amount=amount)
+    return order_of(club, entries, draft, points_given=points is not None)
 
 
-def order_of(club: Program, entries: list[Entry], draft: Entry, *, told: bool = False) -> Entry:
+def order_of(
+    club: Program, entries: list[Entry], draft: Entry, *, points_given: bool = False
+) -> Entry:
     """The entry that an order makes after others."""
     before = decide(club, Standing(), entries, AT).standing
 
     def reached(trial: Entry) -> str | None:
         return decide(club, before, [trial], AT).standing.tier
 
-    return points_for(club, before.tier, draft, reached, told=told)
+    return points_for(club, before.tier, draft, reached, points_given=points_given)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_a_threshold_found_cent_by_cent(
 
 def test_told_points_are_kept() -> None:
     """A caller who says how many points an order brings is believed."""
-    assert order(program("after"), 40_000, told=7).points == 7
+    assert order(program("after"), 40_000, points=7).points == 7
 
 
 def test_pending_days_say_when_points_become_active() -> None:

@@ -26,7 +26,7 @@ def rules(points: dict[str, Any] | None = None, **policy: Any) -> Rules:
     return msgspec.convert({"name": "Club", "policy": policy, "points": points or {}}, Rules)
 
 
-def found(of: Rules) -> list[tuple[str, str]]:
+def findings(of: Rules) -> list[tuple[str, str]]:
     return [(finding.severity, finding.path) for finding in lint(of)]
 
 
@@ -118,7 +118,7 @@ TWO_OF_ONE = {"type": "at_least", "k": 2, "of": [RANGE]}
 )  # fmt: skip
 def test_what_cannot_work_is_an_error(policy: dict[str, Any], path: str) -> None:
     """With the field that is wrong."""
-    assert ("error", path) in found(rules(**policy))
+    assert ("error", path) in findings(rules(**policy))
 
 
 def entered_by(*criteria: dict[str, Any], kind: str = "all", **more: Any) -> dict[str, Any]:
@@ -177,33 +177,33 @@ def segment(name: str) -> dict[str, Any]:
 )  # fmt: skip
 def test_a_trap_is_warned_of(policy: dict[str, Any], path: str) -> None:
     """The rules are taken all the same."""
-    told = found(rules(**policy))
+    result = findings(rules(**policy))
 
-    assert ("warning", path) in told
-    assert all(severity == "warning" for severity, _ in told)
+    assert ("warning", path) in result
+    assert all(severity == "warning" for severity, _ in result)
 
 
 def test_points_have_rules_too() -> None:
     """A day that no year has, and two ways of rounding at once."""
     twice = {"type": "after", "length": "P1Y", "round_to": "month", "month": 3}
 
-    assert found(rules(points={"expiry": {"type": "day_of_year", "day": "13-01"}})) == [
+    assert findings(rules(points={"expiry": {"type": "day_of_year", "day": "13-01"}})) == [
         ("error", "points.expiry.day")
     ]
-    assert found(rules(points={"expiry": twice})) == [("error", "points.expiry.month")]
+    assert findings(rules(points={"expiry": twice})) == [("error", "points.expiry.month")]
     orders = {"every": 100, "points": 1, "expiry": twice}
-    assert found(rules(points={"orders": orders})) == [("error", "points.orders.expiry.month")]
+    assert findings(rules(points={"orders": orders})) == [("error", "points.orders.expiry.month")]
     ages = {"type": "after", "length": "P101Y"}
-    assert found(rules(points={"expiry": ages})) == [("error", "points.expiry.length")]
+    assert findings(rules(points={"expiry": ages})) == [("error", "points.expiry.length")]
 
 
 def test_errors_come_before_warnings_and_all_are_told() -> None:
     """One wrong field does not hide the next."""
-    told = lint(rules(tiers=tiers({"name": "Gold"}, {"from": 3}), start={"when": "after"}))
+    result = lint(rules(tiers=tiers({"name": "Gold"}, {"from": 3}), start={"when": "after"}))
 
-    assert [(finding.severity, finding.path) for finding in told] == [
+    assert [(finding.severity, finding.path) for finding in result] == [
         ("error", "policy.tiers[1].from"),
         ("error", "policy.start.after"),
         ("warning", "policy.tiers[1].name"),
     ]
-    assert all(finding.reason for finding in told)
+    assert all(finding.reason for finding in result)

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 # Folders and files that still name things by participles.
 NAMES = {
-    *("src/tierline/analysis", "src/tierline/engine", "src/tierline/model", "src/tierline/rules"),
     *("src/tierline/delivery", "src/tierline/endpoints", "src/tierline/transport"),
     *("src/tierline/vendors", "src/tierline/store", "src/tierline/ledger", "src/tierline/reshard"),
     *("src/tierline/web", "src/tierline/commands", "src/tierline/app.py"),
     *("src/tierline/proposals.py", "benchmarks/bench_preview.py", "benchmarks/delivery"),
-    *("tests/analysis", "tests/delivery", "tests/demo", "tests/e2e", "tests/endpoints"),
-    *("tests/engine", "tests/fuzz", "tests/ledger", "tests/model", "tests/reference"),
-    *("tests/reshard", "tests/rules", "tests/store", "tests/transport", "tests/vendors"),
+    *("tests/delivery", "tests/demo", "tests/e2e", "tests/endpoints"),
+    *("tests/ledger", "tests/reshard", "tests/store", "tests/transport", "tests/vendors"),
     *("tests/web",),
 }
 # Packages with a circle of imports, which therefore stand in no order either.

@@ -186,10 +186,10 @@ def _opportunities(state: MemberState) -> Iterator[Opportunity]:
     """Every higher tier that more of a metric can reach, nearest first."""
     if state.joined_at is None:
         return
-    shown = -1 if state.tier is None else state.version.rank.get(state.tier, -1)
+    rank = -1 if state.tier is None else state.version.rank.get(state.tier, -1)
     begins, begins_at = _begins(state)
     facts = state.facts()
-    for tier in state.version.policy.tiers[shown + 1 :]:
+    for tier in state.version.policy.tiers[rank + 1 :]:
         if tier.hidden or tier.invitation:
             continue
         bounds = _bounds(tier, before=tier.id in state.reached)

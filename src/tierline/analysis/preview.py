@@ -257,15 +257,15 @@ class OutcomeTally(Struct):
         self.failures = [*self.failures, *other.failures][:FAILURES_SHOWN]
 
     def _sample(self, cell: Cell, draw: int, shard: int, customer: int, entries: int) -> None:
-        kept = self.samples.get(cell)
-        if kept is None:
-            kept = self.samples[cell] = []
-        if len(kept) < self.kept_samples:
-            kept.append(Chosen(draw, shard, customer, entries))
-            kept.sort()
-        elif kept and draw < kept[-1].draw:
-            kept[-1] = Chosen(draw, shard, customer, entries)
-            kept.sort()
+        samples = self.samples.get(cell)
+        if samples is None:
+            samples = self.samples[cell] = []
+        if len(samples) < self.kept_samples:
+            samples.append(Chosen(draw, shard, customer, entries))
+            samples.sort()
+        elif samples and draw < samples[-1].draw:
+            samples[-1] = Chosen(draw, shard, customer, entries)
+            samples.sort()
 
 
 def _add_up(mine: dict[K, int], theirs: dict[K, int]) -> None:

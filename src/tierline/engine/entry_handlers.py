@@ -139,13 +139,13 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
 
 def _take_from_pending(state: MemberState, n: int, points: int) -> int:
     """Take back what is still pending; answers with what must come from elsewhere."""
-    kept: list[Pending] = []
+    rest: list[Pending] = []
     for pending in state.pending:
         taken = min(pending.points, points) if pending.entry == n else 0
         points -= taken
         if pending.points > taken:
-            kept.append(replace(pending, points=pending.points - taken))
-    state.pending = tuple(kept)
+            rest.append(replace(pending, points=pending.points - taken))
+    state.pending = tuple(rest)
     return points
 
 
@@ -184,8 +184,8 @@ def _bring_tier(state: MemberState, entry: Entry, detail: Detail) -> None:
         state.ends_at = end_for(state, rank, state.zone.day(state.started_at))
     if state.remembers and state.held is not None and state.held not in state.reached:
         state.reached = (*state.reached, state.held)
-    shown, _ = state.overridden(state.held)
-    show(state, "import", since=state.started_at if shown == detail.tier else None)
+    tier, _ = state.overridden(state.held)
+    show(state, "import", since=state.started_at if tier == detail.tier else None)
 
 
 def _leave(state: MemberState, _entry: Entry, _detail: Detail) -> None:
@@ -217,10 +217,10 @@ def _opening(state: MemberState, entry: Entry, detail: Detail) -> None:
 def _attribute(state: MemberState, _entry: Entry, detail: Detail) -> None:
     if detail.attribute is None:
         return
-    known = {k: v for k, v in state.attributes.items() if k != detail.attribute}
+    attributes = {k: v for k, v in state.attributes.items() if k != detail.attribute}
     if detail.value is not None:
-        known[detail.attribute] = detail.value
-    state.attributes = dict(sorted(known.items()))
+        attributes[detail.attribute] = detail.value
+    state.attributes = dict(sorted(attributes.items()))
     state.need_days_of(state.version)
     term = term_of(state)
     if isinstance(term, AttributeDate) and term.name == detail.attribute:

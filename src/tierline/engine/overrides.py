@@ -45,8 +45,8 @@ def _follow(state: MemberState, override: Override) -> bool:
     """What an override leaves behind; whether that decided about the tier. Nobody sees it before
     all that end together have followed."""
     ranks = state.version.rank
-    known = override.tier is None or override.tier in ranks
-    if override.then == "start_term" and known:
+    in_force = override.tier is None or override.tier in ranks
+    if override.then == "start_term" and in_force:
         rank = override.asserts(state.rank, ranks)
         if rank == state.rank and override.kind != "pin":
             return False

@@ -17,9 +17,9 @@ def qualified(state: MemberState, day: int | None = None) -> int:
     thresholds = state.version.thresholds
     if thresholds is not None:
         value = state.value(None, day)
-        found = bisect_right(thresholds, value) - 1
-        upper = tiers[found].to if found >= 0 else None
-        return found if upper is None or value <= upper else -1
+        rank = bisect_right(thresholds, value) - 1
+        upper = tiers[rank].to if rank >= 0 else None
+        return rank if upper is None or value <= upper else -1
     facts = state.facts(day)
     held = state.rank
     for rank in range(len(tiers) - 1, -1, -1):

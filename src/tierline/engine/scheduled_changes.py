@@ -21,35 +21,35 @@ def change_rules(state: MemberState) -> None:
         return
     state.need_totals_of(new)
     former = state.version
-    moved = successors(former, new)
+    places = successors(former, new)
     state.version = new
 
-    def kept(tier_id: str | None) -> str | None:
-        return None if tier_id is None else moved.get(tier_id, tier_id)
+    def successor(tier_id: str | None) -> str | None:
+        return None if tier_id is None else places.get(tier_id, tier_id)
 
-    state.held, state.tier = kept(state.held), kept(state.tier)
+    state.held, state.tier = successor(state.held), successor(state.tier)
     if state.waiting is not None:
-        waits = moved.get(state.waiting[0])
+        waits = places.get(state.waiting[0])
         state.waiting = None if waits is None else (waits, state.waiting[1])
-    state.overrides = tuple(replace(o, tier=kept(o.tier)) for o in state.overrides)
-    state.reached = tuple(moved[tier] for tier in state.reached if tier in moved)
+    state.overrides = tuple(replace(o, tier=successor(o.tier)) for o in state.overrides)
+    state.reached = tuple(places[tier] for tier in state.reached if tier in places)
     lost = state.held is not None and state.held not in new.rank
     if state.joined_at is not None and not state.frozen:
         if lost or new.on_change == "rejudge":
             settle(state, "rules")
         elif new.on_change == "up_only":
-            _refresh(state, former, moved)
+            _refresh(state, former, places)
     show(state, "rules")
 
 
-def _refresh(state: MemberState, former: Version, moved: dict[str, str]) -> None:
+def _refresh(state: MemberState, former: Version, places: dict[str, str]) -> None:
     """Upward only: who qualifies for a higher tier rises. Who still qualifies for the held one
     gets, from now, the end that the new rules give, where these count terms in another way (V 3.8:
     it may come earlier or later). Who qualifies for less keeps tier and end."""
     best = qualified(state)
     if best > state.rank:
         grant_now(state, best)
-    elif best == state.rank >= 0 and state.version.dates_unlike(former, moved, best):
+    elif best == state.rank >= 0 and state.version.dates_unlike(former, places, best):
         best, ends_at = renewal(state, fresh=True)
         if best == state.rank:
             grant(state, best, ends_at)
@@ -78,18 +78,18 @@ def begin_waiting(state: MemberState) -> None:
     begins = follows and state.turns(own=True)
     if not (waited or begins) or not _judged(state):
         return
-    wanted, turned = -1, state.at
+    waiting, turn = -1, state.at
     if waited and state.waiting is not None:
         # After a hold the instant lies back: the window that it waited for decides.
-        wanted = state.version.rank.get(state.waiting[0], -1)
-        turned = state.waiting[1]
+        waiting = state.version.rank.get(state.waiting[0], -1)
+        turn = state.waiting[1]
         state.waiting = None
     if policy.start.when == "next_window":
-        best = qualified(state, state.zone.day(turned - 1))
+        best = qualified(state, state.zone.day(turn - 1))
     else:
-        best = min(wanted, qualified(state))
+        best = min(waiting, qualified(state))
     if waited and policy.corrections == "protect" and policy.start.when == "next_window":
-        best = max(best, wanted)
+        best = max(best, waiting)
     held = state.rank
     if waited and best > held:
         grant_now(state, best)

@@ -126,7 +126,7 @@ def _earned(case: Case) -> Entry:
         entries = [*case.before, trial]
         return case.seat.decide(case.standing, entries, trial.recorded_at).standing.tier
 
-    return points_for(program, case.standing.tier, case.entry, reached, told=told)
+    return points_for(program, case.standing.tier, case.entry, reached, points_given=told)
 
 
 def _spent(case: Case) -> Entry:

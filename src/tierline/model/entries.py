@@ -67,14 +67,14 @@ class Override(Struct, frozen=True, gc=False, omit_defaults=True):
 
     def asserts(self, rank: int, ranks: Mapping[str, int]) -> int:
         """The rank that this makes of another; -1 is no tier."""
-        wanted = -1 if self.tier is None else ranks.get(self.tier, -1)
+        target = -1 if self.tier is None else ranks.get(self.tier, -1)
         match self.kind:
             case "pin":
-                return wanted
+                return target
             case "floor":
-                return max(rank, wanted)
+                return max(rank, target)
             case "cap":
-                return min(rank, wanted)
+                return min(rank, target)
             case "hold":
                 return rank
 

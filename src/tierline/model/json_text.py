@@ -59,10 +59,10 @@ def normalise(value: Any, path: str, limits: Limits = FREE) -> Any:
     """
     if not value and value.__class__ in (dict, list, str):
         return value
-    kept = _normal(value, path, limits.depth, limits)
-    if len(dump(kept)) > limits.size:
+    normal = _normal(value, path, limits.depth, limits)
+    if len(dump(normal)) > limits.size:
         raise TooLarge(path=path, what=f"JSON in {path}", limit=f"{limits.size} bytes")
-    return kept
+    return normal
 
 
 def dump(value: Any) -> bytes:
@@ -259,11 +259,11 @@ def _checked(value: Any, path: str, levels: int, duplicates: str) -> Any:
 
 
 def _members(pairs: _Object, path: str, levels: int, duplicates: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for key, value in pairs:
         _check_text(key.replace("\0", ""), path, key=True)
         inner = _key(path, key.replace("\0", ""))
-        if key in found and duplicates == "refuse":
+        if key in members and duplicates == "refuse":
             raise Invalid(path=inner, reason=f"{inner}: this key stands twice in one object.")
-        found[key] = _checked(value, inner, levels - 1, duplicates)
-    return found
+        members[key] = _checked(value, inner, levels - 1, duplicates)
+    return members

@@ -60,8 +60,8 @@ def complaint(error: msgspec.ValidationError, shape: Any, path: str = "") -> Inv
     field = _FIELD.match(what)
     if field is not None:
         name = field["field"]
-        known = "there is no such field" if "unknown" in field["how"] else "it is needed"
-        return invalid(f"{where}.{name}" if where else name, known)
+        expected = "there is no such field" if "unknown" in field["how"] else "it is needed"
+        return invalid(f"{where}.{name}" if where else name, expected)
     if what.startswith("Invalid enum value"):
         what += f", expected one of {_options(shape, _INDEX.sub('[...]', inner))}"
     what = what.replace("`", "").replace(" | null", "").replace("got null", "found null")
@@ -75,13 +75,13 @@ def invalid(path: str, what: str) -> Invalid:
 def instant(text: str, path: str) -> int:
     """ISO 8601 with an offset, from 1900 to 2200, truncated to milliseconds."""
     try:
-        found = parse_instant(text)
+        instant = parse_instant(text)
     except ValueError:
         expected = "expected an instant with an offset, like 2024-03-19T00:02:13.529Z"
         raise invalid(path, expected) from None
-    if not INSTANT_MIN <= found < INSTANT_MAX:
+    if not INSTANT_MIN <= instant < INSTANT_MAX:
         raise invalid(path, "expected an instant between the years 1900 and 2200")
-    return found
+    return instant
 
 
 def optional_instant(text: str | None, path: str) -> int | None:
@@ -118,10 +118,10 @@ def _parts(shape: Any) -> Iterator[Any]:
         yield shape
 
 
-def configuration(raw: bytes, wanted: type[Shape], path: str = "") -> Shape:
+def configuration(raw: bytes, shape: type[Shape], path: str = "") -> Shape:
     """A configuration body: duplicate keys are refused, and so is everything unknown."""
     value = json_text.parse(raw, duplicates="refuse", path=path)
-    return convert(value, wanted, path)
+    return convert(value, shape, path)
 
 
 def name(text: str, path: str, characters_max: int = NAME_CHARACTERS_MAX) -> str:
@@ -136,7 +136,7 @@ def name(text: str, path: str, characters_max: int = NAME_CHARACTERS_MAX) -> str
 
 
 def free_json(value: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """Metadata and the like, as it is kept."""
+    """Metadata and the like, as it is normal."""
     sizes = json_text.Limits(METADATA_DEPTH_MAX, METADATA_BYTES_MAX)
-    kept: dict[str, Any] = json_text.normalise(dict(value), path, sizes)
-    return kept
+    normal: dict[str, Any] = json_text.normalise(dict(value), path, sizes)
+    return normal

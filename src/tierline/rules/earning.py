@@ -19,16 +19,16 @@ Reached = Callable[[Entry], str | None]  # the tier that the world sees right af
 
 
 def points_for(
-    program: Program, tier: str | None, draft: Entry, reached: Reached, *, told: bool
+    program: Program, tier: str | None, draft: Entry, reached: Reached, *, points_given: bool
 ) -> Entry:
     """The entry as the ledger keeps it: its points, and when they become active.
 
-    `told`: the caller said how many points; only an order's are computed else. `tier` is the one
-    shown before the entry; `reached` decides the entry on trial.
+    `points_given`: the caller said how many points. Where not, an order's are computed. `tier` is
+    the one that the world sees before the entry; `reached` decides the entry on trial.
     """
     version = program.version(draft.recorded_at)
     rules = version.rules.points
-    if draft.kind == "order" and not told and rules.orders is not None and draft.amount > 0:
+    if draft.kind == "order" and not points_given and rules.orders is not None and draft.amount > 0:
         draft = replace(draft, points=_earned(version, tier, draft, reached))
     if rules.pending_days and draft.points > 0 and draft.kind in ("earn", "order", "custom"):
         detail = draft.detail or Detail()
@@ -101,8 +101,8 @@ def _split(version: Version, tier: str | None, draft: Entry, reached: Reached) -
 
 
 def _earning(version: Version, tier: str | None) -> Earning | None:
-    found = version.tier(tier)
-    return None if found is None else found.earning
+    held = version.tier(tier)
+    return None if held is None else held.earning
 
 
 def _rank(version: Version, tier: str | None) -> int:

@@ -110,8 +110,8 @@ class Metric(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
             case "spend":
                 return amount
             case "count":
-                wanted = filter_ is not None and (filter_.kinds or filter_.names)
-                return 1 if (wanted or kind == "order") and kind not in REVERSALS else 0
+                named = filter_ is not None and (filter_.kinds or filter_.names)
+                return 1 if (named or kind == "order") and kind not in REVERSALS else 0
             case "sum":
                 value = (metadata or {}).get(self.of or "")
                 return value if type(value) is int else 0

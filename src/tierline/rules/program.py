@@ -71,8 +71,8 @@ class Version(Struct, frozen=True, dict=True):
     @cached_property
     def totals(self) -> dict[str, Measure]:
         """The totals that this version needs in a standing, by their key."""
-        kept = self.measures.values()
-        return {m.key: m for m in kept if m.metric.source != "balance"}
+        measures = self.measures.values()
+        return {m.key: m for m in measures if m.metric.source != "balance"}
 
     @cached_property
     def turning(self) -> tuple[Measure, ...]:
@@ -82,8 +82,8 @@ class Version(Struct, frozen=True, dict=True):
     @cached_property
     def periods(self) -> tuple[Window, ...]:
         """The windows that close, each one once."""
-        found = [m.window for m in self.turning if m.window.closes]
-        return tuple(dict.fromkeys(found))
+        windows = [m.window for m in self.turning if m.window.closes]
+        return tuple(dict.fromkeys(windows))
 
     @cached_property
     def counts_days(self) -> tuple[Window, ...]:
@@ -192,8 +192,8 @@ class Program(Struct, frozen=True, dict=True):
 def successors(former: Version, new: Version) -> dict[str, str]:
     """Where the former version's tiers went: by id, else by an unchanged name. Without: gone."""
     names = {tier.name: tier.id for tier in new.policy.tiers}
-    kept = {
+    places = {
         tier.id: tier.id if tier.id in new.rank else names.get(tier.name)
         for tier in former.policy.tiers
     }
-    return {old: tier for old, tier in kept.items() if tier is not None}
+    return {old: tier for old, tier in places.items() if tier is not None}

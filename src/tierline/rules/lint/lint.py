@@ -32,8 +32,8 @@ _KINDS = frozenset(get_args(EntryKind))
 
 def lint(rules: Rules) -> tuple[Finding, ...]:
     """Everything to say about these rules, errors first."""
-    found = [finding for rule in (*_RULES, traps) for finding in rule(rules)]
-    return tuple(sorted(found, key=lambda finding: finding.severity != "error"))
+    findings = [finding for rule in (*_RULES, traps) for finding in rule(rules)]
+    return tuple(sorted(findings, key=lambda finding: finding.severity != "error"))
 
 
 def _names(rules: Rules) -> Iterator[Finding]:
@@ -95,24 +95,24 @@ def _bounds(path: str, tier: Tier) -> Iterator[Finding]:
 
 
 def _criteria(rules: Rules) -> Iterator[Finding]:
-    known = frozenset(rules.policy.measures)
+    measures = frozenset(rules.policy.measures)
     for i, tier in enumerate(rules.policy.tiers):
         for part in ("entry", "retain", "reentry"):
             criterion = getattr(tier, part)
             if criterion is not None:
-                yield from _criterion(f"policy.tiers[{i}].{part}", criterion, known, 1)
+                yield from _criterion(f"policy.tiers[{i}].{part}", criterion, measures, 1)
 
 
 def _criterion(
-    path: str, criterion: Criterion, known: frozenset[str], depth: int
+    path: str, criterion: Criterion, measures: frozenset[str], depth: int
 ) -> Iterator[Finding]:
     if depth > CRITERION_DEPTH_MAX:
         yield Finding(path, f"is nested deeper than {CRITERION_DEPTH_MAX}")
         return
     match criterion:
         case Range(from_=start, to=end, metric=metric):
-            if metric is not None and metric not in known:
-                names = ", ".join(sorted(known)) or "none is defined"
+            if metric is not None and metric not in measures:
+                names = ", ".join(sorted(measures)) or "none is defined"
                 yield Finding(f"{path}.metric", f"{metric!r} is not in policy.measures ({names})")
             if end is not None and end < start:
                 yield Finding(f"{path}.to", f"is below from ({start})")
@@ -127,7 +127,7 @@ def _criterion(
                 reason = f"is {criterion.k}, but there are only {len(parts)} criteria"
                 yield Finding(f"{path}.k", reason)
             for i, part in enumerate(parts):
-                yield from _criterion(f"{path}.of[{i}]", part, known, depth + 1)
+                yield from _criterion(f"{path}.of[{i}]", part, measures, depth + 1)
 
 
 def _measures(rules: Rules) -> Iterator[Finding]:
@@ -161,11 +161,11 @@ def _measure(path: str, metric: Metric, window: Window) -> Iterator[Finding]:
     yield from _window(f"{path}.window", window)
 
 
-def _filter(path: str, wanted: Filter) -> Iterator[Finding]:
-    for i, kind in enumerate(wanted.kinds):
+def _filter(path: str, parts: Filter) -> Iterator[Finding]:
+    for i, kind in enumerate(parts.kinds):
         if kind not in _KINDS:
             yield Finding(f"{path}.kinds[{i}]", f"{kind!r} is no kind of entry")
-    if wanted == Filter():
+    if parts == Filter():
         yield warning(path, "is empty: everything matches")
 
 

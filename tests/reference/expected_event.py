@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Told:
+class ExpectedEvent:
     kind: str
     tier_from: str | None
     tier_to: str | None
