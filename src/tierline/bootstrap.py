@@ -15,11 +15,11 @@ from tierline.clock import Clock
 from tierline.config import Place
 from tierline.errors import Conflict
 from tierline.store.catalog.catalog import Catalog
-from tierline.store.catalog.keys import KINDS
 from tierline.store.catalog.projects import NewProject
 from tierline.store.catalog.secret_box import KEY_VARIABLE, SecretBox, write_private
 from tierline.store.database import Database
 from tierline.store.installation import holds_secrets, opened
+from tierline.vendors.registry import KEY_KINDS
 
 DEFAULT = "proj_default"
 KEYS_FILE = "keys.json"
@@ -45,7 +45,7 @@ async def catalogued(database: Database, data_dir: Path) -> Installation:
     """The catalog of an open database; its secret key lies in the environment or `data_dir`."""
     used = await holds_secrets(database)
     box = SecretBox.load(data_dir, os.environ.get(KEY_VARIABLE), used=used)
-    return Installation(database, await Catalog.open(database, box))
+    return Installation(database, await Catalog.open(database, box, KEY_KINDS))
 
 
 async def first_start(here: Installation, directory: Path, clock: Clock) -> Path | None:
@@ -64,7 +64,6 @@ async def first_start(here: Installation, directory: Path, clock: Clock) -> Path
     path: list[Path] = []
     await catalog.add_first_keys(
         project.number,
-        KINDS,
         "made at the first start",
         clock(),
         lambda made: path.append(_written(directory, project.id, made)),

@@ -133,7 +133,9 @@ async def test_a_lane_keeps_the_shape_of_its_first_attempt(
         await world.happen([one])
         [first] = await receiver.wait(1)
         await world.change(row, thin=True)
-        await world.until(lambda: sender.couriers[row.number].live.endpoint.thin, "in force")
+        await world.until(
+            lambda: '"thin":true' in sender.couriers[row.number].live.form_text, "in force"
+        )
         await world.happen([one])
         requests = await receiver.wait(3)
 

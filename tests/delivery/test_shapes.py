@@ -16,8 +16,8 @@ from tierline.clock import wall
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint
 from tierline.endpoints.endpoint import Dated, EndpointSecrets
 from tierline.store.event_log import LogEvent
-from tierline.vendors import sample
 from tierline.vendors.registry import FORMATS
+from tierline.vendors.sample import sample_announcement
 
 # Which bytes
 
@@ -27,7 +27,7 @@ async def test_no_value_ends_its_header(world: World, end: str) -> None:
     """Wherever it came from: such a request is not made."""
     row = await world.endpoint("https://example.com/hook")
     live = CompiledEndpoint(row, FORMATS, {})
-    told = sample.announcement("standard", "upgraded", world.catalog.project(row.project), wall())
+    told = sample_announcement("standard", "upgraded", world.catalog.project(row.project), wall())
     event = LogEvent((0, "tier", row.project, 0, 0, told.id, wall(), "", None))
     event.told = told
     assert live.parcel([event], "", wall(), {"tierline-test": "1"}) is not None

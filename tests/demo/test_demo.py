@@ -18,7 +18,7 @@ from tests.vendors.announcements import seed
 from tierline.app import serving
 from tierline.bootstrap import installation
 from tierline.config import Place, Serving, parse_networks
-from tierline.demo.run import DemoDelivery, tell
+from tierline.demo.run import DemoDelivery, deliveries
 
 Json = dict[str, Any]
 MEANT = [
@@ -42,16 +42,16 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
     async def run(data_dir: Path) -> list[DemoDelivery]:
         how = Serving(place=Place(data_dir=data_dir), port=0, allow=parse_networks(["127.0.0.0/8"]))
         async with installation(how.place, serve=True) as here, serving(here, how) as process:
-            return [told async for told in tell(process.url or "", here.catalog)]
+            return [delivery async for delivery in deliveries(process.url or "", here.catalog)]
 
-    told = asyncio.run(run(tmp_path_factory.mktemp("demo") / "data"))
-    return [json.loads(one.line()) for one in told]
+    sent = asyncio.run(run(tmp_path_factory.mktemp("demo") / "data"))
+    return [json.loads(one.line()) for one in sent]
 
 
 def moment(line: Json) -> str:
     body = json.loads(line["body"])
-    found: str = (body.get("data") or body.get("payload"))["created_at"]
-    return found
+    at: str = (body.get("data") or body.get("payload"))["created_at"]
+    return at
 
 
 def exact(value: Any) -> str:
@@ -60,12 +60,12 @@ def exact(value: Any) -> str:
 
 
 def the(lines: list[Json], kind: str, at: str) -> Json:
-    (found,) = (line for line in lines if line["kind"] == kind and moment(line) == at)
-    body: Json = json.loads(found["body"])
+    (match,) = (line for line in lines if line["kind"] == kind and moment(line) == at)
+    body: Json = json.loads(match["body"])
     return body
 
 
-def test_every_story_is_told(lines: list[Json]) -> None:
+def test_every_story_happens(lines: list[Json]) -> None:
     """All five kinds in Voucherify's format, both in LoyaltyLion's, in order of time."""
     assert [(line["format"], line["kind"], moment(line)) for line in lines] == MEANT
 
@@ -131,9 +131,9 @@ def corrected(sample: Json) -> Json:
     properties = sample["payload"]["properties"]
     before, after = properties["new_tier"], properties["previous_tier"]
     properties["previous_tier"], properties["new_tier"] = before, after
-    shown = {k: v for k, v in after.items() if k != "number"}
-    head = {"id": shown.pop("id"), "name": shown.pop("name"), "position": after["number"]}
-    properties["customer"]["loyalty_tier_membership"]["loyalty_tier"] = {**head, **shown}
+    rest = {k: v for k, v in after.items() if k != "number"}
+    head = {"id": rest.pop("id"), "name": rest.pop("name"), "position": after["number"]}
+    properties["customer"]["loyalty_tier_membership"]["loyalty_tier"] = {**head, **rest}
     return sample
 
 

@@ -12,7 +12,7 @@ from tierline.endpoints.filters import FIELDS, compile_filter
 from tierline.errors import Invalid
 from tierline.model.tenant import Project
 from tierline.store.event_log import LogEvent
-from tierline.vendors import sample
+from tierline.vendors.sample import sample_announcement
 
 EVENT: dict[str, Any] = {
     "kind": "upgraded",
@@ -84,7 +84,7 @@ def test_what_is_no_filter_is_refused_with_its_path(spec: Any, path: str) -> Non
 
 def test_every_field_that_there_is_may_be_asked_for() -> None:
     """What an event shows and what a filter knows are the same."""
-    told = sample.announcement("standard", "upgraded", Project("shop", "Shop", 1), 0)
+    told = sample_announcement("standard", "upgraded", Project("shop", "Shop", 1), 0)
     event = LogEvent((0, "tier", 1, 0, 0, told.id, 0, "", None))
     event.told = told
     notice = Notice("evt_1", 0, told.project, OpsEvent("endpoint.paused", 0))

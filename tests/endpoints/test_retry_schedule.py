@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from tierline.delivery.outcome import judge
-from tierline.endpoints.retry_schedule import PRESETS, Schedule, next_attempt, retry_after
+from tierline.endpoints.retry_schedule import PRESETS, next_attempt, retry_after
+from tierline.model.schedule import Schedule
 from tierline.transport import Reply, Timings
 
 NOW = 1_700_000_000_000

@@ -17,6 +17,7 @@ from tierline.store.catalog.programs import NewVersion
 from tierline.store.catalog.projects import NewProject, ProjectChange
 from tierline.store.catalog.secret_box import SecretBox, SecretKeyWrong
 from tierline.store.database import Database
+from tierline.vendors.registry import KEY_KINDS
 
 NOW = 1_700_000_000_000
 BOX = SecretBox(bytes(32))
@@ -28,7 +29,7 @@ def rules(name: str = "Club", *bounds: int) -> Rules:
 
 
 async def catalog_with_project(database: Database) -> tuple[Catalog, int]:
-    catalog = await Catalog.open(database, BOX)
+    catalog = await Catalog.open(database, BOX, KEY_KINDS)
     project = await catalog.add_project(NewProject("Shop"), NOW)
     return catalog, project.number
 
@@ -56,7 +57,7 @@ async def test_a_bad_project_names_the_field(
     database: Database, field: str, new: NewProject
 ) -> None:
     """Nothing of it is written."""
-    catalog = await Catalog.open(database, BOX)
+    catalog = await Catalog.open(database, BOX, KEY_KINDS)
 
     with pytest.raises(Invalid) as refused:
         await catalog.add_project(new, NOW)
@@ -67,7 +68,7 @@ async def test_a_bad_project_names_the_field(
 
 async def test_a_taken_project_id_is_refused(database: Database) -> None:
     """Imported ids are kept, so they may clash."""
-    catalog = await Catalog.open(database, BOX)
+    catalog = await Catalog.open(database, BOX, KEY_KINDS)
     await catalog.add_project(NewProject("A", id="proj_1"), NOW)
 
     with pytest.raises(Conflict):
@@ -89,8 +90,8 @@ async def test_a_sandbox_clock_moves_forward_only(database: Database) -> None:
 
 async def test_another_process_sees_a_change_after_a_refresh(database: Database) -> None:
     """A refresh without news reads one row and says so."""
-    ours = await Catalog.open(database, BOX)
-    theirs = await Catalog.open(database, BOX)
+    ours = await Catalog.open(database, BOX, KEY_KINDS)
+    theirs = await Catalog.open(database, BOX, KEY_KINDS)
     heard: list[int] = []
     theirs.on_change(lambda: heard.append(theirs.revision))
 
@@ -107,7 +108,7 @@ async def test_a_crowd_that_asks_shares_one_refresh(database_url: str) -> None:
     found, also while an earlier refresh is under way."""
     async with await Database.open(database_url, pool_max=1) as database:
         catalog, number = await catalog_with_project(database)
-        theirs = await Catalog.open(database, BOX)
+        theirs = await Catalog.open(database, BOX, KEY_KINDS)
         asked: list[str] = []
         async with database.pool.acquire() as connection:
             connection.add_query_logger(lambda query: asked.append(query.query))
@@ -248,7 +249,7 @@ async def test_a_version_that_a_transaction_saw_is_read(database: Database) -> N
     """A cache that is behind cannot make a batch judge by old rules."""
     ours, number = await catalog_with_project(database)
     await ours.put_program(number, "club", NewVersion(rules("A"), "{}"), NOW)
-    theirs = await Catalog.open(database, BOX)
+    theirs = await Catalog.open(database, BOX, KEY_KINDS)
     program_number, _ = await theirs.need_program(number, "club")
     await ours.put_program(number, "club", NewVersion(rules("B"), "{}"), NOW + 1)
 

@@ -26,7 +26,7 @@ async def project_of(database: Database) -> Project:
 
 async def find(database: Database, project: Project, name: str, kind: str = "source") -> int | None:
     async with database.pool.acquire() as connection:
-        return await customers.find(connection, database.shards, project, name, kind)  # type: ignore[arg-type]
+        return await customers.find(connection, database.shards, project, name, kind)
 
 
 async def test_a_batch_of_new_customers_is_made_in_one_shard(database: Database) -> None:

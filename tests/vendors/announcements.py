@@ -12,7 +12,7 @@ from tierline.model.calendar import parse_instant
 from tierline.model.events import Cause, Event, EventKind, View
 from tierline.model.tenant import Customer, Project
 from tierline.rules.program import Rules, Version
-from tierline.vendors.registry import compile_settings
+from tierline.vendors.registry import FORMATS, compile_settings
 from tierline.vendors.vendor import EndpointFacts, ProgramFacts
 
 SEEDS = Path(__file__).parent.parent / "data" / "seeds"
@@ -26,7 +26,6 @@ PROJECT = Project(
         "loyaltylion": {"site_domain": "shop.example.com"},
     },
 )
-ENDPOINT = EndpointFacts(id="end_1", url="https://example.com/hook")
 GOLD = {"id": "ltr_0e30613ad01f044516", "name": "Loyal gold", "points": {"from": 251, "to": 350}}
 LION: dict[str, Any] = {
     "boundary_mode": "spend",
@@ -39,10 +38,17 @@ LION: dict[str, Any] = {
 }
 
 
+def endpoint(format_name: str, **options: Any) -> EndpointFacts:
+    """An endpoint of a format, with those of the options that the format has."""
+    type_: type[EndpointFacts] = FORMATS[format_name].endpoint_facts
+    own = {name: value for name, value in options.items() if name in type_.__struct_fields__}
+    return type_(id="end_1", url="https://example.com/hook", **own)
+
+
 def seed(name: str) -> dict[str, Any]:
     """One of the five published samples, in its own order of keys."""
-    found: dict[str, Any] = json.loads((SEEDS / f"{name}.json").read_text())
-    return found
+    sample: dict[str, Any] = json.loads((SEEDS / f"{name}.json").read_text())
+    return sample
 
 
 def rules(name: str, settings: dict[str, Any], previous: Rules | None = None) -> Rules:
@@ -62,17 +68,17 @@ def lion() -> Version:
     return Version(1, AT, rules("loyaltylion", LION))
 
 
-def voucherify_told(name: str, kind: EventKind, cause: Cause = "activity") -> Announcement:
+def voucherify_announcement(name: str, kind: EventKind, cause: Cause = "activity") -> Announcement:
     """The event that a Voucherify seed shows."""
     sample = seed(name)
-    shown = sample["customer"]
+    person = sample["customer"]
     customer = Customer(
-        id=shown["id"],
-        source_id=shown["source_id"],
+        id=person["id"],
+        source_id=person["source_id"],
         number=77,
-        name=shown["name"],
-        email=shown["email"],
-        metadata=shown["metadata"],
+        name=person["name"],
+        email=person["email"],
+        metadata=person["metadata"],
     )
     before = sample.get("loyalty_tier_from")
     after = sample.get("loyalty_tier_to") or sample["loyalty_tier"]
@@ -84,35 +90,35 @@ def voucherify_told(name: str, kind: EventKind, cause: Cause = "activity") -> An
     return Announcement("evt_1", at + 7, PROJECT, "club", version, customer, event)
 
 
-def lion_told(name: str, kind: EventKind, tier_from: str, tier_to: str) -> Announcement:
+def lion_announcement(name: str, kind: EventKind, tier_from: str, tier_to: str) -> Announcement:
     """The event that a LoyaltyLion seed shows; its customer's counters and fields imported."""
     sample = seed(name)["payload"]
-    shown = sample["properties"]["customer"]
+    person = sample["properties"]["customer"]
     own = (
         "rewards_claimed properties birthday referral_id referred_by insights_segment referral_url"
     )
     customer = Customer(
         id="cust_6932",
-        source_id=shown["merchant_id"],
-        number=shown["id"],
-        email=shown["email"],
-        created_at=parse_instant(shown["created_at"]),
-        updated_at=parse_instant(shown["updated_at"]),
-        presentations={"loyaltylion": {key: shown[key] for key in own.split()}},
+        source_id=person["merchant_id"],
+        number=person["id"],
+        email=person["email"],
+        created_at=parse_instant(person["created_at"]),
+        updated_at=parse_instant(person["updated_at"]),
+        presentations={"loyaltylion": {key: person[key] for key in own.split()}},
     )
     at = parse_instant(sample["created_at"])
     view = View(
-        balance=shown["points_approved"],
-        pending=shown["points_pending"],
-        spent=shown["points_spent"],
-        joined_at=parse_instant(shown["enrolled_at"]),
+        balance=person["points_approved"],
+        pending=person["points_pending"],
+        spent=person["points_spent"],
+        joined_at=parse_instant(person["enrolled_at"]),
         since=at,
     )
     event = Event(4, kind, tier_from, tier_to, at, "activity", 1, entry=9, view=view)
     return Announcement("evt_2", at + 7, PROJECT, "club", lion(), customer, event)
 
 
-def every_told() -> list[Announcement]:
+def one_of_each_kind() -> list[Announcement]:
     """One event of each kind, in both vendors' programs; the customer's data is full of traps."""
     metadata = {"1": "one", "0": 0.1, "name": 'Zoë "Z" </b>\u2028', "list": [1, 2.5, None, True]}
     customer = Customer(
@@ -133,7 +139,7 @@ def every_told() -> list[Announcement]:
         ("prolonged", 1, 1),
         ("left", 0, None),
     ]
-    found = []
+    announcements = []
     for version in (campaign("voucherify-tier-upgraded"), lion()):
         named = [tier.id for tier in version.rules.policy.tiers]
         for kind, low, high in moves:
@@ -143,5 +149,7 @@ def every_told() -> list[Announcement]:
             view = View(balance=10, joined_at=AT, since=AT, expires_at=AT + 86_400_000)
             event = Event(2, kind, tier_from, tier_to, AT, "activity", 1, entry, view)
             id_ = f"evt_{kind}"
-            found.append(Announcement(id_, AT + 1, PROJECT, "club", version, customer, event))
-    return found
+            announcements.append(
+                Announcement(id_, AT + 1, PROJECT, "club", version, customer, event)
+            )
+    return announcements

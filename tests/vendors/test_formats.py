@@ -16,12 +16,12 @@ from msgspec.structs import replace
 from tests import javascript
 from tests.vendors.announcements import (
     AT,
-    ENDPOINT,
     PROJECT,
-    every_told,
-    lion_told,
+    endpoint,
+    lion_announcement,
+    one_of_each_kind,
     rules,
-    voucherify_told,
+    voucherify_announcement,
 )
 from tierline.engine.announcement import Announcement
 from tierline.errors import Invalid
@@ -30,40 +30,46 @@ from tierline.model.events import EventKind
 from tierline.rules.ladder import Tier
 from tierline.rules.policy import Policy
 from tierline.rules.program import Rules, Version
-from tierline.vendors import sample
 from tierline.vendors.registry import FORMATS
+from tierline.vendors.sample import sample_announcement
 from tierline.vendors.standard.payloads import event_object
 from tierline.vendors.vendor import EndpointFacts, batch
 
 GOLDEN = Path(__file__).parent / "golden"
-SHAPES = [
-    ENDPOINT,
-    replace(ENDPOINT, raw=True, event_name="Tier ✓"),
-    replace(ENDPOINT, thin=True, position_base=0, vendor_id="wh_1", source="distribution"),
-    replace(ENDPOINT, extended=True),
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"raw": True, "event_name": "Tier ✓"},
+    {"thin": True, "position_base": 0, "vendor_id": "wh_1", "source": "distribution"},
+    {"extended": True},
 ]
 
 
-def render(name: str, told: Announcement, endpoint: EndpointFacts = ENDPOINT) -> bytes:
-    body = FORMATS[name].render(told, endpoint, FORMATS[name].versions[-1])
+def shapes(name: str) -> list[EndpointFacts]:
+    """Endpoints of a format with all sorts of options."""
+    return [endpoint(name, **options) for options in OPTIONS]
+
+
+def render(name: str, announcement: Announcement, **options: Any) -> bytes:
+    version = FORMATS[name].versions[-1]
+    body = FORMATS[name].render(announcement, endpoint(name, **options), version)
     assert body is not None
     return body
 
 
-def shown(name: str, told: Announcement, endpoint: EndpointFacts = ENDPOINT) -> Any:
-    return json.loads(render(name, told, endpoint))
+def printed(name: str, announcement: Announcement, **options: Any) -> Any:
+    return json.loads(render(name, announcement, **options))
 
 
 def bodies() -> list[tuple[str, str, bytes]]:
     """(format, kind, body) of everything that can be rendered."""
-    found: list[tuple[str, str, bytes]] = []
+    rendered: list[tuple[str, str, bytes]] = []
     for name, form in FORMATS.items():
-        for told in every_told():
-            for endpoint in SHAPES:
-                body = form.render(told, endpoint, form.versions[-1])
+        for announcement in one_of_each_kind():
+            for shape in shapes(name):
+                body = form.render(announcement, shape, form.versions[-1])
                 if body is not None:
-                    found.append((name, told.event.kind, body))
-    return found
+                    rendered.append((name, announcement.event.kind, body))
+    return rendered
 
 
 def test_javascript_prints_the_same() -> None:
@@ -83,10 +89,13 @@ def test_node_prints_the_same(node: javascript.Node) -> None:
 
 def test_bodies_are_stable() -> None:
     """A second rendering, from objects read anew from JSON, gives the same bytes."""
-    for told in every_told():
-        fresh = msgspec.json.decode(msgspec.json.encode(told), type=Announcement)
+    for announcement in one_of_each_kind():
+        fresh = msgspec.json.decode(msgspec.json.encode(announcement), type=Announcement)
         for name, form in FORMATS.items():
-            bodies = [form.render(each, ENDPOINT, form.versions[-1]) for each in (told, fresh)]
+            bodies = [
+                form.render(each, endpoint(name), form.versions[-1])
+                for each in (announcement, fresh)
+            ]
             assert bodies[0] == bodies[1], name
 
 
@@ -108,12 +117,14 @@ def test_kinds(name: str) -> None:
 def test_golden(name: str) -> None:
     """The bytes of a frozen format version never change. (A change is a new version; to write the
     files of a new one, run with TIERLINE_WRITE_GOLDEN=1.)"""
-    told = [voucherify_told("voucherify-tier-upgraded", "upgraded")]
-    told.append(lion_told("loyaltylion-tier-upgraded", "upgraded", "15", "16"))
+    announcements = [voucherify_announcement("voucherify-tier-upgraded", "upgraded")]
+    announcements.append(lion_announcement("loyaltylion-tier-upgraded", "upgraded", "15", "16"))
     form = FORMATS[name]
     for version in form.versions:
         file = GOLDEN / f"{name}-{version}.jsonl"
-        rendered = [form.render(each, shape, version) for each in told for shape in SHAPES]
+        rendered = [
+            form.render(each, shape, version) for each in announcements for shape in shapes(name)
+        ]
         text = b"".join(body + b"\n" for body in rendered if body is not None)
         if os.environ.get("TIERLINE_WRITE_GOLDEN"):
             file.write_bytes(text)
@@ -132,26 +143,27 @@ def test_every_attempt_has_one_id() -> None:
 
 def test_voucherify_options() -> None:
     """An event name of one's own, as a distribution has; the event's own type stays."""
-    told = voucherify_told("voucherify-tier-joined", "joined")
-    endpoint = replace(ENDPOINT, event_name="Welcome", source="distribution", extended=True)
+    announcement = voucherify_announcement("voucherify-tier-joined", "joined")
 
-    got = shown("voucherify", told, endpoint)
+    got = printed(
+        "voucherify", announcement, event_name="Welcome", source="distribution", extended=True
+    )
 
     assert got["type"] == "Welcome"
     assert got["event"]["type"] == "customer.loyalty.tier.joined"
     assert got["source"]["object"] == "distribution"
     assert got["source"]["id"].startswith("distr_")
-    assert got["tierline"] == json.loads(msgspec.json.encode(event_object(told)))
+    assert got["tierline"] == json.loads(msgspec.json.encode(event_object(announcement)))
 
 
 def test_voucherify_left_and_open_top() -> None:
     """`left` shows the tier that was left; an open top tier has no `to`, not a null."""
     tiers = [{"id": "ltr_1", "name": "Top", "points": {"from": 351}}]
     version = Version(1, AT, rules("voucherify", {"name": "Club", "loyalty_tiers": tiers}))
-    told = every_told()[4]
-    event = replace(told.event, tier_from="ltr_1", tier_to=None)
+    announcement = one_of_each_kind()[4]
+    event = replace(announcement.event, tier_from="ltr_1", tier_to=None)
 
-    got = shown("voucherify", replace(told, rules=version, event=event))
+    got = printed("voucherify", replace(announcement, rules=version, event=event))
 
     tier = got["data"]["loyalty_tier"]
     assert got["event"]["type"] == "customer.loyalty.tier.left"
@@ -160,10 +172,10 @@ def test_voucherify_left_and_open_top() -> None:
 
 def test_nightly_run() -> None:
     """What time made comes from INTERNAL; events of one cause share a group."""
-    night = every_told()[3]
+    night = one_of_each_kind()[3]
     second = replace(night, event=replace(night.event, seq=3))
 
-    first, second_ = shown("voucherify", night)["event"], shown("voucherify", second)["event"]
+    first, second_ = printed("voucherify", night)["event"], printed("voucherify", second)["event"]
 
     assert first["event_source"] == {"channel": "INTERNAL"}
     assert first["group_id"] == second_["group_id"]
@@ -171,9 +183,9 @@ def test_nightly_run() -> None:
 
 def test_position_from_zero() -> None:
     """The one switch for consumers who read LoyaltyLion's other pages."""
-    told = lion_told("loyaltylion-tier-upgraded", "upgraded", "15", "16")
+    announcement = lion_announcement("loyaltylion-tier-upgraded", "upgraded", "15", "16")
 
-    got = shown("loyaltylion", told, replace(ENDPOINT, position_base=0))
+    got = printed("loyaltylion", announcement, position_base=0)
 
     tier = got["payload"]["properties"]["customer"]["loyalty_tier_membership"]["loyalty_tier"]
     assert list(tier)[:4] == ["id", "name", "number", "position"]
@@ -186,10 +198,10 @@ def test_lion_points_bounds() -> None:
     settings = {"boundary_mode": "points", "membership": {"mode": "lifetime"}, "tiers": tiers}
     version = Version(1, AT, rules("loyaltylion", settings))
     low, high = (tier.id for tier in version.rules.policy.tiers)
-    told = every_told()[6]
-    event = replace(told.event, tier_from=low, tier_to=high)
+    announcement = one_of_each_kind()[6]
+    event = replace(announcement.event, tier_from=low, tier_to=high)
 
-    got = shown("loyaltylion", replace(told, rules=version, event=event))
+    got = printed("loyaltylion", replace(announcement, rules=version, event=event))
 
     properties = got["payload"]["properties"]
     assert properties["previous_tier"]["upper_bound"] == "49.99"
@@ -202,15 +214,17 @@ NATIVE = Version(
 )
 
 
-def native_told(kind: EventKind = "upgraded") -> Announcement:
-    told = next(told for told in every_told() if told.event.kind == kind)
-    event = replace(told.event, tier_from="bronze", tier_to="gold")
-    return replace(told, rules=NATIVE, event=event)
+def native_announcement(kind: EventKind = "upgraded") -> Announcement:
+    announcement = next(
+        announcement for announcement in one_of_each_kind() if announcement.event.kind == kind
+    )
+    event = replace(announcement.event, tier_from="bronze", tier_to="gold")
+    return replace(announcement, rules=NATIVE, event=event)
 
 
 def test_native_program_in_voucherify_words() -> None:
     """A program in native words has a whole campaign and tiers with the bounds that are meant."""
-    data = shown("voucherify", native_told())["data"]
+    data = printed("voucherify", native_announcement())["data"]
 
     assert list(data["campaign"])[:3] == ["id", "name", "campaign_type"]
     assert data["campaign"]["name"] == "Club"
@@ -221,7 +235,7 @@ def test_native_program_in_voucherify_words() -> None:
 
 def test_native_program_in_lion_words() -> None:
     """Tiers with ids that are no numbers get numbers, the same each time."""
-    properties = shown("loyaltylion", native_told())["payload"]["properties"]
+    properties = printed("loyaltylion", native_announcement())["payload"]["properties"]
 
     previous, new = properties["previous_tier"], properties["new_tier"]
     assert (previous["number"], new["number"]) == (1, 2)
@@ -233,21 +247,21 @@ def test_native_program_in_lion_words() -> None:
 def test_tier_that_is_gone() -> None:
     """A tier that the deciding version dropped is shown as the version before had it."""
     gone = Version(2, AT, Rules("Club", Policy((Tier("bronze", "Bronze", 0),))))
-    told = native_told("downgraded")
-    event = replace(told.event, tier_from="gold", tier_to="bronze", cause="rules")
-    told = replace(told, rules=gone, before=NATIVE, event=event)
+    announcement = native_announcement("downgraded")
+    event = replace(announcement.event, tier_from="gold", tier_to="bronze", cause="rules")
+    announcement = replace(announcement, rules=gone, before=NATIVE, event=event)
 
-    assert shown("voucherify", told)["data"]["loyalty_tier_from"]["name"] == "Gold"
-    lion = shown("loyaltylion", told)["payload"]["properties"]
+    assert printed("voucherify", announcement)["data"]["loyalty_tier_from"]["name"] == "Gold"
+    lion = printed("loyaltylion", announcement)["payload"]["properties"]
     assert lion["previous_tier"]["name"] == "Gold"
-    assert event_object(told)["tier_from"] == {"id": "gold", "name": "Gold"}
+    assert event_object(announcement)["tier_from"] == {"id": "gold", "name": "Gold"}
 
 
 def test_standard_payload() -> None:
     """`{type, timestamp, data}` with our own event; the thin one holds ids alone."""
-    told = voucherify_told("voucherify-tier-upgraded", "upgraded")
+    announcement = voucherify_announcement("voucherify-tier-upgraded", "upgraded")
 
-    full, thin = shown("standard", told), shown("standard", told, replace(ENDPOINT, thin=True))
+    full, thin = printed("standard", announcement), printed("standard", announcement, thin=True)
 
     assert list(full) == ["type", "timestamp", "data"]
     assert (full["type"], full["timestamp"]) == ("tier.upgraded", "2024-03-11T12:06:34.423Z")
@@ -272,18 +286,18 @@ def test_standard_payload() -> None:
     assert thin["data"] == {"id": "evt_1", "customer": "4l3x-d03", "program": "club"}
 
 
-@pytest.mark.parametrize("told", every_told())
-def test_cloudevents(told: Announcement) -> None:
+@pytest.mark.parametrize("announcement", one_of_each_kind())
+def test_cloudevents(announcement: Announcement) -> None:
     """The `cloudevents` package reads what we print, and finds nothing to complain of."""
-    body = render("cloudevents", told)
+    body = render("cloudevents", announcement)
 
     event = JSONFormat().read(CloudEvent, body)
 
-    assert event.get_id() == told.id
-    assert event.get_type() == f"tierline.tier.{told.event.kind}"
+    assert event.get_id() == announcement.id
+    assert event.get_type() == f"tierline.tier.{announcement.event.kind}"
     assert event.get_subject() == "søurce/1"
     assert event.get_extension("sequence") == "0000000002"
-    assert event.get_data() == json.loads(msgspec.json.encode(event_object(told)))
+    assert event.get_data() == json.loads(msgspec.json.encode(event_object(announcement)))
 
 
 def test_batch() -> None:
@@ -295,8 +309,8 @@ def test_batch() -> None:
 def test_samples(name: str) -> None:
     """A test event has the shape of a real one, ids of zeros, and its project's time."""
     for kind in FORMATS[name].wire_names:
-        told = sample.announcement(name, kind, PROJECT, AT)
-        text = render(name, told).decode()
+        announcement = sample_announcement(name, kind, PROJECT, AT)
+        text = render(name, announcement).decode()
         assert "0000000000" in text
         assert "2024-03-20T08:00:00.000Z" in text
 
@@ -304,12 +318,13 @@ def test_samples(name: str) -> None:
 def test_sample_of_an_unknown_kind() -> None:
     """LoyaltyLion has no event for a first tier, and the error says which it has."""
     with pytest.raises(Invalid, match="no event for 'joined', only for upgraded, downgraded"):
-        sample.announcement("loyaltylion", "joined", PROJECT, AT)
+        sample_announcement("loyaltylion", "joined", PROJECT, AT)
 
 
 def test_facts_are_small_and_read_back() -> None:
     """What a lane keeps to repeat its bytes is a short JSON text."""
-    for shape in SHAPES:
-        text = msgspec.json.encode(shape)
-        assert len(text) < 200
-        assert msgspec.json.decode(text, type=EndpointFacts) == shape
+    for name, form in FORMATS.items():
+        for shape in shapes(name):
+            text = msgspec.json.encode(shape)
+            assert len(text) < 200
+            assert msgspec.json.decode(text, type=form.endpoint_facts) == shape

@@ -92,17 +92,17 @@ def test_presented_tiers() -> None:
 
     given = compiled(tiers=tiers)
 
-    shown = given.presentations["loyaltylion"]["tiers"]
+    printed = given.presentations["loyaltylion"]["tiers"]
     keys = ("name", "number", "default", "hidden", "lower_bound", "upper_bound")
-    assert [tuple(tier[key] for key in keys) for tier in shown] == [
+    assert [tuple(tier[key] for key in keys) for tier in printed] == [
         ("Bronze", 1, True, False, 0, 19_999),
         ("Silver", 2, False, False, 20_000, None),
         ("VIP", 3, False, True, 30_000, None),
     ]
     assert [tier.hidden for tier in given.policy.tiers] == [False, False, True]
-    assert [tier["tier"] for tier in shown][::2] == ["base", "9"]
-    assert shown[2]["id"] == 9
-    assert all(type(tier["id"]) is int and 0 <= tier["id"] < 2**31 for tier in shown)
+    assert [tier["tier"] for tier in printed][::2] == ["base", "9"]
+    assert printed[2]["id"] == 9
+    assert all(type(tier["id"]) is int and 0 <= tier["id"] < 2**31 for tier in printed)
 
 
 def test_ids_stay() -> None:

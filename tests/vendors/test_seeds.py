@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.vendors.announcements import ENDPOINT, lion_told, seed, voucherify_told
+from tests.vendors.announcements import endpoint, lion_announcement, seed, voucherify_announcement
 from tierline.model.events import Cause, EventKind
 from tierline.vendors.registry import FORMATS
 
 
-def body(name: str, told: Any) -> dict[str, Any]:
+def body(name: str, announcement: Any) -> dict[str, Any]:
     form = FORMATS[name]
-    text = form.render(told, ENDPOINT, form.versions[-1])
+    text = form.render(announcement, endpoint(name), form.versions[-1])
     assert text is not None
-    found: dict[str, Any] = json.loads(text)
-    return found
+    printed: dict[str, Any] = json.loads(text)
+    return printed
 
 
 def exact(value: Any) -> str:
@@ -35,18 +35,18 @@ def exact(value: Any) -> str:
 )
 def test_voucherify(name: str, kind: EventKind, cause: Cause) -> None:
     """`data` equals the published sample in everything."""
-    told = voucherify_told(name, kind, cause)
+    announcement = voucherify_announcement(name, kind, cause)
 
-    assert exact(body("voucherify", told)["data"]) == exact(seed(name))
+    assert exact(body("voucherify", announcement)["data"]) == exact(seed(name))
 
 
 def test_voucherify_raw() -> None:
     """In raw mode the sample is the whole body."""
-    told = voucherify_told("voucherify-tier-joined", "joined")
+    announcement = voucherify_announcement("voucherify-tier-joined", "joined")
     form = FORMATS["voucherify"]
-    raw = type(ENDPOINT)(id="end_1", url="https://example.com/hook", raw=True)
+    raw = endpoint("voucherify", raw=True)
 
-    text = form.render(told, raw, "v2024-01-01")
+    text = form.render(announcement, raw, "v2024-01-01")
 
     assert text is not None
     assert exact(json.loads(text)) == exact(seed("voucherify-tier-joined"))
@@ -69,18 +69,18 @@ def expected_of_lion(name: str, got: dict[str, Any]) -> dict[str, Any]:
 
 def test_loyaltylion_upgraded() -> None:
     """The whole body equals the published sample but for what is free."""
-    told = lion_told("loyaltylion-tier-upgraded", "upgraded", "15", "16")
+    announcement = lion_announcement("loyaltylion-tier-upgraded", "upgraded", "15", "16")
 
-    got = body("loyaltylion", told)
+    got = body("loyaltylion", announcement)
 
     assert exact(got) == exact(expected_of_lion("loyaltylion-tier-upgraded", got))
 
 
 def test_loyaltylion_downgraded() -> None:
     """As published, with the direction put right: the sample repeats the upgrade's tiers."""
-    told = lion_told("loyaltylion-tier-downgraded", "downgraded", "16", "15")
+    announcement = lion_announcement("loyaltylion-tier-downgraded", "downgraded", "16", "15")
 
-    got = body("loyaltylion", told)
+    got = body("loyaltylion", announcement)
 
     sample = expected_of_lion("loyaltylion-tier-downgraded", got)
     properties = sample["payload"]["properties"]
@@ -95,9 +95,9 @@ def test_loyaltylion_downgraded() -> None:
 
 def test_envelope_of_voucherify() -> None:
     """The envelope's keys stand in the published order, its ids hang together."""
-    told = voucherify_told("voucherify-tier-upgraded", "upgraded")
+    announcement = voucherify_announcement("voucherify-tier-upgraded", "upgraded")
 
-    got = body("voucherify", told)
+    got = body("voucherify", announcement)
 
     assert list(got) == ["id", "project_id", "created_at", "type", "data", "source", "event"]
     assert list(got["event"]) == [

@@ -12,7 +12,7 @@ import standardwebhooks
 import svix.webhooks
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from tests.vendors.announcements import ENDPOINT, lion_told, voucherify_told
+from tests.vendors.announcements import endpoint, lion_announcement, voucherify_announcement
 from tierline.errors import Invalid
 from tierline.vendors.registry import FORMATS
 from tierline.vendors.standard import signing as standard
@@ -38,11 +38,14 @@ def test_voucherify_vectors(body: str, expected: str) -> None:
 
 def test_voucherify_headers() -> None:
     """The one header of Voucherify signs the very bytes that are sent."""
-    told, form = voucherify_told("voucherify-tier-joined", "joined"), FORMATS["voucherify"]
-    body = form.render(told, ENDPOINT, form.versions[-1])
+    announcement, form = (
+        voucherify_announcement("voucherify-tier-joined", "joined"),
+        FORMATS["voucherify"],
+    )
+    body = form.render(announcement, endpoint("voucherify"), form.versions[-1])
     assert body is not None
 
-    headers = form.headers(told, ENDPOINT, body, Secrets("secretKey"))
+    headers = form.headers(announcement, endpoint("voucherify"), body, Secrets("secretKey"))
 
     expected = hmac.new(b"secretKey", body, hashlib.sha256).hexdigest()
     assert headers == {"x-voucherify-signature": expected}
@@ -50,12 +53,12 @@ def test_voucherify_headers() -> None:
 
 def test_loyaltylion_headers() -> None:
     """Base64 over the raw body, as a public consumer computes it; topic, domain and agent."""
-    told = lion_told("loyaltylion-tier-upgraded", "upgraded", "15", "16")
+    announcement = lion_announcement("loyaltylion-tier-upgraded", "upgraded", "15", "16")
     form = FORMATS["loyaltylion"]
-    body = form.render(told, ENDPOINT, form.versions[-1])
+    body = form.render(announcement, endpoint("loyaltylion"), form.versions[-1])
     assert body is not None
 
-    headers = form.headers(told, ENDPOINT, body, Secrets("site secret"))
+    headers = form.headers(announcement, endpoint("loyaltylion"), body, Secrets("site secret"))
 
     expected = base64.b64encode(hmac.new(b"site secret", body, hashlib.sha256).digest()).decode()
     assert headers["x-loyaltylion-hmac-sha256"] == expected
@@ -66,9 +69,11 @@ def test_loyaltylion_headers() -> None:
 
 def test_no_vendor_secret() -> None:
     """Without a vendor's secret there is no vendor's signature, and no broken one."""
-    told = voucherify_told("voucherify-tier-joined", "joined")
+    announcement = voucherify_announcement("voucherify-tier-joined", "joined")
 
-    assert FORMATS["voucherify"].headers(told, ENDPOINT, b"{}", Secrets()) == {}
+    assert (
+        FORMATS["voucherify"].headers(announcement, endpoint("voucherify"), b"{}", Secrets()) == {}
+    )
 
 
 def test_published_vector_of_standard_webhooks() -> None:

@@ -60,9 +60,9 @@ BY_HAND = {"parameters": {"loyalty": {"points": 150, "auto_redeem": False}}}
 def test_auto_redeem_before_a_balance_tier(rewards: Any, more: Any, warned: list[str]) -> None:
     """V 3.5, their documented trap: points go before tiers are checked, so Gold (200) is never
     reached. Points of a period are not lowered by spending, and Silver (100) is below the price."""
-    found = traps(compiled(rewards=rewards, **more))
+    findings = traps(compiled(rewards=rewards, **more))
 
-    assert [finding.path for finding in found] == warned
+    assert [finding.path for finding in findings] == warned
 
 
 def test_balance_drop() -> None:
@@ -202,8 +202,8 @@ def test_earning_rule() -> None:
     assert given.points == Points(pending_days=14, orders=PerAmount(500, 10))
     earning = [tier.earning for tier in given.policy.tiers]
     assert earning == [Earning(multiplier=150), Earning(fixed=200)]
-    shown = given.presentations["voucherify"]["loyalty_tiers"][1]["earning_rules"]
-    assert list(shown) == ["ern_other", "ern_1"]
+    printed = given.presentations["voucherify"]["loyalty_tiers"][1]["earning_rules"]
+    assert list(printed) == ["ern_other", "ern_1"]
 
 
 @pytest.mark.parametrize("name", ["joined", "upgraded", "prolonged"])
@@ -214,9 +214,9 @@ def test_seeds_are_kept(name: str) -> None:
 
     given = rules("voucherify", {**sample["campaign"], "loyalty_tiers": tiers})
 
-    kept = given.presentations["voucherify"]
-    assert list(kept["campaign"].items()) == list(sample["campaign"].items())
-    assert [list(tier.items()) for tier in kept["loyalty_tiers"]] == [
+    printed = given.presentations["voucherify"]
+    assert list(printed["campaign"].items()) == list(sample["campaign"].items())
+    assert [list(tier.items()) for tier in printed["loyalty_tiers"]] == [
         list(t.items()) for t in tiers
     ]
     assert given.auto_join is sample["campaign"]["auto_join"]
@@ -226,9 +226,9 @@ def test_other_fields_are_kept() -> None:
     """Fields that mean nothing for tiers stay with the campaign, in the order they came in."""
     given = compiled(vouchers_count=7, protected=None, validity_timeframe={"10": 1, "9": 2})
 
-    kept = given.presentations["voucherify"]["campaign"]
-    assert list(kept)[-3:] == ["vouchers_count", "protected", "validity_timeframe"]
-    assert kept["protected"] is None
+    printed = given.presentations["voucherify"]["campaign"]
+    assert list(printed)[-3:] == ["vouchers_count", "protected", "validity_timeframe"]
+    assert printed["protected"] is None
 
 
 def test_ids_stay() -> None:

@@ -17,6 +17,8 @@ from tierline.ledger.files import export as ledger
 from tierline.ledger.files.importer import BATCH, Imported, Importer
 from tierline.ledger.files.records import count_lines
 from tierline.ledger.writer import Writer
+from tierline.model.tenant import CARD
+from tierline.vendors.registry import NAME_KINDS
 
 
 class RecordsRefused(TierlineError):
@@ -44,7 +46,10 @@ def import_(
         writer = Writer(here.database, here.catalog, lambda _: None, batch_max=BATCH)
         await writer.start()
         try:
-            importer = Importer(here.database, here.catalog, writer, project, program, quiet=quiet)
+            importer = Importer(
+                here.database, here.catalog, writer, project, program,
+                quiet=quiet, name_kinds=(CARD, *NAME_KINDS),
+            )  # fmt: skip
             with Bar(file) as bar:
                 done = await importer.run(file, bar.show, resume=resume)
         finally:
@@ -66,7 +71,10 @@ def export(file: Path, owner: str, program_id: str, *, history: bool, **place: A
     async def work(here: Installation) -> None:
         project = project_of(here, owner)
         program, _ = await here.catalog.need_program(project.number, program_id)
-        lines = (ledger.history if history else ledger.members)(here.database, program)
+        if history:
+            lines = ledger.history(here.database, program)
+        else:
+            lines = ledger.members(here.database, program, NAME_KINDS)
         with click.open_file(str(file), "wb") as out:
             async for line in lines:
                 out.write(line)

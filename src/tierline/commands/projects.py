@@ -13,8 +13,11 @@ from tierline.commands.installation_options import at_place, inside, print_rows,
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
-from tierline.store.catalog.keys import KINDS, SCOPES
+from tierline.store.catalog.keys import NATIVE, SCOPES
 from tierline.store.catalog.projects import NewProject
+from tierline.vendors.registry import KEY_KINDS
+
+_KINDS = [kind.name for kind in (NATIVE, *KEY_KINDS)]
 
 
 @click.group()
@@ -64,7 +67,7 @@ def key() -> None:
 @key.command("create")
 @at_place
 @click.option("--project", "owner", required=True, help="The project's id or name.")
-@click.option("--kind", type=click.Choice(KINDS), default="native", show_default=True)
+@click.option("--kind", type=click.Choice(_KINDS), default="native", show_default=True)
 @click.option("--scopes", default="", help=f"Some of {','.join(SCOPES)}; all if not given.")
 @click.option("--label", default="", help="For your own orientation.")
 @click.option("--json", "as_json", is_flag=True)

@@ -30,7 +30,7 @@ from tierline.config import (
     parse_networks,
     parse_roles,
 )
-from tierline.demo.run import DemoFailed, tell
+from tierline.demo.run import DemoFailed, deliveries
 from tierline.demo.table import print_table
 from tierline.logging import configure
 
@@ -112,20 +112,20 @@ def demo(as_json: bool, data_dir: Path | None) -> None:
 async def _demo(directory: Path, as_json: bool) -> None:
     allow = parse_networks(["127.0.0.0/8", "::1/128"])
     how = Serving(place=Place(directory), port=0, allow=allow)
-    told = []
+    webhooks = []
     async with installation(how.place, serve=True) as here:
         await first_start(here, directory, wall)
         async with serving(here, how) as process:
             assert process.url is not None  # it has the role `api`
-            async for webhook in tell(process.url, here.catalog):
-                told.append(webhook)
+            async for webhook in deliveries(process.url, here.catalog):
+                webhooks.append(webhook)
                 if as_json:
                     click.echo(webhook.line())
     if not as_json:
-        print_table(told, Console())
+        print_table(webhooks, Console())
         place = shlex.quote(str(directory))
         click.echo(f"\nThe same data, served:\n  {_program()} serve --data-dir {place}")
-    if not all(webhook.genuine for webhook in told):
+    if not all(webhook.genuine for webhook in webhooks):
         raise DemoFailed(reason="a signature did not verify")
 
 
@@ -134,6 +134,6 @@ def _program() -> str:
     started = sys.argv[0]
     if Path(started).name == "__main__.py":
         return f"{shlex.quote(sys.executable)} -m tierline"
-    found = shutil.which("tierline")
-    known = found is not None and Path(found).resolve() == Path(started).resolve()
-    return "tierline" if known else shlex.quote(started)
+    path = shutil.which("tierline")
+    same = path is not None and Path(path).resolve() == Path(started).resolve()
+    return "tierline" if same else shlex.quote(started)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import hmac
 from types import TracebackType
 from typing import Self
@@ -15,10 +14,12 @@ from typing import Self
 from aiohttp import web
 from msgspec import Struct
 
+from tierline.demo.stories import Signature
+
 WAIT_SECONDS_MAX = 30
 
 
-class Secrets(Struct, frozen=True):
+class ReceiverSecrets(Struct, frozen=True):
     """What verifies a delivery: the vendor's header and the Standard Webhooks one."""
 
     vendor: str | None
@@ -76,11 +77,11 @@ class Receiver:
             await self._arrived.wait_for(lambda: len(self.deliveries) >= count)
 
 
-def verified(delivery: Delivery, secrets: Secrets) -> bool:
+def verified(delivery: Delivery, secrets: ReceiverSecrets, signature: Signature) -> bool:
     """Whether both of a delivery's signatures are genuine."""
     body = delivery.body.encode()
     return _standard(delivery.headers, body, secrets.standard) and _vendor(
-        delivery.headers, body, secrets.vendor
+        delivery.headers, body, secrets.vendor, signature
     )
 
 
@@ -94,13 +95,14 @@ def _standard(headers: dict[str, str], body: bytes, secret: str) -> bool:
     )
 
 
-def _vendor(headers: dict[str, str], body: bytes, secret: str | None) -> bool:
-    """Voucherify: lower-case hex over the body. LoyaltyLion: base64 over the raw body."""
+def _vendor(headers: dict[str, str], body: bytes, secret: str | None, signature: Signature) -> bool:
+    """As the vendor documents it: HMAC-SHA256 over the raw body, in the encoding of its header."""
     if secret is None:
         return True
-    digest = hmac.new(secret.encode(), body, hashlib.sha256)
-    given = headers.get("x-voucherify-signature")
-    if given is not None:
-        return hmac.compare_digest(digest.hexdigest(), given)
-    expected = base64.b64encode(digest.digest()).decode()
-    return hmac.compare_digest(expected, headers.get("x-loyaltylion-hmac-sha256", ""))
+    digest = hmac.digest(secret.encode(), body, "sha256")
+    encode = bytes.hex if signature.encoding == "hex" else _base64
+    return hmac.compare_digest(encode(digest), headers.get(signature.header, ""))
+
+
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode()

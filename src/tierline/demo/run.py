@@ -11,15 +11,15 @@ import msgspec
 from msgspec import Struct
 
 from tierline.clock import wall
-from tierline.demo.receiver import WAIT_SECONDS_MAX, Delivery, Receiver, Secrets, verified
+from tierline.demo.receiver import WAIT_SECONDS_MAX, Delivery, Receiver, ReceiverSecrets, verified
 from tierline.demo.stories import Story, stories
 from tierline.errors import TierlineError
 from tierline.model.calendar import parse_instant
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.projects import NewProject
+from tierline.vendors.registry import FORMATS
 
 Json = dict[str, Any]
-_SIGNS = {"voucherify": "voucherify.webhook_secret", "loyaltylion": "loyaltylion.site_secret"}
 
 
 class DemoFailed(TierlineError):
@@ -33,14 +33,36 @@ class DemoDelivery(Struct, frozen=True):
 
     story: Story
     delivery: Delivery
-    secrets: Secrets
+    secrets: ReceiverSecrets
     genuine: bool
 
     @property
     def kind(self) -> str:
-        body = msgspec.json.decode(self.delivery.body)
-        name: str = body["event"]["type"] if "event" in body else body["topic"]
+        name: str = at_path(self.body, self.story.webhook.kind)
         return name.rpartition(".")[2].removeprefix("tier_")
+
+    @property
+    def at(self) -> str:
+        """When it happened; as ISO in UTC, so it sorts as text."""
+        return str(at_path(self.body, self.story.webhook.at))
+
+    @property
+    def customer(self) -> str:
+        return str(at_path(self.body, self.story.webhook.customer))
+
+    @property
+    def tier_names(self) -> tuple[str | None, str | None]:
+        """Of the tier before and after."""
+        webhook = self.story.webhook
+        return self._tier_name(webhook.tier_from), self._tier_name(webhook.tier_to)
+
+    @property
+    def body(self) -> Any:
+        return msgspec.json.decode(self.delivery.body)
+
+    def _tier_name(self, paths: tuple[str, ...]) -> str | None:
+        tiers = (at_path(self.body, path) for path in paths)
+        return next((tier["name"] for tier in tiers if tier is not None), None)
 
     def line(self) -> bytes:
         """The delivery as `tierline demo --json` prints it."""
@@ -55,7 +77,7 @@ class DemoDelivery(Struct, frozen=True):
         )
 
 
-async def tell(url: str, catalog: Catalog) -> AsyncIterator[DemoDelivery]:
+async def deliveries(url: str, catalog: Catalog) -> AsyncIterator[DemoDelivery]:
     """Every story in turn, each in a sandbox project of its own."""
     async with Receiver() as receiver:
         for story in stories():
@@ -67,9 +89,14 @@ async def tell(url: str, catalog: Catalog) -> AsyncIterator[DemoDelivery]:
                 for step in story.steps:
                     await _play(api, story, step)
                 await _arrived(receiver, before + story.deliveries)
+            signature = story.webhook.signature
+            arrived = [
+                DemoDelivery(story, each, secrets, verified(each, secrets, signature))
+                for each in receiver.deliveries[before:]
+            ]
             # Customers do not wait for each other, so arrival is not always the order of time.
-            for delivery in sorted(receiver.deliveries[before:], key=_moment):
-                yield DemoDelivery(story, delivery, secrets, verified(delivery, secrets))
+            for delivery in sorted(arrived, key=lambda each: each.at):
+                yield delivery
 
 
 class Api(Struct, frozen=True):
@@ -94,25 +121,24 @@ async def _arrived(receiver: Receiver, count: int) -> None:
         raise DemoFailed(reason=f"{came} within {WAIT_SECONDS_MAX} seconds") from None
 
 
-def _moment(delivery: Delivery) -> str:
-    """When what is told happened; as ISO in UTC, so it sorts as text."""
-    body = msgspec.json.decode(delivery.body)
-    moment: str = (body.get("data") or body["payload"])["created_at"]
-    return moment
+def at_path(body: Any, path: str) -> Any:
+    """What stands at `data.customer.id`; None where the path leads nowhere."""
+    for key in path.split("."):
+        body = body.get(key) if isinstance(body, dict) else None
+    return body
 
 
 async def _project(catalog: Catalog, story: Story) -> tuple[int, str, str]:
     """A fresh sandbox with its keys: its number, a native key, the vendor's signing secret."""
-    settings = dict(story.project)
-    settings["clock"] = parse_instant(settings["clock"])
-    project = await catalog.add_project(NewProject(**settings), wall())
+    fields = {**story.project, "clock": parse_instant(story.project["clock"])}
+    project = await catalog.add_project(NewProject(**fields), wall())
     native = await catalog.add_key(project.number, "native", (), "demo", wall())
     await catalog.add_key(project.number, story.format, (), "demo", wall())
-    secret = catalog.project_secrets(project.number)[_SIGNS[story.format]]
+    secret = catalog.project_secrets(project.number)[FORMATS[story.format].signing_secret or ""]
     return project.number, str(native["key"]), secret
 
 
-async def _prepare(api: Api, story: Story, receiver: str, vendor: str) -> Secrets:
+async def _prepare(api: Api, story: Story, receiver: str, vendor: str) -> ReceiverSecrets:
     """Programs, people and the endpoint, as they were before the first step."""
     for id_, settings in story.programs.items():
         name = settings.get("name", "Loyalty")
@@ -123,7 +149,7 @@ async def _prepare(api: Api, story: Story, receiver: str, vendor: str) -> Secret
         await api.call("PUT", f"/api/customers/{quote(name)}", profile)
     for name, enrolment in story.enrolments.items():
         await api.call("PUT", f"/api/programs/loyalty/members/{quote(name)}", enrolment)
-    return Secrets(vendor=vendor, standard=endpoint["secret"])
+    return ReceiverSecrets(vendor=vendor, standard=endpoint["secret"])
 
 
 async def _play(api: Api, story: Story, step: Any) -> None:

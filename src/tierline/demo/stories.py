@@ -1,19 +1,19 @@
-"""The demo's stories: published samples of two vendors, told again by real decisions.
+"""The demo's stories: published samples of two vendors, which real decisions bring about again.
 
-`stories.json` holds the samples' customers, campaigns, tiers and times as data. Each story is a
-sandbox project; its steps move the clock, then act through the HTTP API like anybody else.
+`stories.json` holds the samples' customers, programs, tiers and times as data, and what a consumer
+of each vendor's webhooks reads. Each story is a sandbox project; its steps move the clock, then act
+through the HTTP API like anybody else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-VendorFormat = Literal["voucherify", "loyaltylion"]
 Json = dict[str, Any]
 
 
@@ -27,49 +27,49 @@ class Step(Struct, frozen=True):
     override: Json | None = None
 
 
+class Signature(Struct, frozen=True):
+    """A vendor's header: HMAC-SHA256 over the raw body, as text."""
+
+    header: str
+    encoding: Literal["hex", "base64"]
+
+
+class Webhook(Struct, frozen=True):
+    """What a consumer reads of a vendor's webhook: paths into the body, `data.created_at`. Of
+    several paths, the first that leads somewhere."""
+
+    signature: Signature
+    kind: str
+    at: str
+    customer: str
+    tier_from: tuple[str, ...]
+    tier_to: tuple[str, ...]
+
+
 class Story(Struct, frozen=True):
-    format: VendorFormat
+    format: str
     project: Json  # name, time_zone, currency, clock
     programs: dict[str, Json]  # id -> the vendor's settings
     customers: dict[str, Json]  # source id -> profile
-    enrolments: dict[str, Json]  # source id -> how they were enrolled, before the first step
     steps: tuple[Step, ...]
     deliveries: int  # how many webhooks the story ends with
+    enrolments: dict[str, Json] = {}  # source id -> how they were enrolled, before the first step
+
+    @property
+    def webhook(self) -> Webhook:
+        return _samples().webhooks[self.format]
 
 
-def stories() -> Iterator[Story]:
-    samples = msgspec.json.decode(
-        resources.files(__package__).joinpath("stories.json").read_bytes()
-    )
-    yield _voucherify(samples["voucherify"])
-    lion = samples["loyaltylion"]
-    for project, steps, deliveries in zip(
-        lion["projects"], lion["steps"], lion["deliveries"], strict=True
-    ):
-        yield _loyaltylion(lion, project, steps, deliveries)
+class Samples(Struct, frozen=True):
+    webhooks: dict[str, Webhook]
+    stories: tuple[Story, ...]
 
 
-def _voucherify(sample: Json) -> Story:
-    return Story(
-        format="voucherify",
-        project=sample["project"],
-        programs=sample["programs"],
-        customers=sample["customers"],
-        enrolments={},
-        steps=msgspec.convert(sample["steps"], tuple[Step, ...]),
-        deliveries=sample["deliveries"],
-    )
+def stories() -> tuple[Story, ...]:
+    return _samples().stories
 
 
-def _loyaltylion(sample: Json, project: Json, steps: list[Json], deliveries: int) -> Story:
-    profile = dict(sample["customer"])
-    name = profile.pop("source_id")
-    return Story(
-        format="loyaltylion",
-        project=project,
-        programs={"loyalty": sample["program"]},
-        customers={name: profile},
-        enrolments={name: {"enrolled_at": project["clock"]}},
-        steps=msgspec.convert(steps, tuple[Step, ...]),
-        deliveries=deliveries,
-    )
+@cache
+def _samples() -> Samples:
+    text = resources.files(__package__).joinpath("stories.json").read_bytes()
+    return msgspec.json.decode(text, type=Samples)

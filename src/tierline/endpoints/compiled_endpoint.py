@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from tierline import __version__
 from tierline.endpoints.endpoint import (
@@ -47,6 +47,14 @@ class Form(Struct, frozen=True, omit_defaults=True):
     mapping: dict[str, Any] | None = None
 
 
+class _FormText(Struct):
+    """A form whose facts are not read yet: their type is the format's."""
+
+    version: str
+    facts: Raw
+    mapping: dict[str, Any] | None = None
+
+
 class SignedRequest(Struct, frozen=True):
     """One request, ready to go."""
 
@@ -70,14 +78,14 @@ class CompiledEndpoint:
         self.endpoint: Endpoint = decode_endpoint(row.body)
         self.number = row.number
         self.secrets: EndpointSecrets = decode_secrets(row.secrets or b"{}")
-        self.format: Format = formats[self.endpoint.format]
+        self.format: Format[Any] = formats[self.endpoint.format]
         version = self.endpoint.format_version or self.format.versions[-1]
-        self.form = Form(version, self.endpoint.facts, self.endpoint.mapping)
+        self.form = Form(version, self.endpoint.facts(self.format), self.endpoint.mapping)
         self.form_text = msgspec.json.encode(self.form).decode()
         self.order = self.endpoint.order
         self.schedule = self.endpoint.schedule
         self.target = self._target(proxy)
-        self._project_secret = project_secret(project_secrets, self.endpoint.format)
+        self._project_secret = project_secrets.get(self.format.signing_secret or "")
         self._signing: tuple[int, int | None, Secrets] | None = None
         self._always = {"content-type": self.format.content_type, "user-agent": USER_AGENT}
         self._redacted = {name.lower(): "…" for name in self.secrets.headers}
@@ -126,7 +134,7 @@ class CompiledEndpoint:
         self, events: Sequence[LogEvent], form_text: str, now: int, extra: Mapping[str, str]
     ) -> SignedRequest | None:
         """The request of one attempt; None where the format has no such event."""
-        form = self.form if form_text in ("", self.form_text) else _decode_form(form_text)
+        form = self.form if form_text in ("", self.form_text) else self._read_form(form_text)
         if form.version not in self.format.versions:
             form = self.form  # another format since: what was said of the former one is void
         told = events[0].told
@@ -171,6 +179,11 @@ class CompiledEndpoint:
         body = self.format.render(told, form.facts, form.version)
         reshape = self._reshape if form is self.form else _reshape(form)
         return body if body is None or reshape is None else reshape(body)
+
+    def _read_form(self, text: str) -> Form:
+        form = _decode_form(text)
+        facts = msgspec.json.decode(form.facts, type=self.format.endpoint_facts)
+        return Form(form.version, facts, form.mapping)
 
     def _secrets(self, now: int) -> Secrets:
         """What signs now, worked out again only when that changes."""
@@ -224,14 +237,6 @@ def _breaks(lines: str) -> int:
     return max(lines.count("\r"), lines.count("\n"))
 
 
-def project_secret(secrets: Mapping[str, str], format_: str) -> str | None:
-    """The project's signing secret for a format: `<format>.<…>_secret`."""
-    for name, secret in secrets.items():
-        if name.startswith(f"{format_}.") and name.endswith("_secret"):
-            return secret
-    return None
-
-
 def _reshape(form: Form) -> Reshape | None:
     return None if form.mapping is None else compile_mapping(form.mapping)
 
@@ -246,4 +251,4 @@ def _fitting(batch: Batch, events: Sequence[LogEvent]) -> int:
     return min(len(events), batch.events_max)
 
 
-_decode_form = msgspec.json.Decoder(Form).decode
+_decode_form = msgspec.json.Decoder(_FormText).decode

@@ -6,19 +6,21 @@ one that is kept encrypted (`secrets`). Both are read by the sender again whenev
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from tierline.endpoints.filters import compile_filter
 from tierline.endpoints.health import Tolerance
 from tierline.endpoints.mapping import compile_mapping
-from tierline.endpoints.retry_schedule import Preset, Schedule, resolve
+from tierline.endpoints.retry_schedule import Preset, resolve
 from tierline.errors import Conflict, Invalid
+from tierline.model.schedule import Schedule
 from tierline.transport import tls
 from tierline.transport.address_guard import Guard
-from tierline.vendors.vendor import EndpointFacts
+from tierline.vendors import registry
+from tierline.vendors.vendor import EndpointFacts, Format
 
 Mode = Literal["customer", "fifo", "unordered"]
 Parked = Literal["block", "skip", "supersede"]
@@ -33,19 +35,13 @@ OpsKind = Literal[
     "member.quarantined",
 ]
 
-TIMEOUT_MS = {"voucherify": 10_000, "loyaltylion": 5_000}
-TIMEOUT_MS_DEFAULT = 15_000
 OVERLAP_S_DEFAULT = 86_400
 # Set by every attempt; a custom header must not stand in for one of them.
-RESERVED_HEADERS = frozenset(
-    {
-        "host", "content-length", "content-type", "transfer-encoding", "connection", "upgrade",
-        "expect", "te", "trailer", "keep-alive", "proxy-authorization", "proxy-connection",
-        "user-agent", "webhook-id", "webhook-timestamp", "webhook-signature",
-        "x-voucherify-signature", "x-loyaltylion-hmac-sha256", "x-loyaltylion-topic",
-        "x-loyaltylion-site-domain",
-    }
-)  # fmt: skip
+RESERVED_HEADERS = registry.HEADERS | {
+    "host", "content-length", "content-type", "transfer-encoding", "connection", "upgrade",
+    "expect", "te", "trailer", "keep-alive", "proxy-authorization", "proxy-connection",
+    "user-agent",
+}  # fmt: skip
 OUR_HEADERS = "tierline-"
 # \Z, for $ also matches before a line's end.
 _NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}\Z"
@@ -78,7 +74,17 @@ class Batch(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
     bytes_max: Annotated[int, Meta(ge=1024, le=4_194_304)] = 262_144
 
 
-class Endpoint(Struct, frozen=True, omit_defaults=True):
+if TYPE_CHECKING:
+
+    class EndpointOptions(Struct, frozen=True, omit_defaults=True):
+        """What payloads may know of an endpoint besides: every format's options."""
+else:
+    EndpointOptions = registry.struct_of(
+        "EndpointOptions", registry.endpoint_options(), frozen=True, omit_defaults=True
+    )
+
+
+class Endpoint(EndpointOptions, frozen=True, omit_defaults=True):
     """What an endpoint is. Ids and numbers are set when it is made; the rest may change."""
 
     id: str
@@ -101,16 +107,9 @@ class Endpoint(Struct, frozen=True, omit_defaults=True):
     rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | None = None
     in_flight_max: Annotated[int, Meta(ge=1, le=1_000)] = 64
     tolerance: Tolerance = Tolerance()
-    # What payloads may know of it besides (see `EndpointFacts`).
-    vendor_id: str | None = None
-    source: Literal["webhook", "distribution"] = "webhook"
-    event_name: str | None = None
-    raw: bool = False
-    position_base: Literal[0, 1] = 1
-    thin: bool = False
-    extended: bool = False
+    vendor_id: str | None = None  # the id under which a vendor's route made it
     description: str = ""
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] = field(default_factory=dict)
 
     @property
     def schedule(self) -> Schedule:
@@ -118,7 +117,7 @@ class Endpoint(Struct, frozen=True, omit_defaults=True):
 
     @property
     def deadline_ms(self) -> int:
-        return self.timeout_ms or TIMEOUT_MS.get(self.format, TIMEOUT_MS_DEFAULT)
+        return self.timeout_ms or registry.VENDOR_OF[self.format].timeout_ms
 
     @property
     def order(self) -> Mode:
@@ -129,19 +128,10 @@ class Endpoint(Struct, frozen=True, omit_defaults=True):
     def hears_ops(self) -> bool:
         return any(kind in _OPS for kind in self.kinds)
 
-    @property
-    def facts(self) -> EndpointFacts:
-        return EndpointFacts(
-            id=self.id,
-            url=self.url,
-            vendor_id=self.vendor_id,
-            source=self.source,
-            event_name=self.event_name,
-            raw=self.raw,
-            position_base=self.position_base,
-            thin=self.thin,
-            extended=self.extended,
-        )
+    def facts(self, format_: Format[Any]) -> EndpointFacts:
+        """What a format's payloads may know of it."""
+        type_: type[EndpointFacts] = format_.endpoint_facts
+        return type_(**{field: getattr(self, field) for field in type_.__struct_fields__})
 
 
 class Dated(Struct, frozen=True, omit_defaults=True):

@@ -5,7 +5,7 @@ Unset is not null: what is unset keeps its default, or stays as it was.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -26,9 +26,11 @@ from tierline.endpoints.endpoint import (
 from tierline.endpoints.health import Tolerance
 from tierline.endpoints.interfaces import Formats
 from tierline.endpoints.replays import Replay
-from tierline.endpoints.retry_schedule import Preset, Schedule
+from tierline.endpoints.retry_schedule import Preset
 from tierline.model import json_text, validation
 from tierline.model.events import EventKind
+from tierline.model.schedule import Schedule
+from tierline.vendors import registry
 from tierline.vendors.standard import signing
 
 Json = dict[str, Any]
@@ -39,7 +41,19 @@ Names = Annotated[tuple[Name, ...], Meta(max_length=100)]
 OPS_KINDS = frozenset(msgspec.inspect.type_info(OpsKind).values)  # type: ignore[attr-defined]
 
 
-class EndpointBody(Struct, frozen=True, forbid_unknown_fields=True):
+if TYPE_CHECKING:
+
+    class OptionsBody(Struct, frozen=True):
+        """Every format's options, unset."""
+else:
+    OptionsBody = registry.struct_of(
+        "OptionsBody",
+        [(name, type_ | UnsetType, UNSET) for name, type_, _ in registry.endpoint_options()],
+        frozen=True,
+    )
+
+
+class EndpointBody(OptionsBody, frozen=True, forbid_unknown_fields=True):
     """What a caller may say of an endpoint. Unset: the default, or as it was."""
 
     url: Text | UnsetType = UNSET
@@ -60,12 +74,6 @@ class EndpointBody(Struct, frozen=True, forbid_unknown_fields=True):
     rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | UnsetType | None = UNSET
     in_flight_max: Annotated[int, Meta(ge=1, le=1_000)] | UnsetType = UNSET
     tolerance: Tolerance | UnsetType = UNSET
-    source: str | UnsetType = UNSET
-    event_name: Text | UnsetType | None = UNSET
-    raw: bool | UnsetType = UNSET
-    position_base: int | UnsetType = UNSET
-    thin: bool | UnsetType = UNSET
-    extended: bool | UnsetType = UNSET
     description: Text | UnsetType = UNSET
     metadata: dict[str, Text] | UnsetType = UNSET
     # Secret, so never shown again.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from tierline.model.tenant import Project
 from tierline.rules.program import Program
@@ -11,7 +11,7 @@ from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.catalog.programs import ProgramRow
 from tierline.vendors.vendor import Format
 
-Formats = Mapping[str, Format]
+Formats = Mapping[str, Format[Any]]
 
 
 class Catalog(Protocol):

@@ -32,7 +32,7 @@ from tierline.store.event_log import EventLog, LogEvent
 from tierline.store.event_log_queries import EventLogSql as Sql
 from tierline.transport import Client, Reply
 from tierline.transport.address_guard import Guard
-from tierline.vendors import sample
+from tierline.vendors.sample import sample_announcement
 from tierline.vendors.standard import signing
 
 OVERLAP_S_MAX = 30 * 86_400
@@ -143,7 +143,7 @@ class Control:
         stands in the attempt log, and in no other log. Raises Invalid for a kind that the format
         has no shape for."""
         live, now = self._live(endpoint), self._clock()
-        told = sample.announcement(
+        told = sample_announcement(
             live.format.name, kind, self._catalog.project(endpoint.project), now
         )
         event = LogEvent((0, "tier", endpoint.project, 0, 0, told.id, now, "", None))

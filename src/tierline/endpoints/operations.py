@@ -17,7 +17,6 @@ from msgspec.structs import asdict, replace
 
 from tierline.clock import Clock
 from tierline.endpoints import endpoint_body, operational_events
-from tierline.endpoints.compiled_endpoint import project_secret
 from tierline.endpoints.endpoint import (
     Endpoint,
     EndpointSecrets,
@@ -38,7 +37,6 @@ from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import EventLog
 from tierline.transport.address_guard import Guard
-from tierline.vendors.registry import SETTINGS
 from tierline.vendors.standard import signing
 
 _HIDDEN = frozenset({"number", "project"})
@@ -246,9 +244,9 @@ class Desk:
     ) -> tuple[EndpointBody, Json]:
         """A vendor's signature is made with the project's secret, where the project has one; else
         with one of the endpoint's, which is made and shown when it is first needed."""
-        project_wide = project_secret(self.catalog.project_secrets(project.number), endpoint.format)
-        has = project_wide is not None or secrets.vendor or body.vendor_secret is not UNSET
-        if has or endpoint.format not in SETTINGS:
+        name = self.formats[endpoint.format].signing_secret
+        has = secrets.vendor or body.vendor_secret is not UNSET
+        if name is None or has or name in self.catalog.project_secrets(project.number):
             return body, {}
         fresh = chance.token_hex(32)
         return replace(body, vendor_secret=fresh), {"vendor_secret": fresh}

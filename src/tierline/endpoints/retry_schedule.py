@@ -1,45 +1,25 @@
 """When to try again. Pure: what happened and `now` in, the next instant out.
 
-A schedule is a table, not a formula. `first` schedules count their seconds from the first attempt
-(Voucherify documents its twelve that way), `previous` ones from the attempt before.
+A schedule is a table, not a formula. Every vendor's is a preset under the vendor's name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from tierline.model.schedule import Schedule
+from tierline.vendors.registry import VENDORS
 
-Preset = Literal["voucherify", "loyaltylion", "standard"]
-Seconds = Annotated[float, Meta(ge=0.05, le=7 * 86_400)]
-
-STEPS_MAX = 64
 RETRY_AFTER_S_MAX = 3_600  # beyond twice the step, a receiver may ask for this much and no more
 PAUSE_S_MIN = 1
-HOUR = 3_600
+PRESETS = {vendor.name: vendor.retry for vendor in VENDORS}
 
-
-class Schedule(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Seconds to wait before the second attempt, the third, … `jitter` is a share of each step,
-    added at random so that a crowd that failed together does not come back together."""
-
-    schedule: Annotated[tuple[Seconds, ...], Meta(min_length=1, max_length=STEPS_MAX)]
-    since: Literal["previous", "first"] = "previous"
-    jitter: Annotated[float, Meta(ge=0, le=0.5)] = 0.1
-
-
-PRESETS: dict[Preset, Schedule] = {
-    # 1, 2, 4 … minutes since the first attempt; the last of twelve is cut to 24 h.
-    "voucherify": Schedule(tuple(min(60 << n, 86_400) for n in range(12)), since="first"),
-    # Exponential until 30 attempts were made; base and cap are not published, these are ours.
-    "loyaltylion": Schedule(tuple(min(15 << n, 6 * HOUR) for n in range(29))),
-    # The table of the Standard Webhooks specification: about 75 hours.
-    "standard": Schedule(
-        (5, 300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)
-    ),
-}
+if TYPE_CHECKING:
+    Preset: TypeAlias = str
+else:
+    Preset = Literal[tuple(PRESETS)]  # msgspec refuses any other, and /openapi.json lists them
 
 
 def resolve(retry: Schedule | Preset) -> Schedule:

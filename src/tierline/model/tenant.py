@@ -17,8 +17,20 @@ class Project(Struct, frozen=True, omit_defaults=True):
     time_zone: str = "UTC"
     currency: str = "USD"
     clock: int | None = None
-    loyaltylion_program: str | None = None  # the program its LoyaltyLion routes speak of
+    vendor_programs: dict[str, str] = {}  # by vendor: the program that its routes speak of
     presentations: dict[str, dict[str, Any]] = {}
+
+
+class NameKind(Struct, frozen=True):
+    """A kind of name that customers have beside their source id: `names.<kind>` of a request. An
+    import file has it in `column`, and so has `presentations.<vendor>` where a vendor shows it."""
+
+    kind: str
+    column: str
+    vendor: str | None = None
+
+
+CARD = NameKind("card", "card")
 
 
 class Customer(Struct, frozen=True, gc=False, omit_defaults=True):

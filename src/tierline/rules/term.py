@@ -91,7 +91,7 @@ class Duration(Struct, frozen=True, tag="duration", omit_defaults=True, forbid_u
     """`length` from the start, then rounded.
 
     Last valid day or first day without? `length` counts to the last valid day when `inclusive`
-    (Voucherify: 10 Nov + P3M is valid on 10 Feb), else it ends at local midnight of that day.
+    (10 Nov + P3M is valid on 10 Feb), else it ends at local midnight of that day.
     `clock: drop` starts the length when the member no longer qualifies.
     """
 

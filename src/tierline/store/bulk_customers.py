@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct
 from tierline.model import ids
 from tierline.model.tenant import Project
 from tierline.store import customers
-from tierline.store.customers import CustomersSql, NameKind, NewCustomer
+from tierline.store.customers import CustomersSql, NewCustomer
 from tierline.store.database import Database
 from tierline.store.profiles import Profile, claims_of, newborn
 
@@ -32,7 +32,7 @@ class BulkCustomer(Struct, frozen=True):
     source_id: str
     customer: int
     profile: Profile
-    claims: tuple[tuple[NameKind, str], ...]
+    claims: tuple[tuple[str, str], ...]
 
 
 async def add(
@@ -90,7 +90,7 @@ async def _claim(
     connection: Session, shards: int, project: Project, people: Iterable[BulkCustomer]
 ) -> list[BulkCustomer]:
     """Those who got all their names; the others let go of those that they got."""
-    wanted: dict[int, dict[tuple[NameKind, str], BulkCustomer]] = defaultdict(dict)
+    wanted: dict[int, dict[tuple[str, str], BulkCustomer]] = defaultdict(dict)
     unlucky = await _with_taken_number(connection, shards, project, people)
     for newcomer in people:
         for kind, name in newcomer.claims:

@@ -9,7 +9,7 @@ the shard's head, after which nothing waits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -23,7 +23,6 @@ from tierline.store.named_queries import Queries
 if TYPE_CHECKING:
     from tierline.store.catalog.queries import Session
 
-NameKind = Literal["source", "id", "number", "merchant", "card"]
 _decode = msgspec.json.Decoder(Customer).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -73,7 +72,7 @@ async def numbers_of(
     shard: int,
     project: int,
     names: Sequence[str],
-    kind: NameKind = "source",
+    kind: str = "source",
 ) -> dict[str, int]:
     """Those of the names that exist, with their customers' ids. A customer who was renamed may
     live in another shard than the name: compare `shard_of_customer`."""
@@ -82,7 +81,7 @@ async def numbers_of(
 
 
 async def find(
-    connection: Session, shards: int, project: Project, name: str, kind: NameKind = "source"
+    connection: Session, shards: int, project: Project, name: str, kind: str = "source"
 ) -> int | None:
     """A customer's id by a name of theirs."""
     shard = shard_of_name(shards, project.id, name)

@@ -18,7 +18,7 @@ from tierline.errors import Conflict
 from tierline.model import ids
 from tierline.model.tenant import Customer, Project
 from tierline.store import customers
-from tierline.store.customers import CustomerRow, CustomersSql, NameKind, NewCustomer
+from tierline.store.customers import CustomerRow, CustomersSql, NewCustomer
 from tierline.store.database import Database
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Sql = CustomersSql
 LOOKS_MAX = 5  # each one more than the first means that somebody else was quicker
-Claims = Mapping[tuple[NameKind, str], str]  # (kind, name) -> the field that asks for it
+Claims = Mapping[tuple[str, str], str]  # (kind, name) -> the field that asks for it
 
 
 class Profile(Struct, frozen=True, omit_defaults=True):
@@ -42,7 +42,7 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     presentations: dict[str, dict[str, Any]] | UnsetType = UNSET
     created_at: int | UnsetType = UNSET
     updated_at: int | UnsetType = UNSET
-    names: Mapping[NameKind, tuple[str, ...]] = {}
+    names: Mapping[str, tuple[str, ...]] = {}
 
 
 async def put(
@@ -78,7 +78,7 @@ def _fixed(row: CustomerRow, profile: Profile) -> None:
 
 def claims_of(profile: Profile, *, new: bool) -> Claims:
     """The names that a profile asks for, besides the source id by which it is put."""
-    claims: dict[tuple[NameKind, str], str] = {}
+    claims: dict[tuple[str, str], str] = {}
     if new and isinstance(profile.id, str):
         claims["id", profile.id] = "id"
     if new and isinstance(profile.number, int):
@@ -176,7 +176,7 @@ async def _claim(
     connection: Session, shards: int, project: Project, claims: Claims, customer: int
 ) -> None:
     """Each name for this customer; all of them or none. Raises Conflict."""
-    done: dict[tuple[NameKind, str], str] = {}
+    done: dict[tuple[str, str], str] = {}
     for (kind, name), field in claims.items():
         shard = customers.shard_of_name(shards, project.id, name)
         facts = (project.number, [kind], [name], [customer])

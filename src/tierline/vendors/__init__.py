@@ -1,1 +1,1 @@
-"""Vendors: one folder each. Their words live there and nowhere else."""
+"""Vendors: one folder each, and one object that says everything of it (`vendor.py`)."""

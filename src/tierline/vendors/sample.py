@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tierline.engine.announcement import Announcement
 from tierline.errors import Invalid
 from tierline.model.events import Event, EventKind, View
 from tierline.model.tenant import Customer, Project
 from tierline.rules.program import Version
-from tierline.vendors.registry import FORMATS, SETTINGS, compile_settings
+from tierline.vendors.registry import FORMATS, VENDOR_OF
 from tierline.vendors.vendor import SAMPLE_EVENT, ProgramFacts
 
-_TIERS: dict[str, dict[str, Any]] = {
-    "voucherify": {
-        "id": "camp_000000000000000000000000",
-        "loyalty_tiers": [
-            {"id": "ltr_000000000000000001", "name": "Silver", "points": {"from": 0, "to": 199}},
-            {"id": "ltr_000000000000000002", "name": "Gold", "points": {"from": 200}},
-        ],
-    },
-    "loyaltylion": {
-        "boundary_mode": "points",
-        "membership": {"mode": "lifetime"},
-        "tiers": [
-            {"id": 1, "name": "Silver", "lower_bound": 0},
-            {"id": 2, "name": "Gold", "lower_bound": 200},
-        ],
-    },
-}
 
-
-def announcement(name: str, kind: EventKind, project: Project, at: int) -> Announcement:
-    """A test event of `kind` for the format `name`, as if it had happened at `at`."""
-    form = FORMATS[name]
-    if kind not in form.wire_names:
-        known = ", ".join(form.wire_names)
-        reason = f"kind: {name} has no event for {kind!r}, only for {known}."
+def sample_announcement(
+    format_name: str, kind: EventKind, project: Project, at: int
+) -> Announcement:
+    """A test event of `kind` for a format, as if it had happened at `at`. Raises Invalid where
+    the format has no such event."""
+    wire_names = FORMATS[format_name].wire_names
+    if kind not in wire_names:
+        kinds = ", ".join(wire_names)
+        reason = f"kind: {format_name} has no event for {kind!r}, only for {kinds}."
         raise Invalid(path="kind", reason=reason)
-    words = name if name in SETTINGS else "voucherify"
     facts = ProgramFacts(id="sample", project=project.id, at=at, name="Sample program")
-    version = Version(1, at, compile_settings(words, _TIERS[words], facts))
+    version = Version(1, at, VENDOR_OF[format_name].sample(facts))
     low, high = (tier.id for tier in version.rules.policy.tiers)
     tier_from, tier_to = {
         "joined": (None, low),

@@ -1,4 +1,7 @@
-"""What every wire format is: one event in, bytes out; and the facts that it may depend on.
+"""What a vendor is: one object that holds everything of its own; and what a wire format is.
+
+A vendor is a folder whose `vendor.py` defines `VENDOR`, and one line of the registry. Its HTTP
+routes are the package `api` in the same folder, which only the composition root imports.
 
 A body is a function of (Announcement, EndpointFacts, format version) and of nothing else, so that
 every attempt sends the same bytes. A change of what a format prints is a new version string; an
@@ -7,23 +10,28 @@ endpoint keeps the version it was made with until somebody raises it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
 from tierline.engine.announcement import Announcement
+from tierline.model.credentials import KeyKind
 from tierline.model.events import EventKind
+from tierline.model.schedule import Schedule
+from tierline.model.tenant import NameKind
 from tierline.rules.ladder import Tier
+from tierline.rules.lint.finding import Finding
 from tierline.rules.program import Rules, Version
 
-Made = TypeVar("Made")
+T = TypeVar("T")
 
 SAMPLE_EVENT = "evt_" + "0" * 28  # the id of a test event: nothing in the log has it
 
 
 class EndpointFacts(Struct, frozen=True, omit_defaults=True):
-    """What a payload may know of the endpoint that it goes to.
+    """What a payload may know of the endpoint that it goes to. A format's own options are further
+    fields of a subclass, each with a default; an endpoint's body has all formats' options.
 
     A lane that must repeat its bytes keeps this whole (it is small and encodes as JSON): a later
     change of the URL or of an option is for events that were not yet tried.
@@ -32,12 +40,9 @@ class EndpointFacts(Struct, frozen=True, omit_defaults=True):
     id: str  # ours
     url: str
     vendor_id: str | None = None  # the id under which a vendor's route made it: wh_…, 815
-    source: Literal["webhook", "distribution"] = "webhook"  # Voucherify: what it pretends to be
-    event_name: str | None = None  # Voucherify: `type` of the envelope, a distribution's free text
-    raw: bool = False  # Voucherify: `data` alone, without the envelope
-    position_base: Literal[0, 1] = 1  # LoyaltyLion: `position` of the first tier
-    thin: bool = False  # Standard Webhooks, CloudEvents: ids alone
-    extended: bool = False  # vendors' envelopes: our own event as one more key, `tierline`
+
+
+Facts = TypeVar("Facts", bound=EndpointFacts)
 
 
 class Secrets(Struct, frozen=True, omit_defaults=True):
@@ -59,8 +64,8 @@ class ProgramFacts(Struct, frozen=True):
     previous: Rules | None = None  # the version before: tiers keep their ids by unchanged name
 
 
-class Format(Protocol):
-    """One wire format. Adding one adds a folder and a line in `vendors.FORMATS`."""
+class Format(Protocol[Facts]):
+    """One wire format of a vendor."""
 
     @property
     def name(self) -> str: ...
@@ -78,7 +83,17 @@ class Format(Protocol):
         """Our kind of event -> its name on this wire. A kind that is missing has no shape here."""
         ...
 
-    def render(self, told: Announcement, endpoint: EndpointFacts, version: str) -> bytes | None:
+    @property
+    def endpoint_facts(self) -> type[Facts]:
+        """What `render` knows of an endpoint: its fields are options of the endpoint's body."""
+        ...
+
+    @property
+    def signing_secret(self) -> str | None:
+        """The name of the project's secret that signs the vendor's header; None: it has none."""
+        ...
+
+    def render(self, announcement: Announcement, endpoint: Facts, version: str) -> bytes | None:
         """The body; None where the format has no such event, which is then settled as filtered."""
         ...
 
@@ -87,7 +102,7 @@ class Format(Protocol):
         ...
 
     def headers(
-        self, told: Announcement, endpoint: EndpointFacts, body: bytes, secrets: Secrets
+        self, announcement: Announcement, endpoint: Facts, body: bytes, secrets: Secrets
     ) -> dict[str, str]:
         """The vendor's own headers (signature, topic, user agent) without those of Standard
         Webhooks, which every delivery carries too (`vendors.standard.signing.headers`)."""
@@ -97,31 +112,48 @@ class Format(Protocol):
 Compile = Callable[[Mapping[str, Any], ProgramFacts], Rules]
 
 
+class Vendor(Struct, frozen=True):
+    """Everything that a vendor is. `name` is also the folder's, the retry preset's, the key
+    kind's, and that of what the vendor calls things in `presentations`."""
+
+    name: str
+    formats: tuple[Format[Any], ...]
+    retry: Schedule
+    timeout_ms: int  # of an attempt, where the endpoint says nothing
+    headers: frozenset[str]  # in lower case; no endpoint may set one of them itself
+    sample: Callable[[ProgramFacts], Rules]  # the program of a test event: two tiers
+    compile_settings: Compile | None = None  # its `settings` as rules; raises Invalid
+    traps: Callable[[Rules], Iterator[Finding]] | None = None  # what its own pages warn of
+    key: KeyKind | None = None
+    names: tuple[NameKind, ...] = ()  # names of customers that only this vendor gives
+    has_program: bool = False  # a project's field `<name>_program`: what its routes speak of
+
+
 def batch(bodies: Sequence[bytes]) -> bytes:
     """Several bodies of one format as one: a JSON array, in the order of the log."""
     return b"[" + b",".join(bodies) + b"]"
 
 
-def holder_of(told: Announcement, tier_id: str) -> Version:
+def version_of_tier(announcement: Announcement, tier_id: str) -> Version:
     """The version whose tier it is: the deciding one, or the one before where that dropped it."""
-    before = told.before
-    if tier_id not in told.rules.rank and before is not None and tier_id in before.rank:
+    rules, before = announcement.rules, announcement.before
+    if tier_id not in rules.rank and before is not None and tier_id in before.rank:
         return before
-    return told.rules
+    return rules
 
 
-def tier_of(told: Announcement, tier_id: str) -> Tier | None:
-    return holder_of(told, tier_id).tier(tier_id)
+def tier_of(announcement: Announcement, tier_id: str) -> Tier | None:
+    return version_of_tier(announcement, tier_id).tier(tier_id)
 
 
-def prepared(version: Version, key: str, make: Callable[[], Made]) -> Made:
-    """What a format works out once per version of the rules, kept on the version itself.
+def once_per_version(version: Version, key: str, make: Callable[[], T]) -> T:
+    """What a format works out once per version of the rules, on the version itself.
 
     A version is immutable and dies when nobody speaks of it any more; a cache beside it would
     have to guess both.
     """
-    kept = version.__dict__
-    found: Made | None = kept.get(key)
-    if found is None:
-        found = kept[key] = make()
-    return found
+    cache = version.__dict__
+    value: T | None = cache.get(key)
+    if value is None:
+        value = cache[key] = make()
+    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -12,7 +12,7 @@ from tierline.model.calendar import format_instant
 from tierline.model.encoding import decode_standing
 from tierline.model.entries import Detail
 from tierline.model.standing import Standing
-from tierline.model.tenant import Customer
+from tierline.model.tenant import Customer, NameKind
 from tierline.store.database import Database
 from tierline.store.named_queries import Queries
 
@@ -31,11 +31,15 @@ class ExportSql(Queries, file="export.sql"):
     entries_out: str
 
 
-async def members(database: Database, program: int) -> AsyncIterator[bytes]:
-    """Every member of a program as one JSON line, in no particular order."""
+async def members(
+    database: Database, program: int, name_kinds: Sequence[NameKind] = ()
+) -> AsyncIterator[bytes]:
+    """Every member of a program as one JSON line, in no particular order; with the names that a
+    vendor's payloads show."""
     async for _, page in _pages(database, program):
         for row in page:
-            line = _member(_customer(row["profile"]), decode_standing(row["standing"]))
+            customer, standing = _customer(row["profile"]), decode_standing(row["standing"])
+            line = _member(customer, standing, name_kinds)
             yield _encode(line) + b"\n"
 
 
@@ -62,15 +66,18 @@ async def _pages(
             after = page[-1]["customer"]
 
 
-def _member(who: Customer, now: Standing) -> dict[str, Any]:
-    vendor = who.presentations.get("loyaltylion", {})
+def _member(who: Customer, now: Standing, name_kinds: Sequence[NameKind]) -> dict[str, Any]:
     line = {
         "customer": who.source_id,
         "id": who.id,
         "number": who.number,
         "name": who.name,
         "email": who.email,
-        "merchant_id": vendor.get("merchant_id"),
+        **{
+            name.column: who.presentations.get(name.vendor, {}).get(name.column)
+            for name in name_kinds
+            if name.vendor is not None
+        },
         "metadata": who.metadata or None,
         "created_at": format_instant(who.created_at),
         "updated_at": format_instant(who.updated_at),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -27,9 +27,9 @@ from tierline.ledger import commands
 from tierline.ledger.batch import Catalog
 from tierline.ledger.command_parsing import CommandParser
 from tierline.ledger.commands import Answer, Command
-from tierline.ledger.files.records import Person, Record, records
+from tierline.ledger.files.records import Person, Record, RecordReader
 from tierline.ledger.writer import Writer
-from tierline.model.tenant import Project
+from tierline.model.tenant import CARD, NameKind, Project
 from tierline.store import bulk_customers, profiles
 from tierline.store.database import Database
 from tierline.store.profiles import Profile
@@ -74,7 +74,8 @@ class Numbered(Catalog, Protocol):
 
 
 class Importer:
-    """Imports files into one program of one project. `quiet`: decide, but announce nothing."""
+    """Imports files into one program of one project. `quiet`: decide, but announce nothing.
+    `name_kinds` are the names that people may bring along, each in its column."""
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class Importer:
         program: int,
         *,
         quiet: bool = True,
+        name_kinds: Iterable[NameKind] = (CARD,),
         clock: Clock = wall,
     ) -> None:
         self.database = database
@@ -93,6 +95,7 @@ class Importer:
         self.intake = CommandParser(project, program)
         self.quiet = quiet
         self.clock = clock
+        self._reader = RecordReader(name_kinds)
         self._done = Imported()
         # (records before it, line, answer) of every command on its way
         self._open: deque[tuple[int, int, asyncio.Future[Answer]]] = deque()
@@ -108,7 +111,7 @@ class Importer:
         note = path.with_name(path.name + ".progress")
         mark = await asyncio.to_thread(fingerprint, path)
         self._done = _noted(note, mark) if resume else Imported()
-        rest = islice(records(path), self._done.records, None)
+        rest = islice(self._reader.records(path), self._done.records, None)
         noted = monotonic()
         while batch := list(islice(rest, SLICE)):
             await self._slice(mark, batch)

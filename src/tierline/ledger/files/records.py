@@ -8,9 +8,9 @@ make metadata.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -19,7 +19,7 @@ from tierline.errors import Invalid
 from tierline.ledger.command_parsing import explained
 from tierline.model import ids, json_text, validation
 from tierline.model.entries import Detail
-from tierline.store.customers import NameKind
+from tierline.model.tenant import NameKind
 from tierline.store.profiles import Profile
 
 LINE_BYTES_MAX: Final = 1_000_000
@@ -42,8 +42,6 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     number: Annotated[int, Meta(ge=1, le=ids.NUMBER_MAX)] | None = None
     name: str | None = None
     email: str | None = None
-    merchant_id: str | None = None
-    card: str | None = None
     metadata: dict[str, Any] | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
@@ -54,6 +52,8 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     points: Whole | None = None  # the balance, `lots` are part of it; without it, their sum
     points_spent: Whole | None = None
     lots: tuple[LotRecord, ...] = ()
+
+    name_kinds: ClassVar[tuple[NameKind, ...]] = ()  # each with a column of its own, see `person`
 
     @property
     def joins(self) -> bool:
@@ -73,11 +73,11 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
                 changes[field] = validation.instant(text, field)
         if self.metadata is not None:
             changes["metadata"] = json_text.normalise(self.metadata, "metadata")
-        names: dict[NameKind, tuple[str, ...]] = {}
-        if self.merchant_id is not None:
-            names["merchant"] = (self.merchant_id,)
-        if self.card is not None:
-            names["card"] = (self.card,)
+        names = {
+            name.kind: (value,)
+            for name in self.name_kinds
+            if (value := getattr(self, name.column)) is not None
+        }
         return Profile(**changes, names=names)
 
     def detail(self, *, quiet: bool) -> Detail:
@@ -97,6 +97,16 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
         return validation.optional_instant(self.enrolled_at, "enrolled_at")
 
 
+def person_type(name_kinds: tuple[NameKind, ...]) -> type[Person]:
+    """A person with a column for each kind of name."""
+    columns = [(name.column, str | None, None) for name in name_kinds]
+    type_: Any = msgspec.defstruct(
+        "Person", columns, bases=(Person,), module=__name__, kw_only=True, frozen=True,
+        omit_defaults=True, forbid_unknown_fields=True, namespace={"name_kinds": name_kinds},
+    )  # fmt: skip
+    return type_  # type: ignore[no-any-return]
+
+
 class _Kind(Struct):
     kind: str
 
@@ -110,63 +120,68 @@ class Record(Struct, frozen=True):
     problem: Invalid | None = None
 
 
-_read_person = msgspec.json.Decoder(Person).decode
 _read_kind = msgspec.json.Decoder(_Kind).decode
 _INTEGERS: Final = frozenset({"points", "amount", "number", "points_spent"})
 
 
-def records(path: Path) -> Iterator[Record]:
-    """The file's records in order, read as they are asked for. `.csv`, else a JSON text a line."""
-    return _csv(path) if path.suffix.lower() == ".csv" else _jsonl(path)
+class RecordReader:
+    """Reads files whose people may have these kinds of names."""
+
+    def __init__(self, name_kinds: Iterable[NameKind]) -> None:
+        self._person = person_type(tuple(name_kinds))
+        self._read_person = msgspec.json.Decoder(self._person).decode
+
+    def records(self, path: Path) -> Iterator[Record]:
+        """The file's records in order, read one by one. `.csv`, else a JSON text a line."""
+        return self._csv(path) if path.suffix.lower() == ".csv" else self._jsonl(path)
+
+    def record(self, line: int, text: bytes) -> Record:
+        """One JSON text as a record."""
+        try:
+            if b'"kind"' in text and _has_kind(text):
+                return Record(line, activity=text)
+            return Record(line, person=self._read_person(text))
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            return Record(line, problem=explained(error, text, "", self._person))
+
+    def _jsonl(self, path: Path) -> Iterator[Record]:
+        with path.open("rb") as file:
+            line = 0
+            while raw := file.readline(LINE_BYTES_MAX + 1):
+                line += 1
+                if len(raw) > LINE_BYTES_MAX:
+                    yield Record(line, problem=Invalid(reason="The line is longer than 1 MB."))
+                    while raw and not raw.endswith(b"\n"):
+                        raw = file.readline(LINE_BYTES_MAX)
+                elif text := raw.strip():
+                    yield self.record(line, text)
+
+    def _csv(self, path: Path) -> Iterator[Record]:
+        # A byte that is no UTF-8 comes through, so that it spoils its own row alone.
+        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            rows = csv.DictReader(file)
+            reader = rows.reader  # it counts the lines that cannot be read, too
+            while True:
+                try:
+                    text = msgspec.json.encode(_cells(next(rows)))
+                except StopIteration:
+                    return
+                except UnicodeError:
+                    yield Record(reader.line_num, problem=Invalid(reason="The row is not UTF-8."))
+                except csv.Error as error:
+                    yield Record(
+                        reader.line_num, problem=Invalid(reason=f"The row is no CSV: {error}")
+                    )
+                except Invalid as problem:
+                    yield Record(reader.line_num, problem=problem)
+                else:
+                    yield self.record(reader.line_num, text)
 
 
 def count_lines(path: Path) -> int:
     """About how many records there are: lines, the last one included."""
     with path.open("rb") as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) or 1
-
-
-def _jsonl(path: Path) -> Iterator[Record]:
-    with path.open("rb") as file:
-        line = 0
-        while raw := file.readline(LINE_BYTES_MAX + 1):
-            line += 1
-            if len(raw) > LINE_BYTES_MAX:
-                yield Record(line, problem=Invalid(reason="The line is longer than 1 MB."))
-                while raw and not raw.endswith(b"\n"):
-                    raw = file.readline(LINE_BYTES_MAX)
-            elif text := raw.strip():
-                yield record(line, text)
-
-
-def _csv(path: Path) -> Iterator[Record]:
-    # A byte that is no UTF-8 comes through, so that it spoils its own row alone.
-    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        rows = csv.DictReader(file)
-        reader = rows.reader  # it counts the lines that cannot be read, too
-        while True:
-            try:
-                text = msgspec.json.encode(_cells(next(rows)))
-            except StopIteration:
-                return
-            except UnicodeError:
-                yield Record(reader.line_num, problem=Invalid(reason="The row is not UTF-8."))
-            except csv.Error as error:
-                yield Record(reader.line_num, problem=Invalid(reason=f"The row is no CSV: {error}"))
-            except Invalid as problem:
-                yield Record(reader.line_num, problem=problem)
-            else:
-                yield record(reader.line_num, text)
-
-
-def record(line: int, text: bytes) -> Record:
-    """One JSON text as a record."""
-    try:
-        if b'"kind"' in text and _has_kind(text):
-            return Record(line, activity=text)
-        return Record(line, person=_read_person(text))
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        return Record(line, problem=explained(error, text, "", Person))
 
 
 def _has_kind(text: bytes) -> bool:

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from tierline.errors import Conflict, NotFound, TierlineError
 from tierline.model import ids
+from tierline.model.credentials import KeyKind
 from tierline.model.tenant import Project
 from tierline.rules.program import Program
 from tierline.store.catalog import endpoints, keys, programs, projects
@@ -46,9 +47,10 @@ _log = structlog.get_logger("tierline.catalog")
 class Catalog:
     """The small tables of one installation: `open` reads them, `refresh` follows others."""
 
-    def __init__(self, database: Database, box: SecretBox) -> None:
+    def __init__(self, database: Database, box: SecretBox, key_kinds: Iterable[KeyKind]) -> None:
         self.database = database
         self.box = box
+        self.key_kinds = {kind.name: kind for kind in (keys.NATIVE, *key_kinds)}
         self.revision = -1
         self._projects: dict[int, Project] = {}
         self._secrets: dict[int, dict[str, str]] = {}
@@ -65,9 +67,12 @@ class Catalog:
         self._asked = 0.0  # when the last shared one began
 
     @classmethod
-    async def open(cls, database: Database, box: SecretBox) -> Catalog:
-        """Raises SecretKeyWrong when the box does not open what the database holds."""
-        catalog = cls(database, box)
+    async def open(
+        cls, database: Database, box: SecretBox, key_kinds: Iterable[KeyKind] = ()
+    ) -> Catalog:
+        """`key_kinds` are those besides the native one. Raises SecretKeyWrong when the box does
+        not open what the database holds."""
+        catalog = cls(database, box, key_kinds)
         await catalog.refresh()
         return catalog
 
@@ -188,7 +193,7 @@ class Catalog:
         return self._floors[project]
 
     def project_secrets(self, project: int) -> dict[str, str]:
-        """What signs for a whole project, such as `voucherify.webhook_secret`."""
+        """What signs for a whole project, by the names that vendors give it."""
         return dict(self._secrets.get(project, {}))
 
     def key(self, lookup: str) -> Key | None:
@@ -318,12 +323,12 @@ class Catalog:
         granted = keys.checked_scopes(scopes)
         async with self._change() as change:
             owner = self._projects[project]
-            return await keys.add(*change, self.box, owner, keys.NewKey(kind, granted, label, now))
+            new = keys.NewKey(keys.kind_of(self.key_kinds, kind), granted, label, now)
+            return await keys.add(*change, self.box, owner, new)
 
     async def add_first_keys(
         self,
         project: int,
-        kinds: tuple[str, ...],
         label: str,
         now: int,
         keep: Callable[[list[dict[str, Any]]], None],
@@ -334,14 +339,17 @@ class Catalog:
             if await change[0].fetchval(Sql.any_key, project):
                 return False
             owner = self._projects[project]
-            wanted = [keys.NewKey(kind, keys.SCOPES, label, now) for kind in kinds]
+            wanted = [
+                keys.NewKey(kind, keys.SCOPES, label, now) for kind in self.key_kinds.values()
+            ]
             keep([await keys.add(*change, self.box, owner, new) for new in wanted])
         return True
 
     async def disable_key(self, key_id: str, now: int, project: int | None = None) -> None:
         """With all its doors, for good. Raises NotFound."""
         async with self._change() as (connection, revision):
-            found = await connection.fetch(Sql.disable_key, key_id, revision, now, project)
+            shared = keys.shared_doors(self.key_kinds)
+            found = await connection.fetch(Sql.disable_key, key_id, revision, now, project, shared)
             if not found:
                 raise NotFound(what="key", name=key_id)
 

@@ -1,9 +1,9 @@
-"""API keys: how they look, how they are stored, and what they may do.
+"""API keys: how they are stored, and what they may do. Kinds of keys come from outside.
 
-A bearer key is 256 (LoyaltyLion's form: 128) random bits, so a fast hash is enough: there is
-nothing to guess. A pair (app id and token) is looked up by its id. A key is shown once, when it
-is made; afterwards only its hash is known. One `key create` may make several rows (Voucherify has
-a management pair beside the application's), which share the id before the dot.
+A bearer key is at least 128 random bits, so a fast hash is enough: there is nothing to guess. A
+pair (app id and token) is looked up by its id. A key is shown once, when it is made; afterwards
+only its hash is known. One `key create` may make several rows, one for each door of its kind,
+which share the id before the dot.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from msgspec import Struct
 
 from tierline.errors import Invalid
+from tierline.model.credentials import Credential, Credentials, Entropy, KeyKind
 from tierline.model.tenant import Project
 from tierline.store.catalog import projects
 from tierline.store.catalog.queries import CatalogSql as Sql
@@ -35,14 +35,11 @@ Scope = Literal[
     "manage_keys",
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-SITE_TOKEN, SITE_SECRET = "loyaltylion.site_token", "loyaltylion.site_secret"
-SITE_PAIR = frozenset({SITE_TOKEN, SITE_SECRET})  # of a project: among its secrets, and a key
-KINDS = ("native", "voucherify", "loyaltylion")
 
 
 class Key(Struct, frozen=True):
     """A stored key. `kind` says which doors it opens: native, a vendor's name, or a vendor's name
-    and a further door (`voucherify.management`, `loyaltylion.site`)."""
+    and a further door (`toy.management`)."""
 
     id: str
     project: int
@@ -55,26 +52,10 @@ class Key(Struct, frozen=True):
     disabled_at: int | None = None
 
 
-class Fresh(Struct, frozen=True):
-    """A key about to be stored, with what is shown once."""
-
-    door: str  # "" or the part of the kind after the dot
-    lookup: str
-    token: str
-
-
-class Minted(Struct, frozen=True):
-    """All of one `key create`: the rows, what the caller is shown, and what signs webhooks."""
-
-    rows: tuple[Fresh, ...]
-    shown: dict[str, str | int]
-    signing: dict[str, str]  # name in the project's secrets -> secret
-
-
 class NewKey(Struct, frozen=True):
-    """What somebody wants. `scopes` as `checked_scopes` gives them."""
+    """A key to be made. `scopes` as `checked_scopes` returns them."""
 
-    kind: str
+    kind: KeyKind
     scopes: tuple[str, ...]
     label: str
     now: int
@@ -83,23 +64,26 @@ class NewKey(Struct, frozen=True):
 async def add(
     connection: Session, revision: int, box: SecretBox, owner: Project, new: NewKey
 ) -> dict[str, Any]:
-    """Store a key, all its doors, and what signs its vendor's webhooks; what is shown of it, for
-    the only time. The caller holds the revision. Raises Invalid for a kind that there is not."""
+    """Stores a key with all its doors, and the secrets that come with it; returns what is shown of
+    it, for the only time. The caller holds the revision."""
     key_id = "key_" + secrets.token_hex(8)
-    signing = await projects.read_secrets(connection, box, owner)
-    site = signing.get(SITE_TOKEN)
-    if site is not None and await connection.fetchval(Sql.dead_key, site):
-        signing = {n: secret for n, secret in signing.items() if n not in SITE_PAIR}
-    minted = mint(new.kind, owner.number, signing)
-    for row in minted.rows:
-        door = f".{row.door}" if row.door else ""
-        facts = (row.lookup, digest(row.token), list(new.scopes), new.label, revision, new.now)
-        await connection.execute(Sql.add_key, key_id + door, owner.number, new.kind + door, *facts)
-    if minted.signing.items() - signing.items():
-        kept = {**signing, **minted.signing}
-        await projects.write_secrets(connection, box, revision, owner, kept)
-    about = {"id": key_id, "kind": new.kind, "project_id": owner.id, "scopes": list(new.scopes)}
-    return {**about, **minted.shown}
+    stored = await projects.read_secrets(connection, box, owner)
+    shared = new.kind.shared
+    door = None if shared is None else stored.get(shared.id_secret)
+    if shared is not None and door is not None and await connection.fetchval(Sql.dead_key, door):
+        del stored[shared.id_secret], stored[shared.token_secret]
+    fresh = new.kind.make(owner.number, stored, secrets.token_bytes)
+    for each in fresh.doors:
+        suffix = f".{each.door}" if each.door else ""
+        hashed = digest(each.token)
+        lookup = bearer_lookup(hashed) if each.id is None else each.id
+        facts = (lookup, hashed, list(new.scopes), new.label, revision, new.now)
+        kind = new.kind.name + suffix
+        await connection.execute(Sql.add_key, key_id + suffix, owner.number, kind, *facts)
+    if fresh.secrets.items() - stored.items():
+        await projects.write_secrets(connection, box, revision, owner, {**stored, **fresh.secrets})
+    about = {"kind": new.kind.name, "project_id": owner.id, "scopes": list(new.scopes)}
+    return {"id": key_id, **about, **fresh.answer}
 
 
 def digest(token: str) -> bytes:
@@ -118,63 +102,31 @@ def matches(key: Key, hashed: bytes) -> bool:
 
 def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
     """Known scopes, each once, in their usual order; all of them when none is named."""
-    asked = set(scopes) or set(SCOPES)
-    unknown = sorted(asked.difference(SCOPES))
+    names = set(scopes) or set(SCOPES)
+    unknown = sorted(names.difference(SCOPES))
     if unknown:
         known = ", ".join(SCOPES)
         raise Invalid(path="scopes", reason=f"There is no scope {unknown[0]!r}; known are {known}.")
-    return tuple(scope for scope in SCOPES if scope in asked)
+    return tuple(scope for scope in SCOPES if scope in names)
 
 
-def mint(kind: str, project: int, signing: dict[str, str]) -> Minted:
-    """Fresh credentials of a kind. `signing` are the project's secrets so far: a vendor that has
-    one signing secret per project keeps it from its first key on."""
-    make = _MINTS.get(kind)
-    if make is None:
-        known = ", ".join(KINDS)
-        raise Invalid(path="kind", reason=f"There is no kind of key {kind!r}; known are {known}.")
-    return make(project, signing)
+def kind_of(kinds: Mapping[str, KeyKind], name: str) -> KeyKind:
+    """Raises Invalid where there is none of that name."""
+    kind = kinds.get(name)
+    if kind is None:
+        names = ", ".join(kinds)
+        raise Invalid(path="kind", reason=f"There is no kind of key {name!r}; known are {names}.")
+    return kind
 
 
-def _native(_project: int, _signing: dict[str, str]) -> Minted:
-    token = "tk_" + secrets.token_hex(32)
-    row = Fresh("", bearer_lookup(digest(token)), token)
-    return Minted((row,), {"key": token}, {})
+def shared_doors(kinds: Mapping[str, KeyKind]) -> list[str]:
+    """The kinds of rows that outlive the key that they came with."""
+    return [f"{kind.name}.{kind.shared.name}" for kind in kinds.values() if kind.shared is not None]
 
 
-def _voucherify(_project: int, signing: dict[str, str]) -> Minted:
-    app, management = str(uuid.uuid4()), str(uuid.uuid4())
-    app_token, management_token = str(uuid.uuid4()), str(uuid.uuid4())
-    webhook = signing.get("voucherify.webhook_secret") or secrets.token_hex(32)
-    rows = (Fresh("", app, app_token), Fresh("management", management, management_token))
-    shown: dict[str, str | int] = {
-        "app_id": app,
-        "app_token": app_token,
-        "management_id": management,
-        "management_token": management_token,
-        "webhook_secret": webhook,
-    }
-    return Minted(rows, shown, {"voucherify.webhook_secret": webhook})
+def _native(_project: int, _secrets: Mapping[str, str], entropy: Entropy) -> Credentials:
+    token = "tk_" + entropy(32).hex()
+    return Credentials((Credential(token),), {"key": token})
 
 
-def _loyaltylion(project: int, signing: dict[str, str]) -> Minted:
-    token = "pat_" + secrets.token_hex(16)
-    site, secret = signing.get(SITE_TOKEN), signing.get(SITE_SECRET)
-    rows = [Fresh("", bearer_lookup(digest(token)), token)]
-    if site is None or secret is None:
-        site, secret = secrets.token_hex(16), secrets.token_hex(16)
-        rows.append(Fresh("site", site, secret))
-    shown: dict[str, str | int] = {
-        "key": token,
-        "site_id": project,
-        "site_token": site,
-        "site_secret": secret,
-    }
-    return Minted(tuple(rows), shown, {SITE_TOKEN: site, SITE_SECRET: secret})
-
-
-_MINTS: dict[str, Callable[[int, dict[str, str]], Minted]] = {
-    "native": _native,
-    "voucherify": _voucherify,
-    "loyaltylion": _loyaltylion,
-}
+NATIVE = KeyKind("native", _native)

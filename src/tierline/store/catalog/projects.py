@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NAME_CHARACTERS_MAX = 200
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_PROGRAM = "_program"
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -42,7 +43,7 @@ class ProjectChange(Struct, frozen=True):
     name: str | None = None
     time_zone: str | None = None
     currency: str | None = None
-    loyaltylion_program: str | None = None
+    vendor_programs: dict[str, str] | None = None  # by vendor; the others stay
     presentations: dict[str, dict[str, Any]] | None = None
 
 
@@ -70,6 +71,8 @@ async def change(
 ) -> None:
     """Raises Conflict where zone or currency would change although they are `fixed`."""
     changes = {k: v for k, v in msgspec.structs.asdict(wanted).items() if v is not None}
+    if wanted.vendor_programs is not None:
+        changes["vendor_programs"] = {**project.vendor_programs, **wanted.vendor_programs}
     changed = replace(project, **changes)
     check(changed)
     for field in ("time_zone", "currency"):
@@ -125,8 +128,18 @@ def sealed_for(project: str) -> str:
 
 
 def _encode(project: Project) -> str:
-    """The clock and the number are columns of their own."""
-    return msgspec.json.encode(replace(project, clock=None, number=0)).decode()
+    """The clock and the number are columns of their own; a vendor's program is a field of the
+    text's top level, `<vendor>_program`."""
+    programs = {vendor + _PROGRAM: program for vendor, program in project.vendor_programs.items()}
+    body = msgspec.to_builtins(replace(project, clock=None, number=0, vendor_programs={}))
+    return msgspec.json.encode({**body, **programs}).decode()
 
 
-decode = msgspec.json.Decoder(Project).decode
+def decode(text: str) -> Project:
+    body = msgspec.json.decode(text, type=dict[str, Any])
+    programs = {
+        field.removesuffix(_PROGRAM): body.pop(field)
+        for field in list(body)
+        if field.endswith(_PROGRAM)
+    }
+    return msgspec.convert({**body, "vendor_programs": programs}, Project)

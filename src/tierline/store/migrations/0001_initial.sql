@@ -30,7 +30,7 @@ CREATE TABLE project (
 CREATE TABLE api_key (
     id          text     CONSTRAINT api_key_pk PRIMARY KEY,
     project     text     NOT NULL CONSTRAINT api_key_project_fk REFERENCES project (id),
-    kind        text     NOT NULL,           -- native | voucherify | loyaltylion
+    kind        text     NOT NULL,           -- native, or a vendor's
     lookup      text     NOT NULL,           -- what the caller names the key by
     hash        bytea    NOT NULL,           -- of the secret part
     scopes      text[]   NOT NULL,
@@ -106,7 +106,7 @@ CREATE TABLE customer (
     shard       smallint NOT NULL,
     id          bigint   NOT NULL,           -- counter << 16 | route
     project     integer  NOT NULL,
-    number      bigint   NOT NULL,           -- shown as LoyaltyLion's id; = id unless imported
+    number      bigint   NOT NULL,           -- what some vendors call the id; = id unless imported
     profile     text     NOT NULL,           -- Customer as JSON
     updated_at  bigint   NOT NULL,
     erased_at   bigint,
@@ -117,7 +117,7 @@ CREATE INDEX customer_number ON customer (shard, project, number);
 CREATE TABLE alias (
     shard       smallint NOT NULL,           -- by the hash of the name itself
     project     integer  NOT NULL,
-    kind        text     NOT NULL,           -- source | id | number | merchant | card
+    kind        text     NOT NULL,           -- source | id | number | card, or a vendor's
     name        text     NOT NULL,
     customer    bigint   NOT NULL,
     CONSTRAINT alias_pk PRIMARY KEY (shard, project, kind, name)

@@ -79,20 +79,20 @@ SELECT EXISTS (
 
 -- name: disable_key
 -- Disables a key with its further doors (`key_1`, `key_1.management`); no row when there is none.
--- LoyaltyLion's site pair came with a first key, and is for all of them: it ends with the last.
+-- A shared door ($5) came with the first key of its kind, and is for all: it ends with the last.
 UPDATE api_key k SET disabled_at = coalesce(disabled_at, $3), revision = $2
 WHERE (
     k.id = $1
-    OR (split_part(k.id, '.', 1) = $1 AND k.kind <> 'loyaltylion.site')
+    OR (split_part(k.id, '.', 1) = $1 AND k.kind <> ALL($5::text[]))
     OR (
-        k.kind = 'loyaltylion.site'
+        k.kind = ANY($5::text[])
         AND EXISTS (
             SELECT 1 FROM api_key g
-            WHERE g.id = $1 AND g.kind = 'loyaltylion' AND g.project = k.project
+            WHERE g.id = $1 AND g.kind = split_part(k.kind, '.', 1) AND g.project = k.project
         )
         AND NOT EXISTS (
             SELECT 1 FROM api_key o
-            WHERE o.id <> $1 AND o.kind = 'loyaltylion' AND o.project = k.project
+            WHERE o.id <> $1 AND o.kind = split_part(k.kind, '.', 1) AND o.project = k.project
               AND o.disabled_at IS NULL
         )
     )

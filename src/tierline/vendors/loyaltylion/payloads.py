@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -24,14 +24,27 @@ from tierline.model.tenant import Customer, Project
 from tierline.rules.program import Rules, Version
 from tierline.vendors.loyaltylion import signing
 from tierline.vendors.standard.payloads import event_object
-from tierline.vendors.vendor import SAMPLE_EVENT, EndpointFacts, Secrets, holder_of, prepared
+from tierline.vendors.vendor import (
+    SAMPLE_EVENT,
+    EndpointFacts,
+    Secrets,
+    once_per_version,
+    version_of_tier,
+)
 
 NAME = "loyaltylion"
 AGENT = f"Tierline/{__version__} (in the shape of LoyaltyLion webhooks)"
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
-_KEPT = "loyaltylion.encoded"
+_ENCODED = "loyaltylion.encoded"
 _NOTHING: dict[str, Any] = {}
 _encode = msgspec.json.Encoder().encode
+
+
+class LionEndpoint(EndpointFacts, frozen=True):
+    """Options: the `position` of the first tier, and our own event as one more key, `tierline`."""
+
+    position_base: Literal[0, 1] = 1
+    extended: bool = False
 
 
 class LionTier(Struct, frozen=True):
@@ -61,9 +74,9 @@ class LionTier(Struct, frozen=True):
     def membership_object(self, position_base: int = 1) -> dict[str, Any]:
         """As `loyalty_tier_membership.loyalty_tier`. The vendor's pages disagree on `position`:
         1 for the first tier like `number`, or 0 where an endpoint asks for that."""
-        shown = self.event_object()
-        head = {key: shown.pop(key) for key in ("id", "name", "number")}
-        return {**head, "position": self.number - 1 + position_base, **shown}
+        rest = self.event_object()
+        head = {key: rest.pop(key) for key in ("id", "name", "number")}
+        return {**head, "position": self.number - 1 + position_base, **rest}
 
 
 def bound(minor: int) -> str:
@@ -76,24 +89,24 @@ def tiers(version: Version, project: str, program: str) -> dict[str, LionTier]:
     in other words has them too."""
 
     def make() -> dict[str, LionTier]:
-        kept = version.rules.presentations.get(NAME)
-        if kept:
-            found: Iterable[LionTier] = msgspec.convert(kept["tiers"], list[LionTier])
+        names = version.rules.presentations.get(NAME)
+        if names:
+            ladder: Iterable[LionTier] = msgspec.convert(names["tiers"], list[LionTier])
         else:
-            found = _synthetic(version.rules, project, program)
-        return {tier.tier: tier for tier in found}
+            ladder = _synthetic(version.rules, project, program)
+        return {tier.tier: tier for tier in ladder}
 
-    return prepared(version, "loyaltylion.tiers", make)
+    return once_per_version(version, "loyaltylion.tiers", make)
 
 
 def tier_number(project: str, program: str, tier: str) -> int:
-    """An integer id for a tier that has none: the same whenever it is asked for."""
+    """An integer id for a tier that has none: the same every time."""
     text = f"{project}\x00{program}\x00{tier}"
     digest = hashlib.blake2b(text.encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
-class MembershipShape(Struct):
+class LionMembership(Struct):
     """`started_at` is the move's instant; the vendor's examples print it in two ways."""
 
     started_at: str
@@ -102,7 +115,7 @@ class MembershipShape(Struct):
     loyalty_tier: Any
 
 
-class CustomerShape(Struct):
+class LionCustomer(Struct):
     """The customer as the Customers API and the events show them; `points_approved` is the
     balance that can be spent."""
 
@@ -122,15 +135,15 @@ class CustomerShape(Struct):
     enrolled_at: str | None
     referral_id: str | None
     referred_by: Any
-    loyalty_tier_membership: MembershipShape | None
+    loyalty_tier_membership: LionMembership | None
     insights_segment: str | None
     referral_url: str
     created_at: str
     updated_at: str
 
 
-class PropertiesShape(Struct):
-    customer: CustomerShape
+class LionProperties(Struct):
+    customer: LionCustomer
     previous_tier: Raw | None
     new_tier: Raw | None
 
@@ -143,10 +156,10 @@ class ProgramEvent(Struct):
     created_at: str
     kind: str
     unique_until: None
-    properties: PropertiesShape
+    properties: LionProperties
 
 
-class Envelope(Struct):
+class LionEnvelope(Struct):
     id: str
     topic: str
     created_at: str
@@ -154,15 +167,15 @@ class Envelope(Struct):
     tierline: dict[str, Any] | UnsetType = UNSET
 
 
-def customer_shape(
-    customer: Customer, view: View, membership: MembershipShape | None
-) -> CustomerShape:
+def lion_customer(
+    customer: Customer, view: View, membership: LionMembership | None
+) -> LionCustomer:
     """A customer with the numbers of `view`; what only LoyaltyLion shows is in `presentations`."""
     own = customer.presentations.get(NAME, _NOTHING).get
     name = customer.name
     properties = own("properties", {} if name is None else {"name": name})
     joined = view.joined_at
-    return CustomerShape(
+    return LionCustomer(
         id=customer.number,
         merchant_id=own("merchant_id") or customer.source_id or customer.id,
         email=customer.email,
@@ -187,20 +200,22 @@ def customer_shape(
     )
 
 
-def membership_shape(view: View, since: int, tier: Any) -> MembershipShape:
+def lion_membership(view: View, since: int, tier: Any) -> LionMembership:
     """A membership of a tier since an instant; `tier` is its `LionTier.membership_object`."""
     end = view.expires_at
-    return MembershipShape(
+    return LionMembership(
         format_instant(since), None if end is None else format_instant(end), view.manual, tier
     )
 
 
-class LoyaltyLion:
+class LoyaltyLionFormat:
     """The registered format."""
 
     name = NAME
     versions = ("v2",)
     content_type = "application/json"
+    endpoint_facts = LionEndpoint
+    signing_secret: str | None = signing.SIGNING_KEY_NAME
     wire_names: Mapping[EventKind, str] = MappingProxyType(
         {
             "upgraded": "program_events/customer.tier_upgraded",
@@ -208,25 +223,27 @@ class LoyaltyLion:
         }
     )
 
-    def render(self, told: Announcement, endpoint: EndpointFacts, version: str) -> bytes | None:
-        topic = self.wire_names.get(told.event.kind)
+    def render(
+        self, announcement: Announcement, endpoint: LionEndpoint, version: str
+    ) -> bytes | None:
+        topic = self.wire_names.get(announcement.event.kind)
         if topic is None:
             return None
-        event = told.event
+        event = announcement.event
         payload = ProgramEvent(
-            event_uuid(told.id),
+            event_uuid(announcement.id),
             format_instant(event.at),
             topic.removeprefix("program_events/"),
             None,
-            _properties(told, endpoint.position_base),
+            _properties(announcement, endpoint.position_base),
         )
         return _encode(
-            Envelope(
-                self.delivery_id(told.id, endpoint.id),
+            LionEnvelope(
+                self.delivery_id(announcement.id, endpoint.id),
                 topic,
-                format_instant(told.recorded_at),
+                format_instant(announcement.recorded_at),
                 payload,
-                event_object(told) if endpoint.extended else UNSET,
+                event_object(announcement) if endpoint.extended else UNSET,
             )
         )
 
@@ -236,16 +253,16 @@ class LoyaltyLion:
         return ids.derived_uuid(event_id, endpoint_id)
 
     def headers(
-        self, told: Announcement, endpoint: EndpointFacts, body: bytes, secrets: Secrets
+        self, announcement: Announcement, endpoint: LionEndpoint, body: bytes, secrets: Secrets
     ) -> dict[str, str]:
-        found = {
-            signing.TOPIC: self.wire_names[told.event.kind],
-            signing.DOMAIN: site_domain(told.project),
+        headers = {
+            signing.TOPIC: self.wire_names[announcement.event.kind],
+            signing.DOMAIN: site_domain(announcement.project),
             "user-agent": AGENT,
         }
         if secrets.vendor is not None:
-            found[signing.HEADER] = signing.signature(body, secrets.vendor)
-        return found
+            headers[signing.HEADER] = signing.signature(body, secrets.vendor)
+        return headers
 
 
 def event_uuid(event_id: str) -> str:
@@ -255,18 +272,21 @@ def event_uuid(event_id: str) -> str:
 
 def site_domain(project: Project) -> str:
     """The shop that the events are of: LoyaltyLion calls it a site."""
-    shown = project.presentations.get(NAME)
-    return (shown.get("site_domain") if shown else None) or f"{project.id}.invalid"
+    names = project.presentations.get(NAME)
+    return (names.get("site_domain") if names else None) or f"{project.id}.invalid"
 
 
-def _properties(told: Announcement, base: int) -> PropertiesShape:
-    event, view = told.event, told.event.view
+def _properties(announcement: Announcement, base: int) -> LionProperties:
+    event, view = announcement.event, announcement.event.view
     since = event.at if view.since is None else view.since
-    shown = _encoded(told, told.rules)
-    new, previous = _tier(told, shown, event.tier_to), _tier(told, shown, event.tier_from)
-    membership = None if new is None else membership_shape(view, since, new.held[base])
-    return PropertiesShape(
-        customer_shape(told.customer, view, membership),
+    encoded = _encoded(announcement, announcement.rules)
+    new, previous = (
+        _tier(announcement, encoded, event.tier_to),
+        _tier(announcement, encoded, event.tier_from),
+    )
+    membership = None if new is None else lion_membership(view, since, new.held[base])
+    return LionProperties(
+        lion_customer(announcement.customer, view, membership),
         None if previous is None else previous.event,
         None if new is None else new.event,
     )
@@ -277,12 +297,14 @@ class _Encoded(Struct, frozen=True):
     held: tuple[Raw, Raw]  # by the base of `position`
 
 
-def _encoded(told: Announcement, version: Version) -> dict[str, _Encoded]:
-    kept: dict[str, _Encoded] | None = version.__dict__.get(_KEPT)
-    return kept or prepared(version, _KEPT, lambda: _encode_tiers(told, version))
+def _encoded(announcement: Announcement, version: Version) -> dict[str, _Encoded]:
+    cached: dict[str, _Encoded] | None = version.__dict__.get(_ENCODED)
+    return cached or once_per_version(
+        version, _ENCODED, lambda: _encode_tiers(announcement, version)
+    )
 
 
-def _encode_tiers(told: Announcement, version: Version) -> dict[str, _Encoded]:
+def _encode_tiers(announcement: Announcement, version: Version) -> dict[str, _Encoded]:
     def encoded(tier: LionTier) -> _Encoded:
         event, *held = (
             Raw(json_text.dump(shape))
@@ -290,26 +312,28 @@ def _encode_tiers(told: Announcement, version: Version) -> dict[str, _Encoded]:
         )
         return _Encoded(event, (held[0], held[1]))
 
-    found = tiers(version, told.project.id, told.program)
-    return {key: encoded(tier) for key, tier in found.items()}
+    ladder = tiers(version, announcement.project.id, announcement.program)
+    return {key: encoded(tier) for key, tier in ladder.items()}
 
 
-def _tier(told: Announcement, shown: dict[str, _Encoded], tier_id: str | None) -> _Encoded | None:
+def _tier(
+    announcement: Announcement, encoded: dict[str, _Encoded], tier_id: str | None
+) -> _Encoded | None:
     if tier_id is None:
         return None
-    if tier_id not in shown:
-        shown = _encoded(told, holder_of(told, tier_id))
-    return shown.get(tier_id)
+    if tier_id not in encoded:
+        encoded = _encoded(announcement, version_of_tier(announcement, tier_id))
+    return encoded.get(tier_id)
 
 
 def _synthetic(rules: Rules, project: str, program: str) -> list[LionTier]:
     ladder = rules.policy.tiers
-    found = []
+    lion = []
     for i, tier in enumerate(ladder):
         above = ladder[i + 1].from_ if i + 1 < len(ladder) else None
         upper = tier.to if tier.to is not None or above is None else above - 1
         lower = tier.from_ or 0
-        found.append(
+        lion.append(
             LionTier(
                 id=int(tier.id)
                 if plain_number(tier.id)
@@ -323,7 +347,7 @@ def _synthetic(rules: Rules, project: str, program: str) -> list[LionTier]:
                 upper_bound=upper,
             )
         )
-    return found
+    return lion
 
 
 def plain_number(text: str) -> bool:

@@ -74,7 +74,7 @@ class LionTierSettings(Struct, frozen=True, forbid_unknown_fields=True):
     hidden: bool = False
 
 
-class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+class LionSettings(Struct, frozen=True, forbid_unknown_fields=True):
     boundary_mode: Literal["points", "spend", "orders"]
     membership: RollingMembership | CalendarMembership | LifetimeMembership | AnniversaryMembership
     tiers: Annotated[tuple[LionTierSettings, ...], Meta(min_length=1, max_length=TIERS_MAX)]
@@ -83,8 +83,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 def compile_settings(settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
     """LoyaltyLion's settings as rules; Invalid names the field."""
-    given = json_text.normalise(dict(settings), "settings")
-    lion = convert(given, Settings, "settings")
+    fields = json_text.normalise(dict(settings), "settings")
+    lion = convert(fields, LionSettings, "settings")
     if lion.include_pending and lion.boundary_mode != "points":
         raise invalid("settings.include_pending", "belongs to boundary_mode points alone")
     tiers = _tiers(lion, facts)
@@ -108,20 +108,20 @@ def compile_settings(settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
         term=term,
         assessment=Assessment(down="at_term_end"),
     )
-    shown = {"settings": given, "tiers": msgspec.to_builtins(tiers)}
-    return Rules(name=facts.name or facts.id, policy=policy, presentations={NAME: shown})
+    names = {"settings": fields, "tiers": msgspec.to_builtins(tiers)}
+    return Rules(name=facts.name or facts.id, policy=policy, presentations={NAME: names})
 
 
 def _membership(
-    given: RollingMembership | CalendarMembership | LifetimeMembership | AnniversaryMembership,
+    membership: RollingMembership | CalendarMembership | LifetimeMembership | AnniversaryMembership,
 ) -> tuple[Window, Term]:
     """What counts, and how long a tier lasts. Renewal looks at the window just closed."""
-    match given:
+    match membership:
         case RollingMembership(duration_months=months):
             length = f"P{months}M"
             return Rolling(length), Duration(length, inclusive=False)
         case CalendarMembership():
-            period = given.evaluation_period
+            period = membership.evaluation_period
             anchor = f"2000-{period.starts_on.month:02d}-{period.starts_on.day:02d}"
             try:
                 calendar.parse_day(anchor)
@@ -129,24 +129,24 @@ def _membership(
                 path = "settings.membership.evaluation_period.starts_on.day"
                 raise invalid(path, f"no year has the day {anchor[5:]}") from None
             window = Cycle(f"P{period.duration.months}M", anchor)
-            return window, WindowEnd(given.duration.windows)
+            return window, WindowEnd(membership.duration.windows)
         case AnniversaryMembership():
-            return Cycle("P12M", "join"), WindowEnd(given.duration.windows)
+            return Cycle("P12M", "join"), WindowEnd(membership.duration.windows)
         case LifetimeMembership():
             return Since("join"), Forever()
 
 
-def _tiers(lion: Settings, facts: ProgramFacts) -> list[LionTier]:
+def _tiers(lion: LionSettings, facts: ProgramFacts) -> list[LionTier]:
     """Numbered from 1 by rising bound; a hidden tier bounds nobody but itself."""
     order = sorted(range(len(lion.tiers)), key=lambda i: (lion.tiers[i].lower_bound, i))
     _check(lion, order)
     named = _ids(lion, facts)
     bounds = sorted(tier.lower_bound for tier in lion.tiers if not tier.hidden)
-    found = []
+    tiers = []
     for number, i in enumerate(order, 1):
         tier = lion.tiers[i]
         above = next((b for b in bounds if b > tier.lower_bound), None)
-        found.append(
+        tiers.append(
             LionTier(
                 id=named[i][1],
                 tier=named[i][0],
@@ -158,10 +158,10 @@ def _tiers(lion: Settings, facts: ProgramFacts) -> list[LionTier]:
                 upper_bound=None if above is None else above - 1,
             )
         )
-    return found
+    return tiers
 
 
-def _check(lion: Settings, order: list[int]) -> None:
+def _check(lion: LionSettings, order: list[int]) -> None:
     visible = [i for i in order if not lion.tiers[i].hidden]
     if not visible or lion.tiers[visible[0]].lower_bound != 0:
         what = "one tier that is not hidden needs lower_bound 0: it is the default tier"
@@ -177,15 +177,15 @@ def _check(lion: Settings, order: list[int]) -> None:
         names.add(tier.name)
 
 
-def _ids(lion: Settings, facts: ProgramFacts) -> list[tuple[str, int]]:
+def _ids(lion: LionSettings, facts: ProgramFacts) -> list[tuple[str, int]]:
     """Our id and LoyaltyLion's integer, per tier as given. Without an id a tier keeps those that a
     tier of its name had before."""
     before = _before(facts)
-    found: list[tuple[str, int]] = []
+    pairs: list[tuple[str, int]] = []
     for i, tier in enumerate(lion.tiers):
-        was = before.get(tier.name)
-        if tier.id is None and was is not None:
-            pair = was.tier, was.id
+        previous = before.get(tier.name)
+        if tier.id is None and previous is not None:
+            pair = previous.tier, previous.id
         elif tier.id is None:
             number = tier_number(facts.project, facts.id, tier.name)
             pair = str(number), number
@@ -195,14 +195,14 @@ def _ids(lion: Settings, facts: ProgramFacts) -> list[tuple[str, int]]:
             raise invalid(f"settings.tiers[{i}].id", "expected a positive integer or a name")
         else:
             pair = tier.id, tier_number(facts.project, facts.id, tier.id)
-        if any(pair[0] == ours or pair[1] == number for ours, number in found):
+        if any(pair[0] == ours or pair[1] == number for ours, number in pairs):
             raise invalid(f"settings.tiers[{i}].id", f"two tiers have the id {pair[0]!r}")
-        found.append(pair)
-    return found
+        pairs.append(pair)
+    return pairs
 
 
 def _before(facts: ProgramFacts) -> dict[str, LionTier]:
-    kept = facts.previous.presentations.get(NAME) if facts.previous else None
-    if not kept:
+    names = facts.previous.presentations.get(NAME) if facts.previous else None
+    if not names:
         return {}
-    return {tier.name: tier for tier in msgspec.convert(kept["tiers"], list[LionTier])}
+    return {tier.name: tier for tier in msgspec.convert(names["tiers"], list[LionTier])}

@@ -9,6 +9,7 @@ from tierline.vendors import hmac_sha256
 HEADER = "x-loyaltylion-hmac-sha256"
 TOPIC = "x-loyaltylion-topic"
 DOMAIN = "x-loyaltylion-site-domain"
+SIGNING_KEY_NAME = "loyaltylion.site_secret"  # the project's secret that signs
 
 
 def signature(body: bytes, secret: str) -> str:

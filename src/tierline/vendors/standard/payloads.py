@@ -20,21 +20,21 @@ _encode = msgspec.json.Encoder().encode
 KINDS: tuple[EventKind, ...] = ("joined", "upgraded", "downgraded", "prolonged", "left")
 
 
-def event_object(told: Announcement) -> dict[str, Any]:
+def event_object(announcement: Announcement) -> dict[str, Any]:
     """An event as the feed shows it, and as `data` of the payloads below.
 
     `at` is when the change took effect, `recorded_at` when it entered the log; `seq` counts the
     member's events without gaps; `expires_at` is exclusive, null where the tier has no end.
     """
-    event, view = told.event, told.event.view
+    event, view = announcement.event, announcement.event.view
     return {
-        "id": told.id,
+        "id": announcement.id,
         "kind": event.kind,
-        "program": told.program,
-        "customer": customer_of(told),
-        "customer_id": told.customer.id,
-        "tier_from": _tier(told, event.tier_from),
-        "tier_to": _tier(told, event.tier_to),
+        "program": announcement.program,
+        "customer": customer_of(announcement),
+        "customer_id": announcement.customer.id,
+        "tier_from": _tier(announcement, event.tier_from),
+        "tier_to": _tier(announcement, event.tier_to),
         "at": format_instant(event.at),
         "cause": event.cause,
         "seq": event.seq,
@@ -43,22 +43,32 @@ def event_object(told: Announcement) -> dict[str, Any]:
         "expires_at": _instant(view.expires_at),
         "manual": view.manual,
         "points": {"balance": view.balance, "pending": view.pending, "spent": view.spent},
-        "recorded_at": format_instant(told.recorded_at),
+        "recorded_at": format_instant(announcement.recorded_at),
     }
 
 
-def thin_object(told: Announcement) -> dict[str, Any]:
+def thin_object(announcement: Announcement) -> dict[str, Any]:
     """Only what is needed to come and ask: no profile, no tier."""
-    return {"id": told.id, "customer": customer_of(told), "program": told.program}
+    return {
+        "id": announcement.id,
+        "customer": customer_of(announcement),
+        "program": announcement.program,
+    }
 
 
-def customer_of(told: Announcement) -> str:
+def customer_of(announcement: Announcement) -> str:
     """The id that the caller's own systems know the customer by."""
-    return told.customer.source_id or told.customer.id
+    return announcement.customer.source_id or announcement.customer.id
 
 
 def event_type(kind: EventKind) -> str:
     return f"tier.{kind}"
+
+
+class StandardEndpoint(EndpointFacts, frozen=True):
+    """Option: ids alone, for a receiver that comes and asks for the rest."""
+
+    thin: bool = False
 
 
 class StandardWebhooks:
@@ -67,14 +77,18 @@ class StandardWebhooks:
     name = "standard"
     versions = ("v1",)
     content_type = "application/json"
+    endpoint_facts = StandardEndpoint
+    signing_secret: str | None = None
     wire_names: Mapping[EventKind, str] = MappingProxyType({k: event_type(k) for k in KINDS})
 
-    def render(self, told: Announcement, endpoint: EndpointFacts, version: str) -> bytes | None:
+    def render(
+        self, announcement: Announcement, endpoint: StandardEndpoint, version: str
+    ) -> bytes | None:
         return _encode(
             {
-                "type": event_type(told.event.kind),
-                "timestamp": format_instant(told.event.at),
-                "data": thin_object(told) if endpoint.thin else event_object(told),
+                "type": event_type(announcement.event.kind),
+                "timestamp": format_instant(announcement.event.at),
+                "data": thin_object(announcement) if endpoint.thin else event_object(announcement),
             }
         )
 
@@ -82,7 +96,7 @@ class StandardWebhooks:
         return ids.derived("msg_", event_id, endpoint_id)
 
     def headers(
-        self, told: Announcement, endpoint: EndpointFacts, body: bytes, secrets: Secrets
+        self, announcement: Announcement, endpoint: StandardEndpoint, body: bytes, secrets: Secrets
     ) -> dict[str, str]:
         return {}
 
@@ -100,27 +114,30 @@ class CloudEvents(StandardWebhooks):
         {k: f"tierline.{event_type(k)}" for k in KINDS}
     )
 
-    def render(self, told: Announcement, endpoint: EndpointFacts, version: str) -> bytes | None:
+    def render(
+        self, announcement: Announcement, endpoint: StandardEndpoint, version: str
+    ) -> bytes | None:
+        project = announcement.project.id
         return _encode(
             {
                 "specversion": "1.0",
-                "id": told.id,
-                "source": f"/projects/{quote(told.project.id)}/programs/{quote(told.program)}",
-                "type": f"tierline.{event_type(told.event.kind)}",
-                "subject": customer_of(told),
-                "time": format_instant(told.event.at),
+                "id": announcement.id,
+                "source": f"/projects/{quote(project)}/programs/{quote(announcement.program)}",
+                "type": f"tierline.{event_type(announcement.event.kind)}",
+                "subject": customer_of(announcement),
+                "time": format_instant(announcement.event.at),
                 "datacontenttype": "application/json",
-                "sequence": f"{told.event.seq:010d}",
-                "partitionkey": told.customer.id,
-                "data": thin_object(told) if endpoint.thin else event_object(told),
+                "sequence": f"{announcement.event.seq:010d}",
+                "partitionkey": announcement.customer.id,
+                "data": thin_object(announcement) if endpoint.thin else event_object(announcement),
             }
         )
 
 
-def _tier(told: Announcement, tier_id: str | None) -> dict[str, str] | None:
+def _tier(announcement: Announcement, tier_id: str | None) -> dict[str, str] | None:
     if tier_id is None:
         return None
-    tier = tier_of(told, tier_id)
+    tier = tier_of(announcement, tier_id)
     return {"id": tier_id, "name": tier.name if tier is not None else tier_id}
 
 

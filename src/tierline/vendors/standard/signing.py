@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tierline.errors import Invalid
 from tierline.vendors.hmac_sha256 import keyed
 
+ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 SECRET, PRIVATE, PUBLIC = "whsec_", "whsk_", "whpk_"
 _ED25519_BYTES = 32
 
@@ -30,15 +31,15 @@ def headers(
     """The three headers of one attempt at `timestamp`, in seconds since 1970. The id is the same
     for every attempt, the time is not; without secrets there is nothing to sign with."""
     if not secrets:
-        return {"webhook-id": delivery_id, "webhook-timestamp": str(timestamp)}
+        return {ID: delivery_id, TIMESTAMP: str(timestamp)}
     signed = b"%b.%d.%b" % (delivery_id.encode(), timestamp, body)
     parts = [
         version + b2a_base64(sign(signed), newline=False) for version, sign in _signers(secrets)
     ]
     return {
-        "webhook-id": delivery_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": b" ".join(parts).decode(),
+        ID: delivery_id,
+        TIMESTAMP: str(timestamp),
+        SIGNATURE: b" ".join(parts).decode(),
     }
 
 

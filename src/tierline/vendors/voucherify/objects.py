@@ -10,7 +10,7 @@ from msgspec import Struct
 from tierline.model import ids
 from tierline.model.calendar import format_instant
 from tierline.rules.program import Rules, Version
-from tierline.vendors.vendor import prepared
+from tierline.vendors.vendor import once_per_version
 
 NAME = "voucherify"
 CAMPAIGN_KEYS = (
@@ -86,65 +86,70 @@ class Presentation(Struct, frozen=True):
     expiration: dict[str, Any] | None = None
 
 
-def campaign_object(given: Mapping[str, Any]) -> dict[str, Any]:
+def campaign_object(fields: Mapping[str, Any]) -> dict[str, Any]:
     """A whole campaign: what was given, the rest as Voucherify fills it in, its keys first."""
-    voucher = _filled(_VOUCHER_DEFAULTS, given.get("voucher") or {})
+    voucher = _filled(_VOUCHER_DEFAULTS, fields.get("voucher") or {})
     voucher["loyalty_card"] = {"points": 0, **voucher["loyalty_card"]}
-    whole = {**_filled(_CAMPAIGN_DEFAULTS, given), "voucher": voucher}
+    whole = {**_filled(_CAMPAIGN_DEFAULTS, fields), "voucher": voucher}
     ordered = {key: whole.pop(key) for key in CAMPAIGN_KEYS}
     return {**ordered, **whole}
 
 
-def tier_object(given: Mapping[str, Any], from_: int, to: int | None) -> dict[str, Any]:
+def tier_object(fields: Mapping[str, Any], from_: int, to: int | None) -> dict[str, Any]:
     """A whole tier. `config.points` and `points` are always the same; an open top has no `to`."""
     points = {"from": from_} if to is None else {"from": from_, "to": to}
-    whole = {"metadata": {}, "updated_at": None, "earning_rules": {}, "rewards": {}, **given}
+    whole = {"metadata": {}, "updated_at": None, "earning_rules": {}, "rewards": {}, **fields}
     whole |= {"config": {"points": points}, "points": points, "object": "loyalty_tier"}
     return {key: whole[key] for key in TIER_KEYS}
 
 
 def presentation(version: Version, project: str, program: str) -> Presentation:
     """A version in Voucherify's words; a program that was made in other words gets them too."""
-    return prepared(
+    return once_per_version(
         version, "voucherify.presentation", lambda: _presentation(version, project, program)
     )
 
 
 def _presentation(version: Version, project: str, program: str) -> Presentation:
     rules = version.rules
-    kept = rules.presentations.get(NAME)
-    if kept:
-        tiers = {tier["id"]: tier for tier in kept["loyalty_tiers"]}
-        return Presentation(kept["campaign"], tiers, kept.get("loyalty_tiers_expiration"))
-    made = format_instant(version.effective_at)
+    names = rules.presentations.get(NAME)
+    if names:
+        tiers = {tier["id"]: tier for tier in names["loyalty_tiers"]}
+        return Presentation(names["campaign"], tiers, names.get("loyalty_tiers_expiration"))
+    created_at = format_instant(version.effective_at)
     campaign = campaign_object(
         {
             "id": campaign_id(project, program),
             "name": rules.name,
             "auto_join": rules.auto_join,
-            "created_at": made,
+            "created_at": created_at,
         }
     )
-    return Presentation(campaign, _synthetic(rules, campaign["id"], made))
+    return Presentation(campaign, _synthetic(rules, campaign["id"], created_at))
 
 
-def _synthetic(rules: Rules, campaign: str, made: str) -> dict[str, dict[str, Any]]:
+def _synthetic(rules: Rules, campaign: str, created_at: str) -> dict[str, dict[str, Any]]:
     """Tiers of a program in native words: a bound that the ladder implies is written out."""
     ladder = rules.policy.tiers
-    found = {}
+    tiers = {}
     for i, tier in enumerate(ladder):
         above = ladder[i + 1].from_ if i + 1 < len(ladder) else None
         to = tier.to if tier.to is not None or above is None else above - 1
-        given = {"id": tier.id, "name": tier.name, "campaign_id": campaign, "created_at": made}
-        found[tier.id] = tier_object(given, tier.from_ or 0, to)
-    return found
+        fields = {
+            "id": tier.id,
+            "name": tier.name,
+            "campaign_id": campaign,
+            "created_at": created_at,
+        }
+        tiers[tier.id] = tier_object(fields, tier.from_ or 0, to)
+    return tiers
 
 
 def campaign_id(project: str, program: str) -> str:
     return ids.derived("camp_", project, program, size=12)
 
 
-def _filled(defaults: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _filled(defaults: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Where Voucherify never prints null, null means: not given."""
-    kept = {k: v for k, v in given.items() if v is not None or defaults.get(k) is None}
-    return {**defaults, **kept}
+    rest = {k: v for k, v in fields.items() if v is not None or defaults.get(k) is None}
+    return {**defaults, **rest}

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from tierline.engine.announcement import Announcement
 from tierline.model import ids, json_text
@@ -21,18 +21,34 @@ from tierline.model.events import EventKind
 from tierline.model.tenant import Customer
 from tierline.rules.program import Version
 from tierline.vendors.standard.payloads import event_object
-from tierline.vendors.vendor import SAMPLE_EVENT, EndpointFacts, Secrets, holder_of, prepared
+from tierline.vendors.vendor import (
+    SAMPLE_EVENT,
+    EndpointFacts,
+    Secrets,
+    once_per_version,
+    version_of_tier,
+)
 from tierline.vendors.voucherify import signing
 from tierline.vendors.voucherify.objects import CAMPAIGN_KEYS, NAME, presentation
 
-_SHOWN = frozenset((*CAMPAIGN_KEYS, "referral_program", "categories"))
+_EVENT_KEYS = frozenset((*CAMPAIGN_KEYS, "referral_program", "categories"))
 _MOVES = frozenset(("upgraded", "downgraded"))
 _API, _INTERNAL = Raw(b'{"channel":"API"}'), Raw(b'{"channel":"INTERNAL"}')
-_KEPT = "voucherify.encoded"
+_ENCODED = "voucherify.encoded"
 _encode = msgspec.json.Encoder().encode
 
 
-class CustomerShape(Struct):
+class VoucherifyEndpoint(EndpointFacts, frozen=True):
+    """Options: what the envelope pretends to come from, the name of a distribution's event (free
+    text), `data` without an envelope, and our own event as one more key, `tierline`."""
+
+    source: Literal["webhook", "distribution"] = "webhook"
+    event_name: Annotated[str, Meta(max_length=2_000)] | None = None
+    raw: bool = False
+    extended: bool = False
+
+
+class VoucherifyCustomer(Struct):
     """The simplified customer: always these six keys."""
 
     id: str
@@ -43,26 +59,26 @@ class CustomerShape(Struct):
     object: str = "customer"
 
 
-class StayShape(Struct):
+class Stay(Struct):
     """`data` of joined, prolonged and left."""
 
-    customer: CustomerShape
+    customer: VoucherifyCustomer
     campaign: Raw
     loyalty_tier: Raw | None
     created_at: str
 
 
-class MoveShape(Struct):
+class Move(Struct):
     """`data` of upgraded and downgraded."""
 
-    customer: CustomerShape
+    customer: VoucherifyCustomer
     campaign: Raw
     loyalty_tier_from: Raw | None
     loyalty_tier_to: Raw | None
     created_at: str
 
 
-class EventShape(Struct):
+class VoucherifyEvent(Struct):
     """`event` of the envelope. `id` is the same at every endpoint; what one request or one nightly
     run caused shares `group_id`."""
 
@@ -74,40 +90,47 @@ class EventShape(Struct):
     event_source: Raw
 
 
-class Envelope(Struct):
+class VoucherifyEnvelope(Struct):
     id: str
     project_id: str
     created_at: str
     type: str
-    data: StayShape | MoveShape
+    data: Stay | Move
     source: Raw
-    event: EventShape
+    event: VoucherifyEvent
     tierline: dict[str, Any] | UnsetType = UNSET
 
 
-def customer_shape(customer: Customer) -> CustomerShape:
+def customer_shape(customer: Customer) -> VoucherifyCustomer:
     metadata = json_text.embedded(customer.metadata)
-    return CustomerShape(customer.id, customer.name, customer.email, customer.source_id, metadata)
+    return VoucherifyCustomer(
+        customer.id, customer.name, customer.email, customer.source_id, metadata
+    )
 
 
-def event_data(told: Announcement) -> StayShape | MoveShape:
+def event_data(announcement: Announcement) -> Stay | Move:
     """`data` of an event; what never changes within a version is already encoded."""
-    event = told.event
-    shown = _encoded(told, told.rules)
-    customer, at = customer_shape(told.customer), format_instant(event.at)
+    event = announcement.event
+    encoded = _encoded(announcement, announcement.rules)
+    customer, at = customer_shape(announcement.customer), format_instant(event.at)
     if event.kind in _MOVES:
-        before, after = _tier(told, shown, event.tier_from), _tier(told, shown, event.tier_to)
-        return MoveShape(customer, shown.campaign, before, after, at)
-    tier = _tier(told, shown, event.tier_to or event.tier_from)
-    return StayShape(customer, shown.campaign, tier, at)
+        before, after = (
+            _tier(announcement, encoded, event.tier_from),
+            _tier(announcement, encoded, event.tier_to),
+        )
+        return Move(customer, encoded.campaign, before, after, at)
+    tier = _tier(announcement, encoded, event.tier_to or event.tier_from)
+    return Stay(customer, encoded.campaign, tier, at)
 
 
-class Voucherify:
+class VoucherifyFormat:
     """The registered format."""
 
     name = NAME
     versions = ("v2024-01-01",)
     content_type = "application/json"
+    endpoint_facts = VoucherifyEndpoint
+    signing_secret: str | None = signing.SIGNING_KEY_NAME
     wire_names: Mapping[EventKind, str] = MappingProxyType(
         {
             "joined": "customer.loyalty.tier.joined",
@@ -118,55 +141,61 @@ class Voucherify:
         }
     )
 
-    def render(self, told: Announcement, endpoint: EndpointFacts, version: str) -> bytes | None:
-        data = event_data(told)
-        return _encode(data if endpoint.raw else self._envelope(told, endpoint, data))
+    def render(
+        self, announcement: Announcement, endpoint: VoucherifyEndpoint, version: str
+    ) -> bytes | None:
+        data = event_data(announcement)
+        return _encode(data if endpoint.raw else self._envelope(announcement, endpoint, data))
 
     def delivery_id(self, event_id: str, endpoint_id: str) -> str:
         return _delivery_id(event_id, endpoint_id)
 
     def headers(
-        self, told: Announcement, endpoint: EndpointFacts, body: bytes, secrets: Secrets
+        self,
+        announcement: Announcement,
+        endpoint: VoucherifyEndpoint,
+        body: bytes,
+        secrets: Secrets,
     ) -> dict[str, str]:
         if secrets.vendor is None:
             return {}
         return {signing.HEADER: signing.signature(body, secrets.vendor)}
 
     def _envelope(
-        self, told: Announcement, endpoint: EndpointFacts, data: StayShape | MoveShape
-    ) -> Envelope:
-        event = told.event
+        self, announcement: Announcement, endpoint: VoucherifyEndpoint, data: Stay | Move
+    ) -> VoucherifyEnvelope:
+        event = announcement.event
         name = self.wire_names[event.kind]
-        return Envelope(
-            self.delivery_id(told.id, endpoint.id),
-            project_id(told),
-            format_instant(told.recorded_at),
+        return VoucherifyEnvelope(
+            self.delivery_id(announcement.id, endpoint.id),
+            project_id(announcement),
+            format_instant(announcement.recorded_at),
             name if endpoint.event_name is None else endpoint.event_name,
             data,
             _source(endpoint),
-            EventShape(
-                event_id(told.id),
+            VoucherifyEvent(
+                event_id(announcement.id),
                 name,
                 data.created_at,
-                told.customer.id,
-                _group(told),
+                announcement.customer.id,
+                _group(announcement),
                 _INTERNAL if event.entry is None else _API,
             ),
-            event_object(told) if endpoint.extended else UNSET,
+            event_object(announcement) if endpoint.extended else UNSET,
         )
 
 
 @lru_cache(maxsize=256)
 def _delivery_id(event_id: str, endpoint_id: str) -> str:
-    """Wanted twice per attempt: in the envelope and as `webhook-id`."""
+    """Needed twice per attempt: in the envelope and as `webhook-id`."""
     if event_id == SAMPLE_EVENT:
         return "whs_" + "0" * 18
     return ids.derived("whs_", event_id, endpoint_id, size=9)
 
 
-def project_id(told: Announcement) -> str:
-    shown = told.project.presentations.get(NAME)
-    return (shown.get("project_id") if shown else None) or _prefixed(told.project.id)
+def project_id(announcement: Announcement) -> str:
+    names = announcement.project.presentations.get(NAME)
+    return (names.get("project_id") if names else None) or _prefixed(announcement.project.id)
 
 
 def _prefixed(project: str) -> str:
@@ -183,28 +212,30 @@ class _Encoded(Struct, frozen=True):
     tiers: dict[str, Raw]
 
 
-def _encoded(told: Announcement, version: Version) -> _Encoded:
-    kept: _Encoded | None = version.__dict__.get(_KEPT)
-    return kept or prepared(version, _KEPT, lambda: _encode_parts(told, version))
+def _encoded(announcement: Announcement, version: Version) -> _Encoded:
+    cached: _Encoded | None = version.__dict__.get(_ENCODED)
+    return cached or once_per_version(
+        version, _ENCODED, lambda: _encode_parts(announcement, version)
+    )
 
 
-def _encode_parts(told: Announcement, version: Version) -> _Encoded:
-    shown = presentation(version, told.project.id, told.program)
-    campaign = {k: v for k, v in shown.campaign.items() if k in _SHOWN}
-    tiers = {key: Raw(json_text.dump(tier)) for key, tier in shown.tiers.items()}
+def _encode_parts(announcement: Announcement, version: Version) -> _Encoded:
+    names = presentation(version, announcement.project.id, announcement.program)
+    campaign = {k: v for k, v in names.campaign.items() if k in _EVENT_KEYS}
+    tiers = {key: Raw(json_text.dump(tier)) for key, tier in names.tiers.items()}
     return _Encoded(Raw(json_text.dump(campaign)), tiers)
 
 
-def _tier(told: Announcement, shown: _Encoded, tier_id: str | None) -> Raw | None:
+def _tier(announcement: Announcement, encoded: _Encoded, tier_id: str | None) -> Raw | None:
     if tier_id is None:
         return None
-    if tier_id not in shown.tiers:
-        shown = _encoded(told, holder_of(told, tier_id))
-    return shown.tiers.get(tier_id)
+    if tier_id not in encoded.tiers:
+        encoded = _encoded(announcement, version_of_tier(announcement, tier_id))
+    return encoded.tiers.get(tier_id)
 
 
 @lru_cache(maxsize=16_384)
-def _source(endpoint: EndpointFacts) -> Raw:
+def _source(endpoint: VoucherifyEndpoint) -> Raw:
     prefix = "distr_" if endpoint.source == "distribution" else "wh_"
     source = {
         "id": endpoint.vendor_id or ids.derived(prefix, endpoint.id, size=9),
@@ -214,10 +245,10 @@ def _source(endpoint: EndpointFacts) -> Raw:
     return Raw(json_text.dump(source))
 
 
-def _group(told: Announcement) -> str:
+def _group(announcement: Announcement) -> str:
     """What one ledger entry or one instant of time caused for a member in a program."""
-    if told.id == SAMPLE_EVENT:
+    if announcement.id == SAMPLE_EVENT:
         return "v-" + "0" * 18
-    event = told.event
+    event = announcement.event
     cause = f"at:{event.at}" if event.entry is None else f"entry:{event.entry}"
-    return ids.derived("v-", told.program, told.customer.id, cause, size=9)
+    return ids.derived("v-", announcement.program, announcement.customer.id, cause, size=9)

@@ -4,6 +4,9 @@ In: the campaign with `loyalty_tiers` and `loyalty_tiers_expiration`, as the ven
 little of it as a new program needs. Out: policy, points, and the whole campaign kept for payloads,
 ids and timestamps included. What the engine could not honour is refused by name, never ignored;
 fields of the campaign that mean nothing for tiers are kept as they are.
+
+The order of a night (`engine.scheduled_changes`) is the one that the vendor documents:
+https://docs.voucherify.io/build/loyalty-points, "Point and tier calculation on a new day".
 """
 
 from __future__ import annotations
@@ -131,26 +134,26 @@ def compile_settings(settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
 
     A tier without an id keeps the id that a tier of its name had before; so does the campaign.
     """
-    given = json_text.normalise(dict(settings), "settings", LIMITS)
-    campaign = convert(given, Campaign, "settings")
-    for key in given:
+    fields = json_text.normalise(dict(settings), "settings", LIMITS)
+    campaign = convert(fields, Campaign, "settings")
+    for key in fields:
         if key.startswith("loyalty_tier") and key not in Campaign.__struct_fields__:
             raise invalid(f"settings.{key}", "no such field; meant is loyalty_tiers_expiration?")
     optional_instant(campaign.created_at, "settings.created_at")
     optional_instant(campaign.updated_at, "settings.updated_at")
     before = _before(facts)
-    shown = _campaign(given, campaign, facts, before.get("campaign") or {})
-    tiers = _tiers(given, campaign, shown["id"], facts, before.get("loyalty_tiers") or [])
+    campaign_ = _campaign(fields, campaign, facts, before.get("campaign") or {})
+    tiers = _tiers(fields, campaign, campaign_["id"], facts, before.get("loyalty_tiers") or [])
     return Rules(
-        name=shown["name"],
+        name=campaign_["name"],
         policy=_policy(campaign, tuple(_tier(tier, campaign) for tier in tiers)),
         points=points_rules(campaign.voucher, campaign.earning_rules),
-        auto_join=shown["auto_join"],
+        auto_join=campaign_["auto_join"],
         presentations={
             NAME: {
-                "campaign": shown,
+                "campaign": campaign_,
                 "loyalty_tiers": tiers,
-                "loyalty_tiers_expiration": given.get("loyalty_tiers_expiration"),
+                "loyalty_tiers_expiration": fields.get("loyalty_tiers_expiration"),
             }
         },
     )
@@ -185,73 +188,77 @@ def _policy(campaign: Campaign, tiers: tuple[Tier, ...]) -> Policy:
     )
 
 
-def _balance_term(given: ExpirationDate | None, path: str) -> Term:
-    if given is None or given.type == "BALANCE_DROP":
-        if given is not None and _extension(given, path):
+def _balance_term(expiration: ExpirationDate | None, path: str) -> Term:
+    if expiration is None or expiration.type == "BALANCE_DROP":
+        if expiration is not None and _extension(expiration, path):
             raise invalid(f"{path}.extend", "BALANCE_DROP ends at once; use CUSTOM to extend")
-        if given is not None and given.rounding is not None:
+        if expiration is not None and expiration.rounding is not None:
             raise invalid(f"{path}.rounding", "BALANCE_DROP has no date to round; use CUSTOM")
         return WhileQualified()
-    if given.type != "CUSTOM":
+    if expiration.type != "CUSTOM":
         raise invalid(f"{path}.type", "with BALANCE expected BALANCE_DROP or CUSTOM")
-    length = _extension(given, path)
+    length = _extension(expiration, path)
     if length is None:
         raise invalid(f"{path}.extend", "CUSTOM needs a duration such as P3M or P7D")
-    return Duration(length, rounding=_rounding(given.rounding, f"{path}.rounding"))
+    return Duration(length, rounding=_rounding(expiration.rounding, f"{path}.rounding"))
 
 
-def _period_term(given: ExpirationDate | None, path: str) -> Term:
-    if given is None:
+def _period_term(expiration: ExpirationDate | None, path: str) -> Term:
+    if expiration is None:
         return WindowEnd(0)
-    if given.type not in ("END_OF_PERIOD", "END_OF_NEXT_PERIOD"):
+    if expiration.type not in ("END_OF_PERIOD", "END_OF_NEXT_PERIOD"):
         what = "with POINTS_IN_PERIOD expected END_OF_PERIOD or END_OF_NEXT_PERIOD"
         raise invalid(f"{path}.type", what)
-    if given.rounding is not None:
+    if expiration.rounding is not None:
         raise invalid(
             f"{path}.rounding", "only CUSTOM is rounded; a period's end is a date already"
         )
-    return WindowEnd(1 if given.type == "END_OF_NEXT_PERIOD" else 0, extend=_extension(given, path))
+    return WindowEnd(
+        1 if expiration.type == "END_OF_NEXT_PERIOD" else 0, extend=_extension(expiration, path)
+    )
 
 
-def _extension(given: ExpirationDate, path: str) -> str | None:
+def _extension(expiration: ExpirationDate, path: str) -> str | None:
     """Clients fill `extend` in where it means nothing: empty and zero are none."""
-    if not given.extend:
+    if not expiration.extend:
         return None
-    match = _MONTHS_OR_DAYS.match(given.extend)
+    match = _MONTHS_OR_DAYS.match(expiration.extend)
     if match is None:
-        what = f"expected months or days such as P3M or P7D, not {given.extend!r}"
+        what = f"expected months or days such as P3M or P7D, not {expiration.extend!r}"
         raise invalid(f"{path}.extend", what)
     return f"P{int(match[1])}{match[2]}" if int(match[1]) else None
 
 
-def _rounding(given: DateRounding | None, path: str) -> Rounding | None:
-    if given is None:
+def _rounding(rounding: DateRounding | None, path: str) -> Rounding | None:
+    if rounding is None:
         return None
-    if given.type == "CUSTOM":
-        if given.value is None:
+    if rounding.type == "CUSTOM":
+        if rounding.value is None:
             raise invalid(f"{path}.value", "CUSTOM needs a month, 0 = January to 11 = December")
-        if given.strategy == "START":
+        if rounding.strategy == "START":
             raise invalid(f"{path}.strategy", "CUSTOM rounds to the END of its month")
-        return Rounding(month=given.value + 1)
-    if given.value is not None:
+        return Rounding(month=rounding.value + 1)
+    if rounding.value is not None:
         raise invalid(f"{path}.value", "belongs to rounding type CUSTOM alone")
-    return Rounding(unit=UNITS[given.type], edge="start" if given.strategy == "START" else "end")
-
-
-def _tier(shown: dict[str, Any], campaign: Campaign) -> Tier:
-    return Tier(
-        id=shown["id"],
-        name=shown["name"],
-        from_=shown["points"]["from"],
-        to=shown["points"].get("to"),
-        earning=_earning(shown, campaign),
+    return Rounding(
+        unit=UNITS[rounding.type], edge="start" if rounding.strategy == "START" else "end"
     )
 
 
-def _earning(shown: dict[str, Any], campaign: Campaign) -> Earning | None:
-    """A tier's mapping of the rule that orders earn by; mappings of other rules are only shown."""
+def _tier(tier_: dict[str, Any], campaign: Campaign) -> Tier:
+    return Tier(
+        id=tier_["id"],
+        name=tier_["name"],
+        from_=tier_["points"]["from"],
+        to=tier_["points"].get("to"),
+        earning=_earning(tier_, campaign),
+    )
+
+
+def _earning(tier_: dict[str, Any], campaign: Campaign) -> Earning | None:
+    """A tier's mapping of the rule that orders earn by; those of other rules are only printed."""
     for rule in campaign.earning_rules or ():
-        mapped = shown["earning_rules"].get(rule.id)
+        mapped = tier_["earning_rules"].get(rule.id)
         if mapped and mapped["type"] == "CUSTOM":
             return Earning(fixed=mapped["points"])
         if mapped:
@@ -260,20 +267,20 @@ def _earning(shown: dict[str, Any], campaign: Campaign) -> Earning | None:
 
 
 def _campaign(
-    given: dict[str, Any], campaign: Campaign, facts: ProgramFacts, before: dict[str, Any]
+    fields: dict[str, Any], campaign: Campaign, facts: ProgramFacts, before: dict[str, Any]
 ) -> dict[str, Any]:
-    kept = {k: v for k, v in given.items() if not k.startswith("loyalty_tiers")}
+    whole = {k: v for k, v in fields.items() if not k.startswith("loyalty_tiers")}
     now = format_instant(facts.at)
-    kept["id"] = campaign.id or before.get("id") or campaign_id(facts.project, facts.id)
-    kept["name"] = campaign.name or facts.name or facts.id
-    kept["created_at"] = campaign.created_at or before.get("created_at") or now
+    whole["id"] = campaign.id or before.get("id") or campaign_id(facts.project, facts.id)
+    whole["name"] = campaign.name or facts.name or facts.id
+    whole["created_at"] = campaign.created_at or before.get("created_at") or now
     if before:
-        kept.setdefault("updated_at", now)
-    return campaign_object(kept)
+        whole.setdefault("updated_at", now)
+    return campaign_object(whole)
 
 
 def _tiers(
-    given: dict[str, Any],
+    fields: dict[str, Any],
     campaign: Campaign,
     campaign_: str,
     facts: ProgramFacts,
@@ -286,22 +293,22 @@ def _tiers(
         path = f"settings.loyalty_tiers[{i}]"
         bounds = _bounds(tier, path)
         _check_tier(tier, path)
-        shown = _shown(tier, given["loyalty_tiers"][i], bounds, campaign_, facts, before)
+        whole = _tier_object(tier, fields["loyalty_tiers"][i], bounds, campaign_, facts, before)
         for key in ("id", "name"):
-            if shown[key] in seen:
-                raise invalid(f"{path}.{key}", f"two tiers have the {key} {shown[key]!r}")
-        seen |= {shown["id"], shown["name"]}
-        placed.append((bounds, i, shown))
+            if whole[key] in seen:
+                raise invalid(f"{path}.{key}", f"two tiers have the {key} {whole[key]!r}")
+        seen |= {whole["id"], whole["name"]}
+        placed.append((bounds, i, whole))
     placed.sort(key=lambda item: (item[0].from_, item[1]))
-    for (low, i, shown), (high, j, _) in itertools.pairwise(placed):
+    for (low, i, whole), (high, j, _) in itertools.pairwise(placed):
         if low.to is None and high.from_ > low.from_:
             path = f"settings.loyalty_tiers[{i}].points.to"
-            raise invalid(path, f"missing; only the highest tier is open, {shown['name']!r} is not")
+            raise invalid(path, f"missing; only the highest tier is open, {whole['name']!r} is not")
         if low.to is None or high.from_ <= low.to:
             path = f"settings.loyalty_tiers[{j}].points.from"
             span = f"{low.from_} to {'open' if low.to is None else low.to}"
-            raise invalid(path, f"{high.from_} overlaps with tier {shown['name']!r} ({span})")
-    return [shown for _, _, shown in placed]
+            raise invalid(path, f"{high.from_} overlaps with tier {whole['name']!r} ({span})")
+    return [whole for _, _, whole in placed]
 
 
 def _bounds(tier: LoyaltyTier, path: str) -> Bounds:
@@ -330,26 +337,26 @@ def _check_tier(tier: LoyaltyTier, path: str) -> None:
                 raise invalid(f"{where}.multiplier", "expected at most two decimals")
 
 
-def _shown(
+def _tier_object(
     tier: LoyaltyTier,
-    given: dict[str, Any],
+    fields: dict[str, Any],
     bounds: Bounds,
     campaign: str,
     facts: ProgramFacts,
     before: list[dict[str, Any]],
 ) -> dict[str, Any]:
     key, name = ("name", tier.name) if tier.id is None else ("id", tier.id)
-    was = next((b for b in before if b[key] == name), None)
+    previous = next((b for b in before if b[key] == name), None)
     now = format_instant(facts.at)
-    kept = {k: v for k, v in given.items() if v is not None}
-    kept["id"] = tier.id or (was["id"] if was else _tier_id(tier.name, facts))
-    kept["campaign_id"] = campaign
-    kept.setdefault("created_at", was["created_at"] if was else now)
-    shown = tier_object(kept, bounds.from_, bounds.to)
-    if was and "updated_at" not in given:
-        same = all(shown[k] == was[k] for k in shown if k != "updated_at")
-        shown["updated_at"] = was["updated_at"] if same else now
-    return shown
+    rest = {k: v for k, v in fields.items() if v is not None}
+    rest["id"] = tier.id or (previous["id"] if previous else _tier_id(tier.name, facts))
+    rest["campaign_id"] = campaign
+    rest.setdefault("created_at", previous["created_at"] if previous else now)
+    whole = tier_object(rest, bounds.from_, bounds.to)
+    if previous and "updated_at" not in fields:
+        same = all(whole[k] == previous[k] for k in whole if k != "updated_at")
+        whole["updated_at"] = previous["updated_at"] if same else now
+    return whole
 
 
 def _tier_id(name: str, facts: ProgramFacts) -> str:
@@ -357,5 +364,5 @@ def _tier_id(name: str, facts: ProgramFacts) -> str:
 
 
 def _before(facts: ProgramFacts) -> dict[str, Any]:
-    found = facts.previous.presentations.get(NAME) if facts.previous else None
-    return found or {}
+    names = facts.previous.presentations.get(NAME) if facts.previous else None
+    return names or {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tierline.vendors import hmac_sha256
 
 HEADER = "x-voucherify-signature"
+SIGNING_KEY_NAME = "voucherify.webhook_secret"  # the project's secret that signs
 
 
 def signature(body: bytes, secret: str) -> str:

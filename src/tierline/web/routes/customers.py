@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -10,14 +10,16 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from tierline.errors import Invalid, NotFound, TooLarge
 from tierline.model import ids, validation
 from tierline.model.calendar import format_instant
+from tierline.model.tenant import CARD
 from tierline.store import customers, members, profiles
-from tierline.store.customers import CustomerRow, NameKind
+from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
+from tierline.vendors.registry import NAME_KINDS
 from tierline.web import limits, request_body
 from tierline.web.routing import Call, Operation, Reply
 
 CUSTOMER = "/api/customers/{source_id}"
-_OTHER_NAMES = frozenset(get_args(NameKind)) - {"source", "id", "number"}
+_OTHER_NAMES = frozenset(name.kind for name in (CARD, *NAME_KINDS))
 
 
 class CustomerBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,8 +116,8 @@ def _profile(body: CustomerBody) -> Profile:
     return Profile(**said, names=_names(body.names))
 
 
-def _names(said: dict[str, str | list[str]]) -> dict[NameKind, tuple[str, ...]]:
-    found: dict[NameKind, tuple[str, ...]] = {}
+def _names(said: dict[str, str | list[str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
     count = sum(1 if isinstance(names, str) else len(names) for names in said.values())
     if count > limits.NAMES_MAX:
         raise TooLarge(path="names", what="list of names", limit=f"{limits.NAMES_MAX} names")
@@ -125,7 +127,7 @@ def _names(said: dict[str, str | list[str]]) -> dict[NameKind, tuple[str, ...]]:
             reason = f"names.{kind}: there is no such kind of name; known are {known_kinds}."
             raise Invalid(path=f"names.{kind}", reason=reason)
         texts = [names] if isinstance(names, str) else names
-        found[kind] = tuple(request_body.name(text, f"names.{kind}") for text in texts)  # type: ignore[index]
+        found[kind] = tuple(request_body.name(text, f"names.{kind}") for text in texts)
     return found
 
 

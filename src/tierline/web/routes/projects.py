@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -12,21 +12,32 @@ from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
 from tierline.store.catalog.keys import Key
 from tierline.store.catalog.projects import ProjectChange
+from tierline.vendors import registry
 from tierline.web import request_body
 from tierline.web.routing import Call, Operation, Reply
 
+if TYPE_CHECKING:
 
-class ProjectBody(Struct, frozen=True, forbid_unknown_fields=True):
+    class VendorPrograms(Struct, frozen=True):
+        """The program that a vendor's routes speak of: `<vendor>_program`."""
+else:
+    VendorPrograms = registry.struct_of(
+        "VendorPrograms",
+        [(field, str | None, None) for field in registry.PROGRAM_FIELDS],
+        frozen=True,
+    )
+
+
+class ProjectBody(VendorPrograms, frozen=True, forbid_unknown_fields=True):
     """What is not said stays as it is. Zone and currency are fixed once there are members."""
 
     name: str | None = None
     time_zone: str | None = None
     currency: str | None = None
-    loyaltylion_program: str | None = None
     presentations: dict[str, dict[str, Any]] | None = None
 
 
-class ProjectAnswer(Struct, frozen=True):
+class ProjectAnswer(VendorPrograms, frozen=True):
     """A project; `clock` is a sandbox's own time, null for wall time."""
 
     id: str
@@ -34,7 +45,6 @@ class ProjectAnswer(Struct, frozen=True):
     time_zone: str
     currency: str
     clock: str | None
-    loyaltylion_program: str | None
     presentations: dict[str, dict[str, Any]]
 
 
@@ -75,8 +85,12 @@ async def get_project(call: Call) -> ProjectAnswer:
 
 async def patch_project(call: Call, body: ProjectBody) -> ProjectAnswer:
     catalog, project = call.parts.catalog, call.project
-    if body.loyaltylion_program is not None:
-        await catalog.need_program(project.number, body.loyaltylion_program)
+    programs = {}
+    for field, vendor in registry.PROGRAM_FIELDS.items():
+        program: str | None = getattr(body, field)
+        if program is not None:
+            await catalog.need_program(project.number, program)
+            programs[vendor] = program
     presentations = body.presentations
     if presentations is not None:
         presentations = request_body.free_json(presentations, "presentations")
@@ -84,7 +98,7 @@ async def patch_project(call: Call, body: ProjectBody) -> ProjectAnswer:
         name=None if body.name is None else request_body.name(body.name, "name"),
         time_zone=body.time_zone,
         currency=body.currency,
-        loyaltylion_program=body.loyaltylion_program,
+        vendor_programs=programs or None,
         presentations=presentations,
     )
     return _shown(await catalog.change_project(project.number, change))
@@ -130,8 +144,11 @@ def _shown(project: Project) -> ProjectAnswer:
         time_zone=project.time_zone,
         currency=project.currency,
         clock=None if project.clock is None else format_instant(project.clock),
-        loyaltylion_program=project.loyaltylion_program,
         presentations=project.presentations,
+        **{
+            field: project.vendor_programs.get(vendor)
+            for field, vendor in registry.PROGRAM_FIELDS.items()
+        },
     )
 
 

@@ -1,0 +1,29 @@
+"""LoyaltyLion's keys: a program API token each, and one site token and secret for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tierline.model.credentials import Credential, Credentials, Entropy, KeyKind, SharedDoor
+from tierline.vendors.loyaltylion import signing
+from tierline.vendors.loyaltylion.payloads import NAME
+
+SITE = SharedDoor("site", id_secret=f"{NAME}.site_token", token_secret=signing.SIGNING_KEY_NAME)
+
+
+def credentials(project: int, secrets: Mapping[str, str], entropy: Entropy) -> Credentials:
+    """A token of 128 bits; the first key makes the site's pair, too."""
+    token = "pat_" + entropy(16).hex()
+    doors = [Credential(token)]
+    site, secret = secrets.get(SITE.id_secret), secrets.get(SITE.token_secret)
+    if site is None or secret is None:
+        site, secret = entropy(16).hex(), entropy(16).hex()
+        doors.append(Credential(secret, site, SITE.name))
+    return Credentials(
+        doors=tuple(doors),
+        answer={"key": token, "site_id": project, "site_token": site, "site_secret": secret},
+        secrets={SITE.id_secret: site, SITE.token_secret: secret},
+    )
+
+
+KEY = KeyKind(NAME, credentials, shows_signing_secret=True, shared=SITE)

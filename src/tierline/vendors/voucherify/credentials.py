@@ -1,0 +1,35 @@
+"""Voucherify's keys: a pair for the application, one for its management, and one webhook secret."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+from tierline.model.credentials import Credential, Credentials, Entropy, KeyKind
+from tierline.vendors.voucherify import signing
+from tierline.vendors.voucherify.objects import NAME
+
+
+def credentials(_project: int, secrets: Mapping[str, str], entropy: Entropy) -> Credentials:
+    """Two pairs; the webhook secret is the project's, the same for all of its keys."""
+    app, app_token, management, management_token = (
+        str(uuid.UUID(bytes=entropy(16), version=4)) for _ in range(4)
+    )
+    webhook = secrets.get(signing.SIGNING_KEY_NAME) or entropy(32).hex()
+    return Credentials(
+        doors=(
+            Credential(app_token, app),
+            Credential(management_token, management, "management"),
+        ),
+        answer={
+            "app_id": app,
+            "app_token": app_token,
+            "management_id": management,
+            "management_token": management_token,
+            "webhook_secret": webhook,
+        },
+        secrets={signing.SIGNING_KEY_NAME: webhook},
+    )
+
+
+KEY = KeyKind(NAME, credentials, shows_signing_secret=True)
