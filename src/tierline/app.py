@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib import import_module
+from importlib.util import find_spec
 
 from prometheus_client import CollectorRegistry
+from starlette.routing import BaseRoute
 
 from tierline.bootstrap import Installation
 from tierline.clock import Clock, wall
@@ -28,7 +31,7 @@ from tierline.store.heartbeat import Heartbeat, roles_text
 from tierline.store.notifications import Notifications
 from tierline.transport.address_guard import Guard
 from tierline.transport.tls import proxy_parts
-from tierline.vendors.registry import FORMATS
+from tierline.vendors.registry import FORMATS, VENDORS
 from tierline.web.asgi import App
 from tierline.web.dependencies import Bell, Dependencies
 from tierline.web.metrics import HttpMetrics
@@ -135,7 +138,8 @@ class Process:
     async def _start_api(self, stack: AsyncExitStack, writer: Writer) -> None:
         log = EventLog(self.here.database)
         stack.push_async_callback(log.close)
-        app = App(self._parts(writer, log))
+        dependencies = self._parts(writer, log)
+        app = App(dependencies, vendor_routes(dependencies))
         self.url = await stack.enter_async_context(listening(app, self.how.host, self.how.port))
         # Before the server waits for requests under way: long polls are answered, not cut off.
         stack.callback(self.bell.close)
@@ -180,6 +184,16 @@ class Process:
             ready=self.missing,
             registry=self.registry,
         )
+
+
+def vendor_routes(dependencies: Dependencies) -> list[BaseRoute]:
+    """The routes of the vendors that have some: what `vendors/<name>/api` makes of these."""
+    routes: list[BaseRoute] = []
+    for vendor in VENDORS:
+        package = f"tierline.vendors.{vendor.name}.api"
+        if find_spec(package) is not None:
+            routes += import_module(package).routes(dependencies)
+    return routes
 
 
 @asynccontextmanager

@@ -81,8 +81,8 @@ def _own_rules(body: ProgramBody) -> Rules:
 def _laid_over(rules: Rules, body: ProgramBody) -> Rules:
     presentations = rules.presentations
     for vendor, facts in (body.presentations or {}).items():
-        kept = validation.free_json(facts, f"presentations.{vendor}")
-        presentations = {**presentations, vendor: {**presentations.get(vendor, {}), **kept}}
+        own = validation.free_json(facts, f"presentations.{vendor}")
+        presentations = {**presentations, vendor: {**presentations.get(vendor, {}), **own}}
     return Rules(
         name=rules.name if body.name is None else body.name,
         policy=rules.policy if body.policy is None else body.policy,

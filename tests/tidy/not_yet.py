@@ -6,11 +6,11 @@ from __future__ import annotations
 # Folders and files that still name things by participles.
 NAMES = {
     *("src/tierline/delivery", "src/tierline/endpoints", "src/tierline/transport"),
-    *("src/tierline/vendors", "src/tierline/store", "src/tierline/ledger", "src/tierline/reshard"),
+    *("src/tierline/store", "src/tierline/ledger", "src/tierline/reshard"),
     *("src/tierline/web", "src/tierline/commands", "src/tierline/app.py"),
-    *("src/tierline/proposals.py", "benchmarks/bench_preview.py", "benchmarks/delivery"),
-    *("tests/delivery", "tests/demo", "tests/e2e", "tests/endpoints"),
-    *("tests/ledger", "tests/reshard", "tests/store", "tests/transport", "tests/vendors"),
+    *("benchmarks/bench_preview.py", "benchmarks/delivery"),
+    *("tests/delivery", "tests/e2e", "tests/endpoints"),
+    *("tests/ledger", "tests/reshard", "tests/store", "tests/transport"),
     *("tests/web",),
 }
 # Packages with a circle of imports, which therefore stand in no order either.
@@ -22,8 +22,8 @@ UNDRAWN = {
 }
 # Public class names that stand for more than one thing.
 TWICE = {
-    *("Answer", "Bar", "Batch", "Catalog", "Connection", "Cursor", "CustomerShape", "Delivery"),
-    *("Desk", "Detail", "Envelope", "Exchange", "Finding", "Limits", "Lines", "Page"),
-    *("Problem", "Progress", "Refused", "Reply", "Secrets", "Sender", "Step"),
+    *("Answer", "Bar", "Batch", "Catalog", "Connection", "Cursor"),
+    *("Desk", "Detail", "Exchange", "Finding", "Limits", "Lines", "Page"),
+    *("Problem", "Progress", "Refused", "Reply", "Sender", "Step"),
     "Turn",
 }

@@ -59,9 +59,9 @@ def test_balance_drop() -> None:
         ("2024-02-03T10:00:00Z", "earn", 500, 0),
     ]
 
-    told = walk("voucherify", {"loyalty_tiers": SILVER_GOLD}, does, "2024-03-01T00:00:00Z")
+    events = walk("voucherify", {"loyalty_tiers": SILVER_GOLD}, does, "2024-03-01T00:00:00Z")
 
-    assert told == [
+    assert events == [
         "2024-01-01T00:00 joined basic enrolment",
         "2024-02-01T10:00 upgraded silver activity",
         "2024-02-02T10:00 downgraded basic activity",
@@ -82,9 +82,9 @@ def test_points_in_period(settings: dict[str, Any], joined: str, left: str) -> N
     """Reached on 10 March, monthly: to 31 March, 7 April, 30 April; or April for NEXT_PERIOD."""
     does: list[Does] = [("2024-03-10T09:00:00Z", "earn", 120, 0)]
 
-    told = walk("voucherify", settings, does, "2024-12-01T00:00:00Z")
+    events = walk("voucherify", settings, does, "2024-12-01T00:00:00Z")
 
-    tier_events = [line for line in told if "prolonged" not in line]
+    tier_events = [line for line in events if "prolonged" not in line]
     assert [line[:16] for line in tier_events] == [joined, left]
 
 
@@ -107,9 +107,9 @@ def test_grace() -> None:
     ]
     settings = {"loyalty_tiers": tiers, "loyalty_tiers_expiration": expiration}
 
-    told = walk("voucherify", settings, does, "2024-12-01T00:00:00Z")
+    events = walk("voucherify", settings, does, "2024-12-01T00:00:00Z")
 
-    assert told == [
+    assert events == [
         "2024-02-10T10:00 joined t1 activity",
         "2024-03-19T00:02 prolonged t1 grace",
         "2024-06-01T00:00 left t1 term_end",
@@ -129,9 +129,9 @@ def test_calendar_windows() -> None:
     }
     does: list[Does] = [("2024-05-05T12:00:00Z", "order", 0, 50_000)]
 
-    told = walk("loyaltylion", {**LION, "membership": membership}, does, "2027-01-01T00:00:00Z")
+    events = walk("loyaltylion", {**LION, "membership": membership}, does, "2027-01-01T00:00:00Z")
 
-    moves = [line for line in told if "prolonged" not in line]
+    moves = [line for line in events if "prolonged" not in line]
     assert moves == [
         "2024-01-01T00:00 joined 15 enrolment",
         "2024-05-05T12:00 upgraded 17 activity",
@@ -145,9 +145,9 @@ def test_rolling() -> None:
     membership = {"mode": "rolling", "duration_months": 12}
     does: list[Does] = [("2024-02-29T12:00:00Z", "order", 0, 40_001)]
 
-    told = walk("loyaltylion", {**LION, "membership": membership}, does, "2026-01-01T00:00:00Z")
+    events = walk("loyaltylion", {**LION, "membership": membership}, does, "2026-01-01T00:00:00Z")
 
-    moves = [line for line in told if "prolonged" not in line]
+    moves = [line for line in events if "prolonged" not in line]
     assert moves == [
         "2024-01-01T00:00 joined 15 enrolment",
         "2024-02-29T12:00 upgraded 17 activity",
@@ -162,9 +162,9 @@ def test_lifetime() -> None:
         ("2024-02-02T12:00:00Z", "order", 0, 1),
     ]
 
-    told = walk("loyaltylion", LION, does, "2030-01-01T00:00:00Z")
+    events = walk("loyaltylion", LION, does, "2030-01-01T00:00:00Z")
 
-    assert told == [
+    assert events == [
         "2024-01-01T00:00 joined 15 enrolment",
         "2024-02-02T12:00 upgraded 16 activity",
     ]

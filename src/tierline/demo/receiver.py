@@ -26,7 +26,7 @@ class ReceiverSecrets(Struct, frozen=True):
     standard: str
 
 
-class Delivery(Struct, frozen=True):
+class ReceivedWebhook(Struct, frozen=True):
     """One webhook as it arrived."""
 
     path: str
@@ -38,7 +38,7 @@ class Receiver:
     """A real HTTP server on this machine that keeps what it gets, in order."""
 
     def __init__(self) -> None:
-        self.deliveries: list[Delivery] = []
+        self.deliveries: list[ReceivedWebhook] = []
         self._arrived = asyncio.Condition()
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -67,7 +67,7 @@ class Receiver:
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = (await request.read()).decode()
         async with self._arrived:
-            self.deliveries.append(Delivery(request.path, headers, body))
+            self.deliveries.append(ReceivedWebhook(request.path, headers, body))
             self._arrived.notify_all()
         return web.Response()
 
@@ -77,7 +77,7 @@ class Receiver:
             await self._arrived.wait_for(lambda: len(self.deliveries) >= count)
 
 
-def verified(delivery: Delivery, secrets: ReceiverSecrets, signature: Signature) -> bool:
+def verified(delivery: ReceivedWebhook, secrets: ReceiverSecrets, signature: Signature) -> bool:
     """Whether both of a delivery's signatures are genuine."""
     body = delivery.body.encode()
     return _standard(delivery.headers, body, secrets.standard) and _vendor(

@@ -11,7 +11,13 @@ import msgspec
 from msgspec import Struct
 
 from tierline.clock import wall
-from tierline.demo.receiver import WAIT_SECONDS_MAX, Delivery, Receiver, ReceiverSecrets, verified
+from tierline.demo.receiver import (
+    WAIT_SECONDS_MAX,
+    ReceivedWebhook,
+    Receiver,
+    ReceiverSecrets,
+    verified,
+)
 from tierline.demo.stories import Story, stories
 from tierline.errors import TierlineError
 from tierline.model.calendar import parse_instant
@@ -32,7 +38,7 @@ class DemoDelivery(Struct, frozen=True):
     """One webhook that a story ended in, with what verified it."""
 
     story: Story
-    delivery: Delivery
+    delivery: ReceivedWebhook
     secrets: ReceiverSecrets
     genuine: bool
 

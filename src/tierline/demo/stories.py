@@ -17,7 +17,7 @@ from msgspec import Struct
 Json = dict[str, Any]
 
 
-class Step(Struct, frozen=True):
+class StoryStep(Struct, frozen=True):
     """Move the clock (`at`), then do at most one thing."""
 
     at: str | None = None
@@ -51,7 +51,7 @@ class Story(Struct, frozen=True):
     project: Json  # name, time_zone, currency, clock
     programs: dict[str, Json]  # id -> the vendor's settings
     customers: dict[str, Json]  # source id -> profile
-    steps: tuple[Step, ...]
+    steps: tuple[StoryStep, ...]
     deliveries: int  # how many webhooks the story ends with
     enrolments: dict[str, Json] = {}  # source id -> how they were enrolled, before the first step
 

@@ -23,10 +23,10 @@ from tierline.engine.tier_terms import turn_matters
 from tierline.model import calendar
 from tierline.model.entries import Entry
 
-# What happens first when several things are due at one instant. After Voucherify's documented
-# night (https://docs.voucherify.io/build/loyalty-points, "Point and tier calculation on a new
-# day"): points become active, expiring tiers are judged, then new periods, then points expire and
-# balance tiers are judged again. What is ours stands where it disturbs that order least.
+# What happens first when several things are due at one instant. After the one
+# night that a vendor documents (its `settings.py` says where): points become
+# active, expiring tiers are judged, then new periods, then points expire and balance tiers are
+# judged again. What is ours stands where it disturbs that order least.
 ORDER: tuple[tuple[str, Callable[[MemberState], None]], ...] = (
     ("new rules come into force", change_rules),
     ("pending points become active, and the member is judged", activate_pending),

@@ -39,7 +39,7 @@ class EndpointFacts(Struct, frozen=True, omit_defaults=True):
 
     id: str  # ours
     url: str
-    vendor_id: str | None = None  # the id under which a vendor's route made it: wh_…, 815
+    vendor_id: str | None = None  # the id under which a vendor's route made it
 
 
 Facts = TypeVar("Facts", bound=EndpointFacts)

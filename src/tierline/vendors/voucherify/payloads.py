@@ -59,7 +59,7 @@ class VoucherifyCustomer(Struct):
     object: str = "customer"
 
 
-class Stay(Struct):
+class TierStay(Struct):
     """`data` of joined, prolonged and left."""
 
     customer: VoucherifyCustomer
@@ -68,7 +68,7 @@ class Stay(Struct):
     created_at: str
 
 
-class Move(Struct):
+class TierMove(Struct):
     """`data` of upgraded and downgraded."""
 
     customer: VoucherifyCustomer
@@ -95,7 +95,7 @@ class VoucherifyEnvelope(Struct):
     project_id: str
     created_at: str
     type: str
-    data: Stay | Move
+    data: TierStay | TierMove
     source: Raw
     event: VoucherifyEvent
     tierline: dict[str, Any] | UnsetType = UNSET
@@ -108,7 +108,7 @@ def customer_shape(customer: Customer) -> VoucherifyCustomer:
     )
 
 
-def event_data(announcement: Announcement) -> Stay | Move:
+def event_data(announcement: Announcement) -> TierStay | TierMove:
     """`data` of an event; what never changes within a version is already encoded."""
     event = announcement.event
     encoded = _encoded(announcement, announcement.rules)
@@ -118,9 +118,9 @@ def event_data(announcement: Announcement) -> Stay | Move:
             _tier(announcement, encoded, event.tier_from),
             _tier(announcement, encoded, event.tier_to),
         )
-        return Move(customer, encoded.campaign, before, after, at)
+        return TierMove(customer, encoded.campaign, before, after, at)
     tier = _tier(announcement, encoded, event.tier_to or event.tier_from)
-    return Stay(customer, encoded.campaign, tier, at)
+    return TierStay(customer, encoded.campaign, tier, at)
 
 
 class VoucherifyFormat:
@@ -162,7 +162,7 @@ class VoucherifyFormat:
         return {signing.HEADER: signing.signature(body, secrets.vendor)}
 
     def _envelope(
-        self, announcement: Announcement, endpoint: VoucherifyEndpoint, data: Stay | Move
+        self, announcement: Announcement, endpoint: VoucherifyEndpoint, data: TierStay | TierMove
     ) -> VoucherifyEnvelope:
         event = announcement.event
         name = self.wire_names[event.kind]

@@ -5,7 +5,7 @@ little of it as a new program needs. Out: policy, points, and the whole campaign
 ids and timestamps included. What the engine could not honour is refused by name, never ignored;
 fields of the campaign that mean nothing for tiers are kept as they are.
 
-The order of a night (`engine.scheduled_changes`) is the one that the vendor documents:
+The order of a night (`engine.timeline`) is the one that the vendor documents:
 https://docs.voucherify.io/build/loyalty-points, "Point and tier calculation on a new day".
 """
 
