@@ -33,7 +33,7 @@ from tierline.transport.address_guard import Guard
 from tierline.transport.tls import proxy_parts
 from tierline.vendors.registry import FORMATS, VENDORS
 from tierline.web.asgi import App
-from tierline.web.dependencies import Bell, Dependencies
+from tierline.web.dependencies import CommitSignal, Dependencies
 from tierline.web.metrics import HttpMetrics
 from tierline.web.server import listening
 
@@ -47,7 +47,7 @@ class Process:
         self.here = here
         self.how = how
         self.clock = clock
-        self.bell = Bell()
+        self.commit_signal = CommitSignal()
         self.registry = CollectorRegistry()
         self.url: str | None = None
         if how.proxy is not None:
@@ -68,7 +68,7 @@ class Process:
 
     def committed(self, shard: int) -> None:
         """Events were committed in a shard, by this process."""
-        self.bell.ring()
+        self.commit_signal.notify()
         if self._sender is not None:
             self._sender.wake(shard)
         elif self._signal is not None:
@@ -130,7 +130,7 @@ class Process:
         signs = Heartbeat(self.here.database, self.how.roles)
         await signs.start()
         stack.push_async_callback(signs.stop)
-        signal = Notifications(self.here.database, lambda _: self.bell.ring())
+        signal = Notifications(self.here.database, lambda _: self.commit_signal.notify())
         await signal.start()
         self._signal = signal
         stack.push_async_callback(signal.stop)
@@ -142,7 +142,7 @@ class Process:
         app = App(dependencies, vendor_routes(dependencies))
         self.url = await stack.enter_async_context(listening(app, self.how.host, self.how.port))
         # Before the server waits for requests under way: long polls are answered, not cut off.
-        stack.callback(self.bell.close)
+        stack.callback(self.commit_signal.close)
 
     def _poke(self) -> None:
         if self._sender is not None:
@@ -164,8 +164,8 @@ class Process:
 
     def _parts(self, writer: Writer, log: EventLog) -> Dependencies:
         database, catalog = self.here.database, self.here.catalog
-        figures = HttpMetrics(writer, self._sweeper)
-        self.registry.register(figures)
+        metrics = HttpMetrics(writer, self._sweeper)
+        self.registry.register(metrics)
 
         async def advance(project: int, to: int) -> None:
             await sandbox.advance(database, catalog, self.committed, project, to, clock=self.clock)
@@ -178,8 +178,8 @@ class Process:
             clock=self.clock,
             advance=advance,
             desk=self._desk(log),
-            bell=self.bell,
-            figures=figures,
+            commit_signal=self.commit_signal,
+            metrics=metrics,
             loopback=self.how.loopback,
             ready=self.missing,
             registry=self.registry,

@@ -100,12 +100,12 @@ async def running(
     here = await catalogued(database, directory)
     at = None if clock is None else parse_instant(clock)
     project = await here.catalog.add_project(NewProject("Shop", clock=at), wall())
-    shown = await here.catalog.add_key(project.number, "native", (), "", wall())
+    new_key = await here.catalog.add_key(project.number, "native", (), "", wall())
     async with (
         serving(here, how) as process,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session,
     ):
-        yield Api(session, process, shown["key"])
+        yield Api(session, process, new_key["key"])
 
 
 @pytest.fixture

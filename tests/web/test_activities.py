@@ -17,17 +17,17 @@ async def test_an_activity_is_answered_with_the_member_right_after_it(club: Api)
     answered = await club.earn("anna", 120, "k1")
 
     assert answered.status == 200
-    told = answered.json
-    assert (told["key"], told["points"], told["balance"], told["tier"]) == (
+    answer = answered.json
+    assert (answer["key"], answer["points"], answer["balance"], answer["tier"]) == (
         "k1",
         120,
         120,
         "silver",
     )
-    assert told["events"] == [
+    assert answer["events"] == [
         {"kind": "joined", "tier_from": None, "tier_to": "silver", "cause": "activity"}
     ]
-    assert told["repeated"] is False
+    assert answer["repeated"] is False
 
 
 async def test_the_same_activity_ten_times_at_once_counts_once(club: Api) -> None:
@@ -101,12 +101,12 @@ async def test_ndjson_is_answered_per_line(club: Api) -> None:
     answered = await club.post(
         PATH, b"\n".join(lines), headers={"content-type": "application/x-ndjson"}
     )
-    told = [json.loads(line) for line in answered.body.splitlines()]
+    answers = [json.loads(line) for line in answered.body.splitlines()]
 
     assert answered.status == 200
-    assert [line.get("balance") for line in told] == [5, None, 12]
-    assert told[1]["code"] == "invalid"
-    assert told[1]["path"].startswith("lines[1]")
+    assert [line.get("balance") for line in answers] == [5, None, 12]
+    assert answers[1]["code"] == "invalid"
+    assert answers[1]["path"].startswith("lines[1]")
 
 
 async def test_a_client_that_reads_only_after_sending_all_is_answered(club: Api) -> None:
@@ -132,9 +132,9 @@ async def test_a_client_that_reads_only_after_sending_all_is_answered(club: Api)
         answered = await reader.read()
     writer.close()
 
-    told = [json.loads(line) for line in unchunked(answered).splitlines()]
+    answers = [json.loads(line) for line in unchunked(answered).splitlines()]
     assert b" 200 OK" in answered[:20]
-    assert [problem["path"] for problem in told] == [f"lines[{i}].kind" for i in range(count)]
+    assert [problem["path"] for problem in answers] == [f"lines[{i}].kind" for i in range(count)]
 
 
 def unchunked(response: bytes) -> bytes:
@@ -151,10 +151,10 @@ async def test_a_line_that_is_too_long_is_refused_in_its_place(club: Api) -> Non
     good = b'{"customer":"anna","kind":"earn","points":5}'
     body = b"\n".join([good, b'{"x":"' + b"x" * 300_000 + b'"}', good])
     answered = await club.post(PATH, body, headers={"content-type": "application/x-ndjson"})
-    told = [json.loads(line) for line in answered.body.splitlines()]
+    answers = [json.loads(line) for line in answered.body.splitlines()]
 
-    assert [line.get("code") for line in told] == [None, "too_large", None]
-    assert told[2]["balance"] == 10
+    assert [line.get("code") for line in answers] == [None, "too_large", None]
+    assert answers[2]["balance"] == 10
 
 
 async def test_a_program_that_is_not_there_is_named(club: Api) -> None:
@@ -171,12 +171,12 @@ async def test_a_name_may_hold_a_slash(club: Api) -> None:
 
     assert put.problem[:2] == (400, "invalid")  # answers have fields that requests have not
     made = await club.put("/api/programs/a%2Fb", {"name": "X", "policy": _POLICY})
-    told = await club.post(
+    second = await club.post(
         "/api/programs/a%2Fb/activities", {"customer": "c/1", "kind": "earn", "points": 3}
     )
     member = await club.get("/api/programs/a%2Fb/members/c%2F1")
 
-    assert (made.status, told.status) == (201, 200)
+    assert (made.status, second.status) == (201, 200)
     assert (member.json["program"], member.json["customer"]) == ("a/b", "c/1")
 
 

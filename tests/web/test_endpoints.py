@@ -26,11 +26,11 @@ async def test_a_webhook_arrives_and_verifies(club: Api, receiver: Receiver) -> 
     made = await endpoint(club, receiver)
     await club.earn("anna", 120)
     (arrived,) = await receiver.wait(1)
-    told = Webhook(made["secret"]).verify(arrived.body, arrived.headers)
+    event = Webhook(made["secret"]).verify(arrived.body, arrived.headers)
     feed = (await club.get("/api/events")).json["events"]
 
-    assert told["type"] == "tier.joined"
-    assert told["data"] == feed[0]
+    assert event["type"] == "tier.joined"
+    assert event["data"] == feed[0]
 
 
 async def test_a_vendors_webhook_is_signed_its_way_too(club: Api, receiver: Receiver) -> None:
@@ -64,11 +64,11 @@ async def test_who_turns_to_a_vendors_format_gets_its_secret(club: Api, receiver
 async def test_secrets_are_shown_once(club: Api, receiver: Receiver) -> None:
     """Headers by name, secrets not at all."""
     made = await endpoint(club, receiver, headers={"x-api-key": "hush-hush"})
-    shown = await club.get(f"/api/endpoints/{made['id']}")
+    single = await club.get(f"/api/endpoints/{made['id']}")
     listed = await club.get("/api/endpoints")
 
-    assert shown.json["headers"] == ["x-api-key"]
-    for answered in (shown, listed):
+    assert single.json["headers"] == ["x-api-key"]
+    for answered in (single, listed):
         assert made["secret"] not in answered.body.decode()
         assert "hush-hush" not in answered.body.decode()
     assert [e["id"] for e in listed.json["endpoints"]] == [made["id"]]
@@ -220,9 +220,9 @@ async def _attempts(api: Api, path: str, count: int) -> list[dict[str, Any]]:
     """They are written a moment after the receiver answered: the feed of ops shows no such
     thing, so ask until they are there."""
     while True:
-        found: list[dict[str, Any]] = (await api.get(f"{path}/attempts")).json["attempts"]
-        if len(found) >= count:
-            return found
+        attempts: list[dict[str, Any]] = (await api.get(f"{path}/attempts")).json["attempts"]
+        if len(attempts) >= count:
+            return attempts
 
 
 async def test_who_waits_is_seen(club: Api, receiver: Receiver) -> None:
@@ -246,10 +246,14 @@ async def test_who_waits_is_seen(club: Api, receiver: Receiver) -> None:
 async def test_a_test_event_tells_what_came_back(club: Api, receiver: Receiver) -> None:
     """Signed as any other; it stands in no log but that of attempts."""
     made = await endpoint(club, receiver)
-    told = await club.post(f"/api/endpoints/{made['id']}/test", {"kind": "upgraded"})
+    answer = await club.post(f"/api/endpoints/{made['id']}/test", {"kind": "upgraded"})
     (arrived,) = await receiver.wait(1)
 
-    assert (told.status, told.json["status"], told.json["outcome"]) == (200, 200, "test_delivered")
+    assert (answer.status, answer.json["status"], answer.json["outcome"]) == (
+        200,
+        200,
+        "test_delivered",
+    )
     assert Webhook(made["secret"]).verify(arrived.body, arrived.headers)
     assert (await club.get("/api/events")).json["events"] == []
 

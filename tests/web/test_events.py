@@ -18,24 +18,24 @@ from tierline.web import event_feed
 from tierline.web.event_feed import Cursor
 
 
-async def page(api: Api, cursor: str | None = None, **asked: Any) -> dict[str, Any]:
-    query = "&".join(f"{name}={value}" for name, value in asked.items())
+async def page(api: Api, cursor: str | None = None, **fields: Any) -> dict[str, Any]:
+    query = "&".join(f"{name}={value}" for name, value in fields.items())
     after = "" if cursor is None else f"&after={cursor}"
     answered = await api.get(f"/api/events?{query}{after}")
     assert answered.status == 200, answered.body
-    told: dict[str, Any] = answered.json
-    return told
+    answer: dict[str, Any] = answered.json
+    return answer
 
 
 async def test_the_feed_tells_what_the_webhooks_tell(club: Api) -> None:
     """Kinds, tiers with their names, the customer as the shop calls them."""
     await club.earn("anna", 120)
     await club.earn("anna", 400)
-    told = await page(club)
+    answer = await page(club)
 
     assert [
         (e["kind"], e["customer"], e["program"], e["tier_from"], e["tier_to"], e["seq"])
-        for e in told["events"]
+        for e in answer["events"]
     ] == [
         ("joined", "anna", "club", None, {"id": "silver", "name": "Silver"}, 1),
         ("upgraded", "anna", "club", {"id": "silver", "name": "Silver"},
@@ -48,13 +48,13 @@ async def test_pages_join_without_gap_or_repetition(club: Api) -> None:
     for i in range(23):
         await club.earn(f"c{i}", 100)
     seen: list[str] = []
-    told = await page(club, limit=4)
-    while told["events"]:
-        seen += [event["customer"] for event in told["events"]]
-        told = await page(club, told["next"], limit=4)
+    answer = await page(club, limit=4)
+    while answer["events"]:
+        seen += [event["customer"] for event in answer["events"]]
+        answer = await page(club, answer["next"], limit=4)
 
     assert sorted(seen) == sorted(f"c{i}" for i in range(23))
-    assert told["more"] is False
+    assert answer["more"] is False
 
 
 async def test_a_cursor_goes_on_for_ever(club: Api) -> None:
@@ -79,10 +79,10 @@ async def test_readers_beside_writers_miss_nothing(club: Api) -> None:
 
     async def read() -> list[str]:
         seen: list[str] = []
-        told = await page(club, limit=7)
-        while not done.is_set() or told["events"]:
-            seen += [event["customer"] for event in told["events"]]
-            told = await page(club, told["next"], limit=7)
+        answer = await page(club, limit=7)
+        while not done.is_set() or answer["events"]:
+            seen += [event["customer"] for event in answer["events"]]
+            answer = await page(club, answer["next"], limit=7)
         return seen
 
     reading = asyncio.create_task(read())
@@ -98,9 +98,9 @@ async def test_a_long_poll_answers_when_something_happens(club: Api) -> None:
     start = (await page(club))["next"]
     waiting = asyncio.create_task(page(club, start, wait=15))
     await club.earn("anna", 100)
-    told = await asyncio.wait_for(waiting, 10)
+    answer = await asyncio.wait_for(waiting, 10)
 
-    assert [event["customer"] for event in told["events"]] == ["anna"]
+    assert [event["customer"] for event in answer["events"]] == ["anna"]
 
 
 async def test_a_stopping_server_lets_long_polls_go(database: Database, tmp_path: Path) -> None:
@@ -109,12 +109,12 @@ async def test_a_stopping_server_lets_long_polls_go(database: Database, tmp_path
         api = await stack.enter_async_context(running(database, tmp_path))
         elsewhere = Api(session, api.process, api.key)
         waiting = asyncio.create_task(page(elsewhere, wait=60))
-        while not api.process.bell.waiting:
+        while not api.process.commit_signal.waiting:
             await asyncio.sleep(0)
         await stack.aclose()
-        told = await waiting
+        answer = await waiting
 
-    assert told["events"] == []
+    assert answer["events"] == []
 
 
 async def test_the_feed_starts_at_an_instant(club: Api) -> None:
@@ -135,13 +135,13 @@ async def test_the_feed_starts_at_an_instant(club: Api) -> None:
 async def test_a_cursor_of_a_restored_log_is_refused(club: Api) -> None:
     """The log was put back to an earlier state and went on differently."""
     await club.earn("anna", 100)
-    told = await page(club)
+    answer = await page(club)
     pool = club.here.database.pool
     await pool.execute("""UPDATE event SET id = 'evt_other'""")
-    other = await club.get(f"/api/events?after={told['next']}")
+    other = await club.get(f"/api/events?after={answer['next']}")
     await pool.execute("DELETE FROM event")
     await pool.execute("UPDATE shard_head SET head = 0")
-    shorter = await club.get(f"/api/events?after={told['next']}")
+    shorter = await club.get(f"/api/events?after={answer['next']}")
 
     assert other.problem == (410, "cursor_diverged", "after")
     assert shorter.problem == (410, "cursor_diverged", "after")

@@ -47,11 +47,11 @@ async def test_a_loop_that_ended_is_missing(api: Api, loop: str, missing: str) -
 
 async def test_metrics_tell_how_late_the_sweep_is(api: Api) -> None:
     """For each shard that this process sweeps."""
-    told = "tierline_sweep_lag_seconds{shard="
-    while told not in (text := (await api.get("/metrics", key="")).body.decode()):
+    metric = "tierline_sweep_lag_seconds{shard="
+    while metric not in (text := (await api.get("/metrics", key="")).body.decode()):
         await asyncio.sleep(0)
 
-    assert f'{told}"0"}} 0.0' in text or f'{told}"1"}} 0.0' in text
+    assert f'{metric}"0"}} 0.0' in text or f'{metric}"1"}} 0.0' in text
 
 
 async def test_metrics_count_requests_by_path(club: Api) -> None:
@@ -78,24 +78,26 @@ async def test_metrics_need_a_key_when_others_can_connect(
         assert (await api.get("/metrics", key=bare)).problem[:2] == (403, "forbidden")
         mine = (await api.post("/api/endpoints", ENDPOINT)).json["id"]
         other = await api.here.catalog.add_project(NewProject("Other"), wall())
-        shown = await api.here.catalog.add_key(other.number, "native", (), "", wall())
-        theirs = (await api.post("/api/endpoints", ENDPOINT, key=shown["key"])).json["id"]
+        theirs_key = await api.here.catalog.add_key(other.number, "native", (), "", wall())
+        theirs = (await api.post("/api/endpoints", ENDPOINT, key=theirs_key["key"])).json["id"]
 
         text = (await api.get("/metrics")).body.decode()
         assert f'tierline_lag_events{{endpoint="{mine}"}}' in text
         assert "tierline_commands_waiting" in text
         assert theirs not in text
-        assert theirs in (await api.get("/metrics", key=shown["key"])).body.decode()
+        assert theirs in (await api.get("/metrics", key=theirs_key["key"])).body.decode()
         assert (await api.get("/healthz", key="")).status == 200
 
 
 async def test_openapi_lists_every_operation(api: Api) -> None:
     """Made from the same table that routes requests; every reference resolves."""
     document = (await api.get("/openapi.json", key="")).json
-    told = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    operations = {
+        (method.upper(), path) for path, item in document["paths"].items() for method in item
+    }
     schemas = document["components"]["schemas"]
 
-    assert told == {(operation.method, operation.path) for operation in OPERATIONS}
+    assert operations == {(operation.method, operation.path) for operation in OPERATIONS}
     assert document["openapi"].startswith("3.1")
     for name in _references(document):
         assert name in schemas
@@ -105,8 +107,8 @@ async def test_openapi_lists_every_operation(api: Api) -> None:
 
 def _references(value: object) -> set[str]:
     if isinstance(value, dict):
-        found = {value["$ref"].rpartition("/")[2]} if "$ref" in value else set()
-        return found.union(*map(_references, value.values()))
+        references = {value["$ref"].rpartition("/")[2]} if "$ref" in value else set()
+        return references.union(*map(_references, value.values()))
     if isinstance(value, list):
         return set().union(*map(_references, value))
     return set()

@@ -22,8 +22,8 @@ H2C = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-setting
 
 
 def activity(number: int) -> bytes:
-    told: dict[str, Any] = {"key": f"a-{number}", "customer": "anna", "kind": "earn", "points": 1}
-    return json.dumps(told | {"metadata": {"note": "x" * 400}}).encode()
+    fields: dict[str, Any] = {"key": f"a-{number}", "customer": "anna", "kind": "earn", "points": 1}
+    return json.dumps(fields | {"metadata": {"note": "x" * 400}}).encode()
 
 
 class Line:
@@ -37,14 +37,14 @@ class Line:
         self.writer = writer
 
     def request(self, method: str, path: str, body: bytes = b"", /, **fields: str) -> bytes:
-        told = {
+        headers = {
             "host": "x",
             "authorization": f"Bearer {self.key}",
             "content-type": "application/json",
             "content-length": str(len(body)),
         }
-        told |= {name.replace("_", "-"): value for name, value in fields.items()}
-        head = "".join(f"{name}: {value}\r\n" for name, value in told.items() if value)
+        headers |= {name.replace("_", "-"): value for name, value in fields.items()}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value)
         return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
     def earn(self, number: int, /, **fields: str) -> bytes:
@@ -53,12 +53,12 @@ class Line:
     async def answers(self, sent: bytes, count: int) -> list[tuple[int, Any]]:
         """Status and body of so many answers; fewer if the connection ends before."""
         writing = asyncio.create_task(self._write(sent))
-        found: list[tuple[int, Any]] = []
+        answers: list[tuple[int, Any]] = []
         async with asyncio.timeout(30):
-            while len(found) < count and (answer := await self._answer()) is not None:
-                found.append(answer)
+            while len(answers) < count and (answer := await self._answer()) is not None:
+                answers.append(answer)
         writing.cancel()
-        return found
+        return answers
 
     async def _write(self, sent: bytes) -> None:
         self.writer.write(sent)
@@ -114,11 +114,11 @@ async def test_hundreds_of_requests_at_once_are_answered_in_order(anna: Api) -> 
         assert sum(map(len, sent)) > 2 * limits.HEAD_BYTES_MAX
         answers = await line.answers(b"".join(sent), count)
 
-    kept = [body["key"] for status, body in answers if "key" in body and status == 200]
-    wanted = [n for n in range(1, count + 1) if (n - 1) % 100 not in {50, 70}]
-    assert kept == [f"a-{n}" for n in wanted]
+    keys = [body["key"] for status, body in answers if "key" in body and status == 200]
+    numbers = [n for n in range(1, count + 1) if (n - 1) % 100 not in {50, 70}]
+    assert keys == [f"a-{n}" for n in numbers]
     assert [status for status, _ in answers].count(400) == 3
-    assert await balance(anna) == 1 + len(wanted)
+    assert await balance(anna) == 1 + len(numbers)
 
 
 @pytest.mark.parametrize("cut", [0, 1])
@@ -205,9 +205,9 @@ async def test_the_bound_of_a_head_is_exact(anna: Api, more: int, status: int) -
         for piece in (request[:60_000], request[60_000:65_000]):
             line.writer.write(piece)
             await line.writer.drain()
-        ((told, body),) = await line.answers(request[65_000:], 1)
+        ((answer_status, body),) = await line.answers(request[65_000:], 1)
 
-    assert told == status
+    assert answer_status == status
     assert body.get("code") == (None if status == 200 else "too_large")
 
 
@@ -233,7 +233,7 @@ async def test_a_caller_who_hangs_up_leaves_no_trace(
             line.writer.transport.abort()
 
     # Each was recorded wholly or not at all; what is sent again says which.
-    told = [await anna.post(PATH, activity(number)) for number in range(1, 20)]
-    assert [answered.status for answered in told] == [200] * 19
+    answers = [await anna.post(PATH, activity(number)) for number in range(1, 20)]
+    assert [answered.status for answered in answers] == [200] * 19
     assert await balance(anna) == 20
     assert not [record for record in caplog.records if record.name.startswith(("uvi", "asyncio"))]

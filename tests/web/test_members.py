@@ -18,12 +18,12 @@ def yearly(**more: Any) -> dict[str, Any]:
 async def test_a_member_shows_what_is_needed_next(club: Api) -> None:
     """The tier, the points, and how much is missing."""
     await club.earn("anna", 120)
-    told = (await club.get(ANNA)).json
+    answer = (await club.get(ANNA)).json
 
-    assert told["tier"] == {"id": "silver", "name": "Silver"}
-    assert told["points"]["balance"] == 120
-    assert told["progress"]["to_next"]["tier"]["id"] == "gold"
-    assert told["progress"]["to_next"]["needed"] == 380
+    assert answer["tier"] == {"id": "silver", "name": "Silver"}
+    assert answer["points"]["balance"] == 120
+    assert answer["progress"]["to_next"]["tier"]["id"] == "gold"
+    assert answer["progress"]["to_next"]["needed"] == 380
 
 
 async def test_somebody_enrolled_is_a_member_with_nothing(club: Api) -> None:
@@ -47,11 +47,11 @@ async def test_an_import_says_since_when_and_in_which_tier(sandbox: Api) -> None
         "enrolled_at": "2020-05-01T00:00:00Z", "tier": "gold",
         "expires_at": "2024-07-01T00:00:00Z",
     }  # fmt: skip
-    told = (await sandbox.put(ANNA, body)).json
+    answer = (await sandbox.put(ANNA, body)).json
 
-    assert told["joined_at"] == "2020-05-01T00:00:00.000Z"
-    assert told["tier"]["id"] == "gold"
-    assert told["expires_at"] == "2024-07-01T00:00:00.000Z"
+    assert answer["joined_at"] == "2020-05-01T00:00:00.000Z"
+    assert answer["tier"]["id"] == "gold"
+    assert answer["expires_at"] == "2024-07-01T00:00:00.000Z"
     unknown = await sandbox.put("/api/programs/club/members/ben", {"tier": "platinum"})
     assert unknown.problem == (400, "invalid", "tier")
 
@@ -61,7 +61,7 @@ async def test_a_month_asleep_passes_through_every_boundary(sandbox: Api) -> Non
     await sandbox.put("/api/programs/club", yearly())
     await sandbox.earn("anna", 600)
     moved = await sandbox.post("/api/clock", {"advance_to": "2026-02-01T00:00:00Z"})
-    told = (await sandbox.get(ANNA)).json
+    answer = (await sandbox.get(ANNA)).json
     events = (await sandbox.get("/api/events")).json["events"]
 
     assert moved.json == {"clock": "2026-02-01T00:00:00.000Z"}
@@ -70,7 +70,7 @@ async def test_a_month_asleep_passes_through_every_boundary(sandbox: Api) -> Non
         ("joined", "2024-01-01T00:00:00.001Z"),
         ("downgraded", "2026-01-01T00:00:00.000Z"),
     ]
-    assert told["tier"]["id"] == "bronze"
+    assert answer["tier"]["id"] == "bronze"
 
 
 async def test_a_clock_never_goes_back_and_wall_time_does_not_move(
@@ -135,15 +135,15 @@ async def test_a_decision_is_explained(sandbox: Api) -> None:
     """Which entries, which total, which threshold."""
     await sandbox.earn("anna", 120)
     await sandbox.earn("anna", 30)
-    told = (await sandbox.get(f"{ANNA}/explain")).json
+    answer = (await sandbox.get(f"{ANNA}/explain")).json
 
-    assert told["tier"] == "silver"
-    assert told["totals"]["metric"]["total"] == 150
-    assert [line["counts"] for line in told["totals"]["metric"]["counted"]] == [120, 30]
-    assert [(v["tier"], v["holds"]) for v in told["ladder"]] == [
+    assert answer["tier"] == "silver"
+    assert answer["totals"]["metric"]["total"] == 150
+    assert [line["counts"] for line in answer["totals"]["metric"]["counted"]] == [120, 30]
+    assert [(v["tier"], v["holds"]) for v in answer["ladder"]] == [
         ("bronze", False), ("silver", True), ("gold", False),
     ]  # fmt: skip
-    assert told["last_event"]["kind"] == "joined"
+    assert answer["last_event"]["kind"] == "joined"
 
 
 async def test_attributes_are_facts_that_criteria_ask_for(sandbox: Api) -> None:

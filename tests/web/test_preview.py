@@ -28,13 +28,13 @@ async def test_a_preview_tells_who_would_move_and_moves_nobody(club: Api) -> Non
     """The body is that of a PUT; afterwards the program is what it was."""
     await club.earn("anna", 60)
     await club.earn("ben", 10)
-    told = await club.post(PREVIEW, LOWER)
+    answer = await club.post(PREVIEW, LOWER)
 
-    assert told.status == 200, told.body
-    moves = [cell for cell in told.json["matrix"] if cell["moves"]]
+    assert answer.status == 200, answer.body
+    moves = [cell for cell in answer.json["matrix"] if cell["moves"]]
     assert moves == [{"from": "bronze", "to": "silver", "members": 1, "moves": True}]
-    assert (told.json["members"], told.json["events"]) == (2, {"upgraded": 1})
-    sample = told.json["samples"][0]
+    assert (answer.json["members"], answer.json["events"]) == (2, {"upgraded": 1})
+    sample = answer.json["samples"][0]
     assert (sample["customer"], sample["explanation"]["totals"]["metric"]["total"]) == ("anna", 60)
     assert (await club.get("/api/programs/club")).json["version"] == 1
     assert (await club.earn("anna", 1)).json["tier"] == "bronze"
@@ -43,10 +43,10 @@ async def test_a_preview_tells_who_would_move_and_moves_nobody(club: Api) -> Non
 async def test_a_preview_can_be_followed(club: Api) -> None:
     """Line by line: progress, then the report."""
     await club.earn("anna", 60)
-    told = await club.post(PREVIEW, LOWER, headers={"accept": "application/x-ndjson"})
+    answer = await club.post(PREVIEW, LOWER, headers={"accept": "application/x-ndjson"})
 
-    lines = [json.loads(line) for line in told.body.splitlines()]
-    assert told.headers["content-type"] == "application/x-ndjson"
+    lines = [json.loads(line) for line in answer.body.splitlines()]
+    assert answer.headers["content-type"] == "application/x-ndjson"
     assert lines[0]["progress"] == {"done": 0, "total": 1, "reread": 0, "reread_entries": 0}
     assert lines[-2]["progress"]["done"] == 1
     assert lines[-1]["preview"]["moved"] == 1
@@ -81,11 +81,11 @@ async def test_one_preview_is_followed_at_a_time(club: Api) -> None:
     connected = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
     for _, writer in connected:  # nobody else runs in between
         writer.write(head + body)
-    told = [await reader.read() for reader, _ in connected]
+    answers = [await reader.read() for reader, _ in connected]
     for _, writer in connected:
         writer.close()
         await writer.wait_closed()
 
-    statuses = sorted(int(answer.split()[1]) for answer in told)
+    statuses = sorted(int(answer.split()[1]) for answer in answers)
     assert statuses == [200, 503, 503, 503]
     assert (await club.post(PREVIEW, LOWER)).status == 200

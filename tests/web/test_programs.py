@@ -9,13 +9,13 @@ from tests.web.conftest import CLUB, POLICY, Api
 
 async def test_a_program_comes_out_as_it_went_in(club: Api) -> None:
     """With its version, and when that came into force."""
-    told = (await club.get("/api/programs/club")).json
+    answer = (await club.get("/api/programs/club")).json
 
-    assert told["policy"]["tiers"] == POLICY["tiers"]
-    assert (told["id"], told["name"], told["version"], told["auto_join"]) == (
+    assert answer["policy"]["tiers"] == POLICY["tiers"]
+    assert (answer["id"], answer["name"], answer["version"], answer["auto_join"]) == (
         "club", "Club", 1, True,
     )  # fmt: skip
-    assert [version["number"] for version in told["versions"]] == [1]
+    assert [version["number"] for version in answer["versions"]] == [1]
 
 
 async def test_the_same_rules_make_no_second_version(club: Api) -> None:

@@ -156,10 +156,10 @@ async def test_a_body_of_ten_megabytes_is_too_large(club: Api, path: str) -> Non
             yield b" " * 65_536
 
     for data in (pieces(), b"x" * 10_485_760):
-        told = {"content-type": "application/json", "authorization": f"Bearer {club.key}"}
+        headers = {"content-type": "application/json", "authorization": f"Bearer {club.key}"}
         body = _file(data) if isinstance(data, bytes) else data
         url = f"{club.process.url}{path}"
-        async with club.session.request(method, url, data=body, headers=told) as response:
+        async with club.session.request(method, url, data=body, headers=headers) as response:
             assert response.status == 413
             assert (await response.json(content_type=None))["code"] == "too_large"
 

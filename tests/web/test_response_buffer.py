@@ -14,11 +14,11 @@ class Client:
 
     def __init__(self) -> None:
         self.reads = asyncio.Event()
-        self.asked = asyncio.Event()
+        self.request = asyncio.Event()
         self.read = b""
 
     async def send(self, data: bytes) -> None:
-        self.asked.set()
+        self.request.set()
         await self.reads.wait()
         self.read += data
 
@@ -39,7 +39,7 @@ async def test_a_client_that_never_reads_is_no_longer_answered() -> None:
     client = Client()
     async with ResponseBuffer(client.send, bytes_max=1_000) as spool:
         await spool.write(b"a" * 1_000)
-        await client.asked.wait()
+        await client.request.wait()
         more = asyncio.create_task(spool.write(b"b"))
         for _ in range(100):
             await asyncio.sleep(0)

@@ -17,8 +17,8 @@ async def send(api: Api, to: str, points: int, **more: Any) -> Answered:
 
 
 async def points_of(api: Api, name: str) -> dict[str, Any]:
-    told: dict[str, Any] = (await api.get(f"/api/programs/club/members/{name}")).json["points"]
-    return told
+    points: dict[str, Any] = (await api.get(f"/api/programs/club/members/{name}")).json["points"]
+    return points
 
 
 async def test_a_transfer_is_answered_with_its_end(sandbox: Api) -> None:
@@ -40,7 +40,7 @@ async def test_a_transfer_is_answered_with_its_end(sandbox: Api) -> None:
 async def test_what_is_wrong_names_its_field(club: Api) -> None:
     """Oneself, nobody, nothing, and fields of other kinds."""
     await club.earn("anna", 120)
-    told = [
+    problems = [
         (await club.post(ACTIVITIES, {"customer": "anna", "kind": "transfer", **body})).problem
         for body in (
             {"to": "anna", "points": 1},
@@ -59,7 +59,7 @@ async def test_what_is_wrong_names_its_field(club: Api) -> None:
     )
 
     fields = ["to", "to", "to", "points", "points", "points", "amount", "to"]
-    assert told == [
+    assert problems == [
         *((400, "invalid", field) for field in fields),
         (422, "insufficient_points", "points"),
     ]

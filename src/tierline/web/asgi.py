@@ -1,5 +1,5 @@
-"""The ASGI application: the hot route first, then the table of operations, then
-what a caller adds: that is the place for vendors' own routes, of which there are none yet."""
+"""The ASGI application: the hot route first, then the table of operations, then the routes that
+its caller adds (vendors' own)."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ async def post_activities(call: Call, _body: Any) -> Any:
     raise AssertionError(call)
 
 
-class Signpost(msgspec.Struct, frozen=True):
-    """What is found at `/`: for somebody who opened the address that `serve` printed."""
+class RootAnswer(msgspec.Struct, frozen=True):
+    """The answer of `/`, the address that `serve` prints."""
 
     name: str = "Tierline"
     version: str = __version__
@@ -49,8 +49,8 @@ class Signpost(msgspec.Struct, frozen=True):
     next: str = "Send `Authorization: Bearer KEY`; the first start wrote keys to keys.json."
 
 
-async def get_root(_call: Call) -> Signpost:
-    return Signpost()
+async def get_root(_call: Call) -> RootAnswer:
+    return RootAnswer()
 
 
 async def get_openapi(_call: Call) -> Reply:
@@ -76,7 +76,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *projects.OPERATIONS,
     *health.OPERATIONS,
     Operation(
-        "GET", "/", get_root, "What this is, and where to go on.", open=True, answer=Signpost
+        "GET", "/", get_root, "What this is, and where to go on.", open=True, answer=RootAnswer
     ),
     Operation("GET", "/openapi.json", get_openapi, "This document.", open=True),
 )
@@ -91,10 +91,10 @@ class App:
     """What uvicorn serves. Paths are matched as they were sent: a `%2F` inside a name is part of
     the name."""
 
-    def __init__(self, parts: Dependencies, more: Iterable[BaseRoute] = ()) -> None:
+    def __init__(self, parts: Dependencies, vendor_routes: Iterable[BaseRoute] = ()) -> None:
         self.parts = parts
         self.activities = Activities(parts)
-        routes = [*routing.routes(parts, OPERATIONS), *more]
+        routes = [*routing.routes(parts, OPERATIONS), *vendor_routes]
         self.router: ASGIApp = Router(routes, redirect_slashes=False, default=_no_such_path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,5 +118,5 @@ class App:
 
 
 async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:
-    error = problem.NoSuchPath(asked=Request(scope).url.path)
+    error = problem.NoSuchPath(target=Request(scope).url.path)
     await routing.refusal(error)(scope, receive, send)

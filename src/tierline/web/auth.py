@@ -22,7 +22,7 @@ _BEARER = "bearer "
 
 
 class Caller(Struct, frozen=True):
-    """A key that was proven, and whose project it speaks for."""
+    """A key whose token was sent, and the project that it speaks for."""
 
     key: Key
     project: Project
@@ -37,25 +37,25 @@ class Caller(Struct, frozen=True):
     async def of(
         cls, catalog: Catalog, kinds: Container[str], token: str, lookup: str | None = None
     ) -> Caller:
-        """The caller who knows the token of a key of one of these kinds; `lookup` is the name of
-        the key where it has one (an app id), a bearer token finds its key by itself. Unauthorized
-        tells nothing of what was wrong."""
-        caller = cls.known(catalog, kinds, token, lookup)
+        """Returns the caller who sends the token of a key of one of these kinds. `lookup` is the
+        name of the key where it has one (an app id); a bearer token finds its key by itself.
+        Raises Unauthorized, which does not say what was wrong."""
+        caller = cls.from_memory(catalog, kinds, token, lookup)
         if caller is None:
             await catalog.refresh_soon()
-            caller = cls.known(catalog, kinds, token, lookup)
+            caller = cls.from_memory(catalog, kinds, token, lookup)
         if caller is None:
             raise Unauthorized
         return caller
 
     @classmethod
-    def known(
+    def from_memory(
         cls, catalog: Catalog, kinds: Container[str], token: str, lookup: str | None = None
     ) -> Caller | None:
-        """As `of`, by the keys that this process knows by now."""
-        hashed = keys.digest(token)
-        key = catalog.key(keys.bearer_lookup(hashed) if lookup is None else lookup)
-        if key is None or not keys.matches(key, hashed) or key.kind not in kinds:
+        """Returns the caller as `of` does, by the keys in memory alone; None for another token."""
+        digest = keys.digest(token)
+        key = catalog.key(keys.bearer_lookup(digest) if lookup is None else lookup)
+        if key is None or not keys.matches(key, digest) or key.kind not in kinds:
             return None
         return cls(key, catalog.project(key.project))
 

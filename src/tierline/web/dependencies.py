@@ -1,4 +1,4 @@
-"""What the HTTP side is put together from: the composition root hands these in."""
+"""What the HTTP side is made of; the composition root hands it in."""
 
 from __future__ import annotations
 
@@ -59,28 +59,28 @@ class Desk(Protocol):
     async def test(self, project: Project, id_: str, wanted: Json) -> Json: ...
 
 
-class Bell:
-    """Rung after every commit that wrote events, so that long polls need not poll."""
+class CommitSignal:
+    """Wakes long polls after every commit that wrote events."""
 
     def __init__(self) -> None:
-        self._rung = asyncio.Event()
-        self.closed = False  # the server stops: nobody should wait any more
+        self._event = asyncio.Event()
+        self.closed = False  # the server stops: no poll waits any more
         self.waiting = 0
 
-    def ring(self) -> None:
-        rung, self._rung = self._rung, asyncio.Event()
-        rung.set()
+    def notify(self) -> None:
+        event, self._event = self._event, asyncio.Event()
+        event.set()
 
     def close(self) -> None:
         self.closed = True
-        self.ring()
+        self.notify()
 
     async def wait(self, seconds: float) -> None:
-        """Until it rings, or so long."""
+        """Returns at the next commit, or after so many seconds."""
         self.waiting += 1
         try:
             async with asyncio.timeout(seconds):
-                await self._rung.wait()
+                await self._event.wait()
         except TimeoutError:
             return
         finally:
@@ -97,8 +97,8 @@ class Dependencies(Struct, frozen=True):
     clock: Clock
     advance: Advance
     desk: Desk
-    bell: Bell
-    figures: HttpMetrics
-    registry: CollectorRegistry  # what `/metrics` tells
+    commit_signal: CommitSignal
+    metrics: HttpMetrics
+    registry: CollectorRegistry  # of `/metrics`
     loopback: bool = False  # only this machine can connect: metrics need no key
     ready: Callable[[], list[str]] = list  # names what is not running; empty: all is well

@@ -1,4 +1,4 @@
-"""The quick way for single activities: from the parser to the writer, and back in one write.
+"""The fast path of single activities: from the parser to the writer, and back in one write.
 
 uvicorn makes a task, an event and several dictionaries for each request; for a route that does next
 to nothing between reading a body and queueing it, that is most of its cost. Here one small activity
@@ -20,58 +20,58 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from tierline.errors import TierlineError
 from tierline.ledger.commands import Answer
 from tierline.web import limits, problem, responses
-from tierline.web.http_protocol import Connection
+from tierline.web.http_protocol import HttpConnection
 from tierline.web.routes import activities
 from tierline.web.routes.activities import Activities
 
-QUICK_BYTES_MAX: Final = 65_536  # a longer body goes uvicorn's way
-_UNUSUAL: Final = frozenset({b"transfer-encoding", b"content-encoding", b"expect"})
+BODY_BYTES_MAX: Final = 65_536  # a longer body goes uvicorn's way
+_SLOW_HEADERS: Final = frozenset({b"transfer-encoding", b"content-encoding", b"expect"})
 _JSON: Final = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _OK: Final = STATUS_LINE[200] + b"content-type: application/json\r\n"
 _encode = msgspec.json.Encoder().encode
 
 
-class Exchange:
-    """A request on the quick way. To uvicorn it is a cycle like its own: while it is not complete,
-    requests that are already here wait their turn."""
+class FastRequest:
+    """A request on the fast path. To uvicorn it is a cycle like its own: until it is complete,
+    later requests of the connection wait."""
 
     __slots__ = (
-        *("authorization", "began", "body", "disconnected", "keep_alive", "message_event"),
+        *("authorization", "start_seconds", "body", "disconnected", "keep_alive", "message_event"),
         "response_complete",
     )
 
     def __init__(self, authorization: bytes) -> None:
         self.authorization = authorization
         self.body = b""
-        self.began = perf_counter()
+        self.start_seconds = perf_counter()
         self.keep_alive = True
         self.disconnected = False
         self.response_complete = False
-        self.message_event = self  # uvicorn sets it when the connection is lost; nobody waits
+        self.message_event = self  # uvicorn sets it when the connection is lost
 
     def set(self) -> None:
-        """Nobody waits for a message here."""
+        """Does nothing: no task waits for a message."""
 
 
-class FastProtocol(Connection):
-    """A connection with a shorter way for single activities."""
+class FastProtocol(HttpConnection):
+    """A connection with a fast path for single activities."""
 
-    def __init__(self, activities: Activities, **uvicorns: Any) -> None:
-        super().__init__(**uvicorns)
+    def __init__(self, activities: Activities, **options: Any) -> None:
+        super().__init__(**options)
         self.activities = activities
-        self._usual: tuple[object, bytes] = (None, b"")
+        self._default_lines: tuple[object, bytes] = (None, b"")
 
     # -- reading --------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        exchange = self._begun()
-        if exchange is None:
+        request = self._plain_request()
+        if request is None:
             super().begin()
         else:
-            self.cycle = self._running = exchange
+            self.cycle = self._current = request
 
-    def _begun(self) -> Exchange | None:
-        """An exchange, when the head of the request is that of a plain activity."""
+    def _plain_request(self) -> FastRequest | None:
+        """Returns a request whose head is that of a plain activity; None for any other."""
         url = self.url
         if (
             not url.endswith(activities.SUFFIX)
@@ -89,60 +89,60 @@ class FastProtocol(Connection):
                 length = int(value) if value.isdigit() else 0
             elif name == b"authorization":
                 authorization = value
-            elif name in _UNUSUAL or (name == b"content-type" and value.lower() not in _JSON):
+            elif name in _SLOW_HEADERS or (name == b"content-type" and value.lower() not in _JSON):
                 return None
-        return Exchange(authorization) if 0 < length <= QUICK_BYTES_MAX else None
+        return FastRequest(authorization) if 0 < length <= BODY_BYTES_MAX else None
 
     def on_body(self, body: bytes) -> None:
-        if type(self.cycle) is Exchange:
+        if type(self.cycle) is FastRequest:
             self.cycle.body += body
         else:
             super().on_body(body)
 
     def end(self) -> None:
-        exchange = self.cycle
-        if type(exchange) is not Exchange:
+        request = self.cycle
+        if type(request) is not FastRequest:
             super().end()
             return
-        exchange.keep_alive = self.parser.should_keep_alive()
-        answer = self.activities.quick(exchange.authorization, self.url, exchange.body)
+        request.keep_alive = self.parser.should_keep_alive()
+        answer = self.activities.submit_plain(request.authorization, self.url, request.body)
         if answer is not None:
-            answer.add_done_callback(partial(self._answer, exchange))
+            answer.add_done_callback(partial(self._answer, request))
             return
         self.cycle = None
         super().begin()
-        super().on_body(exchange.body)
+        super().on_body(request.body)
         super().end()
 
     # -- answering ------------------------------------------------------------------------------
 
-    def _answer(self, exchange: Exchange, answer: asyncio.Future[Answer]) -> None:
+    def _answer(self, request: FastRequest, answer: asyncio.Future[Answer]) -> None:
         try:
             body = _encode(responses.activity(answer.result()))
             status, head = 200, _OK
-        except Exception as error:  # noqa: BLE001 - the last line: everything becomes a problem
-            told = problem.told(error, path=activities.PATH, method="POST")
-            status, body, head = told.status, problem.body(told), _head(told)
-        seconds = perf_counter() - exchange.began
-        self.activities.parts.figures.answered(activities.PATH, status, seconds)
-        exchange.response_complete = True
-        if exchange.disconnected or self.transport.is_closing():
+        except Exception as fault:  # noqa: BLE001 - the last line: everything becomes a problem
+            error = problem.as_error(fault, path=activities.PATH, method="POST")
+            status, body, head = error.status, problem.body(error), _head(error)
+        seconds = perf_counter() - request.start_seconds
+        self.activities.parts.metrics.observe(activities.PATH, status, seconds)
+        request.response_complete = True
+        if request.disconnected or self.transport.is_closing():
             return
-        closing = b"" if exchange.keep_alive else b"connection: close\r\n"
+        closing = b"" if request.keep_alive else b"connection: close\r\n"
         size = b"content-length: %d\r\n\r\n" % len(body)
         self.transport.write(b"".join((head, self._date(), closing, size, body)))
-        if not exchange.keep_alive:
+        if not request.keep_alive:
             self.transport.close()
         self.on_response_complete()
 
     def _date(self) -> bytes:
         """The headers that uvicorn puts into every answer; it makes new ones each second."""
         headers = self.server_state.default_headers
-        if self._usual[0] is not headers:
-            self._usual = headers, b"".join([b"%b: %b\r\n" % header for header in headers])
-        return self._usual[1]
+        if self._default_lines[0] is not headers:
+            self._default_lines = headers, b"".join([b"%b: %b\r\n" % header for header in headers])
+        return self._default_lines[1]
 
 
-def _head(told: TierlineError) -> bytes:
-    lines = [f"{name}: {value}\r\n".encode() for name, value in problem.headers(told).items()]
-    return STATUS_LINE[told.status] + b"".join(lines)
+def _head(error: TierlineError) -> bytes:
+    lines = [f"{name}: {value}\r\n".encode() for name, value in problem.headers(error).items()]
+    return STATUS_LINE[error.status] + b"".join(lines)

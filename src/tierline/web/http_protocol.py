@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: uvicorn's protocol, held to what we promise about bad requests.
+"""One HTTP/1.1 connection: uvicorn's protocol with our promises about bad requests.
 
 Where uvicorn would do otherwise:
 - A head has a bound, and nothing of an endless one is kept.
@@ -22,18 +22,18 @@ from tierline.web import limits, problem, routing
 _OFFERS: Final = frozenset({b"upgrade", b"http2-settings"})
 
 
-class Connection(HttpToolsProtocol):
+class HttpConnection(HttpToolsProtocol):
     """What a request may be is checked here; `begin`, `on_body` and `end` are the request."""
 
     cycle: Any  # uvicorn's own, or another request that has its attributes
 
-    def __init__(self, **uvicorns: Any) -> None:
-        super().__init__(**uvicorns)
-        self._running: Any = None  # the cycle that is being answered; later ones wait
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._current: Any = None  # the cycle that is being answered; later ones wait
         self._in_head = self._in_body = False
         self._received = self._size = 0  # bytes so far, and of the last read
-        self._began = self._first = 0  # both as they were when the head began: it lies within them
-        self._offered = False  # another protocol
+        self._head_start = self._first_read = 0  # both when the head began: it lies within them
+        self._upgrade = False  # another protocol
         self._error: TierlineError | None = None  # nothing more is read
 
     # -- reading --------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self._refuse(self._fault(error))
         else:
-            if self._in_head and self._received - self._began > limits.HEAD_BYTES_MAX:
+            if self._in_head and self._received - self._head_start > limits.HEAD_BYTES_MAX:
                 self._refuse(_head_too_large())
 
     def _feed(self, data: bytes) -> None:
@@ -72,16 +72,16 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self._began, self._first = self._received, self._size
+        self._head_start, self._first_read = self._received, self._size
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._offered = self.parser.should_upgrade()
-        most = self._received - self._began + self._first
+        self._upgrade = self.parser.should_upgrade()
+        most = self._received - self._head_start + self._first_read
         if most > limits.HEAD_BYTES_MAX and self._head() > limits.HEAD_BYTES_MAX:
             self._error = _head_too_large()
             raise self._error
-        if not self._offered:
+        if not self._upgrade:
             self._in_body = True
             self.begin()
         elif self.parser.get_method() == b"CONNECT":
@@ -93,7 +93,7 @@ class Connection(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def on_message_complete(self) -> None:
-        if not self._offered:
+        if not self._upgrade:
             self._in_body = False
             self.end()
 
@@ -108,7 +108,7 @@ class Connection(HttpToolsProtocol):
     # -- answering ------------------------------------------------------------------------------
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        self._running = cycle
+        self._current = cycle
         super()._start_asgi_task(cycle, app)
 
     def _fault(self, error: httptools.HttpParserError) -> TierlineError:
@@ -119,7 +119,7 @@ class Connection(HttpToolsProtocol):
         if isinstance(cause, Exception) and not isinstance(
             cause, (httptools.HttpParserError, UnicodeError)
         ):
-            return problem.told(cause)
+            return problem.as_error(cause)
         return Invalid(reason=f"What was sent is not HTTP/1.1: {cause}.")
 
     def _refuse(self, error: TierlineError) -> None:
@@ -164,7 +164,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Also the one that is being answered hears of it; those that wait are not begun."""
-        running = self._running
+        running = self._current
         if running is not None and not running.response_complete:
             running.disconnected = True
             running.message_event.set()

@@ -1,4 +1,4 @@
-"""What the HTTP side counts, for `/metrics`: plain numbers, for each request counts."""
+"""What the HTTP side counts for `/metrics`, in plain numbers: each request pays for it."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 
 
 class HttpMetrics(Collector):
-    """One process's; register it where it should show up."""
+    """One process's requests; register it with a CollectorRegistry."""
 
     def __init__(self, writer: Writer, sweeper: Sweeper | None) -> None:
         self._writer = writer
         self._sweeper = sweeper
-        self._took: dict[tuple[str, int], Durations] = {}
+        self._durations: dict[tuple[str, int], Durations] = {}
 
-    def answered(self, path: str, status: int, seconds: float) -> None:
+    def observe(self, path: str, status: int, seconds: float) -> None:
         """`path` is the table's, with its braces: so labels are few."""
-        took = self._took.get((path, status))
-        if took is None:
-            took = self._took[path, status] = Durations(SECONDS)
-        took.saw(seconds)
+        durations = self._durations.get((path, status))
+        if durations is None:
+            durations = self._durations[path, status] = Durations(SECONDS)
+        durations.saw(seconds)
 
     def collect(self) -> Iterator[Metric]:
         labels = ["path", "status"]
-        answered = CounterMetricFamily("tierline_requests", "Requests answered.", labels=labels)
+        requests = CounterMetricFamily("tierline_requests", "Requests answered.", labels=labels)
         seconds = HistogramMetricFamily(
             "tierline_request_seconds", "How long answers took.", labels=labels
         )
-        for (path, status), took in self._took.items():
-            told = [path, str(status)]
-            answered.add_metric(told, took.count)
-            seconds.add_metric(told, took.buckets(), took.total)
+        for (path, status), durations in self._durations.items():
+            values = [path, str(status)]
+            requests.add_metric(values, durations.count)
+            seconds.add_metric(values, durations.buckets(), durations.total)
         waiting = "Commands that wait to be committed."
-        yield from (answered, seconds)
+        yield from (requests, seconds)
         yield GaugeMetricFamily("tierline_commands_waiting", waiting, self._writer.waiting())
         late = "How late the last batch of a shard's sweep was."
         lag = GaugeMetricFamily("tierline_sweep_lag_seconds", late, labels=["shard"])
@@ -56,7 +56,7 @@ class HttpMetrics(Collector):
 
 
 class ScrapedMetrics(Collector):
-    """What a registry tells, with only those endpoints that somebody may see."""
+    """What a registry collects, of endpoints only those that the caller may see."""
 
     def __init__(self, whole: Collector, endpoints: Container[str]) -> None:
         self._whole = whole

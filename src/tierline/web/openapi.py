@@ -22,8 +22,8 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
     by_type = {id(type_): schema for type_, schema in zip(types, schemas, strict=True)}
     paths: dict[str, Any] = {}
     for operation in operations:
-        shown = _operation(operation, by_type, components)
-        paths.setdefault(operation.path, {})[operation.method.lower()] = shown
+        entry = _operation(operation, by_type, components)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = entry
     bearer = {"type": "http", "scheme": "bearer", "description": "A native key, `tk_…`."}
     return {
         "openapi": "3.1.0",
@@ -48,7 +48,7 @@ def _operation(
     if operation.answer is not None:
         answer["content"] = {JSON: {"schema": schemas[id(operation.answer)]}}
     problem = {"schema": _at("Problem")}
-    shown: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "operationId": operation.handler.__name__,
         "summary": operation.about,
         "parameters": [*_in_path(operation.path), *_in_query(operation, schemas, components)],
@@ -60,11 +60,11 @@ def _operation(
     if operation.body is not None:
         content: dict[str, Any] = {JSON: {"schema": schemas[id(operation.body)]}}
         content |= {kind: {"schema": {"type": "string"}} for kind in operation.also}
-        shown["requestBody"] = {"required": not operation.optional, "content": content}
+        entry["requestBody"] = {"required": not operation.optional, "content": content}
     if not operation.open:
-        shown["security"] = [{"key": []}]
-        shown["x-scopes"] = list(operation.scopes)
-    return shown
+        entry["security"] = [{"key": []}]
+        entry["x-scopes"] = list(operation.scopes)
+    return entry
 
 
 def _in_path(path: str) -> Iterable[dict[str, Any]]:

@@ -31,14 +31,14 @@ class MethodNotAllowed(TierlineError):
 
 
 class NoSuchPath(TierlineError):
-    """There is nothing at {asked!r}; /openapi.json lists every path."""
+    """There is nothing at {target!r}; /openapi.json lists every path."""
 
     code = "no_such_path"
     status = 404
 
 
 class UnsupportedMediaType(TierlineError):
-    """The body is {found!r}; send {expected}."""
+    """The body is {content_type!r}; send {expected}."""
 
     code = "unsupported_media_type"
     status = 415
@@ -73,26 +73,26 @@ def body(error: TierlineError) -> bytes:
 
 
 def headers(error: TierlineError) -> dict[str, str]:
-    found = {"content-type": CONTENT_TYPE}
+    fields = {"content-type": CONTENT_TYPE}
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        found["retry-after"] = str(error.facts.get("retry_after", RETRY_SECONDS))
+        fields["retry-after"] = str(error.facts.get("retry_after", RETRY_SECONDS))
     if isinstance(error, Unauthorized):
-        found["www-authenticate"] = 'Bearer realm="tierline"'
+        fields["www-authenticate"] = 'Bearer realm="tierline"'
     if isinstance(error, MethodNotAllowed):
-        found["allow"] = str(error.facts["allowed"])
-    return found
+        fields["allow"] = str(error.facts["allowed"])
+    return fields
 
 
-def told(error: Exception, **about: Any) -> TierlineError:
-    """Any exception as one that a caller may see. `about` goes into our log, never to them."""
+def as_error(error: Exception, **context: Any) -> TierlineError:
+    """Returns any exception as one that a caller may see; `context` goes into our log alone."""
     if isinstance(error, TierlineError):
         return error
-    known = translate(error, "the database")
-    if known is not None:
-        _log.warning("database_failed", error=str(error), **about)
-        return known
+    translation = translate(error, "the database")
+    if translation is not None:
+        _log.warning("database_failed", error=str(error), **context)
+        return translation
     if is_retryable(error):
-        _log.warning("database_busy", error=str(error), **about)
+        _log.warning("database_busy", error=str(error), **context)
         return Busy()
-    _log.error("internal_error", exc_info=error, **about)
+    _log.error("internal_error", exc_info=error, **context)
     return TierlineError()

@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 
 async def body_of(request: Request, bytes_max: int = limits.BODY_BYTES_MAX) -> bytes:
-    """The whole body. Refused before it is read where its length says that it is too large."""
-    told = request.headers.get("content-length")
-    if told is not None and told.isdigit() and int(told) > bytes_max:
+    """Returns the whole body. Raises TooLarge, before reading where the length says it already."""
+    content_length = request.headers.get("content-length")
+    if content_length is not None and content_length.isdigit() and int(content_length) > bytes_max:
         raise TooLarge(what="body", limit=f"{bytes_max} bytes")
     chunks: list[bytes] = []
     size = 0
@@ -33,12 +33,12 @@ async def body_of(request: Request, bytes_max: int = limits.BODY_BYTES_MAX) -> b
 
 
 def require_json(content_type: str | None) -> None:
-    """No content type at all is taken for JSON; a form is not."""
+    """Raises UnsupportedMediaType unless a body is JSON; without a content type it is."""
     kind = (content_type or "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
-        raise UnsupportedMediaType(found=kind, expected="application/json")
+        raise UnsupportedMediaType(content_type=kind, expected="application/json")
 
 
-def query(request: Request, wanted: type[T]) -> T:
-    """The query string as a type: numbers and booleans are read from their text."""
-    return validation.convert(dict(request.query_params), wanted, strict=False)
+def query(request: Request, shape: type[T]) -> T:
+    """Returns the query string as a `shape`; numbers and booleans are read from their text."""
+    return validation.convert(dict(request.query_params), shape, strict=False)

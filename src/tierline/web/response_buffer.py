@@ -2,8 +2,8 @@
 
 Many clients send a whole upload before they read the first byte of the answer. If we stopped
 reading because our answers are not taken, both would wait for ever: so answers wait here, in
-memory while they are few and in a temporary file beyond that. The file is bounded: who has so much
-to read is not read from until they did.
+memory while they are few, in a temporary file beyond that. The file is bounded: a client that has
+so much to read is not read from until it has read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Send = Callable[[bytes], Awaitable[None]]
 class ResponseBuffer:
     """Written by one task, sent by another that it owns; `async with` ends when all is sent."""
 
-    def __init__(self, send: Send, bytes_max: int = limits.SPOOL_BYTES_MAX) -> None:
+    def __init__(self, send: Send, bytes_max: int = limits.RESPONSE_BUFFER_BYTES_MAX) -> None:
         self._send = send
         self._bytes_max = bytes_max
         self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_MAX)  # noqa: SIM115

@@ -19,7 +19,7 @@ from tierline.rules.ladder import TierName
 from tierline.rules.program import Program, Version
 
 
-class MovedAnswer(Struct, frozen=True):
+class TierChangeAnswer(Struct, frozen=True):
     """A change of tier that an activity brought about; tiers by id."""
 
     kind: EventKind
@@ -42,7 +42,7 @@ class ActivityAnswer(Struct, frozen=True):
     tier: str | None
     since: str | None
     expires_at: str | None
-    events: tuple[MovedAnswer, ...]
+    events: tuple[TierChangeAnswer, ...]
     repeated: bool
     transfer: Transfer | UnsetType = UNSET
 
@@ -128,26 +128,28 @@ class MemberAnswer(Struct, frozen=True):
     version: int
 
 
-def activity(told: Answer) -> ActivityAnswer:
+def activity(answer: Answer) -> ActivityAnswer:
     return ActivityAnswer(
-        key=told.key,
-        entry=told.entry,
-        points=told.points,
-        amount=told.amount,
-        balance=told.balance,
-        pending=told.pending,
-        tier=told.tier,
-        since=instant(told.since),
-        expires_at=instant(told.expires_at),
-        events=tuple(MovedAnswer(m.kind, m.tier_from, m.tier_to, m.cause) for m in told.events),
-        repeated=told.repeated,
-        transfer=UNSET if told.transfer is None else told.transfer,
+        key=answer.key,
+        entry=answer.entry,
+        points=answer.points,
+        amount=answer.amount,
+        balance=answer.balance,
+        pending=answer.pending,
+        tier=answer.tier,
+        since=instant(answer.since),
+        expires_at=instant(answer.expires_at),
+        events=tuple(
+            TierChangeAnswer(m.kind, m.tier_from, m.tier_to, m.cause) for m in answer.events
+        ),
+        repeated=answer.repeated,
+        transfer=UNSET if answer.transfer is None else answer.transfer,
     )
 
 
 def member(
     program: Program,
-    shown: Customer,
+    customer: Customer,
     standing: Standing,
     at: int,
     history: Sequence[Entry] | None = None,
@@ -160,8 +162,8 @@ def member(
     version, current = program.version(at), ahead.current
     opportunities = tuple(_opportunity(version, o) for o in ahead.opportunities)
     return MemberAnswer(
-        customer=shown.source_id or shown.id,
-        customer_id=shown.id,
+        customer=customer.source_id or customer.id,
+        customer_id=customer.id,
         program=program.id,
         at=format_instant(at),
         member=standing.joined_at is not None,
@@ -198,15 +200,15 @@ def member(
     )
 
 
-def override(told: Override) -> dict[str, Any]:
-    shown: dict[str, Any] = {f: getattr(told, f) for f in told.__struct_fields__}
-    return {**shown, "starts_at": instant(told.starts_at), "until": instant(told.until)}
+def override(override_: Override) -> dict[str, Any]:
+    fields: dict[str, Any] = {f: getattr(override_, f) for f in override_.__struct_fields__}
+    return {**fields, "starts_at": instant(override_.starts_at), "until": instant(override_.until)}
 
 
-def event(told: Event) -> dict[str, Any]:
-    shown: dict[str, Any] = msgspec.to_builtins(told)
-    del shown["view"]
-    return {**shown, "at": format_instant(told.at)}
+def event(event_: Event) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(event_)
+    del fields["view"]
+    return {**fields, "at": format_instant(event_.at)}
 
 
 def instant(at: int | None) -> str | None:
@@ -228,22 +230,22 @@ def _points(standing: Standing, ahead: forecast.MemberProgress, in_transit: int)
     )
 
 
-def _opportunity(version: Version, told: forecast.Opportunity) -> OpportunityAnswer:
+def _opportunity(version: Version, opportunity: forecast.Opportunity) -> OpportunityAnswer:
     return OpportunityAnswer(
-        tier=_tier(version, told.tier),
-        needed=told.needed,
-        valid_until=instant(told.valid_until),
-        metric=told.metric,
-        begins=told.begins,
-        begins_at=instant(told.begins_at),
+        tier=_tier(version, opportunity.tier),
+        needed=opportunity.needed,
+        valid_until=instant(opportunity.valid_until),
+        metric=opportunity.metric,
+        begins=opportunity.begins,
+        begins_at=instant(opportunity.begins_at),
     )
 
 
-def _retention(told: forecast.TierRetention | None) -> RetentionAnswer | None:
-    if told is None:
+def _retention(retention: forecast.TierRetention | None) -> RetentionAnswer | None:
+    if retention is None:
         return None
-    counts_from, until = format_instant(told.counts_from), format_instant(told.until)
-    return RetentionAnswer(told.needed, counts_from, until, told.metric)
+    counts_from, until = format_instant(retention.counts_from), format_instant(retention.until)
+    return RetentionAnswer(retention.needed, counts_from, until, retention.metric)
 
 
 def _tier(version: Version, tier_id: str | None) -> TierName | None:

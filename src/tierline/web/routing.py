@@ -92,8 +92,8 @@ class Call:
             raise Invalid(path=name, reason=f"{name}: the path is not UTF-8.") from None
         return request_body.name(text, name)
 
-    def query(self, wanted: type[T]) -> T:
-        return request_body.query(self.request, wanted)
+    def query(self, shape: type[T]) -> T:
+        return request_body.query(self.request, shape)
 
 
 class PathApp:
@@ -109,9 +109,9 @@ class PathApp:
         try:
             response = await self._run(request)
         except Exception as error:  # noqa: BLE001 - the last line: everything becomes a problem
-            response = refusal(problem.told(error, path=self.path, method=scope["method"]))
+            response = refusal(problem.as_error(error, path=self.path, method=scope["method"]))
         await response(scope, receive, send)
-        self.parts.figures.answered(self.path, response.status_code, perf_counter() - began)
+        self.parts.metrics.observe(self.path, response.status_code, perf_counter() - began)
 
     async def _run(self, request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
@@ -159,4 +159,4 @@ def routes(parts: Dependencies, operations: Sequence[Operation]) -> list[BaseRou
     by_path: dict[str, list[Operation]] = defaultdict(list)
     for operation in operations:
         by_path[operation.path].append(operation)
-    return [Route(path, PathApp(parts, path, found)) for path, found in by_path.items()]
+    return [Route(path, PathApp(parts, path, methods)) for path, methods in by_path.items()]

@@ -67,8 +67,8 @@ async def listening(app: App, host: str, port: int) -> AsyncIterator[str]:
     serving = asyncio.create_task(server.serve([sock]))
     try:
         await server.listening.wait()
-        shown = f"[{host}]" if ":" in host else host
-        yield f"http://{shown}:{sock.getsockname()[1]}"
+        address = f"[{host}]" if ":" in host else host
+        yield f"http://{address}:{sock.getsockname()[1]}"
     finally:
         server.should_exit = True
         await serving

@@ -29,7 +29,7 @@ PREFIX = b"/api/programs/"
 SUFFIX = b"/activities"
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 LINES_MAX = 500  # read and queued before the loop looks elsewhere
-AHEAD_MAX = 4_000  # lines whose answers are still to come, per request
+UNANSWERED_MAX = 4_000  # lines whose answers are still to come, per request
 ONLINE_MAX = 20  # longer arrays are bulk: they yield to requests of one activity
 PATHS_MAX = 10_000  # remembered; callers may send any
 _JSON = [(b"content-type", b"application/json")]
@@ -63,111 +63,113 @@ class Activities:
 
     def __init__(self, parts: Dependencies) -> None:
         self.parts = parts
-        self._intakes: dict[int, CommandParser] = {}
+        self._parsers: dict[int, CommandParser] = {}
         self._paths: dict[bytes, str] = {}  # path -> program id
 
-    def quick(
+    def submit_plain(
         self, authorization: bytes, raw_path: bytes, raw: bytes
     ) -> asyncio.Future[Answer] | None:
-        """The answer to come to one activity, where key and program are at hand and nothing is
-        wrong. None: nothing was done, and the request is to go the long way."""
+        """Returns the coming answer to one activity, where key and program are in memory and
+        nothing is wrong. None: nothing happened, and the request goes uvicorn's way."""
         program_id = self._paths.get(raw_path)
         if program_id is None or raw[:1] != b"{":
             return None
         catalog = self.parts.catalog
         try:
             token = auth.bearer(authorization.decode("latin-1"))
-            caller = Caller.known(catalog, ("native",), token)
+            caller = Caller.from_memory(catalog, ("native",), token)
             if caller is None or "write_customers" not in caller.key.scopes:
                 return None
-            found = catalog.program(caller.project.number, program_id)
-            if found is None:
+            entry = catalog.program(caller.project.number, program_id)
+            if entry is None:
                 return None
             now = catalog.now(caller.project.number, self.parts.clock())
-            return self.parts.writer.submit(self._intake_of(caller, found[0]).activity(raw, now))
+            return self.parts.writer.submit(self._parser_of(caller, entry[0]).activity(raw, now))
         except TierlineError:
             return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
         status = await self._run(scope, receive, send)
-        self.parts.figures.answered(PATH, status, perf_counter() - began)
+        self.parts.metrics.observe(PATH, status, perf_counter() - began)
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> int:
         try:
             headers = Headers(scope["headers"])
             caller = await auth.native(self.parts.catalog, headers.authorization)
             caller.require("write_customers")
-            intake = await self._intake(caller, scope["raw_path"])
+            parser = await self._parser(caller, scope["raw_path"])
             if headers.encoding not in ("", "identity"):
                 raise problem.UnsupportedMediaType(
-                    found=f"encoded as {headers.encoding}", expected="it as it is"
+                    content_type=f"encoded as {headers.encoding}", expected="it as it is"
                 )
             if headers.type in NDJSON:
-                await self._lines(Lines(self.parts, intake, caller.project.number), receive, send)
+                await self._lines(
+                    NdjsonUpload(self.parts, parser, caller.project.number), receive, send
+                )
                 return 200
             request_body.require_json(headers.type)
-            body = await self._whole(await _body(receive, headers.length), intake, caller)
-        except Exception as error:  # noqa: BLE001 - the last line: everything becomes a problem
-            told = problem.told(error, path=PATH, method="POST")
-            await _refuse(send, told)
-            return told.status
+            body = await self._whole(await _body(receive, headers.length), parser, caller)
+        except Exception as fault:  # noqa: BLE001 - the last line: everything becomes a problem
+            error = problem.as_error(fault, path=PATH, method="POST")
+            await _refuse(send, error)
+            return error.status
         await send({"type": "http.response.start", "status": 200, "headers": _length(body)})
         await send({"type": "http.response.body", "body": body})
         return 200
 
-    async def _lines(self, lines: Lines, receive: Receive, send: Send) -> None:
+    async def _lines(self, upload: NdjsonUpload, receive: Receive, send: Send) -> None:
         """The answer has begun, so a fault of ours can only cut it short: the client sees that."""
         try:
-            await lines.run(receive, send)
+            await upload.run(receive, send)
         except* Exception as group:  # noqa: BLE001 - as above
             for error in group.exceptions:
-                problem.told(error, path=PATH, method="POST")
+                problem.as_error(error, path=PATH, method="POST")
 
-    async def _intake(self, caller: Caller, raw_path: bytes) -> CommandParser:
+    async def _parser(self, caller: Caller, raw_path: bytes) -> CommandParser:
         program_id = self._paths.get(raw_path)
         if program_id is None:
             program_id = _program_of(raw_path)
             if len(self._paths) < PATHS_MAX:
                 self._paths[raw_path] = program_id
         catalog, project = self.parts.catalog, caller.project
-        found = catalog.program(project.number, program_id)
-        if found is None:
-            found = await catalog.need_program(project.number, program_id)
-        return self._intake_of(caller, found[0])
+        entry = catalog.program(project.number, program_id)
+        if entry is None:
+            entry = await catalog.need_program(project.number, program_id)
+        return self._parser_of(caller, entry[0])
 
-    def _intake_of(self, caller: Caller, number: int) -> CommandParser:
-        intake, project = self._intakes.get(number), caller.project
-        if intake is None or intake.door.project is not project:
-            intake = self._intakes[number] = CommandParser(project, number)
-        return intake
+    def _parser_of(self, caller: Caller, number: int) -> CommandParser:
+        parser, project = self._parsers.get(number), caller.project
+        if parser is None or parser.door.project is not project:
+            parser = self._parsers[number] = CommandParser(project, number)
+        return parser
 
-    async def _whole(self, raw: bytes, intake: CommandParser, caller: Caller) -> bytes:
+    async def _whole(self, raw: bytes, parser: CommandParser, caller: Caller) -> bytes:
         """The answer to one object or to an array."""
         now = self.parts.catalog.now(caller.project.number, self.parts.clock())
         if (raw[:64].lstrip() or raw.lstrip())[:1] != b"[":
             if len(raw) > limits.BODY_BYTES_MAX:
                 raise _too_large(limits.BODY_BYTES_MAX)
-            answer = await self.parts.writer.submit(intake.activity(raw, now))
+            answer = await self.parts.writer.submit(parser.activity(raw, now))
             return _encode(responses.activity(answer))
-        commands = intake.activities(raw, now)
+        commands = parser.activities(raw, now)
         if len(commands) > limits.ACTIVITIES_MAX:
             limit = f"{limits.ACTIVITIES_MAX} activities"
             raise TooLarge(path="activities", what="array", limit=limit)
         bulk = len(commands) > ONLINE_MAX
         outcomes = await self.parts.writer.submit_all(commands, bulk=bulk)
-        return _encode([_shown(outcome) for outcome in outcomes])
+        return _encode([_content(outcome) for outcome in outcomes])
 
 
-class Lines:
+class NdjsonUpload:
     """One NDJSON upload: reads, queues and answers at the same time, in the lines' order."""
 
-    def __init__(self, parts: Dependencies, intake: CommandParser, project: int) -> None:
+    def __init__(self, parts: Dependencies, parser: CommandParser, project: int) -> None:
         self.parts = parts
-        self.intake = intake
+        self.parser = parser
         self.project = project
         self._count = 0
-        self._open: asyncio.Queue[_Outcome | None] = asyncio.Queue(AHEAD_MAX)
+        self._open: asyncio.Queue[_Outcome | None] = asyncio.Queue(UNANSWERED_MAX)
 
     async def run(self, receive: Receive, send: Send) -> None:
         content = [(b"content-type", b"application/x-ndjson")]
@@ -176,8 +178,8 @@ class Lines:
         async def piece(data: bytes) -> None:
             await send({"type": "http.response.body", "body": data, "more_body": True})
 
-        async with ResponseBuffer(piece) as spool, asyncio.TaskGroup() as group:
-            group.create_task(self._answer(spool))
+        async with ResponseBuffer(piece) as buffer, asyncio.TaskGroup() as group:
+            group.create_task(self._answer(buffer))
             async for lines in _lines(receive):
                 await self._take(lines)
             await self._open.put(None)
@@ -199,21 +201,21 @@ class Lines:
             line.path = where
             return line
         try:
-            return self.intake.activity(line, now, where)
+            return self.parser.activity(line, now, where)
         except TierlineError as error:
             return error
 
-    async def _answer(self, spool: ResponseBuffer) -> None:
+    async def _answer(self, buffer: ResponseBuffer) -> None:
         while (outcome := await self._open.get()) is not None:
             if isinstance(outcome, asyncio.Future):
                 try:
                     outcome = await outcome
                 except TierlineError as error:
                     outcome = error
-            await spool.write(_encode(_shown(outcome)) + b"\n")
+            await buffer.write(_encode(_content(outcome)) + b"\n")
 
 
-def _shown(outcome: Answer | TierlineError) -> Any:
+def _content(outcome: Answer | TierlineError) -> Any:
     if isinstance(outcome, Answer):
         return responses.activity(outcome)
     return problem.as_problem(outcome)
@@ -227,9 +229,9 @@ def _program_of(raw_path: bytes) -> str:
     return request_body.name(text, "program")
 
 
-async def _body(receive: Receive, told: int) -> bytes:
+async def _body(receive: Receive, content_length: int) -> bytes:
     """The whole body, refused before it is read where its length says that it is too large."""
-    if told > limits.ARRAY_BYTES_MAX:
+    if content_length > limits.ARRAY_BYTES_MAX:
         raise _too_large(limits.ARRAY_BYTES_MAX)
     message = await receive()
     body: bytes = message.get("body", b"")
@@ -263,17 +265,17 @@ async def _lines(receive: Receive) -> AsyncIterator[list[bytes | TierlineError]]
         *whole, rest = (rest + message.get("body", b"")).split(b"\n")
         if not more and (rest or too_long):
             whole, rest = [*whole, rest], b""
-        found: list[bytes | TierlineError] = []
+        complete: list[bytes | TierlineError] = []
         for line in whole:
             if too_long or len(line) > limits.LINE_BYTES_MAX:
-                found.append(TooLarge(what="line", limit=f"{limits.LINE_BYTES_MAX} bytes"))
+                complete.append(TooLarge(what="line", limit=f"{limits.LINE_BYTES_MAX} bytes"))
                 too_long = False
             elif line.strip():
-                found.append(line)
+                complete.append(line)
         if len(rest) > limits.LINE_BYTES_MAX:
             rest, too_long = b"", True
-        for start in range(0, len(found), LINES_MAX):
-            yield found[start : start + LINES_MAX]
+        for start in range(0, len(complete), LINES_MAX):
+            yield complete[start : start + LINES_MAX]
 
 
 def _check_connected(message: Message) -> None:

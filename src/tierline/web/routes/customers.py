@@ -50,7 +50,7 @@ class CustomerAnswer(Struct, frozen=True):
     updated_at: str
 
 
-class Receipt(Struct, frozen=True):
+class CustomerReceipt(Struct, frozen=True):
     """For a key that may write customers, and not read them."""
 
     id: str
@@ -65,88 +65,88 @@ async def put_customer(call: Call, body: CustomerBody) -> Reply:
         await call.parts.catalog.make_room(call.project.number, profile.number)
     project = call.project
     row, new = await profiles.put(call.parts.database, project, source_id, profile, call.now)
-    shown: CustomerAnswer | Receipt
+    answer: CustomerAnswer | CustomerReceipt
     if "read_customers" in call.caller.key.scopes:
-        shown = await _shown(call, row)
+        answer = await _answer(call, row)
     else:
-        shown = Receipt(row.shown.id, row.shown.number, row.shown.source_id)
-    return Reply(201 if new else 200, shown)
+        answer = CustomerReceipt(row.shown.id, row.shown.number, row.shown.source_id)
+    return Reply(201 if new else 200, answer)
 
 
 async def get_customer(call: Call) -> CustomerAnswer:
-    return await _shown(call, await known(call, call.param("source_id")))
+    return await _answer(call, await find_customer(call, call.param("source_id")))
 
 
-async def known(call: Call, name: str) -> CustomerRow:
-    """A customer by source id, else by the id that payloads show. Raises NotFound."""
+async def find_customer(call: Call, name: str) -> CustomerRow:
+    """Returns a customer by source id, else by the id that payloads show. Raises NotFound."""
     database, project = call.parts.database, call.project
     async with database.pool.acquire() as connection:
-        found = await customers.find(connection, database.shards, project, name)
-        if found is None:
-            found = await customers.find(connection, database.shards, project, name, "id")
-        if found is None:
-            found = ids.number_of_customer(name)
+        number = await customers.find(connection, database.shards, project, name)
+        if number is None:
+            number = await customers.find(connection, database.shards, project, name, "id")
+        if number is None:
+            number = ids.number_of_customer(name)
         row = None
-        if found is not None:
-            row = await customers.read(connection, database.shards, found)
+        if number is not None:
+            row = await customers.read(connection, database.shards, number)
     if row is None or row.project != project.number or row.erased_at is not None:
         raise NotFound(what="customer", name=name, path="source_id")
     return row
 
 
 def _profile(body: CustomerBody) -> Profile:
-    said = {
+    fields = {
         field: value
         for field, value in msgspec.structs.asdict(body).items()
         if value is not UNSET and field != "names"
     }
     for field in ("id", "source_id"):
-        if field in said:
-            said[field] = request_body.name(said[field], field)
-    if said.get("name") is not None:
-        said["name"] = request_body.name(said["name"], "name")
-    if said.get("email") is not None:
-        said["email"] = request_body.name(said["email"], "email", limits.EMAIL_CHARACTERS_MAX)
+        if field in fields:
+            fields[field] = request_body.name(fields[field], field)
+    if fields.get("name") is not None:
+        fields["name"] = request_body.name(fields["name"], "name")
+    if fields.get("email") is not None:
+        fields["email"] = request_body.name(fields["email"], "email", limits.EMAIL_CHARACTERS_MAX)
     for field in ("metadata", "presentations"):
-        if field in said:
-            said[field] = request_body.free_json(said[field], field)
+        if field in fields:
+            fields[field] = request_body.free_json(fields[field], field)
     for field in ("created_at", "updated_at"):
-        if field in said:
-            said[field] = validation.instant(said[field], field)
-    return Profile(**said, names=_names(body.names))
+        if field in fields:
+            fields[field] = validation.instant(fields[field], field)
+    return Profile(**fields, names=_names(body.names))
 
 
-def _names(said: dict[str, str | list[str]]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    count = sum(1 if isinstance(names, str) else len(names) for names in said.values())
+def _names(names_of: dict[str, str | list[str]]) -> dict[str, tuple[str, ...]]:
+    names_by_kind: dict[str, tuple[str, ...]] = {}
+    count = sum(1 if isinstance(names, str) else len(names) for names in names_of.values())
     if count > limits.NAMES_MAX:
         raise TooLarge(path="names", what="list of names", limit=f"{limits.NAMES_MAX} names")
-    for kind, names in said.items():
+    for kind, names in names_of.items():
         if kind not in _OTHER_NAMES:
-            known_kinds = ", ".join(sorted(_OTHER_NAMES))
-            reason = f"names.{kind}: there is no such kind of name; known are {known_kinds}."
+            kinds = ", ".join(sorted(_OTHER_NAMES))
+            reason = f"names.{kind}: there is no such kind of name; known are {kinds}."
             raise Invalid(path=f"names.{kind}", reason=reason)
         texts = [names] if isinstance(names, str) else names
-        found[kind] = tuple(request_body.name(text, f"names.{kind}") for text in texts)
-    return found
+        names_by_kind[kind] = tuple(request_body.name(text, f"names.{kind}") for text in texts)
+    return names_by_kind
 
 
-async def _shown(call: Call, row: CustomerRow) -> CustomerAnswer:
+async def _answer(call: Call, row: CustomerRow) -> CustomerAnswer:
     """`updated_at` moves with every change of points or tier, too."""
-    shown = row.shown
+    customer = row.shown
     async with call.parts.database.pool.acquire() as connection:
         shards = call.parts.database.shards
-        moved = await members.newest_change(connection, shards, row.id)
+        changed_at = await members.newest_change(connection, shards, row.id)
     return CustomerAnswer(
-        id=shown.id,
-        number=shown.number,
-        source_id=shown.source_id,
-        name=shown.name,
-        email=shown.email,
-        metadata=shown.metadata,
-        presentations=shown.presentations,
-        created_at=format_instant(shown.created_at),
-        updated_at=format_instant(max(shown.updated_at, moved)),
+        id=customer.id,
+        number=customer.number,
+        source_id=customer.source_id,
+        name=customer.name,
+        email=customer.email,
+        metadata=customer.metadata,
+        presentations=customer.presentations,
+        created_at=format_instant(customer.created_at),
+        updated_at=format_instant(max(customer.updated_at, changed_at)),
     )
 
 

@@ -1,6 +1,6 @@
 """`POST /api/programs/{id}/dry-run`: what one activity would do, without recording it.
 
-The same seat that takes activities in a batch takes this one, and is then forgotten.
+The same aggregate that takes activities in a batch takes this one, and is then forgotten.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tierline.web.routes.members import history
 from tierline.web.routing import Call, Operation
 
 
-class Tried(Struct, frozen=True):
+class DryRunAnswer(Struct, frozen=True):
     """What would be answered, and the member as they would be then."""
 
     tier_before: str | None
@@ -36,73 +36,79 @@ class Tried(Struct, frozen=True):
     member: MemberAnswer
 
 
-class Somebody(Struct, frozen=True):
-    """Whom the activity is about, as far as they are known."""
+class MemberSnapshot(Struct, frozen=True):
+    """The customer of the activity and, of a member, their standing. An unknown one has id 0."""
 
     id: int
-    shown: Customer
+    customer: Customer
     standing: Standing
     originals: dict[str, Original]
 
 
-async def dry_run(call: Call, _body: Activity) -> Tried:
+async def dry_run(call: Call, _body: Activity) -> DryRunAnswer:
     project, catalog, now = call.project, call.parts.catalog, call.now
     number, program = await catalog.need_program(project.number, call.param("program"))
     command = CommandParser(project, number).activity(call.raw, now)
-    somebody = await _find(call, number, command)
-    at = max(now, somebody.standing.at)
+    snapshot = await _find(call, number, command)
+    at = max(now, snapshot.standing.at)
     try:
-        return _tried(somebody, number, program, command, at)
+        return _dry_run_answer(snapshot, number, program, command, at)
     except HistoryNeeded:
-        entries = await history(call, somebody.id, number)
-        return await asyncio.to_thread(_tried, somebody, number, program, command, at, entries)
+        entries = await history(call, snapshot.id, number)
+        return await asyncio.to_thread(
+            _dry_run_answer, snapshot, number, program, command, at, entries
+        )
 
 
-def _tried(
-    somebody: Somebody,
+def _dry_run_answer(
+    snapshot: MemberSnapshot,
     number: int,
     program: Program,
     command: Command,
     at: int,
     entries: Sequence[Entry] | None = None,
-) -> Tried:
+) -> DryRunAnswer:
     """Raises HistoryNeeded where only the whole ledger, `entries`, can answer."""
-    seat = MemberAggregate(somebody.id, number, program, somebody.standing, at)
-    seat.originals = somebody.originals
-    seat.history = None if entries is None else list(entries)
-    answer = seat.take(0, command)
-    whole = None if entries is None else (*entries, *seat.entries)
-    return Tried(
-        tier_before=somebody.standing.tier,
-        balance_before=somebody.standing.balance,
+    aggregate = MemberAggregate(snapshot.id, number, program, snapshot.standing, at)
+    aggregate.originals = snapshot.originals
+    aggregate.history = None if entries is None else list(entries)
+    answer = aggregate.take(0, command)
+    whole = None if entries is None else (*entries, *aggregate.entries)
+    return DryRunAnswer(
+        tier_before=snapshot.standing.tier,
+        balance_before=snapshot.standing.balance,
         activity=responses.activity(answer),
-        member=responses.member(program, somebody.shown, seat.standing, at, whole),
+        member=responses.member(program, snapshot.customer, aggregate.standing, at, whole),
     )
 
 
-async def _find(call: Call, program: int, command: Command) -> Somebody:
-    """A stranger is somebody with no standing: a first activity may enrol them."""
+async def _find(call: Call, program: int, command: Command) -> MemberSnapshot:
+    """Returns an unknown customer with an empty standing: a first activity may enrol them."""
     database, project, name = call.parts.database, call.project, command.customer
     async with database.pool.acquire() as connection:
         id_ = await customers.find(connection, database.shards, project, name)
         row = None if id_ is None else await customers.read(connection, database.shards, id_)
         if row is None:
-            return Somebody(0, Customer(id="", source_id=name), Standing(), {})
+            return MemberSnapshot(0, Customer(id="", source_id=name), Standing(), {})
         at = (connection, database.shards, row.id, program)
         standing = await members.standing(*at)
         originals = {}
         if command.of is not None:
-            found = await members.original(*at, command.of)
-            if found is not None:
-                taken = (found["points_taken"], found["amount_taken"], found["times"])
-                originals[command.of] = Original(entry_of(tuple(found)[1:8]), *taken)
-        return Somebody(row.id, row.shown, standing or Standing(), originals)
+            row_of_original = await members.original(*at, command.of)
+            if row_of_original is not None:
+                reversals = (
+                    row_of_original["points_taken"],
+                    row_of_original["amount_taken"],
+                    row_of_original["times"],
+                )
+                originals[command.of] = Original(entry_of(tuple(row_of_original)[1:8]), *reversals)
+        return MemberSnapshot(row.id, row.shown, standing or Standing(), originals)
 
 
 OPERATIONS = (
     Operation(
         "POST", "/api/programs/{program}/dry-run", dry_run,
         "What one activity would do to a member, without recording it.",
-        scopes=("read_customers",), body=Activity, answer=Tried,
+        scopes=("read_customers",), body=Activity, answer=DryRunAnswer,
     ),
 )  # fmt: skip

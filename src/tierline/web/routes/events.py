@@ -40,20 +40,20 @@ class EventsAnswer(Struct, frozen=True):
 
 
 async def list_events(call: Call) -> EventsAnswer:
-    asked = call.query(EventsQuery)
-    call.caller.require(_SCOPES[asked.class_])
+    query = call.query(EventsQuery)
+    call.caller.require(_SCOPES[query.class_])
     log, project = call.parts.log, call.project.number
-    cursor = await _cursor(call, asked)
-    page = await event_feed.read(log, project, (asked.class_,), cursor, asked.limit)
-    until = call.wall + int(asked.wait * 1000)
-    bell = call.parts.bell
+    cursor = await _cursor(call, query)
+    page = await event_feed.read(log, project, (query.class_,), cursor, query.limit)
+    until = call.wall + int(query.wait * 1000)
+    commits = call.parts.commit_signal
     while not page.events and not page.more:
-        left = (until - call.parts.clock()) / 1000
-        if left <= 0 or bell.closed or await call.request.is_disconnected():
+        seconds = (until - call.parts.clock()) / 1000
+        if seconds <= 0 or commits.closed or await call.request.is_disconnected():
             break
-        await bell.wait(min(left, POLL_SECONDS))
-        page = await event_feed.read(log, project, (asked.class_,), page.cursor, asked.limit)
-    events = [await _shown(call, row) for row in page.events]
+        await commits.wait(min(seconds, POLL_SECONDS))
+        page = await event_feed.read(log, project, (query.class_,), page.cursor, query.limit)
+    events = [await _content(call, row) for row in page.events]
     return EventsAnswer(
         events=[event for event in events if event is not None],
         next=page.cursor.text(call.parts.database.epoch),
@@ -61,25 +61,25 @@ async def list_events(call: Call) -> EventsAnswer:
     )
 
 
-async def _cursor(call: Call, asked: EventsQuery) -> Cursor:
+async def _cursor(call: Call, query: EventsQuery) -> Cursor:
     log = call.parts.log
-    if asked.after is not None and asked.since is not None:
+    if query.after is not None and query.since is not None:
         raise Invalid(path="since", reason="since: send a cursor or an instant, not both.")
-    if asked.since is not None:
-        return await event_feed.since(log, validation.instant(asked.since, "since"))
-    if asked.after is None or not asked.after:
+    if query.since is not None:
+        return await event_feed.since(log, validation.instant(query.since, "since"))
+    if query.after is None or not query.after:
         return await event_feed.start(log)
     database = call.parts.database
-    cursor = event_feed.parse(asked.after, database.epoch, database.shards)
+    cursor = event_feed.parse(query.after, database.epoch, database.shards)
     await event_feed.verify(log, cursor)
     return cursor
 
 
-async def _shown(call: Call, row: LogEvent) -> dict[str, Any] | None:
+async def _content(call: Call, row: LogEvent) -> dict[str, Any] | None:
     """None for a tombstone: its customer was erased."""
     if row.class_ == "tier":
-        told = await announced(row, call.parts.catalog)
-        return None if told is None else event_object(told)
+        announcement = await announced(row, call.parts.catalog)
+        return None if announcement is None else event_object(announcement)
     body: dict[str, Any] = msgspec.json.decode(row.body)
     body["at"] = format_instant(body["at"])
     return {"id": row.id, **body, "recorded_at": format_instant(row.recorded_at)}

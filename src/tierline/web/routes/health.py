@@ -1,4 +1,4 @@
-"""Whether this process lives and is ready, and its figures."""
+"""Whether this process lives and is ready, and its metrics."""
 
 from __future__ import annotations
 

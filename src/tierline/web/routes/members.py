@@ -23,7 +23,7 @@ from tierline.rules.program import Program
 from tierline.store import members, transfers
 from tierline.web import limits, request_body, responses
 from tierline.web.responses import ActivityAnswer, MemberAnswer
-from tierline.web.routes.customers import known
+from tierline.web.routes.customers import find_customer
 from tierline.web.routing import Call, Operation
 
 MEMBER = "/api/programs/{program}/members/{source_id}"
@@ -120,7 +120,7 @@ async def put_override(call: Call, body: OverrideBody) -> ActivityAnswer:
         raise Invalid(path="tier", reason=f"tier: a {body.kind} names the tier that it is.")
     if until is not None and until <= (now if starts_at is None else starts_at):
         raise Invalid(path="until", reason="until: it must lie after the start.")
-    wanted = Override(
+    override = Override(
         kind=body.kind,
         tier=body.tier,
         starts_at=now if starts_at is None else starts_at,
@@ -131,21 +131,21 @@ async def put_override(call: Call, body: OverrideBody) -> ActivityAnswer:
         actor=_text(body.actor, "actor"),
     )
     door = Door(call.project, number)
-    command = commands.override(door, call.param("source_id"), wanted, key=_key(body.key))
+    command = commands.override(door, call.param("source_id"), override, key=_key(body.key))
     return await _record(call, command)
 
 
 async def delete_override(call: Call) -> ActivityAnswer:
     number, _ = await _program(call)
-    asked = call.query(ReleaseQuery)
+    query = call.query(ReleaseQuery)
     door = Door(call.project, number)
-    return await _record(call, commands.release(door, call.param("source_id"), asked.id))
+    return await _record(call, commands.release(door, call.param("source_id"), query.id))
 
 
 async def put_attributes(call: Call, body: AttributesBody) -> ActivityAnswer:
     number, _ = await _program(call)
     door, source_id = Door(call.project, number), call.param("source_id")
-    told: dict[str, str | int | bool | None] = {}
+    values: dict[str, str | int | bool | None] = {}
     if len(body.attributes) > limits.ATTRIBUTES_MAX:
         raise TooMany(what="attributes", limit=limits.ATTRIBUTES_MAX, path="attributes")
     for name, value in body.attributes.items():
@@ -154,10 +154,10 @@ async def put_attributes(call: Call, body: AttributesBody) -> ActivityAnswer:
         checked = request_body.name(value, path) if isinstance(value, str) else value
         if isinstance(checked, int) and abs(checked) >= json_text.SAFE:
             raise Invalid(path=path, reason=f"{path}: expected an integer within 2^53 of zero.")
-        told[name] = checked
-    if not told:
+        values[name] = checked
+    if not values:
         raise Invalid(path="attributes", reason="attributes: name at least one.")
-    return await _record(call, commands.attributes(door, source_id, told))
+    return await _record(call, commands.attributes(door, source_id, values))
 
 
 async def _record(call: Call, command: Command) -> ActivityAnswer:
@@ -185,19 +185,19 @@ def _key(key: str | None) -> str | None:
 async def get_member(call: Call) -> MemberAnswer:
     at = validation.optional_instant(call.query(AtQuery).at, "at")
     number, program = await _program(call)
-    row = await known(call, call.param("source_id"))
+    row = await find_customer(call, call.param("source_id"))
     now = call.now
     if at is not None and at < now:
         entries = await history(call, row.id, number)
         return await asyncio.to_thread(_as_of, call, program, row.shown, at, entries)
-    found, sent = await _standing(call, row.id, number)
+    standing, in_transit = await _standing(call, row.id, number)
     at = now if at is None else at
     try:
-        return _shown(call, program, row.shown, found, at, in_transit=sent)
+        return _answer(call, program, row.shown, standing, at, in_transit=in_transit)
     except HistoryNeeded:
         entries = await history(call, row.id, number)
         return await asyncio.to_thread(
-            _shown, call, program, row.shown, found, at, entries, in_transit=sent
+            _answer, call, program, row.shown, standing, at, entries, in_transit=in_transit
         )
 
 
@@ -205,10 +205,10 @@ def _as_of(
     call: Call, program: Program, customer: Customer, at: int, entries: Sequence[Entry]
 ) -> MemberAnswer:
     standing, _, _ = standing_at(program, entries, at)
-    return _shown(call, program, customer, standing, at, entries)
+    return _answer(call, program, customer, standing, at, entries)
 
 
-def _shown(
+def _answer(
     call: Call,
     program: Program,
     customer: Customer,
@@ -225,25 +225,27 @@ def _shown(
 
 
 async def explain_member(call: Call) -> dict[str, Any]:
-    asked = call.query(ExplainQuery)
+    query = call.query(ExplainQuery)
     number, program = await _program(call)
-    row = await known(call, call.param("source_id"))
+    row = await find_customer(call, call.param("source_id"))
     entries = await history(call, row.id, number)
     if not entries:
         raise _no_member(call, program)
-    at = validation.optional_instant(asked.at, "at")
-    known_at = validation.optional_instant(asked.known_at, "known_at")
+    at = validation.optional_instant(query.at, "at")
+    known_at = validation.optional_instant(query.known_at, "known_at")
     at = call.now if at is None else at
-    told = await asyncio.to_thread(explain, program, entries, at, known_at)
-    return _printed(told)
+    explanation = await asyncio.to_thread(explain, program, entries, at, known_at)
+    return _printed(explanation)
 
 
-def _printed(told: Explanation) -> dict[str, Any]:
+def _printed(explanation: Explanation) -> dict[str, Any]:
     """With instants as text, as everywhere at the edge."""
-    shown: dict[str, Any] = msgspec.to_builtins(told)
-    shown["overrides"] = [responses.override(override) for override in told.overrides]
-    shown["last_event"] = None if told.last_event is None else responses.event(told.last_event)
-    return shown
+    fields: dict[str, Any] = msgspec.to_builtins(explanation)
+    fields["overrides"] = [responses.override(override) for override in explanation.overrides]
+    fields["last_event"] = (
+        None if explanation.last_event is None else responses.event(explanation.last_event)
+    )
+    return fields
 
 
 async def _program(call: Call) -> tuple[int, Program]:

@@ -45,8 +45,8 @@ class PreviewTooSlow(TierlineError):
     status = 422
 
 
-class Ask(Struct, frozen=True):
-    """A preview that was asked for, checked."""
+class PreviewRequest(Struct, frozen=True):
+    """A preview's checked arguments."""
 
     database: Database
     program: int
@@ -55,82 +55,90 @@ class Ask(Struct, frozen=True):
 
 
 async def preview_program(call: Call, body: PreviewBody) -> Any:
-    ask = await _ask(call, body)
-    if ask.database in _at_work:
+    request = await _request(call, body)
+    if request.database in _at_work:
         raise Busy(retry_after=10)
     if NDJSON in call.request.headers.get("accept", ""):
-        return Lines(ask)
+        return NdjsonPreview(request)
     work = preview(
-        ask.database, ask.program, ask.proposal, samples=ask.samples, members_max=MEMBERS_MAX
+        request.database,
+        request.program,
+        request.proposal,
+        samples=request.samples,
+        members_max=MEMBERS_MAX,
     )
-    with _working(ask):
+    with _working(request):
         try:
-            return _warned(ask, await asyncio.wait_for(work, SECONDS_MAX))
+            return _with_traps(request, await asyncio.wait_for(work, SECONDS_MAX))
         except TimeoutError:
             raise PreviewTooSlow(seconds=SECONDS_MAX) from None
 
 
-async def _ask(call: Call, body: PreviewBody) -> Ask:
+async def _request(call: Call, body: PreviewBody) -> PreviewRequest:
     program_id = call.param("program")
     number, program = await call.parts.catalog.need_program(call.project.number, program_id)
     rules = await programs.rules_of(call, program_id, body)
-    return Ask(
+    return PreviewRequest(
         call.parts.database, number, proposal_of(program, rules, body, call.now), body.samples
     )
 
 
 @contextlib.contextmanager
-def _working(ask: Ask) -> Any:
-    _at_work.add(ask.database)
+def _working(request: PreviewRequest) -> Any:
+    _at_work.add(request.database)
     try:
         yield
     finally:
-        _at_work.discard(ask.database)
+        _at_work.discard(request.database)
 
 
-class Lines(StreamingResponse):
+class NdjsonPreview(StreamingResponse):
     """Told while it works. It is at work as soon as it is called, which nothing can come between
     once it was found that nobody else is: nothing awaits in between."""
 
-    def __init__(self, ask: Ask) -> None:
-        super().__init__(_lines(ask), media_type=NDJSON)
-        self._ask = ask
+    def __init__(self, request: PreviewRequest) -> None:
+        super().__init__(_lines(request), media_type=NDJSON)
+        self._request = request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with _working(self._ask):
+        with _working(self._request):
             await super().__call__(scope, receive, send)
 
 
-async def _lines(ask: Ask) -> AsyncIterator[bytes]:
+async def _lines(request: PreviewRequest) -> AsyncIterator[bytes]:
     """`{"progress": …}` after each page, then `{"preview": …}`, or `{"problem": …}`."""
-    told: asyncio.Queue[Progress | None] = asyncio.Queue()
+    queue: asyncio.Queue[Progress | None] = asyncio.Queue()
     work = preview(
-        ask.database, ask.program, ask.proposal, samples=ask.samples, told=told.put_nowait
+        request.database,
+        request.program,
+        request.proposal,
+        samples=request.samples,
+        told=queue.put_nowait,
     )
     task = asyncio.create_task(work)
-    task.add_done_callback(lambda _: told.put_nowait(None))
+    task.add_done_callback(lambda _: queue.put_nowait(None))
     try:
-        while (progress := await told.get()) is not None:
+        while (progress := await queue.get()) is not None:
             yield _line(progress=progress)
-        yield _outcome(ask, task)
+        yield _outcome(request, task)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await task
 
 
-def _warned(ask: Ask, report: Report) -> Report:
+def _with_traps(request: PreviewRequest, report: Report) -> Report:
     """The ledger knows no vendor: what a vendor's pages warn of is said here."""
-    return replace(report, warnings=(*report.warnings, *traps(ask.proposal.version.rules)))
+    return replace(report, warnings=(*report.warnings, *traps(request.proposal.version.rules)))
 
 
-def _outcome(ask: Ask, task: asyncio.Task[Report]) -> bytes:
+def _outcome(request: PreviewRequest, task: asyncio.Task[Report]) -> bytes:
     error = task.exception()
     if error is None:
-        return _line(preview=_warned(ask, task.result()))
+        return _line(preview=_with_traps(request, task.result()))
     if not isinstance(error, Exception):
         raise error
-    return _line(problem=problem.as_problem(problem.told(error, what="preview")))
+    return _line(problem=problem.as_problem(problem.as_error(error, what="preview")))
 
 
 def _line(**content: Any) -> bytes:

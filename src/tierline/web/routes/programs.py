@@ -23,7 +23,7 @@ from tierline.web.routing import Call, Operation, Reply
 PROGRAM = "/api/programs/{program}"
 
 
-class Warned(Struct, frozen=True):
+class ProgramWarning(Struct, frozen=True):
     """Rules that work, but probably not as meant."""
 
     path: str
@@ -47,7 +47,7 @@ class ProgramAnswer(Struct, frozen=True):
     points: Points
     auto_join: bool
     presentations: dict[str, dict[str, Any]]
-    warnings: tuple[Warned, ...]
+    warnings: tuple[ProgramWarning, ...]
     versions: tuple[VersionLine, ...]
 
 
@@ -80,31 +80,31 @@ async def put_program(call: Call, body: ProgramBody) -> Reply:
     at_once = effective_at is None or effective_at < put.effective_at
     await _settled(call, put.effective_at, at_once=at_once)
     program = await catalog.program_numbered(put.program, put.version)
-    shown = _shown(program, program.versions[put.version - 1])
-    return Reply(201 if put.created else 200, shown)
+    answer = _answer(program, program.versions[put.version - 1])
+    return Reply(201 if put.created else 200, answer)
 
 
 async def get_program(call: Call) -> ProgramAnswer:
-    asked = call.query(VersionQuery)
+    query = call.query(VersionQuery)
     catalog, project = call.parts.catalog, call.project
     _, program = await catalog.need_program(project.number, call.param("program"))
-    if asked.version is None:
-        at = validation.optional_instant(asked.at, "at")
-        return _shown(program, program.version(call.now if at is None else at))
+    if query.version is None:
+        at = validation.optional_instant(query.at, "at")
+        return _answer(program, program.version(call.now if at is None else at))
     for version in program.versions:
-        if version.number == asked.version:
-            return _shown(program, version)
-    raise NotFound(what="version", name=str(asked.version), path="version")
+        if version.number == query.version:
+            return _answer(program, version)
+    raise NotFound(what="version", name=str(query.version), path="version")
 
 
 async def list_programs(call: Call) -> ProgramList:
-    catalog, found = call.parts.catalog, []
+    catalog, lines = call.parts.catalog, []
     for row in catalog.programs(call.project.number):
         program = await catalog.program_numbered(row.number, row.latest)
         version = program.version(call.now)
         tiers = tuple(tier.id for tier in version.rules.policy.tiers)
-        found.append(ProgramLine(program.id, version.rules.name, version.number, tiers))
-    return ProgramList(tuple(found))
+        lines.append(ProgramLine(program.id, version.rules.name, version.number, tiers))
+    return ProgramList(tuple(lines))
 
 
 async def rules_of(call: Call, program_id: str, body: ProgramBody) -> Rules:
@@ -134,9 +134,9 @@ async def _settled(call: Call, effective_at: int, *, at_once: bool) -> None:
         await call.parts.advance(call.project.number, effective_at)
 
 
-def _shown(program: Program, version: Version) -> ProgramAnswer:
+def _answer(program: Program, version: Version) -> ProgramAnswer:
     rules = version.rules
-    warned = [*(f for f in lint.lint(rules) if f.severity == "warning"), *traps(rules)]
+    findings = [*(f for f in lint.lint(rules) if f.severity == "warning"), *traps(rules)]
     lines = [
         VersionLine(v.number, format_instant(v.effective_at), v.on_change)
         for v in reversed(program.versions)
@@ -150,7 +150,7 @@ def _shown(program: Program, version: Version) -> ProgramAnswer:
         points=rules.points,
         auto_join=rules.auto_join,
         presentations=rules.presentations,
-        warnings=tuple(Warned(finding.path, finding.reason) for finding in warned),
+        warnings=tuple(ProgramWarning(finding.path, finding.reason) for finding in findings),
         versions=tuple(lines),
     )
 

@@ -80,7 +80,7 @@ class KeyList(Struct, frozen=True):
 
 
 async def get_project(call: Call) -> ProjectAnswer:
-    return _shown(call.project)
+    return _answer(call.project)
 
 
 async def patch_project(call: Call, body: ProjectBody) -> ProjectAnswer:
@@ -101,7 +101,7 @@ async def patch_project(call: Call, body: ProjectBody) -> ProjectAnswer:
         vendor_programs=programs or None,
         presentations=presentations,
     )
-    return _shown(await catalog.change_project(project.number, change))
+    return _answer(await catalog.change_project(project.number, change))
 
 
 async def post_clock(call: Call, body: ClockBody) -> ClockAnswer:
@@ -122,14 +122,14 @@ async def list_keys(call: Call) -> KeyList:
 
 
 async def post_key(call: Call, body: KeyBody) -> Reply:
-    held = call.caller.key.scopes
+    own_scopes = call.caller.key.scopes
     for scope in body.scopes:
-        if scope not in held:
+        if scope not in own_scopes:
             raise Forbidden(scope=scope, path="scopes")
-    scopes = body.scopes or tuple(sorted(held))
+    scopes = body.scopes or tuple(sorted(own_scopes))
     catalog, label = call.parts.catalog, body.label and request_body.name(body.label, "label")
-    made = await catalog.add_key(call.project.number, body.kind, scopes, label, call.wall)
-    return Reply(201, made)
+    new_key = await catalog.add_key(call.project.number, body.kind, scopes, label, call.wall)
+    return Reply(201, new_key)
 
 
 async def delete_key(call: Call) -> Reply:
@@ -137,7 +137,7 @@ async def delete_key(call: Call) -> Reply:
     return Reply(204)
 
 
-def _shown(project: Project) -> ProjectAnswer:
+def _answer(project: Project) -> ProjectAnswer:
     return ProjectAnswer(
         id=project.id,
         name=project.name,
