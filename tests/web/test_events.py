@@ -79,11 +79,14 @@ async def test_readers_beside_writers_miss_nothing(club: Api) -> None:
 
     async def read() -> list[str]:
         seen: list[str] = []
-        answer = await page(club, limit=7)
-        while not done.is_set() or answer["events"]:
+        cursor = None
+        while True:
+            last = done.is_set()
+            answer = await page(club, cursor, limit=7)
+            cursor = answer["next"]
             seen += [event["customer"] for event in answer["events"]]
-            answer = await page(club, answer["next"], limit=7)
-        return seen
+            if last and not answer["events"]:
+                return seen
 
     reading = asyncio.create_task(read())
     await asyncio.gather(*(write(part) for part in range(4)))

@@ -28,6 +28,7 @@ CONNECT_SECONDS_MAX: Final = 10
 STATEMENT_MS_MAX: Final = 10_000  # hot statements take under 100 ms; this bounds a wait for locks
 COMMAND_SECONDS_MAX: Final = 30  # for a server that went silent; never reached before the above
 POOL_MAX: Final = 16
+KEPT_PLANS: Final = "force_generic_plan"  # where `distribute` noted nothing else
 COPYING: Final = "copying:"  # begins the epoch of what an unfinished copy fills
 
 SESSION: Final[Mapping[str, str]] = {
@@ -61,6 +62,7 @@ class Database:
         self.shards = fixed.shards
         self.epoch = fixed.epoch
         self._plan_cache_mode = fixed.plan_cache_mode
+        self.distributed = fixed.plan_cache_mode != KEPT_PLANS  # shards live on several nodes
 
     @classmethod
     async def open(

@@ -6,8 +6,9 @@ Statements name one shard each; no transaction is open while anybody waits for H
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 from msgspec import Struct
@@ -53,6 +54,15 @@ class LogEvent:
         ) = row
         self.told: Any = None
         self.view: Any = None
+
+
+class ShardRange(NamedTuple):
+    """What to read of one shard: up to `limit` events behind `after`, none behind `upto`."""
+
+    shard: int
+    after: int
+    upto: int
+    limit: int
 
 
 class CursorRow(Struct, frozen=True):
@@ -131,6 +141,30 @@ class EventLog:
         if len(classes) > 1:
             events = sorted((e for e in events if e.offset <= bound), key=lambda e: e.offset)
         return events, bound
+
+    async def slices_of(
+        self, project: int, class_: str, ranges: Sequence[ShardRange]
+    ) -> dict[int, list[LogEvent]]:
+        """The next events of a project in several shards, in order, by shard."""
+        if self.database.distributed:
+            slices = await asyncio.gather(
+                *(self.slice_of(r.shard, project, (class_,), *r[1:]) for r in ranges)
+            )
+            return {r.shard: events for r, (events, _) in zip(ranges, slices, strict=True)}
+        self.statements += 1
+        keys = columns(ranges, "iiii")
+        rows = await self._readers[0].run(lambda c: c.fetch(Sql.slices_of, project, class_, *keys))
+        by_shard: dict[int, list[LogEvent]] = {r.shard: [] for r in ranges}
+        for row in rows:
+            by_shard[row[-1]].append(LogEvent(row[:-1]))
+        return by_shard
+
+    async def ids_at(self, places: Sequence[tuple[int, int]]) -> dict[int, str]:
+        """The ids of the events that are kept at (shard, offset) places, by shard."""
+        self.statements += 1
+        keys = columns(places, "ii")
+        rows = await self._readers[0].run(lambda c: c.fetch(Sql.ids_at, *keys))
+        return {row[0]: row[1] for row in rows}
 
     async def slice_of_customers(
         self, shard: int, wanted: Sequence[tuple[int, int, int]], limit: int

@@ -1,4 +1,4 @@
-"""The names of the statements in `sql/log.sql`."""
+"""The names of the statements in `sql/event_log.sql`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ class EventLogSql(Queries, file="event_log.sql"):
     head: str
     slice: str
     slice_of: str
+    slices_of: str
     slice_of_customers: str
     newest_of_customer: str
     at_offsets: str
+    ids_at: str
     recorded_at: str
     by_id: str
     take_over: str

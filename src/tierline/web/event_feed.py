@@ -10,15 +10,19 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from bisect import bisect_left
 from collections.abc import Sequence
+from operator import attrgetter
+from typing import Final
 
 from msgspec import Struct
 
 from tierline.errors import Invalid, TierlineError
-from tierline.store.event_log import EventLog, LogEvent
+from tierline.store.event_log import EventLog, LogEvent, ShardRange
 
 _VERSION = 1
 _CHECK_BYTES = 3
+PART_MIN: Final = 32  # events of a shard that are worth a look-up of their own
 _SHIFT_MAX = 63  # bits of an offset
 
 
@@ -86,63 +90,125 @@ async def since(log: EventLog, instant: int) -> Cursor:
     return await _at(log, [await log.before(shard, instant) for shard in range(log.shards)])
 
 
-async def verify(log: EventLog, cursor: Cursor) -> None:
-    """Raises CursorDiverged or CursorExpired where the log does not go on from this cursor."""
-    heads = await log.heads()
-    for shard, (offset, check) in enumerate(zip(cursor.offsets, cursor.checks, strict=True)):
+class Reader:
+    """Reads a project's events on from a cursor, page after page. A cursor that is not our `own`
+    of this moment is checked against the log: each shard before it is first read, and those
+    without news."""
+
+    def __init__(
+        self, log: EventLog, project: int, class_: str, cursor: Cursor, *, own: bool
+    ) -> None:
+        self._log = log
+        self._project = project
+        self._class = class_
+        self._cursor = cursor
+        self._suspects = set() if own else set(range(log.shards))
+
+    async def read(self, limit: int) -> Page:
+        """The next events. Raises CursorDiverged or CursorExpired where the log does not go on from
+        the cursor.
+
+        Heads are read first: what is at or below a head is committed, so a shard without news moves
+        up to it. Shards that have news share the page: what is read is answered. The cursor itself
+        draws where to begin, so that no shard waits for ever for others that always have news."""
+        heads = await self._log.heads()
+        offsets = list(self._cursor.offsets)
+        behind = {s: heads[s][0] for s, offset in enumerate(offsets) if heads[s][0] > offset}
+        if self._suspects:
+            _require_kept(offsets, heads)
+            # Below the log's start no event is left to compare with.
+            self._suspects = {s for s in self._suspects if offsets[s] >= heads[s][1]}
+            await self._check([shard for shard in self._suspects if shard not in behind])
+        events: list[LogEvent] = []
+        last: dict[int, LogEvent] = {}
+        part_min = PART_MIN
+        while behind and len(events) < limit:
+            room = {shard: head - offsets[shard] for shard, head in behind.items()}
+            first = hash(tuple(offsets)) % len(offsets)
+            parts = share(limit - len(events), room, part_min, first)
+            await self._check([shard for shard in parts if shard in self._suspects])
+            ranges = [ShardRange(s, offsets[s], behind[s], parts[s]) for s in sorted(parts)]
+            slices = await self._log.slices_of(self._project, self._class, ranges)
+            for shard, _, head, part in ranges:
+                next_events = slices[shard]
+                events += next_events
+                if next_events:
+                    last[shard] = next_events[-1]
+                offsets[shard] = next_events[-1].offset if len(next_events) == part else head
+                if offsets[shard] == head:
+                    del behind[shard]
+            part_min = max(1, part_min // 2)  # most of them had nothing for this project
+        events.sort(key=attrgetter("recorded_at"))  # stable: a shard's own order stays
+        self._cursor = await self._moved(offsets, last)
+        return Page(events, self._cursor, more=bool(behind))
+
+    async def _check(self, shards: Sequence[int]) -> None:
+        """Raises CursorDiverged where another event stands at the cursor's offset."""
+        if shards:
+            offsets, checks = self._cursor.offsets, self._cursor.checks
+            log_checks = await _checks(self._log, [(shard, offsets[shard]) for shard in shards])
+            if any(log_checks[shard] != checks[shard] for shard in shards):
+                raise CursorDiverged(path="after")
+            self._suspects.difference_update(shards)
+
+    async def _moved(self, offsets: list[int], last: dict[int, LogEvent]) -> Cursor:
+        """The cursor at these offsets; `last`: by shard the last event that was read."""
+        checks = list(self._cursor.checks)
+        elsewhere = []
+        for shard, offset in enumerate(offsets):
+            if offset != self._cursor.offsets[shard]:
+                event = last.get(shard)
+                if event is not None and event.offset == offset:
+                    checks[shard] = _hash(event.id)
+                else:
+                    elsewhere.append((shard, offset))
+        for shard, check in (await _checks(self._log, elsewhere)).items():
+            checks[shard] = check
+        return Cursor(tuple(offsets), tuple(checks))
+
+
+def share(limit: int, room: dict[int, int], part_min: int, first: int) -> dict[int, int]:
+    """How many of `limit` events each shard is to give, by what it has at most (one or more).
+
+    Equal parts: what one cannot fill goes to the others. Of parts below `part_min` there would be
+    many, and each costs a look-up: so only some shards take part, from `first` on."""
+    shards = sorted(room)
+    start = bisect_left(shards, first)
+    takers, most = [], 0
+    for shard in shards[start:] + shards[:start]:
+        if most >= limit:
+            break
+        takers.append(shard)
+        most += min(room[shard], part_min)
+    takers.sort(key=lambda shard: -room[shard])
+    parts: dict[int, int] = {}
+    while takers and limit:
+        shard = takers.pop()
+        parts[shard] = min(room[shard], -(-limit // (len(takers) + 1)))
+        limit -= parts[shard]
+    return parts
+
+
+def _require_kept(offsets: Sequence[int], heads: dict[int, tuple[int, int]]) -> None:
+    for shard, offset in enumerate(offsets):
         head, log_start = heads[shard]
         if offset + 1 < log_start:
             raise CursorExpired(path="after")
-        if offset > head or (offset >= log_start and await _check(log, shard, offset) != check):
+        if offset > head:
             raise CursorDiverged(path="after")
 
 
-async def read(
-    log: EventLog, project: int, classes: Sequence[str], cursor: Cursor, limit: int
-) -> Page:
-    """The next events of a project. Heads are read first: what is at or below a head is committed,
-    so a shard without news moves up to it."""
-    heads = await log.heads()
-    found: list[tuple[int, int, LogEvent]] = []
-    reached: dict[int, int] = {}
-    for shard, offset in enumerate(cursor.offsets):
-        head = heads[shard][0]
-        if head <= offset:
-            continue
-        events, bound = await log.slice_of(shard, project, classes, offset, head, limit)
-        reached[shard] = bound
-        found += [(event.recorded_at, shard, event) for event in events]
-    found.sort(key=lambda entry: (entry[0], entry[1], entry[2].offset))
-    taken, left = found[:limit], found[limit:]
-    for _, shard, event in reversed(left):
-        reached[shard] = event.offset - 1
-    events = [event for _, _, event in taken]
-    moved = await _moved(log, cursor, reached, {(s, e.offset): e.id for _, s, e in taken})
-    more = bool(left) or any(reached[shard] < heads[shard][0] for shard in reached)
-    return Page(events, moved, more)
-
-
-async def _moved(
-    log: EventLog, cursor: Cursor, reached: dict[int, int], ids: dict[tuple[int, int], str]
-) -> Cursor:
-    offsets, checks = list(cursor.offsets), list(cursor.checks)
-    for shard, offset in reached.items():
-        if offset != offsets[shard]:
-            offsets[shard] = offset
-            held = ids.get((shard, offset))
-            checks[shard] = await _check(log, shard, offset) if held is None else _hash(held)
-    return Cursor(tuple(offsets), tuple(checks))
-
-
 async def _at(log: EventLog, offsets: list[int]) -> Cursor:
-    checks = [await _check(log, shard, offset) for shard, offset in enumerate(offsets)]
-    return Cursor(tuple(offsets), tuple(checks))
+    checks = await _checks(log, list(enumerate(offsets)))
+    return Cursor(tuple(offsets), tuple(checks[shard] for shard in range(log.shards)))
 
 
-async def _check(log: EventLog, shard: int, offset: int) -> bytes:
-    """Three bytes of the id of the event at an offset; zeros where none is kept."""
-    found = await log.at_offsets(shard, [offset]) if offset > 0 else []
-    return _hash(found[0].id) if found else bytes(_CHECK_BYTES)
+async def _checks(log: EventLog, places: Sequence[tuple[int, int]]) -> dict[int, bytes]:
+    """Three bytes of the id of the event at each (shard, offset), by shard; zeros where none is
+    kept."""
+    places_above_0 = [place for place in places if place[1] > 0]
+    event_ids = await log.ids_at(places_above_0) if places_above_0 else {}
+    return {s: _hash(event_ids[s]) if s in event_ids else bytes(_CHECK_BYTES) for s, _ in places}
 
 
 def _hash(text: str) -> bytes:

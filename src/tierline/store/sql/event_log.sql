@@ -23,6 +23,21 @@ FROM event
 WHERE shard = $1 AND project = $2 AND class = $3 AND "offset" > $4 AND "offset" <= $5
 ORDER BY "offset" LIMIT $6
 
+-- name: slices_of
+-- The next events of one project and class in several shards, so many of each, up to an offset of
+-- each; one after the other, in order.
+-- wide: for a database that is in one place; on a distributed one `slice_of` is sent to each shard
+SELECT e."offset", e.class, e.project, e.program, e.customer, e.id, e.recorded_at, e.body,
+       e.profile, v.shard
+FROM unnest($3::text::smallint[], $4::text::bigint[], $5::text::bigint[], $6::text::integer[])
+    AS v(shard, after, upto, most)
+CROSS JOIN LATERAL (
+    SELECT * FROM event
+    WHERE event.shard = v.shard AND event.project = $1 AND event.class = $2
+      AND event."offset" > v.after AND event."offset" <= v.upto
+    ORDER BY event."offset" LIMIT v.most
+) e
+
 -- name: slice_of_customers
 -- The next events of several customers, each from its own offset on.
 SELECT e."offset", e.class, e.project, e.program, e.customer, e.id, e.recorded_at, e.body,
@@ -46,6 +61,13 @@ ORDER BY "offset" DESC LIMIT $5
 -- Some events by offset.
 SELECT "offset", class, project, program, customer, id, recorded_at, body, profile
 FROM event WHERE shard = $1 AND "offset" = ANY($2::bigint[]) ORDER BY "offset"
+
+-- name: ids_at
+-- The ids of the events at an offset of each of several shards.
+-- wide: one row per shard by key, to tell whether a feed's cursor fits the log
+SELECT v.shard, event.id
+FROM unnest($1::text::smallint[], $2::text::bigint[]) AS v(shard, "offset")
+JOIN event ON event.shard = v.shard AND event."offset" = v."offset"
 
 -- name: recorded_at
 -- When an offset was recorded: instants never decrease along the log.

@@ -14,7 +14,7 @@ from tierline.store.announcements import announced
 from tierline.store.event_log import LogEvent
 from tierline.vendors.standard.payloads import event_object
 from tierline.web import event_feed, limits
-from tierline.web.event_feed import Cursor
+from tierline.web.event_feed import Reader
 from tierline.web.routing import Call, Operation
 
 POLL_SECONDS = 0.25  # for what other processes commit
@@ -42,9 +42,8 @@ class EventsAnswer(Struct, frozen=True):
 async def list_events(call: Call) -> EventsAnswer:
     query = call.query(EventsQuery)
     call.caller.require(_SCOPES[query.class_])
-    log, project = call.parts.log, call.project.number
-    cursor = await _cursor(call, query)
-    page = await event_feed.read(log, project, (query.class_,), cursor, query.limit)
+    reader = await _reader(call, query)
+    page = await reader.read(query.limit)
     until = call.wall + int(query.wait * 1000)
     commits = call.parts.commit_signal
     while not page.events and not page.more:
@@ -52,7 +51,7 @@ async def list_events(call: Call) -> EventsAnswer:
         if seconds <= 0 or commits.closed or await call.request.is_disconnected():
             break
         await commits.wait(min(seconds, POLL_SECONDS))
-        page = await event_feed.read(log, project, (query.class_,), page.cursor, query.limit)
+        page = await reader.read(query.limit)
     events = [await _content(call, row) for row in page.events]
     return EventsAnswer(
         events=[event for event in events if event is not None],
@@ -61,18 +60,17 @@ async def list_events(call: Call) -> EventsAnswer:
     )
 
 
-async def _cursor(call: Call, query: EventsQuery) -> Cursor:
-    log = call.parts.log
+async def _reader(call: Call, query: EventsQuery) -> Reader:
+    log, database = call.parts.log, call.parts.database
     if query.after is not None and query.since is not None:
         raise Invalid(path="since", reason="since: send a cursor or an instant, not both.")
     if query.since is not None:
-        return await event_feed.since(log, validation.instant(query.since, "since"))
-    if query.after is None or not query.after:
-        return await event_feed.start(log)
-    database = call.parts.database
-    cursor = event_feed.parse(query.after, database.epoch, database.shards)
-    await event_feed.verify(log, cursor)
-    return cursor
+        cursor = await event_feed.since(log, validation.instant(query.since, "since"))
+    elif query.after:
+        cursor = event_feed.parse(query.after, database.epoch, database.shards)
+    else:
+        cursor = await event_feed.start(log)
+    return Reader(log, call.project.number, query.class_, cursor, own=not query.after)
 
 
 async def _content(call: Call, row: LogEvent) -> dict[str, Any] | None:
