@@ -280,3 +280,33 @@ async def test_an_endpoint_may_start_in_the_past(club: Api, receiver: Receiver) 
     (arrived,) = await receiver.wait(1)
 
     assert json.loads(arrived.body)["data"]["customer"] == "anna"
+
+
+async def test_the_secret_of_an_endpoint_needs_what_the_endpoint_hears(
+    club: Api, receiver: Receiver
+) -> None:
+    """Who manages endpoints, and may not read customers, neither gets the secret by rotating it
+    nor says what it is, nor turns what waits there to another address."""
+    body = {"scopes": ["manage_endpoints"]}
+    manager = (await club.post("/api/keys", body)).json["key"]
+    hears = await endpoint(club, receiver, retry={"schedule": [3600]})
+    quiet = await endpoint(club, receiver, kinds=["endpoint.failing"])
+    path, own = (f"/api/endpoints/{made['id']}" for made in (hears, quiet))
+    changes = [
+        {"secret": "whsec_" + "A" * 43 + "="},
+        {"url": f"{receiver.url}/mine"},
+        {"kinds": ["endpoint.failing"]},
+        {"kinds": ["endpoint.failing"], "url": f"{receiver.url}/mine"},
+        {"format": "voucherify"},
+    ]
+
+    for refused in [
+        await club.post(f"{path}/rotate", key=manager),
+        await club.post(f"{path}/rotate", {"kind": "ed25519"}, key=manager),
+        *[await club.call("PATCH", path, change, key=manager) for change in changes],
+    ]:
+        assert refused.problem == (403, "forbidden", "kinds")
+        assert "read_customers" in refused.json["detail"]
+    assert (await club.get(path)).json["url"] == receiver.url
+    assert "secret" in (await club.post(f"{own}/rotate", key=manager)).json
+    assert "secret" in (await club.post(f"{path}/rotate")).json

@@ -99,6 +99,35 @@ async def test_a_vendor_key_opens_no_native_door(api: Api) -> None:
     assert answered.problem[:2] == (401, "unauthorized")
 
 
+@pytest.mark.parametrize("kind", ["voucherify", "loyaltylion"])
+async def test_a_vendor_keys_secret_needs_what_it_may_sign(api: Api, kind: str) -> None:
+    """It signs what customers do, so that only who may read customers is shown it."""
+    keeper = await key_with(api, "manage_keys", "manage_endpoints", "write_customers")
+    reader = await key_with(api, "manage_keys", "read_customers")
+    refused = await api.post("/api/keys", {"kind": kind}, key=keeper)
+    listed = (await api.get("/api/keys")).json["keys"]
+    made = await api.post("/api/keys", {"kind": kind}, key=reader)
+
+    assert refused.problem == (403, "forbidden", "kind")
+    assert "read_customers" in refused.json["detail"]
+    assert kind not in {line["kind"] for line in listed}
+    assert made.status == 201
+    assert made.json["scopes"] == ["read_customers", "manage_keys"]
+
+
+async def test_a_door_that_keys_share_opens_no_more_than_its_viewer_may(api: Api) -> None:
+    """LoyaltyLion's site token came with the first key and its scopes; who makes another key is
+    shown it, and would be raised by it."""
+    first = (await api.post("/api/keys", {"kind": "loyaltylion"})).json
+    modest = await key_with(api, "manage_keys", "read_customers")
+    refused = await api.post("/api/keys", {"kind": "loyaltylion"}, key=modest)
+    again = await api.post("/api/keys", {"kind": "loyaltylion"})
+
+    assert refused.problem == (403, "forbidden", "kind")
+    assert first["site_token"] not in refused.body.decode()
+    assert again.json["site_token"] == first["site_token"]
+
+
 async def test_projects_do_not_see_each_other(club: Api) -> None:
     """The same ids mean other things under another key."""
     other = await club.here.catalog.add_project(NewProject("Other"), wall())

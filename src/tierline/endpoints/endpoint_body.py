@@ -27,6 +27,7 @@ from tierline.endpoints.health import Tolerance
 from tierline.endpoints.interfaces import Formats
 from tierline.endpoints.replays import Replay
 from tierline.endpoints.retry_schedule import Preset
+from tierline.errors import Forbidden
 from tierline.model import json_text, validation
 from tierline.model.events import EventKind
 from tierline.model.schedule import Schedule
@@ -175,6 +176,12 @@ def check_kinds(endpoint: Endpoint, formats: Formats) -> None:
 def hears_customers(endpoint: Endpoint) -> bool:
     """Whether events of customers go there: all kinds, or any that is not about operations."""
     return not endpoint.kinds or any(kind not in OPS_KINDS for kind in endpoint.kinds)
+
+
+def require_scopes(endpoint: Endpoint, granted: frozenset[str]) -> None:
+    """Raises Forbidden where a key may not decide where these events go, or what signs them."""
+    if hears_customers(endpoint) and "read_customers" not in granted:
+        raise Forbidden(scope="read_customers", path="kinds")
 
 
 def with_secrets(secrets: EndpointSecrets, body: EndpointBody, now: int) -> EndpointSecrets:

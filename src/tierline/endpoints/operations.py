@@ -29,7 +29,7 @@ from tierline.endpoints.endpoint_body import EndpointBody, Json
 from tierline.endpoints.health import Health
 from tierline.endpoints.interfaces import Formats
 from tierline.endpoints.lifecycle import Control
-from tierline.errors import Forbidden, NotFound
+from tierline.errors import NotFound
 from tierline.model import ids, validation
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
@@ -99,6 +99,8 @@ class Desk:
         kept = decode_secrets(row.secrets)
         body, shown = self._vendors_secret(project, endpoint, kept, body)
         secrets = endpoint_body.with_secrets(kept, body, self.clock())
+        # What waits after a failure is of customers, wherever the endpoint turns to now.
+        endpoint_body.require_scopes(decode_endpoint(row.body), granted)
         self._check(project, endpoint, secrets, granted)
         text, sealed = _text(endpoint), _bytes(secrets)
         expected = row.revision if isinstance(body.revision, UnsetType) else body.revision
@@ -175,10 +177,14 @@ class Desk:
         await self.control.resume(self.find(project, id_))
         return await self.show(project, id_)
 
-    async def rotate(self, project: Project, id_: str, wanted: Json) -> Json:
-        """The new secret (of a key pair its public half), for the only time."""
+    async def rotate(
+        self, project: Project, id_: str, wanted: Json, granted: frozenset[str]
+    ) -> Json:
+        """The new secret (of a key pair its public half), for the only time. Raises Forbidden: who
+        has the secret of an endpoint that hears customers can speak in its name."""
         body = validation.convert(wanted, endpoint_body.RotateBody)
         row = self.find(project, id_)
+        endpoint_body.require_scopes(decode_endpoint(row.body), granted)
         fresh = await self.control.rotate(row, kind=body.kind, overlap_s=body.overlap)
         await self.caught_up()
         return {"id": row.id, "secret" if body.kind == "hmac" else "public_key": fresh}
@@ -221,8 +227,7 @@ class Desk:
         for i, program in enumerate(endpoint.programs):
             if program not in programs:
                 raise NotFound(what="program", name=program, path=f"programs[{i}]")
-        if endpoint_body.hears_customers(endpoint) and "read_customers" not in granted:
-            raise Forbidden(scope="read_customers", path="kinds")
+        endpoint_body.require_scopes(endpoint, granted)
         check(endpoint, secrets, self.guard)
 
     def _fresh_secrets(

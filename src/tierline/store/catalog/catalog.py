@@ -37,6 +37,7 @@ from tierline.store.database import Database
 if TYPE_CHECKING:
     from tierline.store.catalog.queries import Session
 
+ALL_SCOPES = frozenset(keys.SCOPES)
 WATCH_SECONDS = 0.5
 ASK_SECONDS = 0.05
 SETTLE_MS = 200
@@ -317,14 +318,19 @@ class Catalog:
             await connection.execute(Sql.raise_number_floor, number, floor, revision)
 
     async def add_key(
-        self, project: int, kind: str, scopes: Iterable[str], label: str, now: int
+        self,
+        project: int,
+        kind: str,
+        scopes: Iterable[str],
+        label: str,
+        now: int,
+        granted: frozenset[str] = ALL_SCOPES,
     ) -> dict[str, Any]:
-        """A key; the answer shows its secrets for the only time. Raises Invalid."""
-        granted = keys.checked_scopes(scopes)
+        """A key; `granted` is what whoever is shown its secrets may do. Raises Forbidden."""
+        kind_, checked = keys.kind_of(self.key_kinds, kind), keys.checked_scopes(scopes)
         async with self._change() as change:
-            owner = self._projects[project]
-            new = keys.NewKey(keys.kind_of(self.key_kinds, kind), granted, label, now)
-            return await keys.add(*change, self.box, owner, new)
+            new = keys.NewKey(kind_, checked, label, now, granted)
+            return await keys.add(*change, self.box, self._projects[project], new)
 
     async def add_first_keys(
         self,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from msgspec import Struct
 
-from tierline.errors import Invalid
+from tierline.errors import Forbidden, Invalid
 from tierline.model.credentials import Credential, Credentials, Entropy, KeyKind
 from tierline.model.tenant import Project
 from tierline.store.catalog import projects
@@ -53,25 +53,34 @@ class Key(Struct, frozen=True):
 
 
 class NewKey(Struct, frozen=True):
-    """A key to be made. `scopes` as `checked_scopes` returns them."""
+    """A key to be made. `scopes` as `checked_scopes` returns them; `granted` are those of whoever
+    makes it and is shown its secrets."""
 
     kind: KeyKind
     scopes: tuple[str, ...]
     label: str
     now: int
+    granted: frozenset[str] = frozenset(SCOPES)
 
 
 async def add(
     connection: Session, revision: int, box: SecretBox, owner: Project, new: NewKey
 ) -> dict[str, Any]:
     """Stores a key with all its doors, and the secrets that come with it; returns what is shown of
-    it, for the only time. The caller holds the revision."""
+    it, for the only time. The caller holds the revision. Raises Forbidden where what is shown can
+    do more than its maker."""
     key_id = "key_" + secrets.token_hex(8)
     stored = await projects.read_secrets(connection, box, owner)
+    if new.kind.shows_signing_secret and "read_customers" not in new.granted:
+        raise Forbidden(scope="read_customers", path="kind")  # it signs what customers do
     shared = new.kind.shared
-    door = None if shared is None else stored.get(shared.id_secret)
-    if shared is not None and door is not None and await connection.fetchval(Sql.dead_key, door):
-        del stored[shared.id_secret], stored[shared.token_secret]
+    if shared is not None and shared.id_secret in stored:
+        door = await connection.fetchrow(Sql.door, stored[shared.id_secret])
+        if door is not None and door["dead"]:
+            del stored[shared.id_secret], stored[shared.token_secret]
+        elif door is not None:
+            for scope in sorted(set(door["scopes"]) - new.granted):
+                raise Forbidden(scope=scope, path="kind")
     fresh = new.kind.make(owner.number, stored, secrets.token_bytes)
     for each in fresh.doors:
         suffix = f".{each.door}" if each.door else ""

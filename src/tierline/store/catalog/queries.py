@@ -30,7 +30,7 @@ class CatalogSql(Queries, file="catalog.sql"):
     add_key: str
     any_key: str
     disable_key: str
-    dead_key: str
+    door: str
     program_row: str
     add_program: str
     raise_latest: str

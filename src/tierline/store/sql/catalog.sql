@@ -100,9 +100,9 @@ WHERE (
   AND ($4::integer IS NULL OR k.project = (SELECT p.id FROM project p WHERE p.number = $4))
 RETURNING k.id
 
--- name: dead_key
--- Whether what the caller names a key by opens nothing any more.
-SELECT disabled_at IS NOT NULL FROM api_key WHERE lookup = $1
+-- name: door
+-- A key by what the caller names it by: whether it opens nothing any more, and what it may do.
+SELECT disabled_at IS NOT NULL AS dead, scopes FROM api_key WHERE lookup = $1
 
 -- name: program_row
 -- A program, inside the transaction that changes it.

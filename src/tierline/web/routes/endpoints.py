@@ -72,7 +72,8 @@ async def resume_endpoint(call: Call) -> Json:
 
 
 async def rotate_endpoint(call: Call, body: Json) -> Json:
-    return await call.parts.desk.rotate(call.project, call.param("endpoint"), body)
+    desk, scopes = call.parts.desk, call.caller.key.scopes
+    return await desk.rotate(call.project, call.param("endpoint"), body, scopes)
 
 
 async def list_attempts(call: Call) -> AttemptList:

@@ -128,7 +128,9 @@ async def post_key(call: Call, body: KeyBody) -> Reply:
             raise Forbidden(scope=scope, path="scopes")
     scopes = body.scopes or tuple(sorted(own_scopes))
     catalog, label = call.parts.catalog, body.label and request_body.name(body.label, "label")
-    new_key = await catalog.add_key(call.project.number, body.kind, scopes, label, call.wall)
+    new_key = await catalog.add_key(
+        call.project.number, body.kind, scopes, label, call.wall, own_scopes
+    )
     return Reply(201, new_key)
 
 
