@@ -17,13 +17,13 @@ PLANS = {
         [
             ("alias_pk", "shard project kind name"),
             ("member_pk", "shard customer program"),
-            ("entry_key_unique", "shard customer key"),
+            ("entry_key_unique", "shard program key customer"),
         ],
     ),
     LedgerSql.originals: (
         "0, '{1}', '{1}', 'k'",
         [
-            ("entry_key_unique", "shard customer key"),
+            ("entry_key_unique", "shard program key customer"),
             ("entry_reverses", "shard customer program reverses"),
         ],
     ),

@@ -9,16 +9,18 @@ import pytest
 from msgspec.structs import replace
 
 from tests.ledger.circle import Circle, closed, with_ada
-from tests.ledger.conftest import Club, first_half, wall
+from tests.ledger.conftest import LADDER, Club, first_half, wall
 from tests.ledger.test_sweep import EXPIRING, START
 from tierline.errors import InsufficientPoints, Invalid, KeyReused, NotAMember
 from tierline.ledger import commands, sandbox
+from tierline.ledger.command_parsing import CommandParser
 from tierline.ledger.commands import Door, Said, Transfer
 from tierline.ledger.rebuild import verify
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.ledger.transfers.legs import second_half
 from tierline.model.entries import Detail
 from tierline.store import customers
+from tierline.store.catalog.programs import NewVersion
 from tierline.store.profiles import Profile, put
 
 DAY = 86_400_000
@@ -283,3 +285,29 @@ async def test_a_recipient_may_be_given_by_id(circle: Circle) -> None:
     async with club.writer() as writer:
         assert (await writer.submit(sent)).transfer == Transfer("card 7", "arrived")
     assert await circle.balances() == (350, 250)
+
+
+@pytest.mark.parametrize("other", [False, True], ids=["same shard", "other shard"])
+async def test_transfers_of_two_programs_share_a_key(club: Club, other: bool) -> None:
+    """One is refused and its points come back, the other arrives: neither is taken for the
+    other, also when both are left in the middle."""
+    circle = await closed(club, other=other)
+    version = NewVersion(rules=LADDER, request="{}")
+    second = await club.catalog.put_program(club.project.number, "second", version, wall())
+    parser = CommandParser(club.project, second.program)
+    earn = b'{"kind": "earn", "customer": "ada", "points": 300}'
+    send = b'{"kind": "transfer", "customer": "ada", "to": "%s", "points": 250, "key": "t1"}'
+    twin = parser.activity(send % circle.bob.encode(), wall())
+    async with club.writer() as writer:
+        await writer.submit(parser.activity(earn, wall()))
+    for transfer in (circle.sent(), twin):
+        await first_half(club, transfer)
+    assert await club.count("intent") == 2
+    async with club.writer() as writer:
+        refused, arrived = [await writer.submit(sent) for sent in (circle.sent(), twin)]
+
+    assert refused.transfer is not None
+    assert refused.transfer.state == "returned"
+    assert arrived.transfer == Transfer(circle.bob, "arrived")
+    assert (refused.balance, arrived.balance) == (600, 50)
+    await circle.settled()

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from tests.ledger.conftest import LADDER, Club
+from tests.ledger.conftest import LADDER, Club, wall
 from tierline.errors import (
     Busy,
     InsufficientPoints,
@@ -18,6 +18,8 @@ from tierline.errors import (
     UnknownOriginal,
 )
 from tierline.ledger import commands
+from tierline.ledger.command_parsing import CommandParser
+from tierline.store.catalog.programs import NewVersion
 
 
 async def test_first_activity_enrols_straight_into_the_tier_reached(club: Club) -> None:
@@ -58,6 +60,30 @@ async def test_same_key_with_another_body_is_a_conflict(club: Club) -> None:
             await two
         with pytest.raises(KeyReused):
             await writer.submit(club.activity("custom", name="visit", key="k1"))
+    assert (await club.standing()).balance == 60
+
+
+async def test_a_key_belongs_to_a_customer_in_a_program(club: Club) -> None:
+    """The same key in a second program, or for another customer, is an activity of its own: also
+    of one shard, in one batch, and for an activity that takes another back."""
+    await club.found()
+    version = NewVersion(rules=LADDER, request="{}")
+    second = await club.catalog.put_program(club.project.number, "second", version, wall())
+    other = CommandParser(club.project, second.program)
+    body = b'{"kind": "earn", "customer": "ada", "points": 60, "key": "k1"}'
+    void = b'{"kind": "void", "customer": "ada", "of": "k1", "key": "k2"}'
+    async with club.writer() as writer:
+        answers = await asyncio.gather(
+            writer.submit(club.activity(points=60, key="k1")),
+            writer.submit(club.activity(points=60, key="k1", customer="bob")),
+            writer.submit(other.activity(body, wall())),
+        )
+        again = await writer.submit(other.activity(body, wall()))
+        back = await writer.submit(other.activity(void, wall()))
+
+    assert [(answer.balance, answer.repeated) for answer in answers] == [(60, False)] * 3
+    assert (again.balance, again.repeated) == (60, True)
+    assert (back.balance, back.points) == (0, -60)
     assert (await club.standing()).balance == 60
 
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import asyncpg
 import pytest
 
 from tests.store.test_database import told
@@ -56,3 +57,31 @@ def test_an_up_to_date_start_loads_no_migration_library() -> None:
 async def test_a_number_of_shards_has_bounds(empty_url: str, shards: int) -> None:
     """Each costs a cursor per endpoint, and rows per batch."""
     assert isinstance(await told(empty_url, shards=shards), Invalid)
+
+
+async def test_an_older_installation_keeps_its_rows(empty_url: str) -> None:
+    """What the first schema holds is there in the newest one, keys and transfers included."""
+    connection = await asyncpg.connect(empty_url)
+    try:
+        await connection.execute(FILES[0].read_text())
+        await connection.execute("CREATE TABLE alembic_version (version_num varchar(32) NOT NULL)")
+        await connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+        await migrate.install(connection, 2)
+        await connection.execute(
+            "INSERT INTO entry (shard, customer, program, n, kind, key, digest, occurred_at,"
+            " recorded_at, points, amount, answer)"
+            " VALUES (0, 65536, 1, 1, 'earn', 'k', '', 0, 0, 1, 0, 'null')"
+        )
+        await connection.execute("INSERT INTO intent VALUES (0, 65536, 'k', 1, 1, 5, 0, '{}')")
+        await connection.execute(
+            "INSERT INTO arrival (shard, route, customer, key, refused)"
+            " VALUES (1, 7, 65536, 'k', 'not_a_member: no')"
+        )
+        await migrate.upgrade(connection)
+
+        assert await migrate.version(connection) == migrate.newest()
+        assert await connection.fetchval("SELECT key FROM entry WHERE n = 1") == "k"
+        assert await connection.fetchval("SELECT points FROM intent WHERE program = 1") == 5
+        assert await connection.fetchval("SELECT program FROM arrival WHERE route = 7") == 0
+    finally:
+        await connection.close()

@@ -188,7 +188,7 @@ class Batch:
                 del known[i]
                 self.outcomes[i] = NotFound(what="customer", name=ids.customer_id(customer))
         order = sorted(known)
-        keys = [(known[i], commands[i].key) for i in order]
+        keys = [(known[i], commands[i].program, commands[i].key) for i in order]
         receipts = await self.tx.receipts(self.shard, keys) if keys else {}
         entering: dict[tuple[int, int], tuple[int, int, int, int]] = {}
         for j, i in enumerate(order):
@@ -285,7 +285,10 @@ class Batch:
         ]
         if not refused:
             return
-        keys = [(self.work[i][0].customer, self.work[i][1].key) for i in refused]
+        keys = [
+            (self.work[i][0].customer, self.work[i][1].program, self.work[i][1].key)
+            for i in refused
+        ]
         for j, row in (await self.tx.receipts(self.shard, keys)).items():
             i = refused[j]
             self.outcomes[i] = _repeated(self.work[i][1], tuple(row)[1:])

@@ -37,9 +37,15 @@ ALIAS: Final = Table("alias", ("project", "kind", "name"), (0, "", ""), Sql.alia
 MEMBER: Final = Table("member", ("customer", "program"), (0, 0), Sql.member, Sql.member_sums)
 ENTRY: Final = Table("entry", ("customer", "program", "n"), (0, 0, 0), Sql.entry, Sql.entry_sums)
 HEALTH: Final = Table("health", ("endpoint",), (0,), Sql.health, Sql.health_sums)
-INTENT: Final = Table("intent", ("customer", "key"), (0, ""), Sql.intent, Sql.intent_sums)
+INTENT: Final = Table(
+    "intent", ("customer", "program", "key"), (0, 0, ""), Sql.intent, Sql.intent_sums
+)
 ARRIVAL: Final = Table(
-    "arrival", ("route", "customer", "key"), (-1, 0, ""), Sql.arrival, Sql.arrival_sums
+    "arrival",
+    ("route", "customer", "program", "key"),
+    (-1, 0, 0, ""),
+    Sql.arrival,
+    Sql.arrival_sums,
 )
 EVENT: Final = Table("event", ("offset",), (0,), Sql.event, Sql.event_sums)
 ATTEMPT: Final = Table(

@@ -113,8 +113,8 @@ class LedgerTx:
         return {row[0] for row in await self._fetch(LedgerSql.living, shard, customers)}
 
     async def receipts(self, shard: int, keys: Iterable[Row]) -> dict[int, asyncpg.Record]:
-        """(customer, key) pairs -> {position: receipt}."""
-        rows = await self._fetch(LedgerSql.receipts, shard, *columns(keys, "it"))
+        """(customer, program, key) -> {position: receipt}."""
+        rows = await self._fetch(LedgerSql.receipts, shard, *columns(keys, "iit"))
         return {row[0] - 1: row for row in rows}
 
     async def current(self, programs: Sequence[int]) -> dict[int, tuple[int, int | None]]:

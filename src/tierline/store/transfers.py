@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from tierline.store.catalog.queries import Session
 
-Place = tuple[int, str]  # the sender, and the key of their entry
-Door = tuple[int, int, str]  # the recipient's route, then as `Place`
+Place = tuple[int, int, str]  # the sender, the program, and the key of their entry
+Door = tuple[int, int, int, str]  # the recipient's route, then as `Place`
 
 
 class TransfersSql(Queries, file="transfers.sql"):
@@ -40,15 +40,15 @@ class Intent(Struct, frozen=True):
     """Points that left a customer under a key and did not arrive yet."""
 
     customer: int
+    program: int
     key: str
     project: int
-    program: int
     points: int
     body: str  # the promise, as JSON
 
     @property
     def place(self) -> Place:
-        return self.customer, self.key
+        return self.customer, self.program, self.key
 
 
 class Settled(Struct, frozen=True):
@@ -62,7 +62,7 @@ class Settled(Struct, frozen=True):
 async def add_intents(
     connection: Session, shard: int, intents: Sequence[Intent], begun_at: int
 ) -> None:
-    columns = _columns((*i.place, i.project, i.program, i.points, i.body) for i in intents)
+    columns = _columns((*i.place, i.project, i.points, i.body) for i in intents)
     await connection.execute(Sql.add_intents, shard, *columns, begun_at)
 
 
@@ -84,7 +84,7 @@ async def intent(connection: Session, shards: int, place: Place) -> Intent | Non
 async def open_intents(
     connection: Session, shard: int, before: int, after: Place, limit: int
 ) -> list[Intent]:
-    """Transfers of a shard that began until `before`, by sender and key, from after a place on."""
+    """Transfers of a shard that began until `before`, after a place, in the order of places."""
     rows = await connection.fetch(Sql.open_intents, shard, before, *after, limit)
     return [Intent(*row) for row in rows]
 
@@ -98,7 +98,7 @@ async def in_transit(connection: Session, shards: int, customer: int, program: i
 async def claim(connection: Session, shard: int, doors: Sequence[Door]) -> dict[Door, Settled]:
     """Locks second halves, sorted and each once; how they were decided before."""
     rows = await connection.fetch(Sql.claim, shard, *_columns(doors))
-    return {tuple(row)[:3]: Settled(row["recipient"], row["refused"]) for row in rows}
+    return {tuple(row)[:4]: Settled(row["recipient"], row["refused"]) for row in rows}
 
 
 async def settle(connection: Session, shard: int, settled: dict[Door, Settled]) -> None:
@@ -111,7 +111,7 @@ async def unclaim(connection: Session, shard: int, doors: Sequence[Door]) -> Non
 
 
 async def receipt(connection: Session, shards: int, place: Place) -> Record | None:
-    """A customer's entry by its key."""
+    """A member's entry by its key."""
     return await connection.fetchrow(Sql.receipt, shard_of_customer(shards, place[0]), *place)
 
 

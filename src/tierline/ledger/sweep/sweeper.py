@@ -124,7 +124,7 @@ class Sweeper:
         """Transfers that began until then, and whose second half nobody saw to. Without the
         lease it would be no harm, only more work."""
         async with self.database.pool.acquire() as connection:
-            if not await transfers.open_intents(connection, shard, before, (0, ""), 1):
+            if not await transfers.open_intents(connection, shard, before, (0, 0, ""), 1):
                 return
         if self._writer.closed:
             await self._writer.start()

@@ -76,7 +76,7 @@ class Transfers:
     async def resume(self, shard: int, before: int) -> int:
         """Take up a shard's transfers that began until an instant (wall time) and are not settled;
         how many were. One that cannot end now is left for the next time."""
-        done, after = 0, (0, "")
+        done, after = 0, (0, 0, "")
         while True:
             async with self.database.pool.acquire() as connection:
                 page = await store.open_intents(connection, shard, before, after, PAGE)
@@ -123,17 +123,17 @@ class Transfers:
         if intent is not None:
             return await self.finish(intent)
         async with self.database.pool.acquire() as connection:
-            place = (await self._sender(connection, told), told.key)
+            place = (await self._sender(connection, told), told.program, told.key)
             intent = await store.intent(connection, self.database.shards, place)
         if intent is not None:
             return await self.finish(intent)
         async with self.database.pool.acquire() as connection:
-            back = (place[0], void_key(told.key))
+            back = (place[0], told.program, void_key(told.key))
             row = await store.receipt(connection, self.database.shards, back)
         if row is None:
             return None
         detail = Detail() if row["detail"] is None else _read_detail(row["detail"])
-        voided = first_answer(back[1], row["n"], row["points"], row["amount"], row["answer"])
+        voided = first_answer(back[2], row["n"], row["points"], row["amount"], row["answer"])
         return Returned(voided, detail.reason or "")
 
     async def _sender(self, connection: Session, told: Command) -> int:

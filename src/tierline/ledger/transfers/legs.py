@@ -31,7 +31,7 @@ SECOND: Final = "transfer_in"
 
 Outcome = Answer | TierlineError | int  # an int: the customer who lives in another shard
 Work = dict[int, tuple[MemberAggregate, Command]]
-_Door = tuple[int, int, str]
+_Door = tuple[int, int, int, str]
 
 
 class TransferRefused(TierlineError):
@@ -91,7 +91,7 @@ def _half(made: Command, intent: Intent) -> Command:
     """Marked as part of a transfer. What it says follows from its key, so does the digest: the
     next release may print the same words otherwise."""
     digest = hashlib.blake2b(made.key.encode(), digest_size=16).digest()
-    return replace(made, digest=digest, half=Leg(*intent.place))
+    return replace(made, digest=digest, half=Leg(intent.customer, intent.key))
 
 
 class TransferLegs:
@@ -149,7 +149,7 @@ class TransferLegs:
             if told.kind == FIRST and not outcome.repeated:
                 intents[i] = _intent(seat, told, outcome)
             elif told.half is not None and told.kind == "void":
-                back.add((told.half.customer, told.half.key))
+                back.add((told.half.customer, told.program, told.half.key))
         connection = self.tx.connection
         if back:
             await store.drop_intents(connection, self.shard, sorted(back))
@@ -177,7 +177,7 @@ class TransferLegs:
 def _door(told: Command, number: int) -> _Door:
     half = told.half or Leg(0)
     route = ids.route_of_customer(number) if number else told.route
-    return route, half.customer, half.key
+    return route, half.customer, told.program, half.key
 
 
 def _intent(seat: MemberAggregate, told: Command, answer: Answer) -> Intent:
@@ -192,5 +192,5 @@ def _intent(seat: MemberAggregate, told: Command, answer: Answer) -> Intent:
         quiet=detail.quiet,
     )
     body = _promise_text(promise).decode()
-    place = (seat.customer, told.key, told.project, told.program)
+    place = (seat.customer, told.program, told.key, told.project)
     return Intent(*place, -answer.points, body)

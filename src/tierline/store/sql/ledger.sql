@@ -36,7 +36,7 @@ CROSS JOIN LATERAL (
 ) AS c
 LEFT JOIN LATERAL (
     SELECT r.n, r.digest, r.answer, r.points, r.amount FROM entry r
-    WHERE r.shard = $1 AND r.customer = w.customer AND r.key = w.key
+    WHERE r.shard = $1 AND r.program = w.program AND r.key = w.key AND r.customer = w.customer
     LIMIT 1
 ) AS e ON true
 WHERE h.shard = $1;
@@ -59,11 +59,11 @@ SELECT id FROM customer WHERE shard = $1 AND id = ANY($2::bigint[]) AND erased_a
 -- name: receipts
 -- Receipts of keys, for customers that are not members (yet) of the program they are sent to.
 SELECT u.i, e.n, e.digest, e.answer, e.points, e.amount
-FROM unnest($2::text::bigint[], string_to_array($3, chr(30), ''))
-     WITH ORDINALITY AS u (customer, key, i)
+FROM unnest($2::text::bigint[], $3::text::integer[], string_to_array($4, chr(30), ''))
+     WITH ORDINALITY AS u (customer, program, key, i)
 CROSS JOIN LATERAL (
     SELECT r.n, r.digest, r.answer, r.points, r.amount FROM entry r
-    WHERE r.shard = $1 AND r.customer = u.customer AND r.key = u.key
+    WHERE r.shard = $1 AND r.program = u.program AND r.key = u.key AND r.customer = u.customer
     LIMIT 1
 ) AS e;
 
@@ -108,7 +108,7 @@ FROM unnest($2::text::bigint[], $3::text::integer[], string_to_array($4, chr(30)
      WITH ORDINALITY AS u (customer, program, key, i)
 CROSS JOIN LATERAL (
     SELECT r.* FROM entry r
-    WHERE r.shard = $1 AND r.customer = u.customer AND r.key = u.key AND r.program = u.program
+    WHERE r.shard = $1 AND r.program = u.program AND r.key = u.key AND r.customer = u.customer
     LIMIT 1
 ) AS e;
 

@@ -29,12 +29,14 @@ WHERE shard = $1 AND (customer, program, n) > ($2, $3, $4) ORDER BY customer, pr
 -- name: intent
 -- The next points in transit of a shard.
 SELECT * FROM intent
-WHERE shard = $1 AND (customer, key) > ($2, $3) ORDER BY customer, key LIMIT $4
+WHERE shard = $1 AND (customer, program, key) > ($2, $3, $4)
+ORDER BY customer, program, key LIMIT $5
 
 -- name: arrival
 -- The next settled second halves of a shard.
 SELECT * FROM arrival
-WHERE shard = $1 AND (route, customer, key) > ($2, $3, $4) ORDER BY route, customer, key LIMIT $5
+WHERE shard = $1 AND (route, customer, program, key) > ($2, $3, $4, $5)
+ORDER BY route, customer, program, key LIMIT $6
 
 -- name: event
 -- The next events of a shard.
@@ -75,15 +77,17 @@ WHERE shard = $1 AND (customer, program, n) > ($2, $3, $4) ORDER BY customer, pr
 
 -- name: intent_sums
 -- As `intent`, for the check.
-SELECT customer, key, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
+SELECT customer, program, key, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
 FROM intent t
-WHERE shard = $1 AND (customer, key) > ($2, $3) ORDER BY customer, key LIMIT $4
+WHERE shard = $1 AND (customer, program, key) > ($2, $3, $4)
+ORDER BY customer, program, key LIMIT $5
 
 -- name: arrival_sums
 -- As `arrival`, for the check.
-SELECT route, customer, key, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
+SELECT route, customer, program, key, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
 FROM arrival t
-WHERE shard = $1 AND (route, customer, key) > ($2, $3, $4) ORDER BY route, customer, key LIMIT $5
+WHERE shard = $1 AND (route, customer, program, key) > ($2, $3, $4, $5)
+ORDER BY route, customer, program, key LIMIT $6
 
 -- name: event_sums
 -- As `event`, for the check; its offset is its place.

@@ -4,30 +4,30 @@
 
 -- name: add_intents
 -- Points that leave their senders in this transaction.
-INSERT INTO intent (shard, customer, key, project, program, points, begun_at, body)
-SELECT h.shard, u.customer, u.key, u.project, u.program, u.points, $8, u.body
+INSERT INTO intent (shard, customer, program, key, project, points, begun_at, body)
+SELECT h.shard, u.customer, u.program, u.key, u.project, u.points, $8, u.body
 FROM shard_head h
-CROSS JOIN unnest($2::bigint[], $3::text[], $4::integer[], $5::integer[], $6::bigint[],
-                  $7::text[]) AS u (customer, key, project, program, points, body)
+CROSS JOIN unnest($2::bigint[], $3::integer[], $4::text[], $5::integer[], $6::bigint[],
+                  $7::text[]) AS u (customer, program, key, project, points, body)
 WHERE h.shard = $1;
 
 -- name: drop_intents
 -- Points that have arrived, or are given back in this transaction.
 DELETE FROM intent i
-USING unnest($2::bigint[], $3::text[]) AS u (customer, key)
-WHERE i.shard = $1 AND i.customer = u.customer AND i.key = u.key;
+USING unnest($2::bigint[], $3::integer[], $4::text[]) AS u (customer, program, key)
+WHERE i.shard = $1 AND i.customer = u.customer AND i.program = u.program AND i.key = u.key;
 
 -- name: intent
 -- One transfer's points in transit.
-SELECT customer, key, project, program, points, body FROM intent
-WHERE shard = $1 AND customer = $2 AND key = $3;
+SELECT customer, program, key, project, points, body FROM intent
+WHERE shard = $1 AND customer = $2 AND program = $3 AND key = $4;
 
 -- name: open_intents
 -- The next transfers that began before an instant and are not settled.
-SELECT customer, key, project, program, points, body FROM intent
-WHERE shard = $1 AND (customer, key) > ($3, $4) AND begun_at <= $2
-ORDER BY customer, key
-LIMIT $5;
+SELECT customer, program, key, project, points, body FROM intent
+WHERE shard = $1 AND (customer, program, key) > ($3, $4, $5) AND begun_at <= $2
+ORDER BY customer, program, key
+LIMIT $6;
 
 -- name: in_transit
 -- A member's points that are on their way to others.
@@ -37,29 +37,33 @@ WHERE shard = $1 AND customer = $2 AND program = $3;
 -- name: claim
 -- Locks what is known of second halves, in order, before anything else of their batch; who comes
 -- second waits here and then sees how the first one decided.
-INSERT INTO arrival (shard, route, customer, key)
-SELECT h.shard, u.route, u.customer, u.key
+INSERT INTO arrival (shard, route, customer, program, key)
+SELECT h.shard, u.route, u.customer, u.program, u.key
 FROM shard_head h
-CROSS JOIN unnest($2::integer[], $3::bigint[], $4::text[]) AS u (route, customer, key)
+CROSS JOIN unnest($2::integer[], $3::bigint[], $4::integer[], $5::text[])
+    AS u (route, customer, program, key)
 WHERE h.shard = $1
-ON CONFLICT (shard, route, customer, key) DO UPDATE SET refused = arrival.refused
-RETURNING route, customer, key, recipient, refused;
+ON CONFLICT (shard, route, customer, program, key) DO UPDATE SET refused = arrival.refused
+RETURNING route, customer, program, key, recipient, refused;
 
 -- name: settle
 -- How second halves were decided that made no entry here.
 UPDATE arrival a SET recipient = u.recipient, refused = u.refused
-FROM unnest($2::integer[], $3::bigint[], $4::text[], $5::bigint[], $6::text[])
-    AS u (route, customer, key, recipient, refused)
-WHERE a.shard = $1 AND a.route = u.route AND a.customer = u.customer AND a.key = u.key;
+FROM unnest($2::integer[], $3::bigint[], $4::integer[], $5::text[], $6::bigint[], $7::text[])
+    AS u (route, customer, program, key, recipient, refused)
+WHERE a.shard = $1 AND a.route = u.route AND a.customer = u.customer AND a.program = u.program
+  AND a.key = u.key;
 
 -- name: unclaim
 -- Claims of second halves that their entries tell of, or that were not decided.
 DELETE FROM arrival a
-USING unnest($2::integer[], $3::bigint[], $4::text[]) AS u (route, customer, key)
-WHERE a.shard = $1 AND a.route = u.route AND a.customer = u.customer AND a.key = u.key
+USING unnest($2::integer[], $3::bigint[], $4::integer[], $5::text[])
+    AS u (route, customer, program, key)
+WHERE a.shard = $1 AND a.route = u.route AND a.customer = u.customer AND a.program = u.program
+  AND a.key = u.key
   AND a.recipient IS NULL AND a.refused IS NULL;
 
 -- name: receipt
--- One entry of a customer by its key, as its sender was told of it.
+-- One entry of a member by its key, as its sender was told of it.
 SELECT n, points, amount, answer, detail FROM entry
-WHERE shard = $1 AND customer = $2 AND key = $3;
+WHERE shard = $1 AND customer = $2 AND program = $3 AND key = $4;
