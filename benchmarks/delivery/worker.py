@@ -19,7 +19,7 @@ from benchmarks.delivery.floor import peak_mb
 from benchmarks.delivery.stock import BOX
 from tierline import logging
 from tierline.commands.installation_options import settle_memory
-from tierline.delivery.dispatcher import Sender
+from tierline.delivery.dispatcher import Dispatcher
 from tierline.endpoints.settings import SenderSettings
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.database import Database
@@ -33,7 +33,7 @@ async def main(url: str, settings: str) -> None:
     options = json.loads(settings)
     # As the server does: most of what is made lives for one delivery and is in no cycle.
     settle_memory()
-    sender = Sender(database, catalog, FORMATS, SenderSettings(**options))
+    sender = Dispatcher(database, catalog, FORMATS, SenderSettings(**options))
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -51,7 +51,7 @@ async def main(url: str, settings: str) -> None:
     await database.close()
 
 
-def report(sender: Sender) -> dict[str, float]:
+def report(sender: Dispatcher) -> dict[str, float]:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "cpu_s": used.ru_utime + used.ru_stime,

@@ -17,11 +17,11 @@ from starlette.routing import BaseRoute
 from tierline.bootstrap import Installation
 from tierline.clock import Clock, wall
 from tierline.config import Serving
-from tierline.delivery.dispatcher import Sender
+from tierline.delivery.dispatcher import Dispatcher
 from tierline.delivery.metrics import Metrics
 from tierline.delivery.tracing import tracer
-from tierline.endpoints.lifecycle import Control
-from tierline.endpoints.operations import Desk
+from tierline.endpoints.lifecycle import EndpointLifecycle
+from tierline.endpoints.operations import EndpointOperations
 from tierline.endpoints.settings import SenderSettings
 from tierline.ledger import sandbox
 from tierline.ledger.sweep.sweeper import Sweeper
@@ -60,7 +60,7 @@ class Process:
             sole=how.whole and how.place.database_url is None,
             roles=roles_text(how.roles),
         )
-        self._sender: Sender | None = None
+        self._sender: Dispatcher | None = None
         self._signal: Notifications | None = None
         self._writer: Writer | None = None
         self._sweeper: Sweeper | None = None
@@ -112,7 +112,7 @@ class Process:
         metrics = Metrics()
         metrics.register(self.registry)
         database, catalog = self.here.database, self.here.catalog
-        sender = Sender(
+        sender = Dispatcher(
             database,
             catalog,
             FORMATS,
@@ -154,10 +154,10 @@ class Process:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._sender.caught_up(), CAUGHT_UP_SECONDS_MAX)
 
-    def _desk(self, log: EventLog) -> Desk:
+    def _operations(self, log: EventLog) -> EndpointOperations:
         catalog, guard = self.here.catalog, Guard(self.settings.allow)
-        control = Control(log, catalog, FORMATS, self.settings, self.clock, self._poke)
-        return Desk(
+        control = EndpointLifecycle(log, catalog, FORMATS, self.settings, self.clock, self._poke)
+        return EndpointOperations(
             log, catalog, FORMATS, guard=guard, control=control, clock=self.clock,
             caught_up=self._caught_up,
         )  # fmt: skip
@@ -177,7 +177,7 @@ class Process:
             log=log,
             clock=self.clock,
             advance=advance,
-            desk=self._desk(log),
+            operations=self._operations(log),
             commit_signal=self.commit_signal,
             metrics=metrics,
             loopback=self.how.loopback,

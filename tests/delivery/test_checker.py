@@ -69,7 +69,7 @@ class Story:
         self.unheard.add((PLACE.number, delivery_id(f"evt_{offset}", PLACE.id), left))
         return self
 
-    def told(self) -> Verdict:
+    def check(self) -> Verdict:
         return check(LOG, self.receiver, [PLACE], self.takeovers, self.unheard)
 
 
@@ -79,10 +79,10 @@ def whole() -> Story:
 
 def test_all_is_well() -> None:
     """Everything once, in order; customers may overtake each other; refusals are no harm."""
-    assert whole().told().sound
-    assert Story().requests(2, 1, 4, 3, 5, 6, 8, 7).told().sound
+    assert whole().check().sound
+    assert Story().requests(2, 1, 4, 3, 5, 6, 8, 7).check().sound
     refused = Story().requests(1, 2, 3, 4, 5, 6).request(8, accepted=False).requests(7)
-    assert refused.request(8, 999, attempt=2).told().sound
+    assert refused.request(8, 999, attempt=2).check().sound
 
 
 @pytest.mark.parametrize(
@@ -109,40 +109,52 @@ def test_each_harm_is_seen(story: Story, harm: str) -> None:
     """A lost event, two swapped, other bytes, an id from nowhere, one sent twice without excuse:
     also by a new owner to whom the database said that it was settled, whoever owned it between;
     twice by one owner; after a probe that did not fail."""
-    told = story.told()
+    verdict = story.check()
 
-    assert (1, False) == (getattr(told, harm), told.sound)
+    assert (1, False) == (getattr(verdict, harm), verdict.sound)
 
 
 def test_what_was_unsettled_at_a_change_of_owner_may_come_twice() -> None:
     """Once, and only that."""
     changed = whole().takeover(mark=3).request(4, generation=2)
 
-    assert (1, 5, True) == (changed.told().repeated, changed.told().exposed, changed.told().sound)
-    assert not changed.request(4, 600, generation=2).told().sound
+    assert (1, 5, True) == (
+        changed.check().repeated,
+        changed.check().exposed,
+        changed.check().sound,
+    )
+    assert not changed.request(4, 600, generation=2).check().sound
 
 
 def test_a_request_on_its_way_may_arrive_after_its_successors() -> None:
     """When it left decides, also for a sender that lost the endpoint and has it again."""
     some = Story().requests(1, 2, 3, 4, 5, 6, 7)
     late = some.takeover(mark=7).request(8, 500, generation=2).request(8, 80)
-    assert (1, 1, True) == (late.told().repeated, late.told().exposed, late.told().sound)
+    assert (1, 1, True) == (late.check().repeated, late.check().exposed, late.check().sound)
 
     regained = Story().requests(1, 2, 3, 4, 5, 6, 7).takeover(mark=7).takeover(mark=7)
     regained.request(8, 500, generation=3).request(8, 80, generation=1)
     assert (1, 2, True) == (
-        regained.told().repeated, regained.told().exposed, regained.told().sound
+        regained.check().repeated, regained.check().exposed, regained.check().sound
     )  # fmt: skip
-    assert not regained.request(8, 90, generation=1).told().sound
+    assert not regained.request(8, 90, generation=1).check().sound
 
 
 def test_what_was_answered_in_vain_may_come_again() -> None:
     """The sender tried again, had hung up, or made a probe of it that failed."""
     again = whole().request(4, 500, attempt=2)
     probed = whole().request(4, 500).probe_failed(4, 40)
-    assert (1, 1, True) == (again.told().repeated, again.told().unheard, again.told().sound)
-    assert (1, 1, True) == (probed.told().repeated, probed.told().unheard, probed.told().sound)
+    assert (1, 1, True) == (
+        again.check().repeated,
+        again.check().unheard,
+        again.check().sound,
+    )
+    assert (1, 1, True) == (
+        probed.check().repeated,
+        probed.check().unheard,
+        probed.check().sound,
+    )
 
     for request in again.receiver.endpoints[PLACE.path].values():
         request.accepted = [each._replace(attempt=1, heard=False) for each in request.accepted]
-    assert (1, 0) == (again.told().unheard, again.told().reckless)
+    assert (1, 0) == (again.check().unheard, again.check().reckless)

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierline.delivery.cursor import WINDOW, Cursor, Write
+from tierline.delivery.cursor import WINDOW, Cursor
+from tierline.delivery.cursor_row import LaneRow, Write
 from tierline.delivery.delivery import Delivery
-from tierline.delivery.lanes import Lane, LaneRow
+from tierline.delivery.lanes import Lane
 from tierline.endpoints.endpoint import Mode
 
 REMEMBER = 3  # small, so that lanes must read the log

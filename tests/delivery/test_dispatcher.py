@@ -130,7 +130,7 @@ async def test_two_processes_share_endpoints_and_double_nothing(
         for process in both:
             for id_ in [i for i in ids if owner_of(i, both) == process][:3]:
                 await world.endpoint(f"{receiver.url}/{id_}", id=id_)
-        await world.until(lambda: len(one.couriers) == len(two.couriers) == 3, "they are shared")
+        await world.until(lambda: len(one.workers) == len(two.workers) == 3, "they are shared")
         await world.happen([world.customer(n) for n in range(30)])
         requests = await receiver.wait(180)
 

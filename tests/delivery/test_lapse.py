@@ -77,7 +77,7 @@ class Pair:
     def sent_by(self, process: subprocess.Popen[str]) -> int:
         return sum(r.headers["user-agent"] == f"chaos-{process.pid}" for r in self.receiver)
 
-    async def told(self) -> Counter[int]:
+    async def counts(self) -> Counter[int]:
         """How many events came how often, when everything is settled."""
         mark = self._ask("SELECT mark FROM cursor WHERE endpoint = $1 AND shard = 0", self.number)
         await self.world.until_async(mark, lambda found: found == self._made, "all is settled")
@@ -131,12 +131,12 @@ async def test_a_frozen_sender_starts_nothing_when_it_wakes(pair: Pair) -> None:
     await pair.until_taken()
     await pair.receiver.wait(2 * AT_ONCE)
     pair.let_go()
-    await pair.told()
+    await pair.counts()
     os.kill(frozen.pid, signal.SIGCONT)
     await pair.until_taken()
     await pair.owe()
 
-    assert await pair.told() == {1: 2 * OWED - AT_ONCE, 2: AT_ONCE}
+    assert await pair.counts() == {1: 2 * OWED - AT_ONCE, 2: AT_ONCE}
 
 
 async def test_without_a_database_nothing_is_sent_again(pair: Pair) -> None:
@@ -148,7 +148,7 @@ async def test_without_a_database_nothing_is_sent_again(pair: Pair) -> None:
         await connection.execute("LOCK TABLE process")
         await pair.until_silent(connection)
         pair.let_go()
-    assert await pair.told() == {1: OWED}
+    assert await pair.counts() == {1: OWED}
 
 
 async def test_who_stops_in_order_is_not_taken_for_dead(pair: Pair) -> None:
@@ -161,7 +161,7 @@ async def test_who_stops_in_order_is_not_taken_for_dead(pair: Pair) -> None:
     await pair.until_heard_of()
     pair.let_go()
     assert await asyncio.to_thread(stopping.wait, 10) == 0
-    assert await pair.told() == {1: OWED}
+    assert await pair.counts() == {1: OWED}
 
 
 async def test_an_answer_that_came_while_it_was_frozen_is_heard(pair: Pair) -> None:
@@ -173,7 +173,7 @@ async def test_an_answer_that_came_while_it_was_frozen_is_heard(pair: Pair) -> N
     pair.let_go()
     await pair.until_silent()
     os.kill(frozen.pid, signal.SIGCONT)
-    assert await pair.told() == {1: OWED}
+    assert await pair.counts() == {1: OWED}
 
 
 DEAF = replace(QUICK, beat_ms=60_000, dead_ms=240_000, handover_ms=0)  # it must be told of others
@@ -207,7 +207,7 @@ async def test_who_is_fenced_looks_before_it_takes_back(world: World, receiver: 
             for n in range(1, 6):
                 await world.happen([world.customer(c, shard=0) for c in range(OWED)])
                 await receiver.wait(n * OWED)
-            await world.until(lambda: two.couriers and not one.couriers, "one has it")
+            await world.until(lambda: two.workers and not one.workers, "one has it")
             await world.settled(two)
             owners = await world.database.pool.fetchval(
                 "SELECT generation FROM cursor WHERE endpoint = $1 AND shard = 0", row.number

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tierline.delivery.pacing import BREAK_AFTER, MORE, Breaker, Cap, CatchUp, Rate, Slots, Started
+from tierline.delivery.circuit_breaker import BREAK_AFTER, CircuitBreaker
+from tierline.delivery.concurrency import MORE, ConcurrencyLimit, Slots, Started
+from tierline.delivery.rate_limit import CatchUp, RateLimit
 from tierline.endpoints import health
 from tierline.endpoints.health import Health, Tolerance
 
@@ -11,7 +13,7 @@ HOUR = 3_600_000
 
 def test_a_cap_doubles_until_the_first_trouble() -> None:
     """Then it is halved, and grows by one per round."""
-    cap = Cap(64)
+    cap = ConcurrencyLimit(64)
     for _ in range(28):
         cap.succeeded(10, int(cap.limit))
     grown = cap.limit
@@ -26,7 +28,7 @@ def test_a_cap_doubles_until_the_first_trouble() -> None:
 
 def test_one_round_of_failures_halves_once() -> None:
     """Answers to requests that left before the halving say nothing new."""
-    cap = Cap(64)
+    cap = ConcurrencyLimit(64)
     cap.limit = 40.0
     for _ in range(40):
         cap.troubled(started_at=100, now=200)
@@ -36,7 +38,7 @@ def test_one_round_of_failures_halves_once() -> None:
 
 def test_a_cap_does_not_grow_where_it_is_not_reached_or_requests_queue() -> None:
     """Idle traffic proves nothing, and neither does an answer that took much longer than usual."""
-    cap = Cap(64)
+    cap = ConcurrencyLimit(64)
     cap.succeeded(10, 1)
     assert 4.0 == cap.limit
     cap.succeeded(500, 4)
@@ -45,7 +47,7 @@ def test_a_cap_does_not_grow_where_it_is_not_reached_or_requests_queue() -> None
 
 def test_a_rate_allows_a_small_burst_and_then_its_pace() -> None:
     """Twenty a second: five at once, then one every 50 ms."""
-    rate = Rate(20, now=0)
+    rate = RateLimit(20, now=0)
     at_once = [rate.take(0) for _ in range(6)]
 
     assert [True] * 5 + [False] == at_once
@@ -70,7 +72,7 @@ def test_what_is_owed_comes_slowly_at_first() -> None:
 
 def test_a_breaker_opens_probes_and_closes() -> None:
     """While open only a probe counts; each failed one doubles the pause."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     opened = [breaker.failed(i, probe=False) for i in range(BREAK_AFTER)]
 
     assert [False] * (BREAK_AFTER - 1) + [True] == opened
@@ -78,7 +80,7 @@ def test_a_breaker_opens_probes_and_closes() -> None:
     breaker.probe()
     assert breaker.failed(first, probe=True)
     assert 2_000 == breaker.probe_at - first
-    breaker.ask_again(first)
+    breaker.probe_now(first)
     assert ("open", first) == (breaker.state, breaker.probe_at)
     assert breaker.failed(first, probe=True)
     assert 1_000 == breaker.probe_at - first
@@ -88,7 +90,7 @@ def test_a_breaker_opens_probes_and_closes() -> None:
 
 def test_a_breaker_opens_at_a_high_share_of_failures() -> None:
     """Also when a success in between keeps the row short."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for i in range(100):
         if i % 4 == 0:
             breaker.succeeded(i)
@@ -177,7 +179,7 @@ def test_one_bad_message_on_a_quiet_endpoint_pauses_nothing() -> None:
 
 def test_a_rate_survives_a_clock_that_is_put_back() -> None:
     """An hour back is not an hour of silence."""
-    rate = Rate(4, 10 * HOUR)
+    rate = RateLimit(4, 10 * HOUR)
     assert rate.take(10 * HOUR)
     rate.take(9 * HOUR)
 

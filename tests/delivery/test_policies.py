@@ -7,11 +7,13 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 
 from tests.delivery.world import World
 from tests.receiver import Received, Receiver, Reply
 from tierline.clock import wall
-from tierline.endpoints.lifecycle import Control
+from tierline.delivery import dispatcher
+from tierline.endpoints.lifecycle import EndpointLifecycle
 from tierline.vendors.registry import FORMATS
 
 ONCE = {"schedule": [0.05], "jitter": 0}
@@ -25,8 +27,8 @@ def failing_for(event: str, status: int = 500) -> Any:
     return lambda r: Reply(status=status if event in r.body.decode() else 200)
 
 
-def control(world: World, sender: Any) -> Control:
-    return Control(sender.log, world.catalog, FORMATS, sender.settings, poke=sender.poke)
+def control(world: World, sender: Any) -> EndpointLifecycle:
+    return EndpointLifecycle(sender.log, world.catalog, FORMATS, sender.settings, poke=sender.poke)
 
 
 async def ops_events(world: World) -> list[dict[str, Any]]:
@@ -66,7 +68,7 @@ async def test_a_blocked_lane_waits_until_somebody_resumes(
 
 
 def _parked(sender: Any) -> int:
-    return sum(f.cursor.parked for c in sender.couriers.values() for f in c.followers.values())
+    return sum(f.cursor.parked for c in sender.workers.values() for f in c.subscriptions.values())
 
 
 async def test_skip_gives_an_event_up_and_goes_on(world: World, receiver: Receiver) -> None:
@@ -86,7 +88,9 @@ async def test_skip_gives_an_event_up_and_goes_on(world: World, receiver: Receiv
 
 
 def _lanes(sender: Any) -> int:
-    return sum(len(f.cursor.lanes) for c in sender.couriers.values() for f in c.followers.values())
+    return sum(
+        len(f.cursor.lanes) for c in sender.workers.values() for f in c.subscriptions.values()
+    )
 
 
 async def test_supersede_jumps_to_the_newest_event(world: World, receiver: Receiver) -> None:
@@ -188,14 +192,14 @@ async def test_gone_pauses_and_resume_loses_nothing(world: World, receiver: Rece
         receiver.then(410)
         first = await world.happen([one])
         await receiver.wait(1)
-        await world.until(lambda: sender.couriers[row.number].paused, "paused")
+        await world.until(lambda: sender.workers[row.number].paused, "paused")
         later = await world.happen([one, world.customer(2)])
-        steering = control(world, sender)
+        lifecycle = control(world, sender)
         await world.until_async(
-            lambda: steering.insight.health(row), lambda h: h.reason == "gone", "recorded"
+            lambda: lifecycle.inspection.health(row), lambda h: h.reason == "gone", "recorded"
         )
         assert 1 == len(receiver.requests)
-        await steering.resume(row)
+        await lifecycle.resume(row)
         requests = await receiver.wait(4)
 
     of_one = [e for e in ids_of(requests) if e != later[1]]
@@ -209,11 +213,11 @@ async def test_a_pause_by_hand_holds_and_resume_goes_on(world: World, receiver: 
     row = await world.endpoint(receiver.url)
 
     async with world.sending() as sender:
-        steering = control(world, sender)
-        await steering.pause(row)
-        await world.until(lambda: not sender.couriers, "given up")
+        lifecycle = control(world, sender)
+        await lifecycle.pause(row)
+        await world.until(lambda: not sender.workers, "given up")
         events = await world.happen([world.customer(n) for n in range(5)])
-        await steering.resume(row)
+        await lifecycle.resume(row)
         requests = await receiver.wait(5)
 
     assert sorted(events) == sorted(ids_of(requests))
@@ -237,13 +241,13 @@ async def test_a_failing_endpoint_is_warned_of_paused_and_recovers(
     async with world.sending() as sender:
         await world.happen([world.customer(1)])
         await world.until(
-            lambda: row.number in sender.couriers and sender.couriers[row.number].paused, "paused"
+            lambda: row.number in sender.workers and sender.workers[row.number].paused, "paused"
         )
         bad = 200
-        courier = sender.couriers[row.number]
-        courier.health = msgspec.structs.replace(courier.health, probe_at=wall())
-        courier.run_soon()
-        await world.until(lambda: courier.health.state == "healthy", "recovered")
+        worker = sender.workers[row.number]
+        worker.health = msgspec.structs.replace(worker.health, probe_at=wall())
+        worker.run_soon()
+        await world.until(lambda: worker.health.state == "healthy", "recovered")
         await world.until(lambda: len(_told(receiver)) == 3, "told")
 
     assert ["endpoint.failing", "endpoint.paused", "endpoint.recovered"] == _told(receiver)
@@ -276,22 +280,22 @@ async def test_retry_after_holds_the_endpoint(world: World, receiver: Receiver) 
         await receiver.wait(1)
         await world.happen([world.customer(2)])
         requests = await receiver.wait(3)
-        [courier] = sender.couriers.values()
+        [worker] = sender.workers.values()
 
     assert requests[1].at - requests[0].at >= 0.9
-    assert courier.cap.limit < 4
+    assert worker.pace.limit.limit < 4
 
 
 async def test_an_answer_that_we_stumble_over_holds_one_lane(
-    world: World, receiver: Receiver
+    world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever goes wrong while an answer is seen to: its event waits and is tried again, and
     nothing stays busy for ever."""
     await world.endpoint(receiver.url)
     one, other = world.customer(1), world.customer(2)
 
+    monkeypatch.setattr(dispatcher, "random", lambda: 1 / 0)
     async with world.sending() as sender:
-        sender.depot.spread = lambda: 1 / 0
         receiver.then(500)
         [held] = await world.happen([one])
         await world.until(lambda: _lanes(sender) == 1, "a lane")
@@ -333,5 +337,5 @@ async def test_superseding_outlasts_a_database_error(world: World, receiver: Rec
 
 
 def _last(sender: Any) -> int:
-    cursors = [f.cursor for c in sender.couriers.values() for f in c.followers.values()]
+    cursors = [f.cursor for c in sender.workers.values() for f in c.subscriptions.values()]
     return max((lane.last for cursor in cursors for lane in cursor.lanes.values()), default=0)

@@ -141,14 +141,14 @@ async def test_a_stale_sender_writes_no_operational_event(world: World, receiver
     row = await world.endpoint(receiver.url)
 
     async with world.sending() as sender:
-        stale = sender.couriers[row.number]
+        stale = sender.workers[row.number]
         await world.database.pool.execute("UPDATE cursor SET generation = generation + 1")
-        sender.depot.announce(stale, "endpoint.lane_parked", {})
+        sender.operational_events.announce(stale, "endpoint.lane_parked", {})
         await world.until(
-            lambda: stale.lost and sender.couriers.get(row.number, stale) is not stale, "fenced"
+            lambda: stale.lost and sender.workers.get(row.number, stale) is not stale, "fenced"
         )
-        fresh = sender.couriers[row.number]
-        sender.depot.announce(fresh, "endpoint.failing", {})
+        fresh = sender.workers[row.number]
+        sender.operational_events.announce(fresh, "endpoint.failing", {})
         await world.until_async(lambda: ops_events(world), bool, "written by the new owner")
 
     assert ["endpoint.failing"] == [event["kind"] for event in await ops_events(world)]

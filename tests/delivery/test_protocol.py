@@ -14,7 +14,7 @@ from tests.delivery.test_policies import control, ids_of, lanes, ops_events
 from tests.delivery.world import QUICK, TIERS, World, append
 from tests.receiver import Received, Receiver, Reply
 from tierline.clock import wall
-from tierline.endpoints.replays import Replay
+from tierline.endpoints.replays import ReplayRequest
 from tierline.errors import NotFound
 from tierline.rules.ladder import Tier
 from tierline.rules.policy import Policy
@@ -74,15 +74,15 @@ async def test_a_cursor_stops_above_so_many_retrying_lanes(
 
     async with world.sending(replace(QUICK, lanes_max=3)) as sender:
         await world.happen(customers)
-        follower = sender.couriers[row.number].followers[0, 0]
-        await world.until(lambda: follower.cursor.retrying > 3, "full")
-        await sender.depot.journals[0].drain()
+        subscription = sender.workers[row.number].subscriptions[0, 0]
+        await world.until(lambda: subscription.cursor.retrying > 3, "full")
+        await sender.committers[0].drain()
         # It read a slice before it stopped, and sends what was at hand.
-        assert not follower.wants_more()
-        for lane in list(follower.cursor.lanes.values()):
+        assert not subscription.wants_more()
+        for lane in list(subscription.cursor.lanes.values()):
             lane.state = "parked"
-            follower.cursor._parked += 1
-        assert follower.wants_more()
+            subscription.cursor._parked += 1
+        assert subscription.wants_more()
 
 
 async def test_who_cannot_show_a_sign_of_life_starts_nothing(
@@ -105,10 +105,12 @@ async def test_who_cannot_show_a_sign_of_life_starts_nothing(
         await pool.execute("ALTER TABLE process RENAME TO process_away")
         await world.until(lambda: not sender.membership.certain, "others may think it dead")
         second = await world.happen([world.customer(2, shard=0)])
-        cursor = sender.couriers[row.number].followers[0, 0].cursor
+        cursor = sender.workers[row.number].subscriptions[0, 0].cursor
         await world.until(lambda: cursor.ready, "it waits to be sent")
         release.set()
-        await world.until(lambda: 0 == sender.depot.client.in_flight, "the first was answered")
+        await world.until(
+            lambda: not sender.workers[row.number].in_flight, "the first was answered"
+        )
         assert cursor.ready
         await pool.execute("ALTER TABLE process_away RENAME TO process")
         await receiver.wait(2)
@@ -134,7 +136,7 @@ async def test_a_lane_keeps_the_shape_of_its_first_attempt(
         [first] = await receiver.wait(1)
         await world.change(row, thin=True)
         await world.until(
-            lambda: '"thin":true' in sender.couriers[row.number].live.form_text, "in force"
+            lambda: '"thin":true' in sender.workers[row.number].compiled.form_text, "in force"
         )
         await world.happen([one])
         requests = await receiver.wait(3)
@@ -185,7 +187,7 @@ async def test_a_replay_has_its_own_rate(world: World, receiver: Receiver) -> No
 
     async with world.sending() as sender:
         await receiver.wait(20)
-        await control(world, sender).replays.start(row, Replay(rate_per_s=20))
+        await control(world, sender).replays.start(row, ReplayRequest(rate_per_s=20))
         requests = await receiver.wait(40)
 
     took = requests[-1].at - requests[20].at
@@ -203,15 +205,15 @@ async def test_an_open_breaker_burns_no_attempts(world: World, receiver: Receive
 
     async with world.sending(replace(QUICK, probe_again_ms=4_000)) as sender:
         await world.happen(customers)
-        courier = await _courier(world, sender, row.number)
-        await world.until(lambda: courier.breaker.state == "open", "open")
-        await world.until(lambda: not courier.in_flight, "the last answers are in")
+        worker = await _worker(world, sender, row.number)
+        await world.until(lambda: worker.pace.breaker.state == "open", "open")
+        await world.until(lambda: not worker.in_flight, "the last answers are in")
         tried = len(receiver.requests)
         await receiver.wait(tried + 2)  # two probes, a second and two seconds later
         well = True
-        await world.until(lambda: courier.breaker.state == "closed", "closed")
+        await world.until(lambda: worker.pace.breaker.state == "closed", "closed")
         burnt = max(
-            lane.attempt for f in courier.followers.values() for lane in f.cursor.lanes.values()
+            lane.attempt for f in worker.subscriptions.values() for lane in f.cursor.lanes.values()
         )
         await world.settled(sender)
         outcomes = await world.database.pool.fetch(
@@ -235,20 +237,20 @@ async def test_a_change_is_tried_at_once(world: World, receiver: Receiver) -> No
 
     async with world.sending() as sender:
         await world.happen([world.customer(n) for n in range(20)])
-        courier = await _courier(world, sender, row.number)
-        await world.until(lambda: courier.breaker.state == "open", "open")
-        await world.until(lambda: not courier.in_flight, "the last answers are in")
-        courier.breaker.probe_at += 3_600_000
+        worker = await _worker(world, sender, row.number)
+        await world.until(lambda: worker.pace.breaker.state == "open", "open")
+        await world.until(lambda: not worker.in_flight, "the last answers are in")
+        worker.pace.breaker.probe_at += 3_600_000
         await world.change(row, url=f"{receiver.url}/new")
         await world.settled(sender)
 
     assert set(ids_of(receiver)) == {event for _, event in world.history}
-    assert courier.catching_up is not None
+    assert worker.pace.catching_up is not None
 
 
-async def _courier(world: World, sender: Any, number: int) -> Any:
-    await world.until(lambda: number in sender.couriers, "owned")
-    return sender.couriers[number]
+async def _worker(world: World, sender: Any, number: int) -> Any:
+    await world.until(lambda: number in sender.workers, "owned")
+    return sender.workers[number]
 
 
 # What operators hear and set
@@ -278,9 +280,9 @@ async def test_two_lanes_that_park_at_once_are_told_of_twice(
     row = await world.endpoint(receiver.url)
 
     async with world.sending(clock=lambda: 1_700_000_000_000) as sender:
-        courier = await _courier(world, sender, row.number)
+        worker = await _worker(world, sender, row.number)
         for event in ("evt_1", "evt_2"):
-            sender.depot.announce(courier, "endpoint.lane_parked", {"event": event})
+            sender.operational_events.announce(worker, "endpoint.lane_parked", {"event": event})
         await world.until_async(lambda: ops_events(world), lambda e: len(e) == 2, "recorded")
 
     ids = await world.database.pool.fetch("SELECT DISTINCT id FROM event WHERE class = 'ops'")
@@ -316,7 +318,7 @@ async def test_anothers_event_is_not_there(world: World, receiver: Receiver) -> 
 
     async with world.sending() as sender:
         with pytest.raises(NotFound):
-            await control(world, sender).replays.start(row, Replay(ids=(event,)))
+            await control(world, sender).replays.start(row, ReplayRequest(ids=(event,)))
 
 
 @pytest.mark.parametrize("body", ["{}", '{"version": 99}', "no JSON"])

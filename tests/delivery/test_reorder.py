@@ -9,9 +9,9 @@ import pytest
 
 from tests.delivery.world import BOX, QUICK, World
 from tests.receiver import Receiver, Reply
-from tierline.delivery.dispatcher import Sender
+from tierline.delivery.dispatcher import Dispatcher
 from tierline.endpoints.endpoint import OrderInUse
-from tierline.endpoints.lifecycle import Control
+from tierline.endpoints.lifecycle import EndpointLifecycle
 from tierline.errors import Conflict
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
@@ -24,11 +24,11 @@ def ids_of(requests: Any) -> list[str]:
     return [json.loads(r.body)["data"]["id"] for r in requests]
 
 
-def control(world: World, sender: Sender) -> Control:
-    return Control(sender.log, world.catalog, FORMATS, sender.settings, poke=sender.poke)
+def control(world: World, sender: Dispatcher) -> EndpointLifecycle:
+    return EndpointLifecycle(sender.log, world.catalog, FORMATS, sender.settings, poke=sender.poke)
 
 
-async def reorder(world: World, sender: Sender, row: EndpointRow, **fields: Any) -> EndpointRow:
+async def reorder(world: World, sender: Dispatcher, row: EndpointRow, **fields: Any) -> EndpointRow:
     current = world.catalog.endpoint_numbered(row.number)
     assert current is not None
     body = json.dumps({**json.loads(current.body), **fields})
@@ -61,7 +61,9 @@ async def test_an_order_changes_only_without_lanes(
         receiver.answer = lambda _: Reply(status=500)
         [held] = await world.happen([one])
         await world.until_async(
-            lambda: control(world, sender).insight.lanes_left(row), lambda n: n == (1, 0), "a lane"
+            lambda: control(world, sender).inspection.lanes_left(row),
+            lambda n: n == (1, 0),
+            "a lane",
         )
         with pytest.raises(OrderInUse):
             await reorder(world, sender, row, **after)
@@ -85,9 +87,9 @@ async def test_a_refused_change_holds_nothing_up(world: World, receiver: Receive
     row = await world.endpoint(receiver.url)
 
     async with world.sending() as sender:
-        steering = control(world, sender)
+        lifecycle = control(world, sender)
         with pytest.raises(Conflict):
-            await steering.reorder(row, row.body, b"{}", row.revision - 1, sender.caught_up)
+            await lifecycle.reorder(row, row.body, b"{}", row.revision - 1, sender.caught_up)
         events = await world.happen([world.customer(1)])
         requests = await receiver.wait(1)
 
@@ -99,20 +101,20 @@ async def test_a_lane_made_at_the_last_moment_is_seen(world: World, receiver: Re
     row = await world.endpoint(receiver.url, retry=LONG)
 
     async with world.sending() as sender:
-        steering = control(world, sender)
+        lifecycle = control(world, sender)
 
         async def too_late() -> None:
             receiver.answer = lambda _: Reply(status=500)
-            await steering.resume(row)  # stands for a process that has not heard of it yet
+            await lifecycle.resume(row)  # stands for a process that has not heard of it yet
             await sender.caught_up()
             await world.happen([world.customer(1)])
             await world.until_async(
-                lambda: steering.insight.lanes_left(row), lambda n: n[0] == 1, "a lane"
+                lambda: lifecycle.inspection.lanes_left(row), lambda n: n[0] == 1, "a lane"
             )
 
         body = json.dumps({**json.loads(row.body), "mode": "fifo"})
         with pytest.raises(OrderInUse):
-            await steering.reorder(row, body, row.secrets, row.revision, too_late)
+            await lifecycle.reorder(row, body, row.secrets, row.revision, too_late)
         receiver.answer = lambda _: Reply()
         await world.settled(sender)
         now = world.catalog.endpoint_numbered(row.number)
@@ -127,16 +129,16 @@ async def test_who_takes_over_from_an_old_row_looks_again(world: World, receiver
     knew before."""
     row = await world.endpoint(receiver.url)
     stale = await Catalog.open(world.database, BOX)  # nobody refreshes it but the sender
-    sender = Sender(world.database, stale, FORMATS, QUICK)
+    sender = Dispatcher(world.database, stale, FORMATS, QUICK)
     await sender.start()
     try:
-        courier = sender.couriers[row.number]
-        await Control(sender.log, world.catalog, FORMATS).pause(row)
+        worker = sender.workers[row.number]
+        await EndpointLifecycle(sender.log, world.catalog, FORMATS).pause(row)
         await world.happen([world.customer(1)], wake=False)
         sender.wake(world.shard(world.customer(1)))
-        await world.until(lambda: courier.lost, "fenced")
+        await world.until(lambda: worker.lost, "fenced")
         await sender.caught_up()
 
-        assert row.number not in sender.couriers
+        assert row.number not in sender.workers
     finally:
         await sender.stop()

@@ -12,7 +12,7 @@ from tests.delivery.test_policies import control, ids_of
 from tests.delivery.world import World
 from tests.receiver import Receiver, Reply
 from tierline.clock import wall
-from tierline.endpoints.replays import Replay
+from tierline.endpoints.replays import ReplayRequest
 from tierline.errors import Conflict, NotFound
 
 
@@ -27,7 +27,7 @@ async def test_a_replay_by_id_sends_the_same_id_and_bytes(world: World, receiver
     async with world.sending() as sender:
         events = await world.happen([world.customer(n) for n in range(3)])
         first = await receiver.wait(3)
-        run = await control(world, sender).replays.start(row, Replay(ids=(events[1],)))
+        run = await control(world, sender).replays.start(row, ReplayRequest(ids=(events[1],)))
         again = (await receiver.wait(4))[3]
 
     [before] = [r for r in first if events[1] in r.body.decode()]
@@ -50,11 +50,11 @@ async def test_a_replay_since_an_instant_keeps_order_and_ends(
         await world.happen(customers, "joined")
         wanted = await world.happen(customers)
         await receiver.wait(36)
-        steering = control(world, sender)
-        await steering.replays.start(row, Replay(since=since, kinds=("upgraded",)))
+        lifecycle = control(world, sender)
+        await lifecycle.replays.start(row, ReplayRequest(since=since, kinds=("upgraded",)))
         await receiver.wait(48)
         await world.until_async(
-            lambda: steering.replays.running(row), lambda found: found == [], "the run ended"
+            lambda: lifecycle.replays.running(row), lambda found: found == [], "the run ended"
         )
 
     assert sorted(wanted) == sorted(replayed(receiver))
@@ -77,10 +77,10 @@ async def test_live_traffic_does_not_wait_for_a_replay(world: World, receiver: R
     receiver.answer = held
     async with world.sending() as sender:
         await receiver.wait(60)
-        await control(world, sender).replays.start(row, Replay())
+        await control(world, sender).replays.start(row, ReplayRequest())
         await receiver.wait(61)
-        [live] = await world.happen([world.customer(1)])
-        await world.until(lambda: live in ids_of(receiver), "the live event arrived")
+        [current] = await world.happen([world.customer(1)])
+        await world.until(lambda: current in ids_of(receiver), "the live event arrived")
         held_back = len(replayed(receiver))
         release.set()
         await receiver.wait(121)
@@ -99,7 +99,7 @@ async def test_a_replay_retries_on_its_own(world: World, receiver: Receiver) -> 
     async with world.sending() as sender:
         events = await world.happen([world.customer(1)] * 3)
         await receiver.wait(3)
-        await control(world, sender).replays.start(row, Replay())
+        await control(world, sender).replays.start(row, ReplayRequest())
         await receiver.wait(4)
     failing = False
     before = len(receiver.requests)
@@ -132,9 +132,9 @@ async def test_what_cannot_be_replayed_is_refused(world: World, receiver: Receiv
     async with world.sending() as sender:
         replays = control(world, sender).replays
         with pytest.raises(NotFound):
-            await replays.start(row, Replay(ids=("evt_nothing",)))
+            await replays.start(row, ReplayRequest(ids=("evt_nothing",)))
         with pytest.raises(Conflict):
-            await replays.start(row, Replay(since=wall() + 60_000))
+            await replays.start(row, ReplayRequest(since=wall() + 60_000))
         with pytest.raises(NotFound):
             await replays.stop(row, 7)
 
@@ -144,15 +144,15 @@ async def test_lag_and_attempts_are_seen(world: World, receiver: Receiver) -> No
     row = await world.endpoint(receiver.url)
 
     async with world.sending() as sender:
-        insight = control(world, sender).insight
+        inspection = control(world, sender).inspection
         receiver.then(500)
         [event] = await world.happen([world.customer(1)])
         await receiver.wait(2)
         await world.settled(sender)
-        lag = await insight.lag(row)
-        attempts = await insight.attempts(row)
+        lag = await inspection.lag(row)
+        attempts = await inspection.attempts(row)
     await world.happen([world.customer(2)])
-    behind = await insight.lag(row)
+    behind = await inspection.lag(row)
     await sender.log.close()
 
     assert (0, None, 0, 0) == (lag.events, lag.oldest_at, lag.retrying, lag.parked)

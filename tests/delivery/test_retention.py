@@ -10,9 +10,9 @@ from tests.delivery.test_policies import control, ids_of, ops_events
 from tests.delivery.world import LOOPBACK, QUICK, World
 from tests.receiver import Receiver
 from tierline.clock import wall
-from tierline.delivery.retention import Retention
+from tierline.delivery.retention import LogRetention
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint
-from tierline.endpoints.operational_events import home
+from tierline.endpoints.health_records import home
 from tierline.endpoints.settings import SenderSettings
 from tierline.store.event_log import EventLog
 from tierline.vendors.registry import FORMATS
@@ -28,7 +28,7 @@ class Keeper:
         self.days = 0.0
         self.log = EventLog(world.database)
         now = wall()
-        self.retention = Retention(
+        self.retention = LogRetention(
             self.log, world.catalog, lambda row: CompiledEndpoint(row, FORMATS, {}), settings,
             lambda: now + int(self.days * DAY_MS) + 60_000,
         )  # fmt: skip

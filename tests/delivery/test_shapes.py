@@ -26,14 +26,16 @@ from tierline.vendors.sample import sample_announcement
 async def test_no_value_ends_its_header(world: World, end: str) -> None:
     """Wherever it came from: such a request is not made."""
     row = await world.endpoint("https://example.com/hook")
-    live = CompiledEndpoint(row, FORMATS, {})
-    told = sample_announcement("standard", "upgraded", world.catalog.project(row.project), wall())
-    event = LogEvent((0, "tier", row.project, 0, 0, told.id, wall(), "", None))
-    event.told = told
-    assert live.parcel([event], "", wall(), {"tierline-test": "1"}) is not None
+    compiled = CompiledEndpoint(row, FORMATS, {})
+    announcement = sample_announcement(
+        "standard", "upgraded", world.catalog.project(row.project), wall()
+    )
+    event = LogEvent((0, "tier", row.project, 0, 0, announcement.id, wall(), "", None))
+    event.content = announcement
+    assert compiled.request([event], "", wall(), {"tierline-test": "1"}) is not None
 
     with pytest.raises(ValueError, match="line break"):
-        live.parcel([event], "", wall(), {"tierline-test": f"1{end}"})
+        compiled.request([event], "", wall(), {"tierline-test": f"1{end}"})
 
 
 # Which events
@@ -132,18 +134,18 @@ async def test_rotation_overlaps_and_custom_headers_are_never_logged(
     row = await world.endpoint(receiver.url, secrets=secrets)
 
     async with world.sending() as sender:
-        steering = control(world, sender)
-        fresh = await steering.rotate(row)
+        lifecycle = control(world, sender)
+        fresh = await lifecycle.rotate(row)
         current = world.catalog.endpoint_numbered(row.number)
         assert current is not None
-        public = await steering.rotate(current, kind="ed25519")
+        public = await lifecycle.rotate(current, kind="ed25519")
         await world.until(
-            lambda: sender.couriers[row.number].live.row.revision > row.revision + 1, ""
+            lambda: sender.workers[row.number].compiled.row.revision > row.revision + 1, ""
         )
         await world.happen([world.customer(1)])
         [request] = await receiver.wait(1)
         await world.settled(sender)
-        [attempt] = await steering.insight.attempts(row)
+        [attempt] = await lifecycle.inspection.attempts(row)
 
     Webhook(SECRET).verify(request.body.decode(), request.headers)
     Webhook(fresh).verify(request.body.decode(), request.headers)
@@ -161,10 +163,10 @@ async def test_a_test_event_in_each_format(world: World, receiver: Receiver, for
     row = await world.endpoint(receiver.url, format=format_)
 
     async with world.sending() as sender:
-        steering = control(world, sender)
-        shown = await steering.test(row, "upgraded")
+        lifecycle = control(world, sender)
+        shown = await lifecycle.test(row, "upgraded")
         [request] = await receiver.wait(1)
-        [attempt] = await steering.insight.attempts(row)
+        [attempt] = await lifecycle.inspection.attempts(row)
 
     assert (200, "test_delivered") == (shown["status"], shown["outcome"])
     assert "1" == request.headers["tierline-test"]

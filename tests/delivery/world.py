@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from tierline.clock import wall
-from tierline.delivery.dispatcher import Sender
+from tierline.delivery.dispatcher import Dispatcher
 from tierline.endpoints.endpoint import Dated, Endpoint, EndpointSecrets
 from tierline.endpoints.settings import SenderSettings
 from tierline.model import ids
@@ -45,7 +45,7 @@ class World:
         self.catalog = catalog
         self.project = project
         self.program = program
-        self.senders: list[Sender] = []
+        self.senders: list[Dispatcher] = []
         self.history: list[tuple[int, str]] = []  # (customer, event id) in order of the log
         self._seq: dict[int, int] = {}
         self._made = 0
@@ -137,8 +137,8 @@ class World:
     @asynccontextmanager
     async def sending(
         self, settings: SenderSettings = QUICK, **options: Any
-    ) -> AsyncIterator[Sender]:
-        sender = Sender(self.database, self.catalog, FORMATS, settings, **options)
+    ) -> AsyncIterator[Dispatcher]:
+        sender = Dispatcher(self.database, self.catalog, FORMATS, settings, **options)
         await sender.start()
         self.senders.append(sender)
         try:
@@ -164,25 +164,25 @@ class World:
             while not holds(await ask()):
                 await asyncio.sleep(0.01)
 
-    async def settled(self, sender: Sender) -> None:
+    async def settled(self, sender: Dispatcher) -> None:
         """Until the sender has passed everything that was committed, and written it."""
         heads = {s: head for s, (head, _) in (await sender.log.heads()).items()}
 
         def done() -> bool:
-            followers = [
-                f for c in sender.couriers.values() for f in c.followers.values()
+            subscriptions = [
+                f for c in sender.workers.values() for f in c.subscriptions.values()
                 if not f.cursor.run
             ]  # fmt: skip
-            for f in followers:
+            for f in subscriptions:
                 f.sync()
             return all(
                 f.cursor.idle and f.cursor.mark >= heads[f.cursor.shard] and not f.cursor.dirty
-                for f in followers
+                for f in subscriptions
             )
 
         await self.until(done, "everything is settled")
         for shard in heads:
-            await sender.depot.journals[shard].drain()
+            await sender.committers[shard].drain()
 
 
 async def append(connection: Any, shard: int, events: Sequence[tuple[Any, ...]]) -> int:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tierline.endpoints.event_content import Notice, OpsEvent, view
+from tierline.endpoints.event_content import view
 from tierline.endpoints.filters import FIELDS, compile_filter
 from tierline.errors import Invalid
+from tierline.model.operational_event import Notice, OperationalEvent
 from tierline.model.tenant import Project
 from tierline.store.event_log import LogEvent
 from tierline.vendors.sample import sample_announcement
@@ -84,9 +85,9 @@ def test_what_is_no_filter_is_refused_with_its_path(spec: Any, path: str) -> Non
 
 def test_every_field_that_there_is_may_be_asked_for() -> None:
     """What an event shows and what a filter knows are the same."""
-    told = sample_announcement("standard", "upgraded", Project("shop", "Shop", 1), 0)
-    event = LogEvent((0, "tier", 1, 0, 0, told.id, 0, "", None))
-    event.told = told
-    notice = Notice("evt_1", 0, told.project, OpsEvent("endpoint.paused", 0))
+    announcement = sample_announcement("standard", "upgraded", Project("shop", "Shop", 1), 0)
+    event = LogEvent((0, "tier", 1, 0, 0, announcement.id, 0, "", None))
+    event.content = announcement
+    notice = Notice("evt_1", 0, announcement.project, OperationalEvent("endpoint.paused", 0))
 
     assert {*view(event), *json.loads(notice.body())} == FIELDS

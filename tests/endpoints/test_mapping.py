@@ -78,7 +78,9 @@ async def test_a_mapped_body_is_sent_and_signed(
         await world.happen([one])
         [first] = await receiver.wait(1)
         await world.change(row, mapping={"v": 2})
-        await world.until(lambda: sender.couriers[row.number].live.endpoint.mapping == {"v": 2}, "")
+        await world.until(
+            lambda: sender.workers[row.number].compiled.endpoint.mapping == {"v": 2}, ""
+        )
         await world.happen([one])
         requests = await receiver.wait(3)
 
@@ -103,7 +105,7 @@ async def test_a_retry_is_in_the_format_that_is_set_by_then(
         await world.happen([world.customer(1)])
         [first] = await receiver.wait(1)
         await world.change(row, format="cloudevents", mapping=None)
-        await world.until(lambda: sender.couriers[row.number].live.endpoint.mapping is None, "")
+        await world.until(lambda: sender.workers[row.number].compiled.endpoint.mapping is None, "")
         requests = await receiver.wait(2)
 
     told = json.loads(requests[-1].body)

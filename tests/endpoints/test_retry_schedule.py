@@ -5,29 +5,29 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tierline.delivery.outcome import judge
+from tierline.delivery.outcome import read_answer
 from tierline.endpoints.retry_schedule import PRESETS, next_attempt, retry_after
 from tierline.model.schedule import Schedule
-from tierline.transport import Reply, Timings
+from tierline.transport import HttpReply, Timings
 
 NOW = 1_700_000_000_000
 EXACT = {name: msgspec.structs.replace(s, jitter=0.0) for name, s in PRESETS.items()}
 
 
 def due(
-    schedule: Schedule, attempt: int, *, now: int = NOW, asked: int | None = None
+    schedule: Schedule, attempt: int, *, now: int = NOW, retry_after_s: int | None = None
 ) -> int | None:
     """Seconds from the first attempt (at NOW) to the next one."""
     at = next_attempt(
-        schedule, attempt=attempt, first_at=NOW, now=now, retry_after_s=asked, spread=0.0
+        schedule, attempt=attempt, first_at=NOW, now=now, retry_after_s=retry_after_s, spread=0.0
     )
     return None if at is None else (at - NOW) // 1000
 
 
-def reply(status: int | None, **headers: str) -> Reply:
+def reply(status: int | None, **headers: str) -> HttpReply:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     fault = None if status else "connect"
-    return Reply(status, names, b"", fault, None, None, False, Timings())  # type: ignore[arg-type]
+    return HttpReply(status, names, b"", fault, None, None, False, Timings())  # type: ignore[arg-type]
 
 
 def test_voucherify_counts_from_the_first_attempt() -> None:
@@ -69,12 +69,12 @@ def test_jitter_adds_at_most_its_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "asked", "waited"),
+    ("step", "retry_after_s", "waited"),
     [(60, 10, 60), (60, 90, 90), (60, 3_000, 3_000), (60, 90_000, 3_600), (7_200, 90_000, 14_400)],
 )
-def test_retry_after_is_honoured_within_bounds(step: int, asked: int, waited: int) -> None:
+def test_retry_after_is_honoured_within_bounds(step: int, retry_after_s: int, waited: int) -> None:
     """Never earlier than the schedule; at most an hour, or twice the step where that is more."""
-    assert waited == due(Schedule((step,), jitter=0.0), 1, asked=asked)
+    assert waited == due(Schedule((step,), jitter=0.0), 1, retry_after_s=retry_after_s)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_retry_after_is_a_number_or_a_date(text: str, seconds: int | None) -> No
         (reply(200, webhook_delivery="stop"), "delivered", False),
     ],
 )
-def test_what_an_answer_means(answer: Reply, outcome: str, trouble: bool) -> None:
+def test_what_an_answer_means(answer: HttpReply, outcome: str, trouble: bool) -> None:
     """2xx is delivered, redirects are failures, the receiver's word counts."""
-    verdict = judge(answer, NOW)
+    meaning = read_answer(answer, NOW)
 
-    assert (outcome, trouble) == (verdict.outcome, verdict.trouble)
+    assert (outcome, trouble) == (meaning.meaning, meaning.trouble)

@@ -21,7 +21,7 @@ from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.database import Database
 from tierline.store.errors import CopyUnfinished, ShardsFixed
-from tierline.store.event_log import EventLog, Progress
+from tierline.store.event_log import CursorProgress, EventLog
 from tierline.store.event_log_queries import EventLogSql
 from tierline.store.heartbeat import InUse
 
@@ -61,7 +61,7 @@ async def stands(
     for shard in range(database.shards):
         await log.open_cursors(shard, [(number, 0, mark, None)])
         kept = lanes if lanes and shard == 0 else []
-        await log.settle(shard, [Progress(number, 0, 1, mark, done, kept, [])], [])
+        await log.settle(shard, [CursorProgress(number, 0, 1, mark, done, kept, [])], [])
     await log.close()
 
 
@@ -239,7 +239,7 @@ async def test_attempts_and_health_follow_their_events_and_endpoints(
     await stands(club.database, number, 0)
     log = EventLog(club.database)
     row = (number, 0, NOW, "d1", 1, 8, event["id"], 200, "delivered", 3, "{}")
-    await log.settle(1, [Progress(number, 0, 1, 0, b"", [], [])], [row])
+    await log.settle(1, [CursorProgress(number, 0, 1, 0, b"", [], [])], [row])
     await log.close()
     await club.database.pool.execute(EventLogSql.put_health, home, number, "failing", NOW, "{}")
     url = await fresh(5)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tierline.errors import Invalid
-from tierline.transport import Client, Reply, Target
+from tierline.transport import Client, HttpReply, Target
 from tierline.transport.address_guard import Guard, blocked
 from tierline.transport.resolver import Resolver
 
@@ -26,14 +26,14 @@ NAMES = [line[1:] for line in lines() if line.startswith("~")]
 ADDRESSES = [line[1:] for line in lines() if line.startswith("=")]
 
 
-async def dialled(url_host: str, addresses: list[str], guard: Guard) -> Reply:
+async def dialled(url_host: str, addresses: list[str], guard: Guard) -> HttpReply:
     """What the client says when a name resolves to these addresses."""
 
     async def lookup(_: str) -> list[str]:
         return addresses
 
     client = Client(guard, Resolver(lookup))
-    answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+    answered: asyncio.Future[HttpReply] = asyncio.get_running_loop().create_future()
     target = Target("https", url_host, 443, b"POST / HTTP/1.1\r\nhost: x\r\n", "pool")
     client.send(target, b"", answered.set_result)
     try:

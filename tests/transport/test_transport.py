@@ -14,7 +14,7 @@ import uvloop
 
 from tests.delivery.rough import OK, Authority, Conversation, serving
 from tests.delivery.world import LOOPBACK
-from tierline.transport import Client, Reply, Target
+from tierline.transport import Client, HttpReply, Target
 from tierline.transport.address_guard import Guard
 from tierline.transport.resolver import Resolver
 from tierline.transport.tls import context
@@ -28,8 +28,8 @@ def target(port: int, **fields: Any) -> Target:
     return Target(**{**facts, "port": port, "total_ms": 2_000, **fields})
 
 
-async def post(client: Client, where: Target, request: bytes = REQUEST) -> Reply:
-    answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+async def post(client: Client, where: Target, request: bytes = REQUEST) -> HttpReply:
+    answered: asyncio.Future[HttpReply] = asyncio.get_running_loop().create_future()
     client.send(where, request, answered.set_result)
     return await asyncio.wait_for(answered, 10)
 
@@ -89,7 +89,7 @@ async def test_an_answer_that_lies_there_is_read_before_its_deadline_counts() ->
         else:
             await to.say(OK)
 
-    def starve(_: Reply) -> None:
+    def starve(_: HttpReply) -> None:
         loop.call_soon_threadsafe(starving.set)
         assert said.wait(10)
         time.sleep(0.3)  # and the deadline passes
@@ -234,7 +234,7 @@ async def test_nobody_there_is_a_fault(client: Client) -> None:
 # TLS
 
 
-async def secure(port: int, authority: Authority, **fields: Any) -> Reply:
+async def secure(port: int, authority: Authority, **fields: Any) -> HttpReply:
     """A POST to `receiver.example`, which lives on loopback."""
 
     async def lookup(_: str) -> list[str]:

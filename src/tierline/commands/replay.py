@@ -10,7 +10,7 @@ from tierline.bootstrap import Installation
 from tierline.clock import wall
 from tierline.commands.installation_options import at_place, inside, project_of
 from tierline.endpoints.operations import found
-from tierline.endpoints.replays import Replay, Replays
+from tierline.endpoints.replays import ReplayRequest, Replays
 from tierline.model import validation
 from tierline.model.events import EventKind
 from tierline.store.event_log import EventLog
@@ -46,7 +46,7 @@ def replay(
     async def work(here: Installation) -> None:
         log = EventLog(here.database)
         try:
-            wanted = Replay(
+            wanted = ReplayRequest(
                 ids=events,
                 since=validation.optional_instant(since, "--since"),
                 until=validation.optional_instant(until, "--until"),

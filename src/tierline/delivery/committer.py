@@ -12,17 +12,17 @@ from time import monotonic
 
 import structlog
 
-from tierline.delivery.cursor import Write
+from tierline.delivery.cursor_row import Write
 from tierline.delivery.subscription import Subscription
 from tierline.endpoints.settings import SenderSettings
 from tierline.store.errors import blames_data
-from tierline.store.event_log import AttemptRow, EventLog, Progress
+from tierline.store.event_log import AttemptRow, CursorProgress, EventLog
 
 AGAIN_S = 0.25
 _log = structlog.get_logger("tierline.sender")
 
 
-Entry = tuple[Subscription, Write]
+PendingWrite = tuple[Subscription, Write]
 
 
 class Committer:
@@ -47,27 +47,27 @@ class Committer:
     def run(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._loop())
 
-    def touch(self, follower: Subscription) -> None:
+    def touch(self, subscription: Subscription) -> None:
         """Something of this cursor was settled."""
-        self._dirty[follower] = None
+        self._dirty[subscription] = None
         self._something.set()
         self._idle.clear()
 
-    def note(self, follower: Subscription, attempt: AttemptRow) -> None:
+    def note(self, subscription: Subscription, attempt: AttemptRow) -> None:
         """An attempt, and what it settled."""
         attempts = self._attempts
         attempts.append(attempt)
-        if follower not in self._dirty:
-            self.touch(follower)
+        if subscription not in self._dirty:
+            self.touch(subscription)
         if len(attempts) >= self._most:
             self._hurry.set()
 
     def urgent(self) -> None:
-        """Somebody waits for the next commit."""
+        """The next commit is waited for."""
         self._hurry.set()
 
     async def drain(self) -> None:
-        """Until everything noted so far is committed."""
+        """Returns when everything noted so far is committed."""
         self._hurry.set()
         await self._idle.wait()
 
@@ -96,11 +96,11 @@ class Committer:
                 self._idle.set()
 
     async def _flush(self) -> None:
-        entries: list[Entry] = []
-        for follower in self._dirty:
-            if not follower.owner.lost:
-                follower.sync()
-                entries.append((follower, follower.cursor.write()))
+        entries: list[PendingWrite] = []
+        for subscription in self._dirty:
+            write = subscription.next_write()
+            if write is not None:
+                entries.append((subscription, write))
         self._dirty = {}
         attempts, self._attempts = self._attempts, []
         while entries:
@@ -113,29 +113,26 @@ class Committer:
                 if blames_data(error):
                     attempts = []  # better a hole in the attempt log than a cursor that stands
                 await asyncio.sleep(AGAIN_S)
-                entries = [entry for entry in entries if not entry[0].owner.lost]
+                entries = [entry for entry in entries if not entry[0].lost]
                 continue
             self._observe(monotonic() - began)
             _report(entries, lost)
             return
 
 
-def _report(entries: list[Entry], lost: set[tuple[int, int]]) -> None:
-    for follower, write in entries:
-        owner = follower.owner
-        if (owner.number, follower.cursor.run) in lost:
-            owner.fenced()
-        elif not owner.lost:
-            follower.cursor.committed(write)
-            owner.wrote(follower)
+def _report(entries: list[PendingWrite], lost: set[tuple[int, int]]) -> None:
+    for subscription, write in entries:
+        if subscription.key in lost:
+            subscription.fenced()
+        else:
+            subscription.committed(write)
 
 
-def _progress(entries: list[Entry]) -> list[Progress]:
+def _progress(entries: list[PendingWrite]) -> list[CursorProgress]:
     return [
-        Progress(
-            follower.owner.number,
-            follower.cursor.run,
-            follower.generation,
+        CursorProgress(
+            *subscription.key,
+            subscription.generation,
             write.mark,
             write.done,
             [
@@ -144,5 +141,5 @@ def _progress(entries: list[Entry]) -> list[Progress]:
             ],
             write.closed,
         )
-        for follower, write in entries
+        for subscription, write in entries
     ]

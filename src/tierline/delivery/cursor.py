@@ -1,18 +1,22 @@
 """A cursor: one run of one endpoint over one shard's log, with its window and its lanes. Pure.
 
-What is told to it and what it answers is all there is: events that match are offered in the order
-of the log (`offer`), what may be sent now is taken (`take`, `take_lane`), and what became of it is
-reported (`delivered`, `failed`, …). Out comes what must be written (`write`), and the write's fate
-goes back in (`committed`). Rules, from the protocol:
+Everything here follows from six rules:
 
-- `mark`: everything at or below is settled: delivered, filtered out, skipped, or owned by a lane.
-- Nothing further than WINDOW above the mark is offered, so that the bitmap holds it, and no more
-  than WINDOW events are open, or settled and not in a committed write: a crash repeats no more. It
-  is the mark in memory: from the committed one, who hears one of a thousand needs many commits.
-- At most one request per key is in flight, whether from the cursor or from its lane.
-- A lane's row is written with the mark that passes its head, and deleted only with a mark at or
-  past the lane's last settled offset while nothing of its key lies between that and the reader.
-  Until the deletion is committed, newer events of the key wait.
+1. The *mark*: everything at or below it is settled, that is delivered, filtered out, skipped, or
+   owned by a lane. Offsets that are settled above it are a bitmap of WINDOW bits.
+2. The *window*: nothing further than WINDOW above the mark is offered, so that the bitmap holds it;
+   and no more than WINDOW events are open, or settled without a committed write that says so: a
+   crash repeats no more. It is the mark in memory: counted from the committed one, an
+   endpoint that hears one event of a thousand would need a commit for each.
+3. The *key*: at most one request per key is in flight, whether from the cursor or from its lane.
+4. A *lane* owns all of its key's events from its head on. Its row is written with the mark that
+   passes its head.
+5. A lane's row is deleted only with a mark at or past the lane's last settled offset while nothing
+   of its key lies between that and the position read. Until the deletion is committed, newer
+   events of the key wait.
+6. The mark never waits for one call: what is open at the mark for too long becomes a lane.
+
+Events that match are offered in the order of the log; `write` returns what must be written.
 """
 
 from __future__ import annotations
@@ -21,24 +25,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic
 
-from msgspec import Struct
-
+from tierline.delivery.cursor_row import LaneRow, Write, pack, unpack
 from tierline.delivery.delivery import Delivery
-from tierline.delivery.lanes import REMEMBERED, E, Lane, LaneRow
+from tierline.delivery.lanes import REMEMBERED, E, Lane, Newer
 from tierline.endpoints.endpoint import Mode
 
 WINDOW = 1024
 Fits = Callable[[Sequence[E]], int]  # how many of these, at least one, go into one request
-
-
-class Write(Struct, frozen=True):
-    """What one flush says of a cursor: all of it or nothing is committed."""
-
-    mark: int
-    done: bytes
-    lanes: tuple[LaneRow, ...] = ()
-    closed: tuple[int, ...] = ()  # keys of lanes whose rows go
-    secured: int = 0  # offered events that are settled by it, or were before
 
 
 class Cursor(Generic[E]):
@@ -61,12 +54,12 @@ class Cursor(Generic[E]):
         self.position = mark  # everything at or below was offered or passed over
         self.committed_mark = mark
         self._offered = 0
-        self.secured = 0  # of them, those that a committed write tells of
+        self.secured = 0  # of them, those that a committed write has as settled
         self.lanes: dict[int, Lane[E]] = {}
         self.dirty = False  # something beyond a mark that only skipped is to be written
         self._order: deque[int] = deque()  # offered offsets, ascending; some no longer open
         self._open: dict[int, Delivery[E] | None] = {}  # offered and not settled
-        self._settled = {mark + 1 + i for i in range(len(done) * 8) if done[i >> 3] >> (i & 7) & 1}
+        self._settled = unpack(done, mark)
         self._waiting: dict[int, deque[E] | None] = {}  # keys under way, and what queues behind
         self.ready: deque[E] = deque()  # offered, and its key is free
         self._changed: set[int] = set()
@@ -106,7 +99,7 @@ class Cursor(Generic[E]):
 
     @property
     def unwritten(self) -> int:
-        """Events that were offered, and that no committed write tells of as settled."""
+        """Events that were offered, and that no committed write has as settled."""
         return self._offered - self.secured
 
     def beyond(self, offset: int) -> bool:
@@ -170,7 +163,7 @@ class Cursor(Generic[E]):
         event = self.ready.popleft()
         key = event.customer if self.mode == "customer" else self.key(event)
         events = [event]
-        delivery = Delivery(self, key, events, None)
+        delivery = Delivery(key, events, None)
         if fits is not None and (queue := self._waiting[key]):
             more = fits([event, *queue]) - 1
             events += [queue.popleft() for _ in range(more)]
@@ -182,10 +175,10 @@ class Cursor(Generic[E]):
         queued = list(lane.queue) if fits is not None else []
         events = queued[: fits(queued)] if fits is not None else [lane.queue[0]]
         lane.busy = True
-        return Delivery(self, lane.key, events, lane)
+        return Delivery(lane.key, events, lane)
 
     def under_way(self, delivery: Delivery[E]) -> bool:
-        """Whether nobody has said yet what became of it."""
+        """Whether it is not known yet what became of it."""
         lane, first = delivery.lane, delivery.events[0]
         return self._open.get(first.offset) is delivery if lane is None else lane.busy
 
@@ -228,9 +221,19 @@ class Cursor(Generic[E]):
         """Give the lane's head up and go on with the next. Returns the lane if there is one."""
         return self._settle_lane(lane, 1)
 
-    def supersede(self, lane: Lane[E], newest: E) -> None:
-        """Jump to the key's newest event that the reader has passed."""
+    def newer(self, delivery: Delivery[E]) -> Newer:
+        """Where newer events of the same key are: nowhere, in memory, or perhaps in the log."""
+        lane = delivery.lane
+        if lane is None:
+            return "memory" if self._waiting.get(delivery.key) else "none"
+        if not lane.complete:
+            return "log"
+        return "memory" if len(lane.queue) > 1 else "none"
+
+    def supersede(self, lane: Lane[E], newest: E | None = None) -> None:
+        """Jump to the key's newest event that was passed; None: the newest in memory."""
         self._parked -= lane.state == "parked"
+        newest = newest or lane.queue[-1]
         lane.queue.clear()
         lane.queue.append(newest)
         lane.settled = newest.offset - 1
@@ -246,6 +249,14 @@ class Cursor(Generic[E]):
         lane.attempt = 0
         lane.due_at = now
         self._touch(lane.key)
+
+    def make_due(self, lane: Lane[E], now: int) -> None:
+        """Its next event may go at once."""
+        lane.due_at = now
+
+    def loading(self, lane: Lane[E]) -> None:
+        """Its next events are being read from the log."""
+        lane.loading = True
 
     def loaded(self, lane: Lane[E], events: list[E], upto: int, *, full: bool) -> None:
         lane.loaded(events, upto, full=full)
@@ -271,14 +282,14 @@ class Cursor(Generic[E]):
     def owed(self) -> list[E]:
         """Candidates for the oldest event that is owed, as far as they are in memory: the one at
         the mark, the next one ready, and every lane's head."""
-        found = [lane.queue[0] for lane in self.lanes.values() if lane.queue]
+        events = [lane.queue[0] for lane in self.lanes.values() if lane.queue]
         if self.mark < self.position:
             delivery = self._open.get(self._order[0])
             if delivery is not None:
-                found.append(delivery.events[0])
+                events.append(delivery.events[0])
         if self.ready:
-            found.append(self.ready[0])
-        return found
+            events.append(self.ready[0])
+        return events
 
     # What is to be written
 
@@ -288,7 +299,8 @@ class Cursor(Generic[E]):
 
     def write(self) -> Write:
         mark = self.mark
-        done = self._bitmap(mark)
+        self._settled = {offset for offset in self._settled if offset > mark}
+        done = pack(self._settled, mark, self.window)
         closed = tuple(self._close_lanes(mark)) if self._closing else ()
         rows = []
         for key in self._changed:
@@ -312,16 +324,6 @@ class Cursor(Generic[E]):
             self._next_of(key)
 
     # Inside
-
-    def _bitmap(self, mark: int) -> bytes:
-        """Of what is settled above the mark, without its trailing zeros."""
-        self._settled = settled = {offset for offset in self._settled if offset > mark}
-        done = bytearray(self.window // 8)
-        for offset in settled:
-            i = offset - mark - 1
-            if i < self.window:
-                done[i >> 3] |= 1 << (i & 7)
-        return bytes(done.rstrip(b"\0"))
 
     def _restore(self, row: LaneRow) -> None:
         lane = self._lane(row.key, row.head, form=row.form, at=row.first_at)

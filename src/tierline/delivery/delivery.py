@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic
+from typing import Generic
 
 from tierline.delivery.lanes import E, Lane
-
-if TYPE_CHECKING:
-    from tierline.delivery.cursor import Cursor
 
 
 class Delivery(Generic[E]):
     """Events of one key on their way in one request: one, or several of a batch."""
 
-    __slots__ = (
-        "attempt", "cursor", "events", "from_lane", "key", "lane", "probe", "started_at",
-    )  # fmt: skip
+    __slots__ = ("attempt", "events", "from_lane", "key", "lane", "probe", "started_at")
 
-    def __init__(self, cursor: Cursor[E], key: int, events: list[E], lane: Lane[E] | None) -> None:
-        self.cursor = cursor
+    def __init__(self, key: int, events: list[E], lane: Lane[E] | None) -> None:
         self.key = key
         self.events = events
         self.lane = lane  # also one that was made of it while it was under way
@@ -26,3 +20,9 @@ class Delivery(Generic[E]):
         self.attempt = lane.attempt + 1 if lane is not None else 1
         self.started_at = 0
         self.probe = False
+
+    @property
+    def first_at(self) -> int:
+        """When the first attempt of these events began."""
+        lane = self.lane
+        return lane.first_at if lane is not None and lane.attempt > 0 else self.started_at

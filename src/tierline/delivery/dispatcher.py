@@ -1,33 +1,37 @@
-"""The sender of one process: owns endpoints, runs their couriers, and gives them up in order."""
+"""The sender of one process: owns endpoints, runs their workers, and gives them up in order."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from random import random
 
 import structlog
 
 from tierline.clock import Clock, wall
-from tierline.delivery.cursor import Cursor
-from tierline.delivery.depot import Depot, Trace
+from tierline.delivery.background_tasks import BackgroundTasks
+from tierline.delivery.collaborators import Collaborators
+from tierline.delivery.committer import Committer
+from tierline.delivery.concurrency import Slots
 from tierline.delivery.endpoint_worker import EndpointWorker
 from tierline.delivery.fetcher import ShardFetcher
-from tierline.delivery.lag import lag_row
-from tierline.delivery.lanes import REMEMBERED
+from tierline.delivery.lane_loader import LaneLoader
 from tierline.delivery.membership import MEMBERS, Membership
 from tierline.delivery.metrics import LagRow, Metrics
-from tierline.delivery.pacing import Rate
-from tierline.delivery.retention import Retention
-from tierline.delivery.subscription import Subscription, Terms
+from tierline.delivery.operational_events import OperationalEvents
+from tierline.delivery.retention import LogRetention
+from tierline.delivery.run_terms import terms_of
+from tierline.delivery.subscription import Subscription
 from tierline.delivery.takeover import Holding, Taken, still_ours, take_over
-from tierline.endpoints.compiled_endpoint import CompiledEndpoint
-from tierline.endpoints.interfaces import Catalog, Formats
-from tierline.endpoints.operational_events import read
-from tierline.endpoints.replay_plan import decode_plan
+from tierline.delivery.topic import topic_of
+from tierline.delivery.tracing import Trace
+from tierline.endpoints.compiled_endpoint import CompiledEndpoint, Formats
+from tierline.endpoints.health_records import read
 from tierline.endpoints.settings import SenderSettings
+from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.database import Database
-from tierline.store.event_log import EventLog, LogEvent
+from tierline.store.event_log import EventLog
 from tierline.store.event_log_queries import EventLogSql as Sql
 from tierline.store.heartbeat import new_process_id
 from tierline.store.notifications import Notifications
@@ -41,7 +45,7 @@ WRITE_S_MIN = 5  # for the last write, when the requests before it used their ti
 _log = structlog.get_logger("tierline.sender")
 
 
-class Sender:
+class Dispatcher:
     """`start`, then `wake(shard)` after every commit with events, then `stop`."""
 
     def __init__(
@@ -62,32 +66,43 @@ class Sender:
         self.formats = formats
         self.metrics = metrics or Metrics()
         self.membership = Membership(self.log, self.settings, new_process_id())
-        self.couriers: dict[int, EndpointWorker] = {}
+        self.workers: dict[int, EndpointWorker] = {}
         self._clock = clock
         self._names = names
         self._trace = trace
-        self._readers = [ShardFetcher(s, self.log, catalog) for s in range(self.log.shards)]
+        shards = range(self.log.shards)
+        self.committers = [
+            Committer(shard, self.log, self.settings, self.metrics.flushed) for shard in shards
+        ]
+        self._background = BackgroundTasks()
+        self.operational_events = OperationalEvents(self.log, clock, self._background)
+        self._slots = Slots(self.settings.slots)
+        self._round = False  # slots will be handed out as soon as the loop comes round
+        self._fetchers = [ShardFetcher(shard, self.log, catalog) for shard in shards]
         self._signal = Notifications(database, self._heard, self.membership.look)
-        self._retention = Retention(self.log, catalog, self._live, self.settings, clock)
+        self._retention = LogRetention(self.log, catalog, self._compile, self.settings, clock)
         self._changed = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []  # for the next round to end
         self._tasks: list[asyncio.Task[None]] = []
         self._started = False
-        self._depot: Depot | None = None
         self._client: Client | None = None
+        self._collaborators: Collaborators | None = None
 
     # Public
 
     async def start(self) -> None:
         """Read the catalog, take over what is ours, and begin. Database errors come through."""
         self._client = Client(Guard(self.settings.allow), self._names)
-        self._depot = Depot(
-            self,
-            log=self.log,
-            catalog=self.catalog,
+        self._collaborators = Collaborators(
+            ownership=self,
             client=self._client,
+            slots=self._slots,
+            run_slots=self._run_slots_soon,
+            lane_loader=LaneLoader(self.log, self.catalog, self._background),
+            operational_events=self.operational_events,
             settings=self.settings,
             clock=self._clock,
+            spread=random,
             metrics=self.metrics,
             trace=self._trace,
         )
@@ -95,11 +110,11 @@ class Sender:
         await self._signal.start()
         self.catalog.on_change(self._changed.set)
         await self.catalog.refresh()
-        for journal in self._depot.journals:
-            journal.run()
+        for committer in self.committers:
+            committer.run()
         await self._reconcile()
-        for reader in self._readers:
-            reader.run()
+        for fetcher in self._fetchers:
+            fetcher.run()
         loop = asyncio.get_running_loop()
         own = (self._poll(), self._reconciling(), self._tick())
         rare = (self._write_idle_marks(), self._retention.run(self.membership.owns))
@@ -111,15 +126,9 @@ class Sender:
     def wake(self, shard: int) -> None:
         """Events of this shard were committed: by this process, so no time is lost in polling.
         Other processes, if any, are told by one coalesced notification."""
-        self._readers[shard].wake()
+        self._fetchers[shard].wake()
         if len(self.membership.alive) > 1:
             self._signal.tell(shard)
-
-    @property
-    def depot(self) -> Depot:
-        """What its couriers share; there from `start` on."""
-        assert self._depot is not None, "the sender was not started"
-        return self._depot
 
     def poke(self) -> None:
         """The catalog changed: look now, not at the next poll."""
@@ -128,8 +137,8 @@ class Sender:
     @property
     def working(self) -> bool:
         """Whether its loops run, and others know that it lives."""
-        reading = all(reader.working for reader in self._readers)
-        writing = all(journal.working for journal in self.depot.journals)
+        reading = all(fetcher.working for fetcher in self._fetchers)
+        writing = all(committer.working for committer in self.committers)
         running = not any(task.done() for task in self._tasks)
         return self.membership.working and reading and writing and running
 
@@ -146,18 +155,17 @@ class Sender:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for courier in self.couriers.values():
-            courier.resting = True
+        for worker in self.workers.values():
+            worker.rest()
         await self._signal.stop()
-        for reader in self._readers:
-            await reader.stop()
-        await self._settle(self.couriers.values(), self.settings.stop_ms)
-        for courier in self.couriers.values():
-            courier.release()
-        if self._depot is not None:
-            await self._depot.stop()
-            for journal in self._depot.journals:
-                await journal.stop()
+        for fetcher in self._fetchers:
+            await fetcher.stop()
+        await self._settle(self.workers.values(), self.settings.stop_ms)
+        for worker in self.workers.values():
+            worker.release()
+        await self._background.stop()
+        for committer in self.committers:
+            await committer.stop()
         if self._client is not None:
             await self._client.close()
         await self.membership.leave()
@@ -166,30 +174,40 @@ class Sender:
     def lag(self) -> Iterable[LagRow]:
         """Per owned endpoint, from memory: how far it is behind."""
         now = self._clock()
-        for courier in self.couriers.values():
-            yield lag_row(courier, now)
+        for worker in self.workers.values():
+            yield worker.lag(now)
 
-    # What couriers and the depot call
+    # What workers call
 
-    @property
-    def may_start(self) -> bool:
-        """No request starts while another process may own what we own."""
-        return self.membership.certain
+    def _run_slots_soon(self) -> None:
+        """Hand out free slots, once for all that came in at the same time: answers, events."""
+        if not self._round:
+            self._round = True
+            asyncio.get_running_loop().call_soon(self._run_slots)
 
-    def fenced(self, courier: EndpointWorker) -> None:
+    def _run_slots(self) -> None:
+        self._round = False
+        # No request starts while another process may own what we own.
+        if self.membership.certain:
+            self._slots.run(self._clock())
+
+    def fenced(self, endpoint: int) -> None:
         """Somebody raised the generation: it is no longer ours, or must be read again."""
-        if not courier.lost:
-            _log.info("fenced", endpoint=courier.live.endpoint.id)
-            self._drop(courier)
-            self.membership.doubt(courier.number)
+        worker = self.workers.get(endpoint)
+        if worker is not None:
+            _log.info("fenced", endpoint=worker.compiled.endpoint.id)
+            self._drop(worker)
+            self.membership.doubt(worker.number)
 
-    async def run_ended(self, courier: EndpointWorker, follower: Subscription) -> None:
-        run, shard = follower.cursor.run, follower.cursor.shard
-        if courier.followers.get((run, shard)) is not follower:
-            return
-        courier.remove(follower)
+    def run_ended(self, endpoint: int, subscription: Subscription) -> None:
+        """A replay has sent all of its events."""
+        worker, cursor = self.workers.get(endpoint), subscription.cursor
+        if worker is not None and worker.remove(subscription):
+            self._background.spawn(self._drop_run(endpoint, cursor.run, cursor.shard))
+
+    async def _drop_run(self, endpoint: int, run: int, shard: int) -> None:
         line = self.log.writer(shard)
-        await line.run(lambda c: c.execute(Sql.drop_run, shard, courier.number, run))
+        await line.run(lambda c: c.execute(Sql.drop_run, shard, endpoint, run))
 
     # Ownership
 
@@ -217,53 +235,53 @@ class Sender:
             await self._come_back()
         elif not self.membership.certain:
             return  # nothing starts; the next sign of life brings us here again
-        wanted, later = self.membership.share(self.catalog.endpoints(), self.couriers)
+        ours, later = self.membership.share(self.catalog.endpoints(), self.workers)
         if later:
             asyncio.get_running_loop().call_later(later, self._changed.set)
-        await self._give_up([c for n, c in self.couriers.items() if n not in wanted])
-        fresh = []
-        for number, row in wanted.items():
-            courier = self.couriers.get(number)
-            if courier is None:
-                fresh.append(self._live(row))
-            elif courier.live.row.revision != row.revision:
-                live = self._live(row)
-                if live is not None and await still_ours(self.log, [courier]):
-                    await self._update(courier, live)
+        await self._give_up([c for n, c in self.workers.items() if n not in ours])
+        opened = []
+        for number, row in ours.items():
+            worker = self.workers.get(number)
+            if worker is None:
+                opened.append(self._compile(row))
+            elif worker.compiled.row.revision != row.revision:
+                compiled = self._compile(row)
+                if compiled is not None and await still_ours(self.log, [worker]):
+                    await self._update(worker, compiled)
                 else:
-                    self._drop(courier)
-                    fresh.append(live)
-        lives = [live for live in fresh if live is not None]
-        if lives:
-            taken = await take_over(self.log, lives)
+                    self._drop(worker)
+                    opened.append(compiled)
+        fresh = [compiled for compiled in opened if compiled is not None]
+        if fresh:
+            taken = await take_over(self.log, fresh)
             await self.catalog.refresh()  # what was changed before somebody fenced us is here now
-            self._install([each for each in taken if self._current(each.live)])
+            self._install([each for each in taken if self._current(each.compiled)])
         self.membership.seen(lapses)
-        self.depot.run_slots()
+        self._run_slots_soon()
 
     async def _come_back(self) -> None:
         """After a lapse: what nobody took over is still ours, with its requests under way and all
         that they did, so none of it is sent again. The rest is its new owner's."""
-        ours = await still_ours(self.log, self.couriers.values())
-        for courier in [c for n, c in self.couriers.items() if n not in ours]:
-            self._drop(courier)
+        ours = await still_ours(self.log, self.workers.values())
+        for worker in [c for n, c in self.workers.items() if n not in ours]:
+            self._drop(worker)
         await self.membership.arrive()
 
-    def _current(self, live: CompiledEndpoint) -> bool:
-        row = self.catalog.endpoint_numbered(live.number)
-        same = row is not None and row.revision == live.row.revision
+    def _current(self, compiled: CompiledEndpoint) -> bool:
+        row = self.catalog.endpoint_numbered(compiled.number)
+        same = row is not None and row.revision == compiled.row.revision
         if not same:
             self._changed.set()
         return same
 
-    async def _update(self, courier: EndpointWorker, live: CompiledEndpoint) -> None:
+    async def _update(self, worker: EndpointWorker, compiled: CompiledEndpoint) -> None:
         """A new version of an endpoint that we own; perhaps it was resumed by hand."""
-        courier.update(live)
-        found = (await read(self.log, {live.number: live.endpoint.id}))[live.number]
-        if found.state == "healthy" and found.since > courier.health.since:
-            courier.resumed(found)
+        worker.update(compiled, topic_of(compiled, self.catalog))
+        health = (await read(self.log, {compiled.number: compiled.endpoint.id}))[compiled.number]
+        if health.state == "healthy" and health.since > worker.health.since:
+            worker.resumed(health)
 
-    def _live(self, row: EndpointRow) -> CompiledEndpoint | None:
+    def _compile(self, row: EndpointRow) -> CompiledEndpoint | None:
         try:
             secrets = self.catalog.project_secrets(row.project)
             return CompiledEndpoint(row, self.formats, secrets, self.settings.proxy)
@@ -273,90 +291,74 @@ class Sender:
             return None
 
     def _install(self, taken: list[Taken]) -> None:
-        assert self._depot is not None
+        assert self._collaborators is not None
         if not self._started:
-            for shard, reader in enumerate(self._readers):
+            for shard, fetcher in enumerate(self._fetchers):
                 marks = [h.row.mark for t in taken for h in t.holdings if h.shard == shard]
-                reader.start_at(max(marks, default=0))
+                fetcher.start_at(max(marks, default=0))
         for each in taken:
-            courier = EndpointWorker(each.live, self._depot, each.health)
-            self.couriers[courier.number] = courier
+            worker = EndpointWorker(each.compiled, each.health, self._collaborators)
+            self.workers[worker.number] = worker
             for holding in each.holdings:
-                courier.add(self._follower(courier, holding))
+                worker.add(self._subscribe(worker, holding))
         for each in taken:
-            for follower in list(self.couriers[each.live.number].followers.values()):
-                follower.pull()
-                follower.reader.wake()
-            self.couriers[each.live.number].run_soon()
+            for subscription in list(self.workers[each.compiled.number].subscriptions.values()):
+                subscription.pull()
+                self._fetchers[subscription.cursor.shard].wake()
+            self.workers[each.compiled.number].run_soon()
 
-    def _follower(self, courier: EndpointWorker, holding: Holding) -> Subscription:
-        assert self._depot is not None
-        live, row = courier.live, holding.row
-        batch = live.endpoint.batch
-        cursor: Cursor[LogEvent] = Cursor(
-            holding.shard,
-            row.run,
-            live.order,
-            row.mark,
-            row.done,
-            lanes=holding.lanes,
-            remember=batch.events_max if batch is not None else REMEMBERED,
-        )
+    def _subscribe(self, worker: EndpointWorker, holding: Holding) -> Subscription:
+        compiled, row = worker.compiled, holding.row
         return Subscription(
-            self._readers[holding.shard],
-            courier,
-            cursor,
-            self._depot.topic(live),
+            self._fetchers[holding.shard],
+            self.committers[holding.shard],
+            worker,
+            holding.cursor(compiled),
+            topic_of(compiled, self.catalog),
             generation=row.generation,
             lanes_max=self.settings.lanes_max,
-            terms=self._terms(row.plan),
+            terms=terms_of(row.plan, self._clock()),
         )
 
-    def _terms(self, text: str | None) -> Terms:
-        if text is None:
-            return Terms(Rate(None, 0))
-        plan = decode_plan(text)
-        return Terms(Rate(plan.rate_per_s, self._clock()), plan.until, plan.keeps())
-
-    async def _give_up(self, couriers: list[EndpointWorker]) -> None:
+    async def _give_up(self, workers: list[EndpointWorker]) -> None:
         """Another process takes over, or nobody: end in order, so that it need not repeat."""
-        for courier in couriers:
-            courier.resting = True
-        await self._settle(couriers, min(1_000, self.settings.stop_ms))
-        for courier in couriers:
-            self._drop(courier)
+        for worker in workers:
+            worker.rest()
+        await self._settle(workers, min(1_000, self.settings.stop_ms))
+        for worker in workers:
+            self._drop(worker)
 
-    async def _settle(self, couriers: Iterable[EndpointWorker], bound_ms: int) -> None:
+    async def _settle(self, workers: Iterable[EndpointWorker], bound_ms: int) -> None:
         """Wait for requests in flight and for the write of what they did, both within a bound, but
         leave the write some time: a request that hangs must not cost what others did."""
-        couriers = list(couriers)
-        if not couriers or self._depot is None:
+        workers = list(workers)
+        if not workers:
             return
         loop, bound_s = asyncio.get_running_loop(), bound_ms / 1000
         until = loop.time() + bound_s
         try:
             async with asyncio.timeout_at(until):
                 # Many ends, one waiter, rare: not worth an event.
-                while any(courier.in_flight for courier in couriers):  # noqa: ASYNC110
+                while any(worker.in_flight for worker in workers):  # noqa: ASYNC110
                     await asyncio.sleep(TICK_S / 10)
         except TimeoutError:
             _log.warning("stopped_with_requests_in_flight")
         try:
             async with asyncio.timeout_at(max(until, loop.time() + min(WRITE_S_MIN, bound_s))):
-                for journal in self._depot.journals:
-                    await journal.drain()
+                for committer in self.committers:
+                    await committer.drain()
         except TimeoutError:
             _log.warning("stopped_before_all_was_written")
 
-    def _drop(self, courier: EndpointWorker) -> None:
-        courier.release()
-        if self.couriers.get(courier.number) is courier:
-            del self.couriers[courier.number]
+    def _drop(self, worker: EndpointWorker) -> None:
+        worker.release()
+        if self.workers.get(worker.number) is worker:
+            del self.workers[worker.number]
 
     # Time
 
     def _beaten(self, news: bool) -> None:
-        if news or self.membership.lapsed or not self.couriers:
+        if news or self.membership.lapsed or not self.workers:
             self._changed.set()
 
     async def _poll(self) -> None:
@@ -365,7 +367,7 @@ class Sender:
             await asyncio.sleep(self.settings.poll_ms / 1000)
             try:
                 for shard, (head, _) in (await self.log.heads()).items():
-                    self._readers[shard].wake(head)
+                    self._fetchers[shard].wake(head)
             except Exception as error:  # noqa: BLE001  # logged, and tried again
                 _log.warning("poll_failed", error=repr(error))
 
@@ -373,24 +375,24 @@ class Sender:
         while True:
             await asyncio.sleep(TICK_S)
             now = self._clock()
-            for courier in self.couriers.values():
-                if courier.in_flight:
-                    courier.tick(now)
+            for worker in self.workers.values():
+                if worker.in_flight:
+                    worker.tick(now)
 
     async def _write_idle_marks(self) -> None:
         """A cursor that only skipped is written this often, with the others of its shard."""
         while True:
             await asyncio.sleep(self.settings.idle_write_ms / 1000)
-            for courier in self.couriers.values():
-                for follower in courier.followers.values():
-                    follower.sync()
-                    if follower.cursor.needs_write:
-                        courier.touch(follower)
+            for worker in self.workers.values():
+                for subscription in worker.subscriptions.values():
+                    subscription.sync()
+                    if subscription.cursor.needs_write:
+                        subscription.touch()
 
     def _heard(self, message: str) -> None:
         """Another process committed events of a shard, or changed the catalog."""
-        if message.isdigit() and int(message) < len(self._readers):
-            self._readers[int(message)].wake()
+        if message.isdigit() and int(message) < len(self._fetchers):
+            self._fetchers[int(message)].wake()
         elif message == MEMBERS:
             self.membership.look()
         else:

@@ -1,70 +1,81 @@
-"""One endpoint at work: picks what goes next, sends it, and acts on what came back.
+"""One endpoint at work: picks what goes next, sends it, and applies what follows from the answer.
 
-All runs and shards of an endpoint are here, so that its caps, rates and its breaker are true. A
-courier never waits: it is called when a slot is free, when an answer came, and when time is due.
+It owns the state of an endpoint, of all runs and shards, so that limit, rate and breaker are true.
+It never waits: it is called when a slot is free, when an answer came, and when time is due.
 """
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
-from typing import TYPE_CHECKING
 
-from tierline.delivery.aftermath import Aftermath
+import structlog
+from msgspec import Struct
+
+from tierline.delivery import outcome as outcomes
+from tierline.delivery.alarm import Alarm
+from tierline.delivery.attempt_request import attempt_request
+from tierline.delivery.collaborators import Collaborators
+from tierline.delivery.concurrency import LAST, MORE, NONE, Started
 from tierline.delivery.delivery import Delivery
-from tierline.delivery.pacing import LAST, MORE, NONE, Breaker, Cap, CatchUp, Rate, Started, Typical
-from tierline.delivery.run_queue import Pick, RunQueue
+from tierline.delivery.lag import endpoint_lag
+from tierline.delivery.lanes import Lane
+from tierline.delivery.metrics import LagRow
+from tierline.delivery.outcome import EndpointAction, EventAction
+from tierline.delivery.pace import Pace
+from tierline.delivery.run_queue import RunQueue
 from tierline.delivery.subscription import READY_MAX, Subscription
+from tierline.delivery.topic import Topic
+from tierline.endpoints.attempts import attempt_row
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint, SignedRequest
 from tierline.endpoints.health import Health
-from tierline.transport import Reply
-
-if TYPE_CHECKING:
-    from tierline.delivery.depot import Depot
-    from tierline.delivery.lanes import Lane
-    from tierline.store.event_log import LogEvent
-    from tierline.transport.exchange import Exchange
+from tierline.store.event_log import LogEvent
+from tierline.transport import HttpReply
+from tierline.transport.exchange import HttpExchange
 
 READY_LOW = READY_MAX // 2  # with so few left to send, more are fetched
-REPLAY_TURN = 4  # every fourth start may be a replay's
-_FIRST = {"tierline-attempt": "1"}
+UNSENDABLE_AGAIN_MS = 300_000
+LogDelivery = Delivery[LogEvent]
+LogLane = Lane[LogEvent]
+_log = structlog.get_logger("tierline.sender")
+
+
+class Flight(Struct, frozen=True):
+    """A request under way. `slow`: its slot is one of the slow class."""
+
+    subscription: Subscription
+    delivery: LogDelivery
+    request: SignedRequest
+    slow: bool
 
 
 class EndpointWorker:
     """Made when this process becomes the endpoint's owner; `lost` when it no longer is."""
 
-    def __init__(self, live: CompiledEndpoint, depot: Depot, condition: Health) -> None:
-        self.live = live
-        self.number = live.number
-        self.depot = depot
-        self.health = condition
-        self.followers: dict[tuple[int, int], Subscription] = {}  # (run, shard)
+    def __init__(self, compiled: CompiledEndpoint, health: Health, shared: Collaborators) -> None:
+        endpoint = compiled.endpoint
+        self.compiled = compiled
+        self.number = compiled.number
+        self.health = health
+        self.subscriptions: dict[tuple[int, int], Subscription] = {}  # (run, shard)
         self.lost = False
-        self.resting = False  # stopping: what is in flight ends, nothing starts
-        self.changed = False  # since events were matched, the endpoint was changed
-        self.cap = Cap(live.endpoint.in_flight_max)
-        self.rate = Rate(live.endpoint.rate_per_s, depot.clock())
-        self.breaker = Breaker()
-        self.catching_up: CatchUp | None = None
-        self.typical = Typical()
-        self.not_before = 0  # the receiver asked for a pause
-        self.in_flight: dict[Delivery[LogEvent], Exchange] = {}
-        self.reached = 0  # how many were in flight after the last start
-        self.metrics = depot.metrics.of(live.endpoint.id)
-        self._aftermath = Aftermath(self)
-        self._lanes_flying = 0
-        self._replays_flying = 0
-        self._starts = 0
-        self.turns = RunQueue(self._wake_at, depot.load)
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0
+        self.resting = False
+        self.pace = Pace(endpoint.in_flight_max, endpoint.rate_per_s, shared.clock())
+        self.in_flight: dict[LogDelivery, HttpExchange] = {}
+        self.metrics = shared.metrics.of(endpoint.id)
+        self._shared = shared
+        self._clock = shared.clock
+        self._policy = shared.policy_of(compiled)
+        self._alarm = Alarm(shared.clock, self.run_soon)
+        self._queue = RunQueue(self._alarm.set, shared.lane_loader.load)
+        self._changed = False  # since events were matched, the endpoint was changed
+        self._reached = 0  # how many were in flight after the last start
         self._short = False  # a probe is due, and nothing is at hand to make it with
 
-    # What readers and journals ask and tell
+    # What its collaborators ask and say
 
     @property
     def slow(self) -> bool:
-        return self.typical.slow
+        return self.pace.typical.slow
 
     @property
     def paused(self) -> bool:
@@ -74,309 +85,317 @@ class EndpointWorker:
     def reading(self) -> bool:
         if self.lost or self.resting:
             return False
-        return self._short or (self.breaker.state == "closed" and not self.paused)
+        return self._short or (self.pace.breaker.state == "closed" and not self.paused)
 
-    def offered(self, follower: Subscription) -> None:
-        self.turns.join(follower)
+    def offered(self, subscription: Subscription) -> None:
+        self._queue.join(subscription)
         self.run_soon()
 
-    def woken(self, follower: Subscription, lane: Lane[LogEvent], event: LogEvent) -> None:
-        now = self.depot.clock()
+    def lane_passed(self, subscription: Subscription, lane: LogLane, event: LogEvent) -> None:
         if lane.state == "parked":
-            if self.live.endpoint.parked != "supersede":
+            if self._policy.parked != "supersede":
                 return
-            follower.cursor.supersede(lane, event)
-        lane.due_at = now
-        self.touch(follower)
-        self.plan(follower, lane)
+            subscription.cursor.supersede(lane, event)
+        self._plan(subscription, subscription.make_due(lane, self._clock()))
 
-    def room_wanted(self, follower: Subscription) -> None:
-        follower.sync()
-        if follower.cursor.needs_write:
-            self.touch(follower)
-            self.depot.journal(follower).urgent()
+    def lane_loaded(self, subscription: Subscription, lane: LogLane) -> None:
+        if lane.state == "retrying":
+            self._plan(subscription, lane)
 
-    def wrote(self, follower: Subscription) -> None:
-        cursor = follower.cursor
+    def wrote(self, subscription: Subscription) -> None:
+        cursor = subscription.cursor
         if cursor.ready:
-            self.offered(follower)  # events that waited for a lane's end
-        follower.pull()
-        until = follower.terms.until
+            self.offered(subscription)  # events that waited for a lane's end
+        subscription.pull()
+        until = subscription.terms.until
         if until is not None and cursor.idle and cursor.mark >= until:
-            self.depot.finish_run(self, follower)
+            self._shared.ownership.run_ended(self.number, subscription)
 
     def fenced(self) -> None:
-        self.depot.fenced(self)
+        if not self.lost:
+            self._shared.ownership.fenced(self.number)
 
-    # Followers and lanes
+    def generation_in(self, shard: int) -> int | None:
+        subscription = self.subscriptions.get((0, shard))
+        return None if subscription is None else subscription.generation
 
-    def add(self, follower: Subscription) -> None:
+    def lag(self, now: int) -> LagRow:
+        """Of the live run, over all shards."""
+        lags = (s.lag(now) for s in self.subscriptions.values() if not s.cursor.run)
+        return endpoint_lag(self.compiled.endpoint.id, lags, now)
+
+    # What its owner does with it
+
+    def add(self, subscription: Subscription) -> None:
         """A cursor of this endpoint, with the lanes that it has."""
-        cursor = follower.cursor
-        self.followers[cursor.run, cursor.shard] = follower
-        follower.reader.join(follower)
+        cursor = subscription.cursor
+        self.subscriptions[cursor.run, cursor.shard] = subscription
+        subscription.join()
         for lane in cursor.lanes.values():
             if lane.state == "retrying":
-                self.plan(follower, lane)
+                self._plan(subscription, lane)
         if self.health.state == "healthy":
-            self._wake_parked(follower)  # resumed while nobody owned it
+            self._wake_parked(subscription)  # resumed while nobody owned it
 
-    def remove(self, follower: Subscription) -> None:
-        del self.followers[follower.cursor.run, follower.cursor.shard]
-        follower.reader.part(follower)
-        self.turns.remove(follower)
+    def remove(self, subscription: Subscription) -> bool:
+        """Returns whether it was there."""
+        place = (subscription.cursor.run, subscription.cursor.shard)
+        if self.subscriptions.get(place) is not subscription:
+            return False
+        del self.subscriptions[place]
+        subscription.part()
+        self._queue.remove(subscription)
+        return True
 
-    def update(self, live: CompiledEndpoint) -> None:
+    def update(self, compiled: CompiledEndpoint, topic: Topic) -> None:
         """Another version of the endpoint: in force from the next request on."""
-        self.live = live
-        self.changed = True
-        self.cap.most = live.endpoint.in_flight_max
-        self.cap.limit = min(self.cap.limit, float(self.cap.most))
-        now = self.depot.clock()
-        self.rate = Rate(live.endpoint.rate_per_s, now)
-        self.breaker.ask_again(now)
-        topic = self.depot.topic(live)
-        for follower in self.followers.values():
-            if follower.topic != topic:
-                follower.sync()
-                follower.tail = False
-                follower.reader.part(follower)
-                follower.topic = topic
-                follower.reader.join(follower)
-                follower.pull()
+        self.compiled = compiled
+        self._policy = self._shared.policy_of(compiled)
+        self._changed = True
+        endpoint = compiled.endpoint
+        self.pace.change(endpoint.in_flight_max, endpoint.rate_per_s, self._clock())
+        for subscription in self.subscriptions.values():
+            subscription.change_topic(topic)
         self.run_soon()
-
-    def touch(self, follower: Subscription) -> None:
-        self.depot.journal(follower).touch(follower)
-
-    def plan(self, follower: Subscription, lane: Lane[LogEvent]) -> None:
-        """See to a retrying lane when it is due."""
-        self.turns.plan(follower, lane)
-        self._wake_at(lane.due_at)
-
-    def came_back(self, now: int) -> None:
-        """It answers after an outage: it goes on from one request at a time, slowly at first."""
-        self.cap.restart()
-        self.catching_up = CatchUp(now)
 
     def resumed(self, health: Health) -> None:
-        """By a hand, or by its own recovery: what was parked before starts anew."""
+        """By a hand: what was parked before starts anew."""
         self.health = health
-        self.not_before = 0
-        self.breaker.ask_again(self.depot.clock())
-        for follower in self.followers.values():
-            self._wake_parked(follower)
-            follower.pull()
-        self.run_soon()
+        self._start_over()
 
-    def _wake_parked(self, follower: Subscription) -> None:
-        now = self.depot.clock()
-        for lane in follower.cursor.lanes.values():
-            if lane.state == "parked" and lane.due_at <= self.health.since:
-                follower.cursor.wake(lane, now)
-                self.touch(follower)
-                self.plan(follower, lane)
+    def rest(self) -> None:
+        """Nothing starts any more; what is in flight ends."""
+        self.resting = True
 
     def release(self) -> None:
         """No longer ours, or the process ends: let go of everything."""
         self.lost = True
         self.metrics.breaker_open = False  # nobody's here any more
-        self.depot.slots.forget(self)
-        if self._timer is not None:
-            self._timer.cancel()
-        for follower in list(self.followers.values()):
-            follower.reader.part(follower)
+        self._shared.slots.forget(self)
+        self._alarm.cancel()
+        for subscription in list(self.subscriptions.values()):
+            subscription.part()
         for exchange in list(self.in_flight.values()):
-            self.depot.client.cancel(exchange)
-
-    # Starting
+            self._shared.client.cancel(exchange)
 
     def run_soon(self) -> None:
         """Something may start now."""
-        self.depot.slots.want(self)
-        self.depot.run_slots()
+        self._shared.slots.want(self)
+        self._shared.run_slots()
+
+    def tick(self, now: int) -> None:
+        """A few times a second while something is in flight: the mark never waits for one call."""
+        for subscription in self.subscriptions.values():
+            subscription.give_way(now, self._shared.settings)
+
+    # Starting
 
     def start_one(self, now: int) -> Started:
         """Called with a slot in hand."""
+        pace = self.pace
         while not (self.lost or self.resting):
-            probe = self.breaker.state != "closed" or self.health.state == "paused"
+            probe = pace.breaker.state != "closed" or self.health.state == "paused"
             if probe:
                 if not self._may_probe(now):
                     break
-            elif len(self.in_flight) + 1 > self.cap.limit:
+            elif pace.is_full(len(self.in_flight)):
                 break
-            elif now < self.not_before:
-                self._wake_at(self.not_before)
+            elif now < pace.not_before:
+                self._alarm.set(pace.not_before)
                 break
-            picked = self._pick(now)
-            if picked is None:
+            single = self.compiled.order == "fifo"
+            limit = int(pace.limit.limit)
+            pick = self._queue.pick(now, limit, len(self.in_flight), single=single)
+            if pick is None:
                 break
-            if not probe and (wait := self._wait_ms(now)):
-                self.turns.put_back(picked)
-                self._wake_at(now + wait)
+            if not probe and (wait := pace.wait_ms(now)):
+                self._queue.put_back(pick)
+                self._alarm.set(now + wait)
                 break
-            if self._send(picked[0], picked[1], now, probe):
-                # At its cap, or with nothing left, it is asked again when that changes.
-                full = self.reached + 1 > self.cap.limit
-                return LAST if full or self._nothing_to_start else MORE
+            if self._send(pick[0], pick[1], now, probe):
+                # At its limit, or with nothing left, it is called again when that changes.
+                return LAST if pace.is_full(self._reached) or self._nothing_to_start else MORE
         return NONE
-
-    def _wait_ms(self, now: int) -> int:
-        """How long the endpoint's rate, or its catching up, holds the next request back."""
-        catching_up = self.catching_up
-        if catching_up is not None:
-            if catching_up.over(now):
-                self.catching_up = None
-            elif not catching_up.take(now):
-                return catching_up.wait_ms()
-        if self.rate.per_s is None or self.rate.take(now):
-            return 0
-        return self.rate.wait_ms()
 
     def _may_probe(self, now: int) -> bool:
         if self.in_flight:
             return False  # one probe, and not before the last answers from before are in
-        at = self.breaker.probe_at
+        at = self.pace.breaker.probe_at
         if self.paused:
             if self.health.probe_at is None:
                 return False
             at = self.health.probe_at
         if now < at:
-            self._wake_at(at)
+            self._alarm.set(at)
             return False
-        if not self.turns.has(now) and not self._short:
+        if not self._queue.has(now) and not self._short:
             self._short = True
-            for follower in self.followers.values():
-                follower.pull()
-                follower.reader.moved()
+            for subscription in self.subscriptions.values():
+                subscription.pull_on()
         return True
 
-    def _pick(self, now: int) -> Pick | None:
-        """What goes next: lanes that are due, live events, replays, each within its share."""
-        turns = self.turns
-        single = self.live.order == "fifo"
-        if turns.plain and not single:
-            return turns.event()
-        limit = int(self.cap.limit)
-        replays = self._replays_flying < (1 if single else max(1, limit // 4))
-        if replays and self._starts % REPLAY_TURN == 0:
-            found = turns.replay(now)
-            if found is not None:
-                return found
-        if not single or len(self.in_flight) - self._replays_flying < 1:
-            if not turns.events or self._lanes_flying < max(1, limit // 2):
-                found = turns.due_lane(now)
-                if found is not None:
-                    return found
-            found = turns.event()
-            if found is not None:
-                return found
-        return turns.replay(now) if replays else None
-
     def _send(
-        self, follower: Subscription, lane: Lane[LogEvent] | None, now: int, probe: bool
+        self, subscription: Subscription, lane: LogLane | None, now: int, probe: bool
     ) -> bool:
-        """Start a request; False when there was nothing to send after all."""
-        cursor, live = follower.cursor, self.live
-        fits = live.fits
+        """Start a request. Returns False when there was nothing to send after all."""
+        cursor, compiled = subscription.cursor, self.compiled
+        fits = compiled.fits
         delivery = cursor.take(fits) if lane is None else cursor.take_lane(lane, fits)
         delivery.started_at = now
-        parcel = self._parcel(follower, delivery, now)
-        if parcel is None:
+        request = self._request(subscription, delivery, now)
+        if request is None:
             return False
         if lane is None and len(cursor.ready) < READY_LOW:
-            follower.pull()
+            subscription.pull()
         self._short = False
         if probe:
             delivery.probe = True
-            self.breaker.probe()
-        self._starts += 1
-        self._lanes_flying += lane is not None
-        self._replays_flying += cursor.run != 0
-        answer = partial(self._answered, follower, delivery, parcel, self.typical.slow)
-        self.in_flight[delivery] = self.depot.client.send(live.target, parcel.request, answer)
-        self.reached = len(self.in_flight)
+            self.pace.breaker.probe()
+        self._queue.started(lane=lane is not None, replay=cursor.run != 0)
+        answer = partial(self._answered, Flight(subscription, delivery, request, self.slow))
+        self.in_flight[delivery] = self._shared.client.send(compiled.target, request.wire, answer)
+        self._reached = len(self.in_flight)
         return True
 
-    def _parcel(
-        self, follower: Subscription, delivery: Delivery[LogEvent], now: int
+    def _request(
+        self, subscription: Subscription, delivery: LogDelivery, now: int
     ) -> SignedRequest | None:
-        """The request, or None when nothing of it is to be sent: it is settled then."""
-        live, lane, cursor, events = self.live, delivery.lane, delivery.cursor, delivery.events
-        if self.changed or lane is not None:
-            events = [event for event in events if live.matches(event)]
-            if not events:
-                self._aftermath.filtered(follower, delivery)
-                return None
+        """Returns the request, or None: what becomes of the events is settled then."""
+        run = subscription.cursor.run
         try:
-            form = lane.form if lane is not None else ""
-            extra = _FIRST
-            if delivery.attempt > 1 or cursor.run:
-                extra = {"tierline-attempt": str(delivery.attempt)}
-                if cursor.run:
-                    extra["tierline-replay"] = str(cursor.run)
-            parcel = live.parcel(events, form, now, extra)
+            request = attempt_request(self.compiled, delivery, run, now, changed=self._changed)
         except Exception as error:  # noqa: BLE001  # a fault in a payload holds one lane, no more
-            self._aftermath.unsendable(follower, delivery, error)
+            self._unsendable(subscription, delivery, error)
             return None
-        if parcel is None:
-            self._aftermath.filtered(follower, delivery)
-        return parcel
+        if request is None:
+            self._apply_to_event(outcomes.SETTLE, subscription, delivery, now)
+            subscription.touch()
+            if subscription.cursor.ready:
+                self._queue.join(subscription)
+        return request
 
     # What came back
 
-    def _answered(
-        self,
-        follower: Subscription,
-        delivery: Delivery[LogEvent],
-        parcel: SignedRequest,
-        slow: bool,
-        reply: Reply,
-    ) -> None:
+    def _answered(self, flight: Flight, reply: HttpReply) -> None:
+        subscription, delivery = flight.subscription, flight.delivery
         del self.in_flight[delivery]
-        depot = self.depot
-        depot.slots.release(slow=slow)
-        self._lanes_flying -= delivery.from_lane
-        self._replays_flying -= delivery.cursor.run != 0
+        self._shared.slots.release(slow=flight.slow)
+        self._queue.ended(lane=delivery.from_lane, replay=subscription.cursor.run != 0)
         if self.lost or reply.fault == "stopped":
-            depot.run_slots()
+            self._shared.run_slots()
             return  # not recorded: whoever owns it sends it again, with the same id
-        self._aftermath.answered(follower, delivery, parcel, reply)
-        if delivery.lane is not None or follower.blocked:
-            follower.pull()  # this lane's end, or the mark that moved, may be what it waited for
-        if follower.cursor.ready and not follower.queued:
-            self.turns.join(follower)
+        try:
+            self._follow_up(flight, reply)
+        except Exception as error:  # noqa: BLE001  # a fault of ours holds one lane, no more
+            if subscription.cursor.under_way(delivery):
+                self._unsendable(subscription, delivery, error)
+            else:
+                _log.error("answer_not_applied", endpoint=self.compiled.endpoint.id, exc_info=error)
+        if delivery.lane is not None or subscription.blocked:
+            subscription.pull()  # this lane's end, or the mark that moved, may have been awaited
+        if subscription.cursor.ready:
+            self._queue.join(subscription)
         if not self._nothing_to_start:
-            depot.slots.want(self)
-        depot.run_slots()
+            self._shared.slots.want(self)
+        self._shared.run_slots()
+
+    def _follow_up(self, flight: Flight, reply: HttpReply) -> None:
+        subscription, delivery, request = flight.subscription, flight.delivery, flight.request
+        now, took_ms, run = self._clock(), reply.timings.total, subscription.cursor.run
+        answer = outcomes.read_answer(reply, now)
+        newer = subscription.cursor.newer(delivery)
+        spread = 0.0 if answer is outcomes.DELIVERED else self._shared.spread()
+        attempt = outcomes.Attempt(delivery.attempt, delivery.first_at, delivery.probe, newer)
+        state = outcomes.EndpointState(self.health, self.pace.breaker.state)
+        outcome = outcomes.decide(answer, attempt, state, self._policy, now, spread)
+        for action in outcome.endpoint:
+            self._apply(action, delivery, now, took_ms)
+        self._apply_to_event(outcome.event, subscription, delivery, now)
+        if outcome.word == "delivered" and not run:
+            self.metrics.late.saw((now - delivery.events[0].recorded_at) / 1000)
+        row = attempt_row(
+            self.compiled, delivery.events, request, reply, outcome.word,
+            at=delivery.started_at, run=run, number=delivery.attempt,
+        )  # fmt: skip
+        subscription.note(row)
+        self.metrics.attempt(outcome.word, took_ms / 1000, len(delivery.events))
+        if self._shared.trace is not None:
+            self._shared.trace(self.compiled, delivery, request, reply, outcome.word)
+
+    def _apply(
+        self, action: EndpointAction, delivery: LogDelivery, now: int, took_ms: float
+    ) -> None:
+        match action:
+            case outcomes.Widen():
+                self.pace.delivered(took_ms, self._reached)
+            case outcomes.CountSuccess():
+                self.pace.breaker.succeeded(now)
+            case outcomes.SetHealth(health, event):
+                self.health = health
+                if event is not None:
+                    _log.warning(event, endpoint=self.compiled.endpoint.id, reason=health.reason)
+                    self._shared.operational_events.state_changed(self, event)
+            case outcomes.SlowDown(probe):
+                if self.pace.troubled(took_ms, delivery.started_at, now, probe=probe):
+                    _log.info("breaker_opened", endpoint=self.compiled.endpoint.id)
+                    self.metrics.breaker_open = True
+            case outcomes.Rest(until):
+                self.pace.rest_until(until)
+            case outcomes.CloseBreaker():
+                self.pace.breaker.succeeded(now)
+                self.pace.restart(now)
+                self.metrics.breaker_open = False
+                _log.info("breaker_closed", endpoint=self.compiled.endpoint.id)
+                for subscription in list(self.subscriptions.values()):
+                    subscription.pull()
+            case outcomes.Recover():
+                self.pace.restart(now)
+                self._start_over()
+
+    def _apply_to_event(
+        self, action: EventAction, subscription: Subscription, delivery: LogDelivery, now: int
+    ) -> None:
+        form = (delivery.lane.form if delivery.lane is not None else "") or self.compiled.form_text
+        lane = subscription.apply(action, delivery, form, now)
+        if lane is not None:
+            self._plan(subscription, lane)
+        if isinstance(action, outcomes.Park):
+            if action.supersede and delivery.lane is not None:
+                self._shared.lane_loader.supersede(subscription, delivery.lane)
+            event = {"event": delivery.events[0].id}
+            self._shared.operational_events.announce(self, "endpoint.lane_parked", event)
+
+    def _unsendable(
+        self, subscription: Subscription, delivery: LogDelivery, error: Exception
+    ) -> None:
+        """Our own fault: it holds its lane, and nothing else."""
+        event, endpoint = delivery.events[0].id, self.compiled.endpoint.id
+        _log.error("unsendable", endpoint=endpoint, about=event, exc_info=error)
+        due_at = self._clock() + UNSENDABLE_AGAIN_MS
+        lane = subscription.cursor.deferred(delivery, due_at, self.compiled.form_text)
+        self._plan(subscription, lane)
+        subscription.touch()
+
+    # Lanes and time
+
+    def _plan(self, subscription: Subscription, lane: LogLane) -> None:
+        """See to a retrying lane when it is due."""
+        self._queue.plan(subscription, lane)
+        self._alarm.set(lane.due_at)
+
+    def _start_over(self) -> None:
+        self.pace.start_over(self._clock())
+        for subscription in self.subscriptions.values():
+            self._wake_parked(subscription)
+            subscription.pull()
+        self.run_soon()
+
+    def _wake_parked(self, subscription: Subscription) -> None:
+        """Lanes that were parked before the endpoint's present state began."""
+        for lane in subscription.wake_parked(self.health.since, self._clock()):
+            self._plan(subscription, lane)
 
     @property
     def _nothing_to_start(self) -> bool:
-        """Neither an event nor a lane nor a probe that a timer must be set for."""
-        turns, well = self.turns, self.breaker.state == "closed" and not self.paused
-        return well and turns.plain and not turns.events
-
-    # Time
-
-    def tick(self, now: int) -> None:
-        """A few times a second while something is in flight: the mark never waits for one call."""
-        settings = self.depot.settings
-        for follower in self.followers.values():
-            age = settings.give_way_full_ms if follower.held_up else settings.give_way_ms
-            if follower.cursor.give_way(now, age, self.live.form_text):
-                self.touch(follower)
-                follower.pull()
-
-    def _wake_at(self, at: int) -> None:
-        if self._timer is not None:
-            if self._timer_at <= at:
-                return
-            self._timer.cancel()
-        now = self.depot.clock()
-        self._timer_at = at
-        delay = max(0.001, (at - now) / 1000)
-        self._timer = asyncio.get_running_loop().call_later(delay, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        self.run_soon()
+        """Neither an event nor a lane nor a probe."""
+        return self._queue.empty and self.pace.breaker.state == "closed" and not self.paused

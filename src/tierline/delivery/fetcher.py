@@ -1,8 +1,8 @@
-"""Reading the log: one reader per shard for all endpoints at its tail, and turns for the laggards.
+"""Reading the log: one fetcher per shard for all endpoints at its tail, and turns for the laggards.
 
-The reader keeps the newest events in a bounded ring, sorted into topics (a project, or a program of
-it) so that an endpoint looks only at what may concern it. A follower that falls out of the ring
-reads its own slices, one at a time in turn with the other laggards, until it is back.
+It keeps the newest events in a bounded ring, sorted into topics (a project, or a program of it) so
+that an endpoint looks only at what may concern it. A subscription that falls out of the ring reads
+its own slices, one at a time in turn with the other laggards, until it is back.
 """
 
 from __future__ import annotations
@@ -11,32 +11,38 @@ import asyncio
 import contextlib
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 
 import structlog
 
-from tierline.delivery.subscription import Subscription, Topic
-from tierline.endpoints.event_content import UNREADABLE, prepare, tell
-from tierline.endpoints.interfaces import Catalog
+from tierline.delivery.subscription import Subscription
+from tierline.delivery.topic import Topic
+from tierline.endpoints.event_content import (
+    UNREADABLE,
+    load_content,
+    load_content_at_once,
+)
+from tierline.store.catalog.catalog import Catalog
 from tierline.store.event_log import EventLog, LogEvent
 
 SLICE = 512
 RING = 4096
 OWN_SLICE = 256
-PATIENCE_S = 0.05  # how long a draining reader waits for followers that would fall out of the ring
+PATIENCE_S = 0.05  # how long draining waits for subscriptions that would fall out of the ring
 AGAIN_S = 0.5  # after a database error
 
 _log = structlog.get_logger("tierline.sender")
 
 
 class TopicEvents:
-    """The ring's events of one topic, and who follows them."""
+    """The ring's events of one topic, and who hears them."""
 
-    __slots__ = ("events", "followers", "start")
+    __slots__ = ("events", "start", "subscriptions")
 
     def __init__(self, start: int) -> None:
         self.start = start  # everything of the topic above this offset (and in the ring) is here
         self.events: list[LogEvent] = []
-        self.followers: set[Subscription] = set()
+        self.subscriptions: set[Subscription] = set()
 
 
 class ShardFetcher:
@@ -53,6 +59,7 @@ class ShardFetcher:
         self._perhaps = False  # somebody committed, nobody said how much
         self._wake = asyncio.Event()
         self._laggards: deque[Subscription] = deque()
+        self._waiting: set[Subscription] = set()  # for their turn to read a slice
         self._lagging = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -82,7 +89,7 @@ class ShardFetcher:
             self._wake.set()
 
     def moved(self) -> None:
-        """A follower took something: perhaps it is time to read on."""
+        """A subscription took something: perhaps it is time to read on."""
         if self._more:
             self._wake.set()
 
@@ -90,30 +97,36 @@ class ShardFetcher:
     def _more(self) -> bool:
         return self._perhaps or self.head > self.position
 
-    def join(self, follower: Subscription) -> None:
-        topic = self.topics.get(follower.topic)
+    def join(self, subscription: Subscription) -> None:
+        topic = self.topics.get(subscription.topic)
         if topic is None:
-            topic = self.topics[follower.topic] = TopicEvents(self.position)
-        topic.followers.add(follower)
+            topic = self.topics[subscription.topic] = TopicEvents(self.position)
+        topic.subscriptions.add(subscription)
 
-    def part(self, follower: Subscription) -> None:
-        topic = self.topics.get(follower.topic)
+    def part(self, subscription: Subscription) -> None:
+        topic = self.topics.get(subscription.topic)
         if topic is not None:
-            topic.followers.discard(follower)
-            if not topic.followers:
-                del self.topics[follower.topic]
+            topic.subscriptions.discard(subscription)
+            if not topic.subscriptions:
+                del self.topics[subscription.topic]
 
     def ring_start(self, topic: Topic) -> int:
-        """From which position on the ring has all of a topic."""
-        kept = self.topics.get(topic)
+        """Returns the position from which on the ring has all of a topic."""
+        events = self.topics.get(topic)
         ring = max(self._start, self.position - RING)
-        return ring if kept is None else max(ring, kept.start)
+        return ring if events is None else max(ring, events.start)
 
-    def ask(self, follower: Subscription) -> None:
+    def remembered(self, topic: Topic) -> Sequence[LogEvent]:
+        """Returns what the ring has of a topic, in the order of the log."""
+        entry = self.topics.get(topic)
+        return entry.events if entry is not None else ()
+
+    def request_slice(self, subscription: Subscription) -> None:
         """A laggard wants its next slice."""
-        if not follower.asked and follower.cursor.position < follower.horizon:
-            follower.asked = True
-            self._laggards.append(follower)
+        behind = subscription.cursor.position < subscription.horizon
+        if behind and subscription not in self._waiting:
+            self._waiting.add(subscription)
+            self._laggards.append(subscription)
             self._lagging.set()
 
     # The tail
@@ -127,7 +140,7 @@ class ShardFetcher:
                     if self.head - self.position > SLICE:
                         await self._patience()
                     await self._read_slice()
-            except Exception as error:  # noqa: BLE001  # a reader outlives whatever happens
+            except Exception as error:  # noqa: BLE001  # it outlives whatever happens
                 _log.warning("log_read_failed", shard=self.shard, error=repr(error))
                 await asyncio.sleep(AGAIN_S)
                 self.wake()
@@ -139,14 +152,16 @@ class ShardFetcher:
             if self.head == head:
                 self.head = self.position
             return
-        heard = {project for project, _ in self.topics}
+        projects = {project for project, _ in self.topics}
         catalog = self._catalog
-        unread = [e for e in events if e.project in heard and not tell(e, catalog)]
-        if unread:
-            with contextlib.suppress(*UNREADABLE):  # `prepare` finds out which, and tells
-                await catalog.load_programs(event.program for event in unread)
-            for event in unread:
-                await prepare(event, catalog)
+        empty = [
+            e for e in events if e.project in projects and not load_content_at_once(e, catalog)
+        ]
+        if empty:
+            with contextlib.suppress(*UNREADABLE):  # `load_content` finds out which, and logs it
+                await catalog.load_programs(event.program for event in empty)
+            for event in empty:
+                await load_content(event, catalog)
         self._perhaps = self._perhaps or len(events) == SLICE
         self._distribute(events)
 
@@ -158,14 +173,11 @@ class ShardFetcher:
         for topic in touched:
             if topic.events[0].offset <= floor:
                 del topic.events[: bisect_right(topic.events, floor, key=_offset)]
-            for follower in list(topic.followers):
-                if follower.tail:
-                    follower.cursor.pass_to(before)
-                    follower.tail = False
-                follower.pull()
+            for subscription in list(topic.subscriptions):
+                subscription.read_on(before)
 
     def _sort(self, events: list[LogEvent]) -> list[TopicEvents]:
-        """Put events into the topics that somebody follows; those topics."""
+        """Put events into the topics that somebody hears. Returns those topics."""
         first = events[0].offset
         touched: list[TopicEvents] = []
         for event in events:
@@ -179,21 +191,18 @@ class ShardFetcher:
         return touched
 
     def _anybody_hungry(self) -> bool:
-        return any(
-            f.tail and f.wants_more() for topic in self.topics.values() for f in topic.followers
-        )
+        topics = self.topics.values()
+        return any(s.tail and s.wants_more() for topic in topics for s in topic.subscriptions)
 
     async def _patience(self) -> None:
         """While draining, let those keep up who can; who cannot reads its own slices later."""
         floor = self.position + SLICE - RING
         for topic in self.topics.values():
-            for f in topic.followers:
-                late = f.cursor.position < floor and not f.tail
-                if late and f.in_ring and f.owner.reading:
-                    self._wake.clear()
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), PATIENCE_S)
-                    return
+            if any(subscription.falls_behind(floor) for subscription in topic.subscriptions):
+                self._wake.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), PATIENCE_S)
+                return
 
     # The laggards
 
@@ -203,28 +212,28 @@ class ShardFetcher:
             if not self._laggards:
                 self._lagging.clear()
                 continue
-            follower = self._laggards.popleft()
+            subscription = self._laggards.popleft()
             try:
-                await self._read_own(follower)
-            except Exception as error:  # noqa: BLE001  # as above
+                await self._read_own(subscription)
+            except Exception as error:  # noqa: BLE001  # the same
                 _log.warning("log_read_failed", shard=self.shard, error=repr(error))
                 await asyncio.sleep(AGAIN_S)
-                self._laggards.append(follower)
+                self._laggards.append(subscription)
             else:
-                follower.asked = False
-                follower.pull()
+                self._waiting.discard(subscription)
+                subscription.pull()
 
-    async def _read_own(self, follower: Subscription) -> None:
-        live = follower.owner.live
-        after, upto = follower.cursor.position, follower.horizon
+    async def _read_own(self, subscription: Subscription) -> None:
+        compiled = subscription.compiled
+        after, upto = subscription.cursor.position, subscription.horizon
         if after >= upto:
             return
         events, bound = await self._log.slice_of(
-            self.shard, live.row.project, live.classes, after, upto, OWN_SLICE
+            self.shard, compiled.row.project, compiled.classes, after, upto, OWN_SLICE
         )
         for event in events:
-            await prepare(event, self._catalog)
-        follower.took_slice(events, bound)
+            await load_content(event, self._catalog)
+        subscription.take_slice(events, bound)
 
 
 def _offset(event: LogEvent) -> int:

@@ -1,32 +1,46 @@
-"""How far behind an endpoint is, from memory: cheap enough for every scrape."""
+"""How far behind a cursor and an endpoint are, from memory: cheap enough for every scrape. The
+exact count of events costs a query and is `endpoints/inspection.py`'s."""
 
 from __future__ import annotations
 
-from tierline.delivery.endpoint_worker import EndpointWorker
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from tierline.delivery.cursor import Cursor
 from tierline.delivery.metrics import LagRow
+from tierline.store.event_log import LogEvent
 
 
-def lag_row(courier: EndpointWorker, now: int) -> LagRow:
-    """Of the live run, over all shards. Events behind are counted in offsets of the log, others'
-    included; the exact count costs a query and is `control.lag`."""
-    behind, oldest, unread = 0, now, now
-    retrying = parked = 0
-    for follower in courier.followers.values():
-        cursor = follower.cursor
-        if cursor.run:
-            continue
-        follower.sync()
-        behind += max(0, follower.reader.head - cursor.mark)
-        retrying += cursor.retrying
-        parked += cursor.parked
-        for event in cursor.owed():
-            oldest = min(oldest, event.recorded_at)
-        for lane in cursor.lanes.values():
-            if lane.state != "closing":
-                oldest = min(oldest, lane.first_at)
-        following = follower.next_unread()
-        if following is not None:
-            unread = min(unread, following.recorded_at)
-    oldest = min(oldest, unread)
-    name = courier.live.endpoint.id
-    return name, behind, (now - unread) / 1000, (now - oldest) / 1000, retrying, parked
+class CursorLag(Struct, frozen=True):
+    """`unread_at` and `oldest_at` are instants: when the next event that was not taken yet was
+    recorded, and the oldest one that is owed. `behind` counts offsets, other projects' included."""
+
+    behind: int
+    unread_at: int
+    oldest_at: int
+    retrying: int
+    parked: int
+
+
+def cursor_lag(cursor: Cursor[LogEvent], head: int, unread: LogEvent | None, now: int) -> CursorLag:
+    """`head` is the log's, `unread` the next event that was not taken yet, if it is at hand."""
+    unread_at = now if unread is None else min(now, unread.recorded_at)
+    instants = [now, unread_at]
+    instants += [event.recorded_at for event in cursor.owed()]
+    instants += [lane.first_at for lane in cursor.lanes.values() if lane.state != "closing"]
+    behind = max(0, head - cursor.mark)
+    return CursorLag(behind, unread_at, min(instants), cursor.retrying, cursor.parked)
+
+
+def endpoint_lag(endpoint: str, lags: Iterable[CursorLag], now: int) -> LagRow:
+    """Of an endpoint's live run, over all shards."""
+    behind = retrying = parked = 0
+    unread_at = oldest_at = now
+    for lag in lags:
+        behind += lag.behind
+        unread_at = min(unread_at, lag.unread_at)
+        oldest_at = min(oldest_at, lag.oldest_at)
+        retrying += lag.retrying
+        parked += lag.parked
+    return endpoint, behind, (now - unread_at) / 1000, (now - oldest_at) / 1000, retrying, parked

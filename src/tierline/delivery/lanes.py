@@ -1,8 +1,8 @@
 """A lane: one key's events at one endpoint, in order, after something went wrong. Pure.
 
 A lane owns all of its key's matching events from `head` on; the cursor passes over them without a
-write. It remembers the next few of them; past that it knows only that there are more, and they are
-found again in the log by index.
+write. It remembers the next few of them; past that it knows only that there are more, which are
+read from the log by index.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, Literal, Protocol, TypeVar
 
-from msgspec import Struct
+from tierline.delivery.cursor_row import LaneRow
 
 REMEMBERED = 16
 
@@ -26,17 +26,9 @@ class Logged(Protocol):
 
 
 E = TypeVar("E", bound=Logged)
-State = Literal["retrying", "parked", "closing"]
-
-
-class LaneRow(Struct, frozen=True):
-    key: int
-    head: int
-    attempt: int
-    due_at: int
-    state: str
-    form: str
-    first_at: int
+LaneState = Literal["retrying", "parked", "closing"]
+# Where the newer events of a key are: nowhere, in memory, or perhaps in the log.
+Newer = Literal["none", "memory", "log"]
 
 
 class Lane(Generic[E]):
@@ -57,7 +49,7 @@ class Lane(Generic[E]):
         self.attempt = 0  # attempts of the head so far
         self.first_at = at  # when the first of them began
         self.due_at = at
-        self.state: State = "retrying"
+        self.state: LaneState = "retrying"
         self.form = form  # what the head's bytes depend on besides its event; frozen
         self.remember = remember
         self.queue: deque[E] = deque()

@@ -1,15 +1,23 @@
-"""What an answer means for the message and for its endpoint. Pure."""
+"""What follows from an answer, as values. Pure: the endpoint worker applies them.
+
+`read_answer` says what an answer means; `decide` says what follows from it for the event, for the
+endpoint's pace, and for its health. `docs/delivery.md` prints the whole as a table.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
-from tierline.endpoints.retry_schedule import retry_after
-from tierline.transport import Reply
-
-Outcome = Literal["delivered", "retry", "stopped", "gone", "pause", "refused", "given_up"]
+from tierline.delivery.circuit_breaker import BreakerState
+from tierline.delivery.lanes import Newer
+from tierline.endpoints import health as healths
+from tierline.endpoints.endpoint import Parked
+from tierline.endpoints.health import Health, HealthStep, Tolerance
+from tierline.endpoints.retry_schedule import next_attempt, retry_after
+from tierline.model.schedule import Schedule
+from tierline.transport import HttpReply
 
 # A receiver's word about this delivery, in any answer that is not 2xx.
 STOP_HEADER = "webhook-delivery"
@@ -17,32 +25,242 @@ _STOP = frozenset({"stop", "abort-message"})
 _PAUSE = frozenset({"pause"})
 _THROTTLE = frozenset({408, 425, 429, 502, 503, 504})
 
+REST_S_MAX = 60  # an answer with Retry-After rests the endpoint for at most this
+PROBE_AGAIN_MS = 60_000  # a failed probe's event waits, so that the next probe is another one
 
-class Verdict(Struct, frozen=True):
-    """`trouble`: the endpoint is overloaded or away, so ask less of it and count it for the
-    breaker; a plain 4xx is about the message and says that somebody is at home."""
+Meaning = Literal["delivered", "retry", "stopped", "gone", "pause", "refused"]
+# What stands in the attempt log.
+Word = Literal[
+    "delivered", "retry", "stopped", "gone", "pause", "refused", "given_up", "parked", "superseded",
+    "probe_failed",
+]  # fmt: skip
 
-    outcome: Outcome
+
+class Answer(Struct, frozen=True):
+    """What an answer means. `trouble`: the endpoint is overloaded or away, so it is sent less and
+    the breaker counts it. A plain 4xx is about the message and says that somebody is at home."""
+
+    meaning: Meaning
     trouble: bool = False
     retry_after_s: int | None = None
 
 
-DELIVERED = Verdict("delivered")
+DELIVERED: Final = Answer("delivered")
 
 
-def judge(reply: Reply, now: int) -> Verdict:
+def read_answer(reply: HttpReply, now: int) -> Answer:
     status = reply.status
     if status is None:
-        outcome: Outcome = "refused" if reply.fault == "refused" else "retry"
-        return Verdict(outcome, trouble=True)
+        return Answer("refused" if reply.fault == "refused" else "retry", trouble=True)
     if 200 <= status < 300:
         return DELIVERED
     word = reply.headers.get(STOP_HEADER, "").strip().lower()
     if word in _STOP:
-        return Verdict("stopped")
+        return Answer("stopped")
     if word in _PAUSE:
-        return Verdict("pause")
+        return Answer("pause")
     if status == 410:
-        return Verdict("gone")
+        return Answer("gone")
     trouble = status >= 500 or status in _THROTTLE
-    return Verdict("retry", trouble, retry_after(reply.headers, now))
+    return Answer("retry", trouble, retry_after(reply.headers, now))
+
+
+# The state that an answer meets
+
+
+class Policy(Struct, frozen=True):
+    """What the endpoint's settings say of failures."""
+
+    schedule: Schedule
+    tolerance: Tolerance = Tolerance()
+    parked: Parked = "block"
+    probe_again_ms: int = PROBE_AGAIN_MS
+
+
+class EndpointState(Struct, frozen=True):
+    health: Health
+    breaker: BreakerState
+
+
+class Attempt(Struct, frozen=True):
+    """Which attempt it was: 1, 2, 3 …, and when the first of them began."""
+
+    number: int
+    first_at: int
+    probe: bool = False
+    newer: Newer = "none"
+
+
+# What follows for the event
+
+
+class Settle(Struct, frozen=True):
+    """It is settled, for good."""
+
+
+class Retry(Struct, frozen=True):
+    """It waits in a lane and is tried again at `due_at`; the attempt counts."""
+
+    due_at: int
+    first_at: int
+
+
+class Defer(Struct, frozen=True):
+    """It waits in a lane until `due_at`; the attempt does not count."""
+
+    due_at: int
+
+
+class Park(Struct, frozen=True):
+    """Its lane waits for a resume, and operators are told. `supersede`: until the customer's newest
+    event has been read from the log, and takes its place."""
+
+    first_at: int
+    supersede: bool = False
+
+
+class GiveUp(Struct, frozen=True):
+    """It is settled undelivered, and its lane goes on with the next."""
+
+    first_at: int
+
+
+class Supersede(Struct, frozen=True):
+    """Its lane jumps to the customer's newest event."""
+
+    first_at: int
+
+
+EventAction = Settle | Retry | Defer | Park | GiveUp | Supersede
+
+
+# What follows for the endpoint
+
+
+class Widen(Struct, frozen=True):
+    """The limit in flight may grow."""
+
+
+class CountSuccess(Struct, frozen=True):
+    """Somebody answered: the breaker counts a success."""
+
+
+class CloseBreaker(Struct, frozen=True):
+    """Somebody answered while the breaker was open: it closes, and requests start slowly."""
+
+
+class SlowDown(Struct, frozen=True):
+    """The limit in flight is halved, and the breaker counts a failure (of its probe)."""
+
+    probe: bool
+
+
+class Rest(Struct, frozen=True):
+    """No request starts before this instant."""
+
+    until: int
+
+
+class SetHealth(Struct, frozen=True):
+    """The endpoint's health; with `event` its state changed, and operators are told."""
+
+    health: Health
+    event: str | None = None
+
+
+class Recover(Struct, frozen=True):
+    """A pause is over: requests start slowly, and parked lanes start anew."""
+
+
+EndpointAction = Widen | CountSuccess | CloseBreaker | SlowDown | Rest | SetHealth | Recover
+
+
+class Outcome(Struct, frozen=True):
+    """All that follows from one answer, in the order in which it is applied: first the endpoint's
+    actions, then the event's."""
+
+    word: Word
+    event: EventAction
+    endpoint: tuple[EndpointAction, ...] = ()
+
+
+SETTLE: Final = Settle()
+WIDEN: Final = Widen()
+COUNT_SUCCESS: Final = CountSuccess()
+CLOSE_BREAKER: Final = CloseBreaker()
+RECOVER: Final = Recover()
+# Of nearly every answer; made once.
+ORDINARY: Final = Outcome("delivered", SETTLE, (WIDEN, COUNT_SUCCESS))
+
+
+def decide(
+    answer: Answer,
+    attempt: Attempt,
+    state: EndpointState,
+    policy: Policy,
+    now: int,
+    spread: float,
+) -> Outcome:
+    """`spread` in [0, 1) says where in its jitter a retry falls."""
+    health, breaker = state.health, state.breaker
+    answered = COUNT_SUCCESS if breaker == "closed" else CLOSE_BREAKER
+    if answer.meaning == "delivered":
+        if breaker == "closed" and health.state == "healthy" and not health.failures:
+            return ORDINARY
+        healthy = _set(health, healths.succeeded(health, now))
+        return Outcome("delivered", SETTLE, (WIDEN, answered, *healthy))
+    if answer.meaning == "stopped":
+        return Outcome("stopped", SETTLE, (answered,))
+    pace = _trouble(answer, attempt, now) if answer.trouble else (answered,)
+    step = _failed(answer, health, policy, now)
+    endpoint: tuple[EndpointAction, ...] = (*pace, *_set(health, step))
+    if attempt.probe and answer.trouble:
+        return Outcome("probe_failed", Defer(now + policy.probe_again_ms), endpoint)
+    due_at = next_attempt(
+        policy.schedule,
+        attempt=attempt.number,
+        first_at=attempt.first_at,
+        now=now,
+        retry_after_s=answer.retry_after_s,
+        spread=spread,
+    )
+    if due_at is None and step.health.state == "paused":
+        due_at = now  # it waits for the resume, whatever its schedule says
+    if due_at is not None:
+        return Outcome(answer.meaning, Retry(due_at, attempt.first_at), endpoint)
+    word, action = _exhausted(attempt, policy)
+    return Outcome(word, action, endpoint)
+
+
+def _exhausted(attempt: Attempt, policy: Policy) -> tuple[Word, EventAction]:
+    """The schedule is used up: the endpoint's policy says what becomes of the event."""
+    first_at = attempt.first_at
+    if policy.parked == "skip":
+        return "given_up", GiveUp(first_at)
+    if policy.parked == "supersede" and attempt.newer == "memory":
+        return "superseded", Supersede(first_at)
+    supersede = policy.parked == "supersede" and attempt.newer == "log"
+    return "parked", Park(first_at, supersede=supersede)
+
+
+def _trouble(answer: Answer, attempt: Attempt, now: int) -> tuple[EndpointAction, ...]:
+    slow_down = SlowDown(probe=attempt.probe)
+    if answer.retry_after_s is None:
+        return (slow_down,)
+    return slow_down, Rest(now + min(answer.retry_after_s, REST_S_MAX) * 1000)
+
+
+def _failed(answer: Answer, health: Health, policy: Policy, now: int) -> HealthStep:
+    if answer.meaning == "gone":
+        return healths.paused(health, "gone", now)
+    if answer.meaning == "pause":
+        return healths.paused(health, "asked", now)
+    return healths.failed(health, policy.tolerance, now)
+
+
+def _set(health: Health, step: HealthStep) -> tuple[EndpointAction, ...]:
+    if step.health is health and step.event is None:
+        return ()
+    changed = SetHealth(step.health, step.event)
+    over = health.state == "paused" and step.health.state != "paused"
+    return (changed, RECOVER) if over else (changed,)

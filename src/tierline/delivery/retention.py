@@ -15,11 +15,11 @@ import structlog
 
 from tierline.clock import Clock
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint
+from tierline.endpoints.health_records import record
 from tierline.endpoints.inspection import COUNT_MAX
-from tierline.endpoints.interfaces import Catalog
-from tierline.endpoints.operational_events import record
 from tierline.endpoints.settings import SenderSettings
 from tierline.model.calendar import format_instant
+from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import EventLog, rows_of
 from tierline.store.event_log_queries import EventLogSql as Sql
@@ -31,20 +31,20 @@ WARN_AT = (80, 50)  # percent of the time that events are kept
 _log = structlog.get_logger("tierline.sender")
 
 
-class Retention:
+class LogRetention:
     """`live` makes an endpoint's row ready, None where that cannot be done."""
 
     def __init__(
         self,
         log: EventLog,
         catalog: Catalog,
-        live: Callable[[EndpointRow], CompiledEndpoint | None],
+        compiled: Callable[[EndpointRow], CompiledEndpoint | None],
         settings: SenderSettings,
         clock: Clock,
     ) -> None:
         self._log = log
         self._catalog = catalog
-        self._live = live
+        self._live = compiled
         self._settings = settings
         self._clock = clock
         self._warned: dict[tuple[int, int], int] = {}  # (shard, endpoint) -> percent
@@ -87,15 +87,15 @@ class Retention:
         now, level = self._clock(), dict[int, int]()
         for percent in WARN_AT:
             bound = await self._log.before(shard, now - kept_ms * percent // 100)
-            async for live, owed in self._owed(shard, bound):
-                if level.setdefault(live.number, percent) != percent:
+            async for compiled, owed in self._owed(shard, bound):
+                if level.setdefault(compiled.number, percent) != percent:
                     continue  # it is at a higher one
-                place = (shard, live.row.project, live.classes, owed["after"], bound)
+                place = (shard, compiled.row.project, compiled.classes, owed["after"], bound)
                 oldest, _ = await self._log.slice_of(*place, 1)
-                if oldest and self._warned.get((shard, live.number), 0) < percent:
+                if oldest and self._warned.get((shard, compiled.number), 0) < percent:
                     drops_at = format_instant(oldest[0].recorded_at + kept_ms)
                     data = {"shard": shard, "percent": percent, **owed, "drops_at": drops_at}
-                    await self._tell(live, "log.expiring", data)
+                    await self._tell(compiled, "log.expiring", data)
         others = {key: value for key, value in self._warned.items() if key[0] != shard}
         self._warned = {**others, **{(shard, number): p for number, p in level.items()}}
 
@@ -106,8 +106,8 @@ class Retention:
         old = await self._log.before(shard, self._clock() - kept_ms)
         start = min(old + 1, head)
         if start > log_start:
-            async for live, owed in self._owed(shard, start - 1):
-                await self._tell(live, "log.dropped", {"shard": shard, **owed, "before": start})
+            async for compiled, owed in self._owed(shard, start - 1):
+                await self._tell(compiled, "log.dropped", {"shard": shard, **owed, "before": start})
             await self._log.writer(shard).run(lambda c: c.execute(Sql.start_log, shard, start))
         below = max(start, log_start)
         gone = CHUNK if below > 1 else 0
@@ -123,17 +123,17 @@ class Retention:
         line = self._log.reader(shard)
         for row in await rows_of(line, Sql.behind, shard, bound):
             endpoint = self._catalog.endpoint_numbered(row["endpoint"])
-            live = self._live(endpoint) if endpoint is not None else None
-            if live is None:
+            compiled = self._live(endpoint) if endpoint is not None else None
+            if compiled is None:
                 continue
             events = 0
-            for class_ in live.classes:
-                place = (shard, live.row.project, class_, row["mark"], bound, COUNT_MAX)
+            for class_ in compiled.classes:
+                place = (shard, compiled.row.project, class_, row["mark"], bound, COUNT_MAX)
                 events += (await rows_of(line, Sql.count_between, *place))[0]["count"]
             if events or row["lanes"]:
                 after = min(row["mark"], (row["head"] or row["mark"] + 1) - 1)
-                yield live, {"after": after, "events": events, "lanes": row["lanes"]}
+                yield compiled, {"after": after, "events": events, "lanes": row["lanes"]}
 
-    async def _tell(self, live: CompiledEndpoint, kind: str, data: dict[str, Any]) -> None:
-        _log.warning(kind, endpoint=live.endpoint.id, **data)
-        await record(self._log, live, kind, data, self._clock(), None)
+    async def _tell(self, compiled: CompiledEndpoint, kind: str, data: dict[str, Any]) -> None:
+        _log.warning(kind, endpoint=compiled.endpoint.id, **data)
+        await record(self._log, compiled, kind, data, self._clock(), None)

@@ -4,18 +4,18 @@ no row yet. One statement per shard and step, however many endpoints come at onc
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
 
+import asyncpg
 from msgspec import Struct
 
-from tierline.delivery.lanes import LaneRow
+from tierline.delivery.cursor import Cursor
+from tierline.delivery.cursor_row import LaneRow
+from tierline.delivery.endpoint_worker import EndpointWorker
+from tierline.delivery.lanes import REMEMBERED
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint
 from tierline.endpoints.health import Health
-from tierline.endpoints.operational_events import read
-from tierline.store.event_log import CursorRow, EventLog
-
-if TYPE_CHECKING:
-    from tierline.delivery.endpoint_worker import EndpointWorker
+from tierline.endpoints.health_records import read
+from tierline.store.event_log import CursorRow, EventLog, LogEvent
 
 TRIES_MAX = 5
 
@@ -27,20 +27,26 @@ class Holding(Struct, frozen=True):
     row: CursorRow
     lanes: tuple[LaneRow, ...]
 
+    def cursor(self, compiled: CompiledEndpoint) -> Cursor[LogEvent]:
+        row, batch = self.row, compiled.endpoint.batch
+        remember = batch.events_max if batch is not None else REMEMBERED
+        place = (self.shard, row.run, compiled.order, row.mark, row.done)
+        return Cursor(*place, lanes=self.lanes, remember=remember)
+
 
 class Taken(Struct, frozen=True):
     """All that was taken over of one endpoint."""
 
-    live: CompiledEndpoint
+    compiled: CompiledEndpoint
     health: Health
     holdings: list[Holding]
 
 
-async def take_over(log: EventLog, lives: Sequence[CompiledEndpoint]) -> list[Taken]:
+async def take_over(log: EventLog, fresh: Sequence[CompiledEndpoint]) -> list[Taken]:
     """Make these endpoints ours, in every shard."""
-    by_number = {live.number: live for live in lives}
-    healths = await read(log, {live.number: live.endpoint.id for live in lives})
-    taken = {n: Taken(live, healths[n], []) for n, live in by_number.items()}
+    by_number = {compiled.number: compiled for compiled in fresh}
+    healths = await read(log, {compiled.number: compiled.endpoint.id for compiled in fresh})
+    taken = {n: Taken(compiled, healths[n], []) for n, compiled in by_number.items()}
     for shard in range(log.shards):
         for row, lanes in await _take_shard(log, shard, by_number):
             if row.endpoint in taken:
@@ -49,14 +55,14 @@ async def take_over(log: EventLog, lives: Sequence[CompiledEndpoint]) -> list[Ta
 
 
 async def _take_shard(
-    log: EventLog, shard: int, lives: dict[int, CompiledEndpoint]
+    log: EventLog, shard: int, endpoints: dict[int, CompiledEndpoint]
 ) -> list[tuple[CursorRow, tuple[LaneRow, ...]]]:
-    rows = await log.take_over(shard, list(lives))
+    rows = await log.take_over(shard, list(endpoints))
     for _ in range(TRIES_MAX):
-        missing = lives.keys() - {row.endpoint for row in rows if row.run == 0}
+        missing = endpoints.keys() - {row.endpoint for row in rows if row.run == 0}
         if not missing:
             break
-        starts = {number: lives[number].row.start_at for number in sorted(missing)}
+        starts = {number: endpoints[number].row.start_at for number in sorted(missing)}
         marks = {at: await log.before(shard, at) for at in set(starts.values())}
         fresh = [(number, 0, marks[at], None) for number, at in starts.items()]
         rows += await log.open_cursors(shard, fresh)
@@ -66,19 +72,19 @@ async def _take_shard(
     else:
         raise RuntimeError(f"cursors of shard {shard} keep changing hands")
     lanes: dict[tuple[int, int], list[LaneRow]] = {}
-    for found in await log.lanes_of(shard, list(lives)):
-        lanes.setdefault((found["endpoint"], found["run"]), []).append(_lane(found))
+    for lane in await log.lanes_of(shard, list(endpoints)):
+        lanes.setdefault((lane["endpoint"], lane["run"]), []).append(_lane(lane))
     return [(row, tuple(lanes.get((row.endpoint, row.run), ()))) for row in rows]
 
 
-async def still_ours(log: EventLog, couriers: Iterable[EndpointWorker]) -> set[int]:
+async def still_ours(log: EventLog, workers: Iterable[EndpointWorker]) -> set[int]:
     """Of which endpoints generations and runs are as we know them: nobody took them over, and
     nobody fenced them to change them."""
     known = {
-        courier.number: {
-            (f.cursor.shard, f.cursor.run, f.generation) for f in courier.followers.values()
+        worker.number: {
+            (f.cursor.shard, f.cursor.run, f.generation) for f in worker.subscriptions.values()
         }
-        for courier in couriers
+        for worker in workers
     }
     found: dict[int, set[tuple[int, int, int]]] = {number: set() for number in known}
     for shard in range(log.shards):
@@ -87,7 +93,7 @@ async def still_ours(log: EventLog, couriers: Iterable[EndpointWorker]) -> set[i
     return {number for number in known if found[number] == known[number]}
 
 
-def _lane(row: Any) -> LaneRow:
+def _lane(row: asyncpg.Record) -> LaneRow:
     return LaneRow(
         row["key"], row["head"], row["attempt"], row["due_at"], row["state"], row["format"],
         row["first_at"],

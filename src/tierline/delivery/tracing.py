@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 from tierline.clock import wall
 from tierline.delivery.delivery import Delivery
-from tierline.delivery.depot import Trace
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint, SignedRequest
 from tierline.store.event_log import LogEvent
-from tierline.transport import Reply
+from tierline.transport import HttpReply
+
+# Called after each attempt, with the outcome as the attempt log has it.
+Trace = Callable[[CompiledEndpoint, Delivery[LogEvent], SignedRequest, HttpReply, str], None]
 
 
 def tracer(name: str = "tierline.sender") -> Trace | None:
-    """What the sender calls after each attempt; None when OpenTelemetry is not there."""
+    """Returns what the sender calls after each attempt; None when OpenTelemetry is not there."""
     try:
         trace: Any = import_module("opentelemetry.trace")
     except ImportError:
@@ -22,11 +25,11 @@ def tracer(name: str = "tierline.sender") -> Trace | None:
     spans = trace.get_tracer(name)
     status: Any = import_module("opentelemetry.trace.status")
 
-    def told(
-        live: CompiledEndpoint,
+    def record(
+        compiled: CompiledEndpoint,
         delivery: Delivery[LogEvent],
-        parcel: SignedRequest,
-        reply: Reply,
+        request: SignedRequest,
+        reply: HttpReply,
         outcome: str,
     ) -> None:
         end_ns = wall() * 1_000_000
@@ -34,39 +37,39 @@ def tracer(name: str = "tierline.sender") -> Trace | None:
             "webhook POST",
             kind=trace.SpanKind.CLIENT,
             start_time=end_ns - int(reply.timings.total * 1_000_000),
-            attributes=_attributes(live, delivery, parcel, reply, outcome),
+            attributes=_attributes(compiled, delivery, request, reply, outcome),
         )
         if outcome != "delivered":
             span.set_status(status.Status(status.StatusCode.ERROR, outcome))
         span.end(end_time=end_ns)
 
-    return told
+    return record
 
 
 def _attributes(
-    live: CompiledEndpoint,
+    compiled: CompiledEndpoint,
     delivery: Delivery[LogEvent],
-    parcel: SignedRequest,
-    reply: Reply,
+    request: SignedRequest,
+    reply: HttpReply,
     outcome: str,
 ) -> dict[str, str | int | float]:
     """Names of the semantic conventions for HTTP clients, and ours."""
-    found: dict[str, str | int | float] = {
+    attributes: dict[str, str | int | float] = {
         "http.request.method": "POST",
-        "server.address": live.target.host,
-        "server.port": live.target.port,
-        "tierline.endpoint": live.endpoint.id,
-        "tierline.delivery": parcel.id,
+        "server.address": compiled.target.host,
+        "server.port": compiled.target.port,
+        "tierline.endpoint": compiled.endpoint.id,
+        "tierline.delivery": request.id,
         "tierline.event": delivery.events[0].id,
         "tierline.attempt": delivery.attempt,
         "tierline.outcome": outcome,
     }
     if reply.status is not None:
-        found["http.response.status_code"] = reply.status
+        attributes["http.response.status_code"] = reply.status
     if reply.fault is not None:
-        found["error.type"] = reply.fault
+        attributes["error.type"] = reply.fault
     for phase in ("dns", "connect", "tls", "first_byte"):
         value = getattr(reply.timings, phase)
         if value is not None:
-            found[f"tierline.{phase}_ms"] = value
-    return found
+            attributes[f"tierline.{phase}_ms"] = value
+    return attributes

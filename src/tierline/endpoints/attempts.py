@@ -9,18 +9,18 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint, SignedRequest
 from tierline.store.event_log import AttemptRow, LogEvent
-from tierline.transport import Reply
+from tierline.transport import HttpReply
 from tierline.transport.exchange import Timings
 
 KEPT_HEADERS = frozenset(("content-type", "retry-after", "webhook-delivery", "location", "server"))
 
 
-class Answer(Struct):
+class AttemptAnswer(Struct):
     headers: dict[str, str]
     body: str
 
 
-class Detail(Struct):
+class AttemptDetail(Struct):
     """As JSON beside the columns: the address that was really dialled, each phase, and the start
     of the answer or the fault."""
 
@@ -32,27 +32,40 @@ class Detail(Struct):
     events: list[str] | UnsetType = UNSET
     fault: str | UnsetType = UNSET
     reason: str | UnsetType | None = UNSET
-    answer: Answer | Raw | UnsetType = UNSET
+    answer: AttemptAnswer | Raw | UnsetType = UNSET
 
 
 _encode = msgspec.json.Encoder().encode
-_NOTHING_SAID = Raw(_encode(Answer({}, "")))
+_NOTHING_SAID = Raw(_encode(AttemptAnswer({}, "")))
+
+
+_FIRST = {"tierline-attempt": "1"}
+
+
+def attempt_headers(number: int, run: int) -> dict[str, str]:
+    """`number`: 1, 2, 3 … of this delivery; `run`: 0 is the live one, the others are replays."""
+    if number == 1 and not run:
+        return _FIRST
+    headers = {"tierline-attempt": str(number)}
+    return {**headers, "tierline-replay": str(run)} if run else headers
 
 
 def attempt_row(
-    live: CompiledEndpoint,
+    compiled: CompiledEndpoint,
     events: Sequence[LogEvent],
-    parcel: SignedRequest,
-    reply: Reply,
+    request: SignedRequest,
+    reply: HttpReply,
     outcome: str,
     *,
     at: int,
     run: int = 0,
     number: int = 1,
 ) -> AttemptRow:
-    """As the write wants it. `number`: 1, 2, 3 … of this delivery."""
+    """Returns the row as it is written. `number`: 1, 2, 3 … of this delivery."""
     event, timings = events[0], reply.timings
-    detail = Detail(live.endpoint.url, parcel.headers, reply.address, reply.reused, timings)
+    detail = AttemptDetail(
+        compiled.endpoint.url, request.headers, reply.address, reply.reused, timings
+    )
     if len(events) > 1:
         detail.events = [event.id for event in events]
     if reply.fault is not None:
@@ -60,14 +73,14 @@ def attempt_row(
     else:
         detail.answer = _answer(reply)
     return (
-        live.number, run, at, parcel.id, number, event.offset, event.id, reply.status or 0,
+        compiled.number, run, at, request.id, number, event.offset, event.id, reply.status or 0,
         outcome, int(timings.total), _encode(detail).decode(),
     )  # fmt: skip
 
 
-def _answer(reply: Reply) -> Answer | Raw:
+def _answer(reply: HttpReply) -> AttemptAnswer | Raw:
     headers = reply.headers
     if not reply.body and KEPT_HEADERS.isdisjoint(headers):
         return _NOTHING_SAID
-    kept = {name: value for name, value in headers.items() if name in KEPT_HEADERS}
-    return Answer(kept, reply.body.decode("utf-8", "replace"))
+    headers = {name: value for name, value in headers.items() if name in KEPT_HEADERS}
+    return AttemptAnswer(headers, reply.body.decode("utf-8", "replace"))

@@ -14,26 +14,27 @@ from msgspec import Raw, Struct
 
 from tierline import __version__
 from tierline.endpoints.endpoint import (
-    Batch,
+    BatchBounds,
     Endpoint,
     EndpointSecrets,
     decode_endpoint,
     decode_secrets,
 )
-from tierline.endpoints.event_content import Notice, view
+from tierline.endpoints.event_content import view
 from tierline.endpoints.filters import Test, compile_filter
-from tierline.endpoints.interfaces import Formats
 from tierline.endpoints.mapping import Reshape, compile_mapping
 from tierline.engine.announcement import Announcement
 from tierline.model import ids
+from tierline.model.operational_event import Notice
 from tierline.store.catalog.endpoints import EndpointRow
-from tierline.store.event_log import LogEvent
+from tierline.store.event_log import Content, LogEvent
 from tierline.transport import Target
 from tierline.transport.address_guard import split_url
 from tierline.transport.tls import context, proxy_parts
 from tierline.vendors.standard import signing
 from tierline.vendors.vendor import EndpointFacts, Format, Secrets, batch
 
+Formats = Mapping[str, Format[Any]]  # by name
 USER_AGENT = f"Tierline/{__version__}"
 TIER = "tier"
 OPS = "ops"
@@ -59,7 +60,7 @@ class SignedRequest(Struct, frozen=True):
     """One request, ready to go."""
 
     id: str
-    request: bytes
+    wire: bytes  # all of it, as it goes over the wire
     headers: dict[str, str]  # as the attempt log shows them
 
 
@@ -110,19 +111,17 @@ class CompiledEndpoint:
 
     def matches(self, event: LogEvent) -> bool:
         """Whether this endpoint hears a prepared event."""
-        told = event.told
-        if isinstance(told, Announcement):
-            happened = told.event
-            if happened.kind not in self.kinds:
+        content = event.content
+        if isinstance(content, Announcement):
+            move = content.event
+            if move.kind not in self.kinds:
                 return False
-            if self._programs and told.program not in self._programs:
+            if self._programs and content.program not in self._programs:
                 return False
-            if self._tiers and not (
-                happened.tier_from in self._tiers or happened.tier_to in self._tiers
-            ):
+            if self._tiers and not (move.tier_from in self._tiers or move.tier_to in self._tiers):
                 return False
-        elif isinstance(told, Notice):
-            if told.event.kind not in self.ops_kinds or told.event.quiet:
+        elif isinstance(content, Notice):
+            if content.event.kind not in self.ops_kinds or content.event.quiet:
                 return False
         else:
             return False
@@ -130,19 +129,19 @@ class CompiledEndpoint:
 
     # What
 
-    def parcel(
+    def request(
         self, events: Sequence[LogEvent], form_text: str, now: int, extra: Mapping[str, str]
     ) -> SignedRequest | None:
         """The request of one attempt; None where the format has no such event."""
         form = self.form if form_text in ("", self.form_text) else self._read_form(form_text)
         if form.version not in self.format.versions:
             form = self.form  # another format since: what was said of the former one is void
-        told = events[0].told
+        content = events[0].content
         if self.endpoint.batch is None:
-            body = self._body(told, form)
+            body = self._body(content, form)
             delivery = self.format.delivery_id(events[0].id, self.endpoint.id)
         else:
-            bodies = [self._body(event.told, form) for event in events]
+            bodies = [self._body(event.content, form) for event in events]
             present = [each for each in bodies if each is not None]
             body = batch(present) if present else None
             # Consumers dedupe by the ids inside; this one names the run.
@@ -151,10 +150,10 @@ class CompiledEndpoint:
             return None
         secrets = self._secrets(now)
         headers = self._always.copy()
-        if isinstance(told, Announcement):
+        if isinstance(content, Announcement):
             if self.endpoint.batch is None:
-                headers["tierline-seq"] = str(told.event.seq)
-            headers.update(self.format.headers(told, form.facts, body, secrets))
+                headers["tierline-seq"] = str(content.event.seq)
+            headers.update(self.format.headers(content, form.facts, body, secrets))
         headers.update(signing.headers(body, delivery, now // 1000, secrets.standard))
         headers.update(extra)
         return self._request(delivery, body, headers)
@@ -173,10 +172,12 @@ class CompiledEndpoint:
             headers.update(self._redacted)
         return SignedRequest(delivery, request, headers)
 
-    def _body(self, told: Any, form: Form) -> bytes | None:
-        if isinstance(told, Notice):
-            return told.body()
-        body = self.format.render(told, form.facts, form.version)
+    def _body(self, content: Content | None, form: Form) -> bytes | None:
+        if isinstance(content, Notice):
+            return content.body()
+        if not isinstance(content, Announcement):
+            return None
+        body = self.format.render(content, form.facts, form.version)
         reshape = self._reshape if form is self.form else _reshape(form)
         return body if body is None or reshape is None else reshape(body)
 
@@ -187,13 +188,14 @@ class CompiledEndpoint:
 
     def _secrets(self, now: int) -> Secrets:
         """What signs now, worked out again only when that changes."""
-        kept = self._signing
-        if kept is not None and kept[0] <= now and (kept[1] is None or now < kept[1]):
-            return kept[2]
+        if self._signing is not None:
+            since, until, secrets = self._signing
+            if since <= now and (until is None or now < until):
+                return secrets
         vendor = self.secrets.vendor_at(now) or self._project_secret
-        found = Secrets(vendor=vendor, standard=self.secrets.standard_at(now))
-        self._signing = (now, self.secrets.changes_after(now), found)
-        return found
+        secrets = Secrets(vendor=vendor, standard=self.secrets.standard_at(now))
+        self._signing = (now, self.secrets.changes_after(now), secrets)
+        return secrets
 
     def _target(self, proxy: str | None) -> Target:
         endpoint, secrets = self.endpoint, self.secrets
@@ -241,7 +243,7 @@ def _reshape(form: Form) -> Reshape | None:
     return None if form.mapping is None else compile_mapping(form.mapping)
 
 
-def _fitting(batch: Batch, events: Sequence[LogEvent]) -> int:
+def _fitting(batch: BatchBounds, events: Sequence[LogEvent]) -> int:
     """How many of these go into one request; a body is about as long as what it is made of."""
     size = 0
     for n, event in enumerate(events[: batch.events_max]):

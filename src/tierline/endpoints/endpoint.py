@@ -67,7 +67,7 @@ class OrderInUse(Conflict):
     code = "order_in_use"
 
 
-class Batch(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class BatchBounds(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Several events in one request, as a JSON array in the order of the log; implies `fifo`."""
 
     events_max: Annotated[int, Meta(ge=2, le=500)] = 100
@@ -99,7 +99,7 @@ class Endpoint(EndpointOptions, frozen=True, omit_defaults=True):
     filter: dict[str, Any] | None = None
     mode: Mode = "customer"
     mapping: dict[str, Any] | None = None  # the body in the receiver's words (`mapping.py`)
-    batch: Batch | None = None
+    batch: BatchBounds | None = None
     retry: Schedule | Preset = "standard"
     parked: Parked = "block"
     timeout_ms: Annotated[int, Meta(ge=100, le=30_000)] | None = None

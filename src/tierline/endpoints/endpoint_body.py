@@ -11,9 +11,10 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
+from tierline.endpoints.compiled_endpoint import Formats
 from tierline.endpoints.endpoint import (
     OVERLAP_S_DEFAULT,
-    Batch,
+    BatchBounds,
     Dated,
     Endpoint,
     EndpointSecrets,
@@ -24,8 +25,7 @@ from tierline.endpoints.endpoint import (
     Parked,
 )
 from tierline.endpoints.health import Tolerance
-from tierline.endpoints.interfaces import Formats
-from tierline.endpoints.replays import Replay
+from tierline.endpoints.replays import ReplayRequest
 from tierline.endpoints.retry_schedule import Preset
 from tierline.errors import Forbidden
 from tierline.model import json_text, validation
@@ -67,7 +67,7 @@ class EndpointBody(OptionsBody, frozen=True, forbid_unknown_fields=True):
     filter: Json | UnsetType | None = UNSET
     mapping: Json | UnsetType | None = UNSET
     mode: Mode | UnsetType = UNSET
-    batch: Batch | UnsetType | None = UNSET
+    batch: BatchBounds | UnsetType | None = UNSET
     retry: Schedule | Preset | UnsetType = UNSET
     parked: Parked | UnsetType = UNSET
     timeout_ms: Annotated[int, Meta(ge=100, le=30_000)] | UnsetType | None = UNSET
@@ -111,8 +111,8 @@ class ReplayBody(Struct, frozen=True, forbid_unknown_fields=True):
     kinds: tuple[EventKind, ...] = ()
     rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | None = None
 
-    def replay(self) -> Replay:
-        return Replay(
+    def replay(self) -> ReplayRequest:
+        return ReplayRequest(
             ids=self.ids,
             since=validation.optional_instant(self.since, "since"),
             until=validation.optional_instant(self.until, "until"),

@@ -39,42 +39,42 @@ class Health(Struct, frozen=True, omit_defaults=True):
     probe_at: int | None = None  # paused for failing: when one request asks whether it is back
 
 
-class Step(Struct, frozen=True):
+class HealthStep(Struct, frozen=True):
     """What follows: the health afterwards, and the operational event if its state changed."""
 
     health: Health
     event: str | None = None
 
 
-def succeeded(health: Health, now: int) -> Step:
+def succeeded(health: Health, now: int) -> HealthStep:
     if health.state == "healthy":
-        return Step(Health(since=health.since) if health.failures else health)
-    return Step(Health(since=now), "endpoint.recovered")
+        return HealthStep(Health(since=health.since) if health.failures else health)
+    return HealthStep(Health(since=now), "endpoint.recovered")
 
 
-def failed(health: Health, tolerance: Tolerance, now: int) -> Step:
+def failed(health: Health, tolerance: Tolerance, now: int) -> HealthStep:
     since = health.failing_since if health.failing_since is not None else now
     failures = health.failures + 1
     lasted_s = (now - since) / 1000
     state, event = health.state, None
     if health.state == "paused":
         probe_at = now + PROBE_PAUSED_MS if health.reason == "failures" else None
-        return Step(_with(health, since, failures, probe_at))
+        return HealthStep(_with(health, since, failures, probe_at))
     if lasted_s >= tolerance.pause_after_s and failures >= tolerance.pause_count:
         paused = Health("paused", now, "failures", since, failures, now + PROBE_PAUSED_MS)
-        return Step(paused, "endpoint.paused")
+        return HealthStep(paused, "endpoint.paused")
     warn = lasted_s >= tolerance.warn_after_s and failures >= tolerance.warn_count
     if state == "healthy" and warn:
-        return Step(Health("failing", now, None, since, failures), "endpoint.failing")
-    return Step(_with(health, since, failures, None), event)
+        return HealthStep(Health("failing", now, None, since, failures), "endpoint.failing")
+    return HealthStep(_with(health, since, failures, None), event)
 
 
-def paused(health: Health, reason: Reason, now: int) -> Step:
+def paused(health: Health, reason: Reason, now: int) -> HealthStep:
     """410, or the receiver asked for it: no probe, a hand resumes it."""
     if health.state == "paused" and health.reason == reason:
-        return Step(health)
+        return HealthStep(health)
     since = health.failing_since if health.failing_since is not None else now
-    return Step(Health("paused", now, reason, since, health.failures + 1), "endpoint.paused")
+    return HealthStep(Health("paused", now, reason, since, health.failures + 1), "endpoint.paused")
 
 
 def _with(health: Health, since: int, failures: int, probe_at: int | None) -> Health:

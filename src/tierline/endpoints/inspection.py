@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tierline.endpoints.compiled_endpoint import CompiledEndpoint
+from tierline.endpoints.compiled_endpoint import CompiledEndpoint, Formats
 from tierline.endpoints.health import Health
-from tierline.endpoints.interfaces import Catalog, Formats
-from tierline.endpoints.operational_events import read
+from tierline.endpoints.health_records import read
+from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import EventLog, rows_of
 from tierline.store.event_log_queries import EventLogSql as Sql
@@ -42,7 +42,7 @@ class ShardLag(Struct, frozen=True):
     runs: frozenset[int]
 
 
-class Insight:
+class Inspection:
     def __init__(self, log: EventLog, catalog: Catalog, formats: Formats) -> None:
         self._log = log
         self._catalog = catalog
@@ -53,11 +53,11 @@ class Insight:
         return (await read(self._log, {endpoint.number: endpoint.id}))[endpoint.number]
 
     async def lag(self, endpoint: EndpointRow) -> Lag:
-        live = CompiledEndpoint(
+        compiled = CompiledEndpoint(
             endpoint, self._formats, self._catalog.project_secrets(endpoint.project)
         )
         heads = await self._log.heads()
-        shards = {s: await self._lag(live, s, head) for s, (head, _) in heads.items()}
+        shards = {s: await self._lag(compiled, s, head) for s, (head, _) in heads.items()}
         each = shards.values()
         return Lag(
             events=min(sum(lag.events for lag in each), COUNT_MAX),
@@ -70,17 +70,17 @@ class Insight:
             marks={shard: lag.mark for shard, lag in shards.items()},
         )
 
-    async def _lag(self, live: CompiledEndpoint, shard: int, head: int) -> ShardLag:
-        line, number, project = self._log.reader(shard), live.number, live.row.project
+    async def _lag(self, compiled: CompiledEndpoint, shard: int, head: int) -> ShardLag:
+        line, number, project = self._log.reader(shard), compiled.number, compiled.row.project
         cursors = await rows_of(line, Sql.cursors_of, shard, number)
         mark = next((row["mark"] for row in cursors if row["run"] == 0), head)
         lanes = await rows_of(line, Sql.lanes_counted, shard, number)
         counts = {row["state"]: row["count"] for row in lanes}
         events = 0
-        for class_ in live.classes:
+        for class_ in compiled.classes:
             place = (shard, project, class_, mark, head, COUNT_MAX)
             events += (await rows_of(line, Sql.count_between, *place))[0]["count"]
-        first, _ = await self._log.slice_of(shard, project, live.classes, mark, head, 1)
+        first, _ = await self._log.slice_of(shard, project, compiled.classes, mark, head, 1)
         owed = [event.recorded_at for event in first]
         if lanes:
             oldest = await self._log.at_offsets(shard, [min(row["oldest"] for row in lanes)])

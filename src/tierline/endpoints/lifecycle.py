@@ -17,20 +17,20 @@ import msgspec
 
 from tierline.clock import Clock, wall
 from tierline.endpoints.attempts import attempt_row
-from tierline.endpoints.compiled_endpoint import CompiledEndpoint
+from tierline.endpoints.compiled_endpoint import CompiledEndpoint, Formats
 from tierline.endpoints.endpoint import OVERLAP_S_DEFAULT, OrderInUse, decode_secrets, rotated
 from tierline.endpoints.health import Health
-from tierline.endpoints.inspection import Insight
-from tierline.endpoints.interfaces import Formats
-from tierline.endpoints.operational_events import home, record
-from tierline.endpoints.replays import Replays, WritableCatalog
+from tierline.endpoints.health_records import home, record
+from tierline.endpoints.inspection import Inspection
+from tierline.endpoints.replays import Replays
 from tierline.endpoints.settings import SenderSettings
 from tierline.errors import Conflict, Invalid, NotFound
 from tierline.model.events import EventKind
+from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import EventLog, LogEvent
 from tierline.store.event_log_queries import EventLogSql as Sql
-from tierline.transport import Client, Reply
+from tierline.transport import Client, HttpReply
 from tierline.transport.address_guard import Guard
 from tierline.vendors.sample import sample_announcement
 from tierline.vendors.standard import signing
@@ -38,19 +38,19 @@ from tierline.vendors.standard import signing
 OVERLAP_S_MAX = 30 * 86_400
 
 
-class Control:
+class EndpointLifecycle:
     """For the API and the command line. `poke` tells this process's sender, if it has one."""
 
     def __init__(
         self,
         log: EventLog,
-        catalog: WritableCatalog,
+        catalog: Catalog,
         formats: Formats,
         settings: SenderSettings | None = None,
         clock: Clock = wall,
         poke: Callable[[], None] = lambda: None,
     ) -> None:
-        self.insight = Insight(log, catalog, formats)
+        self.inspection = Inspection(log, catalog, formats)
         self.replays = Replays(log, catalog, clock, poke)
         self._log = log
         self._catalog = catalog
@@ -131,9 +131,9 @@ class Control:
         entropy = os.urandom(32)
         fresh = signing.new_key(entropy) if kind == "ed25519" else signing.new_secret(entropy)
         secrets = decode_secrets(endpoint.secrets or b"{}")
-        kept = msgspec.json.encode(rotated(secrets, fresh, self._clock(), overlap_s))
+        sealed = msgspec.json.encode(rotated(secrets, fresh, self._clock(), overlap_s))
         await self._catalog.change_endpoint(
-            endpoint.number, now=self._clock(), secrets=kept, expected=endpoint.revision
+            endpoint.number, now=self._clock(), secrets=sealed, expected=endpoint.revision
         )
         self._poke()
         return signing.public_key(fresh) if kind == "ed25519" else fresh
@@ -142,41 +142,40 @@ class Control:
         """Send a made-up event once, signed and guarded as any other, and say what came back. It
         stands in the attempt log, and in no other log. Raises Invalid for a kind that the format
         has no shape for."""
-        live, now = self._live(endpoint), self._clock()
-        told = sample_announcement(
-            live.format.name, kind, self._catalog.project(endpoint.project), now
-        )
-        event = LogEvent((0, "tier", endpoint.project, 0, 0, told.id, now, "", None))
-        event.told = told
-        parcel = live.parcel([event], "", now, {"tierline-test": "1"})
-        assert parcel is not None  # `announcement` refuses kinds without a shape
+        compiled, now = self._compile(endpoint), self._clock()
+        project = self._catalog.project(endpoint.project)
+        announcement = sample_announcement(compiled.format.name, kind, project, now)
+        event = LogEvent((0, "tier", endpoint.project, 0, 0, announcement.id, now, "", None))
+        event.content = announcement
+        request = compiled.request([event], "", now, {"tierline-test": "1"})
+        assert request is not None  # `announcement` refuses kinds without a shape
         client = Client(Guard(self._settings.allow))
-        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[HttpReply] = asyncio.get_running_loop().create_future()
         try:
-            client.send(live.target, parcel.request, answered.set_result)
-            reply = await answered
+            client.send(compiled.target, request.wire, answer.set_result)
+            reply = await answer
         finally:
             await client.close()
         outcome = "test_delivered" if reply.ok else "test_failed"
-        row = attempt_row(live, [event], parcel, reply, outcome, at=now)
-        shard = home(live.endpoint.id, self._log.shards)
+        row = attempt_row(compiled, [event], request, reply, outcome, at=now)
+        shard = home(compiled.endpoint.id, self._log.shards)
         await self._log.writer(shard).run(lambda c: self._log.add_attempts(c, shard, [row]))
-        shown = msgspec.json.decode(row[-1])
-        return {"id": parcel.id, "status": reply.status, "outcome": outcome, **shown}
+        detail = msgspec.json.decode(row[-1])
+        return {"id": request.id, "status": reply.status, "outcome": outcome, **detail}
 
     async def _fence(self, endpoint: EndpointRow) -> None:
         for shard in range(self._log.shards):
             await self._log.database.pool.execute(Sql.fence, shard, endpoint.number)
 
     async def _no_lanes(self, endpoint: EndpointRow) -> None:
-        retrying, parked = await self.insight.lanes_left(endpoint)
+        retrying, parked = await self.inspection.lanes_left(endpoint)
         if retrying or parked:
             raise OrderInUse(path="mode", retrying=retrying, parked=parked)
 
-    def _live(self, endpoint: EndpointRow) -> CompiledEndpoint:
+    def _compile(self, endpoint: EndpointRow) -> CompiledEndpoint:
         secrets = self._catalog.project_secrets(endpoint.project)
         return CompiledEndpoint(endpoint, self._formats, secrets, self._settings.proxy)
 
     async def _record(self, endpoint: EndpointRow, event: str, health: Health) -> None:
         data = {"state": health.state, "reason": health.reason}
-        await record(self._log, self._live(endpoint), event, data, self._clock(), health)
+        await record(self._log, self._compile(endpoint), event, data, self._clock(), health)

@@ -16,7 +16,8 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict, replace
 
 from tierline.clock import Clock
-from tierline.endpoints import endpoint_body, operational_events
+from tierline.endpoints import endpoint_body, health_records
+from tierline.endpoints.compiled_endpoint import Formats
 from tierline.endpoints.endpoint import (
     Endpoint,
     EndpointSecrets,
@@ -27,8 +28,7 @@ from tierline.endpoints.endpoint import (
 )
 from tierline.endpoints.endpoint_body import EndpointBody, Json
 from tierline.endpoints.health import Health
-from tierline.endpoints.interfaces import Formats
-from tierline.endpoints.lifecycle import Control
+from tierline.endpoints.lifecycle import EndpointLifecycle
 from tierline.errors import NotFound
 from tierline.model import ids, validation
 from tierline.model.calendar import format_instant
@@ -43,7 +43,7 @@ _HIDDEN = frozenset({"number", "project"})
 _STATES = {"healthy": "active", "failing": "failing", "paused": "paused"}
 
 
-class Desk:
+class EndpointOperations:
     """Endpoints of all projects. `granted` are the scopes of the key that asks."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Desk:
         formats: Formats,
         *,
         guard: Guard,
-        control: Control,
+        control: EndpointLifecycle,
         clock: Clock,
         caught_up: Callable[[], Awaitable[None]],
     ) -> None:
@@ -113,7 +113,7 @@ class Desk:
             assert found is not None
             changed = found
         await self.caught_up()
-        return {**_shown(changed, await self.control.insight.health(changed)), **shown}
+        return {**_shown(changed, await self.control.inspection.health(changed)), **shown}
 
     async def remove(self, project: Project, id_: str) -> None:
         await self.control.delete(self.find(project, id_))
@@ -130,10 +130,10 @@ class Desk:
     async def show(self, project: Project, id_: str) -> Json:
         """With its health, its lag, and the replays that are not over."""
         row = self.find(project, id_)
-        lag = await self.control.insight.lag(row)
+        lag = await self.control.inspection.lag(row)
         replays = await self.control.replays.running(row)
         return {
-            **_shown(row, await self.control.insight.health(row)),
+            **_shown(row, await self.control.inspection.health(row)),
             "lag": {
                 "events": lag.events,
                 "oldest_at": _instant(lag.oldest_at),
@@ -145,14 +145,14 @@ class Desk:
 
     async def list(self, project: Project) -> list[Json]:
         rows = self.of(project)
-        healths = await operational_events.read(self.log, {row.number: row.id for row in rows})
+        healths = await health_records.read(self.log, {row.number: row.id for row in rows})
         return [_shown(row, healths[row.number]) for row in rows]
 
     async def attempts(
         self, project: Project, id_: str, before: int | None, limit: int
     ) -> tuple[Sequence[Json], int | None]:
         """The newest first, and the instant before which to go on; None at the end."""
-        found = await self.control.insight.attempts(
+        found = await self.control.inspection.attempts(
             self.find(project, id_), before=before, limit=limit
         )
         if len(found) < limit:
@@ -165,7 +165,7 @@ class Desk:
         """Whose events wait after a failure, and what for; the oldest first."""
         row = self.find(project, id_)
         mode = decode_endpoint(row.body).order
-        return [_lane(lane, mode) for lane in await self.control.insight.lanes(row)]
+        return [_lane(lane, mode) for lane in await self.control.inspection.lanes(row)]
 
     # Telling it what to do
 

@@ -14,7 +14,7 @@ from tierline.store.event_log import LogEvent
 IDS_MAX = 1_000
 
 
-class Plan(Struct, frozen=True, omit_defaults=True):
+class ReplayPlan(Struct, frozen=True, omit_defaults=True):
     """One shard's part of a replay. Offsets are exclusive `after` and inclusive `until`."""
 
     after: int
@@ -37,14 +37,14 @@ class Plan(Struct, frozen=True, omit_defaults=True):
                 return False
             if customers and event.customer not in customers:
                 return False
-            told = event.told
-            return not kinds or (isinstance(told, Announcement) and told.event.kind in kinds)
+            content = event.content
+            return not kinds or (isinstance(content, Announcement) and content.event.kind in kinds)
 
         return keep
 
 
-def encode_plan(plan: Plan) -> str:
+def encode_plan(plan: ReplayPlan) -> str:
     return msgspec.json.encode(plan).decode()
 
 
-decode_plan = msgspec.json.Decoder(Plan).decode
+decode_plan = msgspec.json.Decoder(ReplayPlan).decode

@@ -7,34 +7,21 @@ generation, or the raised revision of the endpoint.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 
 from tierline.clock import Clock
-from tierline.endpoints.interfaces import Catalog
-from tierline.endpoints.replay_plan import IDS_MAX, Plan, decode_plan, encode_plan
+from tierline.endpoints.replay_plan import IDS_MAX, ReplayPlan, decode_plan, encode_plan
 from tierline.errors import Conflict, Invalid, NotFound
 from tierline.model import ids
-from tierline.store.catalog.endpoints import EndpointRow, State
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import EventLog, rows_of
 from tierline.store.event_log_queries import EventLogSql as Sql
 
 
-class WritableCatalog(Catalog, Protocol):
-    async def change_endpoint(
-        self,
-        number: int,
-        *,
-        now: int,
-        body: str | None = None,
-        secrets: bytes | None = None,
-        state: State | None = None,
-        expected: int | None = None,
-    ) -> EndpointRow | None: ...
-
-
-class Replay(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class ReplayRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What to send again: by ids, or a stretch of time (`since` inclusive, `until` exclusive, both
     instants; none: the log's start, now), of some kinds or all, at a rate or as it goes."""
 
@@ -49,7 +36,7 @@ class Replays:
     """Of any endpoint. `poke` tells this process's sender, if it has one."""
 
     def __init__(
-        self, log: EventLog, catalog: WritableCatalog, clock: Clock, poke: Callable[[], None]
+        self, log: EventLog, catalog: Catalog, clock: Clock, poke: Callable[[], None]
     ) -> None:
         self._log = log
         self._catalog = catalog
@@ -68,7 +55,7 @@ class Replays:
                     await connection.execute(Sql.drop_lanes_above, shard, endpoint.number, mark)
         await self._touch(endpoint.number)
 
-    async def start(self, endpoint: EndpointRow, wanted: Replay) -> int:
+    async def start(self, endpoint: EndpointRow, wanted: ReplayRequest) -> int:
         """Start a run of its own, beside live traffic; returns its number. Raises NotFound for an
         id that is not in the log, Conflict when nothing lies in the stretch."""
         if wanted.ids:
@@ -105,7 +92,7 @@ class Replays:
                 found.append({**row, "plan": None, "after": plan.after, "until": plan.until})
         return found
 
-    async def _by_ids(self, project: int, wanted: Replay) -> dict[int, Plan]:
+    async def _by_ids(self, project: int, wanted: ReplayRequest) -> dict[int, ReplayPlan]:
         if len(wanted.ids) > IDS_MAX:
             reason = f"Name at most {IDS_MAX} events, or a stretch of time."
             raise Invalid(path="ids", reason=reason)
@@ -125,7 +112,7 @@ class Replays:
             for shard, found in offsets.items()
         }
 
-    async def _by_time(self, wanted: Replay) -> dict[int, Plan]:
+    async def _by_time(self, wanted: ReplayRequest) -> dict[int, ReplayPlan]:
         heads = await self._log.heads()
         plans = {}
         for shard, (head, log_start) in heads.items():
@@ -138,8 +125,8 @@ class Replays:
                 plans[shard] = self._plan(wanted, after, until)
         return plans
 
-    def _plan(self, wanted: Replay, after: int, until: int) -> Plan:
-        return Plan(
+    def _plan(self, wanted: ReplayRequest, after: int, until: int) -> ReplayPlan:
+        return ReplayPlan(
             after=after,
             until=until,
             ids=wanted.ids,

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import asyncpg
 from msgspec import Struct
 
+from tierline.engine.announcement import Announcement
+from tierline.model.operational_event import Notice
 from tierline.store.column_encoding import columns, hexes, integers
 from tierline.store.database import Database
 from tierline.store.event_log_queries import EventLogSql as Sql
@@ -21,13 +23,22 @@ from tierline.store.reconnecting_connection import ReconnectingConnection
 LINES_MAX = 4  # connections per kind of work: a few, however many shards there are
 
 
+class Tombstone(Struct, frozen=True):
+    """The content of an event that is never sent: its customer was erased, its body cannot be
+    read, or only the feed speaks of its class."""
+
+
+TOMBSTONE = Tombstone()
+Content = Announcement | Notice | Tombstone
+
+
 class LogEvent:
-    """A row of the event table. `told` is what the sender makes of it, once for all endpoints;
-    it is None until then, and False for what is never sent (a tombstone)."""
+    """A row of the event table. `content` is what the row stands for and `view` what a filter sees
+    of it; the sender fills both in, once for all endpoints. They are None until then."""
 
     __slots__ = (
-        "body", "class_", "customer", "id", "offset", "profile", "program", "project",
-        "recorded_at", "told", "view",
+        "body", "class_", "content", "customer", "id", "offset", "profile", "program", "project",
+        "recorded_at", "view",
     )  # fmt: skip
 
     offset: int
@@ -52,8 +63,8 @@ class LogEvent:
             self.body,
             self.profile,
         ) = row
-        self.told: Any = None
-        self.view: Any = None
+        self.content: Content | None = None
+        self.view: dict[str, Any] | None = None
 
 
 class ShardRange(NamedTuple):
@@ -74,7 +85,7 @@ class CursorRow(Struct, frozen=True):
     plan: str | None
 
 
-class Progress(Struct, frozen=True):
+class CursorProgress(Struct, frozen=True):
     """What one flush says of one cursor. `lanes` are (key, head, attempt, due_at, state, format,
     first_at); `closed` are keys."""
 
@@ -246,7 +257,7 @@ class EventLog:
     # Settling
 
     async def settle(
-        self, shard: int, progress: Sequence[Progress], attempts: Sequence[AttemptRow]
+        self, shard: int, progress: Sequence[CursorProgress], attempts: Sequence[AttemptRow]
     ) -> set[tuple[int, int]]:
         """One transaction: fence and marks, lanes, attempts. Returns the (endpoint, run) that are
         no longer ours, of which nothing was written. Safe to repeat after an unknown commit."""
@@ -256,7 +267,7 @@ class EventLog:
         self,
         connection: asyncpg.Connection,
         shard: int,
-        progress: Sequence[Progress],
+        progress: Sequence[CursorProgress],
         attempts: Sequence[AttemptRow],
     ) -> set[tuple[int, int]]:
         async with connection.transaction():
@@ -301,7 +312,7 @@ class EventLog:
 
     @staticmethod
     async def fenced(
-        connection: asyncpg.Connection, shard: int, progress: Sequence[Progress]
+        connection: asyncpg.Connection, shard: int, progress: Sequence[CursorProgress]
     ) -> set[tuple[int, int]]:
         """Advance what is ours; the rest."""
         rows = await connection.fetch(

@@ -5,7 +5,7 @@ Ours because delivery is what this project is for, and a general client costs se
 whole exchange with its body, and no cap on what it reads. Redirects do not exist here.
 """
 
-from tierline.transport.exchange import Fault, Reply, Target, Timings
-from tierline.transport.pool import Client, Limits
+from tierline.transport.exchange import Fault, HttpReply, Target, Timings
+from tierline.transport.pool import Client, PoolLimits
 
-__all__ = ["Client", "Fault", "Limits", "Reply", "Target", "Timings"]
+__all__ = ["Client", "Fault", "HttpReply", "PoolLimits", "Target", "Timings"]

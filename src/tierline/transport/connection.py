@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 from functools import lru_cache
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import httptools
 
-from tierline.transport.exchange import Exchange, Fault, Reply, milliseconds
-
-if TYPE_CHECKING:
-    from tierline.transport.pool import Pool
+from tierline.transport.exchange import Fault, HttpExchange, HttpReply, milliseconds
 
 BODY_KEPT = 1024
 BODY_READ_MAX = 16 * 1024
@@ -20,13 +17,29 @@ HEADERS_MAX = 32 * 1024
 HEADERS_COUNT_MAX = 100
 
 
-class Connection(asyncio.Protocol):
+class ConnectionOwner(Protocol):
+    """The pool that a connection belongs to."""
+
+    def send(self, exchange: HttpExchange) -> None:
+        """Send an exchange over another connection."""
+        ...
+
+    def idle(self, connection: ClientConnection, now: float) -> None:
+        """An exchange ended well: the connection may be used again."""
+        ...
+
+    def dropped(self, connection: ClientConnection) -> None:
+        """The connection is of no more use."""
+        ...
+
+
+class ClientConnection(asyncio.Protocol):
     """Belongs to a pool; idle while `exchange` is None."""
 
-    def __init__(self, pool: Pool, address: str) -> None:
+    def __init__(self, pool: ConnectionOwner, address: str) -> None:
         self.pool = pool
         self.address = address
-        self.exchange: Exchange | None = None
+        self.exchange: HttpExchange | None = None
         self.used = 0
         self.idle_since = 0.0
         self.retired = False  # close it after the exchange under way
@@ -44,7 +57,7 @@ class Connection(asyncio.Protocol):
         self._complete = False
         self._keep = False
 
-    def start(self, exchange: Exchange, now: float) -> None:
+    def start(self, exchange: HttpExchange, now: float) -> None:
         transport = self._transport
         assert transport is not None
         assert self.exchange is None
@@ -53,8 +66,13 @@ class Connection(asyncio.Protocol):
         exchange.sent = now
         transport.write(exchange.request)
 
+    def abort(self) -> None:
+        """Close at once and leave the pool. An exchange under way is not answered from here."""
+        self.pool.dropped(self)
+        self.close()
+
     def close(self) -> None:
-        """At once; an exchange under way is not answered from here."""
+        """Close at once. An exchange under way is not answered from here."""
         self.exchange = None
         self.closed = True
         if self._transport is not None:
@@ -68,8 +86,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
         if exchange is None:
-            self.pool.dropped(self)  # nobody asked: whatever this is, do not read it as an answer
-            self.close()
+            self.abort()  # nothing was requested: whatever this is, it is no answer
             return
         now, timings = monotonic(), exchange.timings
         if timings.first_byte is None:
@@ -142,7 +159,7 @@ class Connection(asyncio.Protocol):
     def _finish(self, now: float, *, keep: bool) -> None:
         exchange = self.exchange
         assert exchange is not None
-        reply = Reply(
+        reply = HttpReply(
             self._status, self._headers, self._body, None, None, self.address, self.used > 0,
             exchange.timings,
         )  # fmt: skip
@@ -152,15 +169,13 @@ class Connection(asyncio.Protocol):
             self._reset()
             self.pool.idle(self, now)
         elif not self.closed:
-            self.pool.dropped(self)
-            self.close()
+            self.abort()
         exchange.finish(reply, now)
 
     def _fail(self, fault: Fault, reason: str) -> None:
         exchange = self.exchange
         assert exchange is not None
-        self.pool.dropped(self)
-        self.close()
+        self.abort()
         exchange.failed(fault, reason, monotonic(), self.address, reused=self.used > 0)
 
 

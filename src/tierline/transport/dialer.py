@@ -11,7 +11,7 @@ from tierline.transport.exchange import Target
 PROXY_ANSWER_MAX: Final = 8 * 1024
 
 
-class Refused(Exception):
+class DialRefused(Exception):
     """The address guard does not let us dial this."""
 
 

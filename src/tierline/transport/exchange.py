@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
-
-if TYPE_CHECKING:
-    from tierline.transport.connection import Connection
 
 # Why there is no answer. `refused`: the address guard said no, nothing was dialled.
 Fault = Literal[
@@ -45,7 +42,7 @@ class Timings(Struct, omit_defaults=True):
     total: float = 0.0
 
 
-class Reply(Struct):
+class HttpReply(Struct):
     """An answer, or the fault that kept it away. `body` is the first KiB."""
 
     status: int | None
@@ -63,11 +60,22 @@ class Reply(Struct):
 
 
 def milliseconds(seconds: float) -> float:
-    """In hundredths: what an attempt's phases are told in."""
+    """Returns milliseconds in hundredths, the precision of an attempt's timings."""
     return int(seconds * 100_000 + 0.5) / 100
 
 
-class Exchange:
+class Carrier(Protocol):
+    """The connection that an exchange travels on."""
+
+    @property
+    def address(self) -> str: ...
+
+    def abort(self) -> None:
+        """Close at once and leave the pool. The exchange is not answered from here."""
+        ...
+
+
+class HttpExchange:
     """One request under way."""
 
     __slots__ = (
@@ -77,11 +85,11 @@ class Exchange:
 
     def __init__(
         self,
-        flying: set[Exchange],
+        flying: set[HttpExchange],
         target: Target,
         request: bytes,
         began: float,
-        answer: Callable[[Reply], None],
+        answer: Callable[[HttpReply], None],
     ) -> None:
         self.flying = flying
         self.target = target
@@ -91,11 +99,11 @@ class Exchange:
         self.answer = answer
         self.timings = Timings()
         self.sent = began
-        self.connection: Connection | None = None
+        self.connection: Carrier | None = None
         self.done = False
         self.fresh = False  # insists on a new connection: a kept one just failed it
 
-    def finish(self, reply: Reply, now: float) -> None:
+    def finish(self, reply: HttpReply, now: float) -> None:
         """Exactly one answer, whatever arrives later."""
         if not self.done:
             self.done = True
@@ -107,4 +115,4 @@ class Exchange:
     def failed(
         self, fault: Fault, reason: str, now: float, address: str | None, *, reused: bool = False
     ) -> None:
-        self.finish(Reply(None, {}, b"", fault, reason, address, reused, self.timings), now)
+        self.finish(HttpReply(None, {}, b"", fault, reason, address, reused, self.timings), now)

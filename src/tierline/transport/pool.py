@@ -15,15 +15,15 @@ from time import monotonic
 from msgspec import Struct
 
 from tierline.transport.address_guard import Guard, literal_address
-from tierline.transport.connection import Connection
-from tierline.transport.dialer import Refused, connect, name_of, tunnel
-from tierline.transport.exchange import Exchange, Fault, Reply, Target, milliseconds
+from tierline.transport.connection import ClientConnection
+from tierline.transport.dialer import DialRefused, connect, name_of, tunnel
+from tierline.transport.exchange import Fault, HttpExchange, HttpReply, Target, milliseconds
 from tierline.transport.resolver import Resolver
 
 TICK_S = 0.05
 
 
-class Limits(Struct, frozen=True):
+class PoolLimits(Struct, frozen=True):
     """Of connections, not of requests."""
 
     idle_s: float = 20.0  # shorter than the usual 60 to 75 s of a receiver's keep-alive
@@ -37,22 +37,24 @@ class Client:
     """Sends to guarded addresses over kept connections."""
 
     def __init__(
-        self, guard: Guard, names: Resolver | None = None, limits: Limits | None = None
+        self, guard: Guard, names: Resolver | None = None, limits: PoolLimits | None = None
     ) -> None:
         self.guard = guard
         self.names = names or Resolver()
-        self.limits = limits or Limits()
+        self.limits = limits or PoolLimits()
         self._loop = asyncio.get_running_loop()
         self._pools: dict[str, Pool] = {}
-        self._flying: set[Exchange] = set()
+        self._flying: set[HttpExchange] = set()
         self._dials: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.TimerHandle | None = None
         self._tick_at = 0.0
         self._spared = False  # the last tick cut nothing, for it came late itself
 
-    def send(self, target: Target, request: bytes, answer: Callable[[Reply], None]) -> Exchange:
+    def send(
+        self, target: Target, request: bytes, answer: Callable[[HttpReply], None]
+    ) -> HttpExchange:
         """Send one complete request; `answer` is called once, never from inside this call."""
-        exchange = Exchange(self._flying, target, request, monotonic(), answer)
+        exchange = HttpExchange(self._flying, target, request, monotonic(), answer)
         self._flying.add(exchange)
         if self._ticker is None:
             self._tick_in(TICK_S)
@@ -70,7 +72,7 @@ class Client:
     def connections(self) -> int:
         return sum(len(pool.all) for pool in self._pools.values())
 
-    def cancel(self, exchange: Exchange) -> None:
+    def cancel(self, exchange: HttpExchange) -> None:
         """Give up on a request: it is answered with the fault `stopped`."""
         self.abandon(exchange, "stopped", "the sender gave it up")
 
@@ -90,7 +92,7 @@ class Client:
 
     # What pools call
 
-    def dial(self, pool: Pool, exchange: Exchange) -> None:
+    def dial(self, pool: Pool, exchange: HttpExchange) -> None:
         task = self._loop.create_task(self._dial(pool, exchange))
         self._dials.add(task)
         task.add_done_callback(self._dials.discard)
@@ -109,7 +111,7 @@ class Client:
         finally:
             pool.following = False
 
-    async def _dial(self, pool: Pool, exchange: Exchange) -> None:
+    async def _dial(self, pool: Pool, exchange: HttpExchange) -> None:
         target = exchange.target
         until = self._loop.time() + target.connect_ms / 1000
         fault: Fault = "connect"
@@ -128,7 +130,7 @@ class Client:
                 exchange.timings.connect = _since(began)
                 fault = "proxy" if target.proxy and target.tls else "tls"
                 connection = await self._open(pool, exchange, sock, address)
-        except Refused as error:
+        except DialRefused as error:
             self.abandon(exchange, "refused", str(error), address)
         except TimeoutError:
             self.abandon(exchange, "timeout", f"no connection in {target.connect_ms} ms", address)
@@ -158,11 +160,11 @@ class Client:
     def _check(self, address: str, scheme: str) -> None:
         why = self.guard.refusal(address, scheme)
         if why is not None:
-            raise Refused(why)
+            raise DialRefused(why)
 
     async def _open(
-        self, pool: Pool, exchange: Exchange, sock: socket.socket, address: str
-    ) -> Connection:
+        self, pool: Pool, exchange: HttpExchange, sock: socket.socket, address: str
+    ) -> ClientConnection:
         target = exchange.target
         began = monotonic()
         try:
@@ -170,7 +172,7 @@ class Client:
                 await tunnel(self._loop, sock, target)
                 began = monotonic()
             _, connection = await self._loop.create_connection(
-                lambda: Connection(pool, address),
+                lambda: ClientConnection(pool, address),
                 sock=sock,
                 ssl=target.tls,
                 server_hostname=name_of(target) if target.tls is not None else None,
@@ -183,15 +185,14 @@ class Client:
         return connection
 
     def abandon(
-        self, exchange: Exchange, fault: Fault, reason: str, address: str | None = None
+        self, exchange: HttpExchange, fault: Fault, reason: str, address: str | None = None
     ) -> None:
         if exchange.done:
             return
         connection = exchange.connection
         if connection is not None:
             address = connection.address
-            connection.pool.dropped(connection)
-            connection.close()
+            connection.abort()
         exchange.failed(fault, reason, monotonic(), address)
 
     def _tick(self) -> None:
@@ -202,13 +203,13 @@ class Client:
         late = [] if self._spared else [e for e in self._flying if e.deadline <= now]
         for exchange in late:
             self.abandon(exchange, "timeout", f"no answer in {exchange.target.total_ms} ms")
-        kept = False
+        connected = False
         for name, pool in list(self._pools.items()):
             pool.trim(now - self.limits.idle_s)
-            kept = kept or bool(pool.all)
+            connected = connected or bool(pool.all)
             if not pool.all and not pool.dialling:
                 del self._pools[name]
-        again = self._flying or kept
+        again = self._flying or connected
         self._ticker = None
         if again:
             self._tick_in(TICK_S if self._flying else 1.0)
@@ -226,12 +227,12 @@ class Pool:
         self.host = target.proxy[0] if target.proxy else target.host
         self.project = target.project
         self.named = literal_address(self.host) is None
-        self.all: set[Connection] = set()
+        self.all: set[ClientConnection] = set()
         self.dialling = 0
         self.following = False
-        self._idle: list[Connection] = []
+        self._idle: list[ClientConnection] = []
 
-    def send(self, exchange: Exchange) -> None:
+    def send(self, exchange: HttpExchange) -> None:
         must_know = self.named and self.all and not self.following
         if must_know and not self.client.names.fresh(self.host):
             self.following = True
@@ -244,17 +245,16 @@ class Pool:
         self.dialling += 1
         self.client.dial(self, exchange)
 
-    def dialled(self, connection: Connection, exchange: Exchange) -> None:
+    def dialled(self, connection: ClientConnection, exchange: HttpExchange) -> None:
         self.all.add(connection)
         if exchange.done or connection.closed:
             if not exchange.done:
                 self.client.abandon(exchange, "reset", "closed at once", connection.address)
-            self.dropped(connection)
-            connection.close()
+            connection.abort()
             return
         connection.start(exchange, monotonic())
 
-    def idle(self, connection: Connection, now: float) -> None:
+    def idle(self, connection: ClientConnection, now: float) -> None:
         """An exchange ended well: keep the connection, if there is room."""
         if len(self._idle) >= self.client.limits.idle_per_pool:
             self.all.discard(connection)
@@ -263,7 +263,7 @@ class Pool:
         connection.idle_since = now
         self._idle.append(connection)
 
-    def dropped(self, connection: Connection) -> None:
+    def dropped(self, connection: ClientConnection) -> None:
         self.all.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
@@ -280,8 +280,7 @@ class Pool:
             if connection.address not in addresses:
                 connection.retired = True
                 if connection.exchange is None:
-                    self.dropped(connection)
-                    connection.close()
+                    connection.abort()
 
 
 def _since(began: float) -> float:

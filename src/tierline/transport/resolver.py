@@ -19,7 +19,7 @@ Lookup = Callable[[str], Awaitable[list[str]]]
 TTL_S_MAX = 30.0
 LOOKUPS_MAX = 32
 LOOKUPS_OF_PROJECT_MAX = 2
-RENEWED_S = 0.5  # how long a known name waits for its new answer
+RENEWED_S = 0.5  # how long a name in the cache waits for its new answer
 OLD_S_MAX = 300.0  # how long the last answer is of use
 NAMES_MAX = 10_000
 
@@ -30,53 +30,53 @@ class Resolver:
     def __init__(self, lookup: Lookup | None = None, ttl_s: float = TTL_S_MAX) -> None:
         self._lookup = lookup or self._system
         self._ttl_s = ttl_s
-        self._known: dict[str, tuple[float, list[str]]] = {}
-        self._asked: dict[tuple[int, str], asyncio.Task[list[str]]] = {}
-        self._turns: dict[int, asyncio.Semaphore] = {}  # by project
+        self._cache: dict[str, tuple[float, list[str]]] = {}
+        self._lookups: dict[tuple[int, str], asyncio.Task[list[str]]] = {}
+        self._permits: dict[int, asyncio.Semaphore] = {}  # by project
         self._threads: ThreadPoolExecutor | None = None
 
     async def addresses(self, host: str, project: int = 0) -> list[str]:
         """The addresses of a name, an answer of at most `ttl_s` ago, or an older one while the new
         one is long in coming; OSError if there are none."""
         now = monotonic()
-        known = self._known.get(host)
-        if known is not None and known[0] > now:
-            return known[1]
-        task = self._asked.get((project, host))
+        entry = self._cache.get(host)
+        if entry is not None and entry[0] > now:
+            return entry[1]
+        task = self._lookups.get((project, host))
         if task is None:
-            task = asyncio.ensure_future(self._ask(host, project))
-            task.add_done_callback(_heard)
-            self._asked[project, host] = task
-        if known is not None and known[0] + OLD_S_MAX > now:
+            task = asyncio.ensure_future(self._resolve(host, project))
+            task.add_done_callback(_observe)
+            self._lookups[project, host] = task
+        if entry is not None and entry[0] + OLD_S_MAX > now:
             await asyncio.wait({task}, timeout=RENEWED_S)
             if not task.done():
-                return known[1]
+                return entry[1]
         return await asyncio.shield(task)
 
     def fresh(self, host: str) -> bool:
         """Whether the last answer is still believed."""
-        known = self._known.get(host)
-        return known is not None and known[0] > monotonic()
+        entry = self._cache.get(host)
+        return entry is not None and entry[0] > monotonic()
 
     async def close(self) -> None:
-        for task in self._asked.values():
+        for task in self._lookups.values():
             task.cancel()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _ask(self, host: str, project: int) -> list[str]:
-        turns = self._turns.setdefault(project, asyncio.Semaphore(LOOKUPS_OF_PROJECT_MAX))
+    async def _resolve(self, host: str, project: int) -> list[str]:
+        permits = self._permits.setdefault(project, asyncio.Semaphore(LOOKUPS_OF_PROJECT_MAX))
         try:
-            async with turns:
-                found = await self._lookup(host)
-            if not found:
+            async with permits:
+                addresses = await self._lookup(host)
+            if not addresses:
                 raise OSError(f"{host} has no address")
-            if len(self._known) >= NAMES_MAX:
-                self._known.clear()
-            self._known[host] = (monotonic() + self._ttl_s, found)
-            return found
+            if len(self._cache) >= NAMES_MAX:
+                self._cache.clear()
+            self._cache[host] = (monotonic() + self._ttl_s, addresses)
+            return addresses
         finally:
-            self._asked.pop((project, host), None)
+            self._lookups.pop((project, host), None)
 
     async def _system(self, host: str) -> list[str]:
         if self._threads is None:
@@ -85,12 +85,12 @@ class Resolver:
         return await loop.run_in_executor(self._threads, _getaddrinfo, host)
 
 
-def _heard(task: asyncio.Task[list[str]]) -> None:
+def _observe(task: asyncio.Task[list[str]]) -> None:
     """Perhaps nobody waits for it any more; that is no fault of its own."""
     if not task.cancelled():
         task.exception()
 
 
 def _getaddrinfo(host: str) -> list[str]:
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(info[4][0]) for info in found))
+    addresses = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(info[4][0]) for info in addresses))

@@ -1,4 +1,4 @@
-"""TLS contexts: verified always, 1.2 or newer, with a custom CA or a client certificate if asked.
+"""TLS contexts: verified always, 1.2 or newer, with an endpoint's own CA or client certificate.
 
 Making one takes milliseconds (it parses the whole trust store), so equal settings share one.
 """

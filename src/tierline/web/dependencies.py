@@ -22,7 +22,7 @@ Advance = Callable[[int, int], Awaitable[None]]
 Json = dict[str, Any]
 
 
-class Desk(Protocol):
+class EndpointOperations(Protocol):
     """Endpoints, as the sender knows them. `granted` are the scopes of the calling key: Forbidden
     where it lacks one that the endpoint's events need."""
 
@@ -98,7 +98,7 @@ class Dependencies(Struct, frozen=True):
     log: EventLog
     clock: Clock
     advance: Advance
-    desk: Desk
+    operations: EndpointOperations
     commit_signal: CommitSignal
     metrics: HttpMetrics
     registry: CollectorRegistry  # of `/metrics`

@@ -79,15 +79,15 @@ class Marked(EndpointWorker):
     """Its requests say under which generation they left, and when: that decides what a repetition
     means, and the time of their arrival cannot tell it."""
 
-    def _parcel(
-        self, follower: Subscription, delivery: Delivery[LogEvent], now: int
+    def _request(
+        self, subscription: Subscription, delivery: Delivery[LogEvent], now: int
     ) -> SignedRequest | None:
-        parcel = super()._parcel(follower, delivery, now)
-        if parcel is None:
+        request = super()._request(subscription, delivery, now)
+        if request is None:
             return None
-        first, _, rest = parcel.request.partition(b"\r\n")
-        mark = b"chaos-generation: %d\r\nchaos-left: %d" % (follower.generation, now)
-        return replace(parcel, request=b"\r\n".join((first, mark, rest)))
+        first, _, rest = request.wire.partition(b"\r\n")
+        mark = b"chaos-generation: %d\r\nchaos-left: %d" % (subscription.generation, now)
+        return replace(request, wire=b"\r\n".join((first, mark, rest)))
 
 
 async def sender(url: str, hosts: str) -> None:
@@ -105,7 +105,7 @@ async def sender(url: str, hosts: str) -> None:
     database = await _opened(f"{url}{'&' if '?' in url else '?'}chaos.process={os.getpid()}")
     catalog = await Catalog.open(database, BOX)
     names = Resolver(lookup, ttl_s=0.2)
-    made = sending.Sender(database, catalog, FORMATS, SETTINGS, names=names)
+    made = sending.Dispatcher(database, catalog, FORMATS, SETTINGS, names=names)
     await made.start()
     watch = asyncio.create_task(catalog.watch())
     say("ready")

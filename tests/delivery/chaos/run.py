@@ -138,8 +138,8 @@ class Run:
             process.stdin.close()
             process.wait(20)
             close(process)
-        told = await takeovers(self.database), await probes_failed(self.database)
-        verdict = check(log, self.receiver, self.places, *told)
+        takeover_log = await takeovers(self.database), await probes_failed(self.database)
+        verdict = check(log, self.receiver, self.places, *takeover_log)
         verdict.broken = await broken(self.database, self.clients.answered)
         self._tell(verdict)
         return verdict

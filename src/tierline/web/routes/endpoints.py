@@ -41,73 +41,73 @@ class LaneList(Struct, frozen=True):
 
 
 async def post_endpoint(call: Call, body: Json) -> Reply:
-    desk, scopes = call.parts.desk, call.caller.key.scopes
-    return Reply(201, await desk.add(call.project, body, scopes))
+    operations, scopes = call.parts.operations, call.caller.key.scopes
+    return Reply(201, await operations.add(call.project, body, scopes))
 
 
 async def list_endpoints(call: Call) -> EndpointList:
-    return EndpointList(tuple(await call.parts.desk.list(call.project)))
+    return EndpointList(tuple(await call.parts.operations.list(call.project)))
 
 
 async def get_endpoint(call: Call) -> Json:
-    return await call.parts.desk.show(call.project, call.param("endpoint"))
+    return await call.parts.operations.show(call.project, call.param("endpoint"))
 
 
 async def patch_endpoint(call: Call, body: Json) -> Json:
-    desk, scopes = call.parts.desk, call.caller.key.scopes
-    return await desk.change(call.project, call.param("endpoint"), body, scopes)
+    operations, scopes = call.parts.operations, call.caller.key.scopes
+    return await operations.change(call.project, call.param("endpoint"), body, scopes)
 
 
 async def delete_endpoint(call: Call) -> Reply:
-    await call.parts.desk.remove(call.project, call.param("endpoint"))
+    await call.parts.operations.remove(call.project, call.param("endpoint"))
     return Reply(204)
 
 
 async def pause_endpoint(call: Call) -> Json:
-    return await call.parts.desk.pause(call.project, call.param("endpoint"))
+    return await call.parts.operations.pause(call.project, call.param("endpoint"))
 
 
 async def resume_endpoint(call: Call) -> Json:
-    return await call.parts.desk.resume(call.project, call.param("endpoint"))
+    return await call.parts.operations.resume(call.project, call.param("endpoint"))
 
 
 async def rotate_endpoint(call: Call, body: Json) -> Json:
-    desk, scopes = call.parts.desk, call.caller.key.scopes
-    return await desk.rotate(call.project, call.param("endpoint"), body, scopes)
+    operations, scopes = call.parts.operations, call.caller.key.scopes
+    return await operations.rotate(call.project, call.param("endpoint"), body, scopes)
 
 
 async def list_attempts(call: Call) -> AttemptList:
     asked = call.query(AttemptsQuery)
     before = validation.optional_instant(asked.before, "before")
-    found, more = await call.parts.desk.attempts(
+    found, more = await call.parts.operations.attempts(
         call.project, call.param("endpoint"), before, asked.limit
     )
     return AttemptList(tuple(found), None if more is None else format_instant(more))
 
 
 async def list_lanes(call: Call) -> LaneList:
-    return LaneList(tuple(await call.parts.desk.lanes(call.project, call.param("endpoint"))))
+    return LaneList(tuple(await call.parts.operations.lanes(call.project, call.param("endpoint"))))
 
 
 async def rewind_endpoint(call: Call, body: Json) -> Json:
-    return await call.parts.desk.rewind(call.project, call.param("endpoint"), body)
+    return await call.parts.operations.rewind(call.project, call.param("endpoint"), body)
 
 
 async def replay_endpoint(call: Call, body: Json) -> Reply:
-    desk = call.parts.desk
-    return Reply(202, await desk.replay(call.project, call.param("endpoint"), body))
+    operations = call.parts.operations
+    return Reply(202, await operations.replay(call.project, call.param("endpoint"), body))
 
 
 async def stop_replay(call: Call) -> Reply:
     run = call.param("run")
     if not run.isdecimal() or len(run) > 9:
         raise NotFound(what="replay", name=run, path="run")
-    await call.parts.desk.stop_replay(call.project, call.param("endpoint"), int(run))
+    await call.parts.operations.stop_replay(call.project, call.param("endpoint"), int(run))
     return Reply(204)
 
 
 async def test_endpoint(call: Call, body: Json) -> Json:
-    return await call.parts.desk.test(call.project, call.param("endpoint"), body)
+    return await call.parts.operations.test(call.project, call.param("endpoint"), body)
 
 
 _MANAGE = ("manage_endpoints",)

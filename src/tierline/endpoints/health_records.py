@@ -9,9 +9,9 @@ import msgspec
 
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint
 from tierline.endpoints.endpoint import Endpoint
-from tierline.endpoints.event_content import OpsEvent, encode_ops
 from tierline.endpoints.health import HEALTHY, Health
 from tierline.model import ids
+from tierline.model.operational_event import OperationalEvent, encode_operational_event
 from tierline.store.event_log import EventLog, tell_operators
 from tierline.store.event_log_queries import EventLogSql as Sql
 
@@ -25,7 +25,7 @@ def home(endpoint: str, shards: int) -> int:
 
 async def record(
     log: EventLog,
-    live: CompiledEndpoint,
+    compiled: CompiledEndpoint,
     kind: str,
     data: dict[str, Any],
     now: int,
@@ -36,25 +36,25 @@ async def record(
     """One operational event and, if given, the endpoint's new health. A sender names the generation
     of its live cursor in the endpoint's home shard: False, and nothing is written, when somebody
     else has raised it. Nothing waits after the head's lock."""
-    endpoint: Endpoint = live.endpoint
+    endpoint: Endpoint = compiled.endpoint
     shard = home(endpoint.id, log.shards)
-    event = OpsEvent(kind, now, endpoint.id, data, quiet=endpoint.hears_ops)
-    body = encode_ops(event).decode()
+    event = OperationalEvent(kind, now, endpoint.id, data, quiet=endpoint.hears_ops)
+    body = encode_operational_event(event).decode()
     # Of all that it says: two lanes may park in one millisecond.
     event_id = ids.derived("evt_", "ops", endpoint.id, str(now), body)
 
     async def write(connection: asyncpg.Connection) -> bool:
         async with connection.transaction():
             if generation is not None:
-                place = (shard, live.number, generation)
+                place = (shard, compiled.number, generation)
                 if await connection.fetchval(Sql.hold_cursor, *place) is None:
                     return False
             if health is not None:
                 state = msgspec.json.encode(health).decode()
                 await connection.execute(
-                    Sql.put_health, shard, live.number, health.state, health.since, state
+                    Sql.put_health, shard, compiled.number, health.state, health.since, state
                 )
-            about = (live.row.project, 0, 0, event_id)
+            about = (compiled.row.project, 0, 0, event_id)
             await tell_operators(connection, shard, now, about, body)
         return True
 
