@@ -12,7 +12,7 @@ from tierline.delivery.concurrency import Slots
 from tierline.delivery.lane_loader import LaneLoader
 from tierline.delivery.metrics import Metrics
 from tierline.delivery.operational_events import OperationalEvents
-from tierline.delivery.outcome import Policy
+from tierline.delivery.outcome import FailurePolicy
 from tierline.delivery.subscription import Subscription
 from tierline.delivery.tracing import Trace
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint
@@ -47,9 +47,9 @@ class Collaborators(Struct, frozen=True):
     metrics: Metrics
     trace: Trace | None
 
-    def policy_of(self, compiled: CompiledEndpoint) -> Policy:
+    def policy_of(self, compiled: CompiledEndpoint) -> FailurePolicy:
         """What the endpoint's settings, and the operator's, say of failures."""
         endpoint, settings = compiled.endpoint, self.settings
-        return Policy(
+        return FailurePolicy(
             compiled.schedule, endpoint.tolerance, endpoint.parked, settings.probe_again_ms
         )

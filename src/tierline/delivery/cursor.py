@@ -12,8 +12,7 @@ Everything here follows from six rules:
 4. A *lane* owns all of its key's events from its head on. Its row is written with the mark that
    passes its head.
 5. A lane's row is deleted only with a mark at or past the lane's last settled offset while nothing
-   of its key lies between that and the position read. Until the deletion is committed, newer
-   events of the key wait.
+   of its key lies between that and the position read. Until then, newer events of the key wait.
 6. The mark never waits for one call: what is open at the mark for too long becomes a lane.
 
 Events that match are offered in the order of the log; `write` returns what must be written.

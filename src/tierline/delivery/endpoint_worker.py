@@ -368,7 +368,7 @@ class EndpointWorker:
     def _unsendable(
         self, subscription: Subscription, delivery: LogDelivery, error: Exception
     ) -> None:
-        """Our own fault: it holds its lane, and nothing else."""
+        """Our own fault holds its lane, and nothing else."""
         event, endpoint = delivery.events[0].id, self.compiled.endpoint.id
         _log.error("unsendable", endpoint=endpoint, about=event, exc_info=error)
         due_at = self._clock() + UNSENDABLE_AGAIN_MS
@@ -391,7 +391,6 @@ class EndpointWorker:
         self.run_soon()
 
     def _wake_parked(self, subscription: Subscription) -> None:
-        """Lanes that were parked before the endpoint's present state began."""
         for lane in subscription.wake_parked(self.health.since, self._clock()):
             self._plan(subscription, lane)
 

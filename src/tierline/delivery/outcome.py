@@ -36,7 +36,7 @@ Word = Literal[
 ]  # fmt: skip
 
 
-class Answer(Struct, frozen=True):
+class ReceiverAnswer(Struct, frozen=True):
     """What an answer means. `trouble`: the endpoint is overloaded or away, so it is sent less and
     the breaker counts it. A plain 4xx is about the message and says that somebody is at home."""
 
@@ -45,30 +45,30 @@ class Answer(Struct, frozen=True):
     retry_after_s: int | None = None
 
 
-DELIVERED: Final = Answer("delivered")
+DELIVERED: Final = ReceiverAnswer("delivered")
 
 
-def read_answer(reply: HttpReply, now: int) -> Answer:
+def read_answer(reply: HttpReply, now: int) -> ReceiverAnswer:
     status = reply.status
     if status is None:
-        return Answer("refused" if reply.fault == "refused" else "retry", trouble=True)
+        return ReceiverAnswer("refused" if reply.fault == "refused" else "retry", trouble=True)
     if 200 <= status < 300:
         return DELIVERED
     word = reply.headers.get(STOP_HEADER, "").strip().lower()
     if word in _STOP:
-        return Answer("stopped")
+        return ReceiverAnswer("stopped")
     if word in _PAUSE:
-        return Answer("pause")
+        return ReceiverAnswer("pause")
     if status == 410:
-        return Answer("gone")
+        return ReceiverAnswer("gone")
     trouble = status >= 500 or status in _THROTTLE
-    return Answer("retry", trouble, retry_after(reply.headers, now))
+    return ReceiverAnswer("retry", trouble, retry_after(reply.headers, now))
 
 
 # The state that an answer meets
 
 
-class Policy(Struct, frozen=True):
+class FailurePolicy(Struct, frozen=True):
     """What the endpoint's settings say of failures."""
 
     schedule: Schedule
@@ -175,7 +175,7 @@ class Recover(Struct, frozen=True):
 EndpointAction = Widen | CountSuccess | CloseBreaker | SlowDown | Rest | SetHealth | Recover
 
 
-class Outcome(Struct, frozen=True):
+class FollowUp(Struct, frozen=True):
     """All that follows from one answer, in the order in which it is applied: first the endpoint's
     actions, then the event's."""
 
@@ -190,17 +190,17 @@ COUNT_SUCCESS: Final = CountSuccess()
 CLOSE_BREAKER: Final = CloseBreaker()
 RECOVER: Final = Recover()
 # Of nearly every answer; made once.
-ORDINARY: Final = Outcome("delivered", SETTLE, (WIDEN, COUNT_SUCCESS))
+ORDINARY: Final = FollowUp("delivered", SETTLE, (WIDEN, COUNT_SUCCESS))
 
 
 def decide(
-    answer: Answer,
+    answer: ReceiverAnswer,
     attempt: Attempt,
     state: EndpointState,
-    policy: Policy,
+    policy: FailurePolicy,
     now: int,
     spread: float,
-) -> Outcome:
+) -> FollowUp:
     """`spread` in [0, 1) says where in its jitter a retry falls."""
     health, breaker = state.health, state.breaker
     answered = COUNT_SUCCESS if breaker == "closed" else CLOSE_BREAKER
@@ -208,14 +208,14 @@ def decide(
         if breaker == "closed" and health.state == "healthy" and not health.failures:
             return ORDINARY
         healthy = _set(health, healths.succeeded(health, now))
-        return Outcome("delivered", SETTLE, (WIDEN, answered, *healthy))
+        return FollowUp("delivered", SETTLE, (WIDEN, answered, *healthy))
     if answer.meaning == "stopped":
-        return Outcome("stopped", SETTLE, (answered,))
+        return FollowUp("stopped", SETTLE, (answered,))
     pace = _trouble(answer, attempt, now) if answer.trouble else (answered,)
     step = _failed(answer, health, policy, now)
     endpoint: tuple[EndpointAction, ...] = (*pace, *_set(health, step))
     if attempt.probe and answer.trouble:
-        return Outcome("probe_failed", Defer(now + policy.probe_again_ms), endpoint)
+        return FollowUp("probe_failed", Defer(now + policy.probe_again_ms), endpoint)
     due_at = next_attempt(
         policy.schedule,
         attempt=attempt.number,
@@ -227,12 +227,12 @@ def decide(
     if due_at is None and step.health.state == "paused":
         due_at = now  # it waits for the resume, whatever its schedule says
     if due_at is not None:
-        return Outcome(answer.meaning, Retry(due_at, attempt.first_at), endpoint)
+        return FollowUp(answer.meaning, Retry(due_at, attempt.first_at), endpoint)
     word, action = _exhausted(attempt, policy)
-    return Outcome(word, action, endpoint)
+    return FollowUp(word, action, endpoint)
 
 
-def _exhausted(attempt: Attempt, policy: Policy) -> tuple[Word, EventAction]:
+def _exhausted(attempt: Attempt, policy: FailurePolicy) -> tuple[Word, EventAction]:
     """The schedule is used up: the endpoint's policy says what becomes of the event."""
     first_at = attempt.first_at
     if policy.parked == "skip":
@@ -243,14 +243,14 @@ def _exhausted(attempt: Attempt, policy: Policy) -> tuple[Word, EventAction]:
     return "parked", Park(first_at, supersede=supersede)
 
 
-def _trouble(answer: Answer, attempt: Attempt, now: int) -> tuple[EndpointAction, ...]:
+def _trouble(answer: ReceiverAnswer, attempt: Attempt, now: int) -> tuple[EndpointAction, ...]:
     slow_down = SlowDown(probe=attempt.probe)
     if answer.retry_after_s is None:
         return (slow_down,)
     return slow_down, Rest(now + min(answer.retry_after_s, REST_S_MAX) * 1000)
 
 
-def _failed(answer: Answer, health: Health, policy: Policy, now: int) -> HealthStep:
+def _failed(answer: ReceiverAnswer, health: Health, policy: FailurePolicy, now: int) -> HealthStep:
     if answer.meaning == "gone":
         return healths.paused(health, "gone", now)
     if answer.meaning == "pause":

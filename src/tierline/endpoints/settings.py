@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from tierline.store.heartbeat import BEAT_MS
+from tierline.store.heartbeat import BEAT_MS, DEAD_MS
 
 
 class SenderSettings(Struct, frozen=True):
@@ -17,7 +17,7 @@ class SenderSettings(Struct, frozen=True):
     flush_ms: int = 10  # how long settled deliveries wait to be written together
     flush_most: int = 256  # … unless so many wait
     beat_ms: int = BEAT_MS
-    dead_ms: int = 10_000  # a process is dead after so long without a beat
+    dead_ms: int = DEAD_MS
     handover_ms: int = 1_500  # a process that joins lets living owners end in order for so long
     give_way_ms: int = 1_000  # what holds the mark for so long becomes a lane
     give_way_full_ms: int = 50  # … and so soon when the window is full

@@ -10,13 +10,13 @@ from msgspec import Struct
 from tierline.store import migrate
 from tierline.store import sweep as sweeps
 from tierline.store.database import Database
+from tierline.store.heartbeat import DEAD_MS
 from tierline.store.named_queries import Queries
 
 if TYPE_CHECKING:
     from tierline.store.catalog.catalog import Catalog
 
 LATE_MS = 60_000  # what was due so long ago is being swept by nobody
-ALIVE_MS = 10_000
 WALL = 0  # the clock of projects on wall time
 
 
@@ -48,7 +48,7 @@ async def findings(database: Database, catalog: Catalog, now: int) -> list[Findi
         ]
         for shard in range(database.shards):
             found += await _shard(connection, catalog, shard, now)
-        alive = await connection.fetchval(DiagnosticsSql.alive, now - ALIVE_MS)
+        alive = await connection.fetchval(DiagnosticsSql.alive, now - DEAD_MS)
         found.append(Finding("senders", f"{alive} alive"))
     finally:
         await connection.close(timeout=5)

@@ -15,8 +15,8 @@ from tierline.store.database import Database
 from tierline.store.event_log_queries import EventLogSql
 from tierline.store.reconnecting_connection import ReconnectingConnection
 
-BEAT_MS: Final = 2_500
-LIVE_MS: Final = 15_000  # since the last sign of life
+BEAT_MS: Final = 2_500  # from one sign of life to the next
+DEAD_MS: Final = 10_000  # a process that gave none for so long is dead
 _log = structlog.get_logger("tierline.live")
 
 
@@ -30,10 +30,10 @@ class InUse(TierlineError):
 
 async def require_idle(connection: asyncpg.Connection, place: str) -> None:
     """Raise InUse unless no server gave a sign of life lately. `place` names the database."""
-    living = await connection.fetch(EventLogSql.processes, LIVE_MS)
+    living = await connection.fetch(EventLogSql.processes, DEAD_MS)
     if living:
         roles = "; ".join(row["roles"] for row in living)
-        raise InUse(where=place, count=len(living), roles=roles, seconds=LIVE_MS // 1000)
+        raise InUse(where=place, count=len(living), roles=roles, seconds=DEAD_MS // 1000)
 
 
 def new_process_id() -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from tierline.clock import Clock
+from tierline.endpoints.operations import EndpointOperations
 from tierline.ledger.writer import Writer
-from tierline.model.tenant import Project
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.database import Database
 from tierline.store.event_log import EventLog
@@ -19,46 +18,6 @@ from tierline.web.metrics import HttpMetrics
 
 # A sandbox's clock: (project's number, to); returns when what fell due is committed.
 Advance = Callable[[int, int], Awaitable[None]]
-Json = dict[str, Any]
-
-
-class EndpointOperations(Protocol):
-    """Endpoints, as the sender knows them. `granted` are the scopes of the calling key: Forbidden
-    where it lacks one that the endpoint's events need."""
-
-    async def add(self, project: Project, wanted: Json, granted: frozenset[str]) -> Json: ...
-
-    async def change(
-        self, project: Project, id_: str, wanted: Json, granted: frozenset[str]
-    ) -> Json: ...
-
-    async def remove(self, project: Project, id_: str) -> None: ...
-
-    async def show(self, project: Project, id_: str) -> Json: ...
-
-    async def list(self, project: Project) -> Sequence[Json]: ...
-
-    async def lanes(self, project: Project, id_: str) -> Sequence[Json]: ...
-
-    async def attempts(
-        self, project: Project, id_: str, before: int | None, limit: int
-    ) -> tuple[Sequence[Json], int | None]: ...
-
-    async def pause(self, project: Project, id_: str) -> Json: ...
-
-    async def resume(self, project: Project, id_: str) -> Json: ...
-
-    async def rotate(
-        self, project: Project, id_: str, wanted: Json, granted: frozenset[str]
-    ) -> Json: ...
-
-    async def rewind(self, project: Project, id_: str, wanted: Json) -> Json: ...
-
-    async def replay(self, project: Project, id_: str, wanted: Json) -> Json: ...
-
-    async def stop_replay(self, project: Project, id_: str, run: int) -> None: ...
-
-    async def test(self, project: Project, id_: str, wanted: Json) -> Json: ...
 
 
 class CommitSignal:
