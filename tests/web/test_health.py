@@ -29,7 +29,7 @@ async def test_the_server_is_alive_and_ready(api: Api) -> None:
         ("Catalog.watch", "catalog"),
         ("GroupCommit.run", "api"),
         ("Sweeper._keep_sweeping", "sweeper"),
-        ("Sender._reconciling", "sender"),
+        ("Dispatcher._reconciling", "sender"),
         ("ShardFetcher._read", "sender"),
         ("Committer._loop", "sender"),
     ],
