@@ -12,7 +12,7 @@ from tierline.delivery import outcome
 from tierline.delivery.circuit_breaker import BreakerState
 from tierline.delivery.outcome import Attempt, EndpointState, FailurePolicy, FollowUp
 from tierline.endpoints.health import HEALTHY, Health, Tolerance
-from tierline.endpoints.retry_schedule import Schedule
+from tierline.model.schedule import Schedule
 from tierline.transport import HttpReply, Timings
 
 PAGE = Path(__file__).parent.parent / "docs" / "delivery.md"
