@@ -34,7 +34,7 @@ from msgspec import Struct
 from tierline.analysis.preview import Proposal, propose
 from tierline.clock import wall
 from tierline.engine.decide import decide
-from tierline.ledger.previews.preview import Progress, Report, cores, preview
+from tierline.ledger.previews.preview import PreviewProgress, Report, cores, preview
 from tierline.model import ids
 from tierline.model.encoding import decode_standing, encode_standing
 from tierline.model.entries import Entry, EntryKind
@@ -43,7 +43,7 @@ from tierline.rules.policy import Policy
 from tierline.rules.program import OnChange, Program, Rules, Version
 from tierline.store.database import Database
 from tierline.store.embedded_postgres.server import EmbeddedServer
-from tierline.store.preview_pages import Page, PreviewReader
+from tierline.store.preview_pages import MemberPage, PreviewReader
 
 DAY = 86_400_000
 TEMPLATES = 4_000
@@ -189,12 +189,12 @@ async def set_based(database: Database, silver: int, gold: int) -> dict[tuple[st
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-def read_pages(url: str, number: int, pages: list[Page]) -> int:
+def read_pages(url: str, number: int, pages: list[MemberPage]) -> int:
     """In a process of its own: every standing read and decoded, nobody judged."""
     return asyncio.run(_read_pages(url, number, pages))
 
 
-async def _read_pages(url: str, number: int, pages: list[Page]) -> int:
+async def _read_pages(url: str, number: int, pages: list[MemberPage]) -> int:
     reader = await PreviewReader.open(url, number)
     members = 0
     for page in pages:
@@ -268,14 +268,16 @@ async def tried(
     proposal: Proposal = propose(
         program(number), rules(number, 600, **policy), on_change=choice, effective_at=now
     )
-    return await preview(database, number, proposal, processes=processes, told=_shown())
+    return await preview(
+        database, number, proposal, processes=processes, on_progress=_on_progress()
+    )
 
 
-def _shown() -> Callable[[Progress], None]:
+def _on_progress() -> Callable[[PreviewProgress], None]:
     if not sys.stderr.isatty():
         return lambda _: None
 
-    def show(now: Progress) -> None:
+    def show(now: PreviewProgress) -> None:
         print(f"\r{now.done:,} of {now.total:,}", end="\r", file=sys.stderr)
 
     return show

@@ -25,7 +25,7 @@ from msgspec import Struct
 from tierline.app import serving
 from tierline.bootstrap import catalogued
 from tierline.commands.installation_options import settle_memory
-from tierline.config import Place, Serving, parse_roles
+from tierline.config import Location, ServeOptions, parse_roles
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.writer import Writer
 from tierline.store.catalog.secret_box import KEY_VARIABLE
@@ -38,9 +38,9 @@ async def main(url: str, roles: str, *, stored: bool) -> None:
     if not stored:
         Writer.submit = _at_once  # type: ignore[assignment,method-assign]
     with TemporaryDirectory() as folder:
-        place = Place(data_dir=Path(folder), database_url=url)
+        place = Location(data_dir=Path(folder), database_url=url)
         async with await Database.open(url) as database:
-            how = Serving(place, port=0, roles=parse_roles(roles))
+            how = ServeOptions(place, port=0, roles=parse_roles(roles))
             async with serving(await catalogued(database, place.data_dir), how) as process:
                 settle_memory()
                 sys.stdout.write(f'{{"url":"{process.url}"}}\n')

@@ -20,10 +20,10 @@ import asyncpg
 import click
 import pytest
 
-from tierline.bootstrap import installation
+from tierline.bootstrap import open_installation
 from tierline.cli import main
 from tierline.clock import wall
-from tierline.config import Place
+from tierline.config import Location
 from tierline.store.catalog.projects import NewProject
 
 ROOT = Path(__file__).parent.parent
@@ -316,10 +316,12 @@ async def test_a_lost_secret_key_is_not_made_anew(database_url: str, tmp_path: P
     """Once something was sealed with it: another one would open nothing, and hide the loss."""
     data = tmp_path / "data"
     place = ("--database-url", database_url, "--data-dir", str(data))
-    async with installation(Place(data, database_url)) as here:
-        shop = await here.catalog.add_project(NewProject(name="Shop"), wall())
+    async with open_installation(Location(data, database_url)) as installation:
+        shop = await installation.catalog.add_project(NewProject(name="Shop"), wall())
         new = {"url": "http://127.0.0.1:1/", "format": "standard"}
-        await here.catalog.add_endpoint(shop.number, "ep_1", json.dumps(new), b"{}", 1, wall())
+        await installation.catalog.add_endpoint(
+            shop.number, "ep_1", json.dumps(new), b"{}", 1, wall()
+        )
     key = data / "secret.key"
     before = key.read_text()
     key.unlink()

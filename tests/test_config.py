@@ -6,13 +6,13 @@ import ipaddress
 
 import pytest
 
-from tierline.config import Serving, parse_networks, parse_roles
+from tierline.config import ServeOptions, parse_networks, parse_roles
 from tierline.errors import Invalid
 
 
 def test_a_process_does_everything_unless_told() -> None:
     """All roles, on this machine only, and no special address is open."""
-    serving = Serving()
+    serving = ServeOptions()
 
     assert serving.whole
     assert serving.loopback
@@ -25,7 +25,7 @@ def test_a_process_does_everything_unless_told() -> None:
 )
 def test_loopback_is_known(host: str, *, loopback: bool) -> None:
     """Only there are console and metrics open without a key."""
-    assert Serving(host=host).loopback is loopback
+    assert ServeOptions(host=host).loopback is loopback
 
 
 def test_roles_are_read() -> None:

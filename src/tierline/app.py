@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 
 from tierline.bootstrap import Installation
 from tierline.clock import Clock, wall
-from tierline.config import Serving
+from tierline.config import ServeOptions
 from tierline.delivery.dispatcher import Dispatcher
 from tierline.delivery.metrics import Metrics
 from tierline.delivery.tracing import tracer
@@ -43,22 +43,22 @@ CAUGHT_UP_SECONDS_MAX = 2
 class Process:
     """One process's parts while it serves; made by `serving`."""
 
-    def __init__(self, here: Installation, how: Serving, clock: Clock) -> None:
-        self.here = here
-        self.how = how
+    def __init__(self, installation: Installation, options: ServeOptions, clock: Clock) -> None:
+        self.installation = installation
+        self.options = options
         self.clock = clock
         self.commit_signal = CommitSignal()
         self.registry = CollectorRegistry()
         self.url: str | None = None
-        if how.proxy is not None:
-            proxy_parts(how.proxy)  # a wrong one is told at the start
-        kept = how.keep_events_days
+        if options.proxy is not None:
+            proxy_parts(options.proxy)  # a wrong one is told at the start
+        days = options.keep_events_days
         self.settings = SenderSettings(
-            allow=tuple(str(network) for network in how.allow),
-            proxy=how.proxy,
-            events_kept_s=None if kept is None else kept * 86_400,
-            sole=how.whole and how.place.database_url is None,
-            roles=roles_text(how.roles),
+            allow=tuple(str(network) for network in options.allow),
+            proxy=options.proxy,
+            events_kept_s=None if days is None else days * 86_400,
+            sole=options.whole and options.location.database_url is None,
+            roles=roles_text(options.roles),
         )
         self._sender: Dispatcher | None = None
         self._signal: Notifications | None = None
@@ -83,19 +83,19 @@ class Process:
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Start the roles; the stack stops them in the opposite order."""
-        database, catalog = self.here.database, self.here.catalog
+        database, catalog = self.installation.database, self.installation.catalog
         self._watch(stack)
-        if "sender" in self.how.roles:
+        if "sender" in self.options.roles:
             await self._start_sender(stack)
         else:
             await self._start_signal(stack)
         writer = None
-        if "api" in self.how.roles:
+        if "api" in self.options.roles:
             writer = Writer(database, catalog, self.committed, clock=self.clock)
             await writer.start()
             self._writer = writer
             stack.push_async_callback(writer.stop)
-        if "sweeper" in self.how.roles:
+        if "sweeper" in self.options.roles:
             sweeper = Sweeper(database, catalog, self.committed, writer, clock=self.clock)
             await sweeper.start()
             self._sweeper = sweeper
@@ -105,13 +105,13 @@ class Process:
             await self._start_api(stack, writer)
 
     def _watch(self, stack: AsyncExitStack) -> None:
-        self._watching = asyncio.create_task(self.here.catalog.watch(), name="catalog")
+        self._watching = asyncio.create_task(self.installation.catalog.watch(), name="catalog")
         stack.callback(self._watching.cancel)
 
     async def _start_sender(self, stack: AsyncExitStack) -> None:
         metrics = Metrics()
         metrics.register(self.registry)
-        database, catalog = self.here.database, self.here.catalog
+        database, catalog = self.installation.database, self.installation.catalog
         sender = Dispatcher(
             database,
             catalog,
@@ -127,20 +127,22 @@ class Process:
 
     async def _start_signal(self, stack: AsyncExitStack) -> None:
         """Senders elsewhere hear of our commits at once, and we of theirs."""
-        signs = Heartbeat(self.here.database, self.how.roles)
-        await signs.start()
-        stack.push_async_callback(signs.stop)
-        signal = Notifications(self.here.database, lambda _: self.commit_signal.notify())
+        heartbeat = Heartbeat(self.installation.database, self.options.roles)
+        await heartbeat.start()
+        stack.push_async_callback(heartbeat.stop)
+        signal = Notifications(self.installation.database, lambda _: self.commit_signal.notify())
         await signal.start()
         self._signal = signal
         stack.push_async_callback(signal.stop)
 
     async def _start_api(self, stack: AsyncExitStack, writer: Writer) -> None:
-        log = EventLog(self.here.database)
+        log = EventLog(self.installation.database)
         stack.push_async_callback(log.close)
         dependencies = self._parts(writer, log)
         app = App(dependencies, vendor_routes(dependencies))
-        self.url = await stack.enter_async_context(listening(app, self.how.host, self.how.port))
+        self.url = await stack.enter_async_context(
+            listening(app, self.options.host, self.options.port)
+        )
         # Before the server waits for requests under way: long polls are answered, not cut off.
         stack.callback(self.commit_signal.close)
 
@@ -155,7 +157,7 @@ class Process:
                 await asyncio.wait_for(self._sender.caught_up(), CAUGHT_UP_SECONDS_MAX)
 
     def _operations(self, log: EventLog) -> EndpointOperations:
-        catalog, guard = self.here.catalog, Guard(self.settings.allow)
+        catalog, guard = self.installation.catalog, Guard(self.settings.allow)
         control = EndpointLifecycle(log, catalog, FORMATS, self.settings, self.clock, self._poke)
         return EndpointOperations(
             log, catalog, FORMATS, guard=guard, control=control, clock=self.clock,
@@ -163,7 +165,7 @@ class Process:
         )  # fmt: skip
 
     def _parts(self, writer: Writer, log: EventLog) -> Dependencies:
-        database, catalog = self.here.database, self.here.catalog
+        database, catalog = self.installation.database, self.installation.catalog
         metrics = HttpMetrics(writer, self._sweeper)
         self.registry.register(metrics)
 
@@ -180,7 +182,7 @@ class Process:
             operations=self._operations(log),
             commit_signal=self.commit_signal,
             metrics=metrics,
-            loopback=self.how.loopback,
+            loopback=self.options.loopback,
             ready=self.missing,
             registry=self.registry,
         )
@@ -198,10 +200,10 @@ def vendor_routes(dependencies: Dependencies) -> list[BaseRoute]:
 
 @asynccontextmanager
 async def serving(
-    here: Installation, how: Serving, *, clock: Clock = wall
+    installation: Installation, options: ServeOptions, *, clock: Clock = wall
 ) -> AsyncIterator[Process]:
     """The roles of one process, running inside; then requests under way end, and all stops."""
     async with AsyncExitStack() as stack:
-        process = Process(here, how, clock)
+        process = Process(installation, options, clock)
         await process.start(stack)
         yield process

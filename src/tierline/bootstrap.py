@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from tierline.clock import Clock
-from tierline.config import Place
+from tierline.config import Location
 from tierline.errors import Conflict
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.projects import NewProject
@@ -33,12 +33,12 @@ class Installation(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def installation(
-    place: Place, *, serve: bool = False, migrate: bool = True
+async def open_installation(
+    location: Location, *, serve: bool = False, migrate: bool = True
 ) -> AsyncIterator[Installation]:
     """Open a place. Errors are those of `store.installation` and `store.secrets`."""
-    async with opened(place, serve=serve, migrate=migrate) as database:
-        yield await catalogued(database, place.data_dir)
+    async with opened(location, serve=serve, migrate=migrate) as database:
+        yield await catalogued(database, location.data_dir)
 
 
 async def catalogued(database: Database, data_dir: Path) -> Installation:
@@ -48,11 +48,13 @@ async def catalogued(database: Database, data_dir: Path) -> Installation:
     return Installation(database, await Catalog.open(database, box, KEY_KINDS))
 
 
-async def first_start(here: Installation, directory: Path, clock: Clock) -> Path | None:
+async def first_start(
+    open_installation: Installation, directory: Path, clock: Clock
+) -> Path | None:
     """Make what a new installation lacks; the path of the file with the default project's keys,
     or None where nothing was lacking. The file is there before the keys count: interrupted, or
     where it cannot be written, there are none, and the next start makes them."""
-    catalog = here.catalog
+    catalog = open_installation.catalog
     if not catalog.projects():
         try:
             await catalog.add_project(NewProject("Default", id=DEFAULT), clock())

@@ -24,7 +24,7 @@ DATA_DIR_DEFAULT: Final = Path("tierline-data")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Place(Struct, frozen=True):
+class Location(Struct, frozen=True):
     """An installation: its data directory (keys, and the embedded database unless a URL names
     another), and the number of shards that a new one gets."""
 
@@ -33,10 +33,10 @@ class Place(Struct, frozen=True):
     shards: int | None = None
 
 
-class Serving(Struct, frozen=True):
+class ServeOptions(Struct, frozen=True):
     """How one process serves an installation."""
 
-    place: Place = Place()
+    location: Location = Location()
     host: str = HOST_DEFAULT
     port: int = PORT_DEFAULT  # 0: a free one
     roles: frozenset[str] = frozenset(ROLES)

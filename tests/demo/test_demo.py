@@ -16,8 +16,8 @@ from standardwebhooks.webhooks import Webhook
 
 from tests.vendors.announcements import seed
 from tierline.app import serving
-from tierline.bootstrap import installation
-from tierline.config import Place, Serving, parse_networks
+from tierline.bootstrap import open_installation
+from tierline.config import Location, ServeOptions, parse_networks
 from tierline.demo.run import DemoDelivery, deliveries
 
 Json = dict[str, Any]
@@ -40,9 +40,16 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
     """What the demo printed, one delivery a line."""
 
     async def run(data_dir: Path) -> list[DemoDelivery]:
-        how = Serving(place=Place(data_dir=data_dir), port=0, allow=parse_networks(["127.0.0.0/8"]))
-        async with installation(how.place, serve=True) as here, serving(here, how) as process:
-            return [delivery async for delivery in deliveries(process.url or "", here.catalog)]
+        options = ServeOptions(
+            location=Location(data_dir=data_dir), port=0, allow=parse_networks(["127.0.0.0/8"])
+        )
+        async with (
+            open_installation(options.location, serve=True) as installation,
+            serving(installation, options) as process,
+        ):
+            return [
+                delivery async for delivery in deliveries(process.url or "", installation.catalog)
+            ]
 
     sent = asyncio.run(run(tmp_path_factory.mktemp("demo") / "data"))
     return [json.loads(one.line()) for one in sent]

@@ -21,7 +21,7 @@ from tests.e2e.process import Served, tierline
 from tests.receiver import Received, Receiver
 from tierline.app import serving
 from tierline.bootstrap import Installation, catalogued
-from tierline.config import Serving
+from tierline.config import ServeOptions
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.model.calendar import parse_instant
 from tierline.store.catalog.projects import NewProject
@@ -179,8 +179,8 @@ async def awake_server(
     here: Installation, clock: Wall, session: aiohttp.ClientSession, key: str
 ) -> AsyncIterator[Caller]:
     """A server with every role, on this clock."""
-    how = Serving(port=0, allow=(ip_network("127.0.0.0/8"),))
-    async with serving(here, how, clock=clock) as process:
+    options = ServeOptions(port=0, allow=(ip_network("127.0.0.0/8"),))
+    async with serving(here, options, clock=clock) as process:
         assert process.url is not None
         yield Caller(session, process.url, key)
 

@@ -30,7 +30,7 @@ class Circle:
     async def enrol(self, *names: str) -> None:
         async with self.club.writer() as writer:
             for name in names:
-                await writer.submit(commands.enrol(self.club.intake.door, name))
+                await writer.submit(commands.enrol(self.club.parser.program_ref, name))
 
     async def balances(self) -> tuple[int, int]:
         return (
@@ -43,8 +43,12 @@ class Circle:
 
     async def sweep(self, sweepers: int = 1) -> None:
         """By processes that know nothing of it."""
-        database, catalog, told = self.club.database, self.club.catalog, self.club.committed
-        hands = [Sweeper(database, catalog, told.append) for _ in range(sweepers)]
+        database, catalog, announcements = (
+            self.club.database,
+            self.club.catalog,
+            self.club.committed,
+        )
+        hands = [Sweeper(database, catalog, announcements.append) for _ in range(sweepers)]
         await asyncio.gather(*(hand.run_due() for hand in hands))
 
     async def in_transit(self, intent: Intent) -> int:
@@ -77,7 +81,7 @@ async def with_ada(club: Club, *, other: bool) -> Circle:
     bob = next(name for name in names if (shard(name) != shard("ada")) is other)
     async with club.writer() as writer:
         await writer.submit(
-            commands.enrol(club.intake.door, "ada"),
+            commands.enrol(club.parser.program_ref, "ada"),
         )
         await writer.submit(club.activity(points=600))
     return Circle(club, bob)
@@ -85,5 +89,5 @@ async def with_ada(club: Club, *, other: bool) -> Circle:
 
 async def closed(club: Club, *, other: bool = True) -> Circle:
     """As `circle`, where nobody becomes a member by an activity."""
-    await club.found(CLOSED)
+    await club.create(CLOSED)
     return await with_ada(club, other=other)

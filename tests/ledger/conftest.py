@@ -13,7 +13,7 @@ import pytest
 
 from tierline.ledger.batch import Batch
 from tierline.ledger.command_parsing import CommandParser
-from tierline.ledger.commands import Command, Said, command
+from tierline.ledger.commands import Assertion, Command, command
 from tierline.ledger.writer import Writer
 from tierline.model import ids
 from tierline.model.encoding import decode_standing
@@ -58,7 +58,7 @@ class Club:
         self.catalog = catalog
         self.committed: list[int] = []
 
-    async def found(
+    async def create(
         self, rules: Rules = LADDER, *, clock: int | None = None, zone: str = "UTC"
     ) -> None:
         """Make the project (a sandbox with `clock`) and its program."""
@@ -67,19 +67,19 @@ class Club:
         version = NewVersion(rules=rules, request="{}")
         put = await self.catalog.put_program(self.project.number, "club", version, wall())
         self.program = put.program
-        self.intake = CommandParser(self.project, self.program)
+        self.parser = CommandParser(self.project, self.program)
 
     def activity(self, kind: str = "earn", customer: str = "ada", **fields: Any) -> Command:
         """A command from an activity's JSON, as it comes in from outside."""
         body = {"kind": kind, "customer": customer, **fields}
-        return self.intake.activity(
+        return self.parser.activity(
             json.dumps(body).encode(), self.catalog.now(self.project.number, wall())
         )
 
     def points_until(self, expires_at: int, customer: str = "ada", points: int = 150) -> Command:
         """Points that expire at an instant of the test's choosing."""
-        said = Said(points=points, detail=Detail(expires_at=expires_at))
-        return command(self.intake.door, "earn", customer, said)
+        assertion = Assertion(points=points, detail=Detail(expires_at=expires_at))
+        return command(self.parser.program_ref, "earn", customer, assertion)
 
     @asynccontextmanager
     async def writer(self, **settings: Any) -> AsyncIterator[Writer]:
@@ -98,7 +98,7 @@ class Club:
         )
         return [msgspec.json.decode(row["body"], type=Event) for row in rows]
 
-    async def told(self) -> list[str]:
+    async def announcements(self) -> list[str]:
         """The log in short: `joined none->gold activity`."""
         return [
             f"{e.kind} {e.tier_from or '-'}->{e.tier_to or '-'} {e.cause}"

@@ -98,7 +98,7 @@ async def test_only_what_may_be_committed_waits_for_the_database(
     """The answer to a commit was lost on the way: it is given as soon as it can be known. Who
     comes meanwhile is sent away, and a writer that has to end does not wait for ever."""
     monkeypatch.setattr(group_commit, "AWAY_SECONDS_MAX", 0.0)
-    await club.found()
+    await club.create()
     async with wired(database_url) as wire, await Database.open(wire.url) as far:
         writer = Writer(far, club.catalog, club.committed.append)
         await writer.start()
@@ -112,10 +112,10 @@ async def test_only_what_may_be_committed_waits_for_the_database(
                 await writer.submit(club.activity(points=1, key="behind"))
         assert not unknown.done()
         await wire.mend()
-        told = await unknown
-        assert isinstance(told, Answer)
+        announcements = await unknown
+        assert isinstance(announcements, Answer)
         behind = await writer.submit(club.activity(points=1, key="behind"))
-        assert [told.balance, behind.balance] == [2, 3]
+        assert [announcements.balance, behind.balance] == [2, 3]
 
         wire.cutting = True
         left = writer.submit(club.activity(points=1, key="left"))
@@ -130,7 +130,7 @@ async def test_only_what_may_be_committed_waits_for_the_database(
 async def test_what_fails_before_the_commit_is_said_at_once(club: Club) -> None:
     """What is sent with the commit fails, here for want of a column: so nothing is unknown,
     nobody waits for a database that is there, and nothing of it was written."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         await writer.submit(club.activity(points=1, key="first"))
         await club.database.pool.execute(HIDE)
@@ -139,16 +139,16 @@ async def test_what_fails_before_the_commit_is_said_at_once(club: Club) -> None:
                 async with asyncio.timeout(10):
                     await writer.submit(club.activity(points=1, key="second"))
         await club.database.pool.execute(SHOW)
-        told = await writer.submit(club.activity(points=1, key="second"))
+        announcements = await writer.submit(club.activity(points=1, key="second"))
 
-    assert (told.balance, told.repeated) == (2, False)
+    assert (announcements.balance, announcements.repeated) == (2, False)
 
 
 @pytest.mark.parametrize("gone", ["shard_head", "customer"])
 async def test_nothing_is_left_out_for_want_of_a_row(club: Club, gone: str) -> None:
     """What is written takes its shard from the head and its profile from the customer: where a hand
     took such a row away, it is refused, not answered and lost."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         await writer.submit(club.activity(points=1, key="first"))
         await club.database.pool.execute(f"DELETE FROM {gone}")  # noqa: S608

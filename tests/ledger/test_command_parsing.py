@@ -9,7 +9,7 @@ from tierline.ledger.command_parsing import CommandParser
 from tierline.model.tenant import Project
 
 NOW = 1_700_000_000_000
-INTAKE = CommandParser(Project(id="p", name="Shop", number=1, currency="EUR"), 7)
+PARSER = CommandParser(Project(id="p", name="Shop", number=1, currency="EUR"), 7)
 
 # What a caller sends -> the field that is refused, and a word of the reason.
 REFUSED = [
@@ -61,11 +61,11 @@ REFUSED = [
 def test_what_is_wrong_names_its_field(raw: bytes, field: str | None, word: str) -> None:
     """Alone, the path is the field; in an array it says which element."""
     with pytest.raises(Invalid) as alone:
-        INTAKE.activity(raw, NOW)
+        PARSER.activity(raw, NOW)
     assert alone.value.path == field
     assert word in alone.value.sentence
     with pytest.raises(Invalid) as line:
-        INTAKE.activity(raw, NOW, "lines[4]")
+        PARSER.activity(raw, NOW, "lines[4]")
     assert line.value.path == (f"lines[4].{field}" if field else "lines[4]")
 
 
@@ -73,36 +73,36 @@ def test_metadata_has_limits() -> None:
     """Free JSON is bounded in size."""
     raw = b'{"customer":"a","kind":"earn","points":1,"metadata":{"a":"%s"}}' % (b"x" * 70_000)
     with pytest.raises(TooLarge) as refused:
-        INTAKE.activity(raw, NOW)
+        PARSER.activity(raw, NOW)
     assert refused.value.path == "metadata"
 
 
 def test_an_array_is_refused_whole() -> None:
     """One bad element refuses all of them, and says which one it is."""
     good = b'{"customer":"a","kind":"earn","points":1}'
-    assert len(INTAKE.activities(b"[%s,%s]" % (good, good), NOW)) == 2
+    assert len(PARSER.activities(b"[%s,%s]" % (good, good), NOW)) == 2
     for bad, path in ((b'{"customer":"a","kind":"earn"}', "points"), (b"7", None)):
         with pytest.raises(TierlineError) as refused:
-            INTAKE.activities(b"[%s,%s]" % (good, bad), NOW)
+            PARSER.activities(b"[%s,%s]" % (good, bad), NOW)
         assert refused.value.path == (f"activities[1].{path}" if path else "activities[1]")
 
 
 def test_the_digest_is_of_what_is_said() -> None:
     """Order of fields and white space do not matter, values do; a made-up time is not part."""
-    one = INTAKE.activity(b'{"customer":"a","kind":"earn","points":1,"key":"k"}', NOW)
-    same = INTAKE.activity(b'{ "key":"k", "points":1,"kind":"earn","customer":"a"}', NOW + 5)
-    other = INTAKE.activity(b'{"customer":"a","kind":"earn","points":2,"key":"k"}', NOW)
+    one = PARSER.activity(b'{"customer":"a","kind":"earn","points":1,"key":"k"}', NOW)
+    same = PARSER.activity(b'{ "key":"k", "points":1,"kind":"earn","customer":"a"}', NOW + 5)
+    other = PARSER.activity(b'{"customer":"a","kind":"earn","points":2,"key":"k"}', NOW)
     assert one.digest == same.digest != other.digest
     assert one.occurred_at is None
 
 
 def test_a_key_is_made_where_none_is_sent() -> None:
     """Each command has a key before it is queued, and no two made-up keys are equal."""
-    keys = {INTAKE.activity(b'{"customer":"a","kind":"earn","points":1}', NOW).key for _ in "12"}
+    keys = {PARSER.activity(b'{"customer":"a","kind":"earn","points":1}', NOW).key for _ in "12"}
     assert len(keys) == 2
 
 
 def test_a_clock_that_is_a_little_ahead_is_forgiven() -> None:
     """Up to five minutes."""
     raw = b'{"customer":"a","kind":"earn","points":1,"occurred_at":"2023-11-14T22:18:00+00:00"}'
-    assert INTAKE.activity(raw, NOW).occurred_at == NOW + 280_000
+    assert PARSER.activity(raw, NOW).occurred_at == NOW + 280_000

@@ -16,7 +16,7 @@ from tests.ledger.crash_worker import KEYS
 @pytest.mark.parametrize("answers", [1, 40, 700])
 async def test_a_killed_server_loses_and_doubles_nothing(club: Club, answers: int) -> None:
     """Killed after some answers and sent again with the same keys, every activity counts once."""
-    await club.found()
+    await club.create()
     worker = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -44,11 +44,11 @@ async def check(club: Club, outcomes: Sequence[Answer | TierlineError]) -> None:
 
 async def test_batches_overlap_and_keep_everybodys_order(club: Club) -> None:
     """Small batches of members, known and new, who are in several of them at once."""
-    await club.found()
+    await club.create()
     under_way: set[int] = set()
 
     def clock() -> int:
-        under_way.update(len(shard.turns) for shard in writer.shards)
+        under_way.update(len(shard.under_way) for shard in writer.shards)
         return wall()
 
     async with club.writer(batch_max=3, clock=clock) as writer:
@@ -59,7 +59,7 @@ async def test_batches_overlap_and_keep_everybodys_order(club: Club) -> None:
 
 async def test_order_holds_while_connections_break(club: Club) -> None:
     """A batch that is rolled back goes first again, before the one that had followed it."""
-    await club.found()
+    await club.create()
     gone = (
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -85,7 +85,7 @@ async def test_order_holds_while_connections_break(club: Club) -> None:
 async def test_order_holds_when_the_second_batch_is_over_first(club: Club) -> None:
     """The third batch follows every batch under way, not only the one before it: the first waits
     for the head of the log, the second ends, the first is cut off while the third waits for it."""
-    await club.found()
+    await club.create()
     ann, bob = of_one_shard(club)
     waiting_for_us = (
         "SELECT pid FROM pg_stat_activity WHERE pg_blocking_pids(pid) @> ARRAY[$1::int]"
@@ -118,7 +118,7 @@ async def test_a_newcomer_is_met_who_came_while_the_second_batch_waited_for_a_lo
 ) -> None:
     """The second batch looked before the first had made somebody, and waits for another's lock
     until the first is over: it looks again before it says that there is nobody."""
-    await club.found()
+    await club.create()
     new, old = of_one_shard(club)
     two_wait = "SELECT count(*) > 1 FROM pg_locks WHERE NOT granted"
     pool = club.database.pool
@@ -150,7 +150,7 @@ async def test_a_newcomer_is_met_who_came_while_the_second_batch_waited_for_a_lo
 async def test_no_transaction_is_left_open(club: Club) -> None:
     """Each begins with the end of the one before while there is work; afterwards none does: a
     server would cut its connection, and an operator would wonder."""
-    await club.found()
+    await club.create()
     left = (
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND state LIKE 'idle in transaction%'"

@@ -35,7 +35,7 @@ async def run(club: Club, path: Path, *, quiet: bool = True, resume: bool = True
 
 async def test_people_come_with_ids_names_and_tiers(club: Club, tmp_path: Path) -> None:
     """A CSV of people: ids and numbers are kept, tiers and balances as they were, in silence."""
-    await club.found(YEARLY, clock=START)
+    await club.create(YEARLY, clock=START)
     path = tmp_path / "people.csv"
     path.write_text(PEOPLE)
     done = await run(club, path)
@@ -47,11 +47,15 @@ async def test_people_come_with_ids_names_and_tiers(club: Club, tmp_path: Path) 
     assert (await club.standing("bob")).tier == "silver"
     async with club.database.pool.acquire() as connection:
         shards = club.database.shards
-        found = await customers.find(connection, shards, club.project, "ext-1", "id")
-        assert found is not None
-        row = await customers.read(connection, shards, found)
+        create = await customers.find(connection, shards, club.project, "ext-1", "id")
+        assert create is not None
+        row = await customers.read(connection, shards, create)
     assert row is not None
-    assert (row.shown.id, row.shown.number, row.shown.metadata) == ("ext-1", 4711, {"shoe": "38"})
+    assert (row.customer.id, row.customer.number, row.customer.metadata) == (
+        "ext-1",
+        4711,
+        {"shoe": "38"},
+    )
     assert await club.events() == []
     assert await club.count("customer") == 3
     assert await club.count("member") == 2
@@ -59,7 +63,7 @@ async def test_people_come_with_ids_names_and_tiers(club: Club, tmp_path: Path) 
 
 async def test_a_file_imported_twice_counts_once(club: Club, tmp_path: Path) -> None:
     """Keys follow from the records: a second run repeats what the first did."""
-    await club.found(clock=START)
+    await club.create(clock=START)
     path = tmp_path / "history.jsonl"
     lines = [{"customer": f"c{i % 9}", "kind": "earn", "points": 7} for i in range(1234)]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -74,7 +78,7 @@ async def test_a_file_imported_twice_counts_once(club: Club, tmp_path: Path) -> 
 
 async def test_an_import_that_was_stopped_goes_on(club: Club, tmp_path: Path) -> None:
     """The note beside the file says how far it came."""
-    await club.found(clock=START)
+    await club.create(clock=START)
     path = tmp_path / "history.jsonl"
     lines = [{"customer": f"c{i}", "kind": "earn", "points": 7} for i in range(5000)]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -99,7 +103,7 @@ async def test_an_import_that_was_stopped_goes_on(club: Club, tmp_path: Path) ->
 
 async def test_bad_records_are_named_and_the_rest_goes_in(club: Club, tmp_path: Path) -> None:
     """Each refused record with its line and reason."""
-    await club.found(clock=START)
+    await club.create(clock=START)
     path = tmp_path / "mixed.jsonl"
     path.write_text(
         '{"customer":"ada","kind":"earn","points":5}\n'
@@ -127,7 +131,7 @@ async def test_bad_records_are_named_and_the_rest_goes_in(club: Club, tmp_path: 
 
 async def test_what_is_exported_can_be_imported(club: Club, tmp_path: Path) -> None:
     """An export of members, read into another project, gives the same tiers and balances."""
-    await club.found(clock=START)
+    await club.create(clock=START)
     async with club.writer() as writer:
         for i, points in enumerate((30, 150, 900)):
             await writer.submit(club.activity(customer=f"c{i}", points=points))
@@ -137,7 +141,7 @@ async def test_what_is_exported_can_be_imported(club: Club, tmp_path: Path) -> N
         async for line in members(club.database, club.program):
             file.write(line)
     before = [await club.standing(f"c{i}") for i in range(3)]
-    await club.found(clock=START)
+    await club.create(clock=START)
     done = await run(club, path)
     assert (done.records, done.refused) == (3, 0), done.problems
     for i, was in enumerate(before):
@@ -153,7 +157,7 @@ async def test_what_is_exported_can_be_imported(club: Club, tmp_path: Path) -> N
 
 async def test_points_of_unknown_age_live_from_their_arrival(club: Club, tmp_path: Path) -> None:
     """Who joined elsewhere years ago keeps what they bring: only told lots have an age."""
-    await club.found(MONTHLY, clock=START)
+    await club.create(MONTHLY, clock=START)
     path = tmp_path / "old.jsonl"
     path.write_text('{"customer":"ada","points":500,"enrolled_at":"2020-01-01T00:00:00Z"}\n')
     await run(club, path)
@@ -164,7 +168,7 @@ async def test_points_of_unknown_age_live_from_their_arrival(club: Club, tmp_pat
 
 async def test_lots_are_part_of_the_points(club: Club, tmp_path: Path) -> None:
     """Lots that hold more than the balance are refused; without a balance they are it."""
-    await club.found(MONTHLY, clock=START)
+    await club.create(MONTHLY, clock=START)
     path = tmp_path / "lots.jsonl"
     path.write_text(
         '{"customer":"ada","points":10,"lots":[{"points":11}]}\n'
@@ -178,7 +182,7 @@ async def test_lots_are_part_of_the_points(club: Club, tmp_path: Path) -> None:
 
 async def test_points_that_never_expire_survive_an_export(club: Club, tmp_path: Path) -> None:
     """Where the rules let points expire, those that were told never to do not begin to."""
-    await club.found(MONTHLY, clock=START)
+    await club.create(MONTHLY, clock=START)
     path = tmp_path / "people.jsonl"
     path.write_text('{"customer":"ada","points":90,"lots":[{"points":40}]}\n')
     await run(club, path)
@@ -187,14 +191,14 @@ async def test_points_that_never_expire_survive_an_export(club: Club, tmp_path: 
     with path.open("wb") as file:
         async for line in members(club.database, club.program):
             file.write(line)
-    await club.found(MONTHLY, clock=START)
+    await club.create(MONTHLY, clock=START)
     await run(club, path)
     assert (await club.standing()).lots == was.lots
 
 
 async def test_numbers_made_later_lie_above_imported_ones(club: Club, tmp_path: Path) -> None:
     """A listing by number never misses one; what the API refuses as a number, a file's is too."""
-    await club.found(clock=START)
+    await club.create(clock=START)
     path = tmp_path / "numbers.jsonl"
     path.write_text(
         '{"customer":"ada","number":90000000}\n'
@@ -221,7 +225,7 @@ def test_a_note_belongs_to_one_content(tmp_path: Path) -> None:
 
 async def test_a_row_that_cannot_be_read_stops_no_other(club: Club, tmp_path: Path) -> None:
     """A byte of another encoding, or a cell without end, spoils its own row."""
-    await club.found(clock=START)
+    await club.create(clock=START)
     path = tmp_path / "people.csv"
     long = b"x" * 200_000
     rows = b"ada,Ada\nren\xe9,R\xe9n\neve," + long + b"\nbob,Bob\n"
@@ -233,12 +237,12 @@ async def test_a_row_that_cannot_be_read_stops_no_other(club: Club, tmp_path: Pa
 
 async def test_a_long_history_is_exported_in_pages(club: Club) -> None:
     """No entry twice, none left out, a member's in their order."""
-    await club.found(clock=START)
+    await club.create(clock=START)
     async with club.writer() as writer:
         for i in range(5):
             for name in ("ada", "bob", "eve"):
                 await writer.submit(club.activity(customer=name, points=i + 1))
     lines = [json.loads(line) async for line in history(club.database, club.program, most=2)]
     for name in ("ada", "bob", "eve"):
-        told = [line["points"] for line in lines if line["customer"] == name]
-        assert told == [0, 1, 2, 3, 4, 5]
+        announcements = [line["points"] for line in lines if line["customer"] == name]
+        assert announcements == [0, 1, 2, 3, 4, 5]

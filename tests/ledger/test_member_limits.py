@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tests.ledger.conftest import LADDER
 from tierline.errors import TierlineError
 from tierline.ledger import member_limits
-from tierline.ledger.commands import Door, Said, command
+from tierline.ledger.commands import Assertion, ProgramRef, command
 from tierline.ledger.member_aggregate import MemberAggregate
 from tierline.model.entries import Detail, EntryKind, Override
 from tierline.model.standing import Pending, Standing
@@ -19,7 +19,7 @@ from tierline.rules.program import Program, Version
 
 NOW = 1_700_000_000_000
 CLUB = Program("club", "shop", "UTC", "USD", (Version(1, 0, LADDER),))
-DOOR = Door(Project("shop", "Shop", 1, "UTC", "USD"), 1)
+PROGRAM_REF = ProgramRef(Project("shop", "Shop", 1, "UTC", "USD"), 1)
 MEMBER = Standing(at=NOW - 1, entries=1, joined_at=NOW - 1)
 LOTS = tuple((NOW + 1 + i, 1) for i in range(member_limits.LOTS_MAX))
 FULL = replace(
@@ -41,12 +41,14 @@ HEAVY = replace(
 )
 
 
-def told(standing: Standing, kind: EntryKind, points: int | None, **detail: Any) -> str | None:
+def announcements(
+    standing: Standing, kind: EntryKind, points: int | None, **detail: Any
+) -> str | None:
     """The code of a refusal, with its path."""
-    said = Said(points=points, detail=Detail(**detail))
+    assertion = Assertion(points=points, detail=Detail(**detail))
     seat = MemberAggregate(7, 1, CLUB, standing, NOW)
     try:
-        seat.take(0, command(DOOR, kind, "ada", said, number=7))
+        seat.take(0, command(PROGRAM_REF, kind, "ada", assertion, number=7))
     except TierlineError as refused:
         return f"{refused.code} {refused.path}"
     return None
@@ -77,4 +79,4 @@ def test_a_full_member_takes_no_more(
     standing: Standing, kind: EntryKind, points: int | None, detail: Any, path: str | None
 ) -> None:
     """What needs no room, or makes some, goes in."""
-    assert told(standing, kind, points, **detail) == (path and f"too_many {path}")
+    assert announcements(standing, kind, points, **detail) == (path and f"too_many {path}")

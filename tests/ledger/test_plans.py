@@ -53,7 +53,7 @@ async def test_look_ups_use_the_whole_key_on_empty_tables(
     assert "Seq Scan" not in plan
     assert "Join Filter" not in plan
     for index, columns in wanted:
-        found = re.search(rf"using {index} .*\n\s+Index Cond: (.*)", plan)
-        assert found is not None, plan
-        assert re.findall(r"\((\w+) [=<]", found[1]) == columns.split(), plan
+        create = re.search(rf"using {index} .*\n\s+Index Cond: (.*)", plan)
+        assert create is not None, plan
+        assert re.findall(r"\((\w+) [=<]", create[1]) == columns.split(), plan
     assert ("Sort" in plan) == (statement == LedgerSql.load)

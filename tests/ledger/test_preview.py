@@ -13,7 +13,7 @@ from tests.ledger.test_sweep import START, YEARLY, advance
 from tierline.analysis.preview import Proposal, propose
 from tierline.ledger import commands
 from tierline.ledger.previews.page_workers import Judge, Work
-from tierline.ledger.previews.preview import Progress, Report, preview
+from tierline.ledger.previews.preview import PreviewProgress, Report, preview
 from tierline.rules.ladder import Tier
 from tierline.rules.metric import Metric
 from tierline.rules.policy import Policy
@@ -49,11 +49,11 @@ def matrix(report: Report) -> dict[tuple[str | None, str | None], int]:
 
 async def test_a_preview_counts_everybody_and_shows_why(club: Club) -> None:
     """The matrix is exact, movers come first, and a sample's arithmetic reaches its tier."""
-    await club.found()
+    await club.create()
     await populate(club)
-    told: list[Progress] = []
+    progress: list[PreviewProgress] = []
     proposal = await proposed(club, lowered(90))
-    report = await preview(club.database, club.program, proposal, told=told.append)
+    report = await preview(club.database, club.program, proposal, on_progress=progress.append)
 
     assert matrix(report) == {
         ("bronze", "bronze"): 1,
@@ -68,13 +68,13 @@ async def test_a_preview_counts_everybody_and_shows_why(club: Club) -> None:
         assert sample.explanation.tier == sample.to
         assert sample.customer is not None
         assert sample.explanation.totals["metric"].total == SPEND[sample.customer]
-    assert (told[0].done, told[-1].done, told[-1].total) == (0, 6, 6)
+    assert (progress[0].done, progress[-1].done, progress[-1].total) == (0, 6, 6)
     assert [(cell.from_, cell.to) for cell in report.earned][-1] == ("gold", "gold")
 
 
 async def test_processes_of_their_own_give_the_same_report(club: Club) -> None:
     """Where the work is done changes nothing that is said."""
-    await club.found()
+    await club.create()
     await populate(club)
     proposal = await proposed(club, lowered(90))
     here = await preview(club.database, club.program, proposal, processes=0)
@@ -86,7 +86,7 @@ async def test_processes_of_their_own_give_the_same_report(club: Club) -> None:
 async def test_nothing_is_written_and_no_lock_is_waited_for(club: Club) -> None:
     """A writer that holds every member's lock does not hold up a preview, nor leaves a preview
     anything behind."""
-    await club.found()
+    await club.create()
     await populate(club)
     before = await club.standing("bob")
     proposal = await proposed(club, lowered(200))
@@ -104,7 +104,7 @@ async def test_nothing_is_written_and_no_lock_is_waited_for(club: Club) -> None:
 
 async def test_another_metric_is_answered_from_the_ledger(club: Club) -> None:
     """What standings never kept is counted from entries, and the report says how many."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         await writer.submit(club.activity("order", "ada", amount=60_000))
         await writer.submit(club.activity("earn", "bob", points=300))
@@ -117,7 +117,7 @@ async def test_another_metric_is_answered_from_the_ledger(club: Club) -> None:
 
 async def test_a_sandbox_is_looked_at_on_its_own_clock(club: Club) -> None:
     """The future of both rules, up to an instant: what would come anyway stands beside."""
-    await club.found(YEARLY, clock=START)
+    await club.create(YEARLY, clock=START)
     async with club.writer() as writer:
         await writer.submit(club.activity(points=600))
         await advance(club, "2024-03-01T00:00:00Z")
@@ -138,12 +138,12 @@ async def test_a_sandbox_is_looked_at_on_its_own_clock(club: Club) -> None:
 
 async def test_who_changed_meanwhile_is_reported(club: Club) -> None:
     """An activity after the instant of the preview is judged too, and counted apart."""
-    await club.found()
+    await club.create()
     await populate(club)
     proposal = await proposed(club, lowered(90))
     async with club.writer() as writer:
         await writer.submit(club.activity(customer="eve", points=75))
-        await writer.submit(commands.leave(club.intake.door, "cem"))
+        await writer.submit(commands.leave(club.parser.program_ref, "cem"))
     report = await preview(club.database, club.program, proposal)
 
     assert report.changed_meanwhile == 1
@@ -153,7 +153,7 @@ async def test_who_changed_meanwhile_is_reported(club: Club) -> None:
 
 async def test_a_broken_member_is_named_and_ends_nothing(club: Club) -> None:
     """One standing that cannot be read is a failure with a number, not the end of the preview."""
-    await club.found()
+    await club.create()
     await populate(club)
     await club.database.pool.execute(
         "UPDATE member SET standing = 'x' WHERE customer = (SELECT min(customer) FROM member)"
@@ -166,7 +166,7 @@ async def test_a_broken_member_is_named_and_ends_nothing(club: Club) -> None:
 
 async def test_a_lost_connection_is_opened_again(club: Club) -> None:
     """The page that was cut off is read once more, whole."""
-    await club.found()
+    await club.create()
     await populate(club)
     work = Work(club.database.url, club.program, await proposed(club, lowered(90)), 3)
     judge = Judge(work)
@@ -184,20 +184,25 @@ async def test_a_lost_connection_is_opened_again(club: Club) -> None:
 
 async def test_pages_hold_every_member_once(club: Club) -> None:
     """Whatever their size, and the last one takes in whoever comes later."""
-    await club.found()
+    await club.create()
     await populate(club)
     reader = await PreviewReader.open(club.database.url, club.program)
     for size in (1, 2, 3, 100):
         pages = await reader.pages(club.database.shards, size)
-        found = [row["customer"] for page in pages for row in await reader.standings(page)]
-        assert len(found) == len(set(found)) == sum(page.members for page in pages) == len(SPEND)
+        customers = [row["customer"] for page in pages for row in await reader.standings(page)]
+        assert (
+            len(customers)
+            == len(set(customers))
+            == sum(page.members for page in pages)
+            == len(SPEND)
+        )
         assert {page.shard for page in pages if page.upto == LAST} == {p.shard for p in pages}
     await reader.close()
 
 
 async def test_warnings_and_names_come_with_the_report(club: Club) -> None:
     """What the linter says of the new rules, and both ladders' names, are part of it."""
-    await club.found()
+    await club.create()
     await populate(club)
     policy = Policy(tiers=(Tier("one", "One", from_=0), Tier("two", "One", from_=500)))
     report = await preview(club.database, club.program, await proposed(club, Rules("Club", policy)))
@@ -205,14 +210,14 @@ async def test_warnings_and_names_come_with_the_report(club: Club) -> None:
     assert [warning.path for warning in report.warnings] == ["policy.tiers[1].name"]
     assert [tier.id for tier in report.tiers] == ["one", "two"]
     assert [tier.name for tier in report.tiers_before] == ["Bronze", "Silver", "Gold"]
-    shown = msgspec.json.decode(msgspec.json.encode(report))
-    assert {cell["from"] for cell in shown["matrix"]} == {"bronze", "silver", "gold"}
+    answer = msgspec.json.decode(msgspec.json.encode(report))
+    assert {cell["from"] for cell in answer["matrix"]} == {"bronze", "silver", "gold"}
 
 
 @pytest.mark.parametrize("server", ["plain"], indirect=True)  # a worker's locks show on the worker
 async def test_cancelling_ends_what_it_began(club: Club) -> None:
     """A preview that waits for the database lets go at once, connections included."""
-    await club.found()
+    await club.create()
     await populate(club)
     proposal = await proposed(club, lowered(90))
     # Not pg_stat_activity: a transaction reads that once and sees the same rows until its end.

@@ -8,14 +8,14 @@ from collections import Counter
 import pytest
 
 from tierline.errors import Busy
-from tierline.ledger.commands import Door, Said, command
+from tierline.ledger.commands import Assertion, ProgramRef, command
 from tierline.ledger.queue import Queue, QueuedCommand
 from tierline.model.tenant import Project
 
 
 async def waiting(project: int, size: int = 1) -> QueuedCommand:
-    door = Door(Project(id=f"p{project}", name="", number=project), 1)
-    made = command(door, "earn", "ada", Said(points=1), size=size)
+    program_ref = ProgramRef(Project(id=f"p{project}", name="", number=project), 1)
+    made = command(program_ref, "earn", "ada", Assertion(points=1), size=size)
     return QueuedCommand(made, asyncio.get_running_loop().create_future())
 
 

@@ -11,7 +11,7 @@ from tests.ledger.conftest import LADDER, Club
 from tests.ledger.test_sweep import EXPIRING, START, YEARLY
 from tierline.errors import TierlineError
 from tierline.ledger import commands, rebuild, sandbox
-from tierline.ledger.rebuild import Difference, Progress, repair, verify
+from tierline.ledger.rebuild import Difference, VerificationProgress, repair, verify
 from tierline.model.encoding import decode_standing, encode_standing
 from tierline.model.entries import Override
 from tierline.rules.program import Rules
@@ -20,12 +20,12 @@ DAY = 86_400_000
 
 
 async def differences(club: Club) -> list[Difference]:
-    return [found async for found in verify(club.database, club.catalog)]
+    return [create async for create in verify(club.database, club.catalog)]
 
 
 async def test_a_changed_standing_is_found_and_repaired(club: Club) -> None:
     """What somebody changed behind our back is told by member and field, and put right."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         await writer.submit(club.activity(points=600))
         await writer.submit(club.activity(customer="bob", points=60))
@@ -39,16 +39,16 @@ async def test_a_changed_standing_is_found_and_repaired(club: Club) -> None:
         row["customer"],
         encode_standing(wrong),
     )
-    found = await differences(club)
-    assert [d.what for d in found] == ["standing", "column:balance"]
-    assert await repair(club.database, club.catalog, found[0])
+    create = await differences(club)
+    assert [d.what for d in create] == ["standing", "column:balance"]
+    assert await repair(club.database, club.catalog, create[0])
     assert await differences(club) == []
-    assert not await repair(club.database, club.catalog, found[0])
+    assert not await repair(club.database, club.catalog, create[0])
 
 
 async def three_events(club: Club) -> None:
     """Joined gold, downgraded to bronze, upgraded to gold."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         await writer.submit(club.activity(points=600))
         await writer.submit(club.activity("redeem", points=590))
@@ -82,15 +82,15 @@ COPIED = """INSERT INTO event SELECT shard, 9, class, project, program, customer
         *("entry", "member", "ledger"),
     ],
 )
-async def test_what_is_wrong_is_named(club: Club, statement: str, found: str) -> None:
+async def test_what_is_wrong_is_named(club: Club, statement: str, create: str) -> None:
     """The log is held against the ledger too, event by event: body, id, order, and that there is
     none too few and none too many. A member or an entry that is gone is told as well."""
     await three_events(club)
     changed = await club.database.pool.execute(statement.replace("{}", '"offset" = 2'))
     assert changed.endswith(" 1")
     names = [d.what for d in await differences(club)]
-    assert names[0] == found
-    assert "event" not in found or names == [found]
+    assert names[0] == create
+    assert "event" not in create or names == [create]
 
 
 async def test_what_retention_dropped_is_not_missed(club: Club) -> None:
@@ -113,7 +113,7 @@ async def test_what_retention_dropped_is_not_missed(club: Club) -> None:
 async def test_a_standing_set_back_is_not_told_again(club: Club, *, broken: bool) -> None:
     """A standing from before what time brought since, or one that nobody can read, is rebuilt up
     to what the log has told: the sweep then finds nothing to tell a second time."""
-    await club.found(EXPIRING, clock=START)
+    await club.create(EXPIRING, clock=START)
     pool, project = club.database.pool, club.project.number
     async with club.writer() as writer:
         await writer.submit(club.activity(points=600))
@@ -121,16 +121,16 @@ async def test_a_standing_set_back_is_not_told_again(club: Club, *, broken: bool
     for day in (400, 401):
         to = START + day * DAY
         await sandbox.advance(club.database, club.catalog, club.committed.append, project, to)
-    told = await club.events()
-    assert len(told) > 1
+    announcements = await club.events()
+    assert len(announcements) > 1
     await pool.execute("UPDATE member SET standing = $1", old)
-    found = await differences(club)
-    assert "standing" in [d.what for d in found]
-    assert not any(d.what.startswith("event") for d in found)
-    assert await repair(club.database, club.catalog, found[0])
+    create = await differences(club)
+    assert "standing" in [d.what for d in create]
+    assert not any(d.what.startswith("event") for d in create)
+    assert await repair(club.database, club.catalog, create[0])
     to = START + 402 * DAY
     await sandbox.advance(club.database, club.catalog, club.committed.append, project, to)
-    assert await club.events() == told
+    assert await club.events() == announcements
     assert await differences(club) == []
 
 
@@ -138,13 +138,13 @@ async def test_pages_hold_a_bounded_number_of_entries(
     club: Club, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However the members share their entries out, everybody is read, once."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         for customer, times in (("ada", 7), ("bob", 1), ("cy", 1), ("dan", 4), ("eve", 1)):
             for _ in range(times):
                 await writer.submit(club.activity(customer=customer, points=600))
     monkeypatch.setattr(rebuild, "ENTRIES_MAX", 3)
-    seen: list[Progress] = []
+    seen: list[VerificationProgress] = []
     assert [d async for d in verify(club.database, club.catalog, seen.append)] == []
     assert (seen[-1].members, seen[-1].entries, seen[-1].events) == (5, 19, 5)
     assert len({p.members for p in seen}) > 3
@@ -152,7 +152,7 @@ async def test_pages_hold_a_bounded_number_of_entries(
 
 async def test_events_that_retention_dropped_are_no_difference(club: Club) -> None:
     """The first events of a member may be gone; what is kept must still be the newest of them."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         await writer.submit(club.activity(points=600))
         await writer.submit(club.activity(kind="adjust", points=-600))
@@ -205,7 +205,7 @@ async def test_random_histories_fold_to_the_stored_bytes(
 ) -> None:
     """Whatever is sent, refused, taken back or falls due: standing and log follow from the
     ledger, byte for byte."""
-    await club.found(rules, clock=START)
+    await club.create(rules, clock=START)
     async with club.writer() as writer:
         for i, (who, step) in enumerate(steps):
             if step[0] == "advance":
@@ -225,15 +225,15 @@ async def test_random_histories_fold_to_the_stored_bytes(
 
 def _command(club: Club, customer: str, i: int, step: tuple[str, int, int]) -> commands.Command:
     kind, x, y = step
-    key, door = f"k{i}", club.intake.door
+    key, program_ref = f"k{i}", club.parser.program_ref
     now = club.catalog.now(club.project.number, 0)
     match kind:
         case "earn" | "redeem" | "adjust":
-            said = commands.Said(points=x, occurred_at=now - y * DAY)
-            return commands.command(door, kind, customer, said, key=key)
+            assertion = commands.Assertion(points=x, occurred_at=now - y * DAY)
+            return commands.command(program_ref, kind, customer, assertion, key=key)
         case "order":
-            said = commands.Said(amount=x, occurred_at=now - y * DAY)
-            return commands.command(door, kind, customer, said, key=key)
+            assertion = commands.Assertion(amount=x, occurred_at=now - y * DAY)
+            return commands.command(program_ref, kind, customer, assertion, key=key)
         case "refund":
             return club.activity(kind, customer, of=f"k{x}", amount=y, key=key)
         case "void":
@@ -241,8 +241,8 @@ def _command(club: Club, customer: str, i: int, step: tuple[str, int, int]) -> c
         case "pin":
             tier = LADDER.policy.tiers[x].id
             wanted = Override(kind="pin", tier=tier, until=now + y * DAY)
-            return commands.override(door, customer, wanted, key=key)
+            return commands.override(program_ref, customer, wanted, key=key)
         case "leave":
-            return commands.leave(door, customer, key=key)
+            return commands.leave(program_ref, customer, key=key)
         case _:
-            return commands.enrol(door, customer, key=key)
+            return commands.enrol(program_ref, customer, key=key)

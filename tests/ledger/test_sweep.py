@@ -13,7 +13,7 @@ from tests.ledger.conftest import LADDER, Club, wall
 from tierline.errors import Conflict
 from tierline.ledger import sandbox
 from tierline.ledger.rebuild import verify
-from tierline.ledger.sweep.sweep_pass import Pass
+from tierline.ledger.sweep.sweep_pass import SweepPass
 from tierline.ledger.sweep.sweeper import STUCK_MS, Sweeper
 from tierline.model.calendar import format_instant, parse_instant
 from tierline.model.encoding import decode_standing, encode_standing
@@ -54,12 +54,14 @@ async def advance(club: Club, to: str) -> int:
 
 async def test_a_sandbox_walks_through_every_boundary(club: Club) -> None:
     """Two year ends passed in one go: grace, then the fall, each at its own instant."""
-    await club.found(YEARLY, clock=START)
+    await club.create(YEARLY, clock=START)
     async with club.writer() as writer:
         await writer.submit(club.activity(points=600))
         await advance(club, "2026-02-01T00:00:00Z")
-    told = [(e.kind, e.tier_to, e.cause, format_instant(e.at)) for e in await club.events()]
-    assert told == [
+    announcements = [
+        (e.kind, e.tier_to, e.cause, format_instant(e.at)) for e in await club.events()
+    ]
+    assert announcements == [
         ("joined", "gold", "activity", "2023-03-15T12:00:00.000Z"),
         ("downgraded", "bronze", "term_end", "2025-01-01T00:00:00.000Z"),
     ]
@@ -69,17 +71,17 @@ async def test_a_sandbox_walks_through_every_boundary(club: Club) -> None:
 
 async def test_wall_time_is_no_sandbox(club: Club) -> None:
     """Only a sandbox's clock moves by hand, and only forward."""
-    await club.found()
+    await club.create()
     with pytest.raises(Conflict):
         await advance(club, "2040-01-01T00:00:00Z")
-    await club.found(clock=START)
+    await club.create(clock=START)
     with pytest.raises(Conflict):
         await advance(club, "2020-01-01T00:00:00Z")
 
 
 async def test_what_one_shard_cannot_give_back_the_others_do(club: Club) -> None:
     """A clock's next move need not wait for leases that were only forgotten."""
-    await club.found(clock=START)
+    await club.create(clock=START)
     await advance(club, "2023-03-16T00:00:00Z")
     await club.database.pool.execute(
         "ALTER TABLE lease ADD CONSTRAINT kept CHECK (shard <> 0 OR until <> 0) NOT VALID"
@@ -94,7 +96,7 @@ async def test_what_one_shard_cannot_give_back_the_others_do(club: Club) -> None
 async def test_a_month_of_sleep_is_caught_up_in_order(club: Club) -> None:
     """A server that slept finds what fell due meanwhile and tells it in order of instants across
     members, with the times at which it took effect."""
-    await club.found(EXPIRING)
+    await club.create(EXPIRING)
     day, now = 86_400_000, wall()
     due = [now + (i * 7 % 30 + 1) * day + i for i in range(40)]  # not in the customers' order
     async with club.writer() as writer:
@@ -114,7 +116,7 @@ async def test_a_month_of_sleep_is_caught_up_in_order(club: Club) -> None:
 
 async def test_the_sweeper_wakes_at_the_due_instant(club: Club) -> None:
     """Running in the background, it tells a tier's end soon after it happened."""
-    await club.found(EXPIRING)
+    await club.create(EXPIRING)
     sweeper = Sweeper(club.database, club.catalog, club.committed.append)
     await sweeper.start()
     try:
@@ -125,18 +127,21 @@ async def test_the_sweeper_wakes_at_the_due_instant(club: Club) -> None:
                     await asyncio.sleep(0.02)
     finally:
         await sweeper.stop()
-    assert await club.told() == ["joined -->silver activity", "downgraded silver->bronze expiry"]
+    assert await club.announcements() == [
+        "joined -->silver activity",
+        "downgraded silver->bronze expiry",
+    ]
 
 
 async def test_a_lost_lease_sweeps_nothing(club: Club) -> None:
     """Who holds an old generation of the lease finds nothing to do."""
-    await club.found(EXPIRING)
+    await club.create(EXPIRING)
     async with club.writer() as writer:
         await writer.submit(club.points_until(wall() + 5000))
     later = wall() + 10_000
     shard = await club.database.pool.fetchval("SELECT shard FROM member")
     old, new = (
-        Pass(club.database, club.catalog, Lease(shard, "sweep", o), club.committed.append)
+        SweepPass(club.database, club.catalog, Lease(shard, "sweep", o), club.committed.append)
         for o in ("old", "new")
     )
     old_connection = (await old.connected()).connection
@@ -151,7 +156,7 @@ async def test_a_lost_lease_sweeps_nothing(club: Club) -> None:
 
 async def three_due_soon(club: Club) -> int:
     """When the points of three members expire."""
-    await club.found(EXPIRING)
+    await club.create(EXPIRING)
     soon = wall() + 5000
     async with club.writer() as writer:
         for name in ("ada", "bob", "eve"):
@@ -193,10 +198,10 @@ async def test_a_member_whose_event_is_refused_is_set_aside(club: Club) -> None:
     assert await sweeper.run_due() == 3
     aside = await pool.fetch("SELECT customer FROM member WHERE quarantined IS NOT NULL")
     assert [row["customer"] for row in aside] == [gone]
-    told = await pool.fetch("SELECT class, customer FROM event ORDER BY class, customer")
-    assert [row["customer"] for row in told if row["class"] == "ops"] == [gone]
-    assert [row["customer"] for row in told].count(gone) == 2  # joined, and set aside
-    assert len(told) == 6
+    announcements = await pool.fetch("SELECT class, customer FROM event ORDER BY class, customer")
+    assert [row["customer"] for row in announcements if row["class"] == "ops"] == [gone]
+    assert [row["customer"] for row in announcements].count(gone) == 2  # joined, and set aside
+    assert len(announcements) == 6
 
 
 async def test_without_the_logs_head_nothing_is_swept(club: Club) -> None:
@@ -210,7 +215,7 @@ async def test_without_the_logs_head_nothing_is_swept(club: Club) -> None:
     assert [row["due_at"] for row in due] == [soon] * 3
 
 
-class Interrupted(Pass):
+class Interrupted(SweepPass):
     """A pass that `hold` gets in between of: right before it sets somebody aside."""
 
     hold: Callable[[], Awaitable[None]]
@@ -260,13 +265,13 @@ async def test_only_who_fails_is_set_aside(club: Club) -> None:
     await request.close()
     await sweep.close()
     aside = await pool.fetch("SELECT customer FROM member WHERE quarantined IS NOT NULL")
-    assert [found["customer"] for found in aside] == [row["customer"]]
+    assert [create["customer"] for create in aside] == [row["customer"]]
 
 
 async def test_new_rules_reach_every_member_at_their_instant(club: Club) -> None:
     """A version that re-judges moves members who do nothing, at the instant it comes into force,
     also those stored before it was known."""
-    await club.found(clock=START)
+    await club.create(clock=START)
     async with club.writer() as writer:
         for i in range(30):
             await writer.submit(club.activity(customer=f"c{i}", points=300))
@@ -290,7 +295,7 @@ async def test_new_rules_reach_every_member_at_their_instant(club: Club) -> None
 
 async def test_rules_that_count_something_new_ask_the_whole_history(club: Club) -> None:
     """A version whose metric no standing ever kept is judged on the ledger from its start."""
-    await club.found(clock=START)
+    await club.create(clock=START)
     async with club.writer() as writer:
         for name, amount in (("ada", 90_000), ("bob", 5_000)):
             await writer.submit(club.activity("order", customer=name, amount=amount))

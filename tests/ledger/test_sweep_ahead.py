@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.ledger.conftest import LADDER, Club, wall
-from tierline.ledger.sweep.sweep_pass import Pass
+from tierline.ledger.sweep.sweep_pass import SweepPass
 from tierline.model import ids
 from tierline.rules.points import AfterPeriod
 from tierline.store.errors import DatabaseUnreachable
@@ -27,17 +27,17 @@ def neighbours(club: Club, count: int) -> list[str]:
     return list(islice(here, count))
 
 
-async def one_after_another(club: Club, soon: int) -> Pass:
+async def one_after_another(club: Club, soon: int) -> SweepPass:
     """Five members of a shard who fall by and by, the first of them twice: first and third. A pass
     that holds their lease."""
-    await club.found(EXPIRING)
+    await club.create(EXPIRING)
     twice, *others = neighbours(club, 5)
     async with club.writer() as writer:
         await writer.submit(club.points_until(soon, twice, 600))
         await writer.submit(club.points_until(soon + 2, twice, 150))
         for when, name in zip((1, 3, 4, 5), others, strict=True):
             await writer.submit(club.points_until(soon + when, name))
-    sweep = Pass(club.database, club.catalog, Lease(0, "sweep", "test"), club.committed.append)
+    sweep = SweepPass(club.database, club.catalog, Lease(0, "sweep", "test"), club.committed.append)
     assert await sweep.lease.take((await sweep.connected()).connection, 1, soon + 60_000)
     return sweep
 
@@ -139,7 +139,9 @@ async def test_a_batch_whose_lease_passed_on_is_given_up(club: Club) -> None:
     """It was held up for so long that somebody else sweeps now: the log stays in order."""
     soon = wall() + 5_000
     sweep = await one_after_another(club, soon)
-    other = Pass(club.database, club.catalog, Lease(0, "sweep", "other"), club.committed.append)
+    other = SweepPass(
+        club.database, club.catalog, Lease(0, "sweep", "other"), club.committed.append
+    )
     async with Held(club) as log:
         step = asyncio.create_task(sweep.step(soon + 9, soon + 9, 3, ahead=True))
         await log.seen(WAITS)

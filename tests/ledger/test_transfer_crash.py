@@ -13,7 +13,7 @@ from tests.ledger.circle import CLOSED, Circle, closed
 from tests.ledger.conftest import Club, first_half
 from tests.ledger.transfer_worker import CIRCLE
 from tierline.ledger import commands
-from tierline.ledger.commands import Door
+from tierline.ledger.commands import ProgramRef
 from tierline.ledger.transfers.legs import TransferRefused, second_half
 
 
@@ -25,7 +25,7 @@ async def test_a_refusal_stands_whoever_tries_later(club: Club) -> None:
     await circle.enrol(circle.bob)
     async with club.writer() as writer:
         with pytest.raises(TransferRefused):
-            await writer.go_on(second_half(Door(club.project, club.program), intent))
+            await writer.go_on(second_half(ProgramRef(club.project, club.program), intent))
     assert await circle.balances() == (600, 0)
     await circle.settled()
 
@@ -47,26 +47,26 @@ async def test_joining_at_the_same_moment_doubles_and_loses_nothing(club: Club) 
 @pytest.mark.parametrize("answers", [1, 90])
 async def test_kill_9_among_transfers_loses_and_doubles_nothing(club: Club, answers: int) -> None:
     """All points are there afterwards, and every transfer that was answered has its end."""
-    await club.found(CLOSED)
+    await club.create(CLOSED)
     async with club.writer() as writer:
         for name in CIRCLE:
-            await writer.submit(commands.enrol(club.intake.door, name))
+            await writer.submit(commands.enrol(club.parser.program_ref, name))
             await writer.submit(club.activity(customer=name, points=90_000))
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.ledger.transfer_worker", club.database.url,
         stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": "src:."},
     )  # fmt: skip
     assert worker.stdout is not None
-    told = set()
+    announcements = set()
     async with asyncio.timeout(60):
         for _ in range(answers):
-            told.add((await worker.stdout.readline()).decode().strip())
+            announcements.add((await worker.stdout.readline()).decode().strip())
         worker.send_signal(signal.SIGKILL)
         await worker.wait()
     circle = Circle(club, "c1")
     await circle.sweep(sweepers=2)
     kept = await club.database.pool.fetch("SELECT key FROM entry WHERE kind = 'transfer_out'")
-    assert told <= {row["key"] for row in kept}
+    assert announcements <= {row["key"] for row in kept}
     balances = [(await club.standing(name)).balance for name in CIRCLE]
     assert sum(balances) == 6 * 90_000
     ends = await club.database.pool.fetch(

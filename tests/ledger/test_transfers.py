@@ -14,7 +14,7 @@ from tests.ledger.test_sweep import EXPIRING, START
 from tierline.errors import InsufficientPoints, Invalid, KeyReused, NotAMember
 from tierline.ledger import commands, sandbox
 from tierline.ledger.command_parsing import CommandParser
-from tierline.ledger.commands import Door, Said, Transfer
+from tierline.ledger.commands import Assertion, ProgramRef, Transfer
 from tierline.ledger.rebuild import verify
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.ledger.transfers.legs import second_half
@@ -30,7 +30,7 @@ ARRIVED = Transfer("bob", "arrived")
 @pytest.fixture(params=["same shard", "other shard"])
 async def circle(club: Club, request: pytest.FixtureRequest) -> Circle:
     """Ada with 600 points; bob, still unknown, in her shard or in the other one."""
-    await club.found()
+    await club.create()
     return await with_ada(club, other=request.param == "other shard")
 
 
@@ -98,9 +98,9 @@ async def test_a_server_takes_up_what_another_left(circle: Circle) -> None:
 async def test_a_transfer_that_began_twice_ends_once(circle: Circle) -> None:
     """Second half done, intent not yet taken away: the next one only does that."""
     intent = await first_half(circle.club, circle.sent())
-    door = Door(circle.club.project, circle.club.program)
+    program_ref = ProgramRef(circle.club.project, circle.club.program)
     async with circle.club.writer() as writer:
-        await writer.go_on(second_half(door, intent))
+        await writer.go_on(second_half(program_ref, intent))
         assert await circle.club.count("intent") == 1
     await circle.sweep()
     assert await circle.balances() == (350, 250)
@@ -126,7 +126,7 @@ async def test_a_stranger_gets_nothing_where_nobody_joins_by_themselves(
     circle = await closed(club, other=other)
     async with club.writer() as writer:
         first = await writer.submit(circle.sent())
-        await writer.submit(commands.enrol(club.intake.door, circle.bob))
+        await writer.submit(commands.enrol(club.parser.program_ref, circle.bob))
         again = await writer.submit(circle.sent())
         fresh = await writer.submit(circle.sent(key="t2"))
     assert first.transfer is not None
@@ -145,9 +145,9 @@ async def test_who_left_or_was_erased_gets_nothing(circle: Circle) -> None:
     club = circle.club
     async with club.writer() as writer:
         await writer.submit(club.activity(customer=circle.bob, points=5))
-        await writer.submit(commands.leave(club.intake.door, circle.bob))
+        await writer.submit(commands.leave(club.parser.program_ref, circle.bob))
         left = await writer.submit(circle.sent())
-        await writer.submit(commands.enrol(club.intake.door, circle.bob))
+        await writer.submit(commands.enrol(club.parser.program_ref, circle.bob))
         await club.database.pool.execute(
             "UPDATE customer SET erased_at = 1 WHERE profile LIKE $1", f'%"{circle.bob}"%'
         )
@@ -181,7 +181,7 @@ async def test_who_never_was_a_member_sends_nothing(club: Club) -> None:
 
 async def test_nobody_sends_to_themselves(club: Club) -> None:
     """By the same name it is refused at the door; by another of theirs the points come back."""
-    await club.found()
+    await club.create()
     circle = await with_ada(club, other=True)
     with pytest.raises(Invalid) as refused:
         club.activity("transfer", to="ada", points=1)
@@ -220,11 +220,11 @@ async def test_points_that_arrive_expire_anew_and_those_that_come_back_as_before
     club: Club,
 ) -> None:
     """In a sandbox: ten days from the transfer for the recipient; each lot's own day at home."""
-    await club.found(replace(EXPIRING, auto_join=False), clock=START)
-    door = club.intake.door
+    await club.create(replace(EXPIRING, auto_join=False), clock=START)
+    program_ref = club.parser.program_ref
     async with club.writer() as writer:
         for name in ("ada", "bob"):
-            await writer.submit(commands.enrol(door, name))
+            await writer.submit(commands.enrol(program_ref, name))
         await writer.submit(club.activity(points=100))
         await _advance(club, START + 4 * DAY)
         await writer.submit(club.activity(points=50))
@@ -253,7 +253,7 @@ async def _advance(club: Club, to: int) -> None:
 
 async def test_in_a_sandbox_a_transfer_happened_when_it_set_out(club: Club) -> None:
     """Also if the process was gone, and the clock has moved, before the second half."""
-    await club.found(EXPIRING, clock=START)
+    await club.create(EXPIRING, clock=START)
     circle = await with_ada(club, other=True)
     await first_half(circle.club, circle.sent(points=600))
     await _advance(club, START + 3 * DAY)
@@ -265,10 +265,10 @@ async def test_in_a_sandbox_a_transfer_happened_when_it_set_out(club: Club) -> N
 
 async def test_an_import_of_transfers_is_announced_nowhere(circle: Circle) -> None:
     """What is quiet stays quiet on both sides."""
-    before = len(await circle.club.told())
+    before = len(await circle.club.announcements())
     async with circle.club.writer() as writer:
         await writer.submit(commands.quietly(circle.sent()))
-    assert len(await circle.club.told()) == before
+    assert len(await circle.club.announcements()) == before
     assert await circle.balances() == (350, 250)
     await circle.settled()
 
@@ -280,8 +280,8 @@ async def test_a_recipient_may_be_given_by_id(circle: Circle) -> None:
     async with club.database.pool.acquire() as connection:
         bob = await customers.find(connection, club.database.shards, club.project, circle.bob)
     assert bob is not None
-    said = Said(points=250, detail=Detail(reason="card"))
-    sent = commands.transfer(club.intake.door, "ada", "card 7", said, recipient=bob)
+    assertion = Assertion(points=250, detail=Detail(reason="card"))
+    sent = commands.transfer(club.parser.program_ref, "ada", "card 7", assertion, recipient=bob)
     async with club.writer() as writer:
         assert (await writer.submit(sent)).transfer == Transfer("card 7", "arrived")
     assert await circle.balances() == (350, 250)

@@ -24,17 +24,17 @@ from tierline.store.catalog.programs import NewVersion
 
 async def test_first_activity_enrols_straight_into_the_tier_reached(club: Club) -> None:
     """An unknown customer's first activity makes one move, into the tier that it reaches."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         answer = await writer.submit(club.activity(points=600))
     assert (answer.tier, answer.balance, answer.entry) == ("gold", 600, 2)
-    assert await club.told() == ["joined -->gold activity"]
+    assert await club.announcements() == ["joined -->gold activity"]
     assert club.committed == [await club.database.pool.fetchval("SELECT max(shard) FROM event")]
 
 
 async def test_same_key_answers_the_same_again(club: Club) -> None:
     """A repeated key with the same body gets the first answer, and nothing happens twice."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         first = await writer.submit(club.activity(points=60, key="k1"))
         await writer.submit(club.activity(points=60, key="k2"))
@@ -51,7 +51,7 @@ async def test_same_key_answers_the_same_again(club: Club) -> None:
 
 async def test_same_key_with_another_body_is_a_conflict(club: Club) -> None:
     """A key stands for one body, also within one batch."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         one = writer.submit(club.activity(points=60, key="k1"))
         two = writer.submit(club.activity(points=61, key="k1"))
@@ -66,7 +66,7 @@ async def test_same_key_with_another_body_is_a_conflict(club: Club) -> None:
 async def test_a_key_belongs_to_a_customer_in_a_program(club: Club) -> None:
     """The same key in a second program, or for another customer, is an activity of its own: also
     of one shard, in one batch, and for an activity that takes another back."""
-    await club.found()
+    await club.create()
     version = NewVersion(rules=LADDER, request="{}")
     second = await club.catalog.put_program(club.project.number, "second", version, wall())
     other = CommandParser(club.project, second.program)
@@ -89,7 +89,7 @@ async def test_a_key_belongs_to_a_customer_in_a_program(club: Club) -> None:
 
 async def test_the_same_activity_ten_times_at_once_over_two_writers(club: Club) -> None:
     """However often and through whichever writer it comes in: it counts once."""
-    await club.found()
+    await club.create()
     activity = club.activity(points=60, key="k1")
     async with club.writer() as one, club.writer() as two:
         answers = await asyncio.gather(
@@ -103,7 +103,7 @@ async def test_the_same_activity_ten_times_at_once_over_two_writers(club: Club) 
 
 async def test_two_writers_share_members_and_new_customers(club: Club) -> None:
     """Two processes on one database lose and double nothing, and offsets stay gapless."""
-    await club.found()
+    await club.create()
     async with club.writer() as one, club.writer() as two:
         sent = [
             (one, two)[i % 2].submit(club.activity(customer=f"c{i % 7}", points=30))
@@ -122,7 +122,7 @@ async def test_two_writers_share_members_and_new_customers(club: Club) -> None:
 
 async def test_a_refusal_leaves_strangers_and_the_key_alone(club: Club) -> None:
     """One member's lack of points fails nobody else in the batch, and the key may be used again."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         outcomes = await asyncio.gather(
             writer.submit(club.activity(points=50)),
@@ -140,7 +140,7 @@ async def test_a_refusal_leaves_strangers_and_the_key_alone(club: Club) -> None:
 
 async def test_reversals_together_never_exceed_the_original(club: Club) -> None:
     """Partial refunds take points in the ratio of the money; the last takes the rest."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         order = await writer.submit(club.activity("order", amount=1000, key="o1"))
         assert order.points == 10
@@ -156,7 +156,7 @@ async def test_reversals_together_never_exceed_the_original(club: Club) -> None:
 
 async def test_reversals_in_one_batch_see_each_other(club: Club) -> None:
     """An order and its refunds may arrive together, and the cap still holds."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         outcomes = await writer.submit_all(
             [
@@ -172,7 +172,7 @@ async def test_reversals_in_one_batch_see_each_other(club: Club) -> None:
 
 async def test_a_bad_original_is_refused_as_retryable(club: Club) -> None:
     """What is taken back must exist; it may still come."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         await writer.submit(club.activity(points=10, key="mine"))
         with pytest.raises(UnknownOriginal):
@@ -184,7 +184,7 @@ async def test_a_bad_original_is_refused_as_retryable(club: Club) -> None:
 
 async def test_a_void_of_a_redemption_gives_the_points_back(club: Club) -> None:
     """Voided spending returns to the balance."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         await writer.submit(club.activity(points=100))
         await writer.submit(club.activity("redeem", points=60, key="r1"))
@@ -194,20 +194,20 @@ async def test_a_void_of_a_redemption_gives_the_points_back(club: Club) -> None:
 
 async def test_without_auto_join_strangers_are_refused(club: Club) -> None:
     """Who is no member can do nothing but enrol; and leaving ends it."""
-    await club.found(replace(LADDER, auto_join=False))
+    await club.create(replace(LADDER, auto_join=False))
     async with club.writer() as writer:
         with pytest.raises(NotAMember):
             await writer.submit(club.activity(points=10))
-        enrolled = await writer.submit(commands.enrol(club.intake.door, "ada"))
+        enrolled = await writer.submit(commands.enrol(club.parser.program_ref, "ada"))
         assert enrolled.tier == "bronze"
-        assert (await writer.submit(commands.enrol(club.intake.door, "ada"))).repeated
+        assert (await writer.submit(commands.enrol(club.parser.program_ref, "ada"))).repeated
         await writer.submit(club.activity(points=10))
-        await writer.submit(commands.leave(club.intake.door, "ada"))
+        await writer.submit(commands.leave(club.parser.program_ref, "ada"))
         with pytest.raises(NotAMember):
             await writer.submit(club.activity(points=10))
-        back = await writer.submit(commands.enrol(club.intake.door, "ada"))
+        back = await writer.submit(commands.enrol(club.parser.program_ref, "ada"))
     assert back.balance == 10
-    assert await club.told() == [
+    assert await club.announcements() == [
         "joined -->bronze enrolment",
         "left bronze->- leaving",
         "joined -->bronze enrolment",
@@ -216,9 +216,9 @@ async def test_without_auto_join_strangers_are_refused(club: Club) -> None:
 
 async def test_a_full_queue_sends_the_greedy_project_away(club: Club) -> None:
     """Past the bound a project is told to come back, while another still gets in."""
-    await club.found()
+    await club.create()
     greedy = [club.activity(customer=f"c{i}", points=1) for i in range(40)]
-    await club.found()
+    await club.create()
     modest = club.activity(customer="c0", points=1)
     async with club.writer(rows_max=8) as writer:
         outcomes: list[object] = []
@@ -239,12 +239,12 @@ async def test_a_moment_after_the_last_answer_counts_as_active(
     club: Club, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Callers who were all answered at once come again: nobody takes the floor between."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         monkeypatch.setattr("tierline.ledger.writer.LULL_SECONDS", 3_600)
         assert not writer.active()
         await writer.submit(club.activity(points=1))
-        while any(shard.turns for shard in writer.shards):
+        while any(shard.under_way for shard in writer.shards):
             await asyncio.sleep(0)
         assert writer.active()
         monkeypatch.setattr("tierline.ledger.writer.LULL_SECONDS", -3_600)
@@ -253,9 +253,9 @@ async def test_a_moment_after_the_last_answer_counts_as_active(
 
 async def test_a_poison_command_fails_alone(club: Club) -> None:
     """A command whose data the database cannot take fails alone, its batch goes through."""
-    await club.found()
+    await club.create()
     poison = commands.command(
-        club.intake.door, "earn", "ada", commands.Said(points=1), key="nul\0inside"
+        club.parser.program_ref, "earn", "ada", commands.Assertion(points=1), key="nul\0inside"
     )
     async with club.writer() as writer:
         outcomes = await asyncio.gather(
@@ -272,13 +272,13 @@ async def test_a_poison_command_fails_alone(club: Club) -> None:
 
 async def test_several_commands_of_one_member_in_one_batch_evolve_together(club: Club) -> None:
     """In one batch each command sees what the one before it did."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         answers = await asyncio.gather(
             *(writer.submit(club.activity(points=50)) for _ in range(12))
         )
     assert [answer.balance for answer in answers] == list(range(50, 601, 50))
-    assert await club.told() == [
+    assert await club.announcements() == [
         "joined -->bronze activity",
         "upgraded bronze->silver activity",
         "upgraded silver->gold activity",
@@ -288,7 +288,7 @@ async def test_several_commands_of_one_member_in_one_batch_evolve_together(club:
 
 async def test_a_lost_connection_is_survived_with_the_same_keys(club: Club) -> None:
     """The database drops every connection in between: everything is answered, once."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         await writer.submit(club.activity(points=1))
         for _ in range(3):
@@ -303,12 +303,12 @@ async def test_a_lost_connection_is_survived_with_the_same_keys(club: Club) -> N
 
 async def test_a_number_that_cannot_be_kept_is_refused_alone(club: Club) -> None:
     """The standing has no room for it: its sender is told, the batch goes through."""
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         await writer.submit(club.activity(points=1))
         outcomes = await asyncio.gather(
             writer.submit(club.activity(customer="bob", points=5)),
-            writer.submit(commands.attributes(club.intake.door, "ada", {"x": 10**30})),
+            writer.submit(commands.attributes(club.parser.program_ref, "ada", {"x": 10**30})),
             writer.submit(club.activity(customer="cleo", points=5)),
             return_exceptions=True,
         )

@@ -20,7 +20,7 @@ async def main(url: str) -> None:
         (club.project,) = club.catalog.projects()
         (program,) = club.catalog.programs(club.project.number)
         await club.catalog.program_numbered(program.number)
-        club.intake = CommandParser(club.project, program.number)
+        club.parser = CommandParser(club.project, program.number)
         async with club.writer() as writer:
 
             async def send(i: int) -> None:

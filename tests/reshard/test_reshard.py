@@ -36,7 +36,7 @@ async def club(database: Database) -> Club:
     """A source of two shards: 24 customers with three tier events each, and an endpoint."""
     catalog = await Catalog.open(database, SecretBox(bytes(32)))
     club = Club(database, catalog)
-    await club.found()
+    await club.create()
     async with club.writer() as writer:
         for points in (10, 100, 400):
             batch = [
@@ -94,11 +94,11 @@ async def test_points_in_transit_arrive_in_the_copy(
         for c in CUSTOMERS[1:]
     ]
     async with club.writer() as writer:
-        await writer.submit(commands.leave(club.intake.door, "c1"))
+        await writer.submit(commands.leave(club.parser.program_ref, "c1"))
         lost = club.activity("transfer", "c0", to="c1", points=100, key="lost")
-        told = await writer.submit(lost)
-    assert told.transfer is not None
-    assert told.transfer.state == "returned"
+        on_progress = await writer.submit(lost)
+    assert on_progress.transfer is not None
+    assert on_progress.transfer.state == "returned"
     refused = await content(club.database, "arrival")
     url = await fresh(5)
     await copy_installation(club.database, url, shards=5, page=7)
@@ -156,7 +156,7 @@ async def test_work_goes_on_in_the_copy(club: Club, fresh: Callable[[int], Any])
     async with await Database.open(url) as copy:
         old = {row["id"] for row in await copy.pool.fetch("SELECT id FROM customer")}
         moved = Club(copy, await Catalog.open(copy, SecretBox(bytes(32))))
-        moved.project, moved.program, moved.intake = club.project, club.program, club.intake
+        moved.project, moved.program, moved.parser = club.project, club.program, club.parser
         async with moved.writer() as writer:
             again = await writer.submit(moved.activity(customer="c0", points=400, key="c0:400"))
             more = [moved.activity(customer=f"new{i}", points=5) for i in range(30)]
@@ -278,7 +278,7 @@ async def test_an_interrupted_copy_goes_on_where_it_was(
                 raise Unplugged
 
         try:
-            copied = await copy_installation(club.database, url, shards=5, page=9, told=cut)
+            copied = await copy_installation(club.database, url, shards=5, page=9, on_progress=cut)
         except Unplugged:
             cuts += 9
             with pytest.raises(CopyUnfinished):
@@ -314,7 +314,7 @@ async def test_a_source_that_changes_is_noticed(club: Club, fresh: Callable[[int
 
     seen: list[Copying] = []
     with pytest.raises(Unplugged):
-        await copy_installation(club.database, url, page=20, told=_until("check", seen))
+        await copy_installation(club.database, url, page=20, on_progress=_until("check", seen))
     await earn("c1")
     with pytest.raises(CopyDiffers):
         await copy_installation(club.database, url, page=20)
@@ -326,12 +326,12 @@ async def test_a_source_that_changes_is_noticed(club: Club, fresh: Callable[[int
 
 
 def _until(step: str, seen: list[Copying]) -> Callable[[Copying], None]:
-    def told(progress: Copying) -> None:
+    def on_progress(progress: Copying) -> None:
         seen.append(progress)
         if progress.step == step:
             raise Unplugged
 
-    return told
+    return on_progress
 
 
 async def test_a_target_with_an_installation_is_refused(
@@ -343,7 +343,7 @@ async def test_a_target_with_an_installation_is_refused(
     async with await Database.open(url, shards=3) as other:
         with pytest.raises(ShardsFixed):
             await copy_installation(club.database, url, shards=4)
-        await Club(other, await Catalog.open(other, SecretBox(bytes(32)))).found()
+        await Club(other, await Catalog.open(other, SecretBox(bytes(32)))).create()
     for place in (url, club.database.url):
         with pytest.raises(TargetInUse):
             await copy_installation(club.database, place)
@@ -368,7 +368,9 @@ async def test_replays_end_first(club: Club, fresh: Callable[[int], Any]) -> Non
 async def test_progress_comes_to_an_end(club: Club, fresh: Callable[[int], Any]) -> None:
     """Every table is reported until it is whole, in both steps; shares never fall."""
     seen: list[Copying] = []
-    await copy_installation(club.database, await fresh(3), shards=3, page=10, told=seen.append)
+    await copy_installation(
+        club.database, await fresh(3), shards=3, page=10, on_progress=seen.append
+    )
     last = {(p.step, p.table): p.share for p in seen}
 
     assert set(last) == {(step, t.name) for step in ("copy", "check") for t in LARGE}

@@ -16,7 +16,7 @@ async def shown(database: Database, found: int | None) -> Customer:
     async with database.pool.acquire() as connection:
         row = await customers.read(connection, database.shards, found)
     assert row is not None
-    return row.shown
+    return row.customer
 
 
 async def test_newcomers_are_as_if_put_one_by_one(database: Database) -> None:
@@ -34,7 +34,7 @@ async def test_newcomers_are_as_if_put_one_by_one(database: Database) -> None:
         put, new = await profiles.put(database, other, source_id, profile, NOW)
         assert new
         found = await find(database, project, source_id)
-        assert await shown(database, found) == put.shown
+        assert await shown(database, found) == put.customer
         for kind, name in profiles.claims_of(profile, new=True):
             assert await find(database, project, name, kind) == found
 
@@ -50,7 +50,7 @@ async def test_whoever_is_not_plainly_new_is_left_alone(database: Database) -> N
         "anna": Profile(name="Another Anna"),
         "ben": Profile(name="Ben", names={"card": ("C-ben", "C-anna")}),
         "cleo": Profile(id="cust_anna", names={"card": ("C-cleo",)}),
-        "dora": Profile(number=made.shown.number, names={"card": ("C-dora",)}),
+        "dora": Profile(number=made.customer.number, names={"card": ("C-dora",)}),
         "eve": Profile(names={"card": ("C-eve", "C-both")}),
         "fay": Profile(names={"card": ("C-fay", "C-both")}),
         "gil": Profile(name="Gil"),

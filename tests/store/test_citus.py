@@ -42,7 +42,7 @@ async def test_rows_that_were_there_are_there_afterwards(empty_url: str) -> None
     """A database with members is distributed, and works on; a second run finds nothing to do."""
     async with await Database.open(empty_url, shards=4) as database:
         club = Club(database, await Catalog.open(database, SecretBox(bytes(32))))
-        await club.found()
+        await club.create()
         batch = [club.activity(customer=f"c{i}", points=5, key="1") for i in range(9)]
         async with club.writer() as writer:
             await writer.submit_all(batch)

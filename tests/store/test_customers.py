@@ -48,7 +48,7 @@ async def test_a_batch_of_new_customers_is_made_in_one_shard(database: Database)
     assert len({row.id for row in made.values()}) == len(names)
     for name, row in made.items():
         assert ids.route_of_customer(row.id) == ids.route(project.id, name)
-        assert row.shown.id == ids.customer_id(row.id)
+        assert row.customer.id == ids.customer_id(row.id)
         assert await find(database, project, name) == row.id
 
 
@@ -61,9 +61,9 @@ async def test_a_profile_is_made_then_changed_in_part(database: Database) -> Non
     second, again = await profiles.put(database, project, "anna", Profile(email=None), NOW + 5)
 
     assert (new, again) == (True, False)
-    assert (first.shown.name, first.shown.email) == ("Anna", "a@example.com")
-    assert (second.shown.name, second.shown.email) == ("Anna", None)
-    assert (second.shown.created_at, second.shown.updated_at) == (NOW, NOW + 5)
+    assert (first.customer.name, first.customer.email) == ("Anna", "a@example.com")
+    assert (second.customer.name, second.customer.email) == ("Anna", None)
+    assert (second.customer.created_at, second.customer.updated_at) == (NOW, NOW + 5)
 
 
 async def test_a_profile_may_repeat_the_name_by_which_it_is_put(database: Database) -> None:
@@ -73,7 +73,7 @@ async def test_a_profile_may_repeat_the_name_by_which_it_is_put(database: Databa
     first, new = await profiles.put(database, project, "anna", profile, NOW)
     again = await profiles.put(database, project, "anna", profile, NOW + 5)
 
-    assert (new, first.shown.source_id) == (True, "anna")
+    assert (new, first.customer.source_id) == (True, "anna")
     assert again == (first, False)
 
 
@@ -96,7 +96,7 @@ async def test_an_unchanged_profile_keeps_its_instant(database: Database) -> Non
     await profiles.put(database, project, "anna", Profile(name="Anna"), NOW)
     row, _ = await profiles.put(database, project, "anna", Profile(name="Anna"), NOW + 5)
 
-    assert row.shown.updated_at == NOW
+    assert row.customer.updated_at == NOW
 
 
 async def test_imported_ids_and_numbers_are_kept_and_found(database: Database) -> None:
@@ -107,8 +107,8 @@ async def test_imported_ids_and_numbers_are_kept_and_found(database: Database) -
     async with database.pool.acquire() as connection:
         by_number = await customers.find_numbered(connection, database.shards, project, 6932)
 
-    assert (row.shown.id, row.shown.number) == ("cust_xyz", 6932)
-    assert (row.shown.created_at, row.shown.updated_at) == (5, 6)
+    assert (row.customer.id, row.customer.number) == ("cust_xyz", 6932)
+    assert (row.customer.created_at, row.customer.updated_at) == (5, 6)
     assert await find(database, project, "cust_xyz", "id") == row.id == by_number
 
 
@@ -120,10 +120,10 @@ async def test_a_number_made_here_is_found_without_an_alias(database: Database) 
     row, _ = await profiles.put(database, project, "anna", Profile(), NOW)
     async with database.pool.acquire() as connection:
         found = await customers.find_numbered(
-            connection, database.shards, project, row.shown.number
+            connection, database.shards, project, row.customer.number
         )
 
-    assert row.shown.number > 90_000_000
+    assert row.customer.number > 90_000_000
     assert found == row.id
 
 
@@ -172,7 +172,7 @@ async def test_a_renamed_customer_is_found_by_both_names(database: Database) -> 
     )
 
     assert not new
-    assert renamed.shown.source_id == "anna-2"
+    assert renamed.customer.source_id == "anna-2"
     assert await find(database, project, "anna") == row.id
     assert await find(database, project, "anna-2") == row.id
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tierline.config import Place
+from tierline.config import Location
 from tierline.store.embedded_postgres import cluster
 from tierline.store.errors import DataDirInUse
 from tierline.store.installation import opened
@@ -14,12 +14,12 @@ from tierline.store.installation import opened
 
 async def test_a_data_directory_holds_its_own_database(data_dir: Path) -> None:
     """Made on first use, found again, stopped behind the last."""
-    place = Place(data_dir=data_dir, shards=1)
-    async with opened(place, serve=True) as first:
-        async with opened(place) as beside:
+    location = Location(data_dir=data_dir, shards=1)
+    async with opened(location, serve=True) as first:
+        async with opened(location) as beside:
             assert beside.epoch == first.epoch
         with pytest.raises(DataDirInUse):
-            async with opened(place, serve=True):
+            async with opened(location, serve=True):
                 pass
         assert await first.pool.fetchval("SELECT 1") == 1
 
@@ -28,7 +28,7 @@ async def test_a_data_directory_holds_its_own_database(data_dir: Path) -> None:
 
 async def test_a_url_names_any_other(database_url: str, tmp_path: Path) -> None:
     """Then no server is started."""
-    async with opened(Place(data_dir=tmp_path / "data", database_url=database_url)) as database:
+    async with opened(Location(data_dir=tmp_path / "data", database_url=database_url)) as database:
         assert database.shards == 2
 
     assert not (tmp_path / "data").exists()

@@ -18,7 +18,7 @@ from tierline.store.database import Database
 
 async def tour(api: Api, receiver: Receiver) -> None:
     key = (await api.post("/api/keys", {"kind": "toy"})).json
-    secrets = api.here.catalog.project_secrets(1)
+    secrets = api.installation.catalog.project_secrets(1)
     same = key["secret"] in secrets.values()
     print(f"key kind {key['kind']}, signs with the project's secret: {same}")
     settings = {"levels": {"wooden": 0, "golden": 100}}

@@ -16,12 +16,12 @@ from yarl import URL
 from tierline.app import Process, serving
 from tierline.bootstrap import Installation, catalogued
 from tierline.clock import wall
-from tierline.config import Serving
+from tierline.config import ServeOptions
 from tierline.model.calendar import parse_instant
 from tierline.store.catalog.projects import NewProject
 from tierline.store.database import Database
 
-SERVING = Serving(port=0, allow=(ip_network("127.0.0.0/8"),))
+SERVING = ServeOptions(port=0, allow=(ip_network("127.0.0.0/8"),))
 POLICY: dict[str, Any] = {
     "tiers": [
         {"id": "bronze", "name": "Bronze", "from": 0, "to": 99},
@@ -59,7 +59,7 @@ class Api:
         self.session = session
         self.process = process
         self.key = key
-        self.here: Installation = process.here
+        self.installation: Installation = process.installation
 
     async def call(
         self, method: str, path: str, body: Any = None, *, key: str | None = None, **more: Any
@@ -94,7 +94,11 @@ class Api:
 
 @asynccontextmanager
 async def running(
-    database: Database, directory: Path, *, clock: str | None = None, how: Serving = SERVING
+    database: Database,
+    directory: Path,
+    *,
+    clock: str | None = None,
+    options: ServeOptions = SERVING,
 ) -> AsyncIterator[Api]:
     """A server with one project (a sandbox if `clock`), and a key of it."""
     here = await catalogued(database, directory)
@@ -102,7 +106,7 @@ async def running(
     project = await here.catalog.add_project(NewProject("Shop", clock=at), wall())
     new_key = await here.catalog.add_key(project.number, "native", (), "", wall())
     async with (
-        serving(here, how) as process,
+        serving(here, options) as process,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session,
     ):
         yield Api(session, process, new_key["key"])

@@ -124,7 +124,7 @@ async def test_the_feed_starts_at_an_instant(club: Api) -> None:
     """For consumers without a cursor."""
     await club.earn("anna", 100)
     first = (await page(club))["events"][0]
-    await club.here.database.pool.execute("SELECT pg_sleep(0.002)")
+    await club.installation.database.pool.execute("SELECT pg_sleep(0.002)")
     await club.earn("ben", 100)
     second = (await page(club))["events"][1]
     at = second["recorded_at"]
@@ -139,7 +139,7 @@ async def test_a_cursor_of_a_restored_log_is_refused(club: Api) -> None:
     """The log was put back to an earlier state and went on differently."""
     await club.earn("anna", 100)
     answer = await page(club)
-    pool = club.here.database.pool
+    pool = club.installation.database.pool
     await pool.execute("""UPDATE event SET id = 'evt_other'""")
     other = await club.get(f"/api/events?after={answer['next']}")
     await pool.execute("DELETE FROM event")
@@ -152,7 +152,7 @@ async def test_a_cursor_of_a_restored_log_is_refused(club: Api) -> None:
 
 async def test_a_cursor_of_another_installation_is_refused(club: Api) -> None:
     """Its epoch is another."""
-    shards = club.here.database.shards
+    shards = club.installation.database.shards
     theirs = Cursor((0,) * shards, (b"\0\0\0",) * shards).text("another epoch")
     answered = await club.get(f"/api/events?after={theirs}")
 
@@ -163,7 +163,7 @@ async def test_a_cursor_below_what_is_kept_is_refused(club: Api) -> None:
     """Retention dropped what it had not read: an error, never a silent gap."""
     start = (await page(club))["next"]
     await club.earn("anna", 100)
-    await club.here.database.pool.execute("UPDATE shard_head SET log_start = head + 1")
+    await club.installation.database.pool.execute("UPDATE shard_head SET log_start = head + 1")
     answered = await club.get(f"/api/events?after={start}")
 
     assert answered.problem == (410, "cursor_expired", "after")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.web.conftest import SERVING, Api, running
 from tierline.clock import wall
-from tierline.config import Serving
+from tierline.config import ServeOptions
 from tierline.store.catalog.projects import NewProject
 from tierline.store.database import Database
 from tierline.web.asgi import OPERATIONS
@@ -69,16 +69,16 @@ async def test_metrics_need_a_key_when_others_can_connect(
     database: Database, tmp_path: Path
 ) -> None:
     """Bound to loopback they need none. The key shows its own project's endpoints only."""
-    how = Serving(host="0.0.0.0", port=0, allow=SERVING.allow)  # noqa: S104
-    async with running(database, tmp_path, how=how) as api:
+    options = ServeOptions(host="0.0.0.0", port=0, allow=SERVING.allow)  # noqa: S104
+    async with running(database, tmp_path, options=options) as api:
         api.process.url = (api.process.url or "").replace("0.0.0.0", "127.0.0.1")  # noqa: S104
 
         assert (await api.get("/metrics", key="")).problem[:2] == (401, "unauthorized")
         bare = (await api.post("/api/keys", {"scopes": ["read_programs"]})).json["key"]
         assert (await api.get("/metrics", key=bare)).problem[:2] == (403, "forbidden")
         mine = (await api.post("/api/endpoints", ENDPOINT)).json["id"]
-        other = await api.here.catalog.add_project(NewProject("Other"), wall())
-        theirs_key = await api.here.catalog.add_key(other.number, "native", (), "", wall())
+        other = await api.installation.catalog.add_project(NewProject("Other"), wall())
+        theirs_key = await api.installation.catalog.add_key(other.number, "native", (), "", wall())
         theirs = (await api.post("/api/endpoints", ENDPOINT, key=theirs_key["key"])).json["id"]
 
         text = (await api.get("/metrics")).body.decode()

@@ -83,8 +83,8 @@ async def test_a_disabled_key_is_refused_at_once(api: Api) -> None:
 
 async def test_a_key_of_another_project_is_not_ours_to_disable(api: Api) -> None:
     """It is not even there."""
-    other = await api.here.catalog.add_project(NewProject("Other"), wall())
-    theirs = await api.here.catalog.add_key(other.number, "native", (), "", wall())
+    other = await api.installation.catalog.add_project(NewProject("Other"), wall())
+    theirs = await api.installation.catalog.add_key(other.number, "native", (), "", wall())
     answered = await api.call("DELETE", f"/api/keys/{theirs['id']}")
 
     assert answered.problem[:2] == (404, "not_found")
@@ -130,8 +130,10 @@ async def test_a_door_that_keys_share_opens_no_more_than_its_viewer_may(api: Api
 
 async def test_projects_do_not_see_each_other(club: Api) -> None:
     """The same ids mean other things under another key."""
-    other = await club.here.catalog.add_project(NewProject("Other"), wall())
-    theirs = (await club.here.catalog.add_key(other.number, "native", (), "", wall()))["key"]
+    other = await club.installation.catalog.add_project(NewProject("Other"), wall())
+    theirs = (await club.installation.catalog.add_key(other.number, "native", (), "", wall()))[
+        "key"
+    ]
     await club.earn("anna", 500)
 
     assert (await club.get("/api/programs/club", key=theirs)).status == 404

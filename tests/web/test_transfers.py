@@ -71,10 +71,10 @@ async def test_points_in_transit_are_shown(club: Api) -> None:
     """Those that left the sender, and did not arrive because a process was gone; the sweep of this
     server, or the same request again, brings them home."""
     await club.earn("anna", 120)
-    (project,) = club.here.catalog.projects()
-    (program,) = club.here.catalog.programs(project.number)
-    ledger = Club(club.here.database, club.here.catalog)
-    ledger.intake, ledger.project = CommandParser(project, program.number), project
+    (project,) = club.installation.catalog.projects()
+    (program,) = club.installation.catalog.programs(project.number)
+    ledger = Club(club.installation.database, club.installation.catalog)
+    ledger.parser, ledger.project = CommandParser(project, program.number), project
     fields = {"to": "bob", "points": 50, "key": "t1"}
     await first_half(ledger, ledger.activity("transfer", "anna", **fields))
     before = await points_of(club, "anna")

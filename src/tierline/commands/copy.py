@@ -8,17 +8,17 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from tierline.commands.installation_options import at_place, place_of, run
+from tierline.commands.installation_options import location_of, location_options, run
 from tierline.reshard import Copying, copy_installation
 from tierline.store.database import where
 from tierline.store.installation import opened
 
 
 @click.command("copy")
-@at_place
+@location_options
 @click.option("--to", required=True, metavar="URL", help="The database to fill.")
 @click.option("--end-replays", is_flag=True, help="Leave replays that are under way behind.")
-def copy(to: str, shards: int | None, *, end_replays: bool, **place: Any) -> None:
+def copy(to: str, shards: int | None, *, end_replays: bool, **location: Any) -> None:
     """Copy everything into another database, with another number of shards if asked (--shards).
 
     No server may be at work on either. What is copied is compared row by row before the copy can be
@@ -26,10 +26,10 @@ def copy(to: str, shards: int | None, *, end_replays: bool, **place: Any) -> Non
     """
 
     async def work() -> None:
-        async with opened(place_of({**place, "shards": None}), migrate=False) as source:
-            with Bars() as told:
+        async with opened(location_of({**location, "shards": None}), migrate=False) as source:
+            with CopyBars() as bars:
                 copied = await copy_installation(
-                    source, to, shards=shards, end_replays=end_replays, told=told
+                    source, to, shards=shards, end_replays=end_replays, on_progress=bars
                 )
         events, members = copied.rows["event"], copied.rows["member"]
         click.echo(
@@ -40,7 +40,7 @@ def copy(to: str, shards: int | None, *, end_replays: bool, **place: Any) -> Non
     run(work())
 
 
-class Bars:
+class CopyBars:
     """A bar per table and step."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tierline.bootstrap import Installation
-from tierline.commands.installation_options import at_place, inside, project_of
+from tierline.commands.installation_options import location_options, project_of, with_installation
 from tierline.errors import TierlineError
 from tierline.ledger.files import export as ledger
 from tierline.ledger.files.importer import BATCH, Imported, Importer
@@ -29,57 +29,59 @@ class RecordsRefused(TierlineError):
 
 
 @click.command("import")
-@at_place
+@location_options
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--project", "owner", required=True, help="The project's id or name.")
 @click.option("--program", "program_id", required=True, help="The program's id.")
 @click.option("--quiet/--announce", default=True, help="Tell no webhook (default), or all of it.")
 @click.option("--resume/--restart", default=True, help="Go on where a stopped import was.")
 def import_(
-    file: Path, owner: str, program_id: str, *, quiet: bool, resume: bool, **place: Any
+    file: Path, owner: str, program_id: str, *, quiet: bool, resume: bool, **location: Any
 ) -> None:
     """Import customers, balances, tiers or a history from FILE (.csv, else JSON lines)."""
 
-    async def work(here: Installation) -> None:
-        project = project_of(here, owner)
-        program, _ = await here.catalog.need_program(project.number, program_id)
-        writer = Writer(here.database, here.catalog, lambda _: None, batch_max=BATCH)
+    async def work(installation: Installation) -> None:
+        project = project_of(installation, owner)
+        program, _ = await installation.catalog.need_program(project.number, program_id)
+        writer = Writer(
+            installation.database, installation.catalog, lambda _: None, batch_max=BATCH
+        )
         await writer.start()
         try:
             importer = Importer(
-                here.database, here.catalog, writer, project, program,
+                installation.database, installation.catalog, writer, project, program,
                 quiet=quiet, name_kinds=(CARD, *NAME_KINDS),
             )  # fmt: skip
-            with Bar(file) as bar:
+            with ImportBar(file) as bar:
                 done = await importer.run(file, bar.show, resume=resume)
         finally:
             await writer.stop()
         _report(done)
 
-    inside(place, work)
+    with_installation(location, work)
 
 
 @click.command()
-@at_place
+@location_options
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--project", "owner", required=True, help="The project's id or name.")
 @click.option("--program", "program_id", required=True, help="The program's id.")
 @click.option("--history", is_flag=True, help="Every ledger entry instead of every member.")
-def export(file: Path, owner: str, program_id: str, *, history: bool, **place: Any) -> None:
+def export(file: Path, owner: str, program_id: str, *, history: bool, **location: Any) -> None:
     """Export a program's members (or its ledger) to FILE as JSON lines; `-` is standard output."""
 
-    async def work(here: Installation) -> None:
-        project = project_of(here, owner)
-        program, _ = await here.catalog.need_program(project.number, program_id)
+    async def work(installation: Installation) -> None:
+        project = project_of(installation, owner)
+        program, _ = await installation.catalog.need_program(project.number, program_id)
         if history:
-            lines = ledger.history(here.database, program)
+            lines = ledger.history(installation.database, program)
         else:
-            lines = ledger.members(here.database, program, NAME_KINDS)
+            lines = ledger.members(installation.database, program, NAME_KINDS)
         with click.open_file(str(file), "wb") as out:
             async for line in lines:
                 out.write(line)
 
-    inside(place, work)
+    with_installation(location, work)
 
 
 def _report(done: Imported) -> None:
@@ -93,7 +95,7 @@ def _report(done: Imported) -> None:
         raise RecordsRefused(count=done.refused)
 
 
-class Bar:
+class ImportBar:
     """How far an import has come, where somebody is looking."""
 
     def __init__(self, file: Path) -> None:

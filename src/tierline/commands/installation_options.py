@@ -14,8 +14,8 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tierline.bootstrap import Installation, installation
-from tierline.config import DATA_DIR_DEFAULT, Place
+from tierline.bootstrap import Installation, open_installation
+from tierline.config import DATA_DIR_DEFAULT, Location
 from tierline.errors import NotFound, TierlineError
 from tierline.model.tenant import Project
 from tierline.store.errors import translate
@@ -34,7 +34,7 @@ class Failed(click.ClickException):
         click.echo(f"tierline: {self.message}", err=True)
 
 
-def at_place(command: Command) -> Command:
+def location_options(command: Command) -> Command:
     """The options that name an installation; the command gets them as `place`."""
     options = (
         click.option(
@@ -86,32 +86,34 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        known = translate(error, "the database")
-        told = known.sentence if known else f"{type(error).__name__}: {error}".splitlines()[0]
-        hint = "" if known else f" ({DEBUG_VARIABLE}=1 shows where)"
-        raise Failed(told + hint) from error
+        failure = translate(error, "the database")
+        sentence = (
+            failure.sentence if failure else f"{type(error).__name__}: {error}".splitlines()[0]
+        )
+        hint = "" if failure else f" ({DEBUG_VARIABLE}=1 shows where)"
+        raise Failed(sentence + hint) from error
 
 
-def place_of(given: dict[str, Any]) -> Place:
-    return Place(given["data_dir"], given["database_url"], given["shards"])
+def location_of(options: dict[str, Any]) -> Location:
+    return Location(options["data_dir"], options["database_url"], options["shards"])
 
 
-def inside(given: dict[str, Any], work: Work) -> None:
+def with_installation(options: dict[str, Any], work: Work) -> None:
     """Work on the installation, beside a running server if there is one."""
 
     async def whole() -> None:
-        async with installation(place_of(given)) as here:
-            await work(here)
+        async with open_installation(location_of(options)) as installation:
+            await work(installation)
 
     run(whole())
 
 
-def project_of(here: Installation, name: str) -> Project:
+def project_of(installation: Installation, name: str) -> Project:
     """By id or name. Raises NotFound, and Conflict where several have that name."""
-    found = here.catalog.find_project(name)
-    if found is None:
+    project = installation.catalog.find_project(name)
+    if project is None:
         raise NotFound(what="project", name=name)
-    return found
+    return project
 
 
 def print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -8,7 +8,12 @@ import click
 
 from tierline.bootstrap import Installation
 from tierline.clock import wall
-from tierline.commands.installation_options import at_place, inside, place_of, run
+from tierline.commands.installation_options import (
+    location_of,
+    location_options,
+    run,
+    with_installation,
+)
 from tierline.errors import TierlineError
 from tierline.ledger import rebuild as ledger
 from tierline.ledger.sweep.sweeper import Sweeper
@@ -24,65 +29,67 @@ class Unsound(TierlineError):
 
 
 @click.command()
-@at_place
-def sweep(**place: Any) -> None:
+@location_options
+def sweep(**location: Any) -> None:
     """Do now what time has made due; a running server does it by itself."""
 
-    async def work(here: Installation) -> None:
-        moved = await Sweeper(here.database, here.catalog, lambda _: None).run_due()
+    async def work(installation: Installation) -> None:
+        moved = await Sweeper(installation.database, installation.catalog, lambda _: None).run_due()
         click.echo(f"{moved} members had something due.")
 
-    inside(place, work)
+    with_installation(location, work)
 
 
 @click.command()
-@at_place
+@location_options
 @click.option("--verify", is_flag=True, help="Only compare; change nothing.")
-def rebuild(*, verify: bool, **place: Any) -> None:
+def rebuild(*, verify: bool, **location: Any) -> None:
     """Fold every member's ledger anew, and compare standings and log with it, byte for byte.
 
     Without --verify standings that differ are stored as the ledger has them; events stay as told.
     """
 
-    async def work(here: Installation) -> None:
+    async def work(installation: Installation) -> None:
         wrong = repaired = 0
-        async for difference in ledger.verify(here.database, here.catalog):
+        async for difference in ledger.verify(installation.database, installation.catalog):
             wrong += 1
             click.echo(str(difference))
-            if not verify and await ledger.repair(here.database, here.catalog, difference):
+            if not verify and await ledger.repair(
+                installation.database, installation.catalog, difference
+            ):
                 repaired += 1
         if wrong and verify:
             raise Unsound(count=wrong)
         click.echo(f"{wrong} differences, {repaired} members rebuilt." if wrong else "All equal.")
 
-    inside(place, work)
+    with_installation(location, work)
 
 
 @click.command()
-@at_place
-def doctor(**place: Any) -> None:
+@location_options
+def doctor(**location: Any) -> None:
     """Look over an installation: database, keys, log, due members, endpoints."""
 
-    async def work(here: Installation) -> None:
-        findings = await diagnostics.findings(here.database, here.catalog, wall())
-        for finding in findings:
-            click.echo(f"{'ok ' if finding.well else '!! '} {finding.about}: {finding.told}")
-        count = sum(not finding.well for finding in findings)
+    async def work(installation: Installation) -> None:
+        findings = await diagnostics.findings(installation.database, installation.catalog, wall())
+        for check in findings:
+            click.echo(f"{'ok ' if check.well else '!! '} {check.about}: {check.text}")
+        count = sum(not check.well for check in findings)
         if count:
             raise Unsound(count=count)
 
-    inside(place, work)
+    with_installation(location, work)
 
 
 @click.command()
-@at_place
+@location_options
 @click.option("--check", is_flag=True, help="Only say whether there is anything to do.")
 @click.option("--distribute", is_flag=True, help="Spread the tables over a Citus cluster.")
-def migrate(*, check: bool, distribute: bool, **place: Any) -> None:
+def migrate(*, check: bool, distribute: bool, **location: Any) -> None:
     """Bring the database's schema up to this program's; serving does it by itself."""
 
     async def work() -> None:
-        async with opened(place_of(place), migrate=not check) as database:
+        async with opened(location_of(location), migrate=not check) as database:
             schema = await diagnostics.schema(database)
             click.echo(f"The schema is {schema}, with {database.shards} shards.")
             if distribute:

@@ -17,7 +17,7 @@ from rich.table import Table
 from tierline.analysis.preview import Proposal
 from tierline.bootstrap import Installation
 from tierline.clock import wall
-from tierline.commands.installation_options import at_place, inside, project_of
+from tierline.commands.installation_options import location_options, project_of, with_installation
 from tierline.ledger.previews import preview as ledger
 from tierline.ledger.previews.preview import Count, Report, Sample
 from tierline.model.validation import configuration
@@ -28,7 +28,7 @@ NOBODY = "–"
 
 
 @click.command("preview")
-@at_place
+@location_options
 @click.argument("program")
 @click.option("--project", "owner", required=True, help="The project's id or name.")
 @click.option(
@@ -47,42 +47,42 @@ def preview(
     until: str | None,
     processes: int | None,
     as_json: bool,
-    **place: Any,
+    **location: Any,
 ) -> None:
     """Tell who would move under other rules; nothing is changed."""
     raw = rules.read_bytes()
 
-    async def work(here: Installation) -> None:
+    async def work(installation: Installation) -> None:
         body = configuration(raw, PreviewBody)
         if until is not None:
             body = replace(body, until=until)
-        number, proposal = await _proposal(here, owner, program, body)
-        with Bar(hidden=as_json) as told:
+        number, proposal = await _proposal(installation, owner, program, body)
+        with PreviewBar(hidden=as_json) as bar:
             report = await ledger.preview(
-                here.database,
+                installation.database,
                 number,
                 proposal,
                 samples=body.samples,
                 processes=processes,
-                told=told.show,
+                on_progress=bar.show,
             )
         click.echo(msgspec.json.encode(report)) if as_json else show(report, Console())
 
-    inside(place, work)
+    with_installation(location, work)
 
 
 async def _proposal(
-    here: Installation, owner: str, program_id: str, body: PreviewBody
+    installation: Installation, owner: str, program_id: str, body: PreviewBody
 ) -> tuple[int, Proposal]:
-    project = project_of(here, owner)
-    number, program = await here.catalog.need_program(project.number, program_id)
-    now = here.catalog.now(project.number, wall())
+    project = project_of(installation, owner)
+    number, program = await installation.catalog.need_program(project.number, program_id)
+    now = installation.catalog.now(project.number, wall())
     previous = program.versions[-1].rules
     facts = ProgramFacts(program_id, project.id, now, project.currency, body.name, previous)
     return number, proposal_of(program, rules_from(body, facts), body, now)
 
 
-class Bar:
+class PreviewBar:
     """A progress bar on stderr, where somebody looks."""
 
     def __init__(self, *, hidden: bool) -> None:
@@ -104,9 +104,11 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def show(self, now: ledger.Progress) -> None:
-        told = f"members ({now.reread:,} from the ledger)" if now.reread else "members"
-        self.progress.update(self.task, description=told, completed=now.done, total=now.total)
+    def show(self, now: ledger.PreviewProgress) -> None:
+        description = f"members ({now.reread:,} from the ledger)" if now.reread else "members"
+        self.progress.update(
+            self.task, description=description, completed=now.done, total=now.total
+        )
 
 
 def show(report: Report, console: Console) -> None:
@@ -119,12 +121,12 @@ def show(report: Report, console: Console) -> None:
     if report.matrix != report.earned:
         say(_matrix("now → earned under the new rules", report.earned, tiers))
     for name, events in (("announced", report.events), ("otherwise", report.otherwise)):
-        told = ", ".join(f"{count:,} {kind}" for kind, count in events.items())
-        say(f"{name}: {told or 'nothing'}")
-    shown: set[tuple[str | None, str | None]] = set()
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in events.items())
+        say(f"{name}: {counts or 'nothing'}")
+    moves: set[tuple[str | None, str | None]] = set()
     for sample in report.samples:
-        if sample.from_ != sample.to and (sample.from_, sample.to) not in shown:
-            shown.add((sample.from_, sample.to))
+        if sample.from_ != sample.to and (sample.from_, sample.to) not in moves:
+            moves.add((sample.from_, sample.to))
             say(_sample(sample))
     for count, what in (
         (report.changed_meanwhile, "changed meanwhile and were judged as they were found"),
@@ -139,8 +141,8 @@ def show(report: Report, console: Console) -> None:
 
 def _matrix(title: str, counts: tuple[Count, ...], tiers: list[str]) -> Table:
     table = Table(title=title, box=None, header_style="bold", title_justify="left")
-    found = {count.to for count in counts}
-    columns = [_name(tier) for tier in (None, *tiers) if tier in found]
+    targets = {count.to for count in counts}
+    columns = [_name(tier) for tier in (None, *tiers) if tier in targets]
     table.add_column("")
     for column in columns:
         table.add_column(column, justify="right")

@@ -9,7 +9,12 @@ import click
 
 from tierline.bootstrap import Installation
 from tierline.clock import wall
-from tierline.commands.installation_options import at_place, inside, print_rows, project_of
+from tierline.commands.installation_options import (
+    location_options,
+    print_rows,
+    project_of,
+    with_installation,
+)
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
@@ -26,37 +31,37 @@ def project() -> None:
 
 
 @project.command("create")
-@at_place
+@location_options
 @click.argument("name")
 @click.option("--time-zone", default="UTC", show_default=True, help="Like Europe/Berlin.")
 @click.option("--currency", default="USD", show_default=True, help="ISO 4217.")
 @click.option("--clock", metavar="ISO", help="Makes a sandbox whose time only moves when told.")
 @click.option("--json", "as_json", is_flag=True)
 def project_create(
-    name: str, time_zone: str, currency: str, clock: str | None, as_json: bool, **place: Any
+    name: str, time_zone: str, currency: str, clock: str | None, as_json: bool, **location: Any
 ) -> None:
     """Make a project; prints its id."""
 
-    async def work(here: Installation) -> None:
+    async def work(installation: Installation) -> None:
         at = validation.optional_instant(clock, "--clock")
         new = NewProject(name, time_zone, currency, at)
-        made = await here.catalog.add_project(new, wall())
+        made = await installation.catalog.add_project(new, wall())
         click.echo(json.dumps(_project_facts(made)) if as_json else made.id)
 
-    inside(place, work)
+    with_installation(location, work)
 
 
 @project.command("list")
-@at_place
+@location_options
 @click.option("--json", "as_json", is_flag=True)
-def project_list(as_json: bool, **place: Any) -> None:
+def project_list(as_json: bool, **location: Any) -> None:
     """List all projects."""
 
-    async def work(here: Installation) -> None:
-        rows = [_project_facts(each) for each in here.catalog.projects()]
+    async def work(installation: Installation) -> None:
+        rows = [_project_facts(each) for each in installation.catalog.projects()]
         print_rows(rows, as_json=as_json)
 
-    inside(place, work)
+    with_installation(location, work)
 
 
 @click.group()
@@ -65,36 +70,38 @@ def key() -> None:
 
 
 @key.command("create")
-@at_place
+@location_options
 @click.option("--project", "owner", required=True, help="The project's id or name.")
 @click.option("--kind", type=click.Choice(_KINDS), default="native", show_default=True)
 @click.option("--scopes", default="", help=f"Some of {','.join(SCOPES)}; all if not given.")
 @click.option("--label", default="", help="For your own orientation.")
 @click.option("--json", "as_json", is_flag=True)
-def key_create(owner: str, kind: str, scopes: str, label: str, as_json: bool, **place: Any) -> None:
+def key_create(
+    owner: str, kind: str, scopes: str, label: str, as_json: bool, **location: Any
+) -> None:
     """Make a key; its secrets are printed for the only time."""
 
-    async def work(here: Installation) -> None:
-        asked = [scope.strip() for scope in scopes.split(",") if scope.strip()]
-        number = project_of(here, owner).number
-        made = await here.catalog.add_key(number, kind, asked, label, wall())
+    async def work(installation: Installation) -> None:
+        names = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+        number = project_of(installation, owner).number
+        made = await installation.catalog.add_key(number, kind, names, label, wall())
         if as_json:
             click.echo(json.dumps(made))
             return
         for name, value in made.items():
             click.echo(f"{name}: {','.join(value) if isinstance(value, list) else value}")
 
-    inside(place, work)
+    with_installation(location, work)
 
 
 @key.command("list")
-@at_place
+@location_options
 @click.option("--project", "owner", required=True, help="The project's id or name.")
 @click.option("--json", "as_json", is_flag=True)
-def key_list(owner: str, as_json: bool, **place: Any) -> None:
+def key_list(owner: str, as_json: bool, **location: Any) -> None:
     """List a project's keys, without their secrets."""
 
-    async def work(here: Installation) -> None:
+    async def work(installation: Installation) -> None:
         rows = [
             {
                 "id": each.id,
@@ -104,23 +111,23 @@ def key_list(owner: str, as_json: bool, **place: Any) -> None:
                 "created_at": format_instant(each.created_at),
                 "disabled_at": each.disabled_at and format_instant(each.disabled_at),
             }
-            for each in here.catalog.keys(project_of(here, owner).number)
+            for each in installation.catalog.keys(project_of(installation, owner).number)
         ]
         print_rows(rows, as_json=as_json)
 
-    inside(place, work)
+    with_installation(location, work)
 
 
 @key.command("disable")
-@at_place
+@location_options
 @click.argument("key_id")
-def key_disable(key_id: str, **place: Any) -> None:
+def key_disable(key_id: str, **location: Any) -> None:
     """Disable a key for good; running servers follow within a second."""
 
-    async def work(here: Installation) -> None:
-        await here.catalog.disable_key(key_id, wall())
+    async def work(installation: Installation) -> None:
+        await installation.catalog.disable_key(key_id, wall())
 
-    inside(place, work)
+    with_installation(location, work)
 
 
 def _project_facts(project: Project) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import click
 
 from tierline.bootstrap import Installation
 from tierline.clock import wall
-from tierline.commands.installation_options import at_place, inside, project_of
+from tierline.commands.installation_options import location_options, project_of, with_installation
 from tierline.endpoints.operations import found
 from tierline.endpoints.replays import ReplayRequest, Replays
 from tierline.model import validation
@@ -17,7 +17,7 @@ from tierline.store.event_log import EventLog
 
 
 @click.command()
-@at_place
+@location_options
 @click.option("--project", "owner", required=True, help="The project's id or name.")
 @click.option("--endpoint", required=True, help="The endpoint's id.")
 @click.option("--since", metavar="ISO", help="Recorded from then on; else from the log's start.")
@@ -39,24 +39,24 @@ def replay(
     events: tuple[str, ...],
     kinds: tuple[str, ...],
     rate: float | None,
-    **place: Any,
+    **location: Any,
 ) -> None:
     """Send events to an endpoint again, with their first ids; a running server does the sending."""
 
-    async def work(here: Installation) -> None:
-        log = EventLog(here.database)
+    async def work(installation: Installation) -> None:
+        log = EventLog(installation.database)
         try:
-            wanted = ReplayRequest(
+            selection = ReplayRequest(
                 ids=events,
                 since=validation.optional_instant(since, "--since"),
                 until=validation.optional_instant(until, "--until"),
                 kinds=kinds,
                 rate_per_s=rate,
             )
-            row = found(here.catalog, project_of(here, owner), endpoint)
-            run = await Replays(log, here.catalog, wall, lambda: None).start(row, wanted)
+            row = found(installation.catalog, project_of(installation, owner), endpoint)
+            run = await Replays(log, installation.catalog, wall, lambda: None).start(row, selection)
             click.echo(f"Replay {run} began.")
         finally:
             await log.close()
 
-    inside(place, work)
+    with_installation(location, work)

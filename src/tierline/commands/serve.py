@@ -18,15 +18,15 @@ import click
 from rich.console import Console
 
 from tierline.app import serving
-from tierline.bootstrap import first_start, installation
+from tierline.bootstrap import first_start, open_installation
 from tierline.clock import wall
-from tierline.commands.installation_options import at_place, place_of, run, settle_memory
+from tierline.commands.installation_options import location_of, location_options, run, settle_memory
 from tierline.config import (
     HOST_DEFAULT,
     PORT_DEFAULT,
     ROLES,
-    Place,
-    Serving,
+    Location,
+    ServeOptions,
     parse_networks,
     parse_roles,
 )
@@ -36,7 +36,7 @@ from tierline.logging import configure
 
 
 @click.command()
-@at_place
+@location_options
 @click.option("--host", default=HOST_DEFAULT, envvar="TIERLINE_HOST", show_default=True)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=PORT_DEFAULT, envvar="TIERLINE_PORT",
@@ -65,7 +65,7 @@ def serve(
     allow: tuple[str, ...],
     keep: int | None,
     proxy: str | None,
-    **place: Any,
+    **location: Any,
 ) -> None:
     """Serve the API, send webhooks and sweep, until SIGTERM.
 
@@ -73,23 +73,23 @@ def serve(
     the default project's keys.
     """
     configure()
-    run(_serve(lambda: Serving(
-        place=place_of(place), host=host, port=port, roles=parse_roles(roles),
+    run(_serve(lambda: ServeOptions(
+        location=location_of(location), host=host, port=port, roles=parse_roles(roles),
         allow=parse_networks(allow), keep_events_days=keep, proxy=proxy,
     )))  # fmt: skip
 
 
-async def _serve(told: Callable[[], Serving]) -> None:
-    how = told()
+async def _serve(read_settings: Callable[[], ServeOptions]) -> None:
+    options = read_settings()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with installation(how.place, serve=how.whole) as here:
-        keys = await first_start(here, how.place.data_dir, wall)
-        async with serving(here, how) as process:
+    async with open_installation(options.location, serve=options.whole) as installation:
+        keys = await first_start(installation, options.location.data_dir, wall)
+        async with serving(installation, options) as process:
             settle_memory()
-            line: dict[str, Any] = {"url": process.url, "roles": sorted(how.roles)}
+            line: dict[str, Any] = {"url": process.url, "roles": sorted(options.roles)}
             if keys is not None:
                 line["keys"] = str(keys)
             click.echo(json.dumps(line))
@@ -111,20 +111,20 @@ def demo(as_json: bool, data_dir: Path | None) -> None:
 
 async def _demo(directory: Path, as_json: bool) -> None:
     allow = parse_networks(["127.0.0.0/8", "::1/128"])
-    how = Serving(place=Place(directory), port=0, allow=allow)
+    options = ServeOptions(location=Location(directory), port=0, allow=allow)
     webhooks = []
-    async with installation(how.place, serve=True) as here:
-        await first_start(here, directory, wall)
-        async with serving(here, how) as process:
+    async with open_installation(options.location, serve=True) as installation:
+        await first_start(installation, directory, wall)
+        async with serving(installation, options) as process:
             assert process.url is not None  # it has the role `api`
-            async for webhook in deliveries(process.url, here.catalog):
+            async for webhook in deliveries(process.url, installation.catalog):
                 webhooks.append(webhook)
                 if as_json:
                     click.echo(webhook.line())
     if not as_json:
         print_table(webhooks, Console())
-        place = shlex.quote(str(directory))
-        click.echo(f"\nThe same data, served:\n  {_program()} serve --data-dir {place}")
+        location = shlex.quote(str(directory))
+        click.echo(f"\nThe same data, served:\n  {_program()} serve --data-dir {location}")
     if not all(webhook.genuine for webhook in webhooks):
         raise DemoFailed(reason="a signature did not verify")
 

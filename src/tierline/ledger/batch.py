@@ -36,7 +36,9 @@ from tierline.store.transfers import Intent
 _event_text = msgspec.json.Encoder().encode
 _read_detail = msgspec.json.Decoder(Detail).decode
 _NOBODY: Final = Standing()
-BREATH: Final = 50  # members decided at a stretch, about a millisecond; then others may go on
+YIELD_AFTER_MEMBERS: Final = (
+    50  # members decided at a stretch, about a millisecond; then others may go on
+)
 _log = structlog.get_logger("tierline.ledger")
 
 
@@ -67,7 +69,7 @@ class Batch:
         self.commands: Sequence[Command] = ()
         self.numbers: Sequence[int] = ()
         self.outcomes: dict[int, Outcome] = {}
-        self.seats: dict[tuple[int, int], MemberAggregate] = {}
+        self.aggregates: dict[tuple[int, int], MemberAggregate] = {}
         self.work: dict[int, tuple[MemberAggregate, Command]] = {}
         self._reserved: list[tuple[int, int]] = []
 
@@ -75,15 +77,15 @@ class Batch:
         """Lock and read whom the commands speak of, as far as they are members. `numbers`:
         customers' ids where they are known already, else 0."""
         self.commands, self.numbers = commands, numbers
-        self._halves = TransferLegs(self.tx, self.shard, commands)
-        if self._halves.arriving:
-            self.numbers = await self._halves.claim(numbers, self.outcomes)
+        self._legs = TransferLegs(self.tx, self.shard, commands)
+        if self._legs.arriving:
+            self.numbers = await self._legs.claim(numbers, self.outcomes)
         await self._load(range(len(commands)))
 
     @property
     def members(self) -> frozenset[tuple[int, int]]:
         """Whose locks it holds: (customer, program)."""
-        return frozenset(self.seats)
+        return frozenset(self.aggregates)
 
     @property
     def missing(self) -> list[int]:
@@ -107,51 +109,53 @@ class Batch:
             await self._meet(missing)
         if any(command.of is not None for command in self.commands):
             await self._find_originals()
-        halves = self._halves
-        if halves.arriving:
-            await halves.leave_out_erased(self.work, self.outcomes)
+        legs = self._legs
+        if legs.arriving:
+            await legs.leave_out_erased(self.work, self.outcomes)
         await self._decide()
         await self._look_again()
-        intents = await halves.conclude(self.work, self.outcomes, self.wall)
-        idle = [place for place in self._reserved if not self.seats[place].changed]
+        intents = await legs.conclude(self.work, self.outcomes, self.wall)
+        idle = [place for place in self._reserved if not self.aggregates[place].changed]
         if idle:
             await self.tx.unreserve(self.shard, idle)
-        events = write(self.tx, self.shard, self.seats.values(), self.wall)
+        events = write(self.tx, self.shard, self.aggregates.values(), self.wall)
         return Done([self.outcomes[i] for i in range(len(self.commands))], events, intents)
 
     # -- load ---------------------------------------------------------------------------------
 
     async def _load(self, positions: Sequence[int]) -> None:
-        wanted = []
+        keys = []
         for i in positions:
             c, number = self.commands[i], self.numbers[i]
-            wanted.append((c.project, c.program, "" if number else c.customer, number, c.key))
-        for row in await self.tx.load(self.shard, wanted):
+            keys.append((c.project, c.program, "" if number else c.customer, number, c.key))
+        for row in await self.tx.load(self.shard, keys):
             nth, customer, standing, latest, clock, *receipt = row
             i = positions[nth - 1]
             if i in self.outcomes:
                 continue  # a second half that was refused before
             command = self.commands[i]
             place = (customer, command.program)
-            seat = self.seats.get(place)
-            if seat is None:
+            aggregate = self.aggregates.get(place)
+            if aggregate is None:
                 program = await self.catalog.program_numbered(command.program, latest)
                 try:
-                    known = decode_standing(standing)
+                    stored = decode_standing(standing)
                 except (msgspec.MsgspecError, ValueError) as fault:
                     self.outcomes[i] = _failed(command, fault)
                     continue
-                seat = MemberAggregate(customer, command.program, program, known, self._now(clock))
-                self.seats[place] = seat
-            self._seat(i, command, seat, receipt)
+                aggregate = MemberAggregate(
+                    customer, command.program, program, stored, self._now(clock)
+                )
+                self.aggregates[place] = aggregate
+            self._assign(i, command, aggregate, receipt)
 
-    def _seat(
-        self, i: int, command: Command, seat: MemberAggregate, receipt: Sequence[Any]
+    def _assign(
+        self, i: int, command: Command, aggregate: MemberAggregate, receipt: Sequence[Any]
     ) -> None:
         if receipt and receipt[0] is not None:
             self.outcomes[i] = _repeated(command, receipt)
         else:
-            self.work[i] = (seat, command)
+            self.work[i] = (aggregate, command)
 
     # -- whom the load did not find -----------------------------------------------------------
 
@@ -159,14 +163,14 @@ class Batch:
         """Customers without a membership here, unknown ones, and those of other shards."""
         commands, numbers = self.commands, self.numbers
         current = await self.tx.current(sorted({commands[i].program for i in missing}))
-        known = {i: numbers[i] for i in missing if numbers[i]}
+        customer_at = {i: numbers[i] for i in missing if numbers[i]}
         named = [i for i in missing if not numbers[i]]
         if named:
             pairs = [(commands[i].project, commands[i].customer) for i in named]
-            found = await self.tx.resolve(self.shard, pairs)
-            known |= {named[j]: customer for j, customer in found.items()}
-        nobody = {i: commands[i] for i in named if i not in known}
-        await self._admit(commands, known, current)
+            resolved = await self.tx.resolve(self.shard, pairs)
+            customer_at |= {named[j]: customer for j, customer in resolved.items()}
+        nobody = {i: commands[i] for i in named if i not in customer_at}
+        await self._admit(commands, customer_at, current)
         await self._create(nobody, current)
 
     def _may_enter(self, command: Command, program: Program, now: int) -> bool:
@@ -176,71 +180,73 @@ class Batch:
         return program.version(now).rules.auto_join and joins(command)
 
     async def _admit(
-        self, commands: Sequence[Command], known: dict[int, int], current: Current
+        self, commands: Sequence[Command], customer_at: dict[int, int], current: Current
     ) -> None:
         """Existing customers who are no members (yet)."""
-        for i, customer in list(known.items()):
+        for i, customer in list(customer_at.items()):
             if ids.shard_of(ids.route_of_customer(customer), self.shards) != self.shard:
-                self.outcomes[i] = known.pop(i)
-        living = await self.tx.living(self.shard, sorted(set(known.values())))
-        for i, customer in list(known.items()):
+                self.outcomes[i] = customer_at.pop(i)
+        living = await self.tx.living(self.shard, sorted(set(customer_at.values())))
+        for i, customer in list(customer_at.items()):
             if customer not in living:
-                del known[i]
+                del customer_at[i]
                 self.outcomes[i] = NotFound(what="customer", name=ids.customer_id(customer))
-        order = sorted(known)
-        keys = [(known[i], commands[i].program, commands[i].key) for i in order]
+        order = sorted(customer_at)
+        keys = [(customer_at[i], commands[i].program, commands[i].key) for i in order]
         receipts = await self.tx.receipts(self.shard, keys) if keys else {}
         entering: dict[tuple[int, int], tuple[int, int, int, int]] = {}
         for j, i in enumerate(order):
-            command, place = commands[i], (known[i], commands[i].program)
+            command, place = commands[i], (customer_at[i], commands[i].program)
             if j in receipts:
                 self.outcomes[i] = _repeated(command, tuple(receipts[j])[1:])
                 continue
-            seat = await self._empty_seat(place, command, current)
-            self.work[i] = (seat, command)
-            if place not in entering and self._may_enter(command, seat.program, seat.now):
-                entering[place] = (*place, seat.clock, seat.program.versions[-1].number)
+            aggregate = await self._new_aggregate(place, command, current)
+            self.work[i] = (aggregate, command)
+            if place not in entering and self._may_enter(command, aggregate.program, aggregate.now):
+                entering[place] = (*place, aggregate.clock, aggregate.program.versions[-1].number)
         if entering:
             await self.tx.reserve(self.shard, [entering[place] for place in sorted(entering)])
             self._reserved = list(entering)
             for place in entering:
-                self.seats[place].fresh = False  # from here on the row is there
+                self.aggregates[place].fresh = False  # from here on the row is there
 
     async def _create(self, unknown: dict[int, Command], current: Current) -> None:
         """Customers whom nobody knew, where their first command may enrol them."""
-        wanted: dict[int, dict[str, int]] = {}  # project -> name -> when
+        newcomers: dict[int, dict[str, int]] = {}  # project -> name -> when
         for command in unknown.values():
             latest, clock = current[command.program]
             program = await self.catalog.program_numbered(command.program, latest)
             now = self._now(clock)
             if self._may_enter(command, program, now):
-                wanted.setdefault(command.project, {})[command.customer] = now
+                newcomers.setdefault(command.project, {})[command.customer] = now
         made: dict[tuple[int, str], int] = {}
-        for project, names in sorted(wanted.items()):
-            rows = [customers.bare(name, names[name]) for name in sorted(names)]
-            found = await customers.create(
-                self.tx.connection, self.shard, self.catalog.project(project), rows
+        for project, names in sorted(newcomers.items()):
+            bare = [customers.bare(name, names[name]) for name in sorted(names)]
+            rows = await customers.create(
+                self.tx.connection, self.shard, self.catalog.project(project), bare
             )
-            if len(found) < len(names):
+            if len(rows) < len(names):
                 raise CountDiffers("create")  # renamed in between: the next attempt finds them
-            made |= {(project, name): row.id for name, row in found.items()}
+            made |= {(project, name): row.id for name, row in rows.items()}
         for i, command in unknown.items():
-            # Who is not made here is nobody: the seat only words the refusal.
+            # Who is not made here is nobody: the aggregate only words the refusal.
             customer = made.get((command.project, command.customer), -1 - i)
-            seat = await self._empty_seat((customer, command.program), command, current)
-            self.work[i] = (seat, command)
+            aggregate = await self._new_aggregate((customer, command.program), command, current)
+            self.work[i] = (aggregate, command)
 
-    async def _empty_seat(
+    async def _new_aggregate(
         self, place: tuple[int, int], command: Command, current: Current
     ) -> MemberAggregate:
-        seat = self.seats.get(place)
-        if seat is None:
+        aggregate = self.aggregates.get(place)
+        if aggregate is None:
             latest, clock = current[command.program]
             program = await self.catalog.program_numbered(command.program, latest)
-            seat = self.seats[place] = MemberAggregate(*place, program, _NOBODY, self._now(clock))
-            seat.fresh = True
-            seat.clock = 0 if clock is None else command.project
-        return seat
+            aggregate = self.aggregates[place] = MemberAggregate(
+                *place, program, _NOBODY, self._now(clock)
+            )
+            aggregate.fresh = True
+            aggregate.clock = 0 if clock is None else command.project
+        return aggregate
 
     def _now(self, clock: int | None) -> int:
         return self.wall if clock is None else clock
@@ -248,31 +254,31 @@ class Batch:
     # -- decide -------------------------------------------------------------------------------
 
     async def _find_originals(self) -> None:
-        asked: dict[tuple[int, int, str], MemberAggregate] = {}
-        for seat, command in self.work.values():
+        speakers: dict[tuple[int, int, str], MemberAggregate] = {}
+        for aggregate, command in self.work.values():
             if command.kind in SPEAKING and command.of is not None:
-                asked[seat.customer, seat.number, command.of] = seat
-        places = list(asked)
+                speakers[aggregate.customer, aggregate.number, command.of] = aggregate
+        places = list(speakers)
         for j, row in (await self.tx.originals(self.shard, places)).items():
             entry = entry_of(tuple(row)[1:8])
             original = Original(entry, row["points_taken"], row["amount_taken"], row["times"])
-            asked[places[j]].originals[places[j][2]] = original
+            speakers[places[j]].originals[places[j][2]] = original
 
     async def _decide(self) -> None:
-        by_seat: dict[int, list[int]] = {}
-        for i, (seat, _) in sorted(self.work.items()):
-            by_seat.setdefault(id(seat), []).append(i)
-        for n, positions in enumerate(by_seat.values()):
-            if n % BREATH == BREATH - 1:
+        by_aggregate: dict[int, list[int]] = {}
+        for i, (aggregate, _) in sorted(self.work.items()):
+            by_aggregate.setdefault(id(aggregate), []).append(i)
+        for n, positions in enumerate(by_aggregate.values()):
+            if n % YIELD_AFTER_MEMBERS == YIELD_AFTER_MEMBERS - 1:
                 await asyncio.sleep(0)
-            seat = self.work[positions[0]][0]
+            aggregate = self.work[positions[0]][0]
             try:
-                self._judge(seat, positions)
+                self._judge(aggregate, positions)
             except HistoryNeeded:
-                seat.reset()
-                rows = await self.tx.history(self.shard, seat.customer, seat.number)
-                seat.history = [entry_of(tuple(row)) for row in rows]
-                self._judge(seat, positions)
+                aggregate.reset()
+                rows = await self.tx.history(self.shard, aggregate.customer, aggregate.number)
+                aggregate.history = [entry_of(tuple(row)) for row in rows]
+                self._judge(aggregate, positions)
 
     async def _look_again(self) -> None:
         """Who waits for a member's lock reads the standing as it is then, but the receipts as they
@@ -280,8 +286,8 @@ class Batch:
         not refused meets the unique key, and the batch runs again.)"""
         refused = [
             i
-            for i, (seat, _) in self.work.items()
-            if seat.customer > 0 and isinstance(self.outcomes[i], TierlineError)
+            for i, (aggregate, _) in self.work.items()
+            if aggregate.customer > 0 and isinstance(self.outcomes[i], TierlineError)
         ]
         if not refused:
             return
@@ -293,7 +299,7 @@ class Batch:
             i = refused[j]
             self.outcomes[i] = _repeated(self.work[i][1], tuple(row)[1:])
 
-    def _judge(self, seat: MemberAggregate, positions: Iterable[int]) -> None:
+    def _judge(self, aggregate: MemberAggregate, positions: Iterable[int]) -> None:
         answered: dict[str, tuple[Command, Answer]] = {}
         for i in positions:
             command = self.work[i][1]
@@ -302,7 +308,7 @@ class Batch:
                 self.outcomes[i] = _same(command, *earlier)
                 continue
             try:
-                answer = seat.take(i, command)
+                answer = aggregate.take(i, command)
             except HistoryNeeded:
                 raise
             except TierlineError as refused:
@@ -314,32 +320,34 @@ class Batch:
                 answered[command.key] = (command, answer)
 
 
-def write(tx: LedgerTx, shard: int, seats: Iterable[MemberAggregate], wall: int) -> int:
+def write(tx: LedgerTx, shard: int, aggregates: Iterable[MemberAggregate], wall: int) -> int:
     """What was decided, to be written: entries, members, and with the commit the events in the
     order in which they happened. Answers how many events there are."""
-    changed = sorted((s for s in seats if s.changed), key=lambda s: (s.customer, s.number))
+    changed = sorted((s for s in aggregates if s.changed), key=lambda s: (s.customer, s.number))
     if not changed:
         return 0
-    entries = [row for seat in changed for row in seat.rows]
+    entries = [row for aggregate in changed for row in aggregate.rows]
     if entries:
         tx.add_entries(shard, entries)
-    known = [seat.member() for seat in changed if not seat.fresh]
-    if known:
-        tx.update_members(shard, known)
-    fresh = [(*seat.member(), seat.clock) for seat in changed if seat.fresh]
-    if fresh:
-        tx.add_members(shard, fresh)
-    told = [(order, seat, event) for seat in changed for order, event in seat.events]
-    if told:
-        told.sort(key=lambda t: (t[0], t[1].customer, t[1].number, t[2].seq))
-        tx.add_events(shard, wall, [event_row(seat, event) for _, seat, event in told])
-    return len(told)
+    updates = [aggregate.member() for aggregate in changed if not aggregate.fresh]
+    if updates:
+        tx.update_members(shard, updates)
+    inserts = [(*aggregate.member(), aggregate.clock) for aggregate in changed if aggregate.fresh]
+    if inserts:
+        tx.add_members(shard, inserts)
+    events = [
+        (order, aggregate, event) for aggregate in changed for order, event in aggregate.events
+    ]
+    if events:
+        events.sort(key=lambda t: (t[0], t[1].customer, t[1].number, t[2].seq))
+        tx.add_events(shard, wall, [event_row(aggregate, event) for _, aggregate, event in events])
+    return len(events)
 
 
-def event_row(seat: MemberAggregate, event: Event) -> tuple[int, int, str, str, int]:
-    program = seat.program
-    fact = ids.event_fact(program.project, program.id, seat.customer, event.seq, event.kind)
-    return seat.number, seat.customer, fact, _event_text(event).decode(), seat.now
+def event_row(aggregate: MemberAggregate, event: Event) -> tuple[int, int, str, str, int]:
+    program = aggregate.program
+    fact = ids.event_fact(program.project, program.id, aggregate.customer, event.seq, event.kind)
+    return aggregate.number, aggregate.customer, fact, _event_text(event).decode(), aggregate.now
 
 
 def entry_of(row: Sequence[Any]) -> Entry:

@@ -36,20 +36,20 @@ _NOTHING: Final = Detail()
 _AFTER_LEAVING: Final = frozenset({"refund", "void", "approve", "adjust", "enrol", "transfer_out"})
 
 
-class Case:
+class CommandContext:
     """A command met by a member: `standing` is the member right before, `entry` the draft."""
 
-    __slots__ = ("before", "command", "entry", "seat", "standing")
+    __slots__ = ("aggregate", "before", "command", "entry", "standing")
 
     def __init__(
         self,
-        seat: MemberAggregate,
+        aggregate: MemberAggregate,
         command: Command,
         standing: Standing,
         entry: Entry,
         before: Sequence[Entry],
     ) -> None:
-        self.seat = seat
+        self.aggregate = aggregate
         self.command = command
         self.standing = standing
         self.entry = entry
@@ -60,14 +60,14 @@ class Case:
         return self.entry.detail or _NOTHING
 
 
-def draft(seat: MemberAggregate, command: Command, standing: Standing, at: int) -> list[Entry]:
+def draft(aggregate: MemberAggregate, command: Command, standing: Standing, at: int) -> list[Entry]:
     """The entries that a command means; none where it changes nothing."""
-    told = command.occurred_at
-    occurred_at = at if told is None else min(told, at)
+    asserted_at = command.occurred_at
+    occurred_at = at if asserted_at is None else min(asserted_at, at)
     n = standing.entries + 1
     entries: list[Entry] = []
     if standing.joined_at is None and command.kind != "enrol":
-        _check_membership(seat, command, standing, at)
+        _check_membership(aggregate, command, standing, at)
         if not standing.entries:
             joining = Detail(implied=True, quiet=_quiet(command))
             entries.append(Entry(n, "enrol", occurred_at, at, detail=joining))
@@ -78,13 +78,13 @@ def draft(seat: MemberAggregate, command: Command, standing: Standing, at: int) 
     entry = Entry(
         n, command.kind, occurred_at, at, command.points or 0, command.amount or 0, command.detail
     )
-    shape = _SHAPES.get(command.kind)
-    if shape is not None:
-        shaped = shape(Case(seat, command, standing, entry, entries))
-        if shaped is None:
+    handler = _HANDLERS.get(command.kind)
+    if handler is not None:
+        entry_after = handler(CommandContext(aggregate, command, standing, entry, entries))
+        if entry_after is None:
             return []
-        entry = shaped
-    member_limits.check(seat.program, standing, entry, entries)
+        entry = entry_after
+    member_limits.check(aggregate.program, standing, entry, entries)
     entries.append(entry)
     return entries
 
@@ -96,7 +96,9 @@ def joins(command: Command) -> bool:
     return command.kind in JOINING
 
 
-def _check_membership(seat: MemberAggregate, command: Command, standing: Standing, at: int) -> None:
+def _check_membership(
+    aggregate: MemberAggregate, command: Command, standing: Standing, at: int
+) -> None:
     """Whether somebody who is no member may send this. With no entry yet it may be a first
     activity, where the program enrols by itself."""
     if standing.entries:
@@ -107,30 +109,30 @@ def _check_membership(seat: MemberAggregate, command: Command, standing: Standin
     else:
         if command.kind in SPEAKING:
             raise UnknownOriginal(of=command.of, path="of")
-        rules = seat.program.version(at).rules
+        rules = aggregate.program.version(at).rules
         if rules.auto_join and joins(command):
             return
         if command.kind in ("redeem", "transfer_out") and rules.auto_join:
             raise InsufficientPoints(balance=0, needed=command.points, path="points")
-    raise NotAMember(customer=command.customer, program=seat.program.id)
+    raise NotAMember(customer=command.customer, program=aggregate.program.id)
 
 
-def _earned(case: Case) -> Entry:
-    command, program = case.command, case.seat.program
-    told = command.points is not None
-    rules = program.version(case.entry.recorded_at).rules.points
-    if not rules.pending_days and (told or command.kind != "order"):
-        return case.entry
+def _earned(context: CommandContext) -> Entry:
+    command, program = context.command, context.aggregate.program
+    explicit = command.points is not None
+    rules = program.version(context.entry.recorded_at).rules.points
+    if not rules.pending_days and (explicit or command.kind != "order"):
+        return context.entry
 
     def reached(trial: Entry) -> str | None:
-        entries = [*case.before, trial]
-        return case.seat.decide(case.standing, entries, trial.recorded_at).standing.tier
+        entries = [*context.before, trial]
+        return context.aggregate.decide(context.standing, entries, trial.recorded_at).standing.tier
 
-    return points_for(program, case.standing.tier, case.entry, reached, points_given=told)
+    return points_for(program, context.standing.tier, context.entry, reached, points_given=explicit)
 
 
-def _spent(case: Case) -> Entry:
-    entry, standing = case.entry, case.standing
+def _spent(context: CommandContext) -> Entry:
+    entry, standing = context.entry, context.standing
     if entry.kind == "adjust" and entry.points > 0:
         return entry
     needed = abs(entry.points)
@@ -144,27 +146,27 @@ def _spent(case: Case) -> Entry:
     return replace(entry, points=-needed)
 
 
-def _taken_back(case: Case) -> Entry:
-    original = case.seat.original(case.command)
-    back = reversal(case.seat.program, case.command, original, case.standing)
-    detail = replace(case.entry.detail or Detail(), origin=back.origin)
-    if case.command.half is not None and original.entry.detail is not None:
+def _taken_back(context: CommandContext) -> Entry:
+    original = context.aggregate.original(context.command)
+    back = reversal(context.aggregate.program, context.command, original, context.standing)
+    detail = replace(context.entry.detail or Detail(), origin=back.origin)
+    if context.command.leg is not None and original.entry.detail is not None:
         detail = replace(detail, lots=original.entry.detail.lots)
-    return replace(case.entry, points=back.points, amount=back.amount, detail=detail)
+    return replace(context.entry, points=back.points, amount=back.amount, detail=detail)
 
 
-def _arrived(case: Case) -> Entry:
-    half = case.command.half
-    if half is not None and half.customer == case.seat.customer:
+def _arrived(context: CommandContext) -> Entry:
+    leg = context.command.leg
+    if leg is not None and leg.customer == context.aggregate.customer:
         raise Refused(reason="The points would come back to whom they left.", path="to")
-    return case.entry
+    return context.entry
 
 
-def _enrolled(case: Case) -> Entry | None:
-    tier = case.detail.tier
-    _check_tier(case, tier)
-    if case.standing.joined_at is None:
-        return case.entry
+def _enrolled(context: CommandContext) -> Entry | None:
+    tier = context.detail.tier
+    _check_tier(context, tier)
+    if context.standing.joined_at is None:
+        return context.entry
     if tier is not None:
         raise Conflict(
             reason="The customer is a member already; assert a tier by an override.", path="tier"
@@ -172,35 +174,35 @@ def _enrolled(case: Case) -> Entry | None:
     return None
 
 
-def _overridden(case: Case) -> Entry:
-    wanted = case.detail.override
-    if wanted is None:
+def _overridden(context: CommandContext) -> Entry:
+    override = context.detail.override
+    if override is None:
         raise Invalid(reason="An override says what it asserts.", path="override")
-    if wanted.tier is None and wanted.kind in ("floor", "cap"):
-        raise Invalid(reason=f"tier: a {wanted.kind} needs a tier.", path="tier")
-    _check_tier(case, wanted.tier)
-    starts_at = max(wanted.starts_at, case.entry.recorded_at)
-    if wanted.until is not None and wanted.until <= starts_at:
+    if override.tier is None and override.kind in ("floor", "cap"):
+        raise Invalid(reason=f"tier: a {override.kind} needs a tier.", path="tier")
+    _check_tier(context, override.tier)
+    starts_at = max(override.starts_at, context.entry.recorded_at)
+    if override.until is not None and override.until <= starts_at:
         raise Invalid(reason="until: it must lie after the start, and ahead.", path="until")
-    return case.entry
+    return context.entry
 
 
-def _released(case: Case) -> Entry:
-    wanted = case.detail.released
-    if wanted is not None and all(o.id != wanted for o in case.standing.overrides):
-        raise Refused(reason=f"There is no override {wanted} to release.", path="id")
-    return case.entry
+def _released(context: CommandContext) -> Entry:
+    override_id = context.detail.released
+    if override_id is not None and all(o.id != override_id for o in context.standing.overrides):
+        raise Refused(reason=f"There is no override {override_id} to release.", path="id")
+    return context.entry
 
 
-def _opened(case: Case) -> Entry:
-    _check_tier(case, case.detail.tier)
-    if sum(points for _, points in case.detail.lots) > case.entry.points:
+def _opened(context: CommandContext) -> Entry:
+    _check_tier(context, context.detail.tier)
+    if sum(points for _, points in context.detail.lots) > context.entry.points:
         raise Invalid(reason="lots: together they hold more than `points`.", path="lots")
-    return case.entry
+    return context.entry
 
 
-def _check_tier(case: Case, tier: str | None) -> None:
-    version = case.seat.program.version(case.entry.recorded_at)
+def _check_tier(context: CommandContext, tier: str | None) -> None:
+    version = context.aggregate.program.version(context.entry.recorded_at)
     if tier is not None and tier not in version.rank:
         raise Invalid(reason=f"tier: the program has no tier {tier!r}.", path="tier")
 
@@ -220,8 +222,8 @@ def _soonest(standing: Standing, points: int) -> tuple[tuple[int | None, int], .
     return tuple(taken)
 
 
-_Shape = Callable[[Case], Entry | None]
-_SHAPES: Final[dict[str, _Shape]] = {
+_Handler = Callable[[CommandContext], Entry | None]
+_HANDLERS: Final[dict[str, _Handler]] = {
     "earn": _earned,
     "order": _earned,
     "custom": _earned,

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from tierline.errors import Invalid
-from tierline.ledger.commands import ActivityKind, Command, Door, Said, command, transfer
+from tierline.ledger.commands import ActivityKind, Assertion, Command, ProgramRef, command, transfer
 from tierline.model import json_text, validation
 from tierline.model.entries import Detail
 from tierline.model.tenant import Project
@@ -78,8 +78,8 @@ def _good(needed: frozenset[str], allowed: frozenset[str]) -> frozenset[int]:
     return frozenset(
         bits
         for bits in range(1 << len(_OPTIONAL))
-        if needed <= (told := {f for i, f in enumerate(_OPTIONAL) if bits >> i & 1})
-        and told <= needed | allowed
+        if needed <= (fields := {f for i, f in enumerate(_OPTIONAL) if bits >> i & 1})
+        and fields <= needed | allowed
     )
 
 
@@ -93,88 +93,92 @@ class CommandParser:
     """Reads the activities of one project and program. Cheap to make; safe to keep."""
 
     def __init__(self, project: Project, program: int) -> None:
-        self.door = Door(project, program)
+        self.program_ref = ProgramRef(project, program)
         self._currency = project.currency
 
     def activity(self, raw: bytes, now: int, where: str = "", *, key: str | None = None) -> Command:
         """One JSON object. `where` goes before the field in what is refused: `activities[3]`;
         `key` is for one that has none of its own."""
         try:
-            read = _one(raw)
+            activity = _one(raw)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise explained(error, raw, where) from None
-        return self._command(read, len(raw), now, where, key)
+        return self._command(activity, len(raw), now, where, key)
 
     def activities(self, raw: bytes, now: int) -> list[Command]:
         """A JSON array, validated whole: one bad activity refuses them all."""
         try:
-            read = _many(raw)
+            activity = _many(raw)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise explained(error, raw, "activities", list[Activity]) from None
-        size = len(raw) // (len(read) or 1)
-        return [self._command(a, size, now, f"activities[{i}]") for i, a in enumerate(read)]
+        size = len(raw) // (len(activity) or 1)
+        return [self._command(a, size, now, f"activities[{i}]") for i, a in enumerate(activity)]
 
     def _command(
-        self, read: Activity, size: int, now: int, where: str, own: str | None = None
+        self, activity: Activity, size: int, now: int, where: str, own: str | None = None
     ) -> Command:
         given = (
-            (read.points is not None)
-            | (read.amount is not None) << 1
-            | (read.currency is not None) << 2
-            | (read.of is not None) << 3
-            | (read.name is not None) << 4
-            | (read.available_at is not None) << 5
-            | (read.expires_at is not None) << 6
-            | (read.to is not None) << 7
-            | (read.reason is not None) << 8
+            (activity.points is not None)
+            | (activity.amount is not None) << 1
+            | (activity.currency is not None) << 2
+            | (activity.of is not None) << 3
+            | (activity.name is not None) << 4
+            | (activity.available_at is not None) << 5
+            | (activity.expires_at is not None) << 6
+            | (activity.to is not None) << 7
+            | (activity.reason is not None) << 8
         )
-        if given not in _GOOD[read.kind]:
-            _check_fields(read, where)
-        points = read.points
+        if given not in _GOOD[activity.kind]:
+            _check_fields(activity, where)
+        points = activity.points
         if points is not None and points <= 0:
-            _check_points(read.kind, points, where)
-        _check_name(read.customer, "customer", where)
-        if read.key is not None:
-            _check_name(read.key, "key", where)
-        if read.of is not None:
-            _check_name(read.of, "of", where)
-        if read.currency is not None and read.currency != self._currency:
+            _check_points(activity.kind, points, where)
+        _check_name(activity.customer, "customer", where)
+        if activity.key is not None:
+            _check_name(activity.key, "key", where)
+        if activity.of is not None:
+            _check_name(activity.of, "of", where)
+        if activity.currency is not None and activity.currency != self._currency:
             raise _refused(
                 where, "currency", f"this project keeps its books in {self._currency}, send that"
             )
         occurred_at = None
-        if read.occurred_at is not None:
-            occurred_at = validation.instant(read.occurred_at, _path(where, "occurred_at"))
+        if activity.occurred_at is not None:
+            occurred_at = validation.instant(activity.occurred_at, _path(where, "occurred_at"))
             if occurred_at > now + AHEAD_MS_MAX:
                 raise _refused(where, "occurred_at", "it is more than 5 minutes ahead of now")
         detail = None
-        if given > 15 or read.metadata is not None:
-            detail = _detail(read, where)
-        said = Said(points, read.amount, occurred_at, read.of, detail)
-        if read.kind == "transfer":
-            return self._transfer(read, said, size + 200, where, own)
-        key = read.key or own
-        return command(self.door, read.kind, read.customer, said, key=key, size=size + 200)
+        if given > 15 or activity.metadata is not None:
+            detail = _detail(activity, where)
+        assertion = Assertion(points, activity.amount, occurred_at, activity.of, detail)
+        if activity.kind == "transfer":
+            return self._transfer(activity, assertion, size + 200, where, own)
+        key = activity.key or own
+        return command(
+            self.program_ref, activity.kind, activity.customer, assertion, key=key, size=size + 200
+        )
 
     def _transfer(
-        self, read: Activity, said: Said, size: int, where: str, own: str | None
+        self, activity: Activity, assertion: Assertion, size: int, where: str, own: str | None
     ) -> Command:
-        to = read.to or ""
-        if to == read.customer:
+        to = activity.to or ""
+        if to == activity.customer:
             raise _refused(where, "to", "a transfer needs another customer")
         _check_name(to, "to", where)
-        return transfer(self.door, read.customer, to, said, key=read.key or own, size=size)
+        return transfer(
+            self.program_ref, activity.customer, to, assertion, key=activity.key or own, size=size
+        )
 
 
-def _check_fields(read: Activity, where: str) -> None:
+def _check_fields(activity: Activity, where: str) -> None:
     """Says which field is missing, or does not belong."""
-    needed, allowed = _FIELDS[read.kind]
+    needed, allowed = _FIELDS[activity.kind]
     for field in _OPTIONAL:
-        if getattr(read, field) is None:
+        if getattr(activity, field) is None:
             if field in needed:
-                raise _refused(where, field, f"{_a(read.kind)} needs it")
+                raise _refused(where, field, f"{_a(activity.kind)} needs it")
         elif field not in needed and field not in allowed:
-            raise _refused(where, field, f"{_a(read.kind)} has no such field")
+            raise _refused(where, field, f"{_a(activity.kind)} has no such field")
 
 
 def _check_points(kind: str, points: int, where: str) -> None:
@@ -185,20 +189,22 @@ def _check_points(kind: str, points: int, where: str) -> None:
         raise _refused(where, "points", f"{_a(kind)} has points of 1 or more")
 
 
-def _detail(read: Activity, where: str) -> Detail:
-    metadata = read.metadata
+def _detail(activity: Activity, where: str) -> Detail:
+    metadata = activity.metadata
     if metadata is not None:
         metadata = json_text.normalise(metadata, _path(where, "metadata"))
-    if read.name is not None:
-        _check_name(read.name, "name", where)
-    if read.reason is not None:
-        _check_name(read.reason, "reason", where)
+    if activity.name is not None:
+        _check_name(activity.name, "name", where)
+    if activity.reason is not None:
+        _check_name(activity.reason, "reason", where)
     return Detail(
-        name=read.name,
-        available_at=validation.optional_instant(read.available_at, _path(where, "available_at")),
-        expires_at=validation.optional_instant(read.expires_at, _path(where, "expires_at")),
+        name=activity.name,
+        available_at=validation.optional_instant(
+            activity.available_at, _path(where, "available_at")
+        ),
+        expires_at=validation.optional_instant(activity.expires_at, _path(where, "expires_at")),
         metadata=metadata,
-        reason=read.reason,
+        reason=activity.reason,
     )
 
 
@@ -215,8 +221,8 @@ def explained(error: Exception, raw: bytes, where: str, shape: Any = Activity) -
         return validation.complaint(error, shape, where)
     try:
         json_text.parse(raw, path=where)
-    except Invalid as told:
-        return told
+    except Invalid as problem:
+        return problem
     return Invalid(path=where or None, reason=f"The body is not JSON: {error}")
 
 
@@ -228,6 +234,6 @@ def _path(where: str, field: str) -> str:
     return f"{where}.{field}" if where else field
 
 
-def _refused(where: str, field: str, said: str) -> Invalid:
+def _refused(where: str, field: str, assertion: str) -> Invalid:
     path = _path(where, field)
-    return Invalid(path=path, reason=f"{path}: {said}.")
+    return Invalid(path=path, reason=f"{path}: {assertion}.")

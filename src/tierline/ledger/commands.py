@@ -55,11 +55,11 @@ class Command(Struct, frozen=True, gc=False):
     of: str | None = None  # the key of the activity that this one speaks of
     detail: Detail | None = None
     size: int = 200  # bytes that it holds while it waits
-    half: Leg | None = None
+    leg: Leg | None = None
     more: tuple[Detail, ...] = ()  # recorded before `detail`, as entries of their own: all or none
 
 
-class Said(Struct, frozen=True, gc=False):
+class Assertion(Struct, frozen=True, gc=False):
     """What a command asserts: all of it goes into the digest that a repeated key is held to."""
 
     points: int | None = None
@@ -69,7 +69,7 @@ class Said(Struct, frozen=True, gc=False):
     detail: Detail | None = None
 
 
-class Moved(Struct, frozen=True, gc=False, array_like=True):
+class TierChange(Struct, frozen=True, gc=False, array_like=True):
     """A change of tier that a command brought about."""
 
     kind: EventKind
@@ -100,12 +100,12 @@ class Answer(Struct, frozen=True, gc=False, omit_defaults=True):
     tier: str | None = None
     since: int | None = None
     expires_at: int | None = None
-    events: tuple[Moved, ...] = ()
+    events: tuple[TierChange, ...] = ()
     repeated: bool = False  # this key was answered before; nothing was done again
     transfer: Transfer | None = None
 
 
-class Door(Struct, frozen=True):
+class ProgramRef(Struct, frozen=True):
     """Whose commands these are: what every command of one project and program shares."""
 
     project: Project
@@ -113,31 +113,33 @@ class Door(Struct, frozen=True):
 
 
 def command(
-    door: Door,
+    program_ref: ProgramRef,
     kind: EntryKind,
     customer: str,
-    said: Said,
+    assertion: Assertion,
     *,
     key: str | None = None,
     number: int = 0,
     size: int = 200,
 ) -> Command:
     """A command from validated parts. Without a key it gets one that nobody else has."""
-    told = _canonical((door.program, kind, said))
+    text = _canonical((program_ref.program, kind, assertion))
     return Command(
-        project=door.project.number,
-        program=door.program,
-        route=ids.route_of_customer(number) if number else ids.route(door.project.id, customer),
+        project=program_ref.project.number,
+        program=program_ref.program,
+        route=ids.route_of_customer(number)
+        if number
+        else ids.route(program_ref.project.id, customer),
         customer=customer,
         number=number,
         key=key if key is not None else fresh_key(),
-        digest=hashlib.blake2b(told, digest_size=16).digest(),
+        digest=hashlib.blake2b(text, digest_size=16).digest(),
         kind=kind,
-        points=said.points,
-        amount=said.amount,
-        occurred_at=said.occurred_at,
-        of=said.of,
-        detail=said.detail,
+        points=assertion.points,
+        amount=assertion.amount,
+        occurred_at=assertion.occurred_at,
+        of=assertion.of,
+        detail=assertion.detail,
         size=size,
     )
 
@@ -147,7 +149,7 @@ def fresh_key() -> str:
 
 
 def enrol(
-    door: Door,
+    program_ref: ProgramRef,
     customer: str,
     *,
     key: str | None = None,
@@ -159,25 +161,32 @@ def enrol(
 ) -> Command:
     """Make the customer a member; an import says since when, in which tier and until when."""
     detail = Detail(tier=tier, tier_expires_at=expires_at, quiet=quiet)
-    said = Said(occurred_at=enrolled_at, detail=None if detail == Detail() else detail)
-    return command(door, "enrol", customer, said, key=key, number=number)
+    assertion = Assertion(occurred_at=enrolled_at, detail=None if detail == Detail() else detail)
+    return command(program_ref, "enrol", customer, assertion, key=key, number=number)
 
 
-def leave(door: Door, customer: str, *, key: str | None = None, number: int = 0) -> Command:
+def leave(
+    program_ref: ProgramRef, customer: str, *, key: str | None = None, number: int = 0
+) -> Command:
     """End the membership. Points stay with the customer."""
-    return command(door, "leave", customer, Said(), key=key, number=number)
+    return command(program_ref, "leave", customer, Assertion(), key=key, number=number)
 
 
 def override(
-    door: Door, customer: str, wanted: Override, *, key: str | None = None, number: int = 0
+    program_ref: ProgramRef,
+    customer: str,
+    body: Override,
+    *,
+    key: str | None = None,
+    number: int = 0,
 ) -> Command:
     """Assert a tier over the computed one, for a while or until released."""
-    said = Said(detail=Detail(override=wanted))
-    return command(door, "override", customer, said, key=key, number=number)
+    assertion = Assertion(detail=Detail(override=body))
+    return command(program_ref, "override", customer, assertion, key=key, number=number)
 
 
 def release(
-    door: Door,
+    program_ref: ProgramRef,
     customer: str,
     override_id: int | None = None,
     *,
@@ -185,12 +194,12 @@ def release(
     number: int = 0,
 ) -> Command:
     """Take an override back; without an id, all of them."""
-    said = Said(detail=Detail(released=override_id))
-    return command(door, "release", customer, said, key=key, number=number)
+    assertion = Assertion(detail=Detail(released=override_id))
+    return command(program_ref, "release", customer, assertion, key=key, number=number)
 
 
 def attributes(
-    door: Door,
+    program_ref: ProgramRef,
     customer: str,
     values: Mapping[str, str | int | bool | None],
     *,
@@ -200,12 +209,12 @@ def attributes(
     that are taken away go first, and make room."""
     ordered = sorted(values.items(), key=lambda item: item[1] is not None)
     *more, last = [Detail(attribute=name, value=value) for name, value in ordered]
-    made = command(door, "attribute", customer, Said(detail=last), number=number)
+    made = command(program_ref, "attribute", customer, Assertion(detail=last), number=number)
     return msgspec.structs.replace(made, more=tuple(more), size=200 * len(ordered))
 
 
 def opening(
-    door: Door,
+    program_ref: ProgramRef,
     customer: str,
     points: int,
     detail: Detail,
@@ -216,15 +225,15 @@ def opening(
 ) -> Command:
     """Balances (and maybe a tier) brought from another system: `detail.lots` are part of
     `points`; `spent`, `tier`, `tier_since`, `tier_expires_at` and `quiet` count too."""
-    said = Said(points=points, occurred_at=occurred_at, detail=detail)
-    return command(door, "opening", customer, said, key=key, number=number)
+    assertion = Assertion(points=points, occurred_at=occurred_at, detail=detail)
+    return command(program_ref, "opening", customer, assertion, key=key, number=number)
 
 
 def transfer(
-    door: Door,
+    program_ref: ProgramRef,
     customer: str,
     to: str,
-    said: Said,
+    assertion: Assertion,
     *,
     key: str | None = None,
     number: int = 0,
@@ -236,18 +245,20 @@ def transfer(
     customer."""
     if to == customer or (number and number == recipient):
         raise Invalid(path="to", reason="to: a transfer needs another customer.")
-    detail = msgspec.structs.replace(said.detail or Detail(), counterpart=to)
-    said = msgspec.structs.replace(said, detail=detail)
-    made = command(door, "transfer_out", customer, said, key=key, number=number, size=size)
-    return msgspec.structs.replace(made, half=Leg(recipient)) if recipient else made
+    detail = msgspec.structs.replace(assertion.detail or Detail(), counterpart=to)
+    assertion = msgspec.structs.replace(assertion, detail=detail)
+    made = command(
+        program_ref, "transfer_out", customer, assertion, key=key, number=number, size=size
+    )
+    return msgspec.structs.replace(made, leg=Leg(recipient)) if recipient else made
 
 
 _QUIET = Detail(quiet=True)
 
 
-def quietly(said: Command) -> Command:
+def quietly(announced: Command) -> Command:
     """The same command, decided but not announced. Its digest stays: how a fact came in is no
     part of it."""
-    detail = said.detail
+    detail = announced.detail
     quiet = _QUIET if detail is None else msgspec.structs.replace(detail, quiet=True)
-    return msgspec.structs.replace(said, detail=quiet)
+    return msgspec.structs.replace(announced, detail=quiet)

@@ -44,10 +44,10 @@ ENOUGH: Final = 12  # waiting commands that are worth another batch
 _log = structlog.get_logger("tierline.ledger")
 
 
-class Turn:
+class RunningBatch:
     """A batch on its way, and those before it that are not over yet."""
 
-    def __init__(self, batch: Sequence[QueuedCommand], before: tuple[Turn, ...]) -> None:
+    def __init__(self, batch: Sequence[QueuedCommand], before: tuple[RunningBatch, ...]) -> None:
         self.batch = batch
         self.before = before
         self.members: frozenset[tuple[int, int]] = frozenset()  # whose locks it held first
@@ -98,7 +98,7 @@ class GroupCommit:
         self.shard = shard
         self.queue = queue
         self.batch_max = batch_max
-        self.turns: list[Turn] = []  # under way, in their order
+        self.under_way: list[RunningBatch] = []  # under way, in their order
         self.answered_at = -math.inf  # when the last batch was over, by the loop's clock
         self._idle: list[LedgerTx] = []
         self._something = asyncio.Event()
@@ -111,21 +111,21 @@ class GroupCommit:
 
     def _may_begin(self) -> bool:
         waiting = self.queue.rows
-        if not self.turns or not waiting:
+        if not self.under_way or not waiting:
             return waiting > 0
         # Another batch that takes what little came in meanwhile would only make all of them small.
-        return len(self.turns) < UNDER_WAY_MAX and waiting >= min(ENOUGH, self.batch_max)
+        return len(self.under_way) < UNDER_WAY_MAX and waiting >= min(ENOUGH, self.batch_max)
 
     def _share(self) -> int:
         """How many commands to take. Where callers wait for their answers, who takes all that
         there are leaves nothing to decide while the database writes them."""
-        there = self.queue.rows + sum(len(turn.batch) for turn in self.turns)
+        there = self.queue.rows + sum(len(running.batch) for running in self.under_way)
         return min(self.batch_max, max(ENOUGH, -(-there // UNDER_WAY_MAX)))
 
     @property
     def _goes_on(self) -> bool:
         """Whether more is to be done, so that a transaction is wanted at once, or soon."""
-        return self.queue.rows > 0 or len(self.turns) > 1
+        return self.queue.rows > 0 or len(self.under_way) > 1
 
     async def room(self) -> None:
         """Wait until the next batch was taken."""
@@ -137,18 +137,18 @@ class GroupCommit:
         """Until the writer is closed and nothing waits."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                while self.queue.rows or self.turns or not self.writer.closed:
+                while self.queue.rows or self.under_way or not self.writer.closed:
                     if not self._may_begin():
                         self._something.clear()
-                        if not self.turns:
+                        if not self.under_way:
                             await self._rest()
                         await self._something.wait()
                         continue
-                    turn = Turn(self.queue.take(self._share()), tuple(self.turns))
-                    self.turns.append(turn)
+                    running = RunningBatch(self.queue.take(self._share()), tuple(self.under_way))
+                    self.under_way.append(running)
                     self._tell_of_room()
-                    tasks.create_task(self._run(turn))
-                    await turn.loaded.wait()
+                    tasks.create_task(self._run(running))
+                    await running.loaded.wait()
         finally:
             for tx in self._idle:
                 await tx.connection.close(timeout=5)
@@ -167,12 +167,12 @@ class GroupCommit:
             else:
                 self._idle.append(tx)
 
-    async def _run(self, turn: Turn) -> None:
-        await self._settle(turn, turn.batch)
-        turn.attempted(committed=True)
-        turn.over.set()
-        turn.before = ()  # or every batch would be remembered by the next one
-        self.turns.remove(turn)
+    async def _run(self, running: RunningBatch) -> None:
+        await self._settle(running, running.batch)
+        running.attempted(committed=True)
+        running.over.set()
+        running.before = ()  # or every batch would be remembered by the next one
+        self.under_way.remove(running)
         self.answered_at = asyncio.get_running_loop().time()
         self.wake()
 
@@ -182,17 +182,17 @@ class GroupCommit:
                 future.set_result(None)
         self._room.clear()
 
-    async def _settle(self, turn: Turn, batch: Sequence[QueuedCommand]) -> None:
+    async def _settle(self, running: RunningBatch, batch: Sequence[QueuedCommand]) -> None:
         """Commit a batch, whatever it takes, and answer it."""
         try:
-            done = await self._committed(turn, batch)
+            done = await self._committed(running, batch)
         except _Faulty as fault:
             if len(batch) > 1:
                 middle = len(batch) // 2
-                await self._settle(turn, batch[:middle])
-                await self._settle(turn, batch[middle:])
+                await self._settle(running, batch[:middle])
+                await self._settle(running, batch[middle:])
             else:
-                _fail(batch, fault.told)
+                _fail(batch, fault.error)
             return
         except TierlineError as error:
             _fail(batch, error)
@@ -223,7 +223,7 @@ class GroupCommit:
         other.queue.force(waiting)
         other.wake()
 
-    async def _committed(self, turn: Turn, batch: Sequence[QueuedCommand]) -> Done:
+    async def _committed(self, running: RunningBatch, batch: Sequence[QueuedCommand]) -> Done:
         """Tries until it is committed. Raises _Faulty when some command's data is to blame, and a
         TierlineError when the database is away too long; then nothing was committed."""
         loop = asyncio.get_running_loop()
@@ -231,9 +231,9 @@ class GroupCommit:
         while True:
             attempt = _Attempt()
             try:
-                return await self._attempt(turn, batch, attempt)
+                return await self._attempt(running, batch, attempt)
             except Exception as error:
-                turn.attempted(committed=False)
+                running.attempted(committed=False)
                 if isinstance(error, _Overtaken):
                     await error.by.over.wait()
                     continue
@@ -270,10 +270,12 @@ class GroupCommit:
         _log.error("batch_failed", shard=self.shard, rows=rows, exc_info=error)
         if committing:
             return
-        told = translate(error, where(self.writer.database.url))
-        raise told or _Faulty(TierlineError(cause=repr(error))) from error
+        failure = translate(error, where(self.writer.database.url))
+        raise failure or _Faulty(TierlineError(cause=repr(error))) from error
 
-    async def _attempt(self, turn: Turn, batch: Sequence[QueuedCommand], attempt: _Attempt) -> Done:
+    async def _attempt(
+        self, running: RunningBatch, batch: Sequence[QueuedCommand], attempt: _Attempt
+    ) -> Done:
         tx, writer = await self._connected(), self.writer
         try:
             # The clock first: a judgment never lies after what it could not have read.
@@ -281,7 +283,7 @@ class GroupCommit:
             await tx.begin()
             work = Batch(tx, writer.catalog, self.shard, len(writer.shards), now)
             await work.load([w.command for w in batch], [w.number for w in batch])
-            await turn.follow(work)
+            await running.follow(work)
             done = await work.run()
             attempt.committing = True
             await tx.commit(again=self._goes_on)
@@ -323,7 +325,7 @@ class _Attempt:
 class _Overtaken(Exception):
     """A batch before was rolled back, and has to be done first."""
 
-    def __init__(self, by: Turn) -> None:
+    def __init__(self, by: RunningBatch) -> None:
         super().__init__()
         self.by = by
 
@@ -335,9 +337,9 @@ class _LeftOpen(Exception):
 class _Faulty(Exception):
     """Some command of the batch is to blame: alone, it is told this."""
 
-    def __init__(self, told: TierlineError) -> None:
-        super().__init__(str(told))
-        self.told = told
+    def __init__(self, error: TierlineError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def _contended(error: Exception) -> bool:

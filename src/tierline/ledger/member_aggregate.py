@@ -14,7 +14,7 @@ import msgspec
 from tierline.analysis.forecast import follow
 from tierline.errors import Refused, UnknownOriginal
 from tierline.ledger.command_handlers import draft
-from tierline.ledger.commands import Answer, Command, Moved
+from tierline.ledger.commands import Answer, Command, TierChange
 from tierline.ledger.reversal import Original
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Entry
@@ -27,7 +27,7 @@ _LIMIT: Final = 2**53 - 1  # of points: what JSON readers hold exactly
 _detail_text = msgspec.json.Encoder().encode
 _answer_text = msgspec.json.Encoder().encode
 _read_answer = msgspec.json.Decoder(
-    tuple[int, int, str | None, int | None, int | None, tuple[Moved, ...]]
+    tuple[int, int, str | None, int | None, int | None, tuple[TierChange, ...]]
 ).decode
 
 Originals = dict[str, Original]  # by key, of one member
@@ -116,11 +116,11 @@ class MemberAggregate:
         except OverflowError:
             raise Refused(reason="A number of the member's would pass 2**63 - 1.") from None
         pending = after.points_pending if after.pending else 0
-        moved = tuple([Moved(e.kind, e.tier_from, e.tier_to, e.cause) for e in events])
-        told = (balance, pending, after.tier, after.since, after.expires_at, moved)
+        moved = tuple([TierChange(e.kind, e.tier_from, e.tier_to, e.cause) for e in events])
+        facts = (balance, pending, after.tier, after.since, after.expires_at, moved)
         for made in entries[:-1]:
             self.rows.append(self._row(made, f"{key}\x1f{made.n}", command.digest, "null"))
-        text = _answer_text(told).decode()
+        text = _answer_text(facts).decode()
         self.rows.append(self._row(entry, key, command.digest, text))
         self.entries.extend(entries)
         if command.kind in ("refund", "void"):
@@ -129,7 +129,7 @@ class MemberAggregate:
         self.standing, self._balance, self._encoded = after, balance, encoded
         if events:
             self.events.extend([(position, event) for event in events])
-        return Answer(key, entry.n, entry.points, entry.amount, *told)
+        return Answer(key, entry.n, entry.points, entry.amount, *facts)
 
     def _row(self, entry: Entry, key: str, digest: bytes, answer: str) -> tuple[Any, ...]:
         detail = entry.detail

@@ -32,9 +32,9 @@ def check(program: Program, standing: Standing, entry: Entry, before: Sequence[E
     command before it."""
     detail = entry.detail
     if entry.kind == "attribute":
-        known = _attributes_after(standing, (*before, entry))
-        if known > len(standing.attributes):
-            _fits(known, ATTRIBUTES_MAX, "attributes", "attributes")
+        count = _attributes_after(standing, (*before, entry))
+        if count > len(standing.attributes):
+            _fits(count, ATTRIBUTES_MAX, "attributes", "attributes")
     elif entry.kind == "override":
         _fits(len(standing.overrides) + 1, OVERRIDES_MAX, "overrides", "kind")
     elif entry.points > 0 and entry.kind not in _RETURNS:
@@ -42,11 +42,11 @@ def check(program: Program, standing: Standing, entry: Entry, before: Sequence[E
 
 
 def _attributes_after(standing: Standing, entries: Sequence[Entry]) -> int:
-    known = set(standing.attributes)
+    names = set(standing.attributes)
     for entry in entries:
         if entry.detail is not None and entry.detail.attribute is not None:
-            (known.discard if entry.detail.value is None else known.add)(entry.detail.attribute)
-    return len(known)
+            (names.discard if entry.detail.value is None else names.add)(entry.detail.attribute)
+    return len(names)
 
 
 def _check_points(

@@ -50,10 +50,10 @@ class Queue:
     def force(self, waiting: QueuedCommand, *, bulk: bool = False) -> None:
         """As `put`, for what was admitted before."""
         kind = self._bulk if bulk else self._online
-        line = kind.get(waiting.command.project)
-        if line is None:
-            line = kind[waiting.command.project] = deque()
-        line.append(waiting)
+        fifo = kind.get(waiting.command.project)
+        if fifo is None:
+            fifo = kind[waiting.command.project] = deque()
+        fifo.append(waiting)
         self.rows += 1
         self.bytes += waiting.command.size
 
@@ -82,16 +82,16 @@ class Queue:
             raise Busy
 
 
-def _round_robin(lines: dict[int, deque[QueuedCommand]], most: int) -> list[QueuedCommand]:
+def _round_robin(fifos: dict[int, deque[QueuedCommand]], most: int) -> list[QueuedCommand]:
     """Up to `most`, one project's turn after the other's; emptied lines go away."""
     taken: list[QueuedCommand] = []
-    while lines and len(taken) < most:
+    while fifos and len(taken) < most:
         # Every line gets an equal part of what is left; the first lines get the odd ones.
-        part = max(1, (most - len(taken)) // len(lines))
-        for project in list(islice(lines, most - len(taken))):
-            line = lines.pop(project)
-            turn = min(part, len(line), most - len(taken))
-            taken.extend(line.popleft() for _ in range(turn))
-            if line:
-                lines[project] = line  # to the back
+        part = max(1, (most - len(taken)) // len(fifos))
+        for project in list(islice(fifos, most - len(taken))):
+            fifo = fifos.pop(project)
+            share = min(part, len(fifo), most - len(taken))
+            taken.extend(fifo.popleft() for _ in range(share))
+            if fifo:
+                fifos[project] = fifo  # to the back
     return taken

@@ -28,7 +28,7 @@ from tierline.rules.program import Program
 from tierline.store import rebuild as store
 from tierline.store.database import Database
 from tierline.store.ledger_transaction import LedgerTx
-from tierline.store.rebuild import Page
+from tierline.store.rebuild import LedgerPage
 
 CUSTOMERS_MAX: Final = 200  # of a page: a snapshot stays well under a second
 ENTRIES_MAX: Final = 20_000  # of a page, unless one customer alone has more
@@ -54,29 +54,29 @@ class Difference(Struct, frozen=True):
         return f"{who}: {self.what} is {self.stored}, the ledger says {self.folded}"
 
 
-class Progress(Struct, frozen=True):
+class VerificationProgress(Struct, frozen=True):
     """How far a verification has come."""
 
     members: int = 0
     entries: int = 0
     events: int = 0
 
-    def plus(self, page: Page) -> Progress:
-        return Progress(
+    def plus(self, page: LedgerPage) -> VerificationProgress:
+        return VerificationProgress(
             self.members + len(page.members),
             self.entries + len(page.entries),
             self.events + len(page.events),
         )
 
 
-class _Told(Struct, frozen=True):
+class _LogPlace(Struct, frozen=True):
     """What a row of the log says of its place in a member's history."""
 
     seq: int
     at: int
 
 
-_read_told = msgspec.json.Decoder(_Told).decode
+_read_log_place = msgspec.json.Decoder(_LogPlace).decode
 
 
 class Folded:
@@ -113,13 +113,13 @@ class Folded:
         if self.stored is not None:
             with suppress(msgspec.MsgspecError, ValueError):  # broken ones are what this is for
                 at = max(at, decode_standing(self.stored["standing"]).at)
-        found = self._decided(entries, at)
-        told = max((t for row in self.events if (t := _told(row))), default=None, key=_seq)
-        if told is not None and told.seq > found.standing.seq and told.at > at:
-            further = self._decided(entries, told.at)
-            if further.standing.seq == told.seq and further.events[-1].at == told.at:
+        decision = self._decided(entries, at)
+        last = max((t for row in self.events if (t := _log_place(row))), default=None, key=_seq)
+        if last is not None and last.seq > decision.standing.seq and last.at > at:
+            further = self._decided(entries, last.at)
+            if further.standing.seq == last.seq and further.events[-1].at == last.at:
                 return further
-        return found
+        return decision
 
     def _decided(self, entries: Sequence[Entry], at: int) -> Decision:
         return decide(self.program, Standing(), entries, at)
@@ -133,9 +133,9 @@ class Folded:
             yield "member", _NOTHING, f"{len(self.rows)} entries"
             return
         now = self.now.standing
-        raw, wanted = bytes(self.stored["standing"]), encode_standing(now)
-        if raw != wanted:
-            yield "standing", raw.hex(), wanted.hex()
+        raw, folded = bytes(self.stored["standing"]), encode_standing(now)
+        if raw != folded:
+            yield "standing", raw.hex(), folded.hex()
         for name, value in zip(_COLUMNS, self._columns(now), strict=True):
             yield f"column:{name}", self.stored[name], value
 
@@ -144,22 +144,22 @@ class Folded:
 
     def _event_pairs(self, folded: Sequence[Event]) -> Iterator[Pair]:
         """Each event's id and body, those that are missing, and those that nobody decided."""
-        wanted = {event.seq: event for event in folded}
-        found: dict[int, asyncpg.Record] = {}
+        expected = {event.seq: event for event in folded}
+        logged: dict[int, asyncpg.Record] = {}
         for row in self.events:
-            told = _told(row)
-            if told is None or told.seq in found or told.seq not in wanted:
+            place = _log_place(row)
+            if place is None or place.seq in logged or place.seq not in expected:
                 yield f"event at offset {row['offset']}", row["id"], _NOTHING
             else:
-                found[told.seq] = row
-        for before, seq in pairwise(found):
+                logged[place.seq] = row
+        for before, seq in pairwise(logged):
             if seq < before:
                 yield f"event:{seq}", f"told after event:{before}", "before it"
-        for seq, event in wanted.items():
-            if seq in found:
-                yield f"event:{seq}:id", found[seq]["id"], self._id(event, found[seq])
-                yield f"event:{seq}", found[seq]["body"], _text(event).decode()
-            elif self.log_start <= 1 or seq > min(found, default=seq):
+        for seq, event in expected.items():
+            if seq in logged:
+                yield f"event:{seq}:id", logged[seq]["id"], self._id(event, logged[seq])
+                yield f"event:{seq}", logged[seq]["body"], _text(event).decode()
+            elif self.log_start <= 1 or seq > min(logged, default=seq):
                 yield f"event:{seq}", _NOTHING, event.kind
 
     def _id(self, event: Event, row: asyncpg.Record) -> str:
@@ -169,25 +169,25 @@ class Folded:
         return ids.event_id(fact, customer, row["recorded_at"])
 
 
-def _told(row: asyncpg.Record) -> _Told | None:
+def _log_place(row: asyncpg.Record) -> _LogPlace | None:
     try:
-        return _read_told(row["body"])
+        return _read_log_place(row["body"])
     except msgspec.MsgspecError:
         return None
 
 
-def _seq(told: _Told) -> int:
-    return told.seq
+def _seq(place: _LogPlace) -> int:
+    return place.seq
 
 
 async def verify(
     database: Database,
     catalog: Catalog,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[VerificationProgress], None] = lambda _: None,
 ) -> AsyncIterator[Difference]:
     """Every difference between what is stored and a fold of the ledger; none when all is well.
     Reads page by page and blocks nobody."""
-    done = Progress()
+    done = VerificationProgress()
     connection = await database.connect()
     try:
         for shard in range(database.shards):
@@ -204,20 +204,25 @@ async def verify(
         await connection.close(timeout=5)
 
 
-async def repair(database: Database, catalog: Catalog, found: Difference) -> bool:
+async def repair(database: Database, catalog: Catalog, difference: Difference) -> bool:
     """Store what the ledger says of the member, and end a quarantine; False when nothing was
     wrong any more, or nothing can be repaired. Events stay as they were told."""
     connection = await database.connect()
     try:
         async with connection.transaction():
-            page = await store.lock(connection, found.shard, found.customer, found.program)
+            page = await store.lock(
+                connection, difference.shard, difference.customer, difference.program
+            )
             for member in await _members(catalog, page):
-                if member.stored is None or member.place != (found.customer, found.program):
+                if member.stored is None or member.place != (
+                    difference.customer,
+                    difference.program,
+                ):
                     continue
-                wrong = {d.what for d in member.differences(found.shard)}
+                wrong = {d.what for d in member.differences(difference.shard)}
                 if any(what == "standing" or what.startswith("column:") for what in wrong):
                     tx = LedgerTx(connection)
-                    tx.update_members(found.shard, [member.row()])
+                    tx.update_members(difference.shard, [member.row()])
                     await tx.flush()
                     return True
     finally:
@@ -225,7 +230,7 @@ async def repair(database: Database, catalog: Catalog, found: Difference) -> boo
     return False
 
 
-async def _members(catalog: Catalog, page: Page) -> list[Folded]:
+async def _members(catalog: Catalog, page: LedgerPage) -> list[Folded]:
     """Everybody of whom there is a row, an entry or an event."""
     folded: dict[tuple[int, int], Folded] = {}
     for kind in ("members", "entries", "events"):

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from tierline.clock import Clock, wall
 from tierline.errors import Busy, Conflict
 from tierline.ledger.sweep.rollout import Rolled, Rollout
-from tierline.ledger.sweep.sweep_pass import Pass
+from tierline.ledger.sweep.sweep_pass import SweepPass
 from tierline.store import sweep as store
 from tierline.store.database import Database
 from tierline.store.sweep import Lease
@@ -38,14 +38,16 @@ async def advance(
 ) -> int:
     """Move a sandbox's clock to an instant; returns when all of it is committed, with how many
     members had something due. Raises Conflict for a project on wall time, and for going back."""
-    known = catalog.project(project).clock
-    if known is None or to < known:
+    current = catalog.project(project).clock
+    if current is None or to < current:
         raise Conflict(
             path="advance_to", reason="Only a sandbox's clock can be moved, and only forward."
         )
     owner = os.urandom(8).hex()
     passes = [
-        Pass(database, catalog, Lease(shard, f"clock:{project}", owner), on_commit, clock=project)
+        SweepPass(
+            database, catalog, Lease(shard, f"clock:{project}", owner), on_commit, clock=project
+        )
         for shard in range(database.shards)
     ]
     async with AsyncExitStack() as given:
@@ -58,7 +60,7 @@ async def advance(
     return moved
 
 
-async def _run(passes: list[Pass], to: int, clock: Clock) -> int:
+async def _run(passes: list[SweepPass], to: int, clock: Clock) -> int:
     """What is due until `to`, always in the shard where the earliest is."""
     moved, held_at = 0, clock()
     dues = {sweep.shard: await _next_due(sweep) for sweep in passes}
@@ -79,12 +81,12 @@ async def _run(passes: list[Pass], to: int, clock: Clock) -> int:
         dues[sweep.shard] = await _next_due(sweep)
 
 
-async def _next_due(sweep: Pass) -> int | None:
+async def _next_due(sweep: SweepPass) -> int | None:
     connection = (await sweep.connected()).connection
     return await store.next_due(connection, sweep.shard, sweep.clock)
 
 
-async def _take(sweep: Pass, clock: Clock) -> None:
+async def _take(sweep: SweepPass, clock: Clock) -> None:
     connection = (await sweep.connected()).connection
     deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
     while not await sweep.lease.take(connection, clock(), clock() + LEASE_MS):
@@ -93,13 +95,13 @@ async def _take(sweep: Pass, clock: Clock) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _keep(sweep: Pass, now: int) -> None:
+async def _keep(sweep: SweepPass, now: int) -> None:
     connection = (await sweep.connected()).connection
     if not await sweep.lease.keep(connection, now + LEASE_MS):
         raise Busy
 
 
-async def _give(sweep: Pass) -> None:
+async def _give(sweep: SweepPass) -> None:
     try:
         if sweep.lease.generation >= 0:
             await sweep.lease.give((await sweep.connected()).connection)

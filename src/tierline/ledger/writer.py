@@ -22,7 +22,7 @@ from tierline.model import ids
 from tierline.store.database import Database
 
 BATCH_MAX: Final = 256
-LULL_SECONDS: Final = 0.1  # without commands, after which background work has the floor
+IDLE_AFTER_SECONDS: Final = 0.1  # without commands, after which background work has the floor
 
 _log = structlog.get_logger("tierline.ledger")
 
@@ -127,9 +127,9 @@ class Writer:
     def active(self) -> bool:
         """Whether commands wait, are being committed, or were a moment ago: what background work
         gives way to. Callers who were all answered at once send again in the next moment."""
-        if any(shard.turns or shard.queue.rows for shard in self.shards):
+        if any(shard.under_way or shard.queue.rows for shard in self.shards):
             return True
-        since = asyncio.get_running_loop().time() - LULL_SECONDS
+        since = asyncio.get_running_loop().time() - IDLE_AFTER_SECONDS
         return any(shard.answered_at > since for shard in self.shards)
 
     def waiting(self) -> int:

@@ -113,13 +113,13 @@ class Owed:
         endpoints: Sequence[tuple[int, int, str, int]],
     ) -> None:
         """`endpoints`: (number, project, body, start_at), without deleted ones."""
-        found = {shard: await _standing(connection, shard) for shard in shards}
-        self.endpoints = {number for cursors, _ in found.values() for number in cursors}
+        states = {shard: await _standing(connection, shard) for shard in shards}
+        self.endpoints = {number for cursors, _ in states.values() for number in cursors}
         for number, project, body, start_at in endpoints:
             if number not in self.endpoints:
                 continue  # has never begun: it starts at its instant in the new logs, too
             shape = _shape(body)
-            for shard, (cursors, lanes) in found.items():
+            for shard, (cursors, lanes) in states.items():
                 row = cursors.get(number)
                 mark = await log.before(shard, start_at) if row is None else row["mark"]
                 debt = Debt(number, shape, mark, b"" if row is None else row["done"])

@@ -62,8 +62,8 @@ class Positions:
 class Tally:
     """Sums up what the shards report, for `told`."""
 
-    def __init__(self, told: Callable[[Copying], None], shards: int) -> None:
-        self._told = told
+    def __init__(self, on_progress: Callable[[Copying], None], shards: int) -> None:
+        self._on_progress = on_progress
         self._shards = shards
         self._parts: dict[tuple[Step, str], dict[int, tuple[int, float]]] = {}
 
@@ -74,7 +74,7 @@ class Tally:
         parts = self._parts.setdefault((step, table), {})
         parts[shard] = (rows, share * weight)
         done = sum(part[1] for part in parts.values()) / self._shards
-        self._told(Copying(step, table, sum(part[0] for part in parts.values()), done))
+        self._on_progress(Copying(step, table, sum(part[0] for part in parts.values()), done))
 
     def rows(self) -> dict[str, int]:
         """How many rows of each table were copied."""

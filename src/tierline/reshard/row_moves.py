@@ -77,20 +77,20 @@ async def _placed_attempts(
 ) -> list[Record]:
     """Attempts follow their event: to its shard, and with its new offset. Where the log no longer
     has it, the offset is 0."""
-    asked: dict[int, set[tuple[int, str]]] = {}
+    events_by_home: dict[int, set[tuple[int, str]]] = {}
     shards = []
     for row in rows:
         customer = _customer_of(row["event"])
         home = places.of_customer(customer) if customer else places.of_endpoint(row["endpoint"])
-        asked.setdefault(home, set()).add((customer, row["event"]))
+        events_by_home.setdefault(home, set()).add((customer, row["event"]))
         shards.append(home)
-    found: dict[str, int] = {}
-    for shard, events in sorted(asked.items()):
+    offsets: dict[str, int] = {}
+    for shard, events in sorted(events_by_home.items()):
         customers, names = zip(*events, strict=True)
         placed = await pair.target.fetch(Sql.offsets, shard, customers, names)
-        found |= {row["id"]: row["offset"] for row in placed}
+        offsets |= {row["id"]: row["offset"] for row in placed}
     return [
-        tuple({**row, "shard": shard, "offset": found.get(row["event"], 0)}.values())
+        tuple({**row, "shard": shard, "offset": offsets.get(row["event"], 0)}.values())
         for shard, row in zip(shards, rows, strict=True)
     ]
 

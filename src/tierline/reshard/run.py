@@ -48,7 +48,7 @@ async def copy_installation(
     *,
     shards: int | None = None,
     end_replays: bool = False,
-    told: Callable[[Copying], None] = lambda _: None,
+    on_progress: Callable[[Copying], None] = lambda _: None,
     page: int = PAGE,
 ) -> Copied:
     """Copy `source` into the database at URL `to`, of `shards` shards (default: as many as that
@@ -59,7 +59,7 @@ async def copy_installation(
     Raises InUse, TargetInUse, SourceChanged, ReplaysUnfinished, ShardsFixed, CopyDiffers,
     CopyInterfered, and what opening a database raises."""
     try:
-        return await Run(source, to, shards, told, page).run(end_replays=end_replays)
+        return await CopyRun(source, to, shards, on_progress, page).run(end_replays=end_replays)
     except Exception as error:
         culprit = _first(error)
         if isinstance(culprit, TierlineError):
@@ -67,7 +67,7 @@ async def copy_installation(
         raise translate(culprit, where(to)) or culprit from error
 
 
-class Run:
+class CopyRun:
     """A copy under way."""
 
     def __init__(
@@ -75,14 +75,14 @@ class Run:
         source: Database,
         to: str,
         shards: int | None,
-        told: Callable[[Copying], None],
+        on_progress: Callable[[Copying], None],
         page: int,
     ) -> None:
         self._source = source
         self._to = to
         self._shards = shards
         self._page = page
-        self._tally = Tally(told, source.shards)
+        self._tally = Tally(on_progress, source.shards)
 
     async def run(self, *, end_replays: bool) -> Copied:
         async with self._pairs(JOBS) as pairs:
@@ -128,23 +128,23 @@ class Run:
         target, place = pair.target, where(self._to)
         await _require_schema(target, self._shards or self._source.shards)
         await require_idle(target, place)
-        found = await target.fetchrow(Sql.installation)
-        assert found is not None
-        if self._shards not in {None, found["shards"]}:
-            raise ShardsFixed(installed=found["shards"], asked=self._shards)
-        shards: int = found["shards"]
-        if found["epoch"] == mark:
+        row = await target.fetchrow(Sql.installation)
+        assert row is not None
+        if self._shards not in {None, row["shards"]}:
+            raise ShardsFixed(installed=row["shards"], option=self._shards)
+        shards: int = row["shards"]
+        if row["epoch"] == mark:
             return shards
-        if found["epoch"].startswith(f"{COPYING}{self._source.epoch}:"):
+        if row["epoch"].startswith(f"{COPYING}{self._source.epoch}:"):
             raise SourceChanged(what="since an earlier run")
-        if found["epoch"].startswith(COPYING) or found["revision"] or await _holds_any(target):
+        if row["epoch"].startswith(COPYING) or row["revision"] or await _holds_any(target):
             raise TargetInUse(where=place)
         ours = await pair.source.fetchrow(Sql.installation)
         assert ours is not None
         tables = {name: await rows_of_table(pair.source, name) for name in SMALL}
         async with target.transaction():
             facts = (ours["revision"], ours["created_at"])
-            if await target.fetchval(Sql.rename, found["epoch"], mark, *facts) is None:
+            if await target.fetchval(Sql.rename, row["epoch"], mark, *facts) is None:
                 raise TargetInUse(where=place)
             for name, rows in tables.items():
                 columns = list(rows[0].keys()) if rows else []
@@ -190,11 +190,11 @@ async def _work(pairs: Sequence[Pair], jobs: Sequence[Job]) -> None:
 
 
 async def _require_schema(target: asyncpg.Connection, shards: int) -> None:
-    found = await migrate.version(target)
-    if found is None:
+    schema = await migrate.version(target)
+    if schema is None:
         await migrate.upgrade(target, shards)
     elif not await migrate.check(target):
-        raise SchemaBehind(found=found, known=migrate.newest())
+        raise SchemaBehind(schema=schema, newest=migrate.newest())
 
 
 async def _holds_any(target: asyncpg.Connection) -> bool:
@@ -204,12 +204,12 @@ async def _holds_any(target: asyncpg.Connection) -> bool:
 
 async def _require_no_replays(source: asyncpg.Connection, shards: int) -> None:
     names = {row["number"]: row["id"] for row in await source.fetch(Sql.endpoint_ids)}
-    found = set()
+    endpoints = set()
     for shard in range(shards):
         rows = await source.fetch(Sql.cursors, shard)
-        found |= {names[row["endpoint"]] for row in rows if row["run"] != LIVE_RUN}
-    if found:
-        raise ReplaysUnfinished(endpoints=", ".join(sorted(found)))
+        endpoints |= {names[row["endpoint"]] for row in rows if row["run"] != LIVE_RUN}
+    if endpoints:
+        raise ReplaysUnfinished(endpoints=", ".join(sorted(endpoints)))
 
 
 async def _heads(source: asyncpg.Connection) -> dict[int, Head]:

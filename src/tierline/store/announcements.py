@@ -28,14 +28,14 @@ async def announced(row: LogEvent, catalog: Catalog) -> Announcement | None:
     """A tier event with its rules; None for a tombstone, whose customer was erased."""
     if row.profile is None:
         return None
-    found = announced_at_once(row, catalog)
-    if found is None:
+    announcement = announced_at_once(row, catalog)
+    if announcement is None:
         version = _decode_event(row.body).version
         await catalog.program_numbered(row.program, version)
-        found = announced_at_once(row, catalog)
-        if found is None:
+        announcement = announced_at_once(row, catalog)
+        if announcement is None:
             raise LookupError(f"event {row.id} names version {version}, which does not exist")
-    return found
+    return announcement
 
 
 def announced_at_once(row: LogEvent, catalog: Catalog) -> Announcement | None:

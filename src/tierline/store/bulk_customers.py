@@ -47,11 +47,11 @@ async def add(
             by_shard[customers.shard_of_name(shards, project.id, source_id)].append(source_id)
     async with database.pool.acquire() as connection:
         for shard, names in sorted(by_shard.items()):
-            known = await customers.numbers_of(connection, shard, project.number, names)
-            unknown = {name: people[name] for name in names if name not in known}
-            if not unknown:
+            numbers = await customers.numbers_of(connection, shard, project.number, names)
+            strangers = {name: people[name] for name in names if name not in numbers}
+            if not strangers:
                 continue
-            reserved = await _reserve(connection, shard, project, unknown)
+            reserved = await _reserve(connection, shard, project, strangers)
             free = await _claim(connection, shards, project, reserved)
             born = {n.source_id: newborn(n.source_id, n.profile, now) for n in free}
             new = [NewCustomer(born[n.source_id], n.customer) for n in free]
@@ -90,14 +90,14 @@ async def _claim(
     connection: Session, shards: int, project: Project, people: Iterable[BulkCustomer]
 ) -> list[BulkCustomer]:
     """Those who got all their names; the others let go of those that they got."""
-    wanted: dict[int, dict[tuple[str, str], BulkCustomer]] = defaultdict(dict)
+    claims: dict[int, dict[tuple[str, str], BulkCustomer]] = defaultdict(dict)
     unlucky = await _with_taken_number(connection, shards, project, people)
     for newcomer in people:
         for kind, name in newcomer.claims:
             shard = customers.shard_of_name(shards, project.id, name)
-            if wanted[shard].setdefault((kind, name), newcomer) is not newcomer:
+            if claims[shard].setdefault((kind, name), newcomer) is not newcomer:
                 unlucky.add(newcomer.customer)  # two in one go want the same name
-    for shard, names in sorted(wanted.items()):
+    for shard, names in sorted(claims.items()):
         kinds, texts = [kind for kind, _ in names], [name for _, name in names]
         owners = [newcomer.customer for newcomer in names.values()]
         facts = (project.number, kinds, texts, owners)
@@ -111,13 +111,13 @@ async def _with_taken_number(
     connection: Session, shards: int, project: Project, people: Iterable[BulkCustomer]
 ) -> set[int]:
     """Whose imported number was given to somebody else here: no name tells of those."""
-    asked: dict[int, dict[int, int]] = defaultdict(dict)
+    claims: dict[int, dict[int, int]] = defaultdict(dict)
     for newcomer in people:
         number = newcomer.profile.number
         if isinstance(number, int):
-            asked[customers.shard_of_customer(shards, number)][number] = newcomer.customer
+            claims[customers.shard_of_customer(shards, number)][number] = newcomer.customer
     taken: set[int] = set()
-    for shard, numbers in sorted(asked.items()):
+    for shard, numbers in sorted(claims.items()):
         rows = await connection.fetch(Sql.numbered, shard, project.number, list(numbers))
         taken |= {numbers[row["number"]] for row in rows}
     return taken

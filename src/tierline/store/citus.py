@@ -68,7 +68,7 @@ class Tables(Struct, frozen=True):
 
 
 async def distribute(
-    database: Database, told: Callable[[str], None] = lambda _: None
+    database: Database, on_table: Callable[[str], None] = lambda _: None
 ) -> Distributed:
     """Distribute an installation whose schema is up to date; `told` gets each table's name before
     its turn. Rows that are there already are moved. Raises ExtensionMissing, NotTheCoordinator,
@@ -83,7 +83,7 @@ async def distribute(
             await require_idle(connection, where(database.url))
             await connection.execute(KEEP_NO_PLANS)
         for table in todo:
-            told(table)
+            on_table(table)
             await _place(connection, table, large=table in tables.large)
         nodes = await _nodes(connection)
     finally:
@@ -97,8 +97,8 @@ async def _require_citus(connection: asyncpg.Connection, place: str) -> None:
     if await connection.fetchval("SELECT groupid FROM pg_dist_local_group") != 0:
         raise NotTheCoordinator(where=place)
     # A database without any node yet is its own: Citus registers it by itself.
-    known = await connection.fetchval("SELECT count(*) FROM pg_dist_node")
-    if known and not await _nodes(connection):
+    node_count = await connection.fetchval("SELECT count(*) FROM pg_dist_node")
+    if node_count and not await _nodes(connection):
         raise NoNodes(where=place)
 
 

@@ -47,7 +47,7 @@ class CustomerRow(Struct, frozen=True):
 
     id: int
     project: int
-    shown: Customer
+    customer: Customer
     erased_at: int | None = None
 
 
@@ -55,7 +55,7 @@ class NewCustomer(Struct, frozen=True):
     """Somebody to be made; `shown` has an id and a number only if they were imported. `id` where
     one was reserved before."""
 
-    shown: Customer
+    customer: Customer
     id: int | None = None
 
 
@@ -85,19 +85,19 @@ async def find(
 ) -> int | None:
     """A customer's id by a name of theirs."""
     shard = shard_of_name(shards, project.id, name)
-    found = await numbers_of(connection, shard, project.number, [name], kind)
-    return found.get(name)
+    numbers = await numbers_of(connection, shard, project.number, [name], kind)
+    return numbers.get(name)
 
 
 async def find_numbered(
     connection: Session, shards: int, project: Project, number: int
 ) -> int | None:
     """A customer's id by their number, imported or made here."""
-    found = await find(connection, shards, project, str(number), "number")
-    if found is None:
+    customer = await find(connection, shards, project, str(number), "number")
+    if customer is None:
         shard = shard_of_customer(shards, number)
-        found = await connection.fetchval(Sql.numbered, shard, project.number, [number])
-    return found
+        customer = await connection.fetchval(Sql.numbered, shard, project.number, [number])
+    return customer
 
 
 async def read(connection: Session, shards: int, customer: int) -> CustomerRow | None:
@@ -123,20 +123,20 @@ async def create(
     another shard. One shard, inside a transaction."""
     taken = await connection.fetchrow(Sql.take_numbers, shard, project.number, len(new))
     assert taken is not None
-    wanted = {customer.shown.source_id or "": customer for customer in new}
-    known = await numbers_of(connection, shard, project.number, list(wanted))
+    newcomers = {customer.customer.source_id or "": customer for customer in new}
+    numbers = await numbers_of(connection, shard, project.number, list(newcomers))
     made: dict[int, Customer] = {}
     counter = taken["customers"] - len(new)
-    for name in sorted(wanted.keys() - known.keys()):
+    for name in sorted(newcomers.keys() - numbers.keys()):
         counter += 1
-        id_ = wanted[name].id or ids.customer_number(counter, ids.route(project.id, name))
-        made[id_] = _numbered(wanted[name].shown, id_, taken["number_floor"])
-        known[name] = id_
+        id_ = newcomers[name].id or ids.customer_number(counter, ids.route(project.id, name))
+        made[id_] = _numbered(newcomers[name].customer, id_, taken["number_floor"])
+        numbers[name] = id_
     if made:
         await _insert(connection, shard, project.number, made)
-    rows = await connection.fetch(Sql.customers, shard, list(known.values()))
-    found = {row["id"]: row_of(row) for row in rows}
-    return {name: found[id_] for name, id_ in known.items() if id_ in found}
+    rows = await connection.fetch(Sql.customers, shard, list(numbers.values()))
+    by_id = {row["id"]: row_of(row) for row in rows}
+    return {name: by_id[id_] for name, id_ in numbers.items() if id_ in by_id}
 
 
 def bare(source_id: str, now: int) -> NewCustomer:
@@ -144,22 +144,24 @@ def bare(source_id: str, now: int) -> NewCustomer:
     return NewCustomer(Customer(id="", source_id=source_id, created_at=now, updated_at=now))
 
 
-def _numbered(shown: Customer, id_: int, floor: int) -> Customer:
+def _numbered(customer: Customer, id_: int, floor: int) -> Customer:
     """With an id and a number, where none was imported. A number made here lies above all
     imported ones, moved there by whole multiples of 65536 so that it still carries the route."""
     above = -(-floor // ids.ROUTES) * ids.ROUTES
-    return replace(shown, id=shown.id or ids.customer_id(id_), number=shown.number or id_ + above)
+    return replace(
+        customer, id=customer.id or ids.customer_id(id_), number=customer.number or id_ + above
+    )
 
 
 async def _insert(connection: Session, shard: int, project: int, made: dict[int, Customer]) -> None:
     people = list(made.values())
     facts = (
-        [shown.number for shown in people],
-        [profile_text(shown) for shown in people],
-        [shown.updated_at for shown in people],
+        [person.number for person in people],
+        [profile_text(person) for person in people],
+        [person.updated_at for person in people],
     )
     added = await connection.fetch(Sql.add_customers, shard, project, list(made), *facts)
-    names = [shown.source_id for shown in people]
+    names = [person.source_id for person in people]
     kinds = ["source"] * len(names)
     named = await connection.fetch(Sql.add_names, shard, project, kinds, names, list(made))
     if not len(added) == len(named) == len(made):

@@ -82,15 +82,15 @@ class Database:
             finally:
                 await connection.close(timeout=CONNECT_SECONDS_MAX)
             if shards not in {None, fixed.shards}:
-                raise ShardsFixed(installed=fixed.shards, asked=shards)
+                raise ShardsFixed(installed=fixed.shards, option=shards)
             pool = await _open_pool(url, pool_max)
         except TierlineError:
             raise
         except Exception as error:
-            told = translate(error, where(url))
-            if told is None:
+            failure = translate(error, where(url))
+            if failure is None:
                 raise
-            raise told from error
+            raise failure from error
         return cls(url, pool, fixed)
 
     async def connect(self, **settings: str) -> asyncpg.Connection:
@@ -102,10 +102,10 @@ class Database:
         try:
             return await connect(self.url, settings)
         except Exception as error:
-            told = translate(error, where(self.url))
-            if told is None:
+            failure = translate(error, where(self.url))
+            if failure is None:
                 raise
-            raise told from error
+            raise failure from error
 
     async def close(self) -> None:
         """Wait for the pool's work to end, then disconnect."""
@@ -135,7 +135,7 @@ async def connect(url: str, settings: Mapping[str, str] | None = None) -> asyncp
     try:
         major = connection.get_server_version().major
         if major < VERSION_MIN:
-            raise DatabaseTooOld(where=where(url), found=major, needed=VERSION_MIN)
+            raise DatabaseTooOld(where=where(url), version=major, minimum=VERSION_MIN)
         await _warm(connection)
     except BaseException:
         connection.terminate()

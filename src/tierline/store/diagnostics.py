@@ -27,32 +27,32 @@ class DiagnosticsSql(Queries, file="diagnostics.sql"):
     alive: str
 
 
-class Finding(Struct, frozen=True):
+class Check(Struct, frozen=True):
     about: str
-    told: str
+    text: str
     well: bool = True
 
 
-async def findings(database: Database, catalog: Catalog, now: int) -> list[Finding]:
+async def findings(database: Database, catalog: Catalog, now: int) -> list[Check]:
     """Good and bad, in the order in which an operator would ask."""
     # A look over ten million members may take longer than a request would be allowed to.
     connection = await database.connect(statement_timeout="0")
     try:
         version = connection.get_server_version()
         schema = await migrate.version(connection)
-        found = [
-            Finding("database", f"PostgreSQL {version.major}.{version.minor}, schema {schema}"),
-            Finding("shards", f"{database.shards}, epoch {database.epoch}"),
+        checks = [
+            Check("database", f"PostgreSQL {version.major}.{version.minor}, schema {schema}"),
+            Check("shards", f"{database.shards}, epoch {database.epoch}"),
             # Opening the catalog has opened every secret in it.
-            Finding("secrets", f"the key opens those of {len(catalog.projects())} projects"),
+            Check("secrets", f"the key opens those of {len(catalog.projects())} projects"),
         ]
         for shard in range(database.shards):
-            found += await _shard(connection, catalog, shard, now)
+            checks += await _shard(connection, catalog, shard, now)
         alive = await connection.fetchval(DiagnosticsSql.alive, now - DEAD_MS)
-        found.append(Finding("senders", f"{alive} alive"))
+        checks.append(Check("senders", f"{alive} alive"))
     finally:
         await connection.close(timeout=5)
-    return found
+    return checks
 
 
 async def schema(database: Database) -> str | None:
@@ -65,29 +65,27 @@ async def schema(database: Database) -> str | None:
 
 async def _shard(
     connection: asyncpg.Connection[asyncpg.Record], catalog: Catalog, shard: int, now: int
-) -> list[Finding]:
+) -> list[Check]:
     about = f"shard {shard}"
     state = await connection.fetchrow(DiagnosticsSql.shard_state, shard)
     if state is None:
-        return [Finding(about, "has no head: the installation is incomplete", well=False)]
+        return [Check(about, "has no head: the installation is incomplete", well=False)]
     head, newest = state["head"], state["newest"] or 0
-    log = Finding(about, f"{head} events")
+    log = Check(about, f"{head} events")
     # Retention may have dropped all there was.
     if newest != head and (newest or state["log_start"] <= head):
-        log = Finding(about, f"its head is {head}, its newest event {newest}", well=False)
-    found = [log]
+        log = Check(about, f"its head is {head}, its newest event {newest}", well=False)
+    checks = [log]
     due = await sweeps.next_due(connection, shard, WALL)
     if due is not None and now - due > LATE_MS:
         late = (now - due) // 1000
-        found.append(
-            Finding(about, f"members are due since {late} s; is a sweeper running?", False)
-        )
+        checks.append(Check(about, f"members are due since {late} s; is a sweeper running?", False))
     quarantined = await connection.fetchval(DiagnosticsSql.quarantined, shard)
     if quarantined:
-        told = f"{quarantined} members are quarantined; see the ops events, then `rebuild`"
-        found.append(Finding(about, told, well=False))
+        text = f"{quarantined} members are quarantined; see the ops events, then `rebuild`"
+        checks.append(Check(about, text, well=False))
     for row in await connection.fetch(DiagnosticsSql.unwell, shard):
         endpoint = catalog.endpoint_numbered(row["endpoint"])
         if endpoint is not None:
-            found.append(Finding(f"endpoint {endpoint.id}", row["state"], well=False))
-    return found
+            checks.append(Check(f"endpoint {endpoint.id}", row["state"], well=False))
+    return checks

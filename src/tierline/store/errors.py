@@ -22,7 +22,7 @@ class DatabaseUnreachable(TierlineError):
 
 
 class DatabaseTooOld(TierlineError):
-    """The server at {where} is PostgreSQL {found}; Tierline needs {needed} or newer."""
+    """The server at {where} is PostgreSQL {version}; Tierline needs {minimum} or newer."""
 
     code = "database_too_old"
     status = 503
@@ -84,22 +84,22 @@ class DatabaseReadOnly(TierlineError):
 
 
 class SchemaTooNew(TierlineError):
-    """The database has schema {found}, made by a newer Tierline than this one (which knows
-    {known}); upgrade the program, the data is untouched."""
+    """The database has schema {schema}, made by a newer Tierline than this one (which knows
+    {newest}); upgrade the program, the data is untouched."""
 
     code = "schema_too_new"
     status = 503
 
 
 class SchemaBehind(TierlineError):
-    """The database has schema {found}, this Tierline needs {known}; run `tierline migrate`."""
+    """The database has schema {schema}, this Tierline needs {newest}; run `tierline migrate`."""
 
     code = "schema_behind"
     status = 503
 
 
 class ShardsFixed(TierlineError):
-    """The installation has {installed} shards and {asked} were asked for; the number is fixed when
+    """The installation has {installed} shards and {option} were asked for; the number is fixed when
     a database is initialised. `tierline copy --shards` moves it into another one."""
 
     code = "shards_fixed"
@@ -123,7 +123,7 @@ class DataDirInUse(TierlineError):
 
 
 class DataDirForeign(TierlineError):
-    """The data directory {where} holds a PostgreSQL {found} cluster, this Tierline carries
+    """The data directory {where} holds a PostgreSQL {version} cluster, this Tierline carries
     {ours}; use the Tierline that made it, or --database-url."""
 
     code = "data_dir_foreign"

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from tierline.config import Place
+from tierline.config import Location
 from tierline.errors import TierlineError
 from tierline.store.database import Database
 from tierline.store.embedded_postgres.server import EmbeddedServer
@@ -20,22 +20,22 @@ _log = structlog.get_logger("tierline.store")
 
 @asynccontextmanager
 async def opened(
-    place: Place, *, serve: bool = False, migrate: bool = True
+    location: Location, *, serve: bool = False, migrate: bool = True
 ) -> AsyncIterator[Database]:
     """The place's database, open; its embedded server runs as long as anybody is inside, and is
     started again when it dies. `serve` is for the one process that does everything: DataDirInUse
     when there is one already."""
-    if place.database_url is not None:
+    if location.database_url is not None:
         async with await Database.open(
-            place.database_url, migrate=migrate, shards=place.shards
+            location.database_url, migrate=migrate, shards=location.shards
         ) as database:
             yield database
         return
-    server = await asyncio.to_thread(EmbeddedServer.attach_or_start, place.data_dir, serve=serve)
+    server = await asyncio.to_thread(EmbeddedServer.attach_or_start, location.data_dir, serve=serve)
     nurse = asyncio.create_task(_keep_alive(server), name="embedded")
     try:
         async with await Database.open(
-            server.url, migrate=migrate, shards=place.shards
+            server.url, migrate=migrate, shards=location.shards
         ) as database:
             yield database
     finally:
@@ -45,11 +45,11 @@ async def opened(
 
 async def holds_secrets(database: Database) -> bool:
     """Whether something was sealed here, so that there must be a key already."""
-    found: bool = await database.pool.fetchval(
+    any_secret: bool = await database.pool.fetchval(
         "SELECT EXISTS (SELECT 1 FROM project WHERE secrets IS NOT NULL)"
         " OR EXISTS (SELECT 1 FROM endpoint)"
     )
-    return found
+    return any_secret
 
 
 async def _keep_alive(server: EmbeddedServer) -> None:

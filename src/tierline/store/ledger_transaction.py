@@ -86,8 +86,8 @@ class LedgerTx:
     def stopped_before(self, error: BaseException) -> bool:
         """Whether a commit failed at what was still to be written, so that nothing is unknown: the
         server says that the transaction is open. (One that goes away says nothing of it.)"""
-        told = isinstance(error, asyncpg.PostgresError) and error.severity_en == "ERROR"
-        return told and self.connection.is_in_transaction()
+        reported = isinstance(error, asyncpg.PostgresError) and error.severity_en == "ERROR"
+        return reported and self.connection.is_in_transaction()
 
     async def rollback(self) -> None:
         self._script.clear()
@@ -100,9 +100,9 @@ class LedgerTx:
         if self._script:
             await self._send()
 
-    async def load(self, shard: int, wanted: Iterable[Row]) -> list[asyncpg.Record]:
+    async def load(self, shard: int, keys: Iterable[Row]) -> list[asyncpg.Record]:
         """`wanted`: (project, program, name, customer, key) of each command."""
-        return await self._fetch(LedgerSql.load, shard, *columns(wanted, "iitit"))
+        return await self._fetch(LedgerSql.load, shard, *columns(keys, "iitit"))
 
     async def resolve(self, shard: int, names: Iterable[Row]) -> dict[int, int]:
         """(project, name) pairs -> {position: customer} of those that are known here."""
@@ -131,9 +131,9 @@ class LedgerTx:
     async def unreserve(self, shard: int, members: Sequence[Row]) -> None:
         await self._write(LedgerSql.unreserve, len(members), shard, *columns(members, "ii"))
 
-    async def originals(self, shard: int, wanted: Iterable[Row]) -> dict[int, asyncpg.Record]:
+    async def originals(self, shard: int, keys: Iterable[Row]) -> dict[int, asyncpg.Record]:
         """(customer, program, key) -> {position: the entry and what was taken back of it}."""
-        rows = await self._fetch(LedgerSql.originals, shard, *columns(wanted, "iit"))
+        rows = await self._fetch(LedgerSql.originals, shard, *columns(keys, "iit"))
         return {row[0] - 1: row for row in rows}
 
     async def history(self, shard: int, customer: int, program: int) -> list[asyncpg.Record]:
@@ -151,9 +151,9 @@ class LedgerTx:
     def add_events(self, shard: int, now: int, rows: Sequence[Row]) -> None:
         """`rows`: (program, customer, fact, body, changed_at), in the order of their offsets. They
         enter the log at `now`, or when the last one did if that is later."""
-        told = columns(rows, "iitti")
+        values = columns(rows, "iitti")
         self._last.append((LedgerSql.raise_head, (shard, len(rows), now)))
-        self._last.append((LedgerSql.add_events, (shard, len(rows), *told)))
+        self._last.append((LedgerSql.add_events, (shard, len(rows), *values)))
 
     def only_while(self, shard: int, lease: str, generation: int) -> None:
         """The commit fails with a DivisionByZeroError when the lease passed on. Asked under the

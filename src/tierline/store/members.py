@@ -48,8 +48,8 @@ async def original(
 ) -> Record | None:
     """The activity with a key, and how much of it was taken back."""
     shard = shard_of_customer(shards, customer)
-    found = await _ledger(connection).originals(shard, [(customer, program, key)])
-    return found.get(0)
+    rows = await _ledger(connection).originals(shard, [(customer, program, key)])
+    return rows.get(0)
 
 
 def _ledger(connection: Session) -> LedgerTx:

@@ -41,23 +41,23 @@ async def version(connection: asyncpg.Connection) -> str | None:
     )
     if not there:
         return None
-    found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-    return found
+    name: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return name
 
 
 async def check(connection: asyncpg.Connection) -> bool:
     """Whether the schema is this program's; False: it is older, or missing. Raises SchemaTooNew."""
-    found = await version(connection)
-    known = newest()
-    if found is not None and found > known:
-        raise SchemaTooNew(found=found, known=known)
-    return found == known
+    schema = await version(connection)
+    newest_schema = newest()
+    if schema is not None and schema > newest_schema:
+        raise SchemaTooNew(schema=schema, newest=newest_schema)
+    return schema == newest_schema
 
 
 async def require(connection: asyncpg.Connection) -> None:
     """Raise SchemaBehind or SchemaTooNew unless the schema is this program's."""
     if not await check(connection):
-        raise SchemaBehind(found=await version(connection) or "none", known=newest())
+        raise SchemaBehind(schema=await version(connection) or "none", newest=newest())
 
 
 async def upgrade(connection: asyncpg.Connection, shards: int = SHARDS_DEFAULT) -> None:
@@ -68,13 +68,13 @@ async def upgrade(connection: asyncpg.Connection, shards: int = SHARDS_DEFAULT) 
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
         if await check(connection):
             return
-        found = await version(connection)
-        await connection.execute(script(found))
-        if found is None:
+        schema = await version(connection)
+        await connection.execute(script(schema))
+        if schema is None:
             await install(connection, shards)
 
 
-def script(found: str | None) -> str:
+def script(start: str | None) -> str:
     """The statements from schema `found` to the newest, with Alembic's own version row."""
     from alembic import command  # noqa: PLC0415 - 0.3 s, only when the schema is behind
     from alembic.config import Config  # noqa: PLC0415
@@ -82,7 +82,7 @@ def script(found: str | None) -> str:
     output = io.StringIO()
     config = Config(output_buffer=output)
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    command.upgrade(config, f"{found or 'base'}:head", sql=True)
+    command.upgrade(config, f"{start or 'base'}:head", sql=True)
     return output.getvalue()
 
 

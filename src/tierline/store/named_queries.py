@@ -44,10 +44,12 @@ class Queries:
     def __init_subclass__(cls, *, file: str, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.statements = read(FOLDER / file)
-        found = {statement.name for statement in cls.statements}
-        wanted = set(inspect.get_annotations(cls))
-        if found != wanted:
-            raise ImportError(f"{file} and {cls.__name__} differ: {sorted(found ^ wanted)}")
+        statements = {statement.name for statement in cls.statements}
+        attributes = set(inspect.get_annotations(cls))
+        if statements != attributes:
+            raise ImportError(
+                f"{file} and {cls.__name__} differ: {sorted(statements ^ attributes)}"
+            )
         for statement in cls.statements:
             setattr(cls, statement.name, statement.text)
 

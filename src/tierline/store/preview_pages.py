@@ -34,7 +34,7 @@ class PreviewSql(Queries, file="preview.sql"):
     profiles: str
 
 
-class Page(Struct, frozen=True):
+class MemberPage(Struct, frozen=True):
     """Members of one shard with `after` < customer <= `upto`."""
 
     shard: int
@@ -59,10 +59,10 @@ class PreviewReader:
     async def close(self) -> None:
         await self.connection.close(timeout=5)
 
-    async def pages(self, shards: int, size: int = PAGE_MEMBERS) -> list[Page]:
+    async def pages(self, shards: int, size: int = PAGE_MEMBERS) -> list[MemberPage]:
         """All members, cut into pages. The last page of each shard is open: it takes in who joins
         later, so that none is missed."""
-        pages: list[Page] = []
+        pages: list[MemberPage] = []
         end = await self.connection.prepare(PreviewSql.page_end)
         for shard in range(shards):
             after = -1
@@ -72,13 +72,13 @@ class PreviewReader:
                 whole = row["members"] == size
                 if row["members"] or after >= 0:
                     upto = row["upto"] if whole else LAST
-                    pages.append(Page(shard, after, upto, row["members"]))
+                    pages.append(MemberPage(shard, after, upto, row["members"]))
                 if not whole:
                     break
                 after = row["upto"]
         return pages
 
-    async def standings(self, page: Page) -> list[asyncpg.Record]:
+    async def standings(self, page: MemberPage) -> list[asyncpg.Record]:
         """(customer, standing) of a page."""
         bounds = (page.shard, self.program, page.after, page.upto)
         rows: list[asyncpg.Record] = await self.connection.fetch(PreviewSql.page, *bounds)
@@ -86,8 +86,8 @@ class PreviewReader:
 
     async def histories(self, shard: int, customers: Sequence[int]) -> list[asyncpg.Record]:
         """(customer, n, kind, occurred_at, recorded_at, points, amount, detail), in order."""
-        wanted = (shard, customers, self.program)
-        rows: list[asyncpg.Record] = await self.connection.fetch(PreviewSql.histories, *wanted)
+        keys = (shard, customers, self.program)
+        rows: list[asyncpg.Record] = await self.connection.fetch(PreviewSql.histories, *keys)
         return rows
 
     async def profiles(self, shard: int, customers: Sequence[int]) -> dict[int, Customer]:
@@ -96,11 +96,11 @@ class PreviewReader:
         return {row["id"]: _read_customer(row["profile"]) for row in rows}
 
 
-def in_portions(wanted: Sequence[tuple[int, int]]) -> Iterator[list[Any]]:
+def in_portions(sizes: Sequence[tuple[int, int]]) -> Iterator[list[Any]]:
     """(customer, entries) pairs in portions whose entries are about one statement's worth."""
     portion: list[Any] = []
     size = 0
-    for customer, entries in wanted:
+    for customer, entries in sizes:
         portion.append(customer)
         size += entries
         if size >= HISTORY_ENTRIES_MAX:

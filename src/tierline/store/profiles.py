@@ -52,15 +52,15 @@ async def put(
     somebody else, or an id or number would change."""
     for _ in range(LOOKS_MAX):
         async with database.pool.acquire() as connection:
-            found = await customers.find(connection, database.shards, project, source_id)
-            if found is not None:
-                row = await customers.read(connection, database.shards, found)
+            number = await customers.find(connection, database.shards, project, source_id)
+            if number is not None:
+                row = await customers.read(connection, database.shards, number)
                 if row is None:
                     break  # claimed as a further name by a request that has not come to its end
                 _fixed(row, profile)
                 claims = claims_of(profile, new=False)
-                await _claim(connection, database.shards, project, claims, found)
-                return await _change(connection, database.shards, found, profile, now), False
+                await _claim(connection, database.shards, project, claims, number)
+                return await _change(connection, database.shards, number, profile, now), False
             made = await _make(connection, database.shards, project, source_id, profile, now)
         if made is not None:
             return made, True
@@ -70,9 +70,9 @@ async def put(
 
 def _fixed(row: CustomerRow, profile: Profile) -> None:
     for field in ("id", "number"):
-        wanted, kept = getattr(profile, field), getattr(row.shown, field)
-        if wanted is not UNSET and wanted != kept:
-            reason = f"This customer's {field} is {kept!r} already and never changes."
+        new, old = getattr(profile, field), getattr(row.customer, field)
+        if new is not UNSET and new != old:
+            reason = f"This customer's {field} is {old!r} already and never changes."
             raise Conflict(path=field, reason=reason)
 
 
@@ -109,17 +109,17 @@ async def _make(
         if owner not in {None, reserved}:
             raise _taken(project, "number", str(profile.number), "number")
     await _claim(connection, shards, project, claims, reserved)
-    shown = newborn(source_id, profile, now)
+    newcomer = newborn(source_id, profile, now)
     shard = customers.shard_of_customer(shards, reserved)
     async with connection.transaction():
-        new = [NewCustomer(replace(shown, source_id=source_id), reserved)]
+        new = [NewCustomer(replace(newcomer, source_id=source_id), reserved)]
         made = await customers.create(connection, shard, project, new)
     row = made.get(source_id)
     if row is None or row.id != reserved:
         # Somebody else made them meanwhile: they keep the id, and get our changes.
         await _release(connection, shards, project, claims, reserved)
         return None
-    if shown.source_id != source_id:
+    if newcomer.source_id != source_id:
         return await _change(connection, shards, reserved, profile, now)
     return row
 
@@ -129,17 +129,17 @@ async def _change(
 ) -> CustomerRow:
     shard = customers.shard_of_customer(shards, customer)
     async with connection.transaction():
-        kept = await connection.fetchrow(Sql.lock_customer, shard, customer)
-        assert kept is not None
-        before = customers.row_of(kept)
-        shown = _applied(before.shown, profile)
-        if shown == before.shown:
+        record = await connection.fetchrow(Sql.lock_customer, shard, customer)
+        assert record is not None
+        before = customers.row_of(record)
+        after = _applied(before.customer, profile)
+        if after == before.customer:
             return before
         if isinstance(profile.updated_at, UnsetType):
-            shown = replace(shown, updated_at=max(now, before.shown.updated_at))
-        facts = (customers.profile_text(shown), shown.updated_at)
+            after = replace(after, updated_at=max(now, before.customer.updated_at))
+        facts = (customers.profile_text(after), after.updated_at)
         await connection.execute(Sql.change_customer, shard, customer, *facts)
-    return replace(before, shown=shown)
+    return replace(before, customer=after)
 
 
 def newborn(source_id: str, profile: Profile, now: int) -> Customer:
@@ -147,12 +147,12 @@ def newborn(source_id: str, profile: Profile, now: int) -> Customer:
     return _applied(Customer("", source_id, created_at=now, updated_at=now), profile)
 
 
-def _applied(shown: Customer, profile: Profile) -> Customer:
+def _applied(customer: Customer, profile: Profile) -> Customer:
     changes = {field: value for field, value in asdict(profile).items() if value is not UNSET}
     del changes["names"]
     if "presentations" in changes:
-        changes["presentations"] = {**shown.presentations, **changes["presentations"]}
-    return replace(shown, **changes)
+        changes["presentations"] = {**customer.presentations, **changes["presentations"]}
+    return replace(customer, **changes)
 
 
 # Names in other shards ------------------------------------------------------------------------

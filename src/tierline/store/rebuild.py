@@ -24,7 +24,7 @@ class RebuildSql(Queries, file="rebuild.sql"):
 Sql = RebuildSql
 
 
-class Page(Struct, frozen=True):
+class LedgerPage(Struct, frozen=True):
     """Some customers and everything about them, as of one instant. `last`: the last of these
     customers, None where there are no more. `log_start`: what was told before it is gone."""
 
@@ -37,7 +37,7 @@ class Page(Struct, frozen=True):
 
 async def page(
     connection: asyncpg.Connection, shard: int, after: int, limit: int, entries_max: int
-) -> Page:
+) -> LedgerPage:
     """The customers after one, in one snapshot: so many, or as many as have so many entries
     together, and one at least."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -52,7 +52,9 @@ async def page(
         return await _about(connection, shard, customers, members)
 
 
-async def lock(connection: asyncpg.Connection, shard: int, customer: int, program: int) -> Page:
+async def lock(
+    connection: asyncpg.Connection, shard: int, customer: int, program: int
+) -> LedgerPage:
     """One member, locked until the caller's transaction ends."""
     members = await connection.fetch(Sql.lock_member, shard, customer, program)
     return await _about(connection, shard, [customer], members)
@@ -63,10 +65,10 @@ async def _about(
     shard: int,
     customers: Sequence[int],
     members: Sequence[asyncpg.Record],
-) -> Page:
+) -> LedgerPage:
     if not customers:
-        return Page(None, 0, (), (), ())
+        return LedgerPage(None, 0, (), (), ())
     log_start = await connection.fetchval(Sql.log_start, shard)
     entries = await connection.fetch(Sql.entries_of, shard, customers)
     events = await connection.fetch(Sql.events_of, shard, customers)
-    return Page(customers[-1], log_start, members, entries, events)
+    return LedgerPage(customers[-1], log_start, members, entries, events)

@@ -41,24 +41,24 @@ class Lease:
 
     async def take(self, connection: asyncpg.Connection, now: int, until: int) -> bool:
         """Whether it is ours now, in a new generation. Opens the lease where there is none."""
-        found = await connection.fetchval(
+        generation = await connection.fetchval(
             Sql.take_lease, self.shard, self.name, self.owner, until, now
         )
-        if found is None:
+        if generation is None:
             opened = await connection.execute(Sql.open_lease, self.shard, self.name)
             if opened.endswith(" 1"):
                 return await self.take(connection, now, until)
-        self.generation = -1 if found is None else found
-        return found is not None
+        self.generation = -1 if generation is None else generation
+        return generation is not None
 
     async def keep(self, connection: asyncpg.Connection, until: int) -> bool:
         """Whether it still is ours, and will be until then."""
-        kept = await connection.fetchval(
+        generation = await connection.fetchval(
             Sql.keep_lease, self.shard, self.name, self.generation, until
         )
-        if kept is None:
+        if generation is None:
             self.generation = -1
-        return kept is not None
+        return generation is not None
 
     async def give(self, connection: asyncpg.Connection) -> None:
         await connection.execute(Sql.give_lease, self.shard, self.name, self.generation)
@@ -66,8 +66,8 @@ class Lease:
 
 
 async def next_due(connection: asyncpg.Connection, shard: int, clock: int) -> int | None:
-    found: int | None = await connection.fetchval(Sql.next_due, shard, clock)
-    return found
+    due_at: int | None = await connection.fetchval(Sql.next_due, shard, clock)
+    return due_at
 
 
 async def due(
@@ -95,8 +95,8 @@ async def quarantine(
 
 async def project_of(connection: asyncpg.Connection, program: int) -> int:
     """Whose program it is."""
-    found: int = await connection.fetchval(Sql.project_of, program)
-    return found
+    project: int = await connection.fetchval(Sql.project_of, program)
+    return project
 
 
 class RolloutState(Struct, frozen=True):

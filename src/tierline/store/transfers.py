@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from tierline.store.catalog.queries import Session
 
-Place = tuple[int, int, str]  # the sender, the program, and the key of their entry
-Door = tuple[int, int, int, str]  # the recipient's route, then as `Place`
+IntentKey = tuple[int, int, str]  # the sender, the program, and the key of their entry
+ArrivalKey = tuple[int, int, int, str]  # the recipient's route, then as `IntentKey`
 
 
 class TransfersSql(Queries, file="transfers.sql"):
@@ -47,7 +47,7 @@ class Intent(Struct, frozen=True):
     body: str  # the promise, as JSON
 
     @property
-    def place(self) -> Place:
+    def identity(self) -> IntentKey:
         return self.customer, self.program, self.key
 
 
@@ -62,27 +62,27 @@ class Settled(Struct, frozen=True):
 async def add_intents(
     connection: Session, shard: int, intents: Sequence[Intent], begun_at: int
 ) -> None:
-    columns = _columns((*i.place, i.project, i.points, i.body) for i in intents)
+    columns = _columns((*i.identity, i.project, i.points, i.body) for i in intents)
     await connection.execute(Sql.add_intents, shard, *columns, begun_at)
 
 
-async def drop_intents(connection: Session, shard: int, places: Sequence[Place]) -> None:
-    await connection.execute(Sql.drop_intents, shard, *_columns(places))
+async def drop_intents(connection: Session, shard: int, keys: Sequence[IntentKey]) -> None:
+    await connection.execute(Sql.drop_intents, shard, *_columns(keys))
 
 
-async def drop_intent(connection: Session, shards: int, place: Place) -> None:
-    await drop_intents(connection, shard_of_customer(shards, place[0]), [place])
+async def drop_intent(connection: Session, shards: int, key: IntentKey) -> None:
+    await drop_intents(connection, shard_of_customer(shards, key[0]), [key])
 
 
-async def intent(connection: Session, shards: int, place: Place) -> Intent | None:
+async def intent(connection: Session, shards: int, key: IntentKey) -> Intent | None:
     """A transfer that is not settled."""
-    shard = shard_of_customer(shards, place[0])
-    row = await connection.fetchrow(Sql.intent, shard, *place)
+    shard = shard_of_customer(shards, key[0])
+    row = await connection.fetchrow(Sql.intent, shard, *key)
     return None if row is None else Intent(*row)
 
 
 async def open_intents(
-    connection: Session, shard: int, before: int, after: Place, limit: int
+    connection: Session, shard: int, before: int, after: IntentKey, limit: int
 ) -> list[Intent]:
     """Transfers of a shard that began until `before`, after a place, in the order of places."""
     rows = await connection.fetch(Sql.open_intents, shard, before, *after, limit)
@@ -91,26 +91,28 @@ async def open_intents(
 
 async def in_transit(connection: Session, shards: int, customer: int, program: int) -> int:
     shard = shard_of_customer(shards, customer)
-    found: int = await connection.fetchval(Sql.in_transit, shard, customer, program)
-    return found
+    points: int = await connection.fetchval(Sql.in_transit, shard, customer, program)
+    return points
 
 
-async def claim(connection: Session, shard: int, doors: Sequence[Door]) -> dict[Door, Settled]:
+async def claim(
+    connection: Session, shard: int, arrivals: Sequence[ArrivalKey]
+) -> dict[ArrivalKey, Settled]:
     """Locks second halves, sorted and each once; how they were decided before."""
-    rows = await connection.fetch(Sql.claim, shard, *_columns(doors))
+    rows = await connection.fetch(Sql.claim, shard, *_columns(arrivals))
     return {tuple(row)[:4]: Settled(row["recipient"], row["refused"]) for row in rows}
 
 
-async def settle(connection: Session, shard: int, settled: dict[Door, Settled]) -> None:
+async def settle(connection: Session, shard: int, settled: dict[ArrivalKey, Settled]) -> None:
     columns = _columns((*door, how.recipient, how.refused) for door, how in settled.items())
     await connection.execute(Sql.settle, shard, *columns)
 
 
-async def unclaim(connection: Session, shard: int, doors: Sequence[Door]) -> None:
-    await connection.execute(Sql.unclaim, shard, *_columns(doors))
+async def unclaim(connection: Session, shard: int, arrivals: Sequence[ArrivalKey]) -> None:
+    await connection.execute(Sql.unclaim, shard, *_columns(arrivals))
 
 
-async def receipt(connection: Session, shards: int, place: Place) -> Record | None:
+async def receipt(connection: Session, shards: int, place: IntentKey) -> Record | None:
     """A member's entry by its key."""
     return await connection.fetchrow(Sql.receipt, shard_of_customer(shards, place[0]), *place)
 

@@ -81,15 +81,16 @@ def _member(who: Customer, now: Standing, name_kinds: Sequence[NameKind]) -> dic
         "metadata": who.metadata or None,
         "created_at": format_instant(who.created_at),
         "updated_at": format_instant(who.updated_at),
-        "enrolled_at": _told(now.joined_at),
+        "enrolled_at": _instant_text(now.joined_at),
         "tier": now.held,
-        "tier_since": _told(now.started_at),
-        "tier_expires_at": _told(now.ends_at),
+        "tier_since": _instant_text(now.started_at),
+        "tier_expires_at": _instant_text(now.ends_at),
         "points": now.balance if now.balance > 0 else None,
         "points_spent": now.spent or None,
         # Those that never expire too: what no lot tells of would live by the rules.
         "lots": [
-            {"points": points, "expires_at": _told(expires_at)} for expires_at, points in now.lots
+            {"points": points, "expires_at": _instant_text(expires_at)}
+            for expires_at, points in now.lots
         ]
         or None,
     }
@@ -113,5 +114,5 @@ def _entry(customer: str | None, entry: asyncpg.Record) -> dict[str, Any]:
     return {field: value for field, value in line.items() if value is not None}
 
 
-def _told(instant: int | None) -> str | None:
+def _instant_text(instant: int | None) -> str | None:
     return None if instant is None else format_instant(instant)

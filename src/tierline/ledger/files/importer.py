@@ -92,7 +92,7 @@ class Importer:
         self.database = database
         self.catalog = catalog
         self.writer = writer
-        self.intake = CommandParser(project, program)
+        self.parser = CommandParser(project, program)
         self.quiet = quiet
         self.clock = clock
         self._reader = RecordReader(name_kinds)
@@ -155,7 +155,7 @@ class Importer:
             with suppress(TierlineError):
                 plain.setdefault(record.person.customer, (record, record.person.profile()))
         profiles_of = {name: profile for name, (_, profile) in plain.items()}
-        project = self.intake.door.project
+        project = self.parser.program_ref.project
         numbers = (record.person.number or 0 for record in people if record.person is not None)
         # Numbers made here lie above those that come in, also while the import runs.
         await self.catalog.make_room(project.number, max(numbers, default=0))
@@ -170,7 +170,7 @@ class Importer:
         try:
             profile = record.person.profile()
             async with gate:
-                project = self.intake.door.project
+                project = self.parser.program_ref.project
                 name = record.person.customer
                 await profiles.put(self.database, project, name, profile, self._now())
         except TierlineError as error:
@@ -181,19 +181,19 @@ class Importer:
     def _command(self, record: Record, mark: str, now: int) -> Command | None:
         if record.activity is not None:
             key = f"import:{mark}:{record.line}"
-            command = self.intake.activity(record.activity, now, key=key)
+            command = self.parser.activity(record.activity, now, key=key)
             return commands.quietly(command) if self.quiet else command
         assert record.person is not None
         return self._opening(record.person) if record.person.joins else None
 
     def _opening(self, person: Person) -> Command:
         return commands.opening(
-            self.intake.door,
+            self.parser.program_ref,
             person.customer,
             person.balance,
             person.detail(quiet=self.quiet),
             # One per customer and program, whichever file brings it.
-            key=f"import:opening:{self.intake.door.program}",
+            key=f"import:opening:{self.parser.program_ref.program}",
             occurred_at=person.enrolled(),
         )
 
@@ -219,7 +219,7 @@ class Importer:
         return replace(self._done, records=self._open[0][0]) if self._open else self._done
 
     def _now(self) -> int:
-        known = self.catalog.project(self.intake.door.project.number).clock
+        known = self.catalog.project(self.parser.program_ref.project.number).clock
         return self.clock() if known is None else known
 
 

@@ -194,17 +194,17 @@ def _has_kind(text: bytes) -> bool:
 
 def _cells(row: dict[str | Any, Any]) -> dict[str, Any]:
     """A CSV row as the JSON object that it means."""
-    said: dict[str, Any] = {}
+    assertion: dict[str, Any] = {}
     for column, cell in row.items():
         if column is None:
             raise Invalid(reason="The row has more cells than the heading has names.")
         if cell is None or cell == "":
             continue
         if column.startswith("metadata."):
-            said.setdefault("metadata", {})[column.removeprefix("metadata.")] = cell
+            assertion.setdefault("metadata", {})[column.removeprefix("metadata.")] = cell
         else:
-            said[column] = _integer(column, cell) if column in _INTEGERS else cell
-    return said
+            assertion[column] = _integer(column, cell) if column in _INTEGERS else cell
+    return assertion
 
 
 def _integer(column: str, cell: str) -> int:

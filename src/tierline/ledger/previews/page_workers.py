@@ -29,7 +29,7 @@ from tierline.model.entries import Entry
 from tierline.model.standing import Standing
 from tierline.model.tenant import Customer
 from tierline.store.errors import is_retryable
-from tierline.store.preview_pages import Page, PreviewReader, in_portions
+from tierline.store.preview_pages import MemberPage, PreviewReader, in_portions
 
 T = TypeVar("T")
 MEMBERS_AT_ONCE: Final = 50  # judged before the event loop may look elsewhere: a few ms
@@ -66,7 +66,7 @@ class Judge:
         if reader is not None:
             await reader.close()
 
-    async def page(self, page: Page) -> OutcomeTally:
+    async def page(self, page: MemberPage) -> OutcomeTally:
         return await self._again(lambda reader: self._page(reader, page))
 
     async def explained(self, chosen: Sequence[Chosen]) -> list[Explained]:
@@ -90,7 +90,7 @@ class Judge:
 
     # -- a page -------------------------------------------------------------------------------
 
-    async def _page(self, reader: PreviewReader, page: Page) -> OutcomeTally:
+    async def _page(self, reader: PreviewReader, page: MemberPage) -> OutcomeTally:
         tally = OutcomeTally(kept_samples=self.work.samples)
         unanswered: dict[int, Standing] = {}
         for i, (customer, raw) in enumerate(await reader.standings(page), 1):
@@ -109,23 +109,23 @@ class Judge:
         return tally
 
     async def _reread(
-        self, reader: PreviewReader, shard: int, wanted: dict[int, Standing], tally: OutcomeTally
+        self, reader: PreviewReader, shard: int, standings: dict[int, Standing], tally: OutcomeTally
     ) -> None:
         """Whom the standing does not answer for: judged from all of the ledger."""
-        sizes = [(customer, standing.entries) for customer, standing in wanted.items()]
+        sizes = [(customer, standing.entries) for customer, standing in standings.items()]
         for portion in in_portions(sizes):
             rows = await reader.histories(shard, portion)
             for i, (customer, entries) in enumerate(_histories(rows), 1):
                 if i % MEMBERS_AT_ONCE == 0:
                     await asyncio.sleep(0)
-                standing = wanted[customer]
-                known = entries[: standing.entries]
+                standing = standings[customer]
+                prior = entries[: standing.entries]
                 try:
-                    self._add(tally, shard, customer, standing, known)
+                    self._add(tally, shard, customer, standing, prior)
                 except Exception as fault:  # noqa: BLE001 - as above
                     tally.fail(customer, repr(fault))
                 tally.reread += 1
-                tally.reread_entries += len(known)
+                tally.reread_entries += len(prior)
 
     def _add(
         self,
@@ -141,7 +141,7 @@ class Judge:
     # -- samples ------------------------------------------------------------------------------
 
     async def _explained(self, reader: PreviewReader, chosen: Sequence[Chosen]) -> list[Explained]:
-        found: list[Explained] = []
+        explanations: list[Explained] = []
         for shard, group in groupby(sorted(chosen, key=_shard), key=_shard):
             here = {one.customer: one for one in group}
             profiles = await reader.profiles(shard, list(here))
@@ -149,10 +149,10 @@ class Judge:
                 rows = await reader.histories(shard, portion)
                 for customer, entries in _histories(rows):
                     one = here[customer]
-                    told = self._explain(entries[: one.entries])
-                    found.append(Explained(one, profiles.get(customer), told))
+                    explanation = self._explain(entries[: one.entries])
+                    explanations.append(Explained(one, profiles.get(customer), explanation))
                     await asyncio.sleep(0)
-        return found
+        return explanations
 
     def _explain(self, entries: Sequence[Entry]) -> Explanation:
         proposal = self.work.proposal
@@ -186,15 +186,17 @@ def begin(work: Work) -> None:
     _here["loop"] = asyncio.new_event_loop()
 
 
-def judge_page(page: Page) -> OutcomeTally:
+def judge_page(page: MemberPage) -> OutcomeTally:
     tally: OutcomeTally = _here["loop"].run_until_complete(_here["judge"].page(page))
     gc.collect(0)
     return tally
 
 
 def explain_samples(chosen: Sequence[Chosen]) -> list[Explained]:
-    told: list[Explained] = _here["loop"].run_until_complete(_here["judge"].explained(chosen))
-    return told
+    explanations: list[Explained] = _here["loop"].run_until_complete(
+        _here["judge"].explained(chosen)
+    )
+    return explanations
 
 
 def _end_with_the_parent() -> None:

@@ -28,7 +28,7 @@ from tierline.rules.lint import lint
 from tierline.rules.lint.finding import Finding
 from tierline.rules.program import OnChange, Version, successors
 from tierline.store.database import Database
-from tierline.store.preview_pages import Page, PreviewReader
+from tierline.store.preview_pages import MemberPage, PreviewReader
 
 HERE_MEMBERS_MAX: Final = 4_000  # below, starting processes costs more than it saves
 EXPLAINED_MAX: Final = 60  # samples of one preview, however many cells it has
@@ -44,7 +44,7 @@ class PreviewTooLarge(TierlineError):
     status = 422
 
 
-class Progress(Struct, frozen=True):
+class PreviewProgress(Struct, frozen=True):
     """How far a preview is. `reread` members had to be judged from the ledger."""
 
     done: int
@@ -113,7 +113,7 @@ async def preview(
     samples: int = SAMPLES_DEFAULT,
     processes: int | None = None,
     members_max: int | None = None,
-    told: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[PreviewProgress], None] = lambda _: None,
 ) -> Report:
     """Judge every member of the program numbered `program` under both rules.
 
@@ -130,16 +130,16 @@ async def preview(
     async with _hands(work, total, len(pages), processes) as hands:
         tally = OutcomeTally(kept_samples=work.samples)
         done = 0
-        told(Progress(0, total, 0, 0))
+        on_progress(PreviewProgress(0, total, 0, 0))
         async for page, part in hands.pages(pages):
             tally.merge(part)
             done += page.members
-            told(Progress(done, total, tally.reread, tally.reread_entries))
+            on_progress(PreviewProgress(done, total, tally.reread, tally.reread_entries))
         explained = await hands.explained(_to_explain(proposal, tally))
     return _report(proposal, tally, explained, round((time.monotonic() - began) * 1000))
 
 
-async def _pages(database: Database, program: int) -> list[Page]:
+async def _pages(database: Database, program: int) -> list[MemberPage]:
     reader = PreviewReader(await database.connect(), program)
     try:
         return await reader.pages(database.shards)
@@ -153,7 +153,9 @@ async def _pages(database: Database, program: int) -> list[Page]:
 class Hands(Protocol):
     """Whoever judges pages."""
 
-    def pages(self, pages: Sequence[Page]) -> AsyncIterator[tuple[Page, OutcomeTally]]: ...
+    def pages(
+        self, pages: Sequence[MemberPage]
+    ) -> AsyncIterator[tuple[MemberPage, OutcomeTally]]: ...
     async def explained(self, chosen: Sequence[Chosen]) -> list[Explained]: ...
 
 
@@ -192,7 +194,9 @@ class Here:
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
 
-    async def pages(self, pages: Sequence[Page]) -> AsyncIterator[tuple[Page, OutcomeTally]]:
+    async def pages(
+        self, pages: Sequence[MemberPage]
+    ) -> AsyncIterator[tuple[MemberPage, OutcomeTally]]:
         for page in pages:
             yield page, await self.judge.page(page)
 
@@ -207,10 +211,12 @@ class Elsewhere:
         self.executor = executor
         self.processes = processes
 
-    async def pages(self, pages: Sequence[Page]) -> AsyncIterator[tuple[Page, OutcomeTally]]:
+    async def pages(
+        self, pages: Sequence[MemberPage]
+    ) -> AsyncIterator[tuple[MemberPage, OutcomeTally]]:
         loop = asyncio.get_running_loop()
         waiting = list(reversed(pages))
-        running: dict[asyncio.Future[OutcomeTally], Page] = {}
+        running: dict[asyncio.Future[OutcomeTally], MemberPage] = {}
         while waiting or running:
             while waiting and len(running) < 2 * self.processes:
                 page = waiting.pop()
@@ -234,11 +240,11 @@ class _Ladders:
     def __init__(self, proposal: Proposal) -> None:
         self.before = proposal.program.version(proposal.until)
         self.after = proposal.version
-        self.kept = successors(self.before, self.after)
+        self.successors = successors(self.before, self.after)
 
     def moves(self, cell: Cell) -> bool:
         was, now = cell
-        return now is not None if was is None else self.kept.get(was) != now
+        return now is not None if was is None else self.successors.get(was) != now
 
     def order(self, cell: Cell) -> tuple[int, int]:
         return _rank(self.before, cell[0]), _rank(self.after, cell[1])
@@ -274,7 +280,7 @@ def _report(
 ) -> Report:
     ladders = _Ladders(proposal)
     counts = ladders.counts(tally.cells)
-    found = lint.lint(proposal.version.rules)
+    findings = lint.lint(proposal.version.rules)
     return Report(
         program=proposal.program.id,
         effective_at=format_instant(proposal.effective_at),
@@ -295,19 +301,21 @@ def _report(
         reread_entries=tally.reread_entries,
         failed=tally.failed,
         failures=tuple(tally.failures),
-        warnings=tuple(finding for finding in found if finding.severity == "warning"),
+        warnings=tuple(finding for finding in findings if finding.severity == "warning"),
         took_ms=took_ms,
     )
 
 
 def _samples(ladders: _Ladders, tally: OutcomeTally, explained: list[Explained]) -> list[Sample]:
-    told = {(one.chosen.shard, one.chosen.customer): one for one in explained}
-    found: list[Sample] = []
+    by_member = {(one.chosen.shard, one.chosen.customer): one for one in explained}
+    samples: list[Sample] = []
     for cell in sorted(tally.samples, key=lambda c: (not ladders.moves(c), ladders.order(c))):
         for chosen in tally.samples[cell]:
-            one = told.get((chosen.shard, chosen.customer))
+            one = by_member.get((chosen.shard, chosen.customer))
             if one is not None:
-                shown: Any = one.customer
-                source, own = (None, None) if shown is None else (shown.source_id, shown.id)
-                found.append(Sample(source, own, cell[0], cell[1], one.explanation))
-    return found
+                customer: Any = one.customer
+                source, own = (
+                    (None, None) if customer is None else (customer.source_id, customer.id)
+                )
+                samples.append(Sample(source, own, cell[0], cell[1], one.explanation))
+    return samples

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from tierline.clock import Clock, wall
 from tierline.ledger.batch import Catalog
-from tierline.ledger.sweep.sweep_pass import Pass
+from tierline.ledger.sweep.sweep_pass import SweepPass
 from tierline.model.tenant import Project
 from tierline.store import sweep as store
 from tierline.store.catalog.programs import ProgramRow
@@ -48,16 +48,16 @@ class Rollout:
         self.busy = busy
         self._done: dict[int, int] = {}  # program -> version that everybody knows of
 
-    async def mark(self, sweep: Pass, project: int | None = None) -> None:
+    async def mark(self, sweep: SweepPass, project: int | None = None) -> None:
         """Make everybody due who does not know their program's newest rules; of all projects, or
         of one."""
-        wanted = [project] if project is not None else [p.number for p in self.catalog.projects()]
-        for number in wanted:
+        projects = [project] if project is not None else [p.number for p in self.catalog.projects()]
+        for number in projects:
             for row in self.catalog.programs(number):
                 if row.latest > self._done.get(row.number, 1):
                     await self._mark(sweep, row)
 
-    async def _mark(self, sweep: Pass, row: ProgramRow) -> None:
+    async def _mark(self, sweep: SweepPass, row: ProgramRow) -> None:
         connection = (await sweep.connected()).connection
         state, loop = await self._state(sweep, row), asyncio.get_running_loop()
         while state.number < DONE:
@@ -69,7 +69,7 @@ class Rollout:
             await asyncio.sleep(loop.time() - began if busy else 0)
         self._done[row.number] = state.version
 
-    async def _state(self, sweep: Pass, row: ProgramRow) -> RolloutState:
+    async def _state(self, sweep: SweepPass, row: ProgramRow) -> RolloutState:
         connection = (await sweep.connected()).connection
         state = await store.rollout(connection, self.shard, row.number)
         if state is None or state.version < row.latest:

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from tierline.engine.decide import HistoryNeeded
 from tierline.errors import TierlineError
-from tierline.ledger.batch import BREATH, Catalog, entry_of, write
+from tierline.ledger.batch import YIELD_AFTER_MEMBERS, Catalog, entry_of, write
 from tierline.ledger.member_aggregate import MemberAggregate
 from tierline.model import ids
 from tierline.model.encoding import decode_standing
@@ -40,7 +40,7 @@ MEMBERS_MIN: Final = 25
 _log = structlog.get_logger("tierline.sweep")
 
 
-class Step(Struct, frozen=True):
+class SweepStep(Struct, frozen=True):
     """What one batch did."""
 
     members: int
@@ -57,7 +57,7 @@ class Due(Struct, frozen=True):
     limit: int
 
 
-class Pass:
+class SweepPass:
     """Sweeps one shard on one clock, batch by batch, on connections of its own."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Pass:
 
     async def step(
         self, upto: int, now: int, limit: int = MEMBERS_MAX, *, ahead: bool = False
-    ) -> Step:
+    ) -> SweepStep:
         """One batch of what is due until `upto`. `now` is wall time. Nothing due: 0 members.
         `ahead`: the batch after it may begin meanwhile; it is what the next call answers with."""
         while True:
@@ -104,7 +104,7 @@ class Pass:
             if step is not None:
                 return step
             if alone:
-                return Step(0, 0, upto)  # the lease passed on
+                return SweepStep(0, 0, upto)  # the lease passed on
 
     @property
     def begun(self) -> bool:
@@ -116,7 +116,9 @@ class Pass:
         stretch, self._ahead = self._ahead, None
         await _end(stretch)
 
-    async def _set_aside(self, row: asyncpg.Record | None, error: BaseException, now: int) -> Step:
+    async def _set_aside(
+        self, row: asyncpg.Record | None, error: BaseException, now: int
+    ) -> SweepStep:
         """Quarantine the member whose step of their own failed, and say so in the log. Not if they
         are gone on meanwhile: a request let their time pass."""
         if row is None:
@@ -125,8 +127,8 @@ class Pass:
         async with tx.connection.transaction():
             place = (self.shard, row["customer"], row["program"], row["standing"])
             if not await store.quarantine(tx.connection, *place, str(error)):
-                return Step(1, 0, row["due_at"])
-            told = {
+                return SweepStep(1, 0, row["due_at"])
+            facts = {
                 "kind": "member.quarantined",
                 "at": now,
                 "data": {
@@ -139,13 +141,13 @@ class Pass:
             # Not by way of the customer's row: that it is gone may be what is told.
             project = await store.project_of(tx.connection, row["program"])
             about = (project, row["program"], row["customer"], id_)
-            body = msgspec.json.encode(told).decode()
+            body = msgspec.json.encode(facts).decode()
             await tell_operators(tx.connection, self.shard, now, about, body)
         _log.error(
             "member_quarantined", customer=row["customer"], exc_info=error.__cause__ or error
         )
         self.on_commit(self.shard)
-        return Step(1, 1, row["due_at"])
+        return SweepStep(1, 1, row["due_at"])
 
     async def connected(self) -> LedgerTx:
         """A connection on which no batch is under way."""
@@ -176,7 +178,7 @@ class Stretch:
     """A batch on its way, in a task of its own (`work`), and the one before it if that is not
     over. Its step is None where it was given up: nothing of it is left then."""
 
-    def __init__(self, sweep: Pass, due: Due, before: Stretch | None = None) -> None:
+    def __init__(self, sweep: SweepPass, due: Due, before: Stretch | None = None) -> None:
         self.sweep = sweep
         self.due = due
         self.first: asyncpg.Record | None = None  # of its members: alone, who is to blame
@@ -191,7 +193,7 @@ class Stretch:
         await self._decided.wait()
         return self._members == self.due.limit > 1
 
-    async def _run(self) -> Step | None:
+    async def _run(self) -> SweepStep | None:
         sweep = self.sweep
         try:
             try:
@@ -229,13 +231,13 @@ class Stretch:
                 raise DatabaseUnreachable(where=place, reason=str(error)) from error
             raise
 
-    async def _carry_out(self, tx: LedgerTx) -> Step:
+    async def _carry_out(self, tx: LedgerTx) -> SweepStep:
         sweep, due = self.sweep, self.due
         generation = sweep.lease.generation  # not a later one: in between others had their turn
         rows = await store.due(tx.connection, sweep.lease, sweep.clock, due.upto, due.limit)
         rows = self._in_order(rows)
         if not rows:
-            return Step(0, 0, due.upto)
+            return SweepStep(0, 0, due.upto)
         if rows[0]["head"] is None:
             raise CountDiffers("shard_head")  # nothing that is appended would be there
         self.first = rows[0]
@@ -249,7 +251,7 @@ class Stretch:
         if self._before is not None:
             await tx.flush()  # meanwhile
             await self._turn()
-        return Step(len(seats), events, last)
+        return SweepStep(len(seats), events, last)
 
     def _in_order(self, rows: list[asyncpg.Record]) -> list[asyncpg.Record]:
         """What may be done before anybody of the batch before is due again."""
@@ -282,7 +284,7 @@ class Stretch:
             programs[number] = program, self.due.now if own is None else to
         seats = []
         for n, (customer, number, standing, *_) in enumerate(rows):
-            if n % BREATH == BREATH - 1:
+            if n % YIELD_AFTER_MEMBERS == YIELD_AFTER_MEMBERS - 1:
                 await asyncio.sleep(0)  # the batch before is being written
             program, changed_at = programs[number]
             try:

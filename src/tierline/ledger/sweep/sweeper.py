@@ -18,7 +18,7 @@ import structlog
 from tierline.clock import Clock, wall
 from tierline.errors import TierlineError
 from tierline.ledger.sweep.rollout import Rolled, Rollout
-from tierline.ledger.sweep.sweep_pass import MEMBERS_MAX, MEMBERS_MIN, WALL, Pass, Step
+from tierline.ledger.sweep.sweep_pass import MEMBERS_MAX, MEMBERS_MIN, WALL, SweepPass, SweepStep
 from tierline.ledger.writer import Writer
 from tierline.store import sweep as store
 from tierline.store import transfers
@@ -130,9 +130,9 @@ class Sweeper:
             await self._writer.start()
         await self._writer.transfers.resume(shard, before)
 
-    def _turn(self, shard: int) -> Turn:
+    def _turn(self, shard: int) -> SweepRound:
         lease = Lease(shard, LEASE, self.owner)
-        return Turn(self, Pass(self.database, self.catalog, lease, self.on_commit))
+        return SweepRound(self, SweepPass(self.database, self.catalog, lease, self.on_commit))
 
     async def _keep_sweeping(self, shard: int) -> None:
         turn = self._turn(shard)
@@ -148,7 +148,7 @@ class Sweeper:
         finally:
             await turn.close()
 
-    async def _round(self, shard: int, turn: Turn) -> float:
+    async def _round(self, shard: int, turn: SweepRound) -> float:
         """Everything that is due now; how long to sleep."""
         if not await turn.take():
             self._went[shard] = self.clock()
@@ -174,10 +174,10 @@ class Sweeper:
         self._wake[shard].clear()
 
 
-class Turn:
+class SweepRound:
     """One shard's sweeping while its lease is held."""
 
-    def __init__(self, sweeper: Sweeper, sweep: Pass) -> None:
+    def __init__(self, sweeper: Sweeper, sweep: SweepPass) -> None:
         self.sweeper = sweeper
         self.sweep = sweep
         self.rollout = Rollout(
@@ -204,11 +204,11 @@ class Turn:
         self._until = until if ours else 0
         return ours
 
-    async def step(self) -> Step:
+    async def step(self) -> SweepStep:
         """One batch; then the floor is left to others for as long as it took."""
         if not await self.take():
             await self.sweep.give_up_ahead()
-            return Step(0, 0, 0)
+            return SweepStep(0, 0, 0)
         loop, now = asyncio.get_running_loop(), self.sweeper.clock()
         contended = self._contended
         limit = self._limit if contended else MEMBERS_MAX

@@ -19,14 +19,14 @@ from msgspec.structs import replace
 
 from tierline.errors import Busy
 from tierline.ledger.batch import Catalog
-from tierline.ledger.commands import Answer, Command, Door, Transfer
+from tierline.ledger.commands import Answer, Command, ProgramRef, Transfer
 from tierline.ledger.member_aggregate import first_answer
 from tierline.ledger.transfers.legs import TransferRefused, compensation, second_half, void_key
 from tierline.model.entries import Detail
 from tierline.store import customers
 from tierline.store import transfers as store
 from tierline.store.database import Database
-from tierline.store.transfers import Intent, Place
+from tierline.store.transfers import Intent, IntentKey
 
 if TYPE_CHECKING:
     from tierline.store.catalog.queries import Session
@@ -52,25 +52,25 @@ class Transfers:
         self.database = database
         self.catalog = catalog
         self.record = record
-        self._under_way: dict[Place, asyncio.Task[Returned | None]] = {}
+        self._under_way: dict[IntentKey, asyncio.Task[Returned | None]] = {}
         self._following: set[asyncio.Task[None]] = set()
 
     def follow(
-        self, told: Command, first: Answer, intent: Intent | None, answer: asyncio.Future[Answer]
+        self, command: Command, first: Answer, intent: Intent | None, answer: asyncio.Future[Answer]
     ) -> None:
         """Go on after a first half is durable, and answer then. `intent`: as it left it; None for
         a repeated one."""
-        task = asyncio.create_task(self._follow(told, first, intent, answer), name="transfer")
+        task = asyncio.create_task(self._follow(command, first, intent, answer), name="transfer")
         self._following.add(task)
         task.add_done_callback(self._following.discard)
 
     async def finish(self, intent: Intent) -> Returned | None:
         """Bring one transfer to its end: None when the points arrived. Raises what keeps it from
         its end for now; it can be tried again at any time."""
-        task = self._under_way.get(intent.place)
+        task = self._under_way.get(intent.identity)
         if task is None:
-            task = self._under_way[intent.place] = asyncio.create_task(self._finish(intent))
-            task.add_done_callback(lambda _: self._under_way.pop(intent.place, None))
+            task = self._under_way[intent.identity] = asyncio.create_task(self._finish(intent))
+            task.add_done_callback(lambda _: self._under_way.pop(intent.identity, None))
         return await asyncio.shield(task)
 
     async def resume(self, shard: int, before: int) -> int:
@@ -87,7 +87,7 @@ class Transfers:
                 if isinstance(how, BaseException):
                     _log.warning("transfer_left_open", key=intent.key, error=repr(how))
             done += sum(not isinstance(how, BaseException) for how in finished)
-            after = page[-1].place
+            after = page[-1].identity
 
     async def stop(self) -> None:
         """When nothing more is recorded: what is not settled by now stays in transit."""
@@ -96,39 +96,39 @@ class Transfers:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _finish(self, intent: Intent) -> Returned | None:
-        door = Door(self.catalog.project(intent.project), intent.program)
+        program_ref = ProgramRef(self.catalog.project(intent.project), intent.program)
         try:
-            await self.record(second_half(door, intent))
+            await self.record(second_half(program_ref, intent))
         except TransferRefused as refused:
             why: str = refused.facts["why"]
-            return Returned(await self.record(compensation(door, intent, why)), why)
+            return Returned(await self.record(compensation(program_ref, intent, why)), why)
         async with self.database.pool.acquire() as connection:
-            await store.drop_intent(connection, self.database.shards, intent.place)
+            await store.drop_intent(connection, self.database.shards, intent.identity)
         return None
 
     async def _follow(
-        self, told: Command, first: Answer, intent: Intent | None, answer: asyncio.Future[Answer]
+        self, command: Command, first: Answer, intent: Intent | None, answer: asyncio.Future[Answer]
     ) -> None:
-        to = (told.detail or Detail()).counterpart or ""
+        to = (command.detail or Detail()).counterpart or ""
         try:
-            shown = _shown(first, to, await self._end(told, intent))
+            final = _with_arrival(first, to, await self._end(command, intent))
         except Exception as error:  # noqa: BLE001 - the first half is durable: that is told
             if not isinstance(error, Busy):
-                _log.warning("transfer_left_open", key=told.key, error=repr(error))
-            shown = replace(first, transfer=Transfer(to, "in_transit"))
+                _log.warning("transfer_left_open", key=command.key, error=repr(error))
+            final = replace(first, transfer=Transfer(to, "in_transit"))
         if not answer.done():
-            answer.set_result(shown)
+            answer.set_result(final)
 
-    async def _end(self, told: Command, intent: Intent | None) -> Returned | None:
+    async def _end(self, command: Command, intent: Intent | None) -> Returned | None:
         if intent is not None:
             return await self.finish(intent)
         async with self.database.pool.acquire() as connection:
-            place = (await self._sender(connection, told), told.program, told.key)
+            place = (await self._sender(connection, command), command.program, command.key)
             intent = await store.intent(connection, self.database.shards, place)
         if intent is not None:
             return await self.finish(intent)
         async with self.database.pool.acquire() as connection:
-            back = (place[0], told.program, void_key(told.key))
+            back = (place[0], command.program, void_key(command.key))
             row = await store.receipt(connection, self.database.shards, back)
         if row is None:
             return None
@@ -136,15 +136,15 @@ class Transfers:
         voided = first_answer(back[2], row["n"], row["points"], row["amount"], row["answer"])
         return Returned(voided, detail.reason or "")
 
-    async def _sender(self, connection: Session, told: Command) -> int:
-        if told.number:
-            return told.number
-        project = self.catalog.project(told.project)
-        found = await customers.find(connection, self.database.shards, project, told.customer)
-        return found or 0
+    async def _sender(self, connection: Session, command: Command) -> int:
+        if command.number:
+            return command.number
+        project = self.catalog.project(command.project)
+        customer = await customers.find(connection, self.database.shards, project, command.customer)
+        return customer or 0
 
 
-def _shown(first: Answer, to: str, returned: Returned | None) -> Answer:
+def _with_arrival(first: Answer, to: str, returned: Returned | None) -> Answer:
     """The first half's answer, with what became of it: points that are back are counted again."""
     if returned is None:
         return replace(first, transfer=Transfer(to, "arrived"))

@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tierline.errors import NotFound, TierlineError
-from tierline.ledger.commands import Answer, Command, Door, Leg, Said, command
+from tierline.ledger.commands import Answer, Assertion, Command, Leg, ProgramRef, command
 from tierline.ledger.member_aggregate import MemberAggregate
 from tierline.model import ids
 from tierline.model.entries import Detail
@@ -31,7 +31,7 @@ SECOND: Final = "transfer_in"
 
 Outcome = Answer | TierlineError | int  # an int: the customer who lives in another shard
 Work = dict[int, tuple[MemberAggregate, Command]]
-_Door = tuple[int, int, int, str]
+_ArrivalKey = tuple[int, int, int, str]
 
 
 class TransferRefused(TierlineError):
@@ -60,7 +60,7 @@ def promise_of(intent: Intent) -> Promise:
     return _read_promise(intent.body)
 
 
-def second_half(door: Door, intent: Intent) -> Command:
+def second_half(program_ref: ProgramRef, intent: Intent) -> Command:
     """The command that gives the points to the recipient."""
     promise, sender = promise_of(intent), ids.customer_id(intent.customer)
     detail = Detail(
@@ -69,16 +69,18 @@ def second_half(door: Door, intent: Intent) -> Command:
         metadata=promise.metadata,
         quiet=promise.quiet,
     )
-    said = Said(points=intent.points, occurred_at=promise.occurred_at, detail=detail)
+    assertion = Assertion(points=intent.points, occurred_at=promise.occurred_at, detail=detail)
     key, to = f"{intent.key}\x1f{sender}\x1f{SECOND}", promise.to
-    made = command(door, SECOND, to, said, key=key, number=promise.recipient)
+    made = command(program_ref, SECOND, to, assertion, key=key, number=promise.recipient)
     return _half(made, intent)
 
 
-def compensation(door: Door, intent: Intent, why: str) -> Command:
+def compensation(program_ref: ProgramRef, intent: Intent, why: str) -> Command:
     """The command that gives the points back to the sender."""
-    said = Said(of=intent.key, detail=Detail(reason=why, quiet=promise_of(intent).quiet))
-    made = command(door, "void", "", said, key=void_key(intent.key), number=intent.customer)
+    assertion = Assertion(of=intent.key, detail=Detail(reason=why, quiet=promise_of(intent).quiet))
+    made = command(
+        program_ref, "void", "", assertion, key=void_key(intent.key), number=intent.customer
+    )
     return _half(made, intent)
 
 
@@ -91,7 +93,7 @@ def _half(made: Command, intent: Intent) -> Command:
     """Marked as part of a transfer. What it says follows from its key, so does the digest: the
     next release may print the same words otherwise."""
     digest = hashlib.blake2b(made.key.encode(), digest_size=16).digest()
-    return replace(made, digest=digest, half=Leg(intent.customer, intent.key))
+    return replace(made, digest=digest, leg=Leg(intent.customer, intent.key))
 
 
 class TransferLegs:
@@ -102,33 +104,33 @@ class TransferLegs:
         self.shard = shard
         self.commands = commands
         self.arriving = [
-            i for i, c in enumerate(commands) if c.half is not None and c.kind == SECOND
+            i for i, c in enumerate(commands) if c.leg is not None and c.kind == SECOND
         ]
-        self._doors: dict[int, _Door] = {}  # of those that are to be decided
-        self._sent_on: dict[_Door, int] = {}  # as decided before
+        self._arrivals: dict[int, _ArrivalKey] = {}  # of those that are to be decided
+        self._sent_on: dict[_ArrivalKey, int] = {}  # as decided before
 
     async def claim(self, numbers: Sequence[int], outcomes: dict[int, Outcome]) -> Sequence[int]:
         """Lock the second halves; those that were refused before are so again. Answers with the
         customers' ids as far as they are known: a name stays with whom it meant first."""
-        doors = {i: _door(self.commands[i], numbers[i]) for i in self.arriving}
-        settled = await store.claim(self.tx.connection, self.shard, sorted({*doors.values()}))
-        known = list(numbers)
-        for i, door in doors.items():
-            how = settled[door]
+        arrivals = {i: _arrival_key(self.commands[i], numbers[i]) for i in self.arriving}
+        settled = await store.claim(self.tx.connection, self.shard, sorted({*arrivals.values()}))
+        customers = list(numbers)
+        for i, arrival in arrivals.items():
+            how = settled[arrival]
             if how.refused is not None:
                 outcomes[i] = TransferRefused(why=how.refused)
                 continue
-            self._doors[i] = door
+            self._arrivals[i] = arrival
             if how.recipient is not None:
-                known[i] = self._sent_on[door] = how.recipient
-        return known
+                customers[i] = self._sent_on[arrival] = how.recipient
+        return customers
 
     async def leave_out_erased(self, work: Work, outcomes: dict[int, Outcome]) -> None:
         """Who was erased gets nothing, though their membership is still there."""
-        found = {i: work[i][0].customer for i in self._doors if i in work}
-        asked = sorted({customer for customer in found.values() if customer > 0})
-        living = await self.tx.living(self.shard, asked) if asked else set()
-        for i, customer in found.items():
+        customer_at = {i: work[i][0].customer for i in self._arrivals if i in work}
+        recipients = sorted({customer for customer in customer_at.values() if customer > 0})
+        living = await self.tx.living(self.shard, recipients) if recipients else set()
+        for i, customer in customer_at.items():
             if customer > 0 and customer not in living:
                 del work[i]
                 outcomes[i] = NotFound(what="customer", name=self.commands[i].customer)
@@ -138,18 +140,18 @@ class TransferLegs:
     ) -> dict[int, Intent]:
         """After the decision: keep how second halves were decided, take away the intents of points
         given back, and leave one for all that set out. Answers with those."""
-        if self._doors:
+        if self._arrivals:
             await self._settle(outcomes)
-        back: set[store.Place] = set()
+        back: set[store.IntentKey] = set()
         intents: dict[int, Intent] = {}
-        for i, (seat, told) in work.items():
+        for i, (aggregate, sent) in work.items():
             outcome = outcomes[i]
             if not isinstance(outcome, Answer):
                 continue
-            if told.kind == FIRST and not outcome.repeated:
-                intents[i] = _intent(seat, told, outcome)
-            elif told.half is not None and told.kind == "void":
-                back.add((told.half.customer, told.program, told.half.key))
+            if sent.kind == FIRST and not outcome.repeated:
+                intents[i] = _intent(aggregate, sent, outcome)
+            elif sent.leg is not None and sent.kind == "void":
+                back.add((sent.leg.customer, sent.program, sent.leg.key))
         connection = self.tx.connection
         if back:
             await store.drop_intents(connection, self.shard, sorted(back))
@@ -158,39 +160,39 @@ class TransferLegs:
         return intents
 
     async def _settle(self, outcomes: dict[int, Outcome]) -> None:
-        settled: dict[_Door, Settled] = {}
-        for i, door in self._doors.items():
+        settled: dict[_ArrivalKey, Settled] = {}
+        for i, arrival in self._arrivals.items():
             outcome = outcomes[i]
             if isinstance(outcome, int):
-                settled[door] = Settled(recipient=outcome)
+                settled[arrival] = Settled(recipient=outcome)
             elif isinstance(outcome, TierlineError) and outcome.status < 500:
                 why = f"{outcome.code}: {outcome.sentence}"
-                settled[door] = Settled(self._sent_on.get(door), why)
+                settled[arrival] = Settled(self._sent_on.get(arrival), why)
                 outcomes[i] = TransferRefused(why=why)
-        open_ = sorted({*self._doors.values()} - settled.keys())
+        open_ = sorted({*self._arrivals.values()} - settled.keys())
         if settled:
             await store.settle(self.tx.connection, self.shard, settled)
         if open_:
             await store.unclaim(self.tx.connection, self.shard, open_)
 
 
-def _door(told: Command, number: int) -> _Door:
-    half = told.half or Leg(0)
-    route = ids.route_of_customer(number) if number else told.route
-    return route, half.customer, told.program, half.key
+def _arrival_key(sent: Command, number: int) -> _ArrivalKey:
+    leg = sent.leg or Leg(0)
+    route = ids.route_of_customer(number) if number else sent.route
+    return route, leg.customer, sent.program, leg.key
 
 
-def _intent(seat: MemberAggregate, told: Command, answer: Answer) -> Intent:
-    detail = told.detail or Detail()
-    entry = next(entry for entry in seat.entries if entry.n == answer.entry)
+def _intent(aggregate: MemberAggregate, sent: Command, answer: Answer) -> Intent:
+    detail = sent.detail or Detail()
+    entry = next(entry for entry in aggregate.entries if entry.n == answer.entry)
     promise = Promise(
         to=detail.counterpart or "",
         occurred_at=entry.occurred_at,
-        recipient=told.half.customer if told.half is not None else 0,
+        recipient=sent.leg.customer if sent.leg is not None else 0,
         reason=detail.reason,
         metadata=detail.metadata,
         quiet=detail.quiet,
     )
     body = _promise_text(promise).decode()
-    place = (seat.customer, told.program, told.key, told.project)
+    place = (aggregate.customer, sent.program, sent.key, sent.project)
     return Intent(*place, -answer.points, body)

@@ -65,7 +65,7 @@ class Catalog:
         self._listeners: list[Callable[[], None]] = []
         self._refreshing = asyncio.Lock()
         self._shared: asyncio.Task[None] | None = None  # a refresh that has not begun
-        self._asked = 0.0  # when the last shared one began
+        self._refreshed_at = 0.0  # when the last shared one began
 
     @classmethod
     async def open(
@@ -94,10 +94,10 @@ class Catalog:
 
     async def _refresh_shared(self) -> None:
         now = asyncio.get_running_loop().time
-        await asyncio.sleep(self._asked + ASK_SECONDS - now())
+        await asyncio.sleep(self._refreshed_at + ASK_SECONDS - now())
         async with self._refreshing:
             self._shared = None  # who asks from here on may ask for what this one does not see
-            self._asked = now()
+            self._refreshed_at = now()
             await self._follow()
 
     async def _follow(self) -> bool:
@@ -224,9 +224,9 @@ class Catalog:
 
     async def need_program(self, project: int, program_id: str) -> tuple[int, Program]:
         """As `program`, read where it is not in memory. Raises NotFound."""
-        found = self.program(project, program_id)
-        if found is not None:
-            return found
+        match = self.program(project, program_id)
+        if match is not None:
+            return match
         if (project, program_id) not in self._programs:
             await self.refresh_soon()
         row = self._programs.get((project, program_id))
@@ -253,8 +253,8 @@ class Catalog:
 
     async def _load(self, rows: list[ProgramRow]) -> None:
         async with self.database.pool.acquire() as connection:
-            found = await programs.load(connection, rows, self._projects)
-        for number, program in found.items():
+            by_number = await programs.load(connection, rows, self._projects)
+        for number, program in by_number.items():
             loaded = self._loaded.get(number)
             if loaded is None or len(loaded.versions) < len(program.versions):
                 self._loaded[number] = program
@@ -345,27 +345,27 @@ class Catalog:
             if await change[0].fetchval(Sql.any_key, project):
                 return False
             owner = self._projects[project]
-            wanted = [
+            new_keys = [
                 keys.NewKey(kind, keys.SCOPES, label, now) for kind in self.key_kinds.values()
             ]
-            keep([await keys.add(*change, self.box, owner, new) for new in wanted])
+            keep([await keys.add(*change, self.box, owner, new) for new in new_keys])
         return True
 
     async def disable_key(self, key_id: str, now: int, project: int | None = None) -> None:
         """With all its doors, for good. Raises NotFound."""
         async with self._change() as (connection, revision):
             shared = keys.shared_doors(self.key_kinds)
-            found = await connection.fetch(Sql.disable_key, key_id, revision, now, project, shared)
-            if not found:
+            rows = await connection.fetch(Sql.disable_key, key_id, revision, now, project, shared)
+            if not rows:
                 raise NotFound(what="key", name=key_id)
 
     async def put_program(self, project: int, program_id: str, new: NewVersion, wall: int) -> Put:
         """A new version where the rules differ. Raises Invalid, Conflict (see programs.put)."""
         owner = self._projects[project]
-        asked = time.monotonic()
+        began = time.monotonic()
         async with self._change() as (connection, revision):
             clock = await connection.fetchval(Sql.project_clock, project)
-            waited = int((time.monotonic() - asked) * 1000)  # for other changes
+            waited = int((time.monotonic() - began) * 1000)  # for other changes
             stamp = Stamp(revision, wall, wall, SETTLE_MS + waited)
             if clock is not None:
                 stamp = Stamp(revision, clock, wall, 1)
@@ -394,7 +394,7 @@ class Catalog:
     ) -> EndpointRow | None:
         """None parts stay. The row afterwards; None once it is deleted. Raises NotFound, and
         Conflict where it was changed since the revision `expected`."""
-        wanted = endpoints.Change(body, secrets, state, expected)
+        change = endpoints.Change(body, secrets, state, expected)
         async with self._change() as (connection, revision):
-            await endpoints.change(connection, self.box, revision, number, wanted, now)
+            await endpoints.change(connection, self.box, revision, number, change, now)
         return self._endpoints.get(number)

@@ -47,24 +47,24 @@ def sealed_for(project: str, endpoint: str) -> str:
 
 
 async def change(
-    connection: Session, box: SecretBox, revision: int, number: int, wanted: Change, now: int
+    connection: Session, box: SecretBox, revision: int, number: int, new: Change, now: int
 ) -> None:
     """Raises NotFound for a deleted endpoint, Conflict where `expected` no longer holds."""
     row = await connection.fetchrow(Sql.endpoint_row, number)
     if row is None or row["state"] == "deleted":
         raise NotFound(what="endpoint", name=row["id"] if row else str(number))
-    if wanted.expected is not None and wanted.expected != row["revision"]:
+    if new.expected is not None and new.expected != row["revision"]:
         reason = f"The endpoint was changed meanwhile: it is at revision {row['revision']}."
         raise Conflict(path="revision", reason=f"{reason} Read it again, then repeat the change.")
     secrets = row["secrets"]
-    if wanted.secrets is not None:
-        secrets = box.seal(wanted.secrets, sealed_for(row["project"], row["id"]))
+    if new.secrets is not None:
+        secrets = box.seal(new.secrets, sealed_for(row["project"], row["id"]))
     await connection.execute(
         Sql.change_endpoint,
         number,
-        row["body"] if wanted.body is None else wanted.body,
+        row["body"] if new.body is None else new.body,
         secrets,
-        wanted.state or row["state"],
+        new.state or row["state"],
         revision,
         now,
     )

@@ -114,8 +114,10 @@ def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
     names = set(scopes) or set(SCOPES)
     unknown = sorted(names.difference(SCOPES))
     if unknown:
-        known = ", ".join(SCOPES)
-        raise Invalid(path="scopes", reason=f"There is no scope {unknown[0]!r}; known are {known}.")
+        choices = ", ".join(SCOPES)
+        raise Invalid(
+            path="scopes", reason=f"There is no scope {unknown[0]!r}; known are {choices}."
+        )
     return tuple(scope for scope in SCOPES if scope in names)
 
 

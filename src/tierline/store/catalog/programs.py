@@ -78,16 +78,16 @@ async def put(
         await _add(connection, born, new, stamp)
         return born
     at_once = stamp.now + stamp.settle_ms
-    asked = at_once if effective_at is None else effective_at
-    effective_at = max(asked, at_once)
+    start = at_once if effective_at is None else effective_at
+    effective_at = max(start, at_once)
     program, latest = row["number"], row["latest"]
-    kept = await connection.fetchrow(Sql.latest_version, program, latest)
-    assert kept is not None  # a program is born with a version
-    if kept["body"] == body and kept["effective_at"] <= effective_at:
-        return Put(program, latest, kept["effective_at"], made=False, created=False)
-    _not_past(asked, stamp.now)
-    if kept["effective_at"] > effective_at and not new.supersede:
-        reason = f"Version {latest} is scheduled for {format_instant(kept['effective_at'])}."
+    newest = await connection.fetchrow(Sql.latest_version, program, latest)
+    assert newest is not None  # a program is born with a version
+    if newest["body"] == body and newest["effective_at"] <= effective_at:
+        return Put(program, latest, newest["effective_at"], made=False, created=False)
+    _not_past(start, stamp.now)
+    if newest["effective_at"] > effective_at and not new.supersede:
+        reason = f"Version {latest} is scheduled for {format_instant(newest['effective_at'])}."
         way_out = "Send a later effective_at, or `supersede: true` to drop it."
         raise Conflict(path="effective_at", reason=f"{reason} {way_out}")
     put = Put(program, latest + 1, effective_at, made=True, created=False)
@@ -116,11 +116,13 @@ async def load(
     for v in await connection.fetch(Sql.versions, list(versions)):
         version = Version(v["number"], v["effective_at"], decode_rules(v["body"]), v["on_change"])
         versions[v["program"]].append(version)
-    found = {}
+    by_number = {}
     for row in rows:
         project, own = projects[row.project], tuple(versions[row.number])
-        found[row.number] = Program(row.id, project.id, project.time_zone, project.currency, own)
-    return found
+        by_number[row.number] = Program(
+            row.id, project.id, project.time_zone, project.currency, own
+        )
+    return by_number
 
 
 def encode_rules(rules: Rules) -> str:

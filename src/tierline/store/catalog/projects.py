@@ -67,12 +67,12 @@ async def add(connection: Session, revision: int, new: NewProject, now: int) -> 
 
 
 async def change(
-    connection: Session, revision: int, project: Project, wanted: ProjectChange, fixed: bool
+    connection: Session, revision: int, project: Project, new: ProjectChange, fixed: bool
 ) -> None:
     """Raises Conflict where zone or currency would change although they are `fixed`."""
-    changes = {k: v for k, v in msgspec.structs.asdict(wanted).items() if v is not None}
-    if wanted.vendor_programs is not None:
-        changes["vendor_programs"] = {**project.vendor_programs, **wanted.vendor_programs}
+    changes = {k: v for k, v in msgspec.structs.asdict(new).items() if v is not None}
+    if new.vendor_programs is not None:
+        changes["vendor_programs"] = {**project.vendor_programs, **new.vendor_programs}
     changed = replace(project, **changes)
     check(changed)
     for field in ("time_zone", "currency"):
@@ -117,9 +117,9 @@ async def read_secrets(connection: Session, box: SecretBox, project: Project) ->
 
 
 async def write_secrets(
-    connection: Session, box: SecretBox, revision: int, project: Project, kept: dict[str, str]
+    connection: Session, box: SecretBox, revision: int, project: Project, secrets: dict[str, str]
 ) -> None:
-    sealed = box.seal(msgspec.json.encode(kept), sealed_for(project.id))
+    sealed = box.seal(msgspec.json.encode(secrets), sealed_for(project.id))
     await connection.execute(Sql.seal_project, project.number, sealed, revision)
 
 

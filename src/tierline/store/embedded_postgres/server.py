@@ -75,8 +75,8 @@ class EmbeddedServer:
     def revive(self) -> bool:
         """Start PostgreSQL again if it died under us; whether it had. Raises as
         `attach_or_start`."""
-        told = cluster.postmaster(self.data_dir / "postgres")
-        if told is not None and (not told.ready or cluster.alive(told.pid)):
+        status = cluster.postmaster(self.data_dir / "postgres")
+        if status is not None and (not status.ready or cluster.alive(status.pid)):
             return False  # or it is just being started
         with _gate(self.data_dir):
             _ensure_running(self.data_dir)

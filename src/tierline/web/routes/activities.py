@@ -140,7 +140,7 @@ class Activities:
 
     def _parser_of(self, caller: Caller, number: int) -> CommandParser:
         parser, project = self._parsers.get(number), caller.project
-        if parser is None or parser.door.project is not project:
+        if parser is None or parser.program_ref.project is not project:
             parser = self._parsers[number] = CommandParser(project, number)
         return parser
 

@@ -69,7 +69,7 @@ async def put_customer(call: Call, body: CustomerBody) -> Reply:
     if "read_customers" in call.caller.key.scopes:
         answer = await _answer(call, row)
     else:
-        answer = CustomerReceipt(row.shown.id, row.shown.number, row.shown.source_id)
+        answer = CustomerReceipt(row.customer.id, row.customer.number, row.customer.source_id)
     return Reply(201 if new else 200, answer)
 
 
@@ -133,7 +133,7 @@ def _names(names_of: dict[str, str | list[str]]) -> dict[str, tuple[str, ...]]:
 
 async def _answer(call: Call, row: CustomerRow) -> CustomerAnswer:
     """`updated_at` moves with every change of points or tier, too."""
-    customer = row.shown
+    customer = row.customer
     async with call.parts.database.pool.acquire() as connection:
         shards = call.parts.database.shards
         changed_at = await members.newest_change(connection, shards, row.id)

@@ -102,7 +102,7 @@ async def _find(call: Call, program: int, command: Command) -> MemberSnapshot:
                     row_of_original["times"],
                 )
                 originals[command.of] = Original(entry_of(tuple(row_of_original)[1:8]), *reversals)
-        return MemberSnapshot(row.id, row.shown, standing or Standing(), originals)
+        return MemberSnapshot(row.id, row.customer, standing or Standing(), originals)
 
 
 OPERATIONS = (

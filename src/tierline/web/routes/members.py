@@ -14,7 +14,7 @@ from tierline.engine.decide import HistoryNeeded
 from tierline.errors import Invalid, NotAMember, TooMany
 from tierline.ledger import commands
 from tierline.ledger.batch import entry_of
-from tierline.ledger.commands import Command, Door
+from tierline.ledger.commands import Command, ProgramRef
 from tierline.model import json_text, validation
 from tierline.model.entries import Entry, Override, OverrideKind
 from tierline.model.standing import Standing
@@ -91,7 +91,7 @@ async def put_member(call: Call, body: MemberBody) -> MemberAnswer | ActivityAns
     if body.tier is not None:
         _check_tier(program, body.tier, call.now)
     command = commands.enrol(
-        Door(call.project, number),
+        ProgramRef(call.project, number),
         source_id,
         key=_key(body.key),
         enrolled_at=enrolled_at,
@@ -106,7 +106,9 @@ async def put_member(call: Call, body: MemberBody) -> MemberAnswer | ActivityAns
 
 async def delete_member(call: Call) -> ActivityAnswer:
     number, _ = await _program(call)
-    return await _record(call, commands.leave(Door(call.project, number), call.param("source_id")))
+    return await _record(
+        call, commands.leave(ProgramRef(call.project, number), call.param("source_id"))
+    )
 
 
 async def put_override(call: Call, body: OverrideBody) -> ActivityAnswer:
@@ -130,7 +132,7 @@ async def put_override(call: Call, body: OverrideBody) -> ActivityAnswer:
         reason=_text(body.reason, "reason"),
         actor=_text(body.actor, "actor"),
     )
-    door = Door(call.project, number)
+    door = ProgramRef(call.project, number)
     command = commands.override(door, call.param("source_id"), override, key=_key(body.key))
     return await _record(call, command)
 
@@ -138,13 +140,13 @@ async def put_override(call: Call, body: OverrideBody) -> ActivityAnswer:
 async def delete_override(call: Call) -> ActivityAnswer:
     number, _ = await _program(call)
     query = call.query(ReleaseQuery)
-    door = Door(call.project, number)
+    door = ProgramRef(call.project, number)
     return await _record(call, commands.release(door, call.param("source_id"), query.id))
 
 
 async def put_attributes(call: Call, body: AttributesBody) -> ActivityAnswer:
     number, _ = await _program(call)
-    door, source_id = Door(call.project, number), call.param("source_id")
+    door, source_id = ProgramRef(call.project, number), call.param("source_id")
     values: dict[str, str | int | bool | None] = {}
     if len(body.attributes) > limits.ATTRIBUTES_MAX:
         raise TooMany(what="attributes", limit=limits.ATTRIBUTES_MAX, path="attributes")
@@ -189,15 +191,15 @@ async def get_member(call: Call) -> MemberAnswer:
     now = call.now
     if at is not None and at < now:
         entries = await history(call, row.id, number)
-        return await asyncio.to_thread(_as_of, call, program, row.shown, at, entries)
+        return await asyncio.to_thread(_as_of, call, program, row.customer, at, entries)
     standing, in_transit = await _standing(call, row.id, number)
     at = now if at is None else at
     try:
-        return _answer(call, program, row.shown, standing, at, in_transit=in_transit)
+        return _answer(call, program, row.customer, standing, at, in_transit=in_transit)
     except HistoryNeeded:
         entries = await history(call, row.id, number)
         return await asyncio.to_thread(
-            _answer, call, program, row.shown, standing, at, entries, in_transit=in_transit
+            _answer, call, program, row.customer, standing, at, entries, in_transit=in_transit
         )
 
 

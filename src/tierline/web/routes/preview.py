@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from tierline.analysis.preview import Proposal
 from tierline.errors import Busy, TierlineError
-from tierline.ledger.previews.preview import Progress, Report, preview
+from tierline.ledger.previews.preview import PreviewProgress, Report, preview
 from tierline.proposals import PreviewBody, proposal_of
 from tierline.store.database import Database
 from tierline.vendors.registry import traps
@@ -107,13 +107,13 @@ class NdjsonPreview(StreamingResponse):
 
 async def _lines(request: PreviewRequest) -> AsyncIterator[bytes]:
     """`{"progress": …}` after each page, then `{"preview": …}`, or `{"problem": …}`."""
-    queue: asyncio.Queue[Progress | None] = asyncio.Queue()
+    queue: asyncio.Queue[PreviewProgress | None] = asyncio.Queue()
     work = preview(
         request.database,
         request.program,
         request.proposal,
         samples=request.samples,
-        told=queue.put_nowait,
+        on_progress=queue.put_nowait,
     )
     task = asyncio.create_task(work)
     task.add_done_callback(lambda _: queue.put_nowait(None))
