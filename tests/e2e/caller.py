@@ -49,15 +49,15 @@ class Caller:
         self, method: str, path: str, body: Any = None, *, key: str | None = None, **headers: str
     ) -> Answered:
         """`body` bytes go as they are, anything else as JSON; `key` "" sends none."""
-        told = {"content-type": "application/json"}
+        sent_headers = {"content-type": "application/json"}
         key = self.key if key is None else key
         if key:
-            told["authorization"] = f"Bearer {key}"
-        told |= {name.replace("_", "-"): value for name, value in headers.items()}
+            sent_headers["authorization"] = f"Bearer {key}"
+        sent_headers |= {name.replace("_", "-"): value for name, value in headers.items()}
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         sent = data if data is None or len(data) < LARGE_BYTES else io.BytesIO(data)
         async with self.session.request(
-            method, URL(self.url + path, encoded=True), data=sent, headers=told
+            method, URL(self.url + path, encoded=True), data=sent, headers=sent_headers
         ) as response:
             return Answered(response.status, response.headers, await response.read())
 
@@ -102,13 +102,13 @@ async def until(receiver: Receiver, holds: Callable[[list[Received]], bool], wha
 
 async def all_told(receiver: Receiver, events: Iterable[Json], endpoint: str) -> None:
     """As soon as the receiver has each of these events, by its delivery id."""
-    wanted = {FORMATS["standard"].delivery_id(event["id"], endpoint) for event in events}
-    assert wanted
+    ids = {FORMATS["standard"].delivery_id(event["id"], endpoint) for event in events}
+    assert ids
 
     def arrived(requests: list[Received]) -> bool:
-        return wanted <= {request.headers["webhook-id"] for request in requests}
+        return ids <= {request.headers["webhook-id"] for request in requests}
 
-    await until(receiver, arrived, f"{len(wanted)} events were to be told")
+    await until(receiver, arrived, f"{len(ids)} events were to be told")
 
 
 def check_told(receiver: Receiver, events: Iterable[Json], endpoint: str) -> int:
@@ -116,15 +116,15 @@ def check_told(receiver: Receiver, events: Iterable[Json], endpoint: str) -> int
     of each member's log. How many came more than once."""
     by_delivery = {FORMATS["standard"].delivery_id(e["id"], endpoint): e for e in events}
     first: dict[str, bytes] = {}
-    told: dict[tuple[str, str], list[int]] = {}
+    by_member: dict[tuple[str, str], list[int]] = {}
     for request in receiver:
         delivery = request.headers["webhook-id"]
         event = by_delivery[delivery]
         assert first.setdefault(delivery, request.body) == request.body
-        seqs = told.setdefault((event["program"], event["customer"]), [])
+        seqs = by_member.setdefault((event["program"], event["customer"]), [])
         if event["seq"] not in seqs:
             seqs.append(event["seq"])
-    assert all(seqs == sorted(seqs) for seqs in told.values())
+    assert all(seqs == sorted(seqs) for seqs in by_member.values())
     return len(receiver.requests) - len(first)
 
 
@@ -133,5 +133,5 @@ def check_seqs(events: Iterable[Json]) -> None:
     seqs: dict[tuple[str, str], list[int]] = {}
     for event in events:
         seqs.setdefault((event["program"], event["customer"]), []).append(event["seq"])
-    for found in seqs.values():
-        assert found == list(range(1, len(found) + 1))
+    for member_seqs in seqs.values():
+        assert member_seqs == list(range(1, len(member_seqs) + 1))

@@ -52,10 +52,10 @@ class Load:
     async def _client(self, client: int) -> None:
         for step in range(self.each):
             activity = self.activity(client, step)
-            told = await self._insist(activity)
+            answer = await self._insist(activity)
             sign = -1 if activity["kind"] == "redeem" else 1
             self.expected[activity["customer"]] += sign * activity["points"]
-            self.answers[activity["key"]] = (told["entry"], told["balance"])
+            self.answers[activity["key"]] = (answer["entry"], answer["balance"])
             async with self._answered:
                 self._answered.notify_all()
 

@@ -114,5 +114,7 @@ def _command(arguments: tuple[str, ...], data_dir: Path) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TIERLINE_")}
-    return kept | {"PYTHONPATH": str(ROOT / "src")}
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith("TIERLINE_")
+    }
+    return variables | {"PYTHONPATH": str(ROOT / "src")}

@@ -239,11 +239,11 @@ async def test_one_bad_item_of_an_array_stops_all(
 async def test_a_refused_item_of_an_array_is_answered_in_its_place(stairs: Caller) -> None:
     """What is well-formed but impossible stops nobody; exactly the others are recorded."""
     sent: list[Json] = [GOOD, GOOD | {"kind": "redeem", "points": 10**9}, GOOD]
-    told = await stairs.post(ACTIVITIES, sent)
+    answers = await stairs.post(ACTIVITIES, sent)
 
-    assert [answer.get("code") for answer in told] == [None, "insufficient_points", None]
-    assert told[2]["balance"] == told[0]["balance"] + 5
-    assert await stairs.balance("bad", "anna") == told[2]["balance"]
+    assert [answer.get("code") for answer in answers] == [None, "insufficient_points", None]
+    assert answers[2]["balance"] == answers[0]["balance"] + 5
+    assert await stairs.balance("bad", "anna") == answers[2]["balance"]
 
 
 async def test_a_bad_line_of_ndjson_is_answered_in_its_place(stairs: Caller) -> None:
@@ -252,10 +252,10 @@ async def test_a_bad_line_of_ndjson_is_answered_in_its_place(stairs: Caller) -> 
     good = json.dumps(GOOD).encode()
     lines = [good, b'{"customer":"\xff"}', b"[]", good]
     answered = await stairs.call("POST", ACTIVITIES, b"\n".join(lines), content_type=NDJSON)
-    told = [json.loads(line) for line in answered.body.splitlines()]
+    answers = [json.loads(line) for line in answered.body.splitlines()]
 
-    assert [line.get("code") for line in told] == [None, "invalid", "invalid", None]
-    assert told[1]["path"].startswith("lines[1]")
+    assert [line.get("code") for line in answers] == [None, "invalid", "invalid", None]
+    assert answers[1]["path"].startswith("lines[1]")
     assert await stairs.balance("bad", "anna") == before + 10
 
 

@@ -37,24 +37,24 @@ async def test_five_steps_bring_a_webhook(
         assert (await caller.put("/api/programs/club", CLUB))["warnings"] == []
         endpoint = await caller.post("/api/endpoints", {"url": receiver.url})
         activity = {"key": "order-1", "customer": "anna", "kind": "earn", "points": 120}
-        told = await caller.post("/api/programs/club/activities", activity)
-        assert told["tier"] == "silver"
+        answer = await caller.post("/api/programs/club/activities", activity)
+        assert answer["tier"] == "silver"
 
         (request,) = await receiver.wait(1)
         event = Webhook(endpoint["secret"]).verify(request.body, request.headers)
         assert (event["type"], event["data"]["customer"]) == ("tier.joined", "anna")
         assert event["data"]["tier_to"] == {"id": "silver", "name": "Silver"}
-        (kept,) = await caller.feed()
-        assert kept["id"] == event["data"]["id"]
+        (first,) = await caller.feed()
+        assert first["id"] == event["data"]["id"]
 
 
 async def test_the_endpoint_knows_what_it_got(caller: Caller, receiver: Receiver) -> None:
     """A test event comes without any activity; a receiver that is in trouble first gets the event
     again, with the same id and bytes."""
     retry = {"schedule": [0.1, 0.1], "jitter": 0}
-    wanted = {"url": receiver.url, "retry": retry, "program": "troubled"}
+    endpoint_body = {"url": receiver.url, "retry": retry, "program": "troubled"}
     await caller.put("/api/programs/troubled", CLUB)
-    endpoint = await caller.post("/api/endpoints", wanted)
+    endpoint = await caller.post("/api/endpoints", endpoint_body)
     sample = await caller.post(f"/api/endpoints/{endpoint['id']}/test", {})
     assert sample["status"] == 200
 

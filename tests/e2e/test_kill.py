@@ -56,9 +56,9 @@ async def test_kill_9_under_load_loses_and_doubles_nothing(
 async def _repeated(caller: Caller, load: Load) -> None:
     """Every key again: the first answer, and nothing is done."""
     activities = [load.activity(client, step) for client in range(CLIENTS) for step in range(EACH)]
-    told = await caller.post("/api/programs/stairs/activities", activities)
-    assert all(answer["repeated"] for answer in told)
-    assert {a["key"]: (a["entry"], a["balance"]) for a in told} == load.answers
+    answers = await caller.post("/api/programs/stairs/activities", activities)
+    assert all(answer["repeated"] for answer in answers)
+    assert {a["key"]: (a["entry"], a["balance"]) for a in answers} == load.answers
 
 
 async def test_a_killed_postgres_is_started_again(

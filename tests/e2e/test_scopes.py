@@ -23,14 +23,14 @@ async def test_tier_events_need_a_key_that_may_read_customers(
     key = await limited(caller, *MANAGER)
     before = await caller.get("/api/endpoints")
     for kinds in ([], ["upgraded"], ["joined", "endpoint.failing"]):
-        wanted = {"url": receiver.url, "kinds": kinds}
-        refused = await caller.call("POST", "/api/endpoints", wanted, key=key)
+        body = {"url": receiver.url, "kinds": kinds}
+        refused = await caller.call("POST", "/api/endpoints", body, key=key)
         assert refused.problem == (403, "forbidden", "kinds")
         assert "read_customers" in refused.json["detail"]
     assert await caller.get("/api/endpoints") == before
 
-    wanted = {"url": receiver.url, "kinds": ["endpoint.failing"]}
-    made = await caller.call("POST", "/api/endpoints", wanted, key=key)
+    body = {"url": receiver.url, "kinds": ["endpoint.failing"]}
+    made = await caller.call("POST", "/api/endpoints", body, key=key)
     assert made.status == 201, made.body
     path = f"/api/endpoints/{made.json['id']}"
     widened = await caller.call("PATCH", path, {"kinds": ["upgraded"]}, key=key)
@@ -64,6 +64,6 @@ async def test_each_door_asks_for_its_scope(caller: Caller) -> None:
 async def test_a_key_passes_on_only_what_it_holds(caller: Caller) -> None:
     """Who manages keys cannot raise themselves."""
     key = await limited(caller, "manage_keys")
-    wanted = {"kind": "native", "scopes": ["read_customers"]}
-    refused = await caller.call("POST", "/api/keys", wanted, key=key)
+    body = {"kind": "native", "scopes": ["read_customers"]}
+    refused = await caller.call("POST", "/api/keys", body, key=key)
     assert refused.problem == (403, "forbidden", "scopes")

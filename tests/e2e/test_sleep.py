@@ -94,25 +94,25 @@ async def history(caller: Caller, customers: Sequence[str] = SIX) -> None:
             for c, customer in enumerate(customers)
             for n, points in enumerate((90, 35, 70))
         ]
-        told = await caller.post(f"/api/programs/{program}/activities", activities)
-        assert all("balance" in answer for answer in told)
+        answers = await caller.post(f"/api/programs/{program}/activities", activities)
+        assert all("balance" in answer for answer in answers)
 
 
 def by_member(events: list[Json]) -> ExpectedEvent:
     """What was told of each member: everything but ids, which name the project."""
-    told: ExpectedEvent = {}
+    moves: ExpectedEvent = {}
     for event in events:
         facts = ("seq", "kind", "tier_from", "tier_to", "at", "cause", "version")
         place = event["program"], event["customer"]
-        told.setdefault(place, []).append(tuple(str(event[fact]) for fact in facts))
-    return told
+        moves.setdefault(place, []).append(tuple(str(event[fact]) for fact in facts))
+    return moves
 
 
-def check_month(told: ExpectedEvent) -> None:
+def check_month(moves: ExpectedEvent) -> None:
     """The month was worth sleeping through: each program moved members, on many days."""
-    moved = {program for (program, _), events in told.items() if len(events) > 1}
+    moved = {program for (program, _), events in moves.items() if len(events) > 1}
     assert moved == set(PROGRAMS)
-    days = {str(event[4])[:10] for events in told.values() for event in events}
+    days = {str(event[4])[:10] for events in moves.values() for event in events}
     assert len(days) > 12
     assert min(days) == "2024-10-07"
     assert max(days) > "2024-11-01"
@@ -149,11 +149,11 @@ async def test_a_jump_over_a_month_tells_what_thirty_one_days_tell(
         await advance(jump, END)
 
         events = [await caller.feed() for caller in callers]
-        told = by_member(events[0])
-        check_month(told)
-        assert by_member(events[1]) == told
-        for found in events:
-            check_seqs(found)
+        moves = by_member(events[0])
+        check_month(moves)
+        assert by_member(events[1]) == moves
+        for feed in events:
+            check_seqs(feed)
         await advance(jump, END)
         assert await jump.feed() == events[1]
 
@@ -221,8 +221,8 @@ async def test_a_server_that_slept_for_a_month_catches_up(
         customers = three_each(here, "Slept")
         await history(awake, customers)
         await day_by_day(awake)
-        told = by_member(await awake.feed())
-        check_month(told)
+        moves = by_member(await awake.feed())
+        check_month(moves)
         await history(slept, customers)
         endpoint = (await slept.post("/api/endpoints", {"url": receiver.url, "since": iso(BEGIN)}))[
             "id"
@@ -232,10 +232,10 @@ async def test_a_server_that_slept_for_a_month_catches_up(
 
     clock.at = END
     async with awake_server(here, clock, session, slept_key) as slept:
-        await as_many(receiver, told)
+        await as_many(receiver, moves)
         events = await slept.feed()
         assert events[: len(before)] == before
-        assert by_member(events) == told
+        assert by_member(events) == moves
         check_seqs(events)
         check_told(receiver, events, endpoint)
     # Nothing is left to do. (The server gave its leases back: on this clock they would not end.)
@@ -243,9 +243,9 @@ async def test_a_server_that_slept_for_a_month_catches_up(
     await check_shards(database, slept_key, here)
 
 
-async def as_many(receiver: Receiver, told: ExpectedEvent) -> None:
+async def as_many(receiver: Receiver, moves: ExpectedEvent) -> None:
     """As soon as the receiver heard of as many events as there should be."""
-    count = sum(map(len, told.values()))
+    count = sum(map(len, moves.values()))
 
     def arrived(requests: list[Received]) -> bool:
         return len({request.headers["webhook-id"] for request in requests}) >= count
@@ -267,4 +267,4 @@ async def check_shards(database: Database, key: str, here: Installation) -> None
     for row in rows:
         instants.setdefault(row["shard"], []).append(json.loads(row["body"])["at"])
     assert len(instants) == database.shards
-    assert all(found == sorted(found) for found in instants.values())
+    assert all(moments == sorted(moments) for moments in instants.values())

@@ -35,16 +35,16 @@ def taken_port() -> Iterator[int]:
 def test_a_taken_port_is_said_and_leaves_no_database_running(data_dir: Path) -> None:
     """With the port and what to do."""
     with taken_port() as port:
-        told = refused("--port", str(port), data_dir=data_dir)
-    assert f"127.0.0.1:{port}" in told
-    assert "--port" in told
+        sentence = refused("--port", str(port), data_dir=data_dir)
+    assert f"127.0.0.1:{port}" in sentence
+    assert "--port" in sentence
     assert cluster.postmaster(data_dir / "postgres") is None
 
 
 def test_a_data_directory_in_use_is_said(standing_server: Served) -> None:
     """With the process that uses it; that one is not disturbed."""
-    told = refused("--port", "0", data_dir=standing_server.data_dir)
-    assert f"process {standing_server.process.pid}" in told
+    sentence = refused("--port", "0", data_dir=standing_server.data_dir)
+    assert f"process {standing_server.process.pid}" in sentence
     assert standing_server.process.poll() is None
 
 
@@ -57,15 +57,15 @@ def test_a_data_directory_in_use_is_said(standing_server: Served) -> None:
 )
 def test_a_database_that_does_not_answer_is_said(url: str, says: str, tmp_path: Path) -> None:
     """With where it was looked for, and without its password."""
-    told = refused("--port", "0", "--database-url", url, data_dir=tmp_path)
-    assert says in told
-    assert "word" not in told.replace("password", "")
+    sentence = refused("--port", "0", "--database-url", url, data_dir=tmp_path)
+    assert says in sentence
+    assert "word" not in sentence.replace("password", "")
 
 
 def test_a_database_that_is_not_there_is_said(server_url: str, tmp_path: Path) -> None:
     """The server answers, but knows no such database, or no such user."""
-    told = refused("--port", "0", "--database-url", server_url, data_dir=tmp_path)
-    assert "create it first" in told
+    sentence = refused("--port", "0", "--database-url", server_url, data_dir=tmp_path)
+    assert "create it first" in sentence
 
 
 def test_a_data_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:

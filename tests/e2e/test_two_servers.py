@@ -29,14 +29,14 @@ async def both(one: Caller, other: Caller, steps: range) -> None:
     async def live(customer: int) -> None:
         for step in steps:
             sent = activity(customer, step)
-            told = await asyncio.gather(*(c.post(ACTIVITIES, sent) for c in (one, other)))
-            assert sorted(answer.pop("repeated") for answer in told) == [False, True]
-            assert told[0] == told[1]
+            answers = await asyncio.gather(*(c.post(ACTIVITIES, sent) for c in (one, other)))
+            assert sorted(answer.pop("repeated") for answer in answers) == [False, True]
+            assert answers[0] == answers[1]
 
     await asyncio.gather(*(live(customer) for customer in range(CUSTOMERS)))
 
 
-async def known(caller: Caller) -> None:
+async def has_program(caller: Caller) -> None:
     """Until a server has heard of what another one made a moment ago."""
     async with asyncio.timeout(30):
         while (await caller.call("GET", "/api/programs/stairs")).status != 200:
@@ -56,7 +56,7 @@ async def test_two_whole_servers_share_one_database(
         await known_key(one)
         await one.put("/api/programs/stairs", STAIRS)
         endpoint = (await one.post("/api/endpoints", {"url": receiver.url}))["id"]
-        await known(other)
+        await has_program(other)
         await both(one, other, range(STEPS))
         before = await other.feed()
         await all_told(receiver, before, endpoint)
@@ -100,7 +100,7 @@ async def test_roles_of_their_own_take_over_from_a_killed_one(
         await callers[0].put("/api/programs/stairs", STAIRS)
         hooks = [f"{receiver.url}/{n}" for n in range(4)]
         endpoints = [(await callers[0].post("/api/endpoints", {"url": url}))["id"] for url in hooks]
-        await known(callers[1])
+        await has_program(callers[1])
         await both(callers[0], callers[1], range(STEPS // 2))
         events = await callers[1].feed()
         for endpoint in endpoints:

@@ -43,12 +43,12 @@ class Circle:
 
     async def sweep(self, sweepers: int = 1) -> None:
         """By processes that know nothing of it."""
-        database, catalog, announcements = (
+        database, catalog, commits = (
             self.club.database,
             self.club.catalog,
             self.club.committed,
         )
-        hands = [Sweeper(database, catalog, announcements.append) for _ in range(sweepers)]
+        hands = [Sweeper(database, catalog, commits.append) for _ in range(sweepers)]
         await asyncio.gather(*(hand.run_due() for hand in hands))
 
     async def in_transit(self, intent: Intent) -> int:

@@ -112,10 +112,10 @@ async def test_only_what_may_be_committed_waits_for_the_database(
                 await writer.submit(club.activity(points=1, key="behind"))
         assert not unknown.done()
         await wire.mend()
-        announcements = await unknown
-        assert isinstance(announcements, Answer)
+        answer = await unknown
+        assert isinstance(answer, Answer)
         behind = await writer.submit(club.activity(points=1, key="behind"))
-        assert [announcements.balance, behind.balance] == [2, 3]
+        assert [answer.balance, behind.balance] == [2, 3]
 
         wire.cutting = True
         left = writer.submit(club.activity(points=1, key="left"))
@@ -139,9 +139,9 @@ async def test_what_fails_before_the_commit_is_said_at_once(club: Club) -> None:
                 async with asyncio.timeout(10):
                     await writer.submit(club.activity(points=1, key="second"))
         await club.database.pool.execute(SHOW)
-        announcements = await writer.submit(club.activity(points=1, key="second"))
+        answer = await writer.submit(club.activity(points=1, key="second"))
 
-    assert (announcements.balance, announcements.repeated) == (2, False)
+    assert (answer.balance, answer.repeated) == (2, False)
 
 
 @pytest.mark.parametrize("gone", ["shard_head", "customer"])
@@ -154,6 +154,6 @@ async def test_nothing_is_left_out_for_want_of_a_row(club: Club, gone: str) -> N
         await club.database.pool.execute(f"DELETE FROM {gone}")  # noqa: S608
         with pytest.raises(TierlineError):
             await writer.submit(club.activity(points=1_000, key="second"))
-    kept = await club.database.pool.fetchval("SELECT count(*) FROM entry WHERE key = 'second'")
+    rows = await club.database.pool.fetchval("SELECT count(*) FROM entry WHERE key = 'second'")
 
-    assert kept == 0
+    assert rows == 0

@@ -32,13 +32,13 @@ async def test_a_killed_server_loses_and_doubles_nothing(club: Club, answers: in
             acknowledged.add(int(await worker.stdout.readline()))
         worker.send_signal(signal.SIGKILL)
         await worker.wait()
-    kept = await club.database.pool.fetch("SELECT key FROM entry WHERE kind = 'earn'")
-    assert {f"k{i}" for i in acknowledged} <= {row["key"] for row in kept}
+    rows = await club.database.pool.fetch("SELECT key FROM entry WHERE kind = 'earn'")
+    assert {f"k{i}" for i in acknowledged} <= {row["key"] for row in rows}
     async with club.writer() as writer:
         outcomes = await writer.submit_all(
             [club.activity(customer=f"c{i % 5}", points=10, key=f"k{i}") for i in range(KEYS)]
         )
-    assert sum(not outcome.repeated for outcome in outcomes) == KEYS - len(kept)  # type: ignore[union-attr]
+    assert sum(not outcome.repeated for outcome in outcomes) == KEYS - len(rows)  # type: ignore[union-attr]
     for name in range(5):
         assert (await club.standing(f"c{name}")).balance == 10 * KEYS // 5
     tops = await club.database.pool.fetch(

@@ -47,9 +47,9 @@ async def test_people_come_with_ids_names_and_tiers(club: Club, tmp_path: Path) 
     assert (await club.standing("bob")).tier == "silver"
     async with club.database.pool.acquire() as connection:
         shards = club.database.shards
-        create = await customers.find(connection, shards, club.project, "ext-1", "id")
-        assert create is not None
-        row = await customers.read(connection, shards, create)
+        customer = await customers.find(connection, shards, club.project, "ext-1", "id")
+        assert customer is not None
+        row = await customers.read(connection, shards, customer)
     assert row is not None
     assert (row.customer.id, row.customer.number, row.customer.metadata) == (
         "ext-1",
@@ -244,5 +244,5 @@ async def test_a_long_history_is_exported_in_pages(club: Club) -> None:
                 await writer.submit(club.activity(customer=name, points=i + 1))
     lines = [json.loads(line) async for line in history(club.database, club.program, most=2)]
     for name in ("ada", "bob", "eve"):
-        announcements = [line["points"] for line in lines if line["customer"] == name]
-        assert announcements == [0, 1, 2, 3, 4, 5]
+        points = [line["points"] for line in lines if line["customer"] == name]
+        assert points == [0, 1, 2, 3, 4, 5]

@@ -41,9 +41,7 @@ HEAVY = replace(
 )
 
 
-def announcements(
-    standing: Standing, kind: EntryKind, points: int | None, **detail: Any
-) -> str | None:
+def refusal(standing: Standing, kind: EntryKind, points: int | None, **detail: Any) -> str | None:
     """The code of a refusal, with its path."""
     assertion = Assertion(points=points, detail=Detail(**detail))
     seat = MemberAggregate(7, 1, CLUB, standing, NOW)
@@ -79,4 +77,4 @@ def test_a_full_member_takes_no_more(
     standing: Standing, kind: EntryKind, points: int | None, detail: Any, path: str | None
 ) -> None:
     """What needs no room, or makes some, goes in."""
-    assert announcements(standing, kind, points, **detail) == (path and f"too_many {path}")
+    assert refusal(standing, kind, points, **detail) == (path and f"too_many {path}")

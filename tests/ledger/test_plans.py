@@ -40,7 +40,7 @@ async def test_look_ups_use_the_whole_key_on_empty_tables(
     database: Database, statement: str
 ) -> None:
     """No join filter over half an index, no scan, no sort of everybody who is due."""
-    arguments, wanted = PLANS[statement]
+    arguments, expected = PLANS[statement]
     connection = await database.connect(**PLANNER)
     try:
         await connection.execute(f"PREPARE tried AS {statement}")
@@ -52,8 +52,8 @@ async def test_look_ups_use_the_whole_key_on_empty_tables(
         pytest.skip("a distributed database plans on its nodes")
     assert "Seq Scan" not in plan
     assert "Join Filter" not in plan
-    for index, columns in wanted:
-        create = re.search(rf"using {index} .*\n\s+Index Cond: (.*)", plan)
-        assert create is not None, plan
-        assert re.findall(r"\((\w+) [=<]", create[1]) == columns.split(), plan
+    for index, columns in expected:
+        condition = re.search(rf"using {index} .*\n\s+Index Cond: (.*)", plan)
+        assert condition is not None, plan
+        assert re.findall(r"\((\w+) [=<]", condition[1]) == columns.split(), plan
     assert ("Sort" in plan) == (statement == LedgerSql.load)

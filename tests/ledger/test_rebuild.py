@@ -20,7 +20,7 @@ DAY = 86_400_000
 
 
 async def differences(club: Club) -> list[Difference]:
-    return [create async for create in verify(club.database, club.catalog)]
+    return [difference async for difference in verify(club.database, club.catalog)]
 
 
 async def test_a_changed_standing_is_found_and_repaired(club: Club) -> None:
@@ -39,11 +39,11 @@ async def test_a_changed_standing_is_found_and_repaired(club: Club) -> None:
         row["customer"],
         encode_standing(wrong),
     )
-    create = await differences(club)
-    assert [d.what for d in create] == ["standing", "column:balance"]
-    assert await repair(club.database, club.catalog, create[0])
+    faults = await differences(club)
+    assert [d.what for d in faults] == ["standing", "column:balance"]
+    assert await repair(club.database, club.catalog, faults[0])
     assert await differences(club) == []
-    assert not await repair(club.database, club.catalog, create[0])
+    assert not await repair(club.database, club.catalog, faults[0])
 
 
 async def three_events(club: Club) -> None:
@@ -62,7 +62,7 @@ COPIED = """INSERT INTO event SELECT shard, 9, class, project, program, customer
 
 
 @pytest.mark.parametrize(
-    ("statement", "found"),
+    ("statement", "fault"),
     [
         ("UPDATE event SET body = replace(body, 'gold', 'lead') WHERE {}", "event:2"),
         ("UPDATE event SET body = replace(body, 'e\":10', 'e\":11') WHERE {}", "event:2"),
@@ -82,15 +82,15 @@ COPIED = """INSERT INTO event SELECT shard, 9, class, project, program, customer
         *("entry", "member", "ledger"),
     ],
 )
-async def test_what_is_wrong_is_named(club: Club, statement: str, create: str) -> None:
+async def test_what_is_wrong_is_named(club: Club, statement: str, fault: str) -> None:
     """The log is held against the ledger too, event by event: body, id, order, and that there is
     none too few and none too many. A member or an entry that is gone is told as well."""
     await three_events(club)
     changed = await club.database.pool.execute(statement.replace("{}", '"offset" = 2'))
     assert changed.endswith(" 1")
     names = [d.what for d in await differences(club)]
-    assert names[0] == create
-    assert "event" not in create or names == [create]
+    assert names[0] == fault
+    assert "event" not in fault or names == [fault]
 
 
 async def test_what_retention_dropped_is_not_missed(club: Club) -> None:
@@ -121,16 +121,16 @@ async def test_a_standing_set_back_is_not_told_again(club: Club, *, broken: bool
     for day in (400, 401):
         to = START + day * DAY
         await sandbox.advance(club.database, club.catalog, club.committed.append, project, to)
-    announcements = await club.events()
-    assert len(announcements) > 1
+    events = await club.events()
+    assert len(events) > 1
     await pool.execute("UPDATE member SET standing = $1", old)
-    create = await differences(club)
-    assert "standing" in [d.what for d in create]
-    assert not any(d.what.startswith("event") for d in create)
-    assert await repair(club.database, club.catalog, create[0])
+    faults = await differences(club)
+    assert "standing" in [d.what for d in faults]
+    assert not any(d.what.startswith("event") for d in faults)
+    assert await repair(club.database, club.catalog, faults[0])
     to = START + 402 * DAY
     await sandbox.advance(club.database, club.catalog, club.committed.append, project, to)
-    assert await club.events() == announcements
+    assert await club.events() == events
     assert await differences(club) == []
 
 
@@ -240,8 +240,8 @@ def _command(club: Club, customer: str, i: int, step: tuple[str, int, int]) -> c
             return club.activity(kind, customer, of=f"k{x}", key=key)
         case "pin":
             tier = LADDER.policy.tiers[x].id
-            wanted = Override(kind="pin", tier=tier, until=now + y * DAY)
-            return commands.override(program_ref, customer, wanted, key=key)
+            override = Override(kind="pin", tier=tier, until=now + y * DAY)
+            return commands.override(program_ref, customer, override, key=key)
         case "leave":
             return commands.leave(program_ref, customer, key=key)
         case _:

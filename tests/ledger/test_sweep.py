@@ -58,10 +58,8 @@ async def test_a_sandbox_walks_through_every_boundary(club: Club) -> None:
     async with club.writer() as writer:
         await writer.submit(club.activity(points=600))
         await advance(club, "2026-02-01T00:00:00Z")
-    announcements = [
-        (e.kind, e.tier_to, e.cause, format_instant(e.at)) for e in await club.events()
-    ]
-    assert announcements == [
+    moves = [(e.kind, e.tier_to, e.cause, format_instant(e.at)) for e in await club.events()]
+    assert moves == [
         ("joined", "gold", "activity", "2023-03-15T12:00:00.000Z"),
         ("downgraded", "bronze", "term_end", "2025-01-01T00:00:00.000Z"),
     ]
@@ -198,10 +196,10 @@ async def test_a_member_whose_event_is_refused_is_set_aside(club: Club) -> None:
     assert await sweeper.run_due() == 3
     aside = await pool.fetch("SELECT customer FROM member WHERE quarantined IS NOT NULL")
     assert [row["customer"] for row in aside] == [gone]
-    announcements = await pool.fetch("SELECT class, customer FROM event ORDER BY class, customer")
-    assert [row["customer"] for row in announcements if row["class"] == "ops"] == [gone]
-    assert [row["customer"] for row in announcements].count(gone) == 2  # joined, and set aside
-    assert len(announcements) == 6
+    events = await pool.fetch("SELECT class, customer FROM event ORDER BY class, customer")
+    assert [row["customer"] for row in events if row["class"] == "ops"] == [gone]
+    assert [row["customer"] for row in events].count(gone) == 2  # joined, and set aside
+    assert len(events) == 6
 
 
 async def test_without_the_logs_head_nothing_is_swept(club: Club) -> None:
@@ -265,7 +263,7 @@ async def test_only_who_fails_is_set_aside(club: Club) -> None:
     await request.close()
     await sweep.close()
     aside = await pool.fetch("SELECT customer FROM member WHERE quarantined IS NOT NULL")
-    assert [create["customer"] for create in aside] == [row["customer"]]
+    assert [member["customer"] for member in aside] == [row["customer"]]
 
 
 async def test_new_rules_reach_every_member_at_their_instant(club: Club) -> None:

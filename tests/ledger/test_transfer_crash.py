@@ -57,20 +57,20 @@ async def test_kill_9_among_transfers_loses_and_doubles_nothing(club: Club, answ
         stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": "src:."},
     )  # fmt: skip
     assert worker.stdout is not None
-    announcements = set()
+    acknowledged = set()
     async with asyncio.timeout(60):
         for _ in range(answers):
-            announcements.add((await worker.stdout.readline()).decode().strip())
+            acknowledged.add((await worker.stdout.readline()).decode().strip())
         worker.send_signal(signal.SIGKILL)
         await worker.wait()
     circle = Circle(club, "c1")
     await circle.sweep(sweepers=2)
-    kept = await club.database.pool.fetch("SELECT key FROM entry WHERE kind = 'transfer_out'")
-    assert announcements <= {row["key"] for row in kept}
+    rows = await club.database.pool.fetch("SELECT key FROM entry WHERE kind = 'transfer_out'")
+    assert acknowledged <= {row["key"] for row in rows}
     balances = [(await club.standing(name)).balance for name in CIRCLE]
     assert sum(balances) == 6 * 90_000
     ends = await club.database.pool.fetch(
         "SELECT kind, count(*) n FROM entry WHERE kind IN ('transfer_in', 'void') GROUP BY kind"
     )
-    assert sum(row["n"] for row in ends) == len(kept)
+    assert sum(row["n"] for row in ends) == len(rows)
     await circle.settled()

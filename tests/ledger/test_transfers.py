@@ -237,9 +237,9 @@ async def test_points_that_arrive_expire_anew_and_those_that_come_back_as_before
     assert sent.transfer == ARRIVED
     assert len(before) == 2
     assert after == before
-    ((first, kept),) = (await club.standing()).lots
+    ((first, left),) = (await club.standing()).lots
     ((new, got),) = (await club.standing("bob")).lots
-    assert (kept, got, first) == (30, 120, before[1][0])
+    assert (left, got, first) == (30, 120, before[1][0])
     assert new == before[1][0]  # ten days from today, as what was earned today
     await _advance(club, START + 30 * DAY)
     assert (await club.standing("bob")).expired == 120

@@ -48,8 +48,8 @@ async def club(database: Database) -> Club:
 
 async def endpoint(club: Club, name: str, **body: Any) -> int:
     """An endpoint's number."""
-    shown = json.dumps({"id": name, "number": 0, "project": 1, "url": "http://x/", **body})
-    row = await club.catalog.add_endpoint(club.project.number, name, shown, b"{}", 0, NOW)
+    body_text = json.dumps({"id": name, "number": 0, "project": 1, "url": "http://x/", **body})
+    row = await club.catalog.add_endpoint(club.project.number, name, body_text, b"{}", 0, NOW)
     return row.number
 
 
@@ -60,8 +60,8 @@ async def stands(
     log = EventLog(database)
     for shard in range(database.shards):
         await log.open_cursors(shard, [(number, 0, mark, None)])
-        kept = lanes if lanes and shard == 0 else []
-        await log.settle(shard, [CursorProgress(number, 0, 1, mark, done, kept, [])], [])
+        own = lanes if lanes and shard == 0 else []
+        await log.settle(shard, [CursorProgress(number, 0, 1, mark, done, own, [])], [])
     await log.close()
 
 
@@ -195,8 +195,8 @@ async def test_what_an_endpoint_is_owed_becomes_a_lane_per_customer(
         assert {row["endpoint"] for row in cursors} == {number}
         assert unheard not in {row["endpoint"] for row in lanes}
         assert [row["mark"] for row in cursors] == [row["head"] for row in heads]
-        kept = [row for row in lanes if row["event"] == first["id"]]
-        assert [(r["attempt"], r["due_at"], r["format"], r["first_at"]) for r in kept] == [
+        rows = [row for row in lanes if row["event"] == first["id"]]
+        assert [(r["attempt"], r["due_at"], r["format"], r["first_at"]) for r in rows] == [
             (3, NOW + 9, '{"frozen":1}', NOW)
         ]
         others = [row for row in lanes if row["event"] != first["id"]]

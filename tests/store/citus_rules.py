@@ -21,12 +21,12 @@ def complaints(statement: Statement, large: set[str], volatile: set[str]) -> lis
     """What is wrong with a statement, in words; empty: nothing."""
     # A parameter becomes a quoted name: the parser takes `$1,$` for the start of a dollar quote.
     tree = parse_one(re.sub(r"\$(\d+)", r'"$\1"', statement.text), read="postgres")
-    found = [*_forms(tree), *_volatile_updates(tree, statement.text, volatile)]
+    complaints = [*_forms(tree), *_volatile_updates(tree, statement.text, volatile)]
     if statement.wide is None:
-        found += _routes(tree, large)
+        complaints += _routes(tree, large)
     elif any(query.args.get("locks") for query in tree.find_all(exp.Select)):
-        found.append("row locks need one shard")
-    return [f"{statement.name}: {what}" for what in found]
+        complaints.append("row locks need one shard")
+    return [f"{statement.name}: {what}" for what in complaints]
 
 
 def _forms(tree: exp.Expr) -> Iterator[str]:
@@ -98,9 +98,9 @@ def _tied(query: exp.Expr, large: set[str]) -> set[str]:
     ]
     grew = True
     while grew:
-        known = {ROUTE, *tied}
-        new = {b for a, b in pairs if a in known and b} | {a for a, b in pairs if b in known and a}
-        grew = not new <= known
+        bound = {ROUTE, *tied}
+        new = {b for a, b in pairs if a in bound and b} | {a for a, b in pairs if b in bound and a}
+        grew = not new <= bound
         tied |= new - {ROUTE}
     return tied
 
@@ -133,12 +133,12 @@ def _sources(query: exp.Expr) -> list[tuple[str, str]]:
         places += [from_.this, *(from_.this.args.get("joins") or ())]
     places += query.args.get("joins") or ()
     places += query.args.get("using") or ()
-    found = []
+    sources = []
     for place in places:
         table = place.this if isinstance(place, exp.Join) else place
         if isinstance(table, exp.Table):
-            found.append((table.alias_or_name, table.name))
-    return found
+            sources.append((table.alias_or_name, table.name))
+    return sources
 
 
 def _is_shard(side: exp.Expr) -> bool:

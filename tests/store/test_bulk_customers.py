@@ -11,10 +11,10 @@ from tierline.store.database import Database
 from tierline.store.profiles import Profile
 
 
-async def shown(database: Database, found: int | None) -> Customer:
-    assert found is not None
+async def customer_of(database: Database, number: int | None) -> Customer:
+    assert number is not None
     async with database.pool.acquire() as connection:
-        row = await customers.read(connection, database.shards, found)
+        row = await customers.read(connection, database.shards, number)
     assert row is not None
     return row.customer
 
@@ -33,10 +33,10 @@ async def test_newcomers_are_as_if_put_one_by_one(database: Database) -> None:
     for source_id, profile in people.items():
         put, new = await profiles.put(database, other, source_id, profile, NOW)
         assert new
-        found = await find(database, project, source_id)
-        assert await shown(database, found) == put.customer
+        number = await find(database, project, source_id)
+        assert await customer_of(database, number) == put.customer
         for kind, name in profiles.claims_of(profile, new=True):
-            assert await find(database, project, name, kind) == found
+            assert await find(database, project, name, kind) == number
 
 
 async def test_whoever_is_not_plainly_new_is_left_alone(database: Database) -> None:
@@ -60,7 +60,7 @@ async def test_whoever_is_not_plainly_new_is_left_alone(database: Database) -> N
     assert made_now - rivals == {"gil"}
     (lucky,) = made_now & rivals
     (unlucky,) = rivals - made_now
-    assert (await shown(database, await find(database, project, "anna"))).name is None
+    assert (await customer_of(database, await find(database, project, "anna"))).name is None
     for name in ("ben", "cleo", "dora", unlucky):
         assert await find(database, project, name) is None
         assert await find(database, project, f"C-{name}", "card") is None
@@ -77,6 +77,6 @@ async def test_the_same_people_added_at_once_are_made_once(database: Database) -
     assert sum(map(len, made)) <= len(people)
     for source_id, profile in people.items():  # what nobody got through is for `put`, as ever
         await profiles.put(database, project, source_id, profile, NOW)
-        found = await find(database, project, source_id)
-        assert (await shown(database, found)).id == profile.id
-        assert await find(database, project, f"C-{source_id[1:]}", "card") == found
+        number = await find(database, project, source_id)
+        assert (await customer_of(database, number)).id == profile.id
+        assert await find(database, project, f"C-{source_id[1:]}", "card") == number

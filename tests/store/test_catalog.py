@@ -109,35 +109,35 @@ async def test_a_crowd_that_asks_shares_one_refresh(database_url: str) -> None:
     async with await Database.open(database_url, pool_max=1) as database:
         catalog, number = await catalog_with_project(database)
         theirs = await Catalog.open(database, BOX, KEY_KINDS)
-        asked: list[str] = []
+        queries: list[str] = []
         async with database.pool.acquire() as connection:
-            connection.add_query_logger(lambda query: asked.append(query.query))
+            connection.add_query_logger(lambda query: queries.append(query.query))
             early = asyncio.create_task(catalog.refresh())
             await asyncio.sleep(0)
             crowd = [asyncio.create_task(catalog.refresh_soon()) for _ in range(500)]
             await asyncio.sleep(0)
         await asyncio.gather(early, *crowd)
-        assert len(asked) == 2
+        assert len(queries) == 2
 
-        shown = await theirs.add_key(number, "native", (), "", NOW)
+        answer = await theirs.add_key(number, "native", (), "", NOW)
         await asyncio.gather(*(catalog.refresh_soon() for _ in range(10)))
-        assert catalog.key(keys.bearer_lookup(keys.digest(shown["key"]))) is not None
+        assert catalog.key(keys.bearer_lookup(keys.digest(answer["key"]))) is not None
 
 
 async def test_a_key_is_stored_as_a_hash_and_shown_once(database: Database) -> None:
     """The table holds nothing that opens a door."""
     catalog, number = await catalog_with_project(database)
-    shown = await catalog.add_key(number, "native", ("read_customers",), "", NOW)
+    answer = await catalog.add_key(number, "native", ("read_customers",), "", NOW)
     row = await database.pool.fetchrow("SELECT * FROM api_key")
-    hashed = keys.digest(shown["key"])
-    found = catalog.key(keys.bearer_lookup(hashed))
+    hashed = keys.digest(answer["key"])
+    key = catalog.key(keys.bearer_lookup(hashed))
 
-    assert found is not None
-    assert keys.matches(found, hashed)
-    assert not keys.matches(found, keys.digest(shown["key"][:-1] + "x"))
-    assert found.scopes == {"read_customers"}
+    assert key is not None
+    assert keys.matches(key, hashed)
+    assert not keys.matches(key, keys.digest(answer["key"][:-1] + "x"))
+    assert key.scopes == {"read_customers"}
     assert row is not None
-    assert shown["key"] not in str(dict(row))
+    assert answer["key"] not in str(dict(row))
 
 
 async def test_vendor_keys_share_the_projects_signing_secret(database: Database) -> None:
@@ -162,12 +162,12 @@ async def test_vendor_keys_share_the_projects_signing_secret(database: Database)
 async def test_a_disabled_key_opens_none_of_its_doors(database: Database) -> None:
     """Voucherify's management pair goes with its application's."""
     catalog, number = await catalog_with_project(database)
-    shown = await catalog.add_key(number, "voucherify", (), "", NOW)
+    answer = await catalog.add_key(number, "voucherify", (), "", NOW)
 
-    await catalog.disable_key(shown["id"], NOW + 1)
+    await catalog.disable_key(answer["id"], NOW + 1)
 
-    assert catalog.key(shown["app_id"]) is None
-    assert catalog.key(shown["management_id"]) is None
+    assert catalog.key(answer["app_id"]) is None
+    assert catalog.key(answer["management_id"]) is None
     with pytest.raises(NotFound):
         await catalog.disable_key("key_none", NOW)
 

@@ -28,9 +28,9 @@ async def test_what_is_put_in_comes_out(
     database: Database, rows: list[tuple[int | None, str | None, bytes]]
 ) -> None:
     """Also nulls, quotes, other scripts, and texts that look like nulls or arrays."""
-    found = await database.pool.fetch(SPLIT, *columns(rows, "itx"))
+    records = await database.pool.fetch(SPLIT, *columns(rows, "itx"))
 
-    assert rows == [(row[0], row[1], bytes.fromhex(row[2])) for row in found]
+    assert rows == [(row[0], row[1], bytes.fromhex(row[2])) for row in records]
 
 
 @pytest.mark.parametrize("text", ["a\x1eb", "\x1e", "a\0b"])

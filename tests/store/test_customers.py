@@ -119,12 +119,12 @@ async def test_a_number_made_here_is_found_without_an_alias(database: Database) 
     await catalog.raise_number_floor(project.number, 90_000_000)
     row, _ = await profiles.put(database, project, "anna", Profile(), NOW)
     async with database.pool.acquire() as connection:
-        found = await customers.find_numbered(
+        number = await customers.find_numbered(
             connection, database.shards, project, row.customer.number
         )
 
     assert row.customer.number > 90_000_000
-    assert found == row.id
+    assert number == row.id
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ async def stranger(server: Server) -> AsyncIterator[str]:
     await server.execute(f"DROP ROLE {name}")
 
 
-async def told(url: str, **settings: Any) -> TierlineError:
+async def refusal(url: str, **settings: Any) -> TierlineError:
     with pytest.raises(TierlineError) as caught:
         await Database.open(url, **settings)
     return caught.value
@@ -89,25 +89,25 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
         await Database.open(empty_url)
     monkeypatch.undo()
 
-    assert isinstance(await told(empty_url, migrate=False), SchemaBehind)
+    assert isinstance(await refusal(empty_url, migrate=False), SchemaBehind)
     await (await Database.open(empty_url)).close()
 
 
 async def test_another_number_of_shards_is_refused(database_url: str) -> None:
     """It is fixed when the database is initialised."""
-    assert isinstance(await told(database_url, shards=4), ShardsFixed)
+    assert isinstance(await refusal(database_url, shards=4), ShardsFixed)
 
 
 async def test_a_newer_schema_is_refused(database: Database) -> None:
     """An older program must not write what it does not know."""
     await database.pool.execute("UPDATE alembic_version SET version_num = '9999'")
 
-    assert isinstance(await told(database.url), SchemaTooNew)
+    assert isinstance(await refusal(database.url), SchemaTooNew)
 
 
 async def test_without_leave_to_migrate_an_older_schema_is_told(empty_url: str) -> None:
     """Nothing is made."""
-    assert str(await told(empty_url, migrate=False)) == (
+    assert str(await refusal(empty_url, migrate=False)) == (
         f"The database has schema none, this Tierline needs {migrate.newest()};"
         " run `tierline migrate`."
     )
@@ -122,8 +122,8 @@ async def test_an_old_server_is_refused() -> None:
     async def postgres_14(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             size = int.from_bytes(await reader.readexactly(4), "big")
-            wanted = (await reader.readexactly(size - 4))[:4]
-            if wanted == (3 << 16).to_bytes(4, "big"):
+            code = (await reader.readexactly(size - 4))[:4]
+            if code == (3 << 16).to_bytes(4, "big"):
                 break
             writer.write(b"N")  # no TLS
         writer.write(message(b"R", bytes(4)) + message(b"S", b"server_version\x0014.9\0"))
@@ -136,7 +136,7 @@ async def test_an_old_server_is_refused() -> None:
     over = asyncio.Event()
     async with await asyncio.start_server(postgres_14, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        error = await told(f"postgresql://me@127.0.0.1:{port}/shop")
+        error = await refusal(f"postgresql://me@127.0.0.1:{port}/shop")
         await over.wait()
 
     assert heard in ([b""], [b"X"])
@@ -146,7 +146,7 @@ async def test_an_old_server_is_refused() -> None:
 
 async def test_a_server_that_is_not_there(unused_tcp_port: int) -> None:
     """The address is named, the password is not."""
-    error = await told(f"postgresql://me:secret@127.0.0.1:{unused_tcp_port}/shop")
+    error = await refusal(f"postgresql://me:secret@127.0.0.1:{unused_tcp_port}/shop")
 
     assert isinstance(error, DatabaseUnreachable)
     assert f"127.0.0.1:{unused_tcp_port}/shop" in str(error)
@@ -155,12 +155,12 @@ async def test_a_server_that_is_not_there(unused_tcp_port: int) -> None:
 
 async def test_a_database_that_is_not_there(server: Server) -> None:
     """The server answers, and has none of that name."""
-    assert isinstance(await told(server.url_of("nowhere")), DatabaseMissing)
+    assert isinstance(await refusal(server.url_of("nowhere")), DatabaseMissing)
 
 
 async def test_a_user_that_is_not_there(database_url: str) -> None:
     """As a wrong password would be told."""
-    assert isinstance(await told(as_user(database_url, "nobody_here")), LoginRefused)
+    assert isinstance(await refusal(as_user(database_url, "nobody_here")), LoginRefused)
 
 
 async def test_a_user_without_a_connection_left(
@@ -169,18 +169,18 @@ async def test_a_user_without_a_connection_left(
     """The server's limits are the operator's to raise."""
     await server.execute(f"ALTER ROLE {stranger} CONNECTION LIMIT 0")
 
-    assert isinstance(await told(as_user(database_url, stranger)), TooManyConnections)
+    assert isinstance(await refusal(as_user(database_url, stranger)), TooManyConnections)
 
 
 async def test_a_user_who_may_not_write(empty_url: str, stranger: str) -> None:
     """The first migration needs CREATE."""
-    assert isinstance(await told(as_user(empty_url, stranger)), NoWritePermission)
+    assert isinstance(await refusal(as_user(empty_url, stranger)), NoWritePermission)
 
 
 @pytest.mark.parametrize("url", ["mysql://localhost/shop", "postgresql://host:port/shop", "shop"])
 async def test_a_url_that_is_none(url: str) -> None:
     """An example of a right one stands in the error."""
-    assert isinstance(await told(url), DatabaseUrlInvalid)
+    assert isinstance(await refusal(url), DatabaseUrlInvalid)
 
 
 @pytest.mark.parametrize(
@@ -203,33 +203,33 @@ async def test_a_dedicated_connection_has_its_own_settings(database: Database) -
     """Ours by default, the caller's on top."""
     ours = await database.connect()
     long = await database.connect(statement_timeout="0")
-    found = [await each.fetchval("SHOW statement_timeout") for each in (ours, long)]
+    timeouts = [await each.fetchval("SHOW statement_timeout") for each in (ours, long)]
     await asyncio.gather(ours.close(), long.close())
 
-    assert found == ["10s", "0"]
+    assert timeouts == ["10s", "0"]
 
 
 async def test_a_connection_is_warm(database: Database) -> None:
     """No array type that we use makes it ask the catalog, which takes seconds on Citus."""
     connection = await database.connect()
-    asked = []
-    connection.add_query_logger(lambda record: asked.append(record.query))
+    queries = []
+    connection.add_query_logger(lambda record: queries.append(record.query))
     await connection.fetch("SELECT $1::bigint[], $2::text[], $3::bytea[]", [1], ["a"], [b"a"])
     await connection.close()
 
-    assert len(asked) == 1
+    assert len(queries) == 1
 
 
 async def test_the_pool_costs_no_reset(database: Database) -> None:
     """A release sends nothing, and still ends a transaction that was left open."""
-    asked = []
+    queries = []
     async with database.pool.acquire() as connection:
         pid = await connection.fetchval("SELECT pg_backend_pid()")
         await connection.execute("BEGIN")
-        connection.add_query_logger(lambda record: asked.append(record.query))
+        connection.add_query_logger(lambda record: queries.append(record.query))
     async with database.pool.acquire() as connection:
         again = await connection.fetchval("SELECT pg_backend_pid()")
 
         assert again == pid
         assert not connection.is_in_transaction()
-    assert [query for query in asked if "RESET" in query] == []
+    assert [query for query in queries if "RESET" in query] == []

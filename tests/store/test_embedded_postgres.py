@@ -44,8 +44,8 @@ def spawn(data_dir: Path) -> subprocess.Popen[str]:
 
 
 def postmaster_pid(data_dir: Path) -> int | None:
-    found = cluster.postmaster(data_dir / "postgres")
-    return found and found.pid
+    status = cluster.postmaster(data_dir / "postgres")
+    return status and status.pid
 
 
 async def run(server: EmbeddedServer, statement: str) -> object:
@@ -61,10 +61,10 @@ async def test_the_settings_are_ours(data_dir: Path) -> None:
     with EmbeddedServer.attach_or_start(data_dir) as server:
         connection = await asyncpg.connect(server.url)
         names = ("fsync", "synchronous_commit", "full_page_writes", "jit", "wal_buffers")
-        found = {name: await connection.fetchval(f"SHOW {name}") for name in names}
+        settings = {name: await connection.fetchval(f"SHOW {name}") for name in names}
         await connection.close()
 
-    assert list(found.values()) == ["on", "on", "on", "off", "16MB"]
+    assert list(settings.values()) == ["on", "on", "on", "off", "16MB"]
 
 
 def test_a_second_server_on_one_directory_is_refused(data_dir: Path) -> None:

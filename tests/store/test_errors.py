@@ -64,13 +64,13 @@ async def test_a_broken_link_is_retried(database: Database) -> None:
     connection = await database.connect()
     pid = connection.get_server_pid()
     await database.pool.execute("SELECT pg_terminate_backend($1::integer)", pid)
-    found = []
+    verdicts = []
     for _ in range(2):
         with pytest.raises(Exception) as caught:  # noqa: PT011 - whichever class it is
             await connection.execute("SELECT 1")
-        found.append(is_retryable(caught.value))
+        verdicts.append(is_retryable(caught.value))
 
-    assert found == [True, True]
+    assert verdicts == [True, True]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import sys
 import asyncpg
 import pytest
 
-from tests.store.test_database import told
+from tests.store.test_database import refusal
 from tierline.errors import Invalid
 from tierline.store import migrate
 
@@ -56,7 +56,7 @@ def test_an_up_to_date_start_loads_no_migration_library() -> None:
 @pytest.mark.parametrize("shards", [0, 1025])
 async def test_a_number_of_shards_has_bounds(empty_url: str, shards: int) -> None:
     """Each costs a cursor per endpoint, and rows per batch."""
-    assert isinstance(await told(empty_url, shards=shards), Invalid)
+    assert isinstance(await refusal(empty_url, shards=shards), Invalid)
 
 
 async def test_an_older_installation_keeps_its_rows(empty_url: str) -> None:

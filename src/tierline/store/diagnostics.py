@@ -27,13 +27,13 @@ class DiagnosticsSql(Queries, file="diagnostics.sql"):
     alive: str
 
 
-class Check(Struct, frozen=True):
+class Diagnosis(Struct, frozen=True):
     about: str
     text: str
     well: bool = True
 
 
-async def findings(database: Database, catalog: Catalog, now: int) -> list[Check]:
+async def findings(database: Database, catalog: Catalog, now: int) -> list[Diagnosis]:
     """Good and bad, in the order in which an operator would ask."""
     # A look over ten million members may take longer than a request would be allowed to.
     connection = await database.connect(statement_timeout="0")
@@ -41,15 +41,15 @@ async def findings(database: Database, catalog: Catalog, now: int) -> list[Check
         version = connection.get_server_version()
         schema = await migrate.version(connection)
         checks = [
-            Check("database", f"PostgreSQL {version.major}.{version.minor}, schema {schema}"),
-            Check("shards", f"{database.shards}, epoch {database.epoch}"),
+            Diagnosis("database", f"PostgreSQL {version.major}.{version.minor}, schema {schema}"),
+            Diagnosis("shards", f"{database.shards}, epoch {database.epoch}"),
             # Opening the catalog has opened every secret in it.
-            Check("secrets", f"the key opens those of {len(catalog.projects())} projects"),
+            Diagnosis("secrets", f"the key opens those of {len(catalog.projects())} projects"),
         ]
         for shard in range(database.shards):
             checks += await _shard(connection, catalog, shard, now)
         alive = await connection.fetchval(DiagnosticsSql.alive, now - DEAD_MS)
-        checks.append(Check("senders", f"{alive} alive"))
+        checks.append(Diagnosis("senders", f"{alive} alive"))
     finally:
         await connection.close(timeout=5)
     return checks
@@ -65,27 +65,29 @@ async def schema(database: Database) -> str | None:
 
 async def _shard(
     connection: asyncpg.Connection[asyncpg.Record], catalog: Catalog, shard: int, now: int
-) -> list[Check]:
+) -> list[Diagnosis]:
     about = f"shard {shard}"
     state = await connection.fetchrow(DiagnosticsSql.shard_state, shard)
     if state is None:
-        return [Check(about, "has no head: the installation is incomplete", well=False)]
+        return [Diagnosis(about, "has no head: the installation is incomplete", well=False)]
     head, newest = state["head"], state["newest"] or 0
-    log = Check(about, f"{head} events")
+    log = Diagnosis(about, f"{head} events")
     # Retention may have dropped all there was.
     if newest != head and (newest or state["log_start"] <= head):
-        log = Check(about, f"its head is {head}, its newest event {newest}", well=False)
+        log = Diagnosis(about, f"its head is {head}, its newest event {newest}", well=False)
     checks = [log]
     due = await sweeps.next_due(connection, shard, WALL)
     if due is not None and now - due > LATE_MS:
         late = (now - due) // 1000
-        checks.append(Check(about, f"members are due since {late} s; is a sweeper running?", False))
+        checks.append(
+            Diagnosis(about, f"members are due since {late} s; is a sweeper running?", False)
+        )
     quarantined = await connection.fetchval(DiagnosticsSql.quarantined, shard)
     if quarantined:
         text = f"{quarantined} members are quarantined; see the ops events, then `rebuild`"
-        checks.append(Check(about, text, well=False))
+        checks.append(Diagnosis(about, text, well=False))
     for row in await connection.fetch(DiagnosticsSql.unwell, shard):
         endpoint = catalog.endpoint_numbered(row["endpoint"])
         if endpoint is not None:
-            checks.append(Check(f"endpoint {endpoint.id}", row["state"], well=False))
+            checks.append(Diagnosis(f"endpoint {endpoint.id}", row["state"], well=False))
     return checks

@@ -203,12 +203,12 @@ class Importer:
         while len(self._open) > most:
             _, line, answer = self._open.popleft()
             try:
-                told = await answer
+                outcome = await answer
             except TierlineError as error:
                 self._done = self._done.refuse(line, error)
             else:
                 counted += 1
-                repeated += told.repeated
+                repeated += outcome.repeated
         done = self._done
         self._done = replace(
             done, commands=done.commands + counted, repeated=done.repeated + repeated
@@ -219,8 +219,8 @@ class Importer:
         return replace(self._done, records=self._open[0][0]) if self._open else self._done
 
     def _now(self) -> int:
-        known = self.catalog.project(self.parser.program_ref.project.number).clock
-        return self.clock() if known is None else known
+        clock = self.catalog.project(self.parser.program_ref.project.number).clock
+        return self.clock() if clock is None else clock
 
 
 def fingerprint(path: Path) -> str:
@@ -239,10 +239,10 @@ class _Note(Struct, frozen=True):
 
 def _noted(note: Path, mark: str) -> Imported:
     try:
-        kept = msgspec.json.decode(note.read_bytes(), type=_Note)
+        stored = msgspec.json.decode(note.read_bytes(), type=_Note)
     except (OSError, msgspec.MsgspecError):
         return Imported()
-    return kept.done if kept.mark == mark else Imported()
+    return stored.done if stored.mark == mark else Imported()
 
 
 def _keep(note: Path, mark: str, done: Imported) -> None:
