@@ -241,13 +241,13 @@ async def test_a_moment_after_the_last_answer_counts_as_active(
     """Callers who were all answered at once come again: nobody takes the floor between."""
     await club.create()
     async with club.writer() as writer:
-        monkeypatch.setattr("tierline.ledger.writer.LULL_SECONDS", 3_600)
+        monkeypatch.setattr("tierline.ledger.writer.IDLE_AFTER_SECONDS", 3_600)
         assert not writer.active()
         await writer.submit(club.activity(points=1))
         while any(shard.under_way for shard in writer.shards):
             await asyncio.sleep(0)
         assert writer.active()
-        monkeypatch.setattr("tierline.ledger.writer.LULL_SECONDS", -3_600)
+        monkeypatch.setattr("tierline.ledger.writer.IDLE_AFTER_SECONDS", -3_600)
         assert not writer.active()
 
 

@@ -143,12 +143,12 @@ class EventLog:
         events: list[LogEvent] = []
         bound = upto
         for class_ in classes:
-            found = await self._events(
+            slice_ = await self._events(
                 shard, Sql.slice_of, shard, project, class_, after, upto, limit
             )
-            if len(found) == limit:
-                bound = min(bound, found[-1].offset)
-            events += found
+            if len(slice_) == limit:
+                bound = min(bound, slice_[-1].offset)
+            events += slice_
         if len(classes) > 1:
             events = sorted((e for e in events if e.offset <= bound), key=lambda e: e.offset)
         return events, bound
@@ -178,15 +178,15 @@ class EventLog:
         return {row[0]: row[1] for row in rows}
 
     async def slice_of_customers(
-        self, shard: int, wanted: Sequence[tuple[int, int, int]], limit: int
+        self, shard: int, ranges: Sequence[tuple[int, int, int]], limit: int
     ) -> dict[int, list[LogEvent]]:
         """The next `limit` events by customer, for (customer, from, upto) triples."""
-        keys = columns(wanted, "iii")
+        keys = columns(ranges, "iii")
         events = await self._events(shard, Sql.slice_of_customers, shard, *keys, limit)
-        found: dict[int, list[LogEvent]] = {customer: [] for customer, _, _ in wanted}
+        by_customer: dict[int, list[LogEvent]] = {customer: [] for customer, _, _ in ranges}
         for event in sorted(events, key=lambda e: e.offset):
-            found[event.customer].append(event)
-        return found
+            by_customer[event.customer].append(event)
+        return by_customer
 
     async def newest_of_customer(
         self, shard: int, customer: int, upto: int, down_to: int, limit: int
@@ -199,8 +199,8 @@ class EventLog:
         return await self._events(shard, Sql.at_offsets, shard, offsets)
 
     async def by_id(self, shard: int, customer: int, event: str) -> LogEvent | None:
-        found = await self._events(shard, Sql.by_id, shard, customer, event)
-        return found[0] if found else None
+        events = await self._events(shard, Sql.by_id, shard, customer, event)
+        return events[0] if events else None
 
     async def before(self, shard: int, instant: int) -> int:
         """The last offset that was recorded before an instant: found by bisection, for instants
@@ -221,10 +221,10 @@ class EventLog:
         return int(low)
 
     async def _recorded_at(self, shard: int, offset: int) -> int | None:
-        found: int | None = await self.reader(shard).run(
+        instant: int | None = await self.reader(shard).run(
             lambda c: c.fetchval(Sql.recorded_at, shard, offset)
         )
-        return found
+        return instant
 
     async def _events(self, shard: int, sql: str, *arguments: Any) -> list[LogEvent]:
         self.statements += 1
@@ -272,13 +272,13 @@ class EventLog:
     ) -> set[tuple[int, int]]:
         async with connection.transaction():
             lost = await self.fenced(connection, shard, progress)
-            kept = [p for p in progress if (p.endpoint, p.run) not in lost] if lost else progress
+            ours = [p for p in progress if (p.endpoint, p.run) not in lost] if lost else progress
             self.statements += 3  # with BEGIN and COMMIT
-            lanes = [(p.endpoint, p.run, *lane) for p in kept for lane in p.lanes]
+            lanes = [(p.endpoint, p.run, *lane) for p in ours for lane in p.lanes]
             if lanes:
                 self.statements += 1
                 await connection.execute(Sql.put_lanes, shard, *columns(lanes, "iiiiiitti"))
-            closed = [(p.endpoint, p.run, key) for p in kept for key in p.closed]
+            closed = [(p.endpoint, p.run, key) for p in ours for key in p.closed]
             if closed:
                 self.statements += 1
                 await connection.execute(Sql.drop_lanes, shard, *columns(closed, "iii"))
