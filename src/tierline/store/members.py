@@ -30,11 +30,17 @@ async def standing(
     return None if row is None else decode_standing(row["standing"])
 
 
-async def newest_change(connection: Session, shards: int, customer: int) -> int:
-    """The instant of the newest change of points or tier, in any program; 0 if there is none."""
+async def standings(connection: Session, shards: int, customer: int) -> dict[int, Standing]:
+    """What the engine knows of a customer in every program, by the programs' numbers."""
     shard = shard_of_customer(shards, customer)
     rows = await connection.fetch(MembersSql.standings, shard, customer)
-    return max((decode_standing(row["standing"]).at for row in rows), default=0)
+    return {row["program"]: decode_standing(row["standing"]) for row in rows}
+
+
+async def newest_change(connection: Session, shards: int, customer: int) -> int:
+    """The instant of the newest change of points or tier, in any program; 0 if there is none."""
+    found = await standings(connection, shards, customer)
+    return max((standing.at for standing in found.values()), default=0)
 
 
 async def history(connection: Session, shards: int, customer: int, program: int) -> list[Record]:

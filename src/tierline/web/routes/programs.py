@@ -15,7 +15,7 @@ from tierline.rules.lint import lint
 from tierline.rules.points import Points
 from tierline.rules.policy import Policy
 from tierline.rules.program import OnChange, Program, Rules, Version
-from tierline.store.catalog.programs import NewVersion
+from tierline.store.catalog.programs import NewVersion, Put
 from tierline.vendors.registry import traps
 from tierline.vendors.vendor import ProgramFacts
 from tierline.web.routing import Call, Operation, Reply
@@ -75,11 +75,8 @@ async def put_program(call: Call, body: ProgramBody) -> Reply:
     rules = await rules_of(call, program_id, body)
     refuse_broken(rules)
     new = NewVersion(rules, call.raw.decode(), effective_at, body.on_change, body.supersede)
-    catalog, project = call.parts.catalog, call.project
-    put = await catalog.put_program(project.number, program_id, new, call.wall)
-    at_once = effective_at is None or effective_at < put.effective_at
-    await _settled(call, put.effective_at, at_once=at_once)
-    program = await catalog.program_numbered(put.program, put.version)
+    put = await put_rules(call, program_id, new)
+    program = await call.parts.catalog.program_numbered(put.program, put.version)
     answer = _answer(program, program.versions[put.version - 1])
     return Reply(201 if put.created else 200, answer)
 
@@ -105,6 +102,15 @@ async def list_programs(call: Call) -> ProgramList:
         tiers = tuple(tier.id for tier in version.rules.policy.tiers)
         lines.append(ProgramLine(program.id, version.rules.name, version.number, tiers))
     return ProgramList(tuple(lines))
+
+
+async def put_rules(call: Call, program_id: str, new: NewVersion) -> Put:
+    """Writes a version where the rules differ; what comes into force at once is in force when
+    this returns."""
+    put = await call.parts.catalog.put_program(call.project.number, program_id, new, call.wall)
+    at_once = new.effective_at is None or new.effective_at < put.effective_at
+    await _settled(call, put.effective_at, at_once=at_once)
+    return put
 
 
 async def rules_of(call: Call, program_id: str, body: ProgramBody) -> Rules:
