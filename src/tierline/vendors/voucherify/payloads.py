@@ -46,6 +46,8 @@ class VoucherifyEndpoint(EndpointFacts, frozen=True):
     event_name: Annotated[str, Meta(max_length=2_000)] | None = None
     raw: bool = False
     extended: bool = False
+    # The events that a webhook asked for, as its maker wrote them: for its own routes to show.
+    webhook_events: tuple[str, ...] = ()
 
 
 class VoucherifyCustomer(Struct):
@@ -195,10 +197,10 @@ def _delivery_id(event_id: str, endpoint_id: str) -> str:
 
 def project_id(announcement: Announcement) -> str:
     names = announcement.project.presentations.get(NAME)
-    return (names.get("project_id") if names else None) or _prefixed(announcement.project.id)
+    return (names.get("project_id") if names else None) or prefixed(announcement.project.id)
 
 
-def _prefixed(project: str) -> str:
+def prefixed(project: str) -> str:
     return project if project.startswith("proj_") else f"proj_{project}"
 
 

@@ -1,0 +1,25 @@
+"""Voucherify's v1 HTTP API. A route turns the vendor's words into the same commands, queries and
+errors as the native API's, and our answers back into the vendor's objects: it has no rule, no
+statement and no cache of its own.
+"""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from tierline.vendors.voucherify.api import campaigns, customers, events, members, routing, webhooks
+from tierline.web.dependencies import Dependencies
+
+# Members first: `/v1/loyalties/members/…` names no campaign.
+OPERATIONS = (
+    *customers.OPERATIONS,
+    *members.OPERATIONS,
+    *campaigns.OPERATIONS,
+    *events.OPERATIONS,
+    *webhooks.OPERATIONS,
+)
+
+
+def routes(parts: Dependencies) -> list[BaseRoute]:
+    """Returns what the composition root hangs beside the native routes."""
+    return routing.routes(parts, OPERATIONS)

@@ -1,0 +1,230 @@
+"""`/v1/campaigns` and `/v1/loyalties`: programs, in Voucherify's words; and their tiers."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from tierline.errors import Conflict, NotFound
+from tierline.model import ids, validation
+from tierline.proposals import ProgramBody, refuse_broken
+from tierline.rules.program import OnChange, Program, Rules
+from tierline.store.catalog.programs import NewVersion, Put
+from tierline.vendors.registry import compile_settings
+from tierline.vendors.vendor import ProgramFacts
+from tierline.vendors.voucherify.api import campaign_settings, lists, programs
+from tierline.vendors.voucherify.api.campaign_settings import CampaignRequest, TierRequest
+from tierline.vendors.voucherify.objects import NAME
+from tierline.web.routes.programs import put_rules, rules_of
+from tierline.web.routing import Call, Operation
+
+CAMPAIGNS, LOYALTIES = "/v1/campaigns", "/v1/loyalties"
+TIERS = f"{LOYALTIES}/{{campaign}}/tiers"
+TIER = f"{TIERS}/{{tier}}"
+Json = dict[str, Any]
+
+
+class CampaignsQuery(lists.PageQuery, frozen=True, forbid_unknown_fields=True):
+    """There are loyalty programs only; a list of another type is empty."""
+
+    campaign_type: str | None = None
+
+
+class NotInTheseWords(Conflict):
+    """The program {program!r} has rules that Voucherify's words cannot say; change it by
+    PUT /api/programs/{program}."""
+
+    code = "not_in_these_words"
+    status = 400
+
+
+# Campaigns --------------------------------------------------------------------------------------
+
+
+async def post_campaign(call: Call, body: CampaignRequest) -> Json:
+    """The names of campaigns are unique. The id follows from the name, so that two requests at
+    once cannot make two campaigns of one name."""
+    name = validation.name(body.name or "", "name")
+    if await programs.find_or_none(call, name) is not None:
+        raise _taken(name)
+    id_ = ids.derived("camp_", call.project.id, "campaign", name, size=12)
+    if await programs.find_or_none(call, id_) is not None:
+        id_ = "camp_" + secrets.token_hex(12)  # that campaign is called something else by now
+    put = await _put(call, id_, campaign_settings.new_settings(body, id_), "next_assessment")
+    if not put.created:
+        raise _taken(name)
+    return await _answer(call, put)
+
+
+async def list_campaigns(call: Call) -> Json:
+    pages = lists.query(call, CampaignsQuery)
+    campaigns = []
+    if pages.campaign_type in (None, "LOYALTY_PROGRAM"):
+        campaigns = [_current(call, program) for _, program in await programs.programs(call)]
+    return lists.page(campaigns, pages, "campaigns")
+
+
+async def get_campaign(call: Call) -> Json:
+    _, program = await programs.find(call, call.param("campaign"))
+    return _current(call, program)
+
+
+async def put_campaign(call: Call, body: CampaignRequest) -> Json:
+    _, program = await programs.find(call, call.param("campaign"))
+    before = _settings(call, program)
+    settings = campaign_settings.changed_settings(before, body)
+    if settings["name"] != before["name"]:
+        other = await programs.find_or_none(call, validation.name(settings["name"], "name"))
+        if other is not None and other[1].id != program.id:
+            raise _taken(settings["name"])
+    on_change = campaign_settings.on_recalculation(body)
+    if settings == before and on_change == "next_assessment":
+        return _current(call, program)
+    return await _answer(call, await _put(call, program.id, settings, on_change))
+
+
+def _current(call: Call, program: Program) -> Json:
+    return campaign_settings.campaign_answer(programs.words(call, program))
+
+
+async def _answer(call: Call, put: Put) -> Json:
+    program = await call.parts.catalog.program_numbered(put.program, put.version)
+    return campaign_settings.campaign_answer(programs.words(call, program, put.version))
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(path="name", reason=f"Duplicated campaign exists with name {name}.")
+
+
+# Rules in Voucherify's words --------------------------------------------------------------------
+
+
+def _settings(call: Call, program: Program) -> Json:
+    """The settings of a program as it is now. Raises NotInTheseWords where they say less than its
+    rules: what was laid over them would be lost with the next change."""
+    words = programs.words(call, program)
+    settings = campaign_settings.settings_of(words)
+    rules = program.version(call.now).rules
+    facts = ProgramFacts(
+        program.id, call.project.id, call.now, call.project.currency, rules.name, rules
+    )
+    compiled = compile_settings(NAME, settings, facts)
+    if not _same(rules, compiled):
+        raise NotInTheseWords(program=program.id)
+    return settings
+
+
+def _same(rules: Rules, other: Rules) -> bool:
+    parts = [(each.policy, each.points, each.auto_join) for each in (rules, other)]
+    return parts[0] == parts[1]
+
+
+async def _put(call: Call, program_id: str, settings: Json, on_change: OnChange) -> Put:
+    """Writes a version of the program, in force when this returns."""
+    body = ProgramBody(format=NAME, settings=settings, on_change=on_change)
+    rules = await rules_of(call, program_id, body)
+    refuse_broken(rules)
+    return await put_rules(call, program_id, NewVersion(rules, call.raw.decode(), None, on_change))
+
+
+# Tiers ------------------------------------------------------------------------------------------
+
+
+async def post_tiers(call: Call, body: list[TierRequest]) -> list[Json]:
+    """Adds tiers; the answer is a bare array, in the order of the request."""
+    _, program = await programs.find(call, call.param("campaign"))
+    if not body:
+        raise validation.invalid("tiers", "expected at least one tier")
+    added = [campaign_settings.tier_settings(tier) for tier in body]
+    settings = _settings(call, program)
+    settings["loyalty_tiers"] = [*settings["loyalty_tiers"], *added]
+    tiers = await _put_tiers(call, program, settings)
+    return campaign_settings.named(tiers, [tier["name"] for tier in added])
+
+
+async def list_tiers(call: Call) -> Json:
+    pages = lists.query(call, lists.PageQuery)
+    _, program = await programs.find(call, call.param("campaign"))
+    tiers = campaign_settings.tier_answers(programs.words(call, program))
+    if "order" not in call.request.query_params:
+        first = (pages.page - 1) * pages.limit
+        return lists.envelope(tiers[first : first + pages.limit], total=len(tiers))
+    return lists.page(tiers, pages)
+
+
+async def get_tier(call: Call) -> Json:
+    _, program = await programs.find(call, call.param("campaign"))
+    return _tier(campaign_settings.tier_answers(programs.words(call, program)), call)
+
+
+async def put_tier(call: Call, body: TierRequest) -> Json:
+    """Changes a tier: an extension, for Voucherify has it on the dashboard alone."""
+    _, program = await programs.find(call, call.param("campaign"))
+    settings = _settings(call, program)
+    before = _tier(settings["loyalty_tiers"], call)
+    fields = campaign_settings.tier_settings(body)
+    if "points" in fields or "config" in fields:
+        before = {key: before[key] for key in before if key not in ("points", "config")}
+    before = {key: before[key] for key in before if key != "updated_at"}
+    changed = {**before, **fields}
+    settings["loyalty_tiers"] = [
+        changed if tier["id"] == before["id"] else tier for tier in settings["loyalty_tiers"]
+    ]
+    return _tier(await _put_tiers(call, program, settings), call)
+
+
+async def delete_tier(call: Call) -> None:
+    """Takes a tier away, an extension too: its members lose it as the rules say."""
+    _, program = await programs.find(call, call.param("campaign"))
+    settings = _settings(call, program)
+    gone = _tier(settings["loyalty_tiers"], call)
+    settings["loyalty_tiers"] = [tier for tier in settings["loyalty_tiers"] if tier != gone]
+    await _put_tiers(call, program, settings)
+
+
+async def _put_tiers(call: Call, program: Program, settings: Json) -> list[Json]:
+    on_change = campaign_settings.on_tiers(program.version(call.now))
+    put = await _put(call, program.id, settings, on_change)
+    changed = await call.parts.catalog.program_numbered(put.program, put.version)
+    return campaign_settings.tier_answers(programs.words(call, changed, put.version))
+
+
+def _tier(tiers: list[Json], call: Call) -> Json:
+    id_ = call.param("tier")
+    for tier in tiers:
+        if tier["id"] == id_:
+            return tier
+    raise NotFound(what="loyalty_tier", name=id_, path="tier")
+
+
+def _campaign_operations(path: str) -> tuple[Operation, ...]:
+    one = f"{path}/{{campaign}}"
+    read, write = ("read_programs",), ("read_programs", "write_programs")
+    return (
+        Operation("POST", path, post_campaign, "Makes a loyalty program.", scopes=write,
+                  body=CampaignRequest),
+        Operation("GET", path, list_campaigns, "All programs of the project.", scopes=read),
+        Operation("GET", one, get_campaign, "A program, by id or name.", scopes=read),
+        Operation("PUT", one, put_campaign, "Changes a program: a new version of its rules.",
+                  scopes=write, body=CampaignRequest),
+    )  # fmt: skip
+
+
+OPERATIONS = (
+    *_campaign_operations(CAMPAIGNS),
+    *_campaign_operations(LOYALTIES),
+    Operation(
+        "POST", TIERS, post_tiers, "Adds tiers to a program.",
+        scopes=("read_programs", "write_programs"), body=list[TierRequest],
+    ),
+    Operation("GET", TIERS, list_tiers, "A program's tiers.", scopes=("read_programs",)),
+    Operation("GET", TIER, get_tier, "One tier.", scopes=("read_programs",)),
+    Operation(
+        "PUT", TIER, put_tier, "Changes a tier.",
+        scopes=("read_programs", "write_programs"), body=TierRequest,
+    ),
+    Operation(
+        "DELETE", TIER, delete_tier, "Takes a tier away.",
+        scopes=("read_programs", "write_programs"), status=204,
+    ),
+)  # fmt: skip

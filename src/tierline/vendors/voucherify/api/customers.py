@@ -1,0 +1,239 @@
+"""`/v1/customers`: profiles, with what a customer has in every campaign."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from tierline.errors import NotFound
+from tierline.model import validation
+from tierline.model.calendar import format_day, format_instant, parse_day
+from tierline.model.standing import Standing
+from tierline.model.tenant import Customer
+from tierline.store import profiles
+from tierline.store.customers import CustomerRow
+from tierline.store.profiles import Profile
+from tierline.vendors.voucherify.api import memberships
+from tierline.vendors.voucherify.api.programs import campaign_of
+from tierline.vendors.voucherify.objects import NAME
+from tierline.web import limits, request_body
+from tierline.web.routes import customers as native
+from tierline.web.routing import Call, Operation
+
+CUSTOMERS = "/v1/customers"
+CUSTOMER = "/v1/customers/{customer}"
+_TEXTS = ("description", "phone")
+_DAYS = ("birthday", "birthdate")
+
+
+class Address(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    city: str | None = None
+    state: str | None = None
+    line_1: str | None = None
+    line_2: str | None = None
+    country: str | None = None
+    postal_code: str | None = None
+
+
+class CustomerRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Null means: not given, and what is not given stays as it is."""
+
+    id: str | None = None
+    source_id: str | None = None
+    name: str | None = None
+    description: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    birthday: str | None = None
+    birthdate: str | None = None
+    address: Address | None = None
+    metadata: dict[str, Any] | None = None
+
+
+# Bodies -----------------------------------------------------------------------------------------
+
+
+def profile_of(request: CustomerRequest, before: Customer | None) -> Profile:
+    """Returns what to write of a customer. Metadata and what only Voucherify speaks of are laid
+    over what there is, key by key. Raises Invalid, naming the field."""
+    written: dict[str, Any] = {}
+    for field, characters_max in (("name", None), ("email", limits.EMAIL_CHARACTERS_MAX)):
+        text = getattr(request, field)
+        if text is not None:
+            size = (characters_max,) if characters_max else ()
+            written[field] = request_body.name(text, field, *size)
+    if request.metadata is not None:
+        whole = {**(before.metadata if before else {}), **request.metadata}
+        written["metadata"] = request_body.free_json(whole, "metadata")
+    vendors = _vendors_own(request)
+    if vendors:
+        before_own = before.presentations.get(NAME, {}) if before else {}
+        facts = request_body.free_json({**before_own, **vendors}, "address")
+        written["presentations"] = {NAME: facts}
+    return Profile(**written)
+
+
+def _vendors_own(request: CustomerRequest) -> dict[str, Any]:
+    own: dict[str, Any] = {}
+    for field in _TEXTS:
+        text = getattr(request, field)
+        if text is not None:
+            own[field] = text
+    for field in _DAYS:
+        text = getattr(request, field)
+        if text is not None:
+            own[field] = _day(text, field)
+    if request.address is not None:
+        own["address"] = msgspec.to_builtins(request.address)
+    return own
+
+
+def _day(text: str, field: str) -> str:
+    """A date, of which clients may send an instant."""
+    try:
+        return format_day(parse_day(text[:10]))
+    except ValueError:
+        expected = "expected a date like 1990-12-31"
+        raise validation.invalid(field, expected) from None
+
+
+# Objects ----------------------------------------------------------------------------------------
+
+
+def customer_object(
+    customer: Customer, by_campaign: Mapping[str, Standing], moved: int
+) -> dict[str, Any]:
+    """Returns the customer as Voucherify prints it. `by_campaign` has where they stand under the
+    campaigns' names, `moved` the instant of the newest change there."""
+    own = customer.presentations.get(NAME, {})
+    address = own.get("address")
+    campaigns = {name: _in_campaign(standing) for name, standing in by_campaign.items()}
+    return {
+        "id": customer.id,
+        "source_id": customer.source_id,
+        "name": customer.name,
+        "description": own.get("description"),
+        "email": customer.email,
+        "phone": own.get("phone"),
+        "birthday": own.get("birthday"),
+        "birthdate": own.get("birthdate"),
+        "address": address and {field: address.get(field) for field in Address.__struct_fields__},
+        "summary": None,
+        "loyalty": {
+            "points": sum(each["points"] for each in campaigns.values()),
+            "referred_customers": 0,
+            "campaigns": campaigns,
+        },
+        "referrals": {"total": 0, "campaigns": []},
+        "metadata": customer.metadata,
+        "system_metadata": {},
+        "created_at": format_instant(customer.created_at),
+        "updated_at": format_instant(max(customer.updated_at, moved)),
+        "object": "customer",
+    }
+
+
+def _in_campaign(standing: Standing) -> dict[str, Any]:
+    campaign: dict[str, Any] = {"points": max(standing.balance, 0), "referred_customers": 0}
+    if standing.tier is not None:
+        campaign["loyalty_tier"] = standing.tier
+    return campaign
+
+
+def simple_customer(customer: Customer) -> dict[str, Any]:
+    """Returns the customer as other objects hold them: these six keys."""
+    return {
+        "id": customer.id,
+        "name": customer.name,
+        "email": customer.email,
+        "source_id": customer.source_id,
+        "metadata": customer.metadata,
+        "object": "customer",
+    }
+
+
+# Routes -----------------------------------------------------------------------------------------
+
+
+async def find(call: Call, name: str) -> CustomerRow:
+    """Returns a customer by id or source id. Raises NotFound."""
+    return await native.find_customer(call, request_body.name(name, "customer"))
+
+
+async def find_or_none(call: Call, name: str) -> CustomerRow | None:
+    try:
+        return await find(call, name)
+    except NotFound:
+        return None
+
+
+async def upsert(call: Call, request: CustomerRequest) -> CustomerRow:
+    """Returns the customer of this id or source id, changed or made. One who comes without either
+    gets an id, which is their source id too."""
+    row = None
+    for field in ("id", "source_id"):
+        name = getattr(request, field)
+        if row is None and name is not None:
+            row = await find_or_none(call, request_body.name(name, field))
+    if row is not None:
+        profile = profile_of(request, row.customer)
+        source_id = row.customer.source_id or row.customer.id
+        if request.source_id not in (None, row.customer.source_id, row.customer.id):
+            profile = msgspec.structs.replace(profile, source_id=request.source_id)
+    else:
+        id_ = request.id
+        if id_ is None and request.source_id is None:
+            id_ = new_id()
+        source_id = request.source_id or id_ or ""
+        profile = msgspec.structs.replace(profile_of(request, None), id=id_ or UNSET)
+    name = request_body.name(source_id, "source_id")
+    row, _ = await profiles.put(call.parts.database, call.project, name, profile, call.now)
+    return row
+
+
+def new_id() -> str:
+    return "cust_" + secrets.token_hex(12)
+
+
+async def answer(call: Call, row: CustomerRow) -> dict[str, Any]:
+    """Returns the whole customer object."""
+    members = await memberships.of_customer(call, row)
+    by_campaign = {campaign_of(call, each.program)["name"]: each.standing for each in members}
+    moved = max((each.changed_at for each in members), default=0)
+    return customer_object(row.customer, by_campaign, moved)
+
+
+async def post_customer(call: Call, body: CustomerRequest) -> dict[str, Any]:
+    return await answer(call, await upsert(call, body))
+
+
+async def get_customer(call: Call) -> dict[str, Any]:
+    return await answer(call, await find(call, call.param("customer")))
+
+
+async def put_customer(call: Call, body: CustomerRequest) -> dict[str, Any]:
+    """The customer of the path; an id in the body says nothing here, as at Voucherify."""
+    row = await find(call, call.param("customer"))
+    request = msgspec.structs.replace(body, id=row.customer.id, source_id=row.customer.source_id)
+    return await answer(call, await upsert(call, request))
+
+
+_BOTH = ("read_customers", "write_customers")
+OPERATIONS = (
+    Operation(
+        "POST", CUSTOMERS, post_customer, "Makes or changes a customer.",
+        scopes=_BOTH, body=CustomerRequest,
+    ),
+    Operation(
+        "GET", CUSTOMER, get_customer, "A customer, by id or source id.",
+        scopes=("read_customers",),
+    ),
+    Operation(
+        "PUT", CUSTOMER, put_customer, "Changes a customer.",
+        scopes=_BOTH, body=CustomerRequest,
+    ),
+)  # fmt: skip

@@ -1,0 +1,47 @@
+"""Voucherify's lists: the envelope, and the pages that a query names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from msgspec import Meta, Struct
+
+from tierline.errors import Invalid
+from tierline.vendors.voucherify.api.errors import InvalidQuery
+from tierline.web.routing import Call
+
+T = TypeVar("T")
+Ref = Literal["data", "campaigns", "customers", "vouchers"]
+Order = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
+
+
+class PageQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which page of how many items; the order is by time, a minus puts the newest first."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+    page: Annotated[int, Meta(ge=1, le=1000)] = 1
+    order: Order = "-created_at"
+
+
+def query(call: Call, shape: type[T]) -> T:
+    """Returns what the query string says. Raises InvalidQuery, naming the parameter."""
+    try:
+        return call.query(shape)
+    except Invalid as error:
+        raise InvalidQuery(path=error.path, reason=error.sentence) from None
+
+
+def envelope(items: Sequence[Any], ref: Ref = "data", total: int | None = None) -> dict[str, Any]:
+    """Returns a list as Voucherify answers it: the items stand under the name in `data_ref`."""
+    count = len(items) if total is None else total
+    return {"object": "list", "data_ref": ref, ref: list(items), "total": count}
+
+
+def page(items: Sequence[dict[str, Any]], pages: PageQuery, ref: Ref = "data") -> dict[str, Any]:
+    """Returns one page of objects that are all at hand."""
+    field = pages.order.removeprefix("-")
+    at: Callable[[dict[str, Any]], str] = lambda item: item[field] or item["created_at"]  # noqa: E731
+    ordered = sorted(items, key=at, reverse=pages.order.startswith("-"))
+    first = (pages.page - 1) * pages.limit
+    return envelope(ordered[first : first + pages.limit], ref, len(items))

@@ -1,0 +1,287 @@
+"""`/v1/loyalties/…/members`: members and their cards, balances and tiers."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from tierline.errors import Conflict, Invalid, NotFound
+from tierline.ledger import commands
+from tierline.ledger.command_parsing import POINTS_MAX
+from tierline.ledger.commands import Assertion, ProgramRef
+from tierline.model import validation
+from tierline.model.calendar import parse_day, zone
+from tierline.model.entries import Detail
+from tierline.rules.program import Program
+from tierline.store import customers as stored
+from tierline.store import profiles
+from tierline.store.customers import CustomerRow
+from tierline.store.profiles import Profile
+from tierline.vendors.voucherify.api import (
+    card_codes,
+    customers,
+    lists,
+    loyalty_cards,
+    memberships,
+    programs,
+)
+from tierline.vendors.voucherify.api.customers import CustomerRequest
+from tierline.vendors.voucherify.api.errors import (
+    AlreadyPublished,
+    InvalidExpirationDate,
+    InvalidQuery,
+)
+from tierline.vendors.voucherify.api.loyalty_cards import ATTRIBUTE
+from tierline.vendors.voucherify.api.memberships import Member
+from tierline.web import request_body
+from tierline.web.routing import Call, Operation
+
+OF_CAMPAIGN = "/v1/loyalties/{campaign}/members"
+MEMBERS = (f"{OF_CAMPAIGN}/{{member}}", "/v1/loyalties/members/{member}")
+VOUCHER = "/v1/vouchers/{member}"
+CODES_MAX = 20  # tries to find a code that nobody has
+Json = dict[str, Any]
+
+
+class MemberRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who gets a card: a customer by id or source id, or as an object, which makes or changes
+    them too. `voucher`: the code; without one it is made. The rest says where the card was given
+    out, and is not kept."""
+
+    customer: str | CustomerRequest
+    voucher: str | None = None
+    source_id: str | None = None
+    metadata: dict[str, Any] | None = None
+    channel: str | None = None
+
+
+class BalanceRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Points to add, or to remove if negative. `source_id` makes a repetition safe for ever."""
+
+    points: Annotated[int, Meta(ge=-POINTS_MAX, le=POINTS_MAX)]
+    expiration_type: Literal["PROGRAM_RULES", "CUSTOM_DATE", "NON_EXPIRING"] | None = None
+    expiration_date: str | None = None
+    reason: Annotated[str, Meta(max_length=500)] | None = None
+    source_id: str | None = None
+
+
+class MembersQuery(lists.PageQuery, frozen=True, forbid_unknown_fields=True):
+    """A member by the customer's id or source id, or by the card's code."""
+
+    customer: str | None = None
+    code: str | None = None
+
+
+# Finding ----------------------------------------------------------------------------------------
+
+
+async def member_of(call: Call) -> Member:
+    """Returns the member that the path names, inside the campaign where it names one too. Raises
+    NotFound."""
+    name = call.param("member")
+    matches = await by_card(call, name)
+    if "campaign" in call.request.path_params:
+        number, _ = await programs.find(call, call.param("campaign"))
+        matches = [member for member in matches if member.number == number]
+    if len(matches) != 1:
+        raise NotFound(what="voucher", name=name, path="member")
+    return matches[0]
+
+
+async def by_card(call: Call, name: str) -> list[Member]:
+    """The memberships that a card's id or code may mean: one, unless a code stands at the
+    customer alone, who is a member of several programs."""
+    numbers = memberships.numbers_of(name)
+    customer = None if numbers is None else numbers[0]
+    if customer is None:
+        customer = await _holder(call, name)
+    row = None if customer is None else await _customer(call, customer)
+    if row is None:
+        return []
+    matches = await memberships.of_customer(call, row)
+    if numbers is not None:
+        return [member for member in matches if member.number == numbers[1]]
+    coded = [member for member in matches if member.standing.attributes.get(ATTRIBUTE) == name]
+    return coded or [m for m in matches if ATTRIBUTE not in m.standing.attributes]
+
+
+async def _holder(call: Call, code: str) -> int | None:
+    database = call.parts.database
+    async with database.pool.acquire() as connection:
+        return await stored.find(connection, database.shards, call.project, code, "card")
+
+
+async def _customer(call: Call, customer: int) -> CustomerRow | None:
+    database = call.parts.database
+    async with database.pool.acquire() as connection:
+        row = await stored.read(connection, database.shards, customer)
+    ours = row is not None and row.project == call.project.number and row.erased_at is None
+    return row if ours else None
+
+
+# Cards ------------------------------------------------------------------------------------------
+
+
+async def post_member(call: Call, body: MemberRequest) -> Json:
+    """Enrols, and gives a card. Who is a member and has a card keeps it, and is answered with
+    it."""
+    number, program = await programs.find(call, call.param("campaign"))
+    row = await holder_of(call, body.customer)
+    member = await memberships.in_program(call, row, number, program)
+    ref = ProgramRef(call.project, number)
+    has = member is not None and ATTRIBUTE in member.standing.attributes
+    code = None if has else await _claimed(call, row, program, body.voucher)
+    await call.parts.writer.submit(commands.enrol(ref, _source(row), number=row.id))
+    if code is not None:
+        attributes = {ATTRIBUTE: code}
+        command = commands.attributes(ref, _source(row), attributes, number=row.id)
+        await call.parts.writer.submit(command)
+    member = await memberships.in_program(call, row, number, program)
+    assert member is not None  # enrolled above
+    return _card(call, member)
+
+
+async def holder_of(call: Call, named: str | CustomerRequest) -> CustomerRow:
+    """Returns the customer that a body names. One who is not known is made, unless the name looks
+    like an id. Raises NotFound."""
+    if isinstance(named, CustomerRequest):
+        return await customers.upsert(call, named)
+    row = await customers.find_or_none(call, named)
+    if row is None and named.startswith("cust_"):
+        raise NotFound(what="customer", name=named, path="customer")
+    return row or await customers.upsert(call, CustomerRequest(source_id=named))
+
+
+async def _claimed(call: Call, row: CustomerRow, program: Program, brought: str | None) -> str:
+    """A code that is a name of this customer from now on: the one that was brought along, or a new
+    one that nobody has. Raises AlreadyPublished."""
+    config = programs.campaign_of(call, program)["voucher"].get("code_config") or {}
+    for _ in range(CODES_MAX):
+        code = brought or card_codes.new_code(config, secrets.choice)
+        request_body.name(code, "voucher")
+        profile = Profile(names={"card": (code,)})
+        try:
+            place = (call.parts.database, call.project, _source(row))
+            await profiles.put(*place, profile, call.now)
+        except Conflict:
+            if brought is not None:
+                raise AlreadyPublished(card=brought, path="voucher") from None
+        else:
+            return code
+    reason = "voucher.code_config: nearly every code is taken; give it a longer pattern."
+    raise Invalid(path="voucher.code_config", reason=reason)
+
+
+def _source(row: CustomerRow) -> str:
+    return row.customer.source_id or row.customer.id
+
+
+def _card(call: Call, member: Member) -> Json:
+    campaign = programs.campaign_of(call, member.program)
+    return loyalty_cards.card_object(campaign, member, call.project.time_zone)
+
+
+async def get_member(call: Call) -> Json:
+    return _card(call, await member_of(call))
+
+
+async def list_members(call: Call) -> Json:
+    """The member that the query names; all of them are listed by the native API."""
+    number, program = await programs.find(call, call.param("campaign"))
+    pages = lists.query(call, MembersQuery)
+    if pages.code is not None:
+        matches = [m for m in await by_card(call, pages.code) if m.number == number]
+    elif pages.customer is not None:
+        row = await customers.find_or_none(call, pages.customer)
+        member = None if row is None else await memberships.in_program(call, row, number, program)
+        matches = [] if member is None else [member]
+    else:
+        reason = "customer: name one, or a code; the list of all members is not here yet."
+        raise InvalidQuery(path="customer", reason=reason)
+    return lists.page([_card(call, member) for member in matches], pages, "vouchers")
+
+
+# Balances and tiers -----------------------------------------------------------------------------
+
+
+async def post_balance(call: Call, body: BalanceRequest) -> Json:
+    """Adds or removes points by hand, answered when it is durable."""
+    if body.points == 0:
+        raise validation.invalid("points", "a change by 0 says nothing")
+    member = await member_of(call)
+    detail = _detail(call, body)
+    assertion = Assertion(points=body.points, detail=None if detail == Detail() else detail)
+    key = None if body.source_id is None else request_body.name(body.source_id, "source_id")
+    command = commands.command(
+        ProgramRef(call.project, member.number),
+        "adjust",
+        _source(member.row),
+        assertion,
+        key=key,
+        number=member.row.id,
+    )
+    answer = await call.parts.writer.submit(command)
+    after = await memberships.in_program(call, member.row, member.number, member.program)
+    total = 0 if after is None else after.standing.earned
+    return loyalty_cards.balance_answer(body.points, total, answer.balance, member.card)
+
+
+def _detail(call: Call, body: BalanceRequest) -> Detail:
+    reason = None if body.reason is None else request_body.name(body.reason, "reason", 500)
+    if body.expiration_type != "CUSTOM_DATE":
+        if body.expiration_date is not None and body.expiration_type is not None:
+            what = "belongs to expiration_type CUSTOM_DATE alone"
+            raise validation.invalid("expiration_date", what)
+    elif body.expiration_date is None:
+        raise validation.invalid("expiration_date", "it is needed with CUSTOM_DATE")
+    if body.expiration_date is None:
+        return Detail(reason=reason, never_expires=body.expiration_type == "NON_EXPIRING")
+    return Detail(reason=reason, expires_at=_end_of(call, body.expiration_date))
+
+
+def _end_of(call: Call, text: str) -> int:
+    """The end of a day, in the project's time zone: the points are valid on it still."""
+    try:
+        day = parse_day(text[:10])
+    except ValueError:
+        what = "expected a date like 2030-12-31"
+        raise validation.invalid("expiration_date", what) from None
+    end = zone(call.project.time_zone).start(day + 1)
+    if end <= call.now:
+        reason = "expiration_date: it is over already; points expire today at the soonest."
+        raise InvalidExpirationDate(path="expiration_date", reason=reason)
+    return end
+
+
+async def list_member_tiers(call: Call) -> Json:
+    """The tier that the member holds, with its dates; none is an empty list."""
+    member = await member_of(call)
+    words = programs.words(call, member.program)
+    tier = words.tiers.get(member.standing.tier or "")
+    if tier is None:
+        return lists.envelope([])
+    place = (words.campaign["id"], call.project.time_zone)
+    expiration = loyalty_cards.tier_expiration(member, *place)
+    return lists.envelope([tier if expiration is None else {**tier, "expiration": expiration}])
+
+
+_READ, _WRITE = ("read_customers",), ("write_customers",)
+OPERATIONS = (
+    Operation(
+        "POST", OF_CAMPAIGN, post_member, "Makes a customer a member, with a card.",
+        scopes=(*_READ, *_WRITE), body=MemberRequest,
+    ),
+    Operation(
+        "GET", OF_CAMPAIGN, list_members, "The cards of one customer.", scopes=_READ,
+    ),
+    *(Operation("GET", path, get_member, "A member's card.", scopes=_READ)
+      for path in (*MEMBERS, VOUCHER)),
+    *(Operation("POST", f"{path}/balance", post_balance, "Adds or removes points.",
+                scopes=_WRITE, body=BalanceRequest) for path in MEMBERS),
+    Operation(
+        "GET", f"{MEMBERS[1]}/tiers", list_member_tiers, "The tier that a member holds.",
+        scopes=_READ,
+    ),
+)  # fmt: skip

@@ -1,0 +1,86 @@
+"""What a customer has in the project's programs at this moment, by the native queries."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from msgspec import Struct
+
+from tierline.analysis.forecast import follow
+from tierline.engine.decide import HistoryNeeded
+from tierline.model.standing import Standing
+from tierline.rules.program import Program
+from tierline.store import members
+from tierline.store.customers import CustomerRow
+from tierline.web.routes.members import history
+from tierline.web.routing import Call
+
+_ID = re.compile(r"v_([0-9a-f]{14})([0-9a-f]{1,8})", re.ASCII)
+
+
+def card_id(customer: int, program: int) -> str:
+    """The id of a member's card; the numbers are those inside the installation."""
+    return f"v_{customer:014x}{program:x}"
+
+
+def numbers_of(id_: str) -> tuple[int, int] | None:
+    """Returns customer and program of a card's id; None for any other text."""
+    match = _ID.fullmatch(id_)
+    return None if match is None else (int(match[1], 16), int(match[2], 16))
+
+
+class Member(Struct, frozen=True):
+    """A customer in a program, with its number: where they stand now, and when something last
+    changed there."""
+
+    row: CustomerRow
+    number: int
+    program: Program
+    standing: Standing
+    changed_at: int
+
+    @property
+    def joined(self) -> bool:
+        return self.standing.joined_at is not None
+
+    @property
+    def card(self) -> str:
+        return card_id(self.row.id, self.number)
+
+
+async def of_customer(call: Call, row: CustomerRow) -> list[Member]:
+    """Returns the customer as a member of each program, oldest program first, those that they
+    left among them."""
+    database = call.parts.database
+    async with database.pool.acquire() as connection:
+        stored = await members.standings(connection, database.shards, row.id)
+    memberships = []
+    for number in sorted(stored):
+        program = await call.parts.catalog.program_numbered(number)
+        memberships.append(await _member(call, row, number, program, stored[number]))
+    return memberships
+
+
+async def in_program(call: Call, row: CustomerRow, number: int, program: Program) -> Member | None:
+    """Returns the customer as a member of one program; None for one who never was."""
+    database = call.parts.database
+    async with database.pool.acquire() as connection:
+        stored = await members.standing(connection, database.shards, row.id, number)
+    if stored is None or not stored.entries:
+        return None
+    return await _member(call, row, number, program, stored)
+
+
+async def _member(
+    call: Call, row: CustomerRow, number: int, program: Program, stored: Standing
+) -> Member:
+    """What fell due since the last change has happened."""
+    at = max(call.now, stored.at)
+    try:
+        standing = follow(program, stored, (), at).standing
+    except HistoryNeeded:
+        entries = await history(call, row.id, number)
+        decision = await asyncio.to_thread(follow, program, stored, (), at, entries)
+        standing = decision.standing
+    return Member(row, number, program, standing, stored.at)

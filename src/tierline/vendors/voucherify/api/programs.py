@@ -1,0 +1,55 @@
+"""Programs by Voucherify's names for them: a campaign's id, or its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tierline.errors import NotFound
+from tierline.rules.program import Program
+from tierline.vendors.voucherify.objects import Presentation, presentation
+from tierline.web.routing import Call
+
+
+def words(call: Call, program: Program, number: int | None = None) -> Presentation:
+    """Returns the version in force (or the one of this number) in Voucherify's words, whatever
+    words it was made in."""
+    version = program.version(call.now) if number is None else program.versions[number - 1]
+    return presentation(version, call.project.id, program.id)
+
+
+def campaign_of(call: Call, program: Program) -> dict[str, Any]:
+    return words(call, program).campaign
+
+
+async def programs(call: Call) -> list[tuple[int, Program]]:
+    """Returns the project's programs with their numbers, oldest first."""
+    catalog = call.parts.catalog
+    rows = catalog.programs(call.project.number)
+    return [(row.number, await catalog.program_numbered(row.number, row.latest)) for row in rows]
+
+
+async def find_or_none(call: Call, name: str) -> tuple[int, Program] | None:
+    """Returns a program by its campaign's id, our own id for it, or its campaign's name."""
+    numbered = await programs(call)
+    ways: tuple[Callable[[Program], str], ...] = (
+        lambda program: str(campaign_of(call, program)["id"]),
+        lambda program: program.id,
+        lambda program: str(campaign_of(call, program)["name"]),
+    )
+    for way in ways:
+        for number, program in numbered:
+            if way(program) == name:
+                return number, program
+    return None
+
+
+async def find(call: Call, name: str) -> tuple[int, Program]:
+    """As `find_or_none`, looking again for what another process made. Raises NotFound."""
+    match = await find_or_none(call, name)
+    if match is None:
+        await call.parts.catalog.refresh_soon()
+        match = await find_or_none(call, name)
+    if match is None:
+        raise NotFound(what="campaign", name=name, path="campaign")
+    return match

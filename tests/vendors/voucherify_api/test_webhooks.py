@@ -1,0 +1,134 @@
+"""`/management/v1/projects/…/webhooks`, and what arrives at such a webhook."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+from tests.receiver import Receiver
+from tests.vendors.voucherify_api.conftest import Shop
+from tests.vendors.voucherify_api.published import PublishedWebhook, as_published, listed
+from tierline.endpoints.filters import compile_filter
+
+UPGRADED = "customer.loyalty.tier.upgraded"
+JOINED = "customer.loyalty.tier.joined"
+Json = dict[str, Any]
+
+
+def webhooks(shop: Shop) -> str:
+    return f"/management/v1/projects/{shop.project}/webhooks"
+
+
+async def make(shop: Shop, url: str, events: list[str], **more: Any) -> Json:
+    body = {"target_url": url, "events": events, **more}
+    answer: Json = await shop.good("POST", webhooks(shop), body)
+    return answer
+
+
+async def test_a_tier_event_arrives_signed(shop: Shop, receiver: Receiver) -> None:
+    webhook = await make(shop, receiver.url, [UPGRADED, JOINED, "voucher.loyalty_card.points_aded"])
+    await shop.good("POST", "/v1/campaigns", {"name": "Club"})
+    await shop.good("POST", "/v1/loyalties/Club/tiers", [{"name": "Gold", "points": {"from": 10}}])
+    card = await shop.good("POST", "/v1/loyalties/Club/members", {"customer": "anna"})
+    await shop.good("POST", f"/v1/loyalties/members/{card['code']}/balance", {"points": 10})
+    (request,) = await receiver.wait(1)
+
+    sent = json.loads(request.body)
+    assert sent["type"] == sent["event"]["type"] == JOINED
+    assert sent["source"] == {
+        "id": webhook["id"],
+        "object": "webhook",
+        "target_url": receiver.url,
+    }
+    assert sent["data"]["campaign"]["id"] == card["campaign_id"]
+    secret = shop.keys["webhook_secret"].encode()
+    signature = hmac.new(secret, request.body, hashlib.sha256).hexdigest()
+    assert request.headers["x-voucherify-signature"] == signature
+
+
+async def test_a_webhook_as_it_was_sent(shop: Shop, receiver: Receiver) -> None:
+    events = ["voucher.loyalty_card.points_aded", UPGRADED, "campaign.vouchers.added"]
+    answer = await make(shop, receiver.url, events)
+    webhook = as_published(answer, PublishedWebhook)
+
+    assert (webhook.events, webhook.active) == (events, True)
+    one = f"{webhooks(shop)}/{webhook.id}"
+    assert await shop.good("GET", one) == answer
+    assert listed(await shop.good("GET", webhooks(shop)), PublishedWebhook) == [webhook]
+    native = await shop.good("GET", f"/api/endpoints/{webhook.id}")
+    assert (native["kinds"], native["format"], native["retry"]) == (
+        [UPGRADED],
+        "voucherify",
+        "voucherify",
+    )
+    assert (await shop.call("DELETE", one)).status == 204
+    assert (await shop.refused("GET", one))[:2] == (404, "not_found")
+
+
+async def test_events_are_replaced_and_null_says_nothing(shop: Shop, receiver: Receiver) -> None:
+    webhook = await make(shop, receiver.url, [UPGRADED])
+    one = f"{webhooks(shop)}/{webhook['id']}"
+    body: Json = {"target_url": None, "events": ["redemption.failed"], "active": None}
+    changed = await shop.good("PUT", one, body)
+
+    assert changed == {**webhook, "events": ["redemption.failed"]}
+    assert (await shop.good("PUT", one, {"active": False}))["active"] is False
+    assert (await shop.good("PUT", one, {"active": False}))["active"] is False
+    assert (await shop.good("PUT", one, {"active": True, "events": [JOINED]}))["events"] == [JOINED]
+
+
+async def test_what_no_event_here_has_is_never_sent(shop: Shop, receiver: Receiver) -> None:
+    """A webhook that asks for such alone hears nothing, not everything."""
+    silent = await make(shop, f"{receiver.url}/nothing", ["redemption.failed"])
+    await make(shop, f"{receiver.url}/joined", [JOINED])
+    await shop.good("POST", "/v1/campaigns", {"name": "Club"})
+    await shop.good("POST", "/v1/loyalties/Club/tiers", [{"name": "Base", "points": {"from": 0}}])
+    for n in range(3):
+        await shop.good("POST", "/v1/loyalties/Club/members", {"customer": f"c{n}"})
+    requests = await receiver.wait(3)
+
+    assert {request.path for request in requests} == {"/hook/joined"}
+    native = await shop.good("GET", f"/api/endpoints/{silent['id']}")
+    assert not compile_filter(native["filter"])({"kind": "joined"})
+
+
+async def test_the_python_sdk_is_shown_what_it_can_read(shop: Shop, receiver: Receiver) -> None:
+    await make(shop, receiver.url, [UPGRADED, "voucher.published"])
+    headers = {**shop.management, "x-voucherify-channel": "Python-SDK"}
+    answered = await shop.call("GET", webhooks(shop), headers=headers)
+
+    assert [each["events"] for each in answered.json["data"]] == [["voucher.published"]]
+
+
+WRONG: list[tuple[Json, str]] = [
+    ({"events": [UPGRADED]}, "target_url: it is needed"),
+    ({"target_url": "https://example.com"}, "events: expected at least one event"),
+    ({"target_url": "https://example.com", "events": []}, "events"),
+    ({"target_url": "https://example.com", "events": ["x.y"]}, "events[0]: there is no event"),
+    ({"target_url": "http://10.0.0.1/", "events": [UPGRADED]}, "10.0.0.1"),
+    ({"target_url": "https://example.com", "events": UPGRADED}, "events: expected array"),
+    ({"target_url": "https://example.com", "events": [UPGRADED], "id": "x"}, "id"),
+]
+
+
+async def test_wrong_webhooks_are_refused(shop: Shop) -> None:
+    for body, details in WRONG:
+        status, key, reason = await shop.refused("POST", webhooks(shop), body)
+        assert (status, key) == (400, "invalid_payload"), body
+        assert details in reason, body
+
+    assert (await shop.good("GET", webhooks(shop)))["total"] == 0
+
+
+async def test_the_path_names_the_keys_own_project(shop: Shop) -> None:
+    answer = await shop.refused("GET", "/management/v1/projects/proj_other/webhooks")
+
+    assert answer == (404, "not_found", "Cannot find project with id proj_other")
+    endpoint = {"url": "https://example.com/", "format": "voucherify"}
+    native = await shop.call("POST", "/api/endpoints", endpoint)
+    assert native.status == 201
+    assert (await shop.good("GET", webhooks(shop)))["total"] == 0
+    answer = await shop.refused("GET", f"{webhooks(shop)}/{native.json['id']}")
+    assert answer[:2] == (404, "not_found")
