@@ -39,8 +39,8 @@ async def standings(connection: Session, shards: int, customer: int) -> dict[int
 
 async def newest_change(connection: Session, shards: int, customer: int) -> int:
     """The instant of the newest change of points or tier, in any program; 0 if there is none."""
-    found = await standings(connection, shards, customer)
-    return max((standing.at for standing in found.values()), default=0)
+    by_program = await standings(connection, shards, customer)
+    return max((standing.at for standing in by_program.values()), default=0)
 
 
 async def history(connection: Session, shards: int, customer: int, program: int) -> list[Record]:
