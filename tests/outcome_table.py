@@ -108,6 +108,8 @@ def endpoint_words(step: FollowUp) -> Iterator[str]:
                     yield f"`{event}`"
             case outcome.Recover():
                 yield "recover"
+            case outcome.Release():
+                yield "release"
 
 
 def events() -> Iterator[str]:

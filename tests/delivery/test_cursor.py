@@ -120,10 +120,10 @@ class Shop:
             self.cursor.delivered(delivery)
         else:
             due = None if parks else self.now
-            self.cursor.failed(delivery, due_at=due, first_at=0, form="1")
+            self.cursor.failed(delivery, due_at=due, first_at=0)
 
     def give_way(self) -> None:
-        self.cursor.give_way(self.now, 1, "1")
+        self.cursor.give_way(self.now, 1)
 
     def wake(self) -> None:
         for lane in self.cursor.lanes.values():
@@ -293,7 +293,7 @@ def test_the_mark_does_not_wait_for_one_call() -> None:
     cursor.delivered(quick)
 
     assert 0 == cursor.mark
-    assert 1 == cursor.give_way(now=1000, age_ms=1000, form="v1")
+    assert 1 == cursor.give_way(now=1000, age_ms=1000)
     write = cursor.write()
     assert 3 == write.mark
     assert [(1, 1, 0, "retrying")] == [(r.key, r.head, r.attempt, r.state) for r in write.lanes]
@@ -308,7 +308,7 @@ def test_a_lane_that_ends_frees_its_customer(stored: bool) -> None:
     """Its row goes in the next write; one that was never written leaves no trace."""
     cursor: Cursor[Happened] = Cursor(0, 0, "customer", 0)
     offered(cursor, Happened(1, 1))
-    lane = cursor.failed(cursor.take(), due_at=5, first_at=0, form="v1")
+    lane = cursor.failed(cursor.take(), due_at=5, first_at=0)
     if stored:
         cursor.committed(cursor.write())
     cursor.delivered(cursor.take_lane(lane))
@@ -324,7 +324,7 @@ def test_events_wait_while_their_lane_is_being_deleted() -> None:
     """Until the deletion is committed the lane stays owner; then the cursor goes on."""
     cursor: Cursor[Happened] = Cursor(0, 0, "customer", 0)
     offered(cursor, Happened(1, 1))
-    lane = cursor.failed(cursor.take(), due_at=5, first_at=0, form="v1")
+    lane = cursor.failed(cursor.take(), due_at=5, first_at=0)
     cursor.committed(cursor.write())
     cursor.delivered(cursor.take_lane(lane))
     write = cursor.write()
@@ -340,7 +340,7 @@ def test_a_newer_event_supersedes_a_parked_one() -> None:
     """The lane's head moves to the customer's newest event."""
     cursor: Cursor[Happened] = Cursor(0, 0, "customer", 0)
     offered(cursor, Happened(1, 1))
-    cursor.failed(cursor.take(), due_at=None, first_at=0, form="v1")
+    cursor.failed(cursor.take(), due_at=None, first_at=0)
     parked = cursor.offer(Happened(2, 1))
 
     assert parked is not None

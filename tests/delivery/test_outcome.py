@@ -10,6 +10,7 @@ from tests.outcome_table import (
     ENDPOINT_STATES,
     EVENT_STATES,
     FIRST,
+    LAST,
     NOW,
     PAGE,
     POLICY,
@@ -116,7 +117,19 @@ def test_an_answer_to_the_probe_of_a_paused_endpoint_recovers_it() -> None:
     """The breaker closes, requests start slowly, parked lanes start anew."""
     step = follow_up(reply(200), FIRST, ENDPOINT_STATES["paused for failing"], POLICY)
 
-    assert ["widen", "close breaker", "`endpoint.recovered`", "recover"] == [*endpoint_words(step)]
+    words = ["widen", "close breaker", "`endpoint.recovered`", "recover", "release"]
+    assert words == [*endpoint_words(step)]
+
+
+def test_what_was_released_before_its_time_uses_up_nothing_of_its_schedule() -> None:
+    """It waits for what its schedule said, or longer if the receiver asks for that."""
+    early = replace(LAST, planned_at=NOW + 9_000)
+    [again, rested] = [
+        follow_up(answer, early, WELL, POLICY).event
+        for answer in (reply(500), reply(503, retry_after="30"))
+    ]
+
+    assert (Defer(NOW + 9_000), Defer(NOW + 30_000)) == (again, rested)
 
 
 def test_a_pause_for_another_reason_recovers_nothing() -> None:

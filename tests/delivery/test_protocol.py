@@ -81,7 +81,7 @@ async def test_a_cursor_stops_above_so_many_retrying_lanes(
         assert not subscription.wants_more()
         for lane in list(subscription.cursor.lanes.values()):
             lane.state = "parked"
-            subscription.cursor._parked += 1
+            subscription.cursor.parked += 1
         assert subscription.wants_more()
 
 

@@ -1,11 +1,23 @@
-"""The request of one attempt: what of its events still matches, in the form they once had. Pure."""
+"""One attempt: the request of its events, and what is known of it while it is under way."""
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from tierline.delivery.delivery import Delivery
+from tierline.delivery.subscription import Subscription
 from tierline.endpoints.attempts import attempt_headers
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint, SignedRequest
 from tierline.store.event_log import LogEvent
+
+
+class Flight(Struct, frozen=True):
+    """A request under way. `slow`: its slot is one of the slow class."""
+
+    subscription: Subscription
+    delivery: Delivery[LogEvent]
+    request: SignedRequest
+    slow: bool
 
 
 def attempt_request(
@@ -14,9 +26,10 @@ def attempt_request(
     """`changed`: the endpoint changed since the events were matched. Returns None when nothing is
     to be sent: nothing matches any more, or the format has no such event."""
     lane, events = delivery.lane, delivery.events
+    form = lane.form if lane is not None else ""
     if changed or lane is not None:
-        events = [event for event in events if compiled.matches(event)]
+        events = [event for event in events if compiled.matches(event, form)]
         if not events:
             return None
-    form = lane.form if lane is not None else ""
+    delivery.form = form or compiled.form_text
     return compiled.request(events, form, now, attempt_headers(delivery.attempt, run))

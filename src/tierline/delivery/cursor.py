@@ -63,7 +63,7 @@ class Cursor(Generic[E]):
         self.ready: deque[E] = deque()  # offered, and its key is free
         self._changed: set[int] = set()
         self._closing: set[int] = set()
-        self._parked = 0
+        self.parked = 0  # lanes whose schedule is used up
         self._remember = remember  # events that a lane keeps in memory
         for row in lanes:
             self._restore(row)
@@ -80,15 +80,10 @@ class Cursor(Generic[E]):
     @property
     def retrying(self) -> int:
         """Lanes that are owed something and not parked."""
-        return len(self.lanes) - self._parked - len(self._closing)
-
-    @property
-    def parked(self) -> int:
-        return self._parked
+        return len(self.lanes) - self.parked - len(self._closing)
 
     @property
     def idle(self) -> bool:
-        """Nothing is open and no lane is left."""
         return not self._open and not self.lanes
 
     def room_for(self, offset: int) -> bool:
@@ -196,22 +191,20 @@ class Cursor(Generic[E]):
         self._next_of(delivery.key)
         return None
 
-    def failed(
-        self, delivery: Delivery[E], *, due_at: int | None, first_at: int, form: str
-    ) -> Lane[E]:
+    def failed(self, delivery: Delivery[E], *, due_at: int | None, first_at: int) -> Lane[E]:
         """Not delivered: owed by a lane, due again at an instant, or parked when there is none."""
-        lane = delivery.lane or self._open_lane(delivery, form=form, first_at=first_at)
+        lane = delivery.lane or self._open_lane(delivery, first_at=first_at)
         lane.busy = False
         if lane.attempt == 0:
             lane.first_at = first_at
         lane.attempt += 1
-        lane.form = form
+        lane.form = delivery.form
         self._plan(lane, due_at)
         return lane
 
-    def deferred(self, delivery: Delivery[E], due_at: int, form: str) -> Lane[E]:
+    def deferred(self, delivery: Delivery[E], due_at: int) -> Lane[E]:
         """Not delivered, and it does not count as an attempt (a probe, a cancelled request)."""
-        lane = delivery.lane or self._open_lane(delivery, form=form, first_at=due_at)
+        lane = delivery.lane or self._open_lane(delivery, first_at=due_at)
         lane.busy = False
         self._plan(lane, due_at)
         return lane
@@ -231,7 +224,7 @@ class Cursor(Generic[E]):
 
     def supersede(self, lane: Lane[E], newest: E | None = None) -> None:
         """Jump to the key's newest event that was passed; None: the newest in memory."""
-        self._parked -= lane.state == "parked"
+        self.parked -= lane.state == "parked"
         newest = newest or lane.queue[-1]
         lane.queue.clear()
         lane.queue.append(newest)
@@ -243,18 +236,25 @@ class Cursor(Generic[E]):
     def wake(self, lane: Lane[E], now: int) -> None:
         """Due at once, with a new schedule: somebody resumed it, or its endpoint changed."""
         if lane.state == "parked":
-            self._parked -= 1
+            self.parked -= 1
             lane.state = "retrying"
         lane.attempt = 0
-        lane.due_at = now
+        lane.due_at, lane.planned_at = now, 0
         self._touch(lane.key)
 
+    def release(self, now: int) -> list[Lane[E]]:
+        """Lanes that wait for their schedule are due at once. Returns them. Their rows keep what
+        the schedule says: it goes on from there if they fail again."""
+        retrying = (lane for lane in self.lanes.values() if lane.state == "retrying")
+        lanes = [lane for lane in retrying if not lane.busy and lane.due_at > now]
+        for lane in lanes:
+            lane.planned_at, lane.due_at = lane.planned_at or lane.due_at, now
+        return lanes
+
     def make_due(self, lane: Lane[E], now: int) -> None:
-        """Its next event may go at once."""
         lane.due_at = now
 
     def loading(self, lane: Lane[E]) -> None:
-        """Its next events are being read from the log."""
         lane.loading = True
 
     def loaded(self, lane: Lane[E], events: list[E], upto: int, *, full: bool) -> None:
@@ -263,7 +263,7 @@ class Cursor(Generic[E]):
             self._closing.add(lane.key)
         self._touch(lane.key)
 
-    def give_way(self, now: int, age_ms: int, form: str) -> int:
+    def give_way(self, now: int, age_ms: int) -> int:
         """The mark never waits for one call: what has been in flight for `age_ms` at the mark
         becomes a lane without having failed. Returns how many did."""
         count = 0
@@ -271,7 +271,7 @@ class Cursor(Generic[E]):
             delivery = self._open.get(self._order[0])
             if delivery is None or now - delivery.started_at < age_ms:
                 break
-            lane = self._open_lane(delivery, form=form, first_at=delivery.started_at)
+            lane = self._open_lane(delivery, first_at=delivery.started_at)
             lane.busy = True
             delivery.lane = lane
             lane.due_at = now
@@ -279,8 +279,7 @@ class Cursor(Generic[E]):
         return count
 
     def owed(self) -> list[E]:
-        """Candidates for the oldest event that is owed, as far as they are in memory: the one at
-        the mark, the next one ready, and every lane's head."""
+        """Candidates for the oldest event that is owed, as far as they are in memory."""
         events = [lane.queue[0] for lane in self.lanes.values() if lane.queue]
         if self.mark < self.position:
             delivery = self._open.get(self._order[0])
@@ -331,12 +330,12 @@ class Cursor(Generic[E]):
         lane.stored = True
         if row.state == "parked":
             lane.state = "parked"
-            self._parked += 1
+            self.parked += 1
         self.lanes[row.key] = lane
 
-    def _open_lane(self, delivery: Delivery[E], *, form: str, first_at: int) -> Lane[E]:
+    def _open_lane(self, delivery: Delivery[E], *, first_at: int) -> Lane[E]:
         events, key = delivery.events, delivery.key
-        lane = self._lane(key, events[0].offset, form=form, at=first_at)
+        lane = self._lane(key, events[0].offset, form=delivery.form, at=first_at)
         lane.queue.extend(events)
         queue = self._waiting.pop(key)
         if queue:
@@ -353,18 +352,19 @@ class Cursor(Generic[E]):
         return Lane(key, head, form=form, at=at, remember=self._remember)
 
     def _plan(self, lane: Lane[E], due_at: int | None) -> None:
+        lane.planned_at = 0
         if due_at is None:
-            self._parked += lane.state != "parked"
+            self.parked += lane.state != "parked"
             lane.state = "parked"
         else:
-            self._parked -= lane.state == "parked"
+            self.parked -= lane.state == "parked"
             lane.state = "retrying"
             lane.due_at = due_at
         self._touch(lane.key)
 
     def _settle_lane(self, lane: Lane[E], count: int) -> Lane[E] | None:
         if lane.state == "parked":
-            self._parked -= 1
+            self.parked -= 1
             lane.state = "retrying"
         self._settled.update(event.offset for event in list(lane.queue)[:count])
         lane.settle(count)

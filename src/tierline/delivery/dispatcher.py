@@ -172,7 +172,6 @@ class Dispatcher:
         await self.log.close()
 
     def lag(self) -> Iterable[LagRow]:
-        """Per owned endpoint, from memory: how far it is behind."""
         now = self._clock()
         for worker in self.workers.values():
             yield worker.lag(now)
@@ -200,7 +199,6 @@ class Dispatcher:
             self.membership.doubt(worker.number)
 
     def run_ended(self, endpoint: int, subscription: Subscription) -> None:
-        """A replay has sent all of its events."""
         worker, cursor = self.workers.get(endpoint), subscription.cursor
         if worker is not None and worker.remove(subscription):
             self._background.spawn(self._drop_run(endpoint, cursor.run, cursor.shard))
@@ -276,7 +274,10 @@ class Dispatcher:
 
     async def _update(self, worker: EndpointWorker, compiled: CompiledEndpoint) -> None:
         """A new version of an endpoint that we own; perhaps it was resumed by hand."""
+        retried_at = worker.compiled.endpoint.retried_at
         worker.update(compiled, topic_of(compiled, self.catalog))
+        if compiled.endpoint.retried_at > retried_at:
+            worker.retry()
         health = (await read(self.log, {compiled.number: compiled.endpoint.id}))[compiled.number]
         if health.state == "healthy" and health.since > worker.health.since:
             worker.resumed(health)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from functools import partial
 
 import structlog
-from msgspec import Struct
+from msgspec.structs import replace
 
 from tierline.delivery import outcome as outcomes
 from tierline.delivery.alarm import Alarm
-from tierline.delivery.attempt_request import attempt_request
+from tierline.delivery.attempt_request import Flight, attempt_request
 from tierline.delivery.collaborators import Collaborators
 from tierline.delivery.concurrency import LAST, MORE, NONE, Started
 from tierline.delivery.delivery import Delivery
@@ -37,15 +37,6 @@ UNSENDABLE_AGAIN_MS = 300_000
 LogDelivery = Delivery[LogEvent]
 LogLane = Lane[LogEvent]
 _log = structlog.get_logger("tierline.sender")
-
-
-class Flight(Struct, frozen=True):
-    """A request under way. `slow`: its slot is one of the slow class."""
-
-    subscription: Subscription
-    delivery: LogDelivery
-    request: SignedRequest
-    slow: bool
 
 
 class EndpointWorker:
@@ -120,14 +111,12 @@ class EndpointWorker:
         return None if subscription is None else subscription.generation
 
     def lag(self, now: int) -> LagRow:
-        """Of the live run, over all shards."""
         lags = (s.lag(now) for s in self.subscriptions.values() if not s.cursor.run)
         return endpoint_lag(self.compiled.endpoint.id, lags, now)
 
     # What its owner does with it
 
     def add(self, subscription: Subscription) -> None:
-        """A cursor of this endpoint, with the lanes that it has."""
         cursor = subscription.cursor
         self.subscriptions[cursor.run, cursor.shard] = subscription
         subscription.join()
@@ -135,10 +124,9 @@ class EndpointWorker:
             if lane.state == "retrying":
                 self._plan(subscription, lane)
         if self.health.state == "healthy":
-            self._wake_parked(subscription)  # resumed while nobody owned it
+            self._wake_parked(subscription, self.health.since)  # resumed while nobody owned it
 
     def remove(self, subscription: Subscription) -> bool:
-        """Returns whether it was there."""
         place = (subscription.cursor.run, subscription.cursor.shard)
         if self.subscriptions.get(place) is not subscription:
             return False
@@ -159,12 +147,18 @@ class EndpointWorker:
         self.run_soon()
 
     def resumed(self, health: Health) -> None:
-        """By a hand: what was parked before starts anew."""
         self.health = health
-        self._start_over()
+        self.retry()
+
+    def retry(self) -> None:
+        """By a hand: nothing waits any longer; paused for failing, it is probed."""
+        now = self._clock()
+        if self.health.probe_at is not None:
+            self.health = replace(self.health, probe_at=now)
+        self._start_over(now)
+        self._release_lanes(now)
 
     def rest(self) -> None:
-        """Nothing starts any more; what is in flight ends."""
         self.resting = True
 
     def release(self) -> None:
@@ -260,10 +254,9 @@ class EndpointWorker:
     def _request(
         self, subscription: Subscription, delivery: LogDelivery, now: int
     ) -> SignedRequest | None:
-        """Returns the request, or None: what becomes of the events is settled then."""
-        run = subscription.cursor.run
+        run, changed = subscription.cursor.run, self._changed
         try:
-            request = attempt_request(self.compiled, delivery, run, now, changed=self._changed)
+            request = attempt_request(self.compiled, delivery, run, now, changed=changed)
         except Exception as error:  # noqa: BLE001  # a fault in a payload holds one lane, no more
             self._unsendable(subscription, delivery, error)
             return None
@@ -305,7 +298,9 @@ class EndpointWorker:
         answer = outcomes.read_answer(reply, now)
         newer = subscription.cursor.newer(delivery)
         spread = 0.0 if answer is outcomes.DELIVERED else self._shared.spread()
-        attempt = outcomes.Attempt(delivery.attempt, delivery.first_at, delivery.probe, newer)
+        attempt = outcomes.Attempt(
+            delivery.attempt, delivery.first_at, delivery.probe, newer, delivery.planned_at
+        )
         state = outcomes.EndpointState(self.health, self.pace.breaker.state)
         outcome = outcomes.decide(answer, attempt, state, self._policy, now, spread)
         for action in outcome.endpoint:
@@ -350,13 +345,14 @@ class EndpointWorker:
                     subscription.pull()
             case outcomes.Recover():
                 self.pace.restart(now)
-                self._start_over()
+                self._start_over(self.health.since)
+            case outcomes.Release():
+                self._release_lanes(now)
 
     def _apply_to_event(
         self, action: EventAction, subscription: Subscription, delivery: LogDelivery, now: int
     ) -> None:
-        form = (delivery.lane.form if delivery.lane is not None else "") or self.compiled.form_text
-        lane = subscription.apply(action, delivery, form, now)
+        lane = subscription.apply(action, delivery, now)
         if lane is not None:
             self._plan(subscription, lane)
         if isinstance(action, outcomes.Park):
@@ -368,33 +364,37 @@ class EndpointWorker:
     def _unsendable(
         self, subscription: Subscription, delivery: LogDelivery, error: Exception
     ) -> None:
-        """Our own fault holds its lane, and nothing else."""
         event, endpoint = delivery.events[0].id, self.compiled.endpoint.id
         _log.error("unsendable", endpoint=endpoint, about=event, exc_info=error)
         due_at = self._clock() + UNSENDABLE_AGAIN_MS
-        lane = subscription.cursor.deferred(delivery, due_at, self.compiled.form_text)
+        lane = subscription.cursor.deferred(delivery, due_at)
         self._plan(subscription, lane)
         subscription.touch()
 
     # Lanes and time
 
     def _plan(self, subscription: Subscription, lane: LogLane) -> None:
-        """See to a retrying lane when it is due."""
         self._queue.plan(subscription, lane)
         self._alarm.set(lane.due_at)
 
-    def _start_over(self) -> None:
+    def _release_lanes(self, now: int) -> None:
+        self.pace.catch_up(now)
+        for subscription in self.subscriptions.values():
+            for lane in subscription.cursor.release(now):
+                self._plan(subscription, lane)
+
+    def _start_over(self, since: int) -> None:
+        """Nothing holds it back any more; lanes that were parked before `since` start anew."""
         self.pace.start_over(self._clock())
         for subscription in self.subscriptions.values():
-            self._wake_parked(subscription)
+            self._wake_parked(subscription, since)
             subscription.pull()
         self.run_soon()
 
-    def _wake_parked(self, subscription: Subscription) -> None:
-        for lane in subscription.wake_parked(self.health.since, self._clock()):
+    def _wake_parked(self, subscription: Subscription, since: int) -> None:
+        for lane in subscription.wake_parked(since, self._clock()):
             self._plan(subscription, lane)
 
     @property
     def _nothing_to_start(self) -> bool:
-        """Neither an event nor a lane nor a probe."""
         return self._queue.empty and self.pace.breaker.state == "closed" and not self.paused

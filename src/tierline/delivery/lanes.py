@@ -37,7 +37,7 @@ class Lane(Generic[E]):
 
     __slots__ = (
         "attempt", "busy", "complete", "due_at", "first_at", "form", "head", "key", "last",
-        "leaving", "loading", "missed", "queue", "remember", "settled", "state",
+        "leaving", "loading", "missed", "planned_at", "queue", "remember", "settled", "state",
         "stored",
     )  # fmt: skip
 
@@ -49,6 +49,7 @@ class Lane(Generic[E]):
         self.attempt = 0  # attempts of the head so far
         self.first_at = at  # when the first of them began
         self.due_at = at
+        self.planned_at = 0  # when its schedule would have tried it, if it was released before
         self.state: LaneState = "retrying"
         self.form = form  # what the head's bytes depend on besides its event; frozen
         self.remember = remember
@@ -91,6 +92,7 @@ class Lane(Generic[E]):
     def advance(self) -> None:
         """Go on to the next event, to reading the log, or to closing."""
         self.attempt = 0
+        self.planned_at = 0
         self.form = ""
         if self.queue:
             self.state, self.head = "retrying", self.queue[0].offset
@@ -125,5 +127,11 @@ class Lane(Generic[E]):
         """As it is stored; a lane that is closing waits there for what might still come."""
         state = "parked" if self.state == "parked" else "retrying"
         return LaneRow(
-            self.key, self.head, self.attempt, self.due_at, state, self.form, self.first_at
+            self.key,
+            self.head,
+            self.attempt,
+            self.planned_at or self.due_at,
+            state,
+            self.form,
+            self.first_at,
         )

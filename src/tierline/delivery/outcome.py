@@ -26,6 +26,7 @@ _PAUSE = frozenset({"pause"})
 _THROTTLE = frozenset({408, 425, 429, 502, 503, 504})
 
 REST_S_MAX = 60  # an answer with Retry-After rests the endpoint for at most this
+OUTAGE_MS = 60_000  # without a success, and with several failures: then the next success ends it
 PROBE_AGAIN_MS = 60_000  # a failed probe's event waits, so that the next probe is another one
 
 Meaning = Literal["delivered", "retry", "stopped", "gone", "pause", "refused"]
@@ -89,6 +90,7 @@ class Attempt(Struct, frozen=True):
     first_at: int
     probe: bool = False
     newer: Newer = "none"
+    planned_at: int = 0  # its lane was released before this, which its schedule said; else 0
 
 
 # What follows for the event
@@ -172,7 +174,13 @@ class Recover(Struct, frozen=True):
     """A pause is over: requests start slowly, and parked lanes start anew."""
 
 
-EndpointAction = Widen | CountSuccess | CloseBreaker | SlowDown | Rest | SetHealth | Recover
+class Release(Struct, frozen=True):
+    """An outage is over: lanes that wait for their schedule are due at once."""
+
+
+EndpointAction = (
+    Widen | CountSuccess | CloseBreaker | SlowDown | Rest | SetHealth | Recover | Release
+)
 
 
 class FollowUp(Struct, frozen=True):
@@ -189,6 +197,7 @@ WIDEN: Final = Widen()
 COUNT_SUCCESS: Final = CountSuccess()
 CLOSE_BREAKER: Final = CloseBreaker()
 RECOVER: Final = Recover()
+RELEASE: Final = Release()
 # Of nearly every answer; made once.
 ORDINARY: Final = FollowUp("delivered", SETTLE, (WIDEN, COUNT_SUCCESS))
 
@@ -208,7 +217,8 @@ def decide(
         if breaker == "closed" and health.state == "healthy" and not health.failures:
             return ORDINARY
         healthy = _set(health, healths.succeeded(health, now))
-        return FollowUp("delivered", SETTLE, (WIDEN, answered, *healthy))
+        over = (RELEASE,) if breaker != "closed" or _was_away(health, now) else ()
+        return FollowUp("delivered", SETTLE, (WIDEN, answered, *healthy, *over))
     if answer.meaning == "stopped":
         return FollowUp("stopped", SETTLE, (answered,))
     pace = _trouble(answer, attempt, now) if answer.trouble else (answered,)
@@ -216,6 +226,10 @@ def decide(
     endpoint: tuple[EndpointAction, ...] = (*pace, *_set(health, step))
     if attempt.probe and answer.trouble:
         return FollowUp("probe_failed", Defer(now + policy.probe_again_ms), endpoint)
+    if attempt.planned_at > now:
+        # It was tried before its time: that uses nothing of its schedule up.
+        wait_ms = (answer.retry_after_s or 0) * 1000
+        return FollowUp(answer.meaning, Defer(max(attempt.planned_at, now + wait_ms)), endpoint)
     due_at = next_attempt(
         policy.schedule,
         attempt=attempt.number,
@@ -241,6 +255,14 @@ def _exhausted(attempt: Attempt, policy: FailurePolicy) -> tuple[Word, EventActi
         return "superseded", Supersede(first_at)
     supersede = policy.parked == "supersede" and attempt.newer == "log"
     return "parked", Park(first_at, supersede=supersede)
+
+
+def _was_away(health: Health, now: int) -> bool:
+    """Whether nothing was delivered for a while, and more than one attempt failed."""
+    if health.state != "healthy":
+        return True
+    since = health.failing_since
+    return since is not None and health.failures > 1 and now - since >= OUTAGE_MS
 
 
 def _trouble(answer: ReceiverAnswer, attempt: Attempt, now: int) -> tuple[EndpointAction, ...]:

@@ -62,6 +62,11 @@ class Pace:
         self.limit.restart()
         self.catching_up = CatchUp(now)
 
+    def catch_up(self, now: int) -> None:
+        """Much may be due at once: it goes slowly at first."""
+        if self.catching_up is None:
+            self.catching_up = CatchUp(now)
+
     def start_over(self, now: int) -> None:
         """It was resumed: whatever held it back so far does so no more."""
         self.not_before = 0

@@ -245,25 +245,25 @@ class Subscription:
         event out of the window."""
         held_up = self.blocked > 0 and self.cursor.beyond(self.blocked)
         age_ms = settings.give_way_full_ms if held_up else settings.give_way_ms
-        if self.cursor.give_way(now, age_ms, self.compiled.form_text):
+        if self.cursor.give_way(now, age_ms):
             self.touch()
             self.pull()
 
     # Lanes
 
     def apply(
-        self, action: EventAction, delivery: Delivery[LogEvent], form: str, now: int
+        self, action: EventAction, delivery: Delivery[LogEvent], now: int
     ) -> Lane[LogEvent] | None:
-        """What follows for the events of a delivery. `form` is what their bytes depend on. Returns
-        their lane if it is to be seen to at its `due_at`."""
+        """What follows for the events of a delivery. Returns their lane if it is to be seen to at
+        its `due_at`."""
         cursor = self.cursor
         if isinstance(action, Settle):
             lane = cursor.delivered(delivery)
             return None if lane is None else self.make_due(lane, now)
         if isinstance(action, Defer):
-            return cursor.deferred(delivery, action.due_at, form)
+            return cursor.deferred(delivery, action.due_at)
         due_at = action.due_at if isinstance(action, Retry) else None
-        lane = cursor.failed(delivery, due_at=due_at, first_at=action.first_at, form=form)
+        lane = cursor.failed(delivery, due_at=due_at, first_at=action.first_at)
         match action:
             case Retry():
                 return lane
@@ -284,11 +284,8 @@ class Subscription:
 
     def wake_parked(self, since: int, now: int) -> list[Lane[LogEvent]]:
         """Lanes that were parked before `since` start anew. Returns them."""
-        lanes = [
-            lane
-            for lane in self.cursor.lanes.values()
-            if lane.state == "parked" and lane.due_at <= since
-        ]
+        parked = (lane for lane in self.cursor.lanes.values() if lane.state == "parked")
+        lanes = [lane for lane in parked if lane.due_at <= since]
         for lane in lanes:
             self.cursor.wake(lane, now)
         if lanes:
@@ -299,7 +296,9 @@ class Subscription:
         self, lane: Lane[LogEvent], events: list[LogEvent], upto: int, *, full: bool
     ) -> None:
         """A lane's next events, read from the log up to `upto`; `full`: there may be more."""
-        self.cursor.loaded(lane, [e for e in events if self._hears(e)], upto, full=full)
+        forms = {lane.head: lane.form}  # of what was tried already
+        heard = [event for event in events if self._hears(event, forms.get(event.offset, ""))]
+        self.cursor.loaded(lane, heard, upto, full=full)
         self.touch()
         self.owner.lane_loaded(self, lane)
 
@@ -373,9 +372,9 @@ class Subscription:
         self.tail = True
         self._source.moved()
 
-    def _hears(self, event: LogEvent) -> bool:
+    def _hears(self, event: LogEvent, form: str = "") -> bool:
         keep = self.terms.keep
-        return self.owner.compiled.matches(event) and (keep is None or keep(event))
+        return self.owner.compiled.matches(event, form) and (keep is None or keep(event))
 
     def _offer(self, event: LogEvent) -> bool:
         """Returns False when there is no room for it."""

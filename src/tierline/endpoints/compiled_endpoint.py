@@ -25,6 +25,7 @@ from tierline.endpoints.filters import Test, compile_filter
 from tierline.endpoints.mapping import Reshape, compile_mapping
 from tierline.engine.announcement import Announcement
 from tierline.model import ids
+from tierline.model.events import EventKind
 from tierline.model.operational_event import Notice
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import Content, LogEvent
@@ -41,11 +42,13 @@ OPS = "ops"
 
 
 class Form(Struct, frozen=True, omit_defaults=True):
-    """What a body depends on besides its event; a lane keeps it from its head's first attempt."""
+    """What a body and its id depend on besides the event; a lane keeps it from its head's first
+    attempt, whatever becomes of the endpoint."""
 
     version: str
     facts: EndpointFacts
     mapping: dict[str, Any] | None = None
+    format: str = ""  # "" in lanes of old: the endpoint's
 
 
 class _FormText(Struct):
@@ -54,6 +57,7 @@ class _FormText(Struct):
     version: str
     facts: Raw
     mapping: dict[str, Any] | None = None
+    format: str = ""
 
 
 class SignedRequest(Struct, frozen=True):
@@ -81,12 +85,14 @@ class CompiledEndpoint:
         self.secrets: EndpointSecrets = decode_secrets(row.secrets or b"{}")
         self.format: Format[Any] = formats[self.endpoint.format]
         version = self.endpoint.format_version or self.format.versions[-1]
-        self.form = Form(version, self.endpoint.facts(self.format), self.endpoint.mapping)
+        facts = self.endpoint.facts(self.format)
+        self.form = Form(version, facts, self.endpoint.mapping, self.endpoint.format)
         self.form_text = msgspec.json.encode(self.form).decode()
         self.order = self.endpoint.order
         self.schedule = self.endpoint.schedule
         self.target = self._target(proxy)
-        self._project_secret = project_secrets.get(self.format.signing_secret or "")
+        self._formats = formats
+        self._project_secrets = project_secrets
         self._signing: tuple[int, int | None, Secrets] | None = None
         self._always = {"content-type": self.format.content_type, "user-agent": USER_AGENT}
         self._redacted = {name.lower(): "…" for name in self.secrets.headers}
@@ -109,12 +115,13 @@ class CompiledEndpoint:
 
     # Which
 
-    def matches(self, event: LogEvent) -> bool:
-        """Whether this endpoint hears a prepared event."""
+    def matches(self, event: LogEvent, form_text: str = "") -> bool:
+        """Whether this endpoint hears a prepared event. `form_text`: of what was tried already; if
+        that was in another format, the kinds of that one count."""
         content = event.content
         if isinstance(content, Announcement):
             move = content.event
-            if move.kind not in self.kinds:
+            if move.kind not in self.kinds and not self._was_heard(move.kind, form_text):
                 return False
             if self._programs and content.program not in self._programs:
                 return False
@@ -134,12 +141,11 @@ class CompiledEndpoint:
     ) -> SignedRequest | None:
         """The request of one attempt; None where the format has no such event."""
         form = self.form if form_text in ("", self.form_text) else self._read_form(form_text)
-        if form.version not in self.format.versions:
-            form = self.form  # another format since: what was said of the former one is void
+        format_ = self.format if form is self.form else self._formats[form.format]
         content = events[0].content
         if self.endpoint.batch is None:
             body = self._body(content, form)
-            delivery = self.format.delivery_id(events[0].id, self.endpoint.id)
+            delivery = format_.delivery_id(events[0].id, self.endpoint.id)
         else:
             bodies = [self._body(event.content, form) for event in events]
             present = [each for each in bodies if each is not None]
@@ -148,12 +154,13 @@ class CompiledEndpoint:
             delivery = ids.derived("batch_", self.endpoint.id, events[0].id, events[-1].id)
         if body is None:
             return None
-        secrets = self._secrets(now)
+        secrets = self._secrets(now, format_)
         headers = self._always.copy()
+        headers["content-type"] = format_.content_type
         if isinstance(content, Announcement):
             if self.endpoint.batch is None:
                 headers["tierline-seq"] = str(content.event.seq)
-            headers.update(self.format.headers(content, form.facts, body, secrets))
+            headers.update(format_.headers(content, form.facts, body, secrets))
         headers.update(signing.headers(body, delivery, now // 1000, secrets.standard))
         headers.update(extra)
         return self._request(delivery, body, headers)
@@ -177,25 +184,45 @@ class CompiledEndpoint:
             return content.body()
         if not isinstance(content, Announcement):
             return None
-        body = self.format.render(content, form.facts, form.version)
+        format_ = self.format if form is self.form else self._formats[form.format]
+        body = format_.render(content, form.facts, form.version)
         reshape = self._reshape if form is self.form else _reshape(form)
         return body if body is None or reshape is None else reshape(body)
 
     def _read_form(self, text: str) -> Form:
+        """The endpoint's own form where the other's format or version is not here any more."""
         form = _decode_form(text)
-        facts = msgspec.json.decode(form.facts, type=self.format.endpoint_facts)
-        return Form(form.version, facts, form.mapping)
+        name = form.format or self.endpoint.format
+        format_ = self._formats.get(name)
+        if format_ is None or form.version not in format_.versions:
+            return self.form
+        facts = msgspec.json.decode(form.facts, type=format_.endpoint_facts)
+        return Form(form.version, facts, form.mapping, name)
 
-    def _secrets(self, now: int) -> Secrets:
+    def _was_heard(self, kind: EventKind, form_text: str) -> bool:
+        if form_text in ("", self.form_text):
+            return False
+        form = self._read_form(form_text)
+        if form.format == self.endpoint.format:
+            return False
+        return kind in self._formats[form.format].wire_names
+
+    def _secrets(self, now: int, format_: Format[Any]) -> Secrets:
         """What signs now, worked out again only when that changes."""
+        if format_ is not self.format:
+            return self._secrets_of(now, format_)
         if self._signing is not None:
             since, until, secrets = self._signing
             if since <= now and (until is None or now < until):
                 return secrets
-        vendor = self.secrets.vendor_at(now) or self._project_secret
-        secrets = Secrets(vendor=vendor, standard=self.secrets.standard_at(now))
+        secrets = self._secrets_of(now, format_)
         self._signing = (now, self.secrets.changes_after(now), secrets)
         return secrets
+
+    def _secrets_of(self, now: int, format_: Format[Any]) -> Secrets:
+        project_wide = self._project_secrets.get(format_.signing_secret or "")
+        vendor = self.secrets.vendor_at(now) or project_wide
+        return Secrets(vendor=vendor, standard=self.secrets.standard_at(now))
 
     def _target(self, proxy: str | None) -> Target:
         endpoint, secrets = self.endpoint, self.secrets

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from tierline.clock import Clock, wall
 from tierline.endpoints.attempts import attempt_row
@@ -22,7 +23,7 @@ from tierline.endpoints.endpoint import OVERLAP_S_DEFAULT, OrderInUse, decode_se
 from tierline.endpoints.health import Health
 from tierline.endpoints.health_records import home, record
 from tierline.endpoints.inspection import Inspection
-from tierline.endpoints.replays import Replays
+from tierline.endpoints.replays import Replays, amend
 from tierline.endpoints.settings import SenderSettings
 from tierline.errors import Conflict, Invalid, NotFound
 from tierline.model.events import EventKind
@@ -70,8 +71,17 @@ class EndpointLifecycle:
         """After a pause by anybody; parked lanes start their schedules anew. An owner that is at
         work notices by the revision: it is not fenced, so nothing that it sent comes twice."""
         now = self._clock()
+        await self._make_lanes_due(endpoint, now)
         await self._record(endpoint, "endpoint.resumed", Health("healthy", now))
         await self._catalog.change_endpoint(endpoint.number, now=now, state="active")
+        self._poke()
+
+    async def retry(self, endpoint: EndpointRow) -> None:
+        """What waits after failures is tried at once, parked or not, though slowly at first; an
+        endpoint that is paused for failing is probed. While a hand has paused it, nothing goes."""
+        now = self._clock()
+        await self._make_lanes_due(endpoint, now)  # for an owner to come; the present one is told:
+        await amend(self._catalog, endpoint, now, lambda e: replace(e, retried_at=now))
         self._poke()
 
     async def reorder(
@@ -156,12 +166,18 @@ class EndpointLifecycle:
             reply = await answer
         finally:
             await client.close()
+        if reply.ok:
+            await self.retry(endpoint)  # somebody is at home: nothing need wait any longer
         outcome = "test_delivered" if reply.ok else "test_failed"
         row = attempt_row(compiled, [event], request, reply, outcome, at=now)
         shard = home(compiled.endpoint.id, self._log.shards)
         await self._log.writer(shard).run(lambda c: self._log.add_attempts(c, shard, [row]))
         detail = msgspec.json.decode(row[-1])
         return {"id": request.id, "status": reply.status, "outcome": outcome, **detail}
+
+    async def _make_lanes_due(self, endpoint: EndpointRow, now: int) -> None:
+        for shard in range(self._log.shards):
+            await self._log.database.pool.execute(Sql.make_due, shard, endpoint.number, now)
 
     async def _fence(self, endpoint: EndpointRow) -> None:
         for shard in range(self._log.shards):

@@ -39,7 +39,7 @@ from tierline.store.event_log import EventLog
 from tierline.transport.address_guard import Guard
 from tierline.vendors.standard import signing
 
-_HIDDEN = frozenset({"number", "project"})
+_HIDDEN = frozenset({"number", "project", "last_run", "retried_at"})
 _STATES = {"healthy": "active", "failing": "failing", "paused": "paused"}
 
 
@@ -175,6 +175,10 @@ class EndpointOperations:
 
     async def resume(self, project: Project, id_: str) -> Json:
         await self.control.resume(self.find(project, id_))
+        return await self.show(project, id_)
+
+    async def retry(self, project: Project, id_: str) -> Json:
+        await self.control.retry(self.find(project, id_))
         return await self.show(project, id_)
 
     async def rotate(

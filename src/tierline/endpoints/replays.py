@@ -6,12 +6,16 @@ generation, or the raised revision of the endpoint.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tierline.clock import Clock
+from tierline.endpoints.endpoint import Endpoint, decode_endpoint
 from tierline.endpoints.replay_plan import IDS_MAX, ReplayPlan, decode_plan, encode_plan
 from tierline.errors import Conflict, Invalid, NotFound
 from tierline.model import ids
@@ -30,6 +34,23 @@ class ReplayRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     until: int | None = None
     kinds: tuple[str, ...] = ()
     rate_per_s: float | None = None
+
+
+async def amend(
+    catalog: Catalog, endpoint: EndpointRow, now: int, change: Callable[[Endpoint], Endpoint]
+) -> Endpoint:
+    """Change what an endpoint's row says of itself, whatever else is changed at the same moment.
+    Raises NotFound when it was deleted."""
+    row: EndpointRow | None = endpoint
+    while row is not None:
+        changed = change(decode_endpoint(row.body))
+        body = msgspec.json.encode(changed).decode()
+        with contextlib.suppress(Conflict):
+            await catalog.change_endpoint(row.number, now=now, body=body, expected=row.revision)
+            return changed
+        await catalog.refresh()
+        row = catalog.endpoint_numbered(endpoint.number)
+    raise NotFound(what="endpoint", name=endpoint.id, path="endpoint")
 
 
 class Replays:
@@ -65,7 +86,11 @@ class Replays:
         if not plans:
             raise Conflict(reason="Nothing was recorded in that time: there is nothing to send.")
         runs = [row["run"] for row in await self._cursors(endpoint.number)]
-        run = 1 + max(runs, default=0)
+
+        def number(one: Endpoint) -> Endpoint:
+            return replace(one, last_run=1 + max([one.last_run, *runs]))
+
+        run = (await amend(self._catalog, endpoint, self._clock(), number)).last_run
         for shard, plan in plans.items():
             fresh = (endpoint.number, run, plan.after, encode_plan(plan))
             if not await self._log.open_cursors(shard, [fresh]):

@@ -38,6 +38,7 @@ class EventLogSql(Queries, file="event_log.sql"):
     drop_lanes_above: str
     drop_endpoint: str
     drop_endpoint_lanes: str
+    make_due: str
     lanes_listed: str
     lanes_counted: str
     count_between: str

@@ -215,6 +215,12 @@ DELETE FROM cursor WHERE shard = $1 AND endpoint = $2
 -- Nor lanes.
 DELETE FROM lane WHERE shard = $1 AND endpoint = $2
 
+-- name: make_due
+-- What waits after a failure waits no longer; a parked lane starts its schedule anew.
+UPDATE lane
+SET attempt = CASE WHEN state = 'parked' THEN 0 ELSE attempt END, due_at = $3, state = 'retrying'
+WHERE shard = $1 AND endpoint = $2 AND (state = 'parked' OR due_at > $3)
+
 -- name: lanes_listed
 -- Lanes as people see them, oldest head first.
 SELECT run, key, head, attempt, due_at, state, first_at FROM lane

@@ -71,6 +71,10 @@ async def resume_endpoint(call: Call) -> Json:
     return await call.parts.operations.resume(call.project, call.param("endpoint"))
 
 
+async def retry_endpoint(call: Call) -> Json:
+    return await call.parts.operations.retry(call.project, call.param("endpoint"))
+
+
 async def rotate_endpoint(call: Call, body: Json) -> Json:
     operations, scopes = call.parts.operations, call.caller.key.scopes
     return await operations.rotate(call.project, call.param("endpoint"), body, scopes)
@@ -140,6 +144,11 @@ OPERATIONS = (
     ),
     Operation(
         "POST", f"{ENDPOINT}/resume", resume_endpoint, "Goes on where it was paused.",
+        scopes=_MANAGE, answer=Json,
+    ),
+    Operation(
+        "POST", f"{ENDPOINT}/retry", retry_endpoint,
+        "Tries at once what waits after failures, instead of at the next step of its schedule.",
         scopes=_MANAGE, answer=Json,
     ),
     Operation(
