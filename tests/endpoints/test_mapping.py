@@ -91,9 +91,7 @@ async def test_a_mapped_body_is_sent_and_signed(
     assert ["1", "1", "2"] == [r.headers["tierline-seq"] for r in requests]
 
 
-async def test_a_retry_is_in_the_format_that_was_tried(
-    world: World, receiver: Receiver
-) -> None:
+async def test_a_retry_is_in_the_format_that_was_tried(world: World, receiver: Receiver) -> None:
     """Whatever the endpoint turned to meanwhile: the same id has the same bytes."""
     row = await world.endpoint(
         f"{receiver.url}/x", format="standard", mapping={"mine": "$"},
