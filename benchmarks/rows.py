@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 from msgspec import Struct
 
-from benchmarks import floors, machine
+from benchmarks import floors, machine, memory
 from benchmarks.costs import database_cpu, logged
 from benchmarks.load import PATH, Load, Target, load
 from benchmarks.server import Running, running
@@ -29,8 +29,11 @@ from tierline.store.database import Database
 
 PEOPLE = 100_000
 WARM_SECONDS, RUN_SECONDS = 3, 8
-NAMES = ("machine", "online", "processes", "bulk", "import", "sweep", "idle", "yearend", "growth")
-LONGER = ("processes",)  # rows that are measured with BIG=1, or when they are asked for
+NAMES = (
+    *("machine", "online", "processes", "memory", "bulk", "import", "sweep", "idle", "yearend"),
+    "growth",
+)
+LONGER = ("processes", "memory")  # rows that are measured with BIG=1, or when they are asked for
 
 
 class Row(Struct, frozen=True):
@@ -121,6 +124,20 @@ class Bench:
                 f"{sum(each.bad for each in done)} bad; all of it on {os.cpu_count()} cores",
             )
         await stock.check()
+
+    async def memory(self) -> AsyncIterator[Row]:
+        """What large bodies leave in the server that has answered them."""
+        stock = await self._stock(10_000)
+        for bodies in memory.BODIES:
+            async with running(self.database.url) as server:
+                target = Target(server.url, stock.token, stock.people)
+                grown = await memory.growth(server, target, bodies, str(bodies.size))
+            yield Row(
+                f"memory after {bodies.count:,} bodies of {bodies.size:,} bytes",
+                f"{grown / 2**20:+.1f} MB",
+                goal="20 MB",
+                notes=f"{memory.CONNECTIONS} connections",
+            )
 
     async def _bare(self, stock: Stock, connections: int) -> Load:
         async with running(self.database.url, stored=False) as server:

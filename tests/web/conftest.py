@@ -134,3 +134,10 @@ async def sandbox(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
         answered = await caller.put("/api/programs/club", CLUB)
         assert answered.status == 201, answered.body
         yield caller
+
+
+@pytest.fixture
+async def anna(club: Api) -> Api:
+    """The club with a member who has a point: program, path and key are known to the fast path."""
+    assert (await club.earn("anna", 1, "a-0")).status == 200
+    return club

@@ -3,7 +3,7 @@ its caller adds (vendors' own)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tierline import __version__
-from tierline.errors import TooLarge
+from tierline.errors import Invalid, TierlineError, TooLarge
 from tierline.ledger.command_parsing import Activity
 from tierline.web import limits, openapi, problem, routing
 from tierline.web.dependencies import Dependencies
@@ -37,6 +37,10 @@ from tierline.web.routing import Call, Operation, Reply
 async def post_activities(call: Call, _body: Any) -> Any:
     """Never called: `App` sends this path straight to `Activities`."""
     raise AssertionError(call)
+
+
+# Fields with one value: where two come, another reader on the way might take the other one.
+_SINGLE = frozenset({b"host", b"authorization", b"content-type", b"content-encoding"})
 
 
 class RootAnswer(msgspec.Struct, frozen=True):
@@ -100,8 +104,8 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return  # no websockets; uvicorn runs us without a lifespan
-        if len(scope["headers"]) > limits.HEADERS_MAX:
-            error = TooLarge(what="list of headers", limit=f"{limits.HEADERS_MAX} fields")
+        error = _wrong_headers(scope["headers"])
+        if error is not None:
             await routing.refusal(error)(scope, receive, send)
             return
         raw: bytes = scope["raw_path"]
@@ -115,6 +119,17 @@ class App:
             return
         scope["path"] = raw.decode("latin-1")
         await self.router(scope, receive, send)
+
+
+def _wrong_headers(headers: Sequence[tuple[bytes, bytes]]) -> TierlineError | None:
+    """Returns why a request's header fields are refused, or None."""
+    if len(headers) > limits.HEADERS_MAX:
+        return TooLarge(what="list of headers", limit=f"{limits.HEADERS_MAX} fields")
+    singles = [name for name, _ in headers if name in _SINGLE]
+    if len(singles) == len(set(singles)):
+        return None
+    name = next(name for name in singles if singles.count(name) > 1).decode()
+    return Invalid(path=name, reason=f"{name}: the header field comes twice; send it once.")
 
 
 async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:

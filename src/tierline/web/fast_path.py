@@ -21,6 +21,7 @@ from tierline.errors import TierlineError
 from tierline.ledger.commands import Answer
 from tierline.web import limits, problem, responses
 from tierline.web.http_protocol import HttpConnection
+from tierline.web.request_body import content_length
 from tierline.web.routes import activities
 from tierline.web.routes.activities import Activities
 
@@ -29,6 +30,16 @@ _SLOW_HEADERS: Final = frozenset({b"transfer-encoding", b"content-encoding", b"e
 _JSON: Final = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _OK: Final = STATUS_LINE[200] + b"content-type: application/json\r\n"
 _encode = msgspec.json.Encoder().encode
+
+
+class _NoWaiter:
+    """Where uvicorn announces that a connection is lost: no task of a fast request waits for it."""
+
+    def set(self) -> None:
+        """Does nothing."""
+
+
+_NO_WAITER: Final = _NoWaiter()
 
 
 class FastRequest:
@@ -47,10 +58,8 @@ class FastRequest:
         self.keep_alive = True
         self.disconnected = False
         self.response_complete = False
-        self.message_event = self  # uvicorn sets it when the connection is lost
-
-    def set(self) -> None:
-        """Does nothing: no task waits for a message."""
+        # Not the request itself: that circle would keep its body until the collector comes by.
+        self.message_event = _NO_WAITER
 
 
 class FastProtocol(HttpConnection):
@@ -83,15 +92,23 @@ class FastProtocol(HttpConnection):
             or self.flow.write_paused
         ):
             return None
-        authorization, length = b"", 0
+        authorization, length, content_types, hosts = b"", 0, 0, 0
         for name, value in self.headers:
             if name == b"content-length":
-                length = int(value) if value.isdigit() else 0
+                length = content_length(value)
             elif name == b"authorization":
+                if authorization:
+                    return None
                 authorization = value
-            elif name in _SLOW_HEADERS or (name == b"content-type" and value.lower() not in _JSON):
+            elif name == b"content-type":
+                content_types += 1
+                if content_types > 1 or value.lower() not in _JSON:
+                    return None
+            elif name == b"host":
+                hosts += 1
+            elif name in _SLOW_HEADERS:
                 return None
-        return FastRequest(authorization) if 0 < length <= BODY_BYTES_MAX else None
+        return FastRequest(authorization) if hosts < 2 and 0 < length <= BODY_BYTES_MAX else None
 
     def on_body(self, body: bytes) -> None:
         if type(self.cycle) is FastRequest:
@@ -107,6 +124,7 @@ class FastProtocol(HttpConnection):
         request.keep_alive = self.parser.should_keep_alive()
         answer = self.activities.submit_plain(request.authorization, self.url, request.body)
         if answer is not None:
+            request.body = b""  # read: nobody needs it while the answer is waited for
             answer.add_done_callback(partial(self._answer, request))
             return
         self.cycle = None

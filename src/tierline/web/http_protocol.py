@@ -2,6 +2,10 @@
 
 Where uvicorn would do otherwise:
 - A head has a bound, and nothing of an endless one is kept.
+- Fields of a trailer are no header fields (RFC 9110 §6.5.1): they are dropped, within a bound.
+- A head that does not come to its end in time is refused; a connection that sends nothing ends.
+- An answer that comes before the request's body is read must arrive although more of the body does:
+  the connection's other half is closed first, and what still comes is dropped, within bounds.
 - What is no HTTP gets a problem like every other refusal, and only after all that came before it on
   the connection has its answer: it must not be taken for the answer to what was recorded.
 - An offer to speak another protocol is passed over (RFC 9110 §7.8). Java's client makes one with
@@ -22,6 +26,32 @@ from tierline.web import limits, problem, routing
 _OFFERS: Final = frozenset({b"upgrade", b"http2-settings"})
 
 
+class RequestTimeout(TierlineError):
+    """The head of the request did not come to its end within {seconds} seconds; send it at once."""
+
+    code = "request_timeout"
+    status = 408
+
+
+class _AnswerTransport:
+    """What uvicorn's cycle of one request writes to: the connection's transport, whose end waits
+    for the client to have the answer."""
+
+    __slots__ = ("connection",)
+
+    def __init__(self, connection: HttpConnection) -> None:
+        self.connection = connection
+
+    def write(self, data: bytes) -> None:
+        self.connection.transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self.connection.transport.is_closing()
+
+    def close(self) -> None:
+        self.connection.hang_up()
+
+
 class HttpConnection(HttpToolsProtocol):
     """What a request may be is checked here; `begin`, `on_body` and `end` are the request."""
 
@@ -34,23 +64,40 @@ class HttpConnection(HttpToolsProtocol):
         self._received = self._size = 0  # bytes so far, and of the last read
         self._head_start = self._first_read = 0  # both when the head began: it lies within them
         self._upgrade = False  # another protocol
+        self._ending = False  # the last answer is on its way
         self._error: TierlineError | None = None  # nothing more is read
+        self._progress = 0  # bytes received when a body, or a chunk of it, last went on
+        self._unread = 0  # bytes of a body that came after the answer
+        self._timer: asyncio.TimerHandle | None = None  # of a head, or of a connection that ends
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
     # -- reading --------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        if self._error is not None:
-            return
         self._size = len(data)
         self._received += self._size
+        if self._error is not None or self._ending:
+            self._drop(self._size)
+            return
         try:
             self._feed(data)
         except httptools.HttpParserError as error:
             self._refuse(self._fault(error))
         else:
-            if self._in_head and self._received - self._head_start > limits.HEAD_BYTES_MAX:
-                self._refuse(_head_too_large())
+            if self._in_head:
+                if self._received - self._head_start > limits.HEAD_BYTES_MAX:
+                    self._refuse(_head_too_large())
+                elif self._timer is None:
+                    self._timer = self.loop.call_later(limits.HEAD_SECONDS_MAX, self._head_late)
+            elif self._in_body and self._received - self._progress > limits.HEAD_BYTES_MAX:
+                limit = f"{limits.HEAD_BYTES_MAX} bytes"
+                self._refuse(TooLarge(what="chunk's head or the trailer", limit=limit))
 
     def _feed(self, data: bytes) -> None:
         rest: bytes | memoryview = data
@@ -74,8 +121,13 @@ class HttpConnection(HttpToolsProtocol):
         self._in_head = True
         self._head_start, self._first_read = self._received, self._size
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._stop_timer()
         self._upgrade = self.parser.should_upgrade()
         most = self._received - self._head_start + self._first_read
         if most > limits.HEAD_BYTES_MAX and self._head() > limits.HEAD_BYTES_MAX:
@@ -83,6 +135,8 @@ class HttpConnection(HttpToolsProtocol):
             raise self._error
         if not self._upgrade:
             self._in_body = True
+            self._progress = self._received
+            self._unread = 0
             self.begin()
         elif self.parser.get_method() == b"CONNECT":
             self._error = Invalid(reason="CONNECT asks for a tunnel; this is no proxy.")
@@ -92,6 +146,16 @@ class HttpConnection(HttpToolsProtocol):
         """The size of the head that was read, in bytes."""
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
+    def on_body(self, body: bytes) -> None:
+        self._progress = self._received
+        if self.cycle.response_complete:
+            self._drop(len(body))
+        else:
+            super().on_body(body)
+
+    def on_chunk_complete(self) -> None:
+        self._progress = self._received
+
     def on_message_complete(self) -> None:
         if not self._upgrade:
             self._in_body = False
@@ -100,10 +164,25 @@ class HttpConnection(HttpToolsProtocol):
     def begin(self) -> None:
         """A request's head is read."""
         super().on_headers_complete()
+        self.cycle.transport = _AnswerTransport(self)
 
     def end(self) -> None:
         """A request's body is read."""
         super().on_message_complete()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _head_late(self) -> None:
+        self._refuse(RequestTimeout(seconds=limits.HEAD_SECONDS_MAX))
+
+    def _drop(self, size: int) -> None:
+        """Counts bytes that nobody reads; hangs up on a client that goes on and on."""
+        self._unread += size
+        if self._unread > limits.UNREAD_BYTES_MAX:
+            self.transport.abort()
 
     # -- answering ------------------------------------------------------------------------------
 
@@ -125,6 +204,7 @@ class HttpConnection(HttpToolsProtocol):
     def _refuse(self, error: TierlineError) -> None:
         """Answer all that came before with its own, then this; then hang up."""
         self._error = error
+        self._stop_timer()
         cycle = self.cycle
         busy = cycle is not None and not cycle.response_complete
         if self._in_body:  # of the request that was read last: it is this one that is broken
@@ -143,12 +223,23 @@ class HttpConnection(HttpToolsProtocol):
         else:
             self._start_asgi_task(self.cycle, answer)
 
+    def hang_up(self) -> None:
+        """Ends the connection after an answer. A client that still sends would lose the answer if
+        the connection closed at once: its system drops what it has not read yet."""
+        if self._error is None and not self._in_body:
+            self.transport.close()
+        elif not self._ending:
+            self._ending = True
+            self._stop_timer()
+            self.transport.write_eof()
+            self._timer = self.loop.call_later(limits.UNREAD_SECONDS_MAX, self.transport.abort)
+
     def _refusal(self) -> RequestResponseCycle:
         """A request without a body that is answered and then the connection's last."""
         scope: Any = {"type": "http", "method": "GET"}
         cycle = RequestResponseCycle(
             scope=scope,
-            transport=self.transport,
+            transport=_AnswerTransport(self),  # type: ignore[arg-type]
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
@@ -164,6 +255,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Also the one that is being answered hears of it; those that wait are not begun."""
+        self._stop_timer()
         running = self._current
         if running is not None and not running.response_complete:
             running.disconnected = True

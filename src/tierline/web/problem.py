@@ -76,6 +76,8 @@ def headers(error: TierlineError) -> dict[str, str]:
     fields = {"content-type": CONTENT_TYPE}
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         fields["retry-after"] = str(error.facts.get("retry_after", RETRY_SECONDS))
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        fields["connection"] = "close"  # the rest of the body is not read
     if isinstance(error, Unauthorized):
         fields["www-authenticate"] = 'Bearer realm="tierline"'
     if isinstance(error, MethodNotAllowed):

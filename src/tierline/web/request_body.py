@@ -3,7 +3,7 @@ has no HTTP in it is `model/validation.py`."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from starlette.requests import Request
 
@@ -13,14 +13,31 @@ from tierline.model.validation import configuration, free_json, name
 from tierline.web import limits
 from tierline.web.problem import UnsupportedMediaType
 
-__all__ = ["body_of", "configuration", "free_json", "name", "query", "require_json"]
+__all__ = [
+    "body_of",
+    "configuration",
+    "content_length",
+    "free_json",
+    "name",
+    "query",
+    "require_json",
+]
 T = TypeVar("T")
+_LENGTH_DIGITS_MAX: Final = 20  # of 64 bits; Python reads no number of thousands of digits
+
+
+def content_length(digits: bytes) -> int:
+    """Returns the value of a Content-Length field, which may begin with any number of zeros; 0 for
+    what is none."""
+    significant = digits.lstrip(b"0")
+    if len(significant) > _LENGTH_DIGITS_MAX:
+        return 10**_LENGTH_DIGITS_MAX
+    return int(significant) if significant.isdigit() else 0
 
 
 async def body_of(request: Request, bytes_max: int = limits.BODY_BYTES_MAX) -> bytes:
     """Returns the whole body. Raises TooLarge, before reading where the length says it already."""
-    content_length = request.headers.get("content-length")
-    if content_length is not None and content_length.isdigit() and int(content_length) > bytes_max:
+    if content_length(request.headers.get("content-length", "").encode("latin-1")) > bytes_max:
         raise TooLarge(what="body", limit=f"{bytes_max} bytes")
     chunks: list[bytes] = []
     size = 0

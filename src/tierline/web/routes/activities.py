@@ -53,7 +53,7 @@ class Headers:
             elif name == b"content-type":
                 self.type = value.decode("latin-1").partition(";")[0].strip().lower()
             elif name == b"content-length":
-                self.length = int(value) if value.isdigit() else 0
+                self.length = request_body.content_length(value)
             elif name == b"content-encoding":
                 self.encoding = value.decode("latin-1").strip().lower()
 
