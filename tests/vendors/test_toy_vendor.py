@@ -68,5 +68,5 @@ TOUR = [
     'webhook {"topic":"LEVEL.UP","player":"ann","level":"golden"}, signed: True',
     "test event level.up in upper case: LEVEL.UP",
     'routes of its own: {"projects":1}',
-    "described: toy_program",
+    "described: shout toy_program level.up",
 ]

@@ -44,7 +44,9 @@ async def tour(api: Api, receiver: Receiver) -> None:
     print("test event level.up in upper case:", json.loads(sample.body)["topic"])
     print("routes of its own:", (await api.get("/toy/projects")).body.decode())
     document = (await api.get("/openapi.json")).body.decode()
-    print("described:", *(word for word in ("toy_program",) if f'"{word}"' in document))
+    print(
+        "described:", *(word for word in ("shout", "toy_program", "level.up") if word in document)
+    )
 
 
 async def endpoint(api: Api, receiver: Receiver) -> None:

@@ -131,12 +131,13 @@ class TestBody(Struct, frozen=True, forbid_unknown_fields=True):
     kind: EventKind | None = None
 
 
-def read_body(raw: Json) -> EndpointBody:
-    """Raises Invalid, naming the field."""
+def normalised(body: EndpointBody) -> EndpointBody:
+    """With free JSON as JavaScript would print it. Raises Invalid, naming the field."""
     for free in ("metadata", "mapping"):
-        if raw.get(free):
-            raw = {**raw, free: json_text.normalise(raw[free], free)}
-    return validation.convert(raw, EndpointBody)
+        value = getattr(body, free)
+        if value is not UNSET and value:
+            body = replace(body, **{free: json_text.normalise(value, free)})
+    return body
 
 
 def applied(endpoint: Endpoint, body: EndpointBody, formats: Formats) -> Endpoint:

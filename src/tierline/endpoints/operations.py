@@ -26,7 +26,14 @@ from tierline.endpoints.endpoint import (
     decode_endpoint,
     decode_secrets,
 )
-from tierline.endpoints.endpoint_body import EndpointBody, Json
+from tierline.endpoints.endpoint_body import (
+    EndpointBody,
+    Json,
+    ReplayBody,
+    RewindBody,
+    RotateBody,
+    TestBody,
+)
 from tierline.endpoints.health import Health
 from tierline.endpoints.lifecycle import EndpointLifecycle
 from tierline.errors import NotFound
@@ -68,11 +75,11 @@ class EndpointOperations:
     # Making and changing
 
     async def add(
-        self, project: Project, wanted: Json, granted: frozenset[str], **facts: Any
+        self, project: Project, body: EndpointBody, granted: frozenset[str], **facts: Any
     ) -> Json:
         """Raises Invalid, NotFound for a program, Forbidden for a missing scope. `facts` are what
         a vendor's route says besides, such as `vendor_id`."""
-        body = endpoint_body.read_body(wanted)
+        body = endpoint_body.normalised(body)
         if isinstance(body.url, UnsetType):
             raise validation.invalid("url", "it is needed")
         born = Endpoint("ep_" + chance.token_hex(10), 0, project.number, body.url, **facts)
@@ -90,11 +97,11 @@ class EndpointOperations:
         return {**_shown(row, Health()), **shown}
 
     async def change(
-        self, project: Project, id_: str, wanted: Json, granted: frozenset[str]
+        self, project: Project, id_: str, body: EndpointBody, granted: frozenset[str]
     ) -> Json:
         """What is unset stays; who turns to a vendor's format is shown the secret that it needs.
         Raises as `add`, and Conflict where somebody else changed it."""
-        row, body = self.find(project, id_), endpoint_body.read_body(wanted)
+        row, body = self.find(project, id_), endpoint_body.normalised(body)
         endpoint = endpoint_body.applied(decode_endpoint(row.body), body, self.formats)
         kept = decode_secrets(row.secrets)
         body, shown = self._vendors_secret(project, endpoint, kept, body)
@@ -182,34 +189,31 @@ class EndpointOperations:
         return await self.show(project, id_)
 
     async def rotate(
-        self, project: Project, id_: str, wanted: Json, granted: frozenset[str]
+        self, project: Project, id_: str, body: RotateBody, granted: frozenset[str]
     ) -> Json:
         """The new secret (of a key pair its public half), for the only time. Raises Forbidden: who
         has the secret of an endpoint that hears customers can speak in its name."""
-        body = validation.convert(wanted, endpoint_body.RotateBody)
         row = self.find(project, id_)
         endpoint_body.require_scopes(decode_endpoint(row.body), granted)
         fresh = await self.control.rotate(row, kind=body.kind, overlap_s=body.overlap)
         await self.caught_up()
         return {"id": row.id, "secret" if body.kind == "hmac" else "public_key": fresh}
 
-    async def rewind(self, project: Project, id_: str, wanted: Json) -> Json:
-        body = validation.convert(wanted, endpoint_body.RewindBody)
+    async def rewind(self, project: Project, id_: str, body: RewindBody) -> Json:
         await self.control.replays.rewind(
             self.find(project, id_), validation.instant(body.since, "since")
         )
         return await self.show(project, id_)
 
-    async def replay(self, project: Project, id_: str, wanted: Json) -> Json:
-        body = validation.convert(wanted, endpoint_body.ReplayBody)
+    async def replay(self, project: Project, id_: str, body: ReplayBody) -> Json:
         return {"run": await self.control.replays.start(self.find(project, id_), body.replay())}
 
     async def stop_replay(self, project: Project, id_: str, run: int) -> None:
         await self.control.replays.stop(self.find(project, id_), run)
 
-    async def test(self, project: Project, id_: str, wanted: Json) -> Json:
+    async def test(self, project: Project, id_: str, body: TestBody) -> Json:
         """What came back for a made-up event: by default the first kind that is heard."""
-        body, row = validation.convert(wanted, endpoint_body.TestBody), self.find(project, id_)
+        row = self.find(project, id_)
         endpoint = decode_endpoint(row.body)
         names = self.formats[endpoint.format].wire_names
         heard = [k for k, wire in names.items() if {k, wire}.intersection(endpoint.kinds)]

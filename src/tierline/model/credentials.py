@@ -46,5 +46,6 @@ class KeyKind(Struct, frozen=True):
 
     name: str
     make: Callable[[int, Mapping[str, str], Entropy], Credentials]
+    answer_fields: Mapping[str, type] = {}  # what `Credentials.answer` holds
     shows_signing_secret: bool = False  # its answer holds what signs the events of customers
     shared: SharedDoor | None = None

@@ -39,6 +39,7 @@ SETTINGS = {
 HEADERS = frozenset().union(*(vendor.headers for vendor in VENDORS))
 KEY_KINDS = tuple(vendor.key for vendor in VENDORS if vendor.key is not None)
 NAME_KINDS: tuple[NameKind, ...] = tuple(name for vendor in VENDORS for name in vendor.names)
+DESCRIPTIONS = {field: text for vendor in VENDORS for field, text in vendor.descriptions.items()}
 PROGRAM_FIELDS = {f"{vendor.name}_program": vendor.name for vendor in VENDORS if vendor.has_program}
 
 

@@ -93,6 +93,11 @@ class Format(Protocol[Facts]):
         """The name of the project's secret that signs the vendor's header; None: it has none."""
         ...
 
+    @property
+    def body_types(self) -> tuple[type, ...]:
+        """The body's type, as /openapi.json describes it, and the types that it refers to."""
+        ...
+
     def render(self, announcement: Announcement, endpoint: Facts, version: str) -> bytes | None:
         """The body; None where the format has no such event, which is then settled as filtered."""
         ...
@@ -126,6 +131,7 @@ class Vendor(Struct, frozen=True):
     traps: Callable[[Rules], Iterator[Finding]] | None = None  # what its own pages warn of
     key: KeyKind | None = None
     names: tuple[NameKind, ...] = ()  # names of customers that only this vendor gives
+    descriptions: Mapping[str, str] = {}  # its options and fields in a sentence, for OpenAPI
     has_program: bool = False  # a project's field `<name>_program`: what its routes speak of
 
 

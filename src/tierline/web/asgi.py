@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from starlette.requests import Request
@@ -17,6 +17,7 @@ from tierline.errors import Invalid, TierlineError, TooLarge
 from tierline.ledger.command_parsing import Activity
 from tierline.web import limits, openapi, problem, routing
 from tierline.web.dependencies import Dependencies
+from tierline.web.problem import Problem
 from tierline.web.responses import ActivityAnswer
 from tierline.web.routes import (
     activities,
@@ -31,7 +32,7 @@ from tierline.web.routes import (
     projects,
 )
 from tierline.web.routes.activities import Activities
-from tierline.web.routing import Call, Operation, Reply
+from tierline.web.routing import Call, Operation, OtherAnswer, Reply
 
 
 async def post_activities(call: Call, _body: Any) -> Any:
@@ -61,12 +62,29 @@ async def get_openapi(_call: Call) -> Reply:
     return Reply(200, _document())
 
 
+NDJSON = "application/x-ndjson"
+_ITEM = Annotated[
+    Any,
+    msgspec.Meta(
+        extra_json_schema={
+            "anyOf": [
+                {"$ref": f"#/components/schemas/{name}"} for name in ("ActivityAnswer", "Problem")
+            ]
+        }
+    ),
+]
 ACTIVITIES = Operation(
     "POST", activities.PATH, post_activities,
     "Records activities: one object, an array (validated whole), or NDJSON (line by line).",
+    details="One object is answered when it is durable. An array is validated whole before the "
+    "first write and answered item by item, in order, a refused one by a problem. NDJSON is "
+    "answered line by line while it is read. The same key with the same body counts once.",
     scopes=("write_customers",), body=Activity | list[Activity],
-    answer=ActivityAnswer | list[dict[str, Any]],
-    also=("application/x-ndjson",),
+    other_bodies=((NDJSON, Activity),),
+    other_answers=(
+        OtherAnswer(200, (ActivityAnswer, list[_ITEM])),
+        OtherAnswer(200, (ActivityAnswer, Problem), NDJSON),
+    ),
 )  # fmt: skip
 OPERATIONS: tuple[Operation, ...] = (
     *programs.OPERATIONS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 from tierline.analysis import forecast
 from tierline.ledger.commands import Answer, Transfer
 from tierline.model.calendar import format_instant
-from tierline.model.entries import Entry, Override
+from tierline.model.entries import Entry, Override, OverrideKind
 from tierline.model.events import Cause, Event, EventKind
 from tierline.model.standing import Standing
 from tierline.model.tenant import Customer
@@ -47,6 +47,13 @@ class ActivityAnswer(Struct, frozen=True):
     transfer: Transfer | UnsetType = UNSET
 
 
+class NextExpiry(Struct, frozen=True):
+    """The points that expire next, and when."""
+
+    at: str
+    points: int
+
+
 class PointsAnswer(Struct, frozen=True):
     """`in_transit`: sent to other customers, where they did not arrive yet."""
 
@@ -56,7 +63,7 @@ class PointsAnswer(Struct, frozen=True):
     earned: int
     spent: int
     expired: int
-    next_expiry: dict[str, Any] | None  # {"at", "points"}
+    next_expiry: NextExpiry | None
 
 
 class OpportunityAnswer(Struct, frozen=True):
@@ -100,6 +107,27 @@ class ProgressAnswer(Struct, frozen=True):
     forecast_tier: TierName | None
 
 
+class DeferredAnswer(Struct, frozen=True):
+    """A tier that is earned already, and begins later."""
+
+    tier: TierName | None
+    starts_at: str
+
+
+class OverrideAnswer(Struct, frozen=True):
+    """A dated assertion over the computed tier."""
+
+    kind: OverrideKind
+    tier: str | None
+    starts_at: str | None
+    until: str | None
+    then: Literal["rejudge", "start_term"]
+    source: Literal["manual", "gift", "match", "challenge", "import", "pooled"]
+    reason: str | None
+    actor: str | None
+    id: int
+
+
 class MemberAnswer(Struct, frozen=True):
     """A membership. `expires_at` is exclusive; `last_valid_day` is its civil reading."""
 
@@ -119,10 +147,10 @@ class MemberAnswer(Struct, frozen=True):
     grace_until: str | None
     points: PointsAnswer
     progress: ProgressAnswer
-    deferred: tuple[dict[str, Any], ...]
+    deferred: tuple[DeferredAnswer, ...]
     risks: tuple[RiskAnswer, ...]
     opportunities: tuple[OpportunityAnswer, ...]
-    overrides: tuple[dict[str, Any], ...]
+    overrides: tuple[OverrideAnswer, ...]
     attributes: dict[str, str | int | bool]
     seq: int
     version: int
@@ -185,7 +213,7 @@ def member(
             forecast_tier=_tier(version, ahead.forecast_tier),
         ),
         deferred=tuple(
-            {"tier": _tier(version, d.tier), "starts_at": format_instant(d.starts_at)}
+            DeferredAnswer(_tier(version, d.tier), format_instant(d.starts_at))
             for d in ahead.deferred
         ),
         risks=tuple(
@@ -200,9 +228,10 @@ def member(
     )
 
 
-def override(override_: Override) -> dict[str, Any]:
+def override(override_: Override) -> OverrideAnswer:
     fields: dict[str, Any] = {f: getattr(override_, f) for f in override_.__struct_fields__}
-    return {**fields, "starts_at": instant(override_.starts_at), "until": instant(override_.until)}
+    instants = {"starts_at": instant(override_.starts_at), "until": instant(override_.until)}
+    return OverrideAnswer(**{**fields, **instants})
 
 
 def event(event_: Event) -> dict[str, Any]:
@@ -224,9 +253,7 @@ def _points(standing: Standing, ahead: forecast.MemberProgress, in_transit: int)
         earned=standing.earned,
         spent=standing.spent,
         expired=standing.expired,
-        next_expiry=None
-        if expiry is None
-        else {"at": format_instant(expiry[0]), "points": expiry[1]},
+        next_expiry=None if expiry is None else NextExpiry(format_instant(expiry[0]), expiry[1]),
     )
 
 

@@ -43,6 +43,15 @@ class Reply(Struct, frozen=True):
     headers: dict[str, str] = {}
 
 
+class OtherAnswer(Struct, frozen=True):
+    """A further answer of an operation, for the OpenAPI document; of several types, any."""
+
+    status: int
+    types: tuple[Any, ...]  # none: text
+    content_type: str = JSON
+    about: str = ""
+
+
 class Operation(Struct, frozen=True):
     """One method of one path."""
 
@@ -57,7 +66,10 @@ class Operation(Struct, frozen=True):
     status: int = 200
     optional: bool = False  # the body may be empty
     open: bool = False  # needs no key
-    also: tuple[str, ...] = ()  # further content types of the body
+    other_bodies: tuple[tuple[str, Any], ...] = ()  # content type, type of its lines
+    other_answers: tuple[OtherAnswer, ...] = ()
+    refers_to: tuple[Any, ...] = ()  # types that schemas name and no field holds
+    details: str = ""  # for OpenAPI, where one sentence is too little
 
 
 class Call:

@@ -140,4 +140,4 @@ def _native(_project: int, _secrets: Mapping[str, str], entropy: Entropy) -> Cre
     return Credentials((Credential(token),), {"key": token})
 
 
-NATIVE = KeyKind("native", _native)
+NATIVE = KeyKind("native", _native, {"key": str})

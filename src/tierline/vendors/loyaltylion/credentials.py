@@ -26,4 +26,5 @@ def credentials(project: int, secrets: Mapping[str, str], entropy: Entropy) -> C
     )
 
 
-KEY = KeyKind(NAME, credentials, shows_signing_secret=True, shared=SITE)
+_FIELDS = {"key": str, "site_id": int, "site_token": str, "site_secret": str}
+KEY = KeyKind(NAME, credentials, _FIELDS, shows_signing_secret=True, shared=SITE)

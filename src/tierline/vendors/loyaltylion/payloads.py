@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from tierline import __version__
 from tierline.engine.announcement import Announcement
@@ -106,13 +106,31 @@ def tier_number(project: str, program: str, tier: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
+def _tier_schema(*more: str) -> dict[str, Any]:
+    properties: dict[str, Any] = {key: {"type": "integer"} for key in ("id", "number", *more)}
+    properties |= {key: {"type": "string"} for key in ("name", "lower_bound")}
+    properties |= {"default": {"type": "boolean"}, "hidden": {"type": "boolean"}}
+    properties["upper_bound"] = {"type": ["string", "null"]}
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+_OBJECT = {"type": "object"}
+_MAYBE_OBJECT = {"type": ["object", "null"]}
+_EXTENDED = {"$ref": "#/components/schemas/TierEvent"}
+MembershipTierJson = Annotated[Any, Meta(extra_json_schema=_tier_schema("position"))]
+EventTierJson = Annotated[
+    Raw | None, Meta(extra_json_schema={"anyOf": [_tier_schema(), {"type": "null"}]})
+]
+JsonObject = Annotated[Any, Meta(extra_json_schema=_OBJECT)]
+
+
 class LionMembership(Struct):
     """`started_at` is the move's instant; the vendor's examples print it in two ways."""
 
     started_at: str
     expires_at: str | None
     manual: bool
-    loyalty_tier: Any
+    loyalty_tier: MembershipTierJson
 
 
 class LionCustomer(Struct):
@@ -126,15 +144,15 @@ class LionCustomer(Struct):
     points_pending: int
     points_spent: int
     rewards_claimed: int
-    properties: Any
-    metadata: Any
+    properties: JsonObject
+    metadata: JsonObject
     birthday: str | None
     blocked: bool
     guest: bool
     enrolled: bool
     enrolled_at: str | None
     referral_id: str | None
-    referred_by: Any
+    referred_by: Annotated[Any, Meta(extra_json_schema=_MAYBE_OBJECT)]
     loyalty_tier_membership: LionMembership | None
     insights_segment: str | None
     referral_url: str
@@ -144,8 +162,8 @@ class LionCustomer(Struct):
 
 class LionProperties(Struct):
     customer: LionCustomer
-    previous_tier: Raw | None
-    new_tier: Raw | None
+    previous_tier: EventTierJson
+    new_tier: EventTierJson
 
 
 class ProgramEvent(Struct):
@@ -164,7 +182,7 @@ class LionEnvelope(Struct):
     topic: str
     created_at: str
     payload: ProgramEvent
-    tierline: dict[str, Any] | UnsetType = UNSET
+    tierline: Annotated[dict[str, Any], Meta(extra_json_schema=_EXTENDED)] | UnsetType = UNSET
 
 
 def lion_customer(
@@ -216,6 +234,7 @@ class LoyaltyLionFormat:
     content_type = "application/json"
     endpoint_facts = LionEndpoint
     signing_secret: str | None = signing.SIGNING_KEY_NAME
+    body_types: tuple[type, ...] = (LionEnvelope,)
     wire_names: Mapping[EventKind, str] = MappingProxyType(
         {
             "upgraded": "program_events/customer.tier_upgraded",

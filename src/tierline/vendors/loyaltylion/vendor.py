@@ -7,6 +7,7 @@ from tierline.model.tenant import NameKind
 from tierline.rules.program import Rules
 from tierline.vendors.loyaltylion import signing
 from tierline.vendors.loyaltylion.credentials import KEY
+from tierline.vendors.loyaltylion.descriptions import DESCRIPTIONS
 from tierline.vendors.loyaltylion.payloads import NAME, LoyaltyLionFormat
 from tierline.vendors.loyaltylion.settings import compile_settings
 from tierline.vendors.vendor import ProgramFacts, Vendor
@@ -35,6 +36,7 @@ VENDOR = Vendor(
     sample=sample,
     compile_settings=compile_settings,
     key=KEY,
+    descriptions=DESCRIPTIONS,
     names=(NameKind("merchant", "merchant_id", NAME),),
     has_program=True,
 )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Meta, Struct
 
 from tierline.engine.announcement import Announcement
 from tierline.model import ids
 from tierline.model.calendar import format_instant
-from tierline.model.events import EventKind
+from tierline.model.events import Cause, EventKind
 from tierline.vendors.vendor import EndpointFacts, Secrets, tier_of
 
 _encode = msgspec.json.Encoder().encode
@@ -65,6 +66,74 @@ def event_type(kind: EventKind) -> str:
     return f"tier.{kind}"
 
 
+class TierEventName(Struct, frozen=True):
+    id: str
+    name: str
+
+
+class EventPoints(Struct, frozen=True):
+    """A member's points right after the change."""
+
+    balance: int
+    pending: int
+    spent: int
+
+
+class TierEvent(Struct, frozen=True):
+    """A change of a membership, as `event_object` prints it."""
+
+    id: str
+    kind: EventKind
+    program: str
+    customer: str
+    customer_id: str
+    tier_from: TierEventName | None
+    tier_to: TierEventName | None
+    at: str
+    cause: Cause
+    seq: int
+    version: int
+    since: str | None
+    expires_at: str | None
+    manual: bool
+    points: EventPoints
+    recorded_at: str
+
+
+class ThinEvent(Struct, frozen=True):
+    """Ids alone, of an endpoint that is `thin`."""
+
+    id: str
+    customer: str
+    program: str
+
+
+_DATA = {"anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in ("TierEvent", "ThinEvent")]}
+
+
+class StandardBody(Struct, frozen=True):
+    """A webhook as the Standard Webhooks specification advises."""
+
+    type: str
+    timestamp: str
+    data: Annotated[Any, Meta(extra_json_schema=_DATA)]
+
+
+class CloudEventBody(Struct, frozen=True):
+    """A webhook as CloudEvents 1.0 has it, structured."""
+
+    specversion: Literal["1.0"]
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    datacontenttype: Literal["application/json"]
+    sequence: str
+    partitionkey: str
+    data: Annotated[Any, Meta(extra_json_schema=_DATA)]
+
+
 class StandardEndpoint(EndpointFacts, frozen=True):
     """Option: ids alone, for a receiver that comes and asks for the rest."""
 
@@ -79,6 +148,7 @@ class StandardWebhooks:
     content_type = "application/json"
     endpoint_facts = StandardEndpoint
     signing_secret: str | None = None
+    body_types: tuple[type, ...] = (StandardBody, TierEvent, ThinEvent)
     wire_names: Mapping[EventKind, str] = MappingProxyType({k: event_type(k) for k in KINDS})
 
     def render(
@@ -110,6 +180,7 @@ class CloudEvents(StandardWebhooks):
     name = "cloudevents"
     versions = ("1.0",)
     content_type = "application/cloudevents+json; charset=utf-8"
+    body_types: tuple[type, ...] = (CloudEventBody, TierEvent, ThinEvent)
     wire_names: Mapping[EventKind, str] = MappingProxyType(
         {k: f"tierline.{event_type(k)}" for k in KINDS}
     )

@@ -32,4 +32,5 @@ def credentials(_project: int, secrets: Mapping[str, str], entropy: Entropy) -> 
     )
 
 
-KEY = KeyKind(NAME, credentials, shows_signing_secret=True)
+_FIELDS = ("app_id", "app_token", "management_id", "management_token", "webhook_secret")
+KEY = KeyKind(NAME, credentials, dict.fromkeys(_FIELDS, str), shows_signing_secret=True)

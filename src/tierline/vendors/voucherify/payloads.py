@@ -50,6 +50,34 @@ class VoucherifyEndpoint(EndpointFacts, frozen=True):
     webhook_events: tuple[str, ...] = ()
 
 
+def _object(required: str, nullable: str, *objects: str) -> dict[str, Any]:
+    """The schema of a printed object: texts, texts that may be null, and objects."""
+    properties: dict[str, Any] = {key: {"type": "string"} for key in required.split()}
+    properties |= {key: {"type": ["string", "null"]} for key in nullable.split()}
+    properties |= {key: {"type": "object"} for key in objects}
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+_CAMPAIGN = _object(
+    "id name campaign_type type created_at object",
+    "category_id category start_date expiration_date description updated_at",
+    "voucher",
+    "metadata",
+)
+_LOYALTY_TIER = _object(
+    "id name campaign_id created_at object", "updated_at", "metadata", "config", "points"
+)
+_DATA = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("TierStay", "TierMove")]}
+_EXTENDED = {"$ref": "#/components/schemas/TierEvent"}
+CampaignJson = Annotated[Raw, Meta(extra_json_schema=_CAMPAIGN)]
+TierJson = Annotated[
+    Raw | None, Meta(extra_json_schema={"anyOf": [_LOYALTY_TIER, {"type": "null"}]})
+]
+SourceJson = Annotated[Raw, Meta(extra_json_schema=_object("id object target_url", ""))]
+EventSourceJson = Annotated[Raw, Meta(extra_json_schema=_object("channel", ""))]
+JsonObject = Annotated[Any, Meta(extra_json_schema={"type": "object"})]
+
+
 class VoucherifyCustomer(Struct):
     """The simplified customer: always these six keys."""
 
@@ -57,7 +85,7 @@ class VoucherifyCustomer(Struct):
     name: str | None
     email: str | None
     source_id: str | None
-    metadata: Any
+    metadata: JsonObject
     object: str = "customer"
 
 
@@ -65,8 +93,8 @@ class TierStay(Struct):
     """`data` of joined, prolonged and left."""
 
     customer: VoucherifyCustomer
-    campaign: Raw
-    loyalty_tier: Raw | None
+    campaign: CampaignJson
+    loyalty_tier: TierJson
     created_at: str
 
 
@@ -74,9 +102,9 @@ class TierMove(Struct):
     """`data` of upgraded and downgraded."""
 
     customer: VoucherifyCustomer
-    campaign: Raw
-    loyalty_tier_from: Raw | None
-    loyalty_tier_to: Raw | None
+    campaign: CampaignJson
+    loyalty_tier_from: TierJson
+    loyalty_tier_to: TierJson
     created_at: str
 
 
@@ -89,7 +117,7 @@ class VoucherifyEvent(Struct):
     created_at: str
     entity_id: str
     group_id: str
-    event_source: Raw
+    event_source: EventSourceJson
 
 
 class VoucherifyEnvelope(Struct):
@@ -97,10 +125,10 @@ class VoucherifyEnvelope(Struct):
     project_id: str
     created_at: str
     type: str
-    data: TierStay | TierMove
-    source: Raw
+    data: Annotated[Any, Meta(extra_json_schema=_DATA)]  # TierStay or TierMove
+    source: SourceJson
     event: VoucherifyEvent
-    tierline: dict[str, Any] | UnsetType = UNSET
+    tierline: Annotated[dict[str, Any], Meta(extra_json_schema=_EXTENDED)] | UnsetType = UNSET
 
 
 def customer_shape(customer: Customer) -> VoucherifyCustomer:
@@ -133,6 +161,7 @@ class VoucherifyFormat:
     content_type = "application/json"
     endpoint_facts = VoucherifyEndpoint
     signing_secret: str | None = signing.SIGNING_KEY_NAME
+    body_types: tuple[type, ...] = (VoucherifyEnvelope, TierStay, TierMove)
     wire_names: Mapping[EventKind, str] = MappingProxyType(
         {
             "joined": "customer.loyalty.tier.joined",

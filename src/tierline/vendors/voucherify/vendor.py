@@ -7,6 +7,7 @@ from tierline.rules.program import Rules
 from tierline.vendors.vendor import ProgramFacts, Vendor
 from tierline.vendors.voucherify import signing
 from tierline.vendors.voucherify.credentials import KEY
+from tierline.vendors.voucherify.descriptions import DESCRIPTIONS
 from tierline.vendors.voucherify.objects import NAME
 from tierline.vendors.voucherify.payloads import VoucherifyFormat
 from tierline.vendors.voucherify.settings import compile_settings
@@ -36,4 +37,5 @@ VENDOR = Vendor(
     compile_settings=compile_settings,
     traps=traps,
     key=KEY,
+    descriptions=DESCRIPTIONS,
 )

@@ -16,7 +16,7 @@ from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
 from tierline.vendors.registry import NAME_KINDS
 from tierline.web import limits, request_body
-from tierline.web.routing import Call, Operation, Reply
+from tierline.web.routing import Call, Operation, OtherAnswer, Reply
 
 CUSTOMER = "/api/customers/{source_id}"
 _OTHER_NAMES = frozenset(name.kind for name in (CARD, *NAME_KINDS))
@@ -154,6 +154,10 @@ OPERATIONS = (
     Operation(
         "PUT", CUSTOMER, put_customer, "Makes or changes a customer's profile and names.",
         scopes=("write_customers",), body=CustomerBody, answer=CustomerAnswer,
+        other_answers=tuple(
+            OtherAnswer(status, (CustomerAnswer, CustomerReceipt), about=about)
+            for status, about in ((200, "OK."), (201, "The customer is new."))
+        ),
     ),
     Operation(
         "GET", CUSTOMER, get_customer, "A customer's profile.",

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from msgspec import Meta, Struct
 
+from tierline.endpoints.answers import (
+    AttemptAnswer,
+    EndpointAnswer,
+    LaneAnswer,
+    ReplayAnswer,
+    SecretAnswer,
+    TestAnswer,
+)
+from tierline.endpoints.endpoint_body import (
+    EndpointBody,
+    ReplayBody,
+    RewindBody,
+    RotateBody,
+    TestBody,
+)
 from tierline.errors import NotFound
 from tierline.model import validation
 from tierline.model.calendar import format_instant
@@ -17,7 +32,7 @@ Json = dict[str, Any]
 
 
 class EndpointList(Struct, frozen=True):
-    endpoints: tuple[Json, ...]
+    endpoints: tuple[EndpointAnswer, ...]
 
 
 class AttemptsQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,30 +45,30 @@ class AttemptsQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class AttemptList(Struct, frozen=True):
     """`next` is null on the last page; an attempt at a page's edge may come twice."""
 
-    attempts: tuple[Json, ...]
+    attempts: tuple[AttemptAnswer, ...]
     next: str | None
 
 
 class LaneList(Struct, frozen=True):
     """The oldest hundred."""
 
-    lanes: tuple[Json, ...]
+    lanes: tuple[LaneAnswer, ...]
 
 
-async def post_endpoint(call: Call, body: Json) -> Reply:
+async def post_endpoint(call: Call, body: EndpointBody) -> Reply:
     operations, scopes = call.parts.operations, call.caller.key.scopes
     return Reply(201, await operations.add(call.project, body, scopes))
 
 
 async def list_endpoints(call: Call) -> EndpointList:
-    return EndpointList(tuple(await call.parts.operations.list(call.project)))
+    return EndpointList(cast("Any", await call.parts.operations.list(call.project)))
 
 
 async def get_endpoint(call: Call) -> Json:
     return await call.parts.operations.show(call.project, call.param("endpoint"))
 
 
-async def patch_endpoint(call: Call, body: Json) -> Json:
+async def patch_endpoint(call: Call, body: EndpointBody) -> Json:
     operations, scopes = call.parts.operations, call.caller.key.scopes
     return await operations.change(call.project, call.param("endpoint"), body, scopes)
 
@@ -75,7 +90,7 @@ async def retry_endpoint(call: Call) -> Json:
     return await call.parts.operations.retry(call.project, call.param("endpoint"))
 
 
-async def rotate_endpoint(call: Call, body: Json) -> Json:
+async def rotate_endpoint(call: Call, body: RotateBody) -> Json:
     operations, scopes = call.parts.operations, call.caller.key.scopes
     return await operations.rotate(call.project, call.param("endpoint"), body, scopes)
 
@@ -83,21 +98,22 @@ async def rotate_endpoint(call: Call, body: Json) -> Json:
 async def list_attempts(call: Call) -> AttemptList:
     asked = call.query(AttemptsQuery)
     before = validation.optional_instant(asked.before, "before")
-    found, more = await call.parts.operations.attempts(
+    attempts, more = await call.parts.operations.attempts(
         call.project, call.param("endpoint"), before, asked.limit
     )
-    return AttemptList(tuple(found), None if more is None else format_instant(more))
+    return AttemptList(cast("Any", attempts), None if more is None else format_instant(more))
 
 
 async def list_lanes(call: Call) -> LaneList:
-    return LaneList(tuple(await call.parts.operations.lanes(call.project, call.param("endpoint"))))
+    lanes = await call.parts.operations.lanes(call.project, call.param("endpoint"))
+    return LaneList(cast("Any", lanes))
 
 
-async def rewind_endpoint(call: Call, body: Json) -> Json:
+async def rewind_endpoint(call: Call, body: RewindBody) -> Json:
     return await call.parts.operations.rewind(call.project, call.param("endpoint"), body)
 
 
-async def replay_endpoint(call: Call, body: Json) -> Reply:
+async def replay_endpoint(call: Call, body: ReplayBody) -> Reply:
     operations = call.parts.operations
     return Reply(202, await operations.replay(call.project, call.param("endpoint"), body))
 
@@ -110,7 +126,7 @@ async def stop_replay(call: Call) -> Reply:
     return Reply(204)
 
 
-async def test_endpoint(call: Call, body: Json) -> Json:
+async def test_endpoint(call: Call, body: TestBody) -> Json:
     return await call.parts.operations.test(call.project, call.param("endpoint"), body)
 
 
@@ -120,7 +136,7 @@ OPERATIONS = (
     Operation(
         "POST", "/api/endpoints", post_endpoint,
         "Makes an endpoint; its secret is shown only in this answer.",
-        scopes=_MANAGE, body=Json, answer=Json, status=201,
+        scopes=_MANAGE, body=EndpointBody, answer=EndpointAnswer, status=201,
     ),
     Operation(
         "GET", "/api/endpoints", list_endpoints, "All endpoints of the project.",
@@ -128,11 +144,11 @@ OPERATIONS = (
     ),
     Operation(
         "GET", ENDPOINT, get_endpoint, "An endpoint, its health and its lag.",
-        scopes=_MANAGE, answer=Json,
+        scopes=_MANAGE, answer=EndpointAnswer,
     ),
     Operation(
         "PATCH", ENDPOINT, patch_endpoint, "Changes an endpoint; what is not said stays.",
-        scopes=_MANAGE, body=Json, answer=Json,
+        scopes=_MANAGE, body=EndpointBody, answer=EndpointAnswer,
     ),
     Operation(
         "DELETE", ENDPOINT, delete_endpoint, "Deletes an endpoint for good.",
@@ -140,21 +156,22 @@ OPERATIONS = (
     ),
     Operation(
         "POST", f"{ENDPOINT}/pause", pause_endpoint,
-        "Stops sending; nothing is lost, it waits in the log.", scopes=_MANAGE, answer=Json,
+        "Stops sending; nothing is lost, it waits in the log.",
+        scopes=_MANAGE, answer=EndpointAnswer,
     ),
     Operation(
         "POST", f"{ENDPOINT}/resume", resume_endpoint, "Goes on where it was paused.",
-        scopes=_MANAGE, answer=Json,
+        scopes=_MANAGE, answer=EndpointAnswer,
     ),
     Operation(
         "POST", f"{ENDPOINT}/retry", retry_endpoint,
         "Tries at once what waits after failures, instead of at the next step of its schedule.",
-        scopes=_MANAGE, answer=Json,
+        scopes=_MANAGE, answer=EndpointAnswer,
     ),
     Operation(
         "POST", f"{ENDPOINT}/rotate", rotate_endpoint,
         "Makes a new secret, shown only in this answer; the old one signs on for a while.",
-        scopes=_MANAGE, body=Json, optional=True, answer=Json,
+        scopes=_MANAGE, body=RotateBody, optional=True, answer=SecretAnswer,
     ),
     Operation(
         "GET", f"{ENDPOINT}/attempts", list_attempts, "What was sent, and what came back.",
@@ -167,12 +184,12 @@ OPERATIONS = (
     Operation(
         "POST", f"{ENDPOINT}/rewind", rewind_endpoint,
         "Sends again everything since an instant, in order; what is new waits behind it.",
-        scopes=_AND_READ, body=Json, answer=Json,
+        scopes=_AND_READ, body=RewindBody, answer=EndpointAnswer,
     ),
     Operation(
         "POST", f"{ENDPOINT}/replay", replay_endpoint,
         "Sends events again, by id, range or instant, with their first ids.",
-        scopes=_AND_READ, body=Json, answer=Json, status=202,
+        scopes=_AND_READ, body=ReplayBody, answer=ReplayAnswer, status=202,
     ),
     Operation(
         "DELETE", f"{ENDPOINT}/replay/{{run}}", stop_replay,
@@ -180,6 +197,6 @@ OPERATIONS = (
     ),
     Operation(
         "POST", f"{ENDPOINT}/test", test_endpoint, "Sends a made-up event once, and tells.",
-        scopes=_MANAGE, body=Json, optional=True, answer=Json,
+        scopes=_MANAGE, body=TestBody, optional=True, answer=TestAnswer,
     ),
 )  # fmt: skip

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tierline.errors import Invalid
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.store.announcements import announced
 from tierline.store.event_log import LogEvent
-from tierline.vendors.standard.payloads import event_object
+from tierline.vendors.standard.payloads import TierEvent, event_object
 from tierline.web import event_feed, limits
 from tierline.web.event_feed import Reader
 from tierline.web.routing import Call, Operation
@@ -31,10 +31,27 @@ class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"clas
     class_: Literal["tier", "ops"] = "tier"
 
 
+class OperationalEvent(Struct, frozen=True):
+    """Something that operators should know: of an endpoint, of a member, of the log."""
+
+    id: str
+    kind: str
+    at: str
+    recorded_at: str
+    data: dict[str, Any] | UnsetType = UNSET
+    endpoint: str | UnsetType = UNSET
+    quiet: bool | UnsetType = UNSET
+
+
+_EVENT = {
+    "anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in ("TierEvent", "OperationalEvent")]
+}
+
+
 class EventsAnswer(Struct, frozen=True):
     """`next` goes on after these events, for ever. `more`: there is more to read at once."""
 
-    events: list[dict[str, Any]]
+    events: list[Annotated[Any, Meta(extra_json_schema=_EVENT)]]
     next: str
     more: bool
 
@@ -87,6 +104,6 @@ OPERATIONS = (
     Operation(
         "GET", "/api/events", list_events,
         "The project's events in the order of the log, from a cursor; may wait for the next.",
-        query=EventsQuery, answer=EventsAnswer,
+        query=EventsQuery, answer=EventsAnswer, refers_to=(TierEvent, OperationalEvent),
     ),
 )  # fmt: skip

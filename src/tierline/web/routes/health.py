@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from tierline.web import auth
 from tierline.web.metrics import ScrapedMetrics
-from tierline.web.routing import Call, Operation, Reply
+from tierline.web.routing import Call, Operation, OtherAnswer, Reply
 
 READY_SECONDS_MAX = 2
 
@@ -64,11 +64,12 @@ OPERATIONS = (
     ),
     Operation(
         "GET", "/readyz", get_ready, "Whether the database and all roles are there.",
-        open=True, answer=Ready,
+        open=True, answer=Ready, other_answers=(OtherAnswer(503, (Ready,)),),
     ),
     Operation(
         "GET", "/metrics", get_metrics,
         "Prometheus' figures; unless bound to loopback with a key that may `manage_endpoints`, and "
         "of its project's endpoints only.", open=True,
+        other_answers=(OtherAnswer(200, (), "text/plain"),),
     ),
 )  # fmt: skip

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
-from tierline.analysis.explain import Explanation, explain, standing_at
+from tierline.analysis.explain import explain, standing_at
 from tierline.engine.decide import HistoryNeeded
 from tierline.errors import Invalid, NotAMember, TooMany
 from tierline.ledger import commands
@@ -22,9 +21,10 @@ from tierline.model.tenant import Customer
 from tierline.rules.program import Program
 from tierline.store import members, transfers
 from tierline.web import limits, request_body, responses
+from tierline.web.explanation import ExplanationAnswer, explanation_answer
 from tierline.web.responses import ActivityAnswer, MemberAnswer
 from tierline.web.routes.customers import find_customer
-from tierline.web.routing import Call, Operation
+from tierline.web.routing import Call, Operation, OtherAnswer
 
 MEMBER = "/api/programs/{program}/members/{source_id}"
 
@@ -237,17 +237,7 @@ async def explain_member(call: Call) -> dict[str, Any]:
     known_at = validation.optional_instant(query.known_at, "known_at")
     at = call.now if at is None else at
     explanation = await asyncio.to_thread(explain, program, entries, at, known_at)
-    return _printed(explanation)
-
-
-def _printed(explanation: Explanation) -> dict[str, Any]:
-    """With instants as text, as everywhere at the edge."""
-    fields: dict[str, Any] = msgspec.to_builtins(explanation)
-    fields["overrides"] = [responses.override(override) for override in explanation.overrides]
-    fields["last_event"] = (
-        None if explanation.last_event is None else responses.event(explanation.last_event)
-    )
-    return fields
+    return explanation_answer(explanation)
 
 
 async def _program(call: Call) -> tuple[int, Program]:
@@ -284,6 +274,7 @@ OPERATIONS = (
         "PUT", MEMBER, put_member,
         "Makes a customer a member; an import says since when and in which tier.",
         scopes=("write_customers",), body=MemberBody, optional=True, answer=MemberAnswer,
+        other_answers=(OtherAnswer(200, (MemberAnswer, ActivityAnswer)),),
     ),
     Operation(
         "DELETE", MEMBER, delete_member, "Ends a membership; points stay with the customer.",
@@ -297,7 +288,7 @@ OPERATIONS = (
     Operation(
         "GET", f"{MEMBER}/explain", explain_member,
         "The arithmetic behind a member's tier: entries, window, threshold, rule and dates.",
-        scopes=("read_customers",), query=ExplainQuery,
+        scopes=("read_customers",), query=ExplainQuery, answer=ExplanationAnswer,
     ),
     Operation(
         "PUT", f"{MEMBER}/override", put_override,

@@ -26,9 +26,16 @@ from tierline.proposals import PreviewBody, proposal_of
 from tierline.store.database import Database
 from tierline.vendors.registry import traps
 from tierline.web import problem
+from tierline.web.explanation import (
+    PreviewAnswer,
+    PreviewProblem,
+    PreviewProgress,
+    PreviewResult,
+    preview_answer,
+)
 from tierline.web.routes import programs
 from tierline.web.routes.programs import PROGRAM
-from tierline.web.routing import Call, Operation
+from tierline.web.routing import Call, Operation, OtherAnswer
 
 MEMBERS_MAX: Final = 200_000  # answered in one piece: some seconds
 SECONDS_MAX: Final = 30  # less than what is between us and the caller usually waits
@@ -69,7 +76,7 @@ async def preview_program(call: Call, body: PreviewBody) -> Any:
     )
     with _working(request):
         try:
-            return _with_traps(request, await asyncio.wait_for(work, SECONDS_MAX))
+            return preview_answer(_with_traps(request, await asyncio.wait_for(work, SECONDS_MAX)))
         except TimeoutError:
             raise PreviewTooSlow(seconds=SECONDS_MAX) from None
 
@@ -135,7 +142,7 @@ def _with_traps(request: PreviewRequest, report: Report) -> Report:
 def _outcome(request: PreviewRequest, task: asyncio.Task[Report]) -> bytes:
     error = task.exception()
     if error is None:
-        return _line(preview=_with_traps(request, task.result()))
+        return _line(preview=preview_answer(_with_traps(request, task.result())))
     if not isinstance(error, Exception):
         raise error
     return _line(problem=problem.as_problem(problem.as_error(error, what="preview")))
@@ -149,6 +156,7 @@ OPERATIONS = (
     Operation(
         "POST", f"{PROGRAM}/preview", preview_program,
         "Who would move under other rules, by how many, with samples and their arithmetic.",
-        scopes=("read_programs", "read_customers"), body=PreviewBody, answer=Report,
+        scopes=("read_programs", "read_customers"), body=PreviewBody, answer=PreviewAnswer,
+        other_answers=(OtherAnswer(200, (PreviewProgress, PreviewResult, PreviewProblem), NDJSON),),
     ),
 )  # fmt: skip

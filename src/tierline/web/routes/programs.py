@@ -18,7 +18,7 @@ from tierline.rules.program import OnChange, Program, Rules, Version
 from tierline.store.catalog.programs import NewVersion, Put
 from tierline.vendors.registry import traps
 from tierline.vendors.vendor import ProgramFacts
-from tierline.web.routing import Call, Operation, Reply
+from tierline.web.routing import Call, Operation, OtherAnswer, Reply
 
 PROGRAM = "/api/programs/{program}"
 
@@ -170,6 +170,7 @@ OPERATIONS = (
         "PUT", PROGRAM, put_program,
         "Sets a program's rules: a new version where they differ, effective at once or later.",
         scopes=("write_programs",), body=ProgramBody, answer=ProgramAnswer,
+        other_answers=(OtherAnswer(201, (ProgramAnswer,), about="A new version was made."),),
     ),
     Operation(
         "GET", PROGRAM, get_program, "A program's rules, now or as of another version.",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from tierline.errors import Forbidden, Refused
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
-from tierline.store.catalog.keys import Key
+from tierline.store.catalog.keys import NATIVE, Key
 from tierline.store.catalog.projects import ProjectChange
 from tierline.vendors import registry
 from tierline.web import request_body
@@ -62,6 +62,32 @@ class KeyBody(Struct, frozen=True, forbid_unknown_fields=True):
     kind: str = "native"
     scopes: tuple[str, ...] = ()  # empty: all that the calling key holds
     label: str = ""
+
+
+if TYPE_CHECKING:
+
+    class KeySecrets(Struct, frozen=True):
+        """What a key of some kind is shown with."""
+else:
+    KeySecrets = registry.struct_of(
+        "KeySecrets",
+        [
+            (name, type_ | UnsetType, UNSET)
+            for kind in (NATIVE, *registry.KEY_KINDS)
+            for name, type_ in kind.answer_fields.items()
+        ],
+        frozen=True,
+    )
+
+
+class NewKeyAnswer(KeySecrets, frozen=True, kw_only=True):
+    """A new key with its secrets, for the only time: a native one has `key`, a vendor's what that
+    vendor calls its credentials."""
+
+    id: str
+    kind: str
+    project_id: str
+    scopes: tuple[str, ...]
 
 
 class KeyLine(Struct, frozen=True):
@@ -185,7 +211,7 @@ OPERATIONS = (
     ),
     Operation(
         "POST", "/api/keys", post_key, "Makes a key; its secrets are shown only in this answer.",
-        scopes=("manage_keys",), body=KeyBody, optional=True, status=201,
+        scopes=("manage_keys",), body=KeyBody, optional=True, status=201, answer=NewKeyAnswer,
     ),
     Operation(
         "DELETE", "/api/keys/{key}", delete_key, "Disables a key for good.",

@@ -1,0 +1,136 @@
+"""What is answered about endpoints: their settings without secrets, health, attempts, lanes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from tierline.endpoints.endpoint import Batch, EndpointOptions, Mode, Parked
+from tierline.endpoints.health import Tolerance
+from tierline.endpoints.retry_schedule import Preset
+from tierline.model.events import EventKind
+from tierline.model.schedule import Schedule
+from tierline.transport.exchange import Timings
+
+Json = dict[str, Any]
+
+
+class EndpointLag(Struct, frozen=True):
+    """How far behind an endpoint is. `events` counts up to 10,000; `retrying` and `parked` count
+    lanes; `oldest_at` is when the oldest event that is still owed was recorded."""
+
+    events: int
+    oldest_at: str | None
+    retrying: int
+    parked: int
+
+
+class EndpointAnswer(EndpointOptions, frozen=True, kw_only=True):
+    """An endpoint without its secrets: of headers only the names. `lag` and `replays` are shown of
+    one endpoint, not in lists; a secret only in the answer that made it."""
+
+    id: str
+    url: str
+    format: str
+    format_version: str
+    kinds: tuple[str, ...]
+    programs: tuple[str, ...]
+    tiers: tuple[str, ...]
+    filter: Json | None
+    mode: Mode
+    mapping: Json | None
+    batch: Batch | None
+    retry: Schedule | Preset
+    parked: Parked
+    timeout_ms: int | None
+    connect_ms: int
+    rate_per_s: float | None
+    in_flight_max: int
+    tolerance: Tolerance
+    vendor_id: str | None
+    description: str
+    metadata: dict[str, str]
+    state: Literal["active", "failing", "paused"]
+    reason: str | None
+    headers: tuple[str, ...]
+    client_certificate: bool
+    since: str
+    revision: int
+    created_at: str
+    updated_at: str
+    secret: str | UnsetType = UNSET
+    public_key: str | UnsetType = UNSET
+    vendor_secret: str | UnsetType = UNSET
+    lag: EndpointLag | UnsetType = UNSET
+    replays: tuple[int, ...] | UnsetType = UNSET
+
+
+class SecretAnswer(Struct, frozen=True):
+    """A new secret, or the public half of a new key pair, for the only time."""
+
+    id: str
+    secret: str | UnsetType = UNSET
+    public_key: str | UnsetType = UNSET
+
+
+class ReplayAnswer(Struct, frozen=True):
+    """The number under which a replay runs."""
+
+    run: int
+
+
+class ReceiverAnswer(Struct, frozen=True):
+    """The start of what a receiver answered."""
+
+    headers: dict[str, str]
+    body: str
+
+
+class AttemptDetail(Struct, frozen=True):
+    """One request: where it went, its phases, and the answer or the `fault` that kept it away."""
+
+    url: str
+    headers: dict[str, str]
+    address: str | None
+    reused: bool
+    timings: Timings
+    events: tuple[str, ...] | UnsetType = UNSET
+    fault: str | UnsetType = UNSET
+    reason: str | UnsetType | None = UNSET
+    answer: ReceiverAnswer | UnsetType = UNSET
+
+
+class AttemptAnswer(Struct, frozen=True):
+    """A line of the attempt log. `status` 0: no answer came."""
+
+    at: str
+    delivery: str
+    number: int
+    offset: int
+    event: str
+    status: int
+    outcome: str
+    took_ms: int
+    detail: AttemptDetail
+
+
+class TestAnswer(AttemptDetail, frozen=True, kw_only=True):
+    """What came back for a made-up event. `status` null: no answer came."""
+
+    kind: EventKind
+    id: str
+    status: int | None
+    outcome: Literal["test_delivered", "test_failed"]
+
+
+class LaneAnswer(Struct, frozen=True):
+    """Events that wait behind one that failed: a customer's, or everybody's (null) under `fifo`.
+    `due_at` null: parked, nothing is tried by itself."""
+
+    customer: str | None
+    state: Literal["retrying", "parked"]
+    attempts: int
+    first_at: str
+    due_at: str | None
+    replay: int | None
