@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from tierline.endpoints.endpoint import Batch, EndpointOptions, Mode, Parked
+from tierline.endpoints.endpoint import BatchBounds, EndpointOptions, Mode, Parked
 from tierline.endpoints.health import Tolerance
 from tierline.endpoints.retry_schedule import Preset
 from tierline.model.events import EventKind
@@ -40,7 +40,7 @@ class EndpointAnswer(EndpointOptions, frozen=True, kw_only=True):
     filter: Json | None
     mode: Mode
     mapping: Json | None
-    batch: Batch | None
+    batch: BatchBounds | None
     retry: Schedule | Preset
     parked: Parked
     timeout_ms: int | None
@@ -80,14 +80,14 @@ class ReplayAnswer(Struct, frozen=True):
     run: int
 
 
-class ReceiverAnswer(Struct, frozen=True):
+class AnswerStart(Struct, frozen=True):
     """The start of what a receiver answered."""
 
     headers: dict[str, str]
     body: str
 
 
-class AttemptDetail(Struct, frozen=True):
+class AttemptRequest(Struct, frozen=True):
     """One request: where it went, its phases, and the answer or the `fault` that kept it away."""
 
     url: str
@@ -98,10 +98,10 @@ class AttemptDetail(Struct, frozen=True):
     events: tuple[str, ...] | UnsetType = UNSET
     fault: str | UnsetType = UNSET
     reason: str | UnsetType | None = UNSET
-    answer: ReceiverAnswer | UnsetType = UNSET
+    answer: AnswerStart | UnsetType = UNSET
 
 
-class AttemptAnswer(Struct, frozen=True):
+class AttemptLine(Struct, frozen=True):
     """A line of the attempt log. `status` 0: no answer came."""
 
     at: str
@@ -112,10 +112,10 @@ class AttemptAnswer(Struct, frozen=True):
     status: int
     outcome: str
     took_ms: int
-    detail: AttemptDetail
+    detail: AttemptRequest
 
 
-class TestAnswer(AttemptDetail, frozen=True, kw_only=True):
+class TestAnswer(AttemptRequest, frozen=True, kw_only=True):
     """What came back for a made-up event. `status` null: no answer came."""
 
     kind: EventKind

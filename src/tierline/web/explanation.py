@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from tierline.analysis.explain import Counted, Explanation
-from tierline.ledger.previews.preview import Progress, Report
+from tierline.ledger.previews.preview import PreviewProgress, Report
 from tierline.model.events import Cause, EventKind
 from tierline.rules.metric import Metric
 from tierline.rules.policy import Assessment, Lapse, Renewal, Start
@@ -134,19 +134,19 @@ PreviewAnswer = msgspec.defstruct(
 )
 
 
-class PreviewProgress(Struct, frozen=True):
+class PreviewProgressLine(Struct, frozen=True):
     """A line while a preview works."""
 
-    progress: Progress
+    progress: PreviewProgress
 
 
-class PreviewResult(Struct, frozen=True):
+class PreviewResultLine(Struct, frozen=True):
     """The last line of a preview."""
 
     preview: PreviewAnswer  # type: ignore[valid-type]
 
 
-class PreviewProblem(Struct, frozen=True):
+class PreviewProblemLine(Struct, frozen=True):
     """The last line of a preview that failed."""
 
     problem: Problem

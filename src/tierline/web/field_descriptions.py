@@ -70,7 +70,7 @@ deferred: Tiers that are earned already and begin later.
 delivery: The id of the send-out, the same for every attempt; also `webhook-id`.
 description: For the caller's own orientation.
 detail: What is wrong and what was expected, in a sentence.
-AttemptAnswer.detail: The request and what came back.
+AttemptLine.detail: The request and what came back.
 disabled_at: When it was disabled; null while it opens its door.
 dns: Milliseconds until the name was resolved.
 done: How many members are judged.
@@ -94,7 +94,7 @@ event: The event's id.
 events: The events.
 PreviewAnswer.events: How many events of each kind would be announced.
 EndpointLag.events: How many events it is behind, counted up to 10,000.
-AttemptDetail.events: The ids of a batch's events.
+AttemptRequest.events: The ids of a batch's events.
 TestAnswer.events: The ids of a batch's events.
 events_max: How many events go into one request.
 every: Points are granted per so many minor units.

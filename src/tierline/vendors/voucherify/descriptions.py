@@ -15,6 +15,7 @@ DESCRIPTIONS = {
     "VoucherifyEnvelope.source": f"{NAME}: the webhook or distribution that this is sent by.",
     "event_name": f"{NAME}: `type` of the envelope, as a distribution's free text.",
     "raw": f"{NAME}: whether `data` comes alone, without its envelope.",
+    "webhook_events": f"{NAME}: the events that the vendor's own API turned on, by its names.",
     "campaign": "The campaign: what Voucherify calls a loyalty program.",
     "loyalty_tier": "The tier; null: none.",
     "loyalty_tier_from": "The tier before.",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 from msgspec import Meta, Struct
 
 from tierline.endpoints.answers import (
-    AttemptAnswer,
+    AttemptLine,
     EndpointAnswer,
     LaneAnswer,
     ReplayAnswer,
@@ -45,7 +45,7 @@ class AttemptsQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class AttemptList(Struct, frozen=True):
     """`next` is null on the last page; an attempt at a page's edge may come twice."""
 
-    attempts: tuple[AttemptAnswer, ...]
+    attempts: tuple[AttemptLine, ...]
     next: str | None
 
 

@@ -31,7 +31,7 @@ class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"clas
     class_: Literal["tier", "ops"] = "tier"
 
 
-class OperationalEvent(Struct, frozen=True):
+class OperationalEventLine(Struct, frozen=True):
     """Something that operators should know: of an endpoint, of a member, of the log."""
 
     id: str
@@ -44,7 +44,7 @@ class OperationalEvent(Struct, frozen=True):
 
 
 _EVENT = {
-    "anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in ("TierEvent", "OperationalEvent")]
+    "anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in ("TierEvent", "OperationalEventLine")]
 }
 
 
@@ -104,6 +104,6 @@ OPERATIONS = (
     Operation(
         "GET", "/api/events", list_events,
         "The project's events in the order of the log, from a cursor; may wait for the next.",
-        query=EventsQuery, answer=EventsAnswer, refers_to=(TierEvent, OperationalEvent),
+        query=EventsQuery, answer=EventsAnswer, refers_to=(TierEvent, OperationalEventLine),
     ),
 )  # fmt: skip

@@ -28,9 +28,9 @@ from tierline.vendors.registry import traps
 from tierline.web import problem
 from tierline.web.explanation import (
     PreviewAnswer,
-    PreviewProblem,
-    PreviewProgress,
-    PreviewResult,
+    PreviewProblemLine,
+    PreviewProgressLine,
+    PreviewResultLine,
     preview_answer,
 )
 from tierline.web.routes import programs
@@ -157,6 +157,10 @@ OPERATIONS = (
         "POST", f"{PROGRAM}/preview", preview_program,
         "Who would move under other rules, by how many, with samples and their arithmetic.",
         scopes=("read_programs", "read_customers"), body=PreviewBody, answer=PreviewAnswer,
-        other_answers=(OtherAnswer(200, (PreviewProgress, PreviewResult, PreviewProblem), NDJSON),),
+        other_answers=(
+            OtherAnswer(
+                200, (PreviewProgressLine, PreviewResultLine, PreviewProblemLine), NDJSON
+            ),
+        ),
     ),
 )  # fmt: skip

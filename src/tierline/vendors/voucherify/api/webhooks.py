@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from tierline.endpoints.endpoint_body import EndpointBody
 from tierline.errors import NotFound
 from tierline.model import validation
 from tierline.vendors.voucherify.api import lists, webhook_events
@@ -40,9 +41,10 @@ async def post_webhook(call: Call, body: WebhookRequest) -> Json:
         raise validation.invalid("target_url", "it is needed")
     changes = {"url": body.target_url, "format": NAME, "retry": NAME}
     changes |= _events(webhook_events.checked(body.events), {})
+    endpoint = validation.convert(changes, EndpointBody)
     id_ = "wh_" + secrets.token_hex(12)
     granted = call.caller.key.scopes
-    made = await call.parts.operations.add(call.project, changes, granted, vendor_id=id_)
+    made = await call.parts.operations.add(call.project, endpoint, granted, vendor_id=id_)
     if body.active is False:
         made = await call.parts.operations.pause(call.project, made["id"])
     return _webhook(call, made)
@@ -71,7 +73,8 @@ async def put_webhook(call: Call, body: WebhookRequest) -> Json:
         changes |= _events(webhook_events.checked(body.events), before)
     after = before
     if changes:
-        after = await endpoints.change(project, before["id"], changes, call.caller.key.scopes)
+        change = validation.convert(changes, EndpointBody)
+        after = await endpoints.change(project, before["id"], change, call.caller.key.scopes)
     if body.active is not None and body.active == (after["state"] == "paused"):
         switch = endpoints.resume if body.active else endpoints.pause
         after = await switch(project, before["id"])
