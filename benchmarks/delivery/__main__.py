@@ -51,18 +51,18 @@ async def show_drain(page: Page, server: EmbeddedServer, count: int, *, big: boo
         cases.append((f"10 endpoints, {BIG:,} events owed", 10, BIG, {}))
     bodies = []
     for name, endpoints, size, fields in cases:
-        found = await work.drain(server, endpoints, size, **fields)
-        bodies.append(found.body)
+        results = await work.drain(server, endpoints, size, **fields)
+        bodies.append(results.body)
         page.row(
-            name, f"{found.rate:,.0f}", f"{found.cpu:.0f}", f"{found.cpu_postgres:.0f}",
-            f"{found.statements:.4f}", f"{found.floor_rate:,.0f}", f"{found.floor_cpu:.0f}",
-            f"{found.peak_mb:.0f} ({found.grown_mb:+.0f})",
+            name, f"{results.rate:,.0f}", f"{results.cpu:.0f}", f"{results.cpu_postgres:.0f}",
+            f"{results.statements:.4f}", f"{results.floor_rate:,.0f}", f"{results.floor_cpu:.0f}",
+            f"{results.peak_mb:.0f} ({results.grown_mb:+.0f})",
         )  # fmt: skip
-        if found.lost or found.repeated:
-            page.note(f"LOST {found.lost}, REPEATED {found.repeated}")
+        if results.lost or results.repeated:
+            page.note(f"LOST {results.lost}, REPEATED {results.repeated}")
         if size == BIG:
-            held = " ".join(f"{mb:.0f}" for mb in found.held_mb)
-            page.note(f"{BIG:,} drained in {found.seconds:.1f} s; MB at each tenth: {held}")
+            held = " ".join(f"{mb:.0f}" for mb in results.held_mb)
+            page.note(f"{BIG:,} drained in {results.seconds:.1f} s; MB at each tenth: {held}")
     page.note(
         f"{count:,} events each; bodies of {median(bodies):,.0f} bytes, ours and the floor's."
     )
@@ -81,9 +81,9 @@ async def show_hang(page: Page, server: EmbeddedServer, count: int, pairs: int) 
     page.row("all well", f"{median(well):,.0f}", "", "")
     # Nine of ten endpoints are healthy: so is nine tenths of the rate.
     for name, runs, share in (("null pair", again, 1.0), ("one hangs", hung, 0.9)):
-        kept = sorted(b / (a * share) for a, b in zip(well, runs, strict=True))
-        spread = f"{kept[0]:.0%} to {kept[-1]:.0%}"
-        page.row(name, f"{median(runs):,.0f}", f"{median(kept):.0%}", spread)
+        ratios = sorted(b / (a * share) for a, b in zip(well, runs, strict=True))
+        spread = f"{ratios[0]:.0%} to {ratios[-1]:.0%}"
+        page.row(name, f"{median(runs):,.0f}", f"{median(ratios):.0%}", spread)
     page.note(
         f"Medians of {pairs} interleaved runs; the null pair is `all well` once more, so it shows "
         "what the method resolves."
@@ -102,11 +102,11 @@ async def show_latency(page: Page, server: EmbeddedServer, pairs: int, seconds: 
         for _ in range(pairs):
             for name, into in runs.items():
                 if name == "bare floor":
-                    found = await work.open_floor(server, rate, size=BODY, seconds=seconds)
+                    results = await work.open_floor(server, rate, size=BODY, seconds=seconds)
                 else:
                     hanging = int(name == "one hangs")
-                    found = await work.open_loop(server, rate, hanging=hanging, seconds=seconds)
-                into.append(tail(found))
+                    results = await work.open_loop(server, rate, hanging=hanging, seconds=seconds)
+                into.append(tail(results))
         for name, into in runs.items():
             ratios = sorted(b.p99 / a.p99 for a, b in zip(runs["all well"], into, strict=True))
             beside = name in ("null pair", "one hangs")
@@ -146,8 +146,8 @@ async def main() -> None:
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=work.OPEN_S, help="of a run of W-O")
     parser.add_argument("--markdown", action="store_true")
-    asked = parser.parse_args()
-    parts, page = set(asked.only.split(",")), Page(markdown=asked.markdown)
+    options = parser.parse_args()
+    parts, page = set(options.only.split(",")), Page(markdown=options.markdown)
     folder = tempfile.mkdtemp(prefix="tl-bench-")
     try:
         with EmbeddedServer.attach_or_start(folder) as server:
@@ -156,13 +156,13 @@ async def main() -> None:
             await connection.close()
             page.note(f"One sender process, settings {SETTINGS}; payloads as Voucherify's.")
             if "drain" in parts:
-                await show_drain(page, server, asked.count, big=asked.big)
+                await show_drain(page, server, options.count, big=options.big)
             if "hang" in parts:
-                await show_hang(page, server, asked.count, asked.pairs)
+                await show_hang(page, server, options.count, options.pairs)
             if "latency" in parts:
-                await show_latency(page, server, asked.pairs, asked.seconds)
+                await show_latency(page, server, options.pairs, options.seconds)
             if "memory" in parts:
-                await show_memory(page, server, min(8.0, asked.seconds))
+                await show_memory(page, server, min(8.0, options.seconds))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

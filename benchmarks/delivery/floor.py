@@ -98,13 +98,13 @@ async def drain(port: int, n: int, head: bytes, body: bytes) -> None:
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     user = after.ru_utime - before.ru_utime
-    found = {
+    results = {
         "rate": n / took,
         "cpu_us": cpu / n * 1e6,
         "user_us": user / n * 1e6,
         "peak_mb": peak_mb(),
     }
-    print(json.dumps(found), flush=True)
+    print(json.dumps(results), flush=True)
 
 
 def peak_mb() -> float:

@@ -41,7 +41,7 @@ class Committer:
 
     def stats(self, *, ids: bool) -> bytes:
         times = self.times
-        found: dict[str, object] = {
+        results: dict[str, object] = {
             "received": len(self.first),
             "healthy": len(times),
             "repeated": self.repeated,
@@ -51,9 +51,9 @@ class Committer:
             "paths": {path.decode(): n for path, n in self.paths.items()},
         }
         if ids:
-            found["ids"] = {webhook.decode(): at for webhook, at in self.first.items()}
-            found["times"] = times
-        return json.dumps(found).encode()
+            results["ids"] = {webhook.decode(): at for webhook, at in self.first.items()}
+            results["times"] = times
+        return json.dumps(results).encode()
 
 
 class Connection(asyncio.Protocol):

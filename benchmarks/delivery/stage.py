@@ -39,8 +39,8 @@ class Receiver:
 
     def stats(self, path: str = "/stats") -> dict[str, Any]:
         with urllib.request.urlopen(self.url + path, timeout=30) as answer:  # noqa: S310
-            found: dict[str, Any] = json.load(answer)
-        return found
+            results: dict[str, Any] = json.load(answer)
+        return results
 
 
 @contextmanager
@@ -65,8 +65,8 @@ class Worker:
 
     def report(self) -> dict[str, float]:
         self.say("report")
-        found: dict[str, float] = json.loads(self._heard())
-        return found
+        results: dict[str, float] = json.loads(self._heard())
+        return results
 
     def say(self, word: str) -> None:
         assert self.process.stdin is not None
@@ -142,12 +142,12 @@ async def received(
 ) -> dict[str, Any]:
     """What it has when `count` arrived, or when the time is over; `seen` is told now and then."""
     end = time.monotonic() + seconds
-    found = sink.stats()
-    while found["received"] < count and time.monotonic() < end:
+    results = sink.stats()
+    while results["received"] < count and time.monotonic() < end:
         await asyncio.sleep(0.25)
-        found = sink.stats()
-        seen(found["received"])
-    return found
+        results = sink.stats()
+        seen(results["received"])
+    return results
 
 
 def postgres_cpu_s(server: EmbeddedServer) -> float:
@@ -167,8 +167,8 @@ def floor(sink: Receiver, count: int = 20_000, *, size: int) -> dict[str, float]
     done = subprocess.run(
         [*command, str(size)], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True
     )
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    results: dict[str, float] = json.loads(done.stdout)
+    return results
 
 
 def _start(*arguments: str) -> subprocess.Popen[str]:

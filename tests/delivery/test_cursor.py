@@ -102,10 +102,10 @@ class Shop:
         if not lane.needs_log:
             return
         upto = max(self.cursor.position, lane.last)
-        found = self.matching(lane.key, lane.head, upto)
-        full = len(found) >= REMEMBER
-        found = found[:REMEMBER]
-        self.cursor.loaded(lane, found, found[-1].offset if full else upto, full=full)
+        results = self.matching(lane.key, lane.head, upto)
+        full = len(results) >= REMEMBER
+        results = results[:REMEMBER]
+        self.cursor.loaded(lane, results, results[-1].offset if full else upto, full=full)
 
     def answer(self, which: int, ok: bool, *, parks: bool = False) -> None:
         if not self.flying:

@@ -50,7 +50,7 @@ class Pair:
             self.processes[f"chaos-{process.pid}"] = process
             assert await asyncio.to_thread(heard, process) == "ready"
         living = self._ask(LIVING, SETTINGS.dead_ms)
-        await self.world.until_async(living, lambda found: found == count, "all have joined")
+        await self.world.until_async(living, lambda results: results == count, "all have joined")
         row = await self.world.endpoint(
             self.receiver.url, in_flight_max=AT_ONCE, timeout_ms=timeout_ms
         )
@@ -80,16 +80,16 @@ class Pair:
     async def counts(self) -> Counter[int]:
         """How many events came how often, when everything is settled."""
         mark = self._ask("SELECT mark FROM cursor WHERE endpoint = $1 AND shard = 0", self.number)
-        await self.world.until_async(mark, lambda found: found == self._made, "all is settled")
+        await self.world.until_async(mark, lambda results: results == self._made, "all is settled")
         times = Counter(request.headers["webhook-id"] for request in self.receiver)
         assert len(times) == self._made
         return Counter(times.values())
 
     async def until_silent(self, connection: Any = None) -> None:
         """Until no process gave a sign of life for so long that all count as dead."""
-        asked = connection or self.world.database.pool
+        options = connection or self.world.database.pool
         await self.world.until_async(
-            lambda: asked.fetchval(LIVING, SETTINGS.dead_ms), lambda n: n == 0, "all are silent"
+            lambda: options.fetchval(LIVING, SETTINGS.dead_ms), lambda n: n == 0, "all are silent"
         )
 
     async def until_heard_of(self) -> None:
@@ -106,7 +106,7 @@ class Pair:
         sql = "SELECT generation FROM cursor WHERE endpoint = $1 AND shard = 0"
         before = await self._ask(sql, self.number)()
         await self.world.until_async(
-            self._ask(sql, self.number), lambda found: found > before, "it was taken over"
+            self._ask(sql, self.number), lambda results: results > before, "it was taken over"
         )
 
     def _ask(self, sql: str, *arguments: Any) -> Callable[[], Awaitable[Any]]:

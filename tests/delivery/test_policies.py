@@ -248,12 +248,12 @@ async def test_a_failing_endpoint_is_warned_of_paused_and_recovers(
         worker.health = msgspec.structs.replace(worker.health, probe_at=wall())
         worker.run_soon()
         await world.until(lambda: worker.health.state == "healthy", "recovered")
-        await world.until(lambda: len(_told(receiver)) == 3, "told")
+        await world.until(lambda: len(_messages(receiver)) == 3, "told")
 
-    assert ["endpoint.failing", "endpoint.paused", "endpoint.recovered"] == _told(receiver)
+    assert ["endpoint.failing", "endpoint.paused", "endpoint.recovered"] == _messages(receiver)
 
 
-def _told(receiver: Receiver) -> list[str]:
+def _messages(receiver: Receiver) -> list[str]:
     return [json.loads(r.body)["type"] for r in receiver if r.path.endswith("ops")]
 
 
@@ -328,8 +328,8 @@ async def test_superseding_outlasts_a_database_error(world: World, receiver: Rec
         await pool.execute("ALTER TABLE event RENAME TO event_away")
         gate.set()
         await world.until(lambda: _parked(sender) == 1, "parked")
-        asked = sender.log.statements
-        await world.until(lambda: sender.log.statements > asked + 1, "asked in vain")
+        options = sender.log.statements
+        await world.until(lambda: sender.log.statements > options + 1, "asked in vain")
         await pool.execute("ALTER TABLE event_away RENAME TO event")
         requests = await receiver.wait(3)
 

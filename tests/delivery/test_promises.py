@@ -60,13 +60,13 @@ async def test_success_updates_no_endpoint_and_makes_no_lane(
 async def test_no_transaction_is_open_during_a_request(world: World, receiver: Receiver) -> None:
     """Asked of PostgreSQL itself, while the receiver keeps the sender waiting."""
     await world.endpoint(receiver.url)
-    found: list[Any] = []
+    results: list[Any] = []
 
     async def held(_: Received) -> Reply:
         # Let a flush that was under way end; afterwards only this request is.
         await asyncio.sleep(0.3)
         async with world.database.pool.acquire() as connection:
-            found.extend(
+            results.extend(
                 await connection.fetch(
                     "SELECT state, query FROM pg_stat_activity WHERE datname = current_database() "
                     "AND pid <> pg_backend_pid() AND xact_start IS NOT NULL "
@@ -81,7 +81,7 @@ async def test_no_transaction_is_open_during_a_request(world: World, receiver: R
         await receiver.wait(1)
         await world.settled(sender)
 
-    assert found == []
+    assert results == []
 
 
 async def test_metrics_show_each_endpoint(world: World, receiver: Receiver) -> None:

@@ -58,8 +58,8 @@ async def test_a_cursor_that_only_skipped_is_written_now_and_then(
 
     async with world.sending(replace(QUICK, idle_write_ms=20)):
         await world.happen([world.customer(n) for n in range(20)])
-        wanted = await heads(world)
-        await world.until_async(lambda: marks(world), lambda m: sorted(m) == wanted, "written")
+        expected = await heads(world)
+        await world.until_async(lambda: marks(world), lambda m: sorted(m) == expected, "written")
 
     assert [] == receiver.requests
 
@@ -155,7 +155,7 @@ async def test_what_matches_no_more_is_settled(world: World, receiver: Receiver)
         await world.happen([one, one])
         await receiver.wait(1)
         await world.change(row, kinds=["left"])
-        await world.until_async(lambda: lanes(world), lambda found: not found, "settled")
+        await world.until_async(lambda: lanes(world), lambda results: not results, "settled")
         [left] = await world.happen([one], "left")
         requests = await receiver.wait(2)
         await world.settled(sender)
@@ -292,18 +292,18 @@ async def test_two_lanes_that_park_at_once_are_told_of_twice(
 async def test_the_operators_proxy_carries_what_has_no_other(world: World) -> None:
     """A plain request names the whole URL there; the name is the proxy's to look up."""
     await world.endpoint("http://shop.example/hook")
-    asked: asyncio.Queue[bytes] = asyncio.Queue()
+    options: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def proxy(said: Conversation) -> None:
         while True:
-            asked.put_nowait(await said.request())
+            options.put_nowait(await said.request())
             await said.say(OK)
 
     async with serving(proxy) as port:
         settings = replace(QUICK, proxy=f"http://user:pass@127.0.0.1:{port}")
         async with world.sending(settings) as sender:
             await world.happen([world.customer(1)])
-            request = await asyncio.wait_for(asked.get(), 10)
+            request = await asyncio.wait_for(options.get(), 10)
             await world.settled(sender)
 
     assert request.startswith(b"POST http://shop.example/hook HTTP/1.1\r\nhost: shop.example\r\n")
@@ -333,8 +333,8 @@ async def test_an_event_that_cannot_be_read_holds_nobody_up(
         [first] = await world.happen([one])
         await receiver.wait(1)
         good = world._event(one, "upgraded", world.program, None, None)
-        known = json.loads(good[6])
-        damaged = body if "version" not in body else json.dumps({**known, "version": 99})
+        names = json.loads(good[6])
+        damaged = body if "version" not in body else json.dumps({**names, "version": 99})
         bad = (*good[:5], "evt_bad", damaged, good[7])
         async with world.database.pool.acquire() as connection:
             await append(connection, world.shard(one), [bad])

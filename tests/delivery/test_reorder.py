@@ -76,10 +76,10 @@ async def test_an_order_changes_only_without_lanes(
 
     assert changed.state == "active"
     assert set(ids_of(receiver.requests[:sent])) == {held}
-    told = [json.loads(r.body) for r in receiver.requests[sent:]]
-    flat = [each for body in told for each in (body if isinstance(body, list) else [body])]
+    events = [json.loads(r.body) for r in receiver.requests[sent:]]
+    flat = [each for body in events for each in (body if isinstance(body, list) else [body])]
     assert sorted(later) == sorted(each["data"]["id"] for each in flat)
-    assert isinstance(told[0], list) == ("batch" in after)
+    assert isinstance(events[0], list) == ("batch" in after)
 
 
 async def test_a_refused_change_holds_nothing_up(world: World, receiver: Receiver) -> None:

@@ -48,18 +48,18 @@ async def test_a_replay_since_an_instant_keeps_order_and_ends(
         await asyncio.sleep(0.002)
         since = wall()
         await world.happen(customers, "joined")
-        wanted = await world.happen(customers)
+        expected = await world.happen(customers)
         await receiver.wait(36)
         lifecycle = control(world, sender)
         await lifecycle.replays.start(row, ReplayRequest(since=since, kinds=("upgraded",)))
         await receiver.wait(48)
         await world.until_async(
-            lambda: lifecycle.replays.running(row), lambda found: found == [], "the run ended"
+            lambda: lifecycle.replays.running(row), lambda results: results == [], "the run ended"
         )
 
-    assert sorted(wanted) == sorted(replayed(receiver))
+    assert sorted(expected) == sorted(replayed(receiver))
     for n in range(3):
-        mine = [e for c, e in world.history if c == world.customer(n) and e in wanted]
+        mine = [e for c, e in world.history if c == world.customer(n) and e in expected]
         assert mine == [e for e in replayed(receiver) if e in mine]
 
 

@@ -39,12 +39,12 @@ class Keeper:
             await self.retention.look(shard)
 
 
-async def told(world: World) -> list[tuple[str, Any]]:
+async def events(world: World) -> list[tuple[str, Any]]:
     """Kinds, with how urgent or how much it was."""
-    found = [(e["kind"], e["data"]) for e in await ops_events(world)]
+    results = [(e["kind"], e["data"]) for e in await ops_events(world)]
     return [
         (kind, data.get("percent", data.get("events")))
-        for kind, data in found
+        for kind, data in results
         if kind.startswith("log.")
     ]
 
@@ -69,18 +69,18 @@ async def test_what_is_owed_is_warned_of_then_dropped_and_named(
     keeper = Keeper(world)
 
     await keeper.look(4.9)
-    assert [] == await told(world)
+    assert [] == await events(world)
     await keeper.look(5)
     await keeper.look(6)
-    assert [("log.expiring", 50)] == await told(world)
+    assert [("log.expiring", 50)] == await events(world)
     await keeper.look(8)
     await keeper.look(9)
-    assert [("log.expiring", 50), ("log.expiring", 80)] == await told(world)
+    assert [("log.expiring", 50), ("log.expiring", 80)] == await events(world)
     assert 4 == len(await offsets(world))
     await keeper.look(10)
     await keeper.log.close()
 
-    assert ("log.dropped", 4) == (await told(world))[-1]
+    assert ("log.dropped", 4) == (await events(world))[-1]
     assert [] == (await offsets(world))[:-1]
 
 
@@ -97,14 +97,14 @@ async def test_a_cursor_goes_on_at_the_new_start(world: World, receiver: Receive
     keeper = Keeper(world)
     await keeper.look(10)
     await keeper.log.close()
-    kept = await offsets(world)
+    ratios = await offsets(world)
     [later] = await world.happen(customers[:1], wake=False)
 
     async with world.sending() as sender:
         requests = await receiver.wait(5)
         await world.settled(sender)
 
-    assert [3] == kept
+    assert [3] == ratios
     assert [world.history[2][1], later] == ids_of(requests[3:])
 
 

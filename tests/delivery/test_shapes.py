@@ -164,10 +164,10 @@ async def test_a_test_event_in_each_format(world: World, receiver: Receiver, for
 
     async with world.sending() as sender:
         lifecycle = control(world, sender)
-        shown = await lifecycle.test(row, "upgraded")
+        details = await lifecycle.test(row, "upgraded")
         [request] = await receiver.wait(1)
         [attempt] = await lifecycle.inspection.attempts(row)
 
-    assert (200, "test_delivered") == (shown["status"], shown["outcome"])
+    assert (200, "test_delivered") == (details["status"], details["outcome"])
     assert "1" == request.headers["tierline-test"]
     assert attempt["outcome"] == "test_delivered"

@@ -34,10 +34,10 @@ def test_voucherify_counts_from_the_first_attempt() -> None:
     """The twelve documented steps, whatever each attempt itself took."""
     steps, now = [], NOW
     for attempt in range(1, 13):
-        found = due(EXACT["voucherify"], attempt, now=now)
-        assert found is not None
-        steps.append(found)
-        now = NOW + found * 1000 + 5_000  # every attempt takes five seconds to fail
+        results = due(EXACT["voucherify"], attempt, now=now)
+        assert results is not None
+        steps.append(results)
+        now = NOW + results * 1000 + 5_000  # every attempt takes five seconds to fail
 
     assert [60, 120, 240, 480, 960, 1920, 3840, 7680, 15360, 30720, 61440, 86400] == steps
     assert due(EXACT["voucherify"], 13) is None

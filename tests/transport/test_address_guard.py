@@ -17,8 +17,8 @@ CORPUS = Path(__file__).parent / "data" / "bypass_corpus.txt"
 
 
 def lines() -> list[str]:
-    found = (line.split(" # ")[0].strip() for line in CORPUS.read_text().splitlines())
-    return [line for line in found if line and not line.startswith("#")]
+    results = (line.split(" # ")[0].strip() for line in CORPUS.read_text().splitlines())
+    return [line for line in results if line and not line.startswith("#")]
 
 
 URLS = [line for line in lines() if line[0] not in "=~"]
@@ -53,8 +53,8 @@ def test_every_url_of_the_corpus_is_refused(url: str) -> None:
 async def test_every_inward_name_of_the_corpus_is_refused(url: str) -> None:
     """A name is judged by what the system's own resolver makes of it, when it is dialled."""
     host = Guard().check_url(url).hostname or ""
-    found = await Resolver().addresses(host) if "foo" not in host else ["127.0.0.1"]
-    reply = await dialled(host, found, Guard())
+    results = await Resolver().addresses(host) if "foo" not in host else ["127.0.0.1"]
+    reply = await dialled(host, results, Guard())
 
     assert "refused" == reply.fault
 

@@ -18,11 +18,11 @@ from tierline.transport.resolver import Resolver
 async def test_a_moved_name_is_followed() -> None:
     """When the answer is old, it is asked again, and connections that lead elsewhere are closed."""
     addresses = ["127.0.0.1"]
-    asked = 0
+    options = 0
 
     async def lookup(_: str) -> list[str]:
-        nonlocal asked
-        asked += 1
+        nonlocal options
+        options += 1
         return addresses
 
     client = Client(Guard(LOOPBACK), Resolver(lookup, ttl_s=0.05))
@@ -34,7 +34,7 @@ async def test_a_moved_name_is_followed() -> None:
         replies = [await post(client, where) for _ in range(5)]
     await client.close()
 
-    assert asked >= 2
+    assert options >= 2
     assert replies[-1].fault == "connect"  # nobody listens at the new address
 
 
@@ -68,11 +68,11 @@ def black_hole(address: str, port: int) -> Iterator[None]:
 
 async def test_a_projects_slow_zone_is_its_own() -> None:
     """Two lookups of a project are under way at most; another project's does not wait for them."""
-    asked: list[str] = []
+    options: list[str] = []
     stuck = asyncio.Event()
 
     async def lookup(host: str) -> list[str]:
-        asked.append(host)
+        options.append(host)
         if host.endswith(".slow.example"):
             await stuck.wait()
         return ["127.0.0.1"]
@@ -81,13 +81,13 @@ async def test_a_projects_slow_zone_is_its_own() -> None:
     hanging = [
         asyncio.ensure_future(names.addresses(f"{n}.slow.example", project=1)) for n in range(20)
     ]
-    while not asked:
+    while not options:
         await asyncio.sleep(0)
-    assert asked == ["0.slow.example", "1.slow.example"]
+    assert options == ["0.slow.example", "1.slow.example"]
     assert await names.addresses("quick.example", project=2) == ["127.0.0.1"]
     stuck.set()
     await asyncio.gather(*hanging)
-    assert len(asked) == 21
+    assert len(options) == 21
 
 
 async def test_a_known_name_is_used_while_it_is_looked_up_again() -> None:

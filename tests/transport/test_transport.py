@@ -81,8 +81,8 @@ async def test_an_answer_that_lies_there_is_read_before_its_deadline_counts() ->
     loop, starving, said = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
     async def handle(to: Conversation) -> None:
-        wanted = await to.request()
-        if b"wait" in wanted:
+        expected = await to.request()
+        if b"wait" in expected:
             await starving.wait()
             await to.say(OK)
             said.set()
@@ -254,11 +254,11 @@ async def test_a_custom_ca_is_trusted_alone(tmp_path: Path) -> None:
     """With it the receiver is known; without it, it is not."""
     authority = Authority(tmp_path)
     async with serving(answering, authority.server("receiver.example")) as port:
-        known = await secure(port, authority)
+        names = await secure(port, authority)
         unknown = await secure(port, authority, ca=None)
 
-    assert 200 == known.status
-    assert known.timings.tls is not None
+    assert 200 == names.status
+    assert names.timings.tls is not None
     assert "tls" == unknown.fault
 
 
@@ -281,10 +281,10 @@ async def test_a_client_certificate_is_shown(tmp_path: Path) -> None:
     """A receiver that insists on one gets it, and refuses us without."""
     authority = Authority(tmp_path)
     async with serving(answering, authority.server("receiver.example", clients=True)) as port:
-        shown = await secure(port, authority, certificate=authority.issue("sender"))
+        details = await secure(port, authority, certificate=authority.issue("sender"))
         hidden = await secure(port, authority, total_ms=1_000)
 
-    assert 200 == shown.status
+    assert 200 == details.status
     assert hidden.status is None
 
 

@@ -9,7 +9,7 @@ import click
 from tierline.bootstrap import Installation
 from tierline.clock import wall
 from tierline.commands.installation_options import location_options, project_of, with_installation
-from tierline.endpoints.operations import found
+from tierline.endpoints.operations import find_endpoint
 from tierline.endpoints.replays import ReplayRequest, Replays
 from tierline.model import validation
 from tierline.model.events import EventKind
@@ -53,7 +53,7 @@ def replay(
                 kinds=kinds,
                 rate_per_s=rate,
             )
-            row = found(installation.catalog, project_of(installation, owner), endpoint)
+            row = find_endpoint(installation.catalog, project_of(installation, owner), endpoint)
             run = await Replays(log, installation.catalog, wall, lambda: None).start(row, selection)
             click.echo(f"Replay {run} began.")
         finally:

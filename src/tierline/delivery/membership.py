@@ -1,11 +1,15 @@
-"""Which process sends for which endpoint: signs of life, and a rendezvous hash over who lives.
+"""Which process sends for which endpoint. Everything here follows from five rules:
 
-Every process works the same answer out of the same list, so nothing is negotiated. While two lists
-differ for a moment two processes may believe to own an endpoint; the generation in its cursor rows
-decides, and the one that was taken over from writes nothing more.
-
-A process that gave no sign of life for too long has *lapsed*: others may have taken over what was
-its own. It starts no request until it has given one again and has seen what is left to it.
+1. Every process gives a sign of life each `beat_ms`; one that gave none for `dead_ms` is dead, and
+   only the database's clock says so.
+2. The owner of an endpoint is the living sender with the highest hash of (process, endpoint). Every
+   process works this out of the same list, so nothing is negotiated.
+3. Two lists may differ for a moment. Then the generation in the endpoint's cursor rows decides: the
+   process that was taken over from writes nothing more.
+4. A process that was silent for most of `dead_ms` has *lapsed*: others may own what it owned. It
+   starts no request until it gave a sign of life and has seen what is left to it.
+5. A process that joins leaves living owners some time to end their requests, and one that leaves
+   gives signs of life until its last write: so nothing is sent twice.
 """
 
 from __future__ import annotations
@@ -114,14 +118,14 @@ class Membership:
             if self._leaving:
                 return
             self._news.clear()
-            known = self.alive
+            alive_before = self.alive
             try:
                 async with asyncio.timeout(beat_s):
                     await self.beat()
             except Exception as error:  # noqa: BLE001  # logged, and tried again
                 _log.warning("beat_failed", error=repr(error))
             else:
-                news = self.alive != known or bool(self._doubted)
+                news = self.alive != alive_before or bool(self._doubted)
                 self._doubted.clear()
                 after(news)
 
@@ -169,7 +173,7 @@ class Membership:
     ) -> tuple[dict[int, EndpointRow], float]:
         """Of these endpoints those to own now, by number; and in how many seconds to ask again, for
         others let go of theirs first (0: no need)."""
-        wanted: dict[int, EndpointRow] = {}
+        ours: dict[int, EndpointRow] = {}
         later = 0.0
         for row in rows:
             if row.state == "paused" or row.number in self._doubted or not self.owns(row.id):
@@ -178,8 +182,8 @@ class Membership:
             if wait and row.number not in held:
                 later = max(later, wait)
             else:
-                wanted[row.number] = row
-        return wanted, later
+                ours[row.number] = row
+        return ours, later
 
     def handover_s(self, endpoint: str) -> float:
         """How long to leave an endpoint to its owner so far: it was told that we joined, lets its

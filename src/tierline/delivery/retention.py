@@ -75,8 +75,8 @@ class LogRetention:
         """Chunk by chunk, along the key of the table: no long transaction, nothing scanned. Those
         of endpoints that are paused or deleted, too."""
         before = self._clock() - self._settings.attempts_kept_s * 1000
-        found = await rows_of(self._log.reader(shard), Sql.with_old_attempts, shard, before)
-        for row in found:
+        rows = await rows_of(self._log.reader(shard), Sql.with_old_attempts, shard, before)
+        for row in rows:
             gone = CHUNK
             while gone == CHUNK:
                 gone = await self._log.forget_attempts(shard, row["endpoint"], before, CHUNK)

@@ -80,17 +80,17 @@ async def _take_shard(
 async def still_ours(log: EventLog, workers: Iterable[EndpointWorker]) -> set[int]:
     """Of which endpoints generations and runs are as we know them: nobody took them over, and
     nobody fenced them to change them."""
-    known = {
+    ours = {
         worker.number: {
             (f.cursor.shard, f.cursor.run, f.generation) for f in worker.subscriptions.values()
         }
         for worker in workers
     }
-    found: dict[int, set[tuple[int, int, int]]] = {number: set() for number in known}
+    current: dict[int, set[tuple[int, int, int]]] = {number: set() for number in ours}
     for shard in range(log.shards):
-        for endpoint, run, generation in await log.generations(shard, list(known)):
-            found[endpoint].add((shard, run, generation))
-    return {number for number in known if found[number] == known[number]}
+        for endpoint, run, generation in await log.generations(shard, list(ours)):
+            current[endpoint].add((shard, run, generation))
+    return {number for number in ours if current[number] == ours[number]}
 
 
 def _lane(row: asyncpg.Record) -> LaneRow:

@@ -178,12 +178,12 @@ def rotated(
     """The new secret signs from now on; the ones so far go on beside it until the overlap ends.
     What ended before is dropped."""
     end = now + overlap_s * 1000
-    kept = [
+    running = [
         msgspec.structs.replace(d, until=end if d.until is None else min(d.until, end))
         for d in secrets.standard
         if d.until is None or d.until > now
     ]
-    return msgspec.structs.replace(secrets, standard=(*kept, Dated(fresh, since=now)))
+    return msgspec.structs.replace(secrets, standard=(*running, Dated(fresh, since=now)))
 
 
 def check(endpoint: Endpoint, secrets: EndpointSecrets, guard: Guard) -> None:

@@ -152,13 +152,13 @@ def applied(endpoint: Endpoint, body: EndpointBody, formats: Formats) -> Endpoin
     changed = validation.convert(msgspec.to_builtins({**asdict(endpoint), **said}), Endpoint)
     format_ = formats.get(changed.format)
     if format_ is None:
-        known = ", ".join(formats)
-        raise validation.invalid("format", f"there is no format {changed.format!r}, but {known}")
+        valid = ", ".join(formats)
+        raise validation.invalid("format", f"there is no format {changed.format!r}, but {valid}")
     version = changed.format_version or format_.versions[-1]
     if version not in format_.versions:
         if not isinstance(body.format_version, UnsetType):
-            known = ", ".join(format_.versions)
-            raise validation.invalid("format_version", f"{changed.format} has {known}")
+            valid = ", ".join(format_.versions)
+            raise validation.invalid("format_version", f"{changed.format} has {valid}")
         version = format_.versions[-1]  # it was the version of another format
     return replace(changed, format_version=version)
 
@@ -166,9 +166,9 @@ def applied(endpoint: Endpoint, body: EndpointBody, formats: Formats) -> Endpoin
 def check_kinds(endpoint: Endpoint, formats: Formats) -> None:
     """Raises Invalid for a kind that the format has no shape for."""
     names = formats[endpoint.format].wire_names
-    known = {*names, *names.values(), *OPS_KINDS}
+    valid = {*names, *names.values(), *OPS_KINDS}
     for i, kind in enumerate(endpoint.kinds):
-        if kind not in known:
+        if kind not in valid:
             kinds = ", ".join([*names, *sorted(OPS_KINDS)])
             what = f"format {endpoint.format} has no {kind!r}, but {kinds}"
             raise validation.invalid(f"kinds[{i}]", what)

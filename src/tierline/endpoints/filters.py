@@ -40,29 +40,29 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _equal(value: Any, wanted: Any) -> bool:
+def _equal(value: Any, operand: Any) -> bool:
     # JSON's true is not its 1, though Python's is.
-    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)
+    return isinstance(value, bool) == isinstance(operand, bool) and bool(value == operand)
 
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "is": _equal,
-    "not": lambda value, wanted: not _equal(value, wanted),
-    "in": lambda value, wanted: any(_equal(value, one) for one in wanted),
-    "not_in": lambda value, wanted: not any(_equal(value, one) for one in wanted),
-    "gt": lambda value, wanted: _number(value) and value > wanted,
-    "gte": lambda value, wanted: _number(value) and value >= wanted,
-    "lt": lambda value, wanted: _number(value) and value < wanted,
-    "lte": lambda value, wanted: _number(value) and value <= wanted,
-    "exists": lambda value, wanted: (value is not _MISSING and value is not None) is wanted,
-    "starts": lambda value, wanted: isinstance(value, str) and value.startswith(wanted),
-    "ends": lambda value, wanted: isinstance(value, str) and value.endswith(wanted),
-    "contains": lambda value, wanted: isinstance(value, str | list) and wanted in value,
+    "not": lambda value, operand: not _equal(value, operand),
+    "in": lambda value, operand: any(_equal(value, one) for one in operand),
+    "not_in": lambda value, operand: not any(_equal(value, one) for one in operand),
+    "gt": lambda value, operand: _number(value) and value > operand,
+    "gte": lambda value, operand: _number(value) and value >= operand,
+    "lt": lambda value, operand: _number(value) and value < operand,
+    "lte": lambda value, operand: _number(value) and value <= operand,
+    "exists": lambda value, operand: (value is not _MISSING and value is not None) is operand,
+    "starts": lambda value, operand: isinstance(value, str) and value.startswith(operand),
+    "ends": lambda value, operand: isinstance(value, str) and value.endswith(operand),
+    "contains": lambda value, operand: isinstance(value, str | list) and operand in value,
 }
 _COMBINE: dict[str, Callable[[Any], bool]] = {
     "any": any,
     "all": all,
-    "none": lambda found: not any(found),
+    "none": lambda results: not any(results),
 }
 
 
@@ -100,10 +100,10 @@ def _combined(key: str, value: Any, path: str, depth: int, count: list[int]) -> 
 def _field(name: str, value: Any, path: str) -> Test:
     steps = tuple(name.split("."))
     if steps[0] not in FIELDS:
-        known = ", ".join(sorted(FIELDS))
-        raise Invalid(reason=f"No event has a field {steps[0]!r}, but {known}.", path=path)
+        names = ", ".join(sorted(FIELDS))
+        raise Invalid(reason=f"No event has a field {steps[0]!r}, but {names}.", path=path)
     if isinstance(value, Mapping):
-        checks = [_operator(op, wanted, f"{path}.{op}") for op, wanted in value.items()]
+        checks = [_operator(op, operand, f"{path}.{op}") for op, operand in value.items()]
         if not checks:
             raise Invalid(reason="Name an operator: " + ", ".join(OPERATORS), path=path)
         return lambda event: all(check(_dig(event, steps)) for check in checks)
@@ -112,19 +112,19 @@ def _field(name: str, value: Any, path: str) -> Test:
     return lambda event: _equal(_dig(event, steps), value)
 
 
-def _operator(op: str, wanted: Any, path: str) -> Callable[[Any], bool]:
+def _operator(op: str, operand: Any, path: str) -> Callable[[Any], bool]:
     check = OPERATORS.get(op)
     if check is None:
         raise Invalid(reason="Use one of the operators " + ", ".join(OPERATORS), path=path)
-    if op in ("in", "not_in") and not isinstance(wanted, list):
+    if op in ("in", "not_in") and not isinstance(operand, list):
         raise Invalid(reason=f"`{op}` takes a list.", path=path)
-    if op in ("gt", "gte", "lt", "lte") and not _number(wanted):
+    if op in ("gt", "gte", "lt", "lte") and not _number(operand):
         raise Invalid(reason=f"`{op}` takes a number.", path=path)
-    if op == "exists" and not isinstance(wanted, bool):
+    if op == "exists" and not isinstance(operand, bool):
         raise Invalid(reason="`exists` takes true or false.", path=path)
-    if op in ("starts", "ends", "contains") and not isinstance(wanted, str):
+    if op in ("starts", "ends", "contains") and not isinstance(operand, str):
         raise Invalid(reason=f"`{op}` takes a string.", path=path)
-    return lambda value: check(value, wanted)
+    return lambda value: check(value, operand)
 
 
 def _dig(event: Mapping[str, Any], steps: tuple[str, ...]) -> Any:

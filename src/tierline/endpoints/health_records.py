@@ -66,11 +66,11 @@ async def read(log: EventLog, endpoints: dict[int, str]) -> dict[int, Health]:
     by_home: dict[int, list[int]] = {}
     for number, name in endpoints.items():
         by_home.setdefault(home(name, log.shards), []).append(number)
-    found = dict.fromkeys(endpoints, HEALTHY)
+    healths = dict.fromkeys(endpoints, HEALTHY)
     for shard, numbers in by_home.items():
         rows = await log.writer(shard).run(
             lambda c, s=shard, n=numbers: c.fetch(Sql.health_of, s, n)  # type: ignore[misc]
         )
         for row in rows:
-            found[row["endpoint"]] = decode_health(row["body"])
-    return found
+            healths[row["endpoint"]] = decode_health(row["body"])
+    return healths

@@ -49,7 +49,7 @@ class Inspection:
         self._formats = formats
 
     async def health(self, endpoint: EndpointRow) -> Health:
-        """What the sender found, beside the state that people set."""
+        """What the sender result, beside the state that people set."""
         return (await read(self._log, {endpoint.number: endpoint.id}))[endpoint.number]
 
     async def lag(self, endpoint: EndpointRow) -> Lag:
@@ -105,13 +105,13 @@ class Inspection:
 
     async def lanes(self, endpoint: EndpointRow) -> list[dict[str, Any]]:
         """Customers whose events wait, oldest first."""
-        found = []
+        result = []
         for shard in range(self._log.shards):
             rows = await rows_of(
                 self._log.reader(shard), Sql.lanes_listed, shard, endpoint.number, LANES_SHOWN
             )
-            found += [{**row, "shard": shard} for row in rows]
-        return found[:LANES_SHOWN]
+            result += [{**row, "shard": shard} for row in rows]
+        return result[:LANES_SHOWN]
 
     async def attempts(
         self, endpoint: EndpointRow, *, before: int | None = None, limit: int = 50
@@ -119,11 +119,11 @@ class Inspection:
         """The newest attempts, or those before an instant."""
         limit = min(limit, ATTEMPTS_MAX)
         bound = before if before is not None else 1 << 62
-        found = []
+        result = []
         for shard in range(self._log.shards):
             rows = await rows_of(
                 self._log.reader(shard), Sql.attempts_of, shard, endpoint.number, bound, limit
             )
-            found += [{**row, "detail": msgspec.json.decode(row["detail"])} for row in rows]
-        found.sort(key=lambda row: -int(row["at"]))
-        return found[:limit]
+            result += [{**row, "detail": msgspec.json.decode(row["detail"])} for row in rows]
+        result.sort(key=lambda row: -int(row["at"]))
+        return result[:limit]

@@ -84,7 +84,7 @@ class EndpointOperations:
             raise validation.invalid("url", "it is needed")
         born = Endpoint("ep_" + chance.token_hex(10), 0, project.number, body.url, **facts)
         endpoint = endpoint_body.applied(born, body, self.formats)
-        secrets, shown = self._fresh_secrets(project, endpoint, body)
+        secrets, secret_fields = self._fresh_secrets(project, endpoint, body)
         self._check(project, endpoint, secrets, granted)
         now = self.clock()
         start_at = (
@@ -94,7 +94,7 @@ class EndpointOperations:
             project.number, endpoint.id, _text(endpoint), _bytes(secrets), start_at, now
         )
         await self.caught_up()
-        return {**_shown(row, Health()), **shown}
+        return {**_view(row, Health()), **secret_fields}
 
     async def change(
         self, project: Project, id_: str, body: EndpointBody, granted: frozenset[str]
@@ -103,9 +103,9 @@ class EndpointOperations:
         Raises as `add`, and Conflict where somebody else changed it."""
         row, body = self.find(project, id_), endpoint_body.normalised(body)
         endpoint = endpoint_body.applied(decode_endpoint(row.body), body, self.formats)
-        kept = decode_secrets(row.secrets)
-        body, shown = self._vendors_secret(project, endpoint, kept, body)
-        secrets = endpoint_body.with_secrets(kept, body, self.clock())
+        current = decode_secrets(row.secrets)
+        body, secret_fields = self._vendors_secret(project, endpoint, current, body)
+        secrets = endpoint_body.with_secrets(current, body, self.clock())
         # What waits after a failure is of customers, wherever the endpoint turns to now.
         endpoint_body.require_scopes(decode_endpoint(row.body), granted)
         self._check(project, endpoint, secrets, granted)
@@ -114,13 +114,13 @@ class EndpointOperations:
         if endpoint.order != decode_endpoint(row.body).order:
             changed = await self.control.reorder(row, text, sealed, expected, self.caught_up)
         else:
-            found = await self.catalog.change_endpoint(
+            row_now = await self.catalog.change_endpoint(
                 row.number, now=self.clock(), body=text, secrets=sealed, expected=expected
             )
-            assert found is not None
-            changed = found
+            assert row_now is not None
+            changed = row_now
         await self.caught_up()
-        return {**_shown(changed, await self.control.inspection.health(changed)), **shown}
+        return {**_view(changed, await self.control.inspection.health(changed)), **secret_fields}
 
     async def remove(self, project: Project, id_: str) -> None:
         await self.control.delete(self.find(project, id_))
@@ -129,7 +129,7 @@ class EndpointOperations:
     # Showing
 
     def find(self, project: Project, id_: str) -> EndpointRow:
-        return found(self.catalog, project, id_)
+        return find_endpoint(self.catalog, project, id_)
 
     def of(self, project: Project) -> list[EndpointRow]:
         return [row for row in self.catalog.endpoints() if row.project == project.number]
@@ -140,7 +140,7 @@ class EndpointOperations:
         lag = await self.control.inspection.lag(row)
         replays = await self.control.replays.running(row)
         return {
-            **_shown(row, await self.control.inspection.health(row)),
+            **_view(row, await self.control.inspection.health(row)),
             "lag": {
                 "events": lag.events,
                 "oldest_at": _instant(lag.oldest_at),
@@ -153,20 +153,20 @@ class EndpointOperations:
     async def list(self, project: Project) -> list[Json]:
         rows = self.of(project)
         healths = await health_records.read(self.log, {row.number: row.id for row in rows})
-        return [_shown(row, healths[row.number]) for row in rows]
+        return [_view(row, healths[row.number]) for row in rows]
 
     async def attempts(
         self, project: Project, id_: str, before: int | None, limit: int
     ) -> tuple[Sequence[Json], int | None]:
         """The newest first, and the instant before which to go on; None at the end."""
-        found = await self.control.inspection.attempts(
+        rows = await self.control.inspection.attempts(
             self.find(project, id_), before=before, limit=limit
         )
-        if len(found) < limit:
-            return [_attempt(row) for row in found], None
-        last, first = found[-1]["at"], found[0]["at"]
+        if len(rows) < limit:
+            return [_attempt(row) for row in rows], None
+        last, first = rows[-1]["at"], rows[0]["at"]
         # Rather an attempt twice than one of the same millisecond left out.
-        return [_attempt(row) for row in found], last if last == first else last + 1
+        return [_attempt(row) for row in rows], last if last == first else last + 1
 
     async def lanes(self, project: Project, id_: str) -> Sequence[Json]:
         """Whose events wait after a failure, and what for; the oldest first."""
@@ -218,8 +218,8 @@ class EndpointOperations:
         names = self.formats[endpoint.format].wire_names
         heard = [k for k, wire in names.items() if {k, wire}.intersection(endpoint.kinds)]
         kind = body.kind or (heard or [*names])[0]
-        shown = await self.control.test(row, kind)
-        return {"kind": kind, **msgspec.to_builtins(shown)}
+        secret_fields = await self.control.test(row, kind)
+        return {"kind": kind, **msgspec.to_builtins(secret_fields)}
 
     # Inside
 
@@ -242,15 +242,15 @@ class EndpointOperations:
         self, project: Project, endpoint: Endpoint, body: EndpointBody
     ) -> tuple[EndpointSecrets, Json]:
         """The secrets of a new endpoint, and those that its maker is shown."""
-        shown: Json = {}
+        secret_fields: Json = {}
         if isinstance(body.secret, UnsetType):
-            shown["secret"] = signing.new_secret(os.urandom(32))
-            body = replace(body, secret=shown["secret"])
+            secret_fields["secret"] = signing.new_secret(os.urandom(32))
+            body = replace(body, secret=secret_fields["secret"])
         elif body.secret.startswith("whsk_"):
             checked = signing.check_secret(body.secret, "secret")
-            shown["public_key"] = signing.public_key(checked)
+            secret_fields["public_key"] = signing.public_key(checked)
         body, vendors = self._vendors_secret(project, endpoint, EndpointSecrets(), body)
-        return endpoint_body.with_secrets(EndpointSecrets(), body, self.clock()), shown | vendors
+        return endpoint_body.with_secrets(EndpointSecrets(), body, self.clock()), secret_fields | vendors
 
     def _vendors_secret(
         self, project: Project, endpoint: Endpoint, secrets: EndpointSecrets, body: EndpointBody
@@ -265,7 +265,7 @@ class EndpointOperations:
         return replace(body, vendor_secret=fresh), {"vendor_secret": fresh}
 
 
-def found(catalog: Catalog, project: Project, id_: str) -> EndpointRow:
+def find_endpoint(catalog: Catalog, project: Project, id_: str) -> EndpointRow:
     """By our id, else by the one under which a vendor's route made it. Raises NotFound."""
     row = catalog.endpoint(project.number, id_)
     if row is not None:
@@ -276,14 +276,14 @@ def found(catalog: Catalog, project: Project, id_: str) -> EndpointRow:
     raise NotFound(what="endpoint", name=id_, path="endpoint")
 
 
-def _shown(row: EndpointRow, health: Health) -> Json:
+def _view(row: EndpointRow, health: Health) -> Json:
     """Everything but secrets: of headers only the names."""
     endpoint, secrets = decode_endpoint(row.body), decode_secrets(row.secrets)
     fields = {name: value for name, value in asdict(endpoint).items() if name not in _HIDDEN}
-    shown: Json = msgspec.to_builtins(fields)
+    secret_fields: Json = msgspec.to_builtins(fields)
     paused = row.state == "paused"
     return {
-        **shown,
+        **secret_fields,
         "state": "paused" if paused else _STATES[health.state],
         "reason": "asked" if paused else health.reason,
         "headers": sorted(secrets.headers),

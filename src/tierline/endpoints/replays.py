@@ -76,13 +76,13 @@ class Replays:
                     await connection.execute(Sql.drop_lanes_above, shard, endpoint.number, mark)
         await self._touch(endpoint.number)
 
-    async def start(self, endpoint: EndpointRow, wanted: ReplayRequest) -> int:
+    async def start(self, endpoint: EndpointRow, request: ReplayRequest) -> int:
         """Start a run of its own, beside live traffic; returns its number. Raises NotFound for an
         id that is not in the log, Conflict when nothing lies in the stretch."""
-        if wanted.ids:
-            plans = await self._by_ids(endpoint.project, wanted)
+        if request.ids:
+            plans = await self._by_ids(endpoint.project, request)
         else:
-            plans = await self._by_time(wanted)
+            plans = await self._by_time(request)
         if not plans:
             raise Conflict(reason="Nothing was recorded in that time: there is nothing to send.")
         runs = [row["run"] for row in await self._cursors(endpoint.number)]
@@ -110,19 +110,19 @@ class Replays:
 
     async def running(self, endpoint: EndpointRow) -> list[dict[str, Any]]:
         """Runs that are not over: how far each shard is between `after` and `until`."""
-        found = []
+        result = []
         for row in await self._cursors(endpoint.number):
             if row["run"] and row["plan"]:
                 plan = decode_plan(row["plan"])
-                found.append({**row, "plan": None, "after": plan.after, "until": plan.until})
-        return found
+                result.append({**row, "plan": None, "after": plan.after, "until": plan.until})
+        return result
 
-    async def _by_ids(self, project: int, wanted: ReplayRequest) -> dict[int, ReplayPlan]:
-        if len(wanted.ids) > IDS_MAX:
+    async def _by_ids(self, project: int, request: ReplayRequest) -> dict[int, ReplayPlan]:
+        if len(request.ids) > IDS_MAX:
             reason = f"Name at most {IDS_MAX} events, or a stretch of time."
             raise Invalid(path="ids", reason=reason)
         offsets: dict[int, list[int]] = {}
-        for name in wanted.ids:
+        for name in request.ids:
             try:
                 customer = ids.customer_of_event(name)
             except ValueError:
@@ -133,39 +133,39 @@ class Replays:
                 raise NotFound(what="event", name=name, path="ids")
             offsets.setdefault(shard, []).append(event.offset)
         return {
-            shard: self._plan(wanted, min(found) - 1, max(found))
-            for shard, found in offsets.items()
+            shard: self._plan(request, min(result) - 1, max(result))
+            for shard, result in offsets.items()
         }
 
-    async def _by_time(self, wanted: ReplayRequest) -> dict[int, ReplayPlan]:
+    async def _by_time(self, request: ReplayRequest) -> dict[int, ReplayPlan]:
         heads = await self._log.heads()
         plans = {}
         for shard, (head, log_start) in heads.items():
             after, until = max(log_start - 1, 0), head
-            if wanted.since is not None:
-                after = max(after, await self._log.before(shard, wanted.since))
-            if wanted.until is not None:
-                until = await self._log.before(shard, wanted.until)
+            if request.since is not None:
+                after = max(after, await self._log.before(shard, request.since))
+            if request.until is not None:
+                until = await self._log.before(shard, request.until)
             if after < until:
-                plans[shard] = self._plan(wanted, after, until)
+                plans[shard] = self._plan(request, after, until)
         return plans
 
-    def _plan(self, wanted: ReplayRequest, after: int, until: int) -> ReplayPlan:
+    def _plan(self, request: ReplayRequest, after: int, until: int) -> ReplayPlan:
         return ReplayPlan(
             after=after,
             until=until,
-            ids=wanted.ids,
-            kinds=wanted.kinds,
-            rate_per_s=wanted.rate_per_s,
+            ids=request.ids,
+            kinds=request.kinds,
+            rate_per_s=request.rate_per_s,
             asked_at=self._clock(),
         )
 
     async def _cursors(self, number: int) -> list[dict[str, Any]]:
-        found = []
+        result = []
         for shard in range(self._log.shards):
             rows = await rows_of(self._log.reader(shard), Sql.cursors_of, shard, number)
-            found += [{**row, "shard": shard} for row in rows]
-        return found
+            result += [{**row, "shard": shard} for row in rows]
+        return result
 
     async def _touch(self, number: int) -> None:
         """Raise the revision, so that the owner looks at its cursors again."""

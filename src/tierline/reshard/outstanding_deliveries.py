@@ -92,8 +92,8 @@ class Debt:
             return event["profile"] is not None  # erased: never sent
         if event["class"] != "ops" or not self.shape.kinds:
             return False
-        told = _heard(event["body"])
-        return told.kind in self.shape.kinds and not told.quiet
+        events = _heard(event["body"])
+        return events.kind in self.shape.kinds and not events.quiet
 
 
 class Owed:

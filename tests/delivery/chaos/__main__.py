@@ -16,9 +16,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Kill and misbehave; then count.")
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tl-chaos-") as folder:
-        verdict = asyncio.run(Run(Path(folder), asked.seed, say).go(asked.minutes * 60))
+        verdict = asyncio.run(Run(Path(folder), options.seed, say).go(options.minutes * 60))
     sys.stdout.write("sound\n" if verdict.sound else "NOT SOUND\n")
     sys.exit(not verdict.sound)
 

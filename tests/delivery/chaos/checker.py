@@ -75,10 +75,10 @@ async def committed(database: Database) -> list[Committed]:
 
 async def broken(database: Database, answered: Sequence[str]) -> int:
     """How many keys that were answered have no entry."""
-    found = await database.pool.fetchval(
+    results = await database.pool.fetchval(
         "SELECT count(DISTINCT key) FROM entry WHERE key = ANY($1::text[])", answered
     )
-    return len(set(answered)) - int(found)
+    return len(set(answered)) - int(results)
 
 
 async def probes_failed(database: Database) -> Unheard:
@@ -119,11 +119,11 @@ def check(
     verdict.lost = sum(Owed(log, places).left(receiver).values())
     for place in places:
         seen = receiver.endpoints.get(place.path, {})
-        known = set()
+        names = set()
         newest: dict[int, int] = {}
         for event in log:
             delivery = delivery_id(event.id, place.id)
-            known.add(delivery)
+            names.add(delivery)
             arrival = seen.get(delivery)
             if arrival is None or not arrival.accepted:
                 continue
@@ -132,7 +132,7 @@ def check(
             newest[event.customer] = max(newest.get(event.customer, 0), arrival.order)
             changes = takeovers.get((event.shard, place.number), [])
             _count(verdict, event, place, arrival.accepted, changes, unheard)
-        verdict.unknown += len(seen.keys() - known)
+        verdict.unknown += len(seen.keys() - names)
         verdict.changed += sum(len(arrival.bodies) > 1 for arrival in seen.values())
         verdict.requests += sum(arrival.requests for arrival in seen.values())
     return verdict

@@ -95,10 +95,10 @@ async def sender(url: str, hosts: str) -> None:
     database are told which process speaks."""
 
     async def lookup(host: str) -> list[str]:
-        known: dict[str, list[str]] = json.loads(Path(hosts).read_text())
-        if not known.get(host):
+        names: dict[str, list[str]] = json.loads(Path(hosts).read_text())
+        if not names.get(host):
             raise OSError(f"no address for {host}")
-        return known[host]
+        return names[host]
 
     compiled_endpoint.USER_AGENT = f"chaos-{os.getpid()}"
     sending.EndpointWorker = Marked  # type: ignore[attr-defined]

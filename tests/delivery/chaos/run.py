@@ -151,8 +151,8 @@ class Run:
         self.say(f"activities answered {answered}, posted again {repeated} times")
         self.say(str(verdict))
         if self.recoveries:
-            found = sorted(self.recoveries)
-            middle, worst = found[len(found) // 2], found[-1]
+            results = sorted(self.recoveries)
+            middle, worst = results[len(results) // 2], results[-1]
             self.say(f"first receipt after a kill: median {middle:.2f} s, worst {worst:.2f} s")
 
     # Deeds
@@ -191,8 +191,8 @@ class Run:
         await asyncio.to_thread(old.close)
 
     async def _move_name(self) -> None:
-        known = self.random.choice([["127.0.0.1"], [], ["10.0.0.1"], ["127.0.0.2", "127.0.0.1"]])
-        self.hosts.write_text(json.dumps({HOST: known}))
+        names = self.random.choice([["127.0.0.1"], [], ["10.0.0.1"], ["127.0.0.2", "127.0.0.1"]])
+        self.hosts.write_text(json.dumps({HOST: names}))
 
     async def _right_certificate(self) -> None:
         [place] = [place for place in self.places if place.path == "/wrong"]

@@ -60,9 +60,9 @@ async def takeovers(database: Database) -> dict[tuple[int, int], list[Takeover]]
     rows: list[asyncpg.Record] = await database.pool.fetch(
         "SELECT * FROM chaos_takeover ORDER BY shard, endpoint, generation"
     )
-    found: dict[tuple[int, int], list[Takeover]] = {}
+    results: dict[tuple[int, int], list[Takeover]] = {}
     for row in rows:
         heads = json.decode(row["heads"], type=dict[int, int])
         made = Takeover(row["generation"], row["owner"], row["mark"], row["done"], heads)
-        found.setdefault((row["shard"], row["endpoint"]), []).append(made)
-    return found
+        results.setdefault((row["shard"], row["endpoint"]), []).append(made)
+    return results
