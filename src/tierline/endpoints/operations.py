@@ -250,7 +250,9 @@ class EndpointOperations:
             checked = signing.check_secret(body.secret, "secret")
             secret_fields["public_key"] = signing.public_key(checked)
         body, vendors = self._vendors_secret(project, endpoint, EndpointSecrets(), body)
-        return endpoint_body.with_secrets(EndpointSecrets(), body, self.clock()), secret_fields | vendors
+        return endpoint_body.with_secrets(
+            EndpointSecrets(), body, self.clock()
+        ), secret_fields | vendors
 
     def _vendors_secret(
         self, project: Project, endpoint: Endpoint, secrets: EndpointSecrets, body: EndpointBody
