@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINNED := $(PIP) --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint bench bench-delivery fuzz lock clean
+.PHONY: help demo serve test test-sdk lint bench bench-delivery fuzz lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -22,6 +22,9 @@ serve: $(VENV)/.runtime  ## a server on 127.0.0.1:8080 that may send to this mac
 
 test: lint  ## lint, strict types and the whole suite (ARGS=-x)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+
+test-sdk: $(VENV)/.dev $(VENV)/.sdk  ## Voucherify's Python SDK runs a program's life
+	$(BIN)/python -m pytest -m sdk $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff and mypy
 	$(BIN)/ruff check
@@ -52,6 +55,12 @@ $(VENV)/.runtime: requirements.txt requirements-build.txt pyproject.toml
 	  { echo 'This Python cannot make a venv; on Debian: apt-get install python3-venv' >&2; exit 1; }
 	$(PINNED) -r requirements.txt -r requirements-build.txt
 	$(PIP) --no-deps --no-index --no-build-isolation -e .
+	@touch $@
+
+# The SDK has no wheel, so it is built; its environment is its own.
+$(VENV)/.sdk: requirements-sdk.txt
+	@$(PYTHON) -m venv $(VENV)/sdk
+	$(VENV)/sdk/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt

@@ -187,9 +187,9 @@ class PublishedCampaign(Shape, frozen=True):
     readonly: bool
     protected: bool
     is_referral_code: bool
-    validation_rules_assignments: Free
-    loyalty_tiers_expiration: Free | None
     object: Literal["campaign"]
+    validation_rules_assignments: Free | UnsetType = UNSET  # not in lists
+    loyalty_tiers_expiration: Free | UnsetType = UNSET
     vouchers_count: Count | UnsetType = UNSET
     validity_timeframe: Free | UnsetType = UNSET
     validity_day_of_week: list[int] | UnsetType = UNSET

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec import UNSET
 
 from tests.vendors.voucherify_api.conftest import Shop
 from tests.vendors.voucherify_api.published import (
@@ -72,7 +74,8 @@ async def test_the_published_campaign(shop: Shop, path: str) -> None:
     for name in (campaign.id, "Loyalty%20Program%204"):
         assert await shop.good("GET", f"/v1/campaigns/{name}") == answer
         assert await shop.good("GET", f"/v1/loyalties/{name}") == answer
-    assert listed(await shop.good("GET", path), PublishedCampaign, "campaigns") == [campaign]
+    (item,) = listed(await shop.good("GET", path), PublishedCampaign, "campaigns")
+    assert msgspec.structs.replace(campaign, validation_rules_assignments=UNSET) == item
     program = await shop.good("GET", f"/api/programs/{campaign.id}")
     assert program["policy"]["term"]["type"] == "duration"
 
@@ -83,7 +86,7 @@ async def test_a_sparse_campaign(shop: Shop) -> None:
     campaign = as_published(await shop.good("POST", "/v1/campaigns", body), PublishedCampaign)
 
     assert campaign.voucher.code_config.pattern == "########"
-    assert (campaign.auto_join, campaign.loyalty_tiers_expiration) == (True, None)
+    assert (campaign.auto_join, campaign.loyalty_tiers_expiration) == (True, UNSET)
 
 
 async def test_names_are_unique(shop: Shop) -> None:

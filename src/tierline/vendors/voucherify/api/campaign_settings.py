@@ -161,18 +161,24 @@ def on_tiers(version: Version) -> OnChange:
 
 
 def campaign_answer(words: Presentation) -> Json:
-    """Returns the whole campaign object."""
-    return {
+    """Returns the whole campaign object, as an answer of its own."""
+    return {"validation_rules_assignments": _empty_list(), **campaign_item(words)}
+
+
+def campaign_item(words: Presentation) -> Json:
+    """Returns the campaign as an item of a list."""
+    answer = {
         "use_voucher_metadata_schema": False,
         "creation_status": "DONE",
         "vouchers_generation_status": "DONE",
         "readonly": False,
         "protected": False,
         "categories": [],
-        "validation_rules_assignments": _empty_list(),
         **words.campaign,
-        "loyalty_tiers_expiration": words.expiration,
     }
+    if words.expiration is not None:
+        answer["loyalty_tiers_expiration"] = words.expiration
+    return answer
 
 
 def tier_answers(words: Presentation) -> list[Json]:

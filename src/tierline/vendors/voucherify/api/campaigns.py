@@ -60,7 +60,8 @@ async def list_campaigns(call: Call) -> Json:
     pages = lists.query(call, CampaignsQuery)
     campaigns = []
     if pages.campaign_type in (None, "LOYALTY_PROGRAM"):
-        campaigns = [_current(call, program) for _, program in await programs.programs(call)]
+        current = [programs.words(call, program) for _, program in await programs.programs(call)]
+        campaigns = [campaign_settings.campaign_item(words) for words in current]
     return lists.page(campaigns, pages, "campaigns")
 
 
