@@ -7,7 +7,10 @@ import json
 import socket
 from urllib.parse import urlsplit
 
-from tests.web.conftest import Api
+import pytest
+
+from tests.web.conftest import CLUB, Api
+from tierline.ledger.rebuild import verify
 
 PATH = "/api/programs/club/activities"
 
@@ -181,3 +184,26 @@ async def test_a_name_may_hold_a_slash(club: Api) -> None:
 
 
 _POLICY = {"tiers": [{"id": "t", "name": "T"}]}
+
+
+@pytest.mark.parametrize("number", [18446744073709552000, 10**20, -9223372036854776000])
+async def test_an_integer_past_64_bits_comes_back_as_sent(sandbox: Api, number: int) -> None:
+    """In the metadata of points that wait: in a dry run, recorded, approved, and in what the
+    ledger says of them; and of a customer."""
+    rules = {**CLUB, "points": {"pending_days": 3}, "auto_join": True}
+    assert (await sandbox.put("/api/programs/club", rules)).status == 200
+    metadata = {"n": number, "inside": [{"n": number}]}
+    activity = {"customer": "anna", "kind": "earn", "points": 60, "metadata": metadata, "key": "k"}
+    dry_run = await sandbox.post("/api/programs/club/dry-run", activity)
+    first = await sandbox.post(PATH, activity)
+    second = await sandbox.post(PATH, {**activity, "key": "k2"})
+    approval = {"customer": "anna", "kind": "approve", "of": "k"}
+    approved = await sandbox.post(PATH, approval)
+    await sandbox.put("/api/customers/anna", {"metadata": metadata})
+    customer = await sandbox.get("/api/customers/anna")
+    assert customer.json["metadata"] == metadata
+    database, catalog = sandbox.installation.database, sandbox.installation.catalog
+
+    assert [answer.status for answer in (dry_run, first, second, approved)] == [200] * 4
+    assert (approved.json["balance"], approved.json["pending"]) == (60, 60)
+    assert [d async for d in verify(database, catalog)] == []

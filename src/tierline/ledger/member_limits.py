@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from tierline.errors import TooMany
+from tierline.model.encoding import packed_bytes
 from tierline.model.entries import Detail, Entry
 from tierline.model.standing import Standing
 from tierline.rules.earning import lot_expiry
@@ -24,7 +23,6 @@ PENDING_MAX: Final = 2_000  # activities whose points wait
 PENDING_BYTES_MAX: Final = 1_048_576  # of those, with their metadata
 
 _RETURNS: Final = frozenset({"refund", "void"})
-_encode = msgspec.msgpack.Encoder().encode
 
 
 def check(program: Program, standing: Standing, entry: Entry, before: Sequence[Entry] = ()) -> None:
@@ -59,7 +57,7 @@ def _check_points(
         pending = standing.pending
         _fits(len(pending) + 1, PENDING_MAX, "activities with pending points", "available_at")
         _fits(lots + len(pending) + 1, LOTS_MAX, "lots of points", "available_at")
-        if detail.metadata and len(_encode((pending, detail.metadata))) > PENDING_BYTES_MAX:
+        if detail.metadata and packed_bytes((pending, detail.metadata)) > PENDING_BYTES_MAX:
             raise TooMany(what="bytes of pending points", limit=PENDING_BYTES_MAX, path="metadata")
     elif lots >= LOTS_MAX:
         expires_at = lot_expiry(program, entry)

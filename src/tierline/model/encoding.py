@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+from msgspec.structs import replace
 
 from tierline.model.standing import Standing
 
@@ -12,8 +15,33 @@ _decode = msgspec.msgpack.Decoder(Standing).decode
 
 
 def encode_standing(standing: Standing) -> bytes:
-    """Equal standings give equal bytes."""
-    return VERSION + _encode(standing)
+    """Equal standings give equal bytes. Raises OverflowError for a number of the member's that 64
+    bits do not hold."""
+    try:
+        return VERSION + _encode(standing)
+    except OverflowError:
+        pending = tuple(replace(p, metadata=with_doubles(p.metadata)) for p in standing.pending)
+        return VERSION + _encode(replace(standing, pending=pending))
+
+
+def packed_bytes(value: Any) -> int:
+    """How many bytes a value with free JSON takes inside a standing."""
+    try:
+        return len(_encode(value))
+    except OverflowError:
+        return len(_encode(with_doubles(msgspec.to_builtins(value))))
+
+
+def with_doubles(value: Any) -> Any:
+    """Free JSON whose integers fit: those past 64 bits are the doubles that JavaScript makes of
+    them, which print the same."""
+    if isinstance(value, dict):
+        return {key: with_doubles(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_doubles(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return float(value)
+    return value
 
 
 def decode_standing(raw: bytes) -> Standing:
