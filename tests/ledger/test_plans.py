@@ -15,7 +15,7 @@ PLANS = {
     LedgerSql.load: (
         "0, '{1}', '{1}', 'a', '{0}', 'k'",
         [
-            ("alias_pk", "shard project kind name"),
+            ("alias_pk", "shard project name kind"),
             ("member_pk", "shard customer program"),
             ("entry_key_unique", "shard program key customer"),
         ],

@@ -168,8 +168,16 @@ class Batch:
         if named:
             pairs = [(commands[i].project, commands[i].customer) for i in named]
             resolved = await self.tx.resolve(self.shard, pairs)
-            customer_at |= {named[j]: customer for j, customer in resolved.items()}
-        nobody = {i: commands[i] for i in named if i not in customer_at}
+            for j, (customer, kind) in resolved.items():
+                # The load looks for source ids alone: by another name it is done again, by number.
+                places = customer_at if kind == "source" else self.outcomes
+                places[named[j]] = customer
+        for i in named:
+            # What looks like an id of ours is one, whoever's: nobody is made with such a name.
+            own = ids.number_of_customer(commands[i].customer)
+            if own is not None and i not in customer_at and i not in self.outcomes:
+                self.outcomes[i] = own
+        nobody = {i: commands[i] for i in named if i not in customer_at and i not in self.outcomes}
         await self._admit(commands, customer_at, current)
         await self._create(nobody, current)
 
@@ -188,9 +196,10 @@ class Batch:
                 self.outcomes[i] = customer_at.pop(i)
         living = await self.tx.living(self.shard, sorted(set(customer_at.values())))
         for i, customer in list(customer_at.items()):
-            if customer not in living:
+            if living.get(customer) != commands[i].project:
                 del customer_at[i]
-                self.outcomes[i] = NotFound(what="customer", name=ids.customer_id(customer))
+                name = commands[i].customer or ids.customer_id(customer)
+                self.outcomes[i] = NotFound(what="customer", name=name, path="customer")
         order = sorted(customer_at)
         keys = [(customer_at[i], commands[i].program, commands[i].key) for i in order]
         receipts = await self.tx.receipts(self.shard, keys) if keys else {}

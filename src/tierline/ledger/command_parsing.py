@@ -134,6 +134,9 @@ class CommandParser:
         if points is not None and points <= 0:
             _check_points(activity.kind, points, where)
         _check_name(activity.customer, "customer", where)
+        if activity.customer in validation.DOTS or activity.to in validation.DOTS:
+            field = "customer" if activity.customer in validation.DOTS else "to"
+            raise _refused(where, field, "`.` and `..` are no names")
         if activity.key is not None:
             _check_name(activity.key, "key", where)
         if activity.of is not None:

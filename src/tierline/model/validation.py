@@ -35,6 +35,8 @@ METADATA_DEPTH_MAX: Final = 16
 INSTANT_MIN = -2_208_988_800_000  # 1900-01-01
 INSTANT_MAX = 7_258_118_400_000  # 2200-01-01
 
+DOTS: Final = frozenset({".", ".."})
+
 Shape = TypeVar("Shape")
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(?:\d+|\.\.\.)\]")
@@ -133,6 +135,14 @@ def name(text: str, path: str, characters_max: int = NAME_CHARACTERS_MAX) -> str
         raise Invalid(path=path, reason=f"{path}: control characters cannot stand in it.")
     json_text.normalise(text, path)
     return text
+
+
+def identifier(text: str, path: str) -> str:
+    """A name by which something is found, also inside a path: `.` and `..` mean something else
+    there, and many clients take them out."""
+    if text in DOTS:
+        raise invalid(path, "`.` and `..` cannot stand in a path, choose another name")
+    return name(text, path)
 
 
 def free_json(value: Mapping[str, Any], path: str) -> dict[str, Any]:

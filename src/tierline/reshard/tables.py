@@ -33,7 +33,7 @@ class Table(Struct, frozen=True):
 
 
 CUSTOMER: Final = Table("customer", ("id",), (0,), Sql.customer, Sql.customer_sums)
-ALIAS: Final = Table("alias", ("project", "kind", "name"), (0, "", ""), Sql.alias, Sql.alias_sums)
+ALIAS: Final = Table("alias", ("project", "name", "kind"), (0, "", ""), Sql.alias, Sql.alias_sums)
 MEMBER: Final = Table("member", ("customer", "program"), (0, 0), Sql.member, Sql.member_sums)
 ENTRY: Final = Table("entry", ("customer", "program", "n"), (0, 0, 0), Sql.entry, Sql.entry_sums)
 HEALTH: Final = Table("health", ("endpoint",), (0,), Sql.health, Sql.health_sums)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, Struct
 
@@ -47,8 +47,12 @@ async def add(
             by_shard[customers.shard_of_name(shards, project.id, source_id)].append(source_id)
     async with database.pool.acquire() as connection:
         for shard, names in sorted(by_shard.items()):
-            numbers = await customers.numbers_of(connection, shard, project.number, names)
-            strangers = {name: people[name] for name in names if name not in numbers}
+            numbers = await customers.holders(connection, shard, project.number, names)
+            strangers = {
+                name: people[name]
+                for name in names
+                if name not in numbers and ids.number_of_customer(name) is None
+            }
             if not strangers:
                 continue
             reserved = await _reserve(connection, shard, project, strangers)
@@ -103,8 +107,21 @@ async def _claim(
         facts = (project.number, kinds, texts, owners)
         got = {(row[0], row[1]) for row in await connection.fetch(Sql.add_names, shard, *facts)}
         unlucky |= {names[lost].customer for lost in names.keys() - got}
+        rows = await connection.fetch(Sql.holders, shard, project.number, texts)
+        unlucky |= {
+            newcomer.customer
+            for (kind, name), newcomer in names.items()
+            if kind != "number" and _held(name, newcomer.customer, rows)
+        }
     await _release(connection, shards, project, [n for n in people if n.customer in unlucky])
     return [newcomer for newcomer in people if newcomer.customer not in unlucky]
+
+
+def _held(name: str, customer: int, rows: Iterable[Any]) -> bool:
+    """Whether somebody else has a name, of whatever kind, or might have it as an id of ours."""
+    if ids.number_of_customer(name) is not None:
+        return True
+    return any(row["name"] == name and row["customer"] != customer for row in rows)
 
 
 async def _with_taken_number(

@@ -29,10 +29,12 @@ _encode = msgspec.json.Encoder().encode
 
 class CustomersSql(Queries, file="customers.sql"):
     named: str
+    holders: str
     take_numbers: str
     add_customers: str
     add_names: str
     drop_name: str
+    drop_names: str
     customers: str
     lock_customer: str
     change_customer: str
@@ -89,6 +91,27 @@ async def find(
     return numbers.get(name)
 
 
+async def holders(
+    connection: Session, shard: int, project: int, names: Sequence[str]
+) -> dict[str, int]:
+    """Those of the names that somebody has, as a source id or else as a name of another kind, with
+    the customers' ids."""
+    rows = await connection.fetch(Sql.holders, shard, project, list(names))
+    rows.sort(key=lambda row: row["kind"] == "source")
+    return {row["name"]: row["customer"] for row in rows}
+
+
+async def find_by_name(connection: Session, shards: int, project: Project, name: str) -> int | None:
+    """A customer's id by any name of theirs: the source id first, then id, card code and the like,
+    then an id that we made. Names are compared as they are, byte for byte."""
+    shard = shard_of_name(shards, project.id, name)
+    customer = (await holders(connection, shard, project.number, [name])).get(name)
+    if customer is None and (own := ids.number_of_customer(name)):
+        row = await read(connection, shards, own)
+        customer = own if row is not None and row.project == project.number else None
+    return customer
+
+
 async def find_numbered(
     connection: Session, shards: int, project: Project, number: int
 ) -> int | None:
@@ -125,6 +148,8 @@ async def create(
     assert taken is not None
     newcomers = {customer.customer.source_id or "": customer for customer in new}
     numbers = await numbers_of(connection, shard, project.number, list(newcomers))
+    others = await holders(connection, shard, project.number, list(newcomers.keys() - numbers))
+    numbers |= {name: other for name, other in others.items() if other != newcomers[name].id}
     made: dict[int, Customer] = {}
     counter = taken["customers"] - len(new)
     for name in sorted(newcomers.keys() - numbers.keys()):

@@ -104,13 +104,15 @@ class LedgerTx:
         """`wanted`: (project, program, name, customer, key) of each command."""
         return await self._fetch(LedgerSql.load, shard, *columns(keys, "iitit"))
 
-    async def resolve(self, shard: int, names: Iterable[Row]) -> dict[int, int]:
-        """(project, name) pairs -> {position: customer} of those that are known here."""
+    async def resolve(self, shard: int, names: Iterable[Row]) -> dict[int, tuple[int, str]]:
+        """(project, name) pairs -> {position: (customer, kind of name)} of those that are known
+        here."""
         rows = await self._fetch(LedgerSql.resolve, shard, *columns(names, "it"))
-        return {row[0] - 1: row[1] for row in rows}
+        return {row[0] - 1: (row[1], row[2]) for row in rows}
 
-    async def living(self, shard: int, customers: Sequence[int]) -> set[int]:
-        return {row[0] for row in await self._fetch(LedgerSql.living, shard, customers)}
+    async def living(self, shard: int, customers: Sequence[int]) -> dict[int, int]:
+        """Customers who exist and are not erased -> their projects."""
+        return {row[0]: row[1] for row in await self._fetch(LedgerSql.living, shard, customers)}
 
     async def receipts(self, shard: int, keys: Iterable[Row]) -> dict[int, asyncpg.Record]:
         """(customer, program, key) -> {position: receipt}."""

@@ -8,13 +8,16 @@ in between, the same request finds its own claims and goes on with their id.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
-from tierline.errors import Conflict
+from tierline.errors import Conflict, NotFound
 from tierline.model import ids
 from tierline.model.tenant import Customer, Project
 from tierline.store import customers
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
     from tierline.store.catalog.queries import Session
 
 Sql = CustomersSql
-LOOKS_MAX = 5  # each one more than the first means that somebody else was quicker
+LOOKS_MAX = 100  # each one more than the first means that somebody else was quicker
+LOOK_SECONDS = 0.05  # between two looks: from nothing to twice that
 Claims = Mapping[tuple[str, str], str]  # (kind, name) -> the field that asks for it
 
 
@@ -39,10 +43,12 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     name: str | UnsetType | None = UNSET
     email: str | UnsetType | None = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET
-    presentations: dict[str, dict[str, Any]] | UnsetType = UNSET
+    # By format; an empty one takes that format's away, None all of them.
+    presentations: dict[str, dict[str, Any]] | UnsetType | None = UNSET
     created_at: int | UnsetType = UNSET
     updated_at: int | UnsetType = UNSET
     names: Mapping[str, tuple[str, ...]] = {}
+    emptied: tuple[str, ...] = ()  # kinds of names that are taken away, but for those in `names`
 
 
 async def put(
@@ -52,20 +58,29 @@ async def put(
     somebody else, or an id or number would change."""
     for _ in range(LOOKS_MAX):
         async with database.pool.acquire() as connection:
-            number = await customers.find(connection, database.shards, project, source_id)
+            number = await customers.find_by_name(connection, database.shards, project, source_id)
+            row = None
             if number is not None:
                 row = await customers.read(connection, database.shards, number)
-                if row is None:
-                    break  # claimed as a further name by a request that has not come to its end
+            if number is not None and row is not None:
                 _fixed(row, profile)
                 claims = claims_of(profile, new=False)
                 await _claim(connection, database.shards, project, claims, number)
+                await _drop(connection, database.shards, number, profile.emptied)
                 return await _change(connection, database.shards, number, profile, now), False
-            made = await _make(connection, database.shards, project, source_id, profile, now)
-        if made is not None:
-            return made, True
+            if ids.number_of_customer(source_id) is not None:
+                raise NotFound(what="customer", name=source_id, path="source_id")
+            # A name without a customer is of a request that has not come to its end: this one may
+            # have been begun by it, else its end is waited for.
+            with suppress(MadeMeanwhile):
+                return await _make(connection, database.shards, project, source_id, profile, now)
+        await asyncio.sleep(random.uniform(0, 2 * LOOK_SECONDS))  # noqa: S311 - no secret
     reason = f"A customer who is to be named {source_id!r} is being made at this moment; try again."
     raise Conflict(path="source_id", reason=reason)
+
+
+class MadeMeanwhile(Exception):
+    """Somebody else is making the same customer, or has just made them: look again."""
 
 
 def _fixed(row: CustomerRow, profile: Profile) -> None:
@@ -97,31 +112,44 @@ async def _make(
     source_id: str,
     profile: Profile,
     now: int,
-) -> CustomerRow | None:
+) -> tuple[CustomerRow, bool]:
+    """The customer afterwards, and whether they are new. Raises MadeMeanwhile, with no name left
+    that was claimed here, where another request for the same source id is ahead."""
     if profile.source_id == source_id:
         profile = replace(profile, source_id=UNSET)  # it is no further name
     claims = claims_of(profile, new=True)
-    reserved = await _claimed_before(connection, shards, project, source_id, claims)
-    if reserved is None:
+    adopted = await _claimed_before(connection, shards, project, source_id, claims)
+    if adopted is None:
         reserved = await customers.reserve(connection, shards, project, source_id)
+    else:
+        reserved = adopted
     if isinstance(profile.number, int):
         owner = await customers.find_numbered(connection, shards, project, profile.number)
-        if owner not in {None, reserved}:
+        if owner is not None and owner != reserved:
+            if await _is_twin(connection, shards, project, source_id, owner):
+                raise MadeMeanwhile
             raise _taken(project, "number", str(profile.number), "number")
-    await _claim(connection, shards, project, claims, reserved)
+    await _claim(connection, shards, project, claims, reserved, source_id)
     newcomer = newborn(source_id, profile, now)
     shard = customers.shard_of_customer(shards, reserved)
     async with connection.transaction():
+        await connection.fetchrow(Sql.take_numbers, shard, project.number, 0)  # the head's lock
+        there = await customers.read(connection, shards, reserved)
         new = [NewCustomer(replace(newcomer, source_id=source_id), reserved)]
-        made = await customers.create(connection, shard, project, new)
+        made = {} if there else await customers.create(connection, shard, project, new)
+    if there is not None:
+        raise MadeMeanwhile  # by a request that shares these names
     row = made.get(source_id)
     if row is None or row.id != reserved:
-        # Somebody else made them meanwhile: they keep the id, and get our changes.
+        # They keep the id that they have, and get our changes.
         await _release(connection, shards, project, claims, reserved)
-        return None
+        raise MadeMeanwhile
+    if adopted is not None:
+        # Who began it may have given names back since.
+        await _claim(connection, shards, project, claims, reserved)
     if newcomer.source_id != source_id:
-        return await _change(connection, shards, reserved, profile, now)
-    return row
+        row = await _change(connection, shards, reserved, profile, now)
+    return row, True
 
 
 async def _change(
@@ -149,9 +177,12 @@ def newborn(source_id: str, profile: Profile, now: int) -> Customer:
 
 def _applied(customer: Customer, profile: Profile) -> Customer:
     changes = {field: value for field, value in asdict(profile).items() if value is not UNSET}
-    del changes["names"]
-    if "presentations" in changes:
-        changes["presentations"] = {**customer.presentations, **changes["presentations"]}
+    del changes["names"], changes["emptied"]
+    if changes.get("presentations") is None:
+        changes |= {"presentations": {}} if "presentations" in changes else {}
+    else:
+        formats = {**customer.presentations, **changes["presentations"]}
+        changes["presentations"] = {name: text for name, text in formats.items() if text}
     return replace(customer, **changes)
 
 
@@ -172,20 +203,60 @@ async def _claimed_before(
     return None
 
 
+async def _is_twin(
+    connection: Session, shards: int, project: Project, source_id: str, other: int
+) -> bool:
+    """Whether another id is of the same customer, who is being made or was just made."""
+    if ids.route_of_customer(other) != ids.route(project.id, source_id):
+        return False
+    row = await customers.read(connection, shards, other)
+    return row is None or row.customer.source_id == source_id
+
+
 async def _claim(
-    connection: Session, shards: int, project: Project, claims: Claims, customer: int
+    connection: Session,
+    shards: int,
+    project: Project,
+    claims: Claims,
+    customer: int,
+    source_id: str | None = None,
 ) -> None:
-    """Each name for this customer; all of them or none. Raises Conflict."""
+    """Each name for this customer; all of them or none. Raises Conflict, and MadeMeanwhile where
+    it is of the customer who is being made with this source id."""
     done: dict[tuple[str, str], str] = {}
     for (kind, name), field in claims.items():
-        shard = customers.shard_of_name(shards, project.id, name)
-        facts = (project.number, [kind], [name], [customer])
-        if await connection.fetch(Sql.add_names, shard, *facts):
+        added, holder = await _add_name(connection, shards, project, kind, name, customer)
+        if added:
             done[kind, name] = field
-            continue
-        if await customers.find(connection, shards, project, name, kind) != customer:
+        if holder != customer:
             await _release(connection, shards, project, done, customer)
+            if source_id and await _is_twin(connection, shards, project, source_id, holder):
+                raise MadeMeanwhile
             raise _taken(project, kind, name, field)
+
+
+async def _add_name(
+    connection: Session, shards: int, project: Project, kind: str, name: str, customer: int
+) -> tuple[bool, int]:
+    """Whether the name is new, and whose it is now, as a name of whatever kind: customers are
+    made, and names given, under the lock of the head of the name's shard."""
+    shard = customers.shard_of_name(shards, project.id, name)
+    facts = (project.number, [kind], [name], [customer])
+    async with connection.transaction():
+        await connection.fetchrow(Sql.take_numbers, shard, project.number, 0)
+        if kind == "number":
+            holder = await customers.find(connection, shards, project, name, kind)
+        else:
+            holder = await customers.find_by_name(connection, shards, project, name)
+        if holder not in {None, customer}:
+            return False, holder or customer
+        return bool(await connection.fetch(Sql.add_names, shard, *facts)), customer
+
+
+async def _drop(connection: Session, shards: int, customer: int, kinds: Sequence[str]) -> None:
+    if kinds:
+        for shard in range(shards):
+            await connection.execute(Sql.drop_names, shard, customer, list(kinds))
 
 
 async def _release(

@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from tierline.errors import Invalid, TierlineError
+from tierline.model import validation
 from tierline.model.tenant import Project
 from tierline.web import auth, limits, problem, request_body
 from tierline.web.auth import Caller
@@ -102,7 +103,7 @@ class Call:
             text = unquote(self.request.path_params[name], errors="strict")
         except UnicodeDecodeError:
             raise Invalid(path=name, reason=f"{name}: the path is not UTF-8.") from None
-        return request_body.name(text, name)
+        return validation.identifier(text, name)
 
     def query(self, shape: type[T]) -> T:
         return request_body.query(self.request, shape)

@@ -140,7 +140,8 @@ class Transfers:
         if command.number:
             return command.number
         project = self.catalog.project(command.project)
-        customer = await customers.find(connection, self.database.shards, project, command.customer)
+        name = command.customer
+        customer = await customers.find_by_name(connection, self.database.shards, project, name)
         return customer or 0
 
 

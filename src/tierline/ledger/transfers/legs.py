@@ -129,7 +129,7 @@ class TransferLegs:
         """Who was erased gets nothing, though their membership is still there."""
         customer_at = {i: work[i][0].customer for i in self._arrivals if i in work}
         recipients = sorted({customer for customer in customer_at.values() if customer > 0})
-        living = await self.tx.living(self.shard, recipients) if recipients else set()
+        living = await self.tx.living(self.shard, recipients) if recipients else {}
         for i, customer in customer_at.items():
             if customer > 0 and customer not in living:
                 del work[i]

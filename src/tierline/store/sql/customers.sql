@@ -6,6 +6,15 @@
 SELECT name, customer FROM alias
 WHERE shard = $1 AND project = $2 AND kind = $3 AND name = ANY($4)
 
+-- name: holders
+-- Whose these texts are here, as names of whatever kind; a number is another thing.
+SELECT name, kind, customer FROM alias
+WHERE shard = $1 AND project = $2 AND name = ANY($3) AND kind <> 'number'
+
+-- name: drop_names
+-- Takes away a customer's names of some kinds from one shard.
+DELETE FROM alias WHERE shard = $1 AND customer = $2 AND kind = ANY($3)
+
 -- name: take_numbers
 -- Locks the shard's head and counts new customers. Whoever makes customers does this first, so
 -- that numbers become visible in rising order and no insert below ever waits for another.

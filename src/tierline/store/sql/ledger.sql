@@ -42,19 +42,21 @@ LEFT JOIN LATERAL (
 WHERE h.shard = $1;
 
 -- name: resolve
--- Which customers the names in this shard's part of the alias table belong to.
-SELECT u.i, a.customer
+-- Which customers the names in this shard's part of the alias table belong to: source ids first,
+-- then names of any other kind but numbers.
+SELECT u.i, a.customer, a.kind
 FROM unnest($2::text::integer[], string_to_array($3, chr(30), ''))
      WITH ORDINALITY AS u (project, name, i)
 CROSS JOIN LATERAL (
-    SELECT x.customer FROM alias x
-    WHERE x.shard = $1 AND x.project = u.project AND x.kind = 'source' AND x.name = u.name
+    SELECT x.customer, x.kind FROM alias x
+    WHERE x.shard = $1 AND x.project = u.project AND x.name = u.name AND x.kind <> 'number'
+    ORDER BY x.kind = 'source' DESC
     LIMIT 1
 ) AS a;
 
 -- name: living
--- Which of these customers exist and are not erased.
-SELECT id FROM customer WHERE shard = $1 AND id = ANY($2::bigint[]) AND erased_at IS NULL;
+-- Which of these customers exist and are not erased, and their projects.
+SELECT id, project FROM customer WHERE shard = $1 AND id = ANY($2::bigint[]) AND erased_at IS NULL;
 
 -- name: receipts
 -- Receipts of keys, for customers that are not members (yet) of the program they are sent to.

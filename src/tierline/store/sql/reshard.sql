@@ -14,7 +14,7 @@ SELECT * FROM customer WHERE shard = $1 AND id > $2 ORDER BY id LIMIT $3
 -- name: alias
 -- The next names of a shard.
 SELECT * FROM alias
-WHERE shard = $1 AND (project, kind, name) > ($2, $3, $4) ORDER BY project, kind, name LIMIT $5
+WHERE shard = $1 AND (project, name, kind) > ($2, $3, $4) ORDER BY project, name, kind LIMIT $5
 
 -- name: member
 -- The next members of a shard.
@@ -59,9 +59,9 @@ FROM customer t WHERE shard = $1 AND id > $2 ORDER BY id LIMIT $3
 
 -- name: alias_sums
 -- As `alias`, for the check.
-SELECT project, kind, name, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
+SELECT project, name, kind, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
 FROM alias t
-WHERE shard = $1 AND (project, kind, name) > ($2, $3, $4) ORDER BY project, kind, name LIMIT $5
+WHERE shard = $1 AND (project, name, kind) > ($2, $3, $4) ORDER BY project, name, kind LIMIT $5
 
 -- name: member_sums
 -- As `member`, for the check.

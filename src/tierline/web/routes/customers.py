@@ -28,9 +28,9 @@ class CustomerBody(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str | UnsetType | None = UNSET
     email: str | UnsetType | None = UNSET
-    metadata: dict[str, Any] | UnsetType = UNSET
-    presentations: dict[str, dict[str, Any]] | UnsetType = UNSET
-    names: dict[str, str | list[str]] = {}
+    metadata: dict[str, Any] | UnsetType | None = UNSET
+    presentations: dict[str, dict[str, Any] | None] | UnsetType | None = UNSET
+    names: dict[str, str | list[str] | None] | None = {}
     source_id: str | UnsetType = UNSET
     id: str | UnsetType = UNSET
     number: Annotated[int, Meta(ge=1, le=ids.NUMBER_MAX)] | UnsetType = UNSET
@@ -78,14 +78,10 @@ async def get_customer(call: Call) -> CustomerAnswer:
 
 
 async def find_customer(call: Call, name: str) -> CustomerRow:
-    """Returns a customer by source id, else by the id that payloads show. Raises NotFound."""
+    """Returns a customer by any name of theirs but the number. Raises NotFound."""
     database, project = call.parts.database, call.project
     async with database.pool.acquire() as connection:
-        number = await customers.find(connection, database.shards, project, name)
-        if number is None:
-            number = await customers.find(connection, database.shards, project, name, "id")
-        if number is None:
-            number = ids.number_of_customer(name)
+        number = await customers.find_by_name(connection, database.shards, project, name)
         row = None
         if number is not None:
             row = await customers.read(connection, database.shards, number)
@@ -102,23 +98,38 @@ def _profile(body: CustomerBody) -> Profile:
     }
     for field in ("id", "source_id"):
         if field in fields:
-            fields[field] = request_body.name(fields[field], field)
+            fields[field] = validation.identifier(fields[field], field)
     if fields.get("name") is not None:
         fields["name"] = request_body.name(fields["name"], "name")
     if fields.get("email") is not None:
         fields["email"] = request_body.name(fields["email"], "email", limits.EMAIL_CHARACTERS_MAX)
     for field in ("metadata", "presentations"):
         if field in fields:
-            fields[field] = request_body.free_json(fields[field], field)
+            fields[field] = _free(fields[field], field)
     for field in ("created_at", "updated_at"):
         if field in fields:
             fields[field] = validation.instant(fields[field], field)
-    return Profile(**fields, names=_names(body.names))
+    emptied = _OTHER_NAMES if body.names is None else _emptied(body.names)
+    return Profile(**fields, names=_names(body.names or {}), emptied=tuple(sorted(emptied)))
 
 
-def _names(names_of: dict[str, str | list[str]]) -> dict[str, tuple[str, ...]]:
+def _free(value: dict[str, Any] | None, field: str) -> dict[str, Any] | None:
+    """Metadata and presentations as they are kept; None empties, of presentations all formats."""
+    if value is None:
+        return {} if field == "metadata" else None
+    if field == "presentations":
+        value = {name: {} if text is None else text for name, text in value.items()}
+    return request_body.free_json(value, field)
+
+
+def _emptied(names_of: dict[str, str | list[str] | None]) -> list[str]:
+    """The kinds whose names are taken away."""
+    return [kind for kind, names in names_of.items() if names is None]
+
+
+def _names(names_of: dict[str, str | list[str] | None]) -> dict[str, tuple[str, ...]]:
     names_by_kind: dict[str, tuple[str, ...]] = {}
-    count = sum(1 if isinstance(names, str) else len(names) for names in names_of.values())
+    count = sum(1 if isinstance(names, str) else len(names or ()) for names in names_of.values())
     if count > limits.NAMES_MAX:
         raise TooLarge(path="names", what="list of names", limit=f"{limits.NAMES_MAX} names")
     for kind, names in names_of.items():
@@ -126,8 +137,8 @@ def _names(names_of: dict[str, str | list[str]]) -> dict[str, tuple[str, ...]]:
             kinds = ", ".join(sorted(_OTHER_NAMES))
             reason = f"names.{kind}: there is no such kind of name; known are {kinds}."
             raise Invalid(path=f"names.{kind}", reason=reason)
-        texts = [names] if isinstance(names, str) else names
-        names_by_kind[kind] = tuple(request_body.name(text, f"names.{kind}") for text in texts)
+        texts = [names] if isinstance(names, str) else names or []
+        names_by_kind[kind] = tuple(validation.identifier(text, f"names.{kind}") for text in texts)
     return names_by_kind
 
 

@@ -86,7 +86,7 @@ async def _find(call: Call, program: int, command: Command) -> MemberSnapshot:
     """Returns an unknown customer with an empty standing: a first activity may enrol them."""
     database, project, name = call.parts.database, call.project, command.customer
     async with database.pool.acquire() as connection:
-        id_ = await customers.find(connection, database.shards, project, name)
+        id_ = await customers.find_by_name(connection, database.shards, project, name)
         row = None if id_ is None else await customers.read(connection, database.shards, id_)
         if row is None:
             return MemberSnapshot(0, Customer(id="", source_id=name), Standing(), {})
