@@ -46,6 +46,7 @@ class ProgramBody(Struct, frozen=True, forbid_unknown_fields=True):
     effective_at: str | None = None  # None: at once
     on_change: OnChange = "next_assessment"
     supersede: bool = False  # drop a version that is scheduled for later
+    based_on: int | None = None  # refused where the newest version is another
 
 
 class PreviewBody(ProgramBody, frozen=True, forbid_unknown_fields=True):

@@ -31,6 +31,7 @@ attributes: Facts about the person that criteria may ask for.
 auto_join: Whether a first activity enrols its customer.
 available_at: Until this instant the points are pending.
 balance: The points that can be spent.
+based_on: The newest version that the caller knows of; 0 for a new program.
 balance_before: The balance without the activity.
 basis: From where a renewed term is counted.
 batch: Several events in one request, where wanted.

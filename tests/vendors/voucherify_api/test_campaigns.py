@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -98,6 +99,32 @@ async def test_names_are_unique(shop: Shop) -> None:
     await shop.good("POST", "/v1/campaigns", {"name": "Other"})
     answer = await shop.refused("PUT", "/v1/campaigns/Other", {"name": "Club"})
     assert answer[:2] == (409, "duplicate_found")
+
+
+async def test_of_two_requests_at_once_one_makes_the_campaign(shop: Shop) -> None:
+    bodies = [{"name": "Club", "description": f"by {n}"} for n in range(4)]
+    answers = await asyncio.gather(*(shop.call("POST", "/v1/campaigns", b) for b in bodies))
+
+    assert sorted(answer.status for answer in answers) == [200, 409, 409, 409]
+    (made,) = [answer.json for answer in answers if answer.status == 200]
+    campaign = await shop.good("GET", "/v1/campaigns/Club")
+    assert campaign["description"] == made["description"]
+    assert (await shop.good("GET", f"/api/programs/{made['id']}"))["version"] == 1
+
+
+async def test_no_change_is_lost_to_another_of_the_same_moment(shop: Shop) -> None:
+    await shop.good("POST", "/v1/campaigns", {"name": "Club"})
+    changes = [{"metadata": {f"k{n}": n}} for n in range(4)]
+    put = [shop.call("PUT", "/v1/campaigns/Club", change) for change in changes]
+    answers = await asyncio.gather(*put)
+
+    metadata: Json = {}
+    for change, answer in zip(changes, answers, strict=True):
+        if answer.status == 200:
+            metadata |= change["metadata"]
+        else:
+            assert (answer.status, answer.json["key"]) == (409, "multiple_requests")
+    assert (await shop.good("GET", "/v1/campaigns/Club"))["metadata"] == metadata
 
 
 async def test_a_name_that_a_renamed_campaign_left_is_free(shop: Shop) -> None:

@@ -61,6 +61,7 @@ async def test_an_event_for_a_card_counts_there_alone(shop: Shop) -> None:
     assert other["progress"]["metric"] == 1
     status, key, _ = await shop.refused("POST", "/v1/events", {**event, "customer": "bob"})
     assert (status, key) == (404, "not_found")
+    assert (await shop.call("GET", "/v1/customers/bob")).status == 404
 
 
 async def test_a_key_makes_a_repetition_safe(shop: Shop) -> None:

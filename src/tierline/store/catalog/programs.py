@@ -29,13 +29,22 @@ class ProgramRow(Struct, frozen=True):
 
 class NewVersion(Struct, frozen=True):
     """Rules to come into force. `effective_at` None: at once. `supersede`: versions that are
-    scheduled for later never come into force."""
+    scheduled for later never come into force. `based_on`: the newest version that the caller
+    knows of; 0 for a new program."""
 
     rules: Rules
     request: str  # what the caller sent, kept verbatim
     effective_at: int | None = None
     on_change: OnChange = "next_assessment"
     supersede: bool = False
+    based_on: int | None = None  # None: written whatever the newest version is
+
+
+class ProgramChanged(Conflict):
+    """The program is at version {latest}, not {based_on}: somebody changed it meanwhile. Read it
+    again, then repeat the change."""
+
+    code = "program_changed"
 
 
 class Stamp(Struct, frozen=True):
@@ -65,10 +74,13 @@ async def put(
 ) -> Put:
     """Write a version if it differs from the newest. The caller holds the revision, so no other
     change is under way. Raises Invalid for an instant in the past, Conflict where a later version
-    is already scheduled."""
+    is already scheduled, and ProgramChanged where the newest is not that of `based_on`."""
     effective_at = new.effective_at
     body = encode_rules(new.rules)
     row = await connection.fetchrow(Sql.program_row, project.id, program_id)
+    latest = 0 if row is None else row["latest"]
+    if new.based_on not in (None, latest):
+        raise ProgramChanged(path="based_on", latest=latest, based_on=new.based_on)
     if row is None:
         effective_at = stamp.now if effective_at is None else effective_at
         _not_past(effective_at, stamp.now)
@@ -80,7 +92,7 @@ async def put(
     at_once = stamp.now + stamp.settle_ms
     start = at_once if effective_at is None else effective_at
     effective_at = max(start, at_once)
-    program, latest = row["number"], row["latest"]
+    program = row["number"]
     newest = await connection.fetchrow(Sql.latest_version, program, latest)
     assert newest is not None  # a program is born with a version
     if newest["body"] == body and newest["effective_at"] <= effective_at:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from tierline.errors import Conflict, NotFound
+from tierline.errors import Conflict, Invalid, NotFound
 from tierline.model import ids, validation
 from tierline.proposals import ProgramBody, refuse_broken
 from tierline.rules.program import OnChange, Program, Rules
-from tierline.store.catalog.programs import NewVersion, Put
+from tierline.store.catalog.programs import NewVersion, ProgramChanged, Put
 from tierline.vendors.registry import compile_settings
 from tierline.vendors.vendor import ProgramFacts
 from tierline.vendors.voucherify.api import campaign_settings, lists, programs
@@ -44,16 +44,18 @@ class NotInTheseWords(Conflict):
 async def post_campaign(call: Call, body: CampaignRequest) -> Json:
     """The names of campaigns are unique. The id follows from the name, so that two requests at
     once cannot make two campaigns of one name."""
+    await call.parts.catalog.refresh()
     name = validation.name(body.name or "", "name")
     if await programs.find_or_none(call, name) is not None:
         raise _taken(name)
     id_ = ids.derived("camp_", call.project.id, "campaign", name, size=12)
     if await programs.find_or_none(call, id_) is not None:
         id_ = "camp_" + secrets.token_hex(12)  # that campaign is called something else by now
-    put = await _put(call, id_, campaign_settings.new_settings(body, id_), "next_assessment")
-    if not put.created:
-        raise _taken(name)
-    return await _answer(call, put)
+    settings = campaign_settings.new_settings(body, id_)
+    try:
+        return await _answer(call, await _put(call, id_, settings, "next_assessment", 0))
+    except ProgramChanged:
+        raise _taken(name) from None
 
 
 async def list_campaigns(call: Call) -> Json:
@@ -71,7 +73,7 @@ async def get_campaign(call: Call) -> Json:
 
 
 async def put_campaign(call: Call, body: CampaignRequest) -> Json:
-    _, program = await programs.find(call, call.param("campaign"))
+    program = await _newest(call)
     before = _settings(call, program)
     settings = campaign_settings.changed_settings(before, body)
     if settings["name"] != before["name"]:
@@ -80,8 +82,11 @@ async def put_campaign(call: Call, body: CampaignRequest) -> Json:
             raise _taken(settings["name"])
     on_change = campaign_settings.on_recalculation(body)
     if settings == before and on_change == "next_assessment":
-        return _current(call, program)
-    return await _answer(call, await _put(call, program.id, settings, on_change))
+        return campaign_settings.campaign_answer(
+            programs.words(call, program, len(program.versions))
+        )
+    put = await _put(call, program.id, settings, on_change, len(program.versions))
+    return await _answer(call, put)
 
 
 def _current(call: Call, program: Program) -> Json:
@@ -101,11 +106,12 @@ def _taken(name: str) -> Conflict:
 
 
 def _settings(call: Call, program: Program) -> Json:
-    """The settings of a program as it is now. Raises NotInTheseWords where they say less than its
-    rules: what was laid over them would be lost with the next change."""
-    words = programs.words(call, program)
+    """The settings of a program's newest version, which may come into force in a moment. Raises
+    NotInTheseWords where they say less than its rules: what was laid over them would be lost with
+    the next change."""
+    words = programs.words(call, program, len(program.versions))
     settings = campaign_settings.settings_of(words)
-    rules = program.version(call.now).rules
+    rules = program.versions[-1].rules
     facts = ProgramFacts(
         program.id, call.project.id, call.now, call.project.currency, rules.name, rules
     )
@@ -120,12 +126,27 @@ def _same(rules: Rules, other: Rules) -> bool:
     return parts[0] == parts[1]
 
 
-async def _put(call: Call, program_id: str, settings: Json, on_change: OnChange) -> Put:
-    """Writes a version of the program, in force when this returns."""
+async def _newest(call: Call) -> Program:
+    """The program that the path names, with the newest version, whoever wrote it."""
+    await call.parts.catalog.refresh()
+    _, program = await programs.find(call, call.param("campaign"))
+    return program
+
+
+async def _put(
+    call: Call, program_id: str, settings: Json, on_change: OnChange, based_on: int
+) -> Put:
+    """Writes a version of the program, in force when this returns. Raises ProgramChanged where
+    somebody else wrote one meanwhile."""
     body = ProgramBody(format=NAME, settings=settings, on_change=on_change)
-    rules = await rules_of(call, program_id, body)
+    try:
+        rules = await rules_of(call, program_id, body)
+    except Invalid as error:
+        reason = error.sentence.removeprefix("settings.")
+        raise Invalid(path=(error.path or "").removeprefix("settings."), reason=reason) from None
     refuse_broken(rules)
-    return await put_rules(call, program_id, NewVersion(rules, call.raw.decode(), None, on_change))
+    new = NewVersion(rules, call.raw.decode(), None, on_change, supersede=False, based_on=based_on)
+    return await put_rules(call, program_id, new)
 
 
 # Tiers ------------------------------------------------------------------------------------------
@@ -133,7 +154,7 @@ async def _put(call: Call, program_id: str, settings: Json, on_change: OnChange)
 
 async def post_tiers(call: Call, body: list[TierRequest]) -> list[Json]:
     """Adds tiers; the answer is a bare array, in the order of the request."""
-    _, program = await programs.find(call, call.param("campaign"))
+    program = await _newest(call)
     if not body:
         raise validation.invalid("tiers", "expected at least one tier")
     added = [campaign_settings.tier_settings(tier) for tier in body]
@@ -160,7 +181,7 @@ async def get_tier(call: Call) -> Json:
 
 async def put_tier(call: Call, body: TierRequest) -> Json:
     """Changes a tier: an extension, for Voucherify has it on the dashboard alone."""
-    _, program = await programs.find(call, call.param("campaign"))
+    program = await _newest(call)
     settings = _settings(call, program)
     before = _tier(settings["loyalty_tiers"], call)
     fields = campaign_settings.tier_settings(body)
@@ -176,7 +197,7 @@ async def put_tier(call: Call, body: TierRequest) -> Json:
 
 async def delete_tier(call: Call) -> None:
     """Takes a tier away, an extension too: its members lose it as the rules say."""
-    _, program = await programs.find(call, call.param("campaign"))
+    program = await _newest(call)
     settings = _settings(call, program)
     gone = _tier(settings["loyalty_tiers"], call)
     settings["loyalty_tiers"] = [tier for tier in settings["loyalty_tiers"] if tier != gone]
@@ -184,8 +205,8 @@ async def delete_tier(call: Call) -> None:
 
 
 async def _put_tiers(call: Call, program: Program, settings: Json) -> list[Json]:
-    on_change = campaign_settings.on_tiers(program.version(call.now))
-    put = await _put(call, program.id, settings, on_change)
+    on_change = campaign_settings.on_tiers(program.versions[-1])
+    put = await _put(call, program.id, settings, on_change, len(program.versions))
     changed = await call.parts.catalog.program_numbered(put.program, put.version)
     return campaign_settings.tier_answers(programs.words(call, changed, put.version))
 

@@ -171,14 +171,23 @@ async def find_or_none(call: Call, name: str) -> CustomerRow | None:
         return None
 
 
+async def find_named(call: Call, named: str | CustomerRequest) -> CustomerRow | None:
+    """Returns the customer whom a body names, by id or source id; None for one to be made."""
+    names = [("customer", named)] if isinstance(named, str) else []
+    if isinstance(named, CustomerRequest):
+        names = [(field, getattr(named, field)) for field in ("id", "source_id")]
+    for field, name in names:
+        if name is not None:
+            row = await find_or_none(call, request_body.name(name, field))
+            if row is not None:
+                return row
+    return None
+
+
 async def upsert(call: Call, request: CustomerRequest) -> CustomerRow:
     """Returns the customer of this id or source id, changed or made. One who comes without either
     gets an id, which is their source id too."""
-    row = None
-    for field in ("id", "source_id"):
-        name = getattr(request, field)
-        if row is None and name is not None:
-            row = await find_or_none(call, request_body.name(name, field))
+    row = await find_named(call, request)
     if row is not None:
         profile = profile_of(request, row.customer)
         source_id = row.customer.source_id or row.customer.id

@@ -54,6 +54,7 @@ _WORDS = {
     "unauthorized": (401, "unauthorized", "Unauthorized"),
     "forbidden": (403, "forbidden", "Forbidden"),
     "conflict": (409, "duplicate_found", "Duplicated resource found"),
+    "program_changed": (409, "multiple_requests", "Multiple requests"),
     "key_reused": (409, "duplicate_found", "Duplicated resource found"),
     "insufficient_points": (400, "loyalty_card_points_exceeded", "Loyalty card points exceeded"),
     "invalid_query": (400, "invalid_query_params", "Invalid query params"),

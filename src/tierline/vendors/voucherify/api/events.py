@@ -48,11 +48,14 @@ async def post_event(call: Call, body: EventRequest) -> dict[str, Any]:
     metadata = None
     if body.metadata is not None:
         metadata = request_body.free_json(body.metadata, "metadata")
+    code = None if body.loyalty is None else body.loyalty.code
+    if code is not None:
+        await _check_card(call, code, body.customer)
     row = await members.holder_of(call, body.customer)
     assertion = Assertion(detail=Detail(name=name, metadata=metadata))
     key = call.request.headers.get("idempotency-key")
     key = None if key is None else request_body.name(key, "Idempotency-Key")
-    for member in await _members(call, row, body):
+    for member in await _members(call, row, code):
         ref = ProgramRef(call.project, member.number)
         source = row.customer.source_id or row.customer.id
         command = commands.command(ref, "custom", source, assertion, key=key, number=row.id)
@@ -67,15 +70,18 @@ async def post_event(call: Call, body: EventRequest) -> dict[str, Any]:
     }
 
 
-async def _members(call: Call, row: CustomerRow, body: EventRequest) -> list[Member]:
-    """Raises NotFound for a card that is not this customer's."""
-    code = None if body.loyalty is None else body.loyalty.code
-    if code is None:
-        return [each for each in await memberships.of_customer(call, row) if each.joined]
-    matches = [each for each in await members.by_card(call, code) if each.row.id == row.id]
-    if len(matches) != 1:
+async def _check_card(call: Call, code: str, named: str | CustomerRequest) -> None:
+    """Before anything is made: the card is this customer's. Raises NotFound."""
+    row = await customers.find_named(call, named)
+    cards = [] if row is None else await members.by_card(call, code)
+    if len(cards) != 1 or row is None or cards[0].row.id != row.id:
         raise NotFound(what="voucher", name=code, path="loyalty.code")
-    return matches
+
+
+async def _members(call: Call, row: CustomerRow, code: str | None) -> list[Member]:
+    if code is not None:
+        return await members.by_card(call, code)
+    return [each for each in await memberships.of_customer(call, row) if each.joined]
 
 
 OPERATIONS = (

@@ -92,7 +92,8 @@ async def member_of(call: Call) -> Member:
 
 async def by_card(call: Call, name: str) -> list[Member]:
     """The memberships that a card's id or code may mean: one, unless a code stands at the
-    customer alone, who is a member of several programs."""
+    customer alone (imported, or replaced by another since), who is a member of several
+    programs."""
     numbers = memberships.numbers_of(name)
     customer = None if numbers is None else numbers[0]
     if customer is None:
@@ -104,7 +105,8 @@ async def by_card(call: Call, name: str) -> list[Member]:
     if numbers is not None:
         return [member for member in matches if member.number == numbers[1]]
     coded = [member for member in matches if member.standing.attributes.get(ATTRIBUTE) == name]
-    return coded or [m for m in matches if ATTRIBUTE not in m.standing.attributes]
+    uncoded = [member for member in matches if ATTRIBUTE not in member.standing.attributes]
+    return coded or uncoded or matches
 
 
 async def _holder(call: Call, code: str) -> int | None:
@@ -128,6 +130,8 @@ async def post_member(call: Call, body: MemberRequest) -> Json:
     """Enrols, and gives a card. Who is a member and has a card keeps it, and is answered with
     it."""
     number, program = await programs.find(call, call.param("campaign"))
+    if body.voucher is not None:
+        await _check_voucher(call, body.voucher, body.customer)
     row = await holder_of(call, body.customer)
     member = await memberships.in_program(call, row, number, program)
     ref = ProgramRef(call.project, number)
@@ -141,6 +145,20 @@ async def post_member(call: Call, body: MemberRequest) -> Json:
     member = await memberships.in_program(call, row, number, program)
     assert member is not None  # enrolled above
     return _card(call, member)
+
+
+async def _check_voucher(call: Call, code: str, named: str | CustomerRequest) -> None:
+    """Before anything is made: a code that is brought along may be nobody else's, and no card's
+    id."""
+    request_body.name(code, "voucher")
+    if memberships.numbers_of(code) is not None:
+        raise validation.invalid("voucher", "it looks like the id of a card; send another code")
+    holder = await _holder(call, code)
+    if holder is None:
+        return
+    row = await customers.find_named(call, named)
+    if row is None or row.id != holder:
+        raise AlreadyPublished(card=code, path="voucher")
 
 
 async def holder_of(call: Call, named: str | CustomerRequest) -> CustomerRow:
@@ -160,7 +178,6 @@ async def _claimed(call: Call, row: CustomerRow, program: Program, brought: str 
     config = programs.campaign_of(call, program)["voucher"].get("code_config") or {}
     for _ in range(CODES_MAX):
         code = brought or card_codes.new_code(config, secrets.choice)
-        request_body.name(code, "voucher")
         profile = Profile(names={"card": (code,)})
         try:
             place = (call.parts.database, call.project, _source(row))
