@@ -317,3 +317,15 @@ async def test_the_zone_is_fixed_once_there_are_members(database: Database) -> N
     with pytest.raises(Conflict) as refused:
         await catalog.change_project(number, ProjectChange(time_zone="UTC"))
     assert refused.value.path == "time_zone"
+
+
+def test_a_former_key_still_opens_what_it_sealed() -> None:
+    """The first key seals, so that the former ones can go once everything was sealed anew."""
+    old, new = bytes([1]) * 32, bytes([2]) * 32
+    sealed = SecretBox(old).seal(b"secret", "here")
+    both = SecretBox(new, old)
+
+    assert both.open(sealed, "here") == b"secret"
+    assert SecretBox(new).open(both.seal(b"secret", "here"), "here") == b"secret"
+    with pytest.raises(SecretKeyWrong):
+        SecretBox(new).open(sealed, "here")

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.database import Database
 from tierline.store.event_log import EventLog, LogEvent, ShardRange
 from tierline.web import event_feed
 from tierline.web.event_feed import CursorDiverged, Reader, share
 
 SHARDS = 64
+BOX = SecretBox(bytes(32))
 OURS, THEIRS = 1, 2  # projects
 COLUMNS = (
     *("shard", "offset", "class", "project", "program", "customer", "id"),
@@ -69,8 +71,8 @@ async def read_all(log: Log, limit: int) -> list[LogEvent]:
     """Every page from the oldest event on, each from the text of the cursor before it."""
     cursor, events = await event_feed.start(log), []
     while True:
-        text = cursor.text("epoch")
-        cursor = event_feed.parse(text, "epoch", SHARDS)
+        text = cursor.text("epoch", BOX, "shop")
+        cursor = event_feed.parse(text, "epoch", SHARDS, BOX, "shop")
         page = await Reader(log, OURS, "tier", cursor, own=False).read(limit)
         assert len(page.events) == limit or not page.more
         events += page.events

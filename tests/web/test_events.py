@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 
 from tests.web.conftest import Api, running
 from tierline.errors import Invalid
+from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.database import Database
 from tierline.web import event_feed
-from tierline.web.event_feed import Cursor
+from tierline.web.event_feed import Cursor, CursorDiverged
 
 
 async def page(api: Api, cursor: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -153,7 +155,8 @@ async def test_a_cursor_of_a_restored_log_is_refused(club: Api) -> None:
 async def test_a_cursor_of_another_installation_is_refused(club: Api) -> None:
     """Its epoch is another."""
     shards = club.installation.database.shards
-    theirs = Cursor((0,) * shards, (b"\0\0\0",) * shards).text("another epoch")
+    box, project = club.installation.catalog.box, (await club.get("/api/project")).json["id"]
+    theirs = Cursor((0,) * shards, (b"\0\0\0",) * shards).text("another epoch", box, project)
     answered = await club.get(f"/api/events?after={theirs}")
 
     assert answered.problem == (410, "cursor_diverged", "after")
@@ -182,11 +185,49 @@ async def test_what_is_no_cursor_is_said(club: Api) -> None:
         assert (await club.get(f"/api/events?{query}")).problem == (400, "invalid", path)
 
 
-def test_a_cursor_is_its_own_text() -> None:
-    """Large offsets too."""
-    cursor = Cursor((0, 127, 128, 2**53), (b"abc", b"def", b"ghi", b"jkl"))
+CURSOR = Cursor((0, 127, 128, 2**53), (b"abc", b"def", b"ghi", b"jkl"))
+OLD, NEW = bytes(32), bytes([7]) * 32
 
-    assert event_feed.parse(cursor.text("e"), "e", 4) == cursor
+
+def test_a_cursor_is_its_own_text() -> None:
+    """Large offsets too; equal ones are equal, and none shows how much there is."""
+    box, none = SecretBox(OLD), Cursor((0,) * 4, (b"\0\0\0",) * 4)
+    text = CURSOR.text("e", box, "shop")
+
+    assert event_feed.parse(text, "e", 4, box, "shop") == CURSOR
+    assert text == CURSOR.text("e", box, "shop")
+    assert len(text) == len(none.text("e", box, "shop"))
+    assert b"jkl" not in base64.urlsafe_b64decode(text + "==")
+
+
+def test_a_cursor_outlives_its_key() -> None:
+    """A former key stands behind the one in use; where it is gone the consumer is told to begin
+    again."""
+    text = CURSOR.text("e", SecretBox(OLD), "shop")
+
+    assert event_feed.parse(text, "e", 4, SecretBox(NEW, OLD), "shop") == CURSOR
+    with pytest.raises(CursorDiverged):
+        event_feed.parse(text, "e", 4, SecretBox(NEW), "shop")
+
+
+def test_a_cursor_is_of_one_project() -> None:
+    """Nobody reads on, or reads out, what another was given; a byte that was changed shows."""
+    box = SecretBox(OLD)
+    text = CURSOR.text("e", box, "shop")
+    raw = bytearray(base64.urlsafe_b64decode(text + "=="))
+    raw[-1] ^= 1
+    for wrong, project in ((text, "other"), (base64.urlsafe_b64encode(raw).decode(), "shop")):
+        with pytest.raises(Invalid):
+            event_feed.parse(wrong, "e", 4, box, project)
+
+
+def test_a_cursor_that_was_not_sealed_stays_valid() -> None:
+    """As the first version printed it: the epoch's hash, then numbers of seven bits a byte."""
+    pairs = b"\x00abc" + b"\x7fdef" + b"\x80\x01ghi" + b"\x80" * 7 + b"\x10jkl"
+    epoch = hashlib.blake2b(b"e", digest_size=3).digest()
+    text = base64.urlsafe_b64encode(b"\x01" + epoch + pairs).decode().rstrip("=")
+
+    assert event_feed.parse(text, "e", 4, SecretBox(OLD), "shop") == CURSOR
 
 
 async def test_operational_events_are_a_class_of_their_own(club: Api) -> None:
@@ -204,4 +245,4 @@ def test_a_cursor_of_one_endless_number_is_no_cursor() -> None:
     """It is refused where it passes what an offset can be, not read to its end: that is slow."""
     text = base64.urlsafe_b64encode(b"\x01" + bytes(3) + b"\x80" * 45_000 + b"\x00abc").decode()
     with pytest.raises(Invalid):
-        event_feed.parse(text, "e", 1)
+        event_feed.parse(text, "e", 1, SecretBox(OLD), "shop")

@@ -3,6 +3,10 @@
 A cursor is a vector: for each shard the offset up to which everything was read, and three bytes of
 the hash of the event that stands there; and the installation's epoch. So a cursor of a log that
 was restored from a backup, or of another installation, is refused instead of leaving a gap.
+
+Offsets count the events of all projects. So the vector is sealed for the project that reads, each
+offset in as many bytes as any other; a caller sees the number of shards, and nothing else. Cursors
+of version 1 were not sealed: they are read for ever, and no longer made.
 """
 
 from __future__ import annotations
@@ -18,9 +22,12 @@ from typing import Final
 from msgspec import Struct
 
 from tierline.errors import Invalid, TierlineError
+from tierline.store.catalog.secret_box import SecretBox, SecretKeyWrong
 from tierline.store.event_log import EventLog, LogEvent, ShardRange
 
-_VERSION = 1
+_VERSION = 2
+_VERSION_OPEN = 1  # not sealed
+_OFFSET_BYTES = 7
 _CHECK_BYTES = 3
 PART_MIN: Final = 32  # events of a shard that are worth a look-up of their own
 _SHIFT_MAX = 63  # bits of an offset
@@ -48,11 +55,11 @@ class Cursor(Struct, frozen=True):
     offsets: tuple[int, ...]
     checks: tuple[bytes, ...]
 
-    def text(self, epoch: str) -> str:
-        raw = bytearray([_VERSION])
-        raw += _hash(epoch)
+    def text(self, epoch: str, box: SecretBox, project: str) -> str:
+        plain = bytearray(_hash(epoch))
         for offset, check in zip(self.offsets, self.checks, strict=True):
-            raw += _varint(offset) + check
+            plain += offset.to_bytes(_OFFSET_BYTES, "big") + check
+        raw = bytes([_VERSION]) + box.token(bytes(plain), _context(project))
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -64,19 +71,38 @@ class Page(Struct, frozen=True):
     more: bool
 
 
-def parse(text: str, epoch: str, shards: int) -> Cursor:
-    """Raises Invalid for what is no cursor, CursorDiverged for another installation's."""
+def parse(text: str, epoch: str, shards: int, box: SecretBox, project: str) -> Cursor:
+    """Raises Invalid for what is no cursor of this project, CursorDiverged for another
+    installation's, and for one whose key is gone."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        if raw[:1] != bytes([_VERSION]):
+        if raw[:1] == bytes([_VERSION]):
+            plain = box.read_token(raw[1:], _context(project))
+            pairs = _pairs(plain[_CHECK_BYTES:])
+        elif raw[:1] == bytes([_VERSION_OPEN]):
+            plain = raw[1:]
+            pairs = _open_pairs(plain[_CHECK_BYTES:])
+        else:
             raise ValueError(text)
-        offsets, checks = _read(raw[1 + _CHECK_BYTES :])
+    except SecretKeyWrong:
+        raise CursorDiverged(path="after") from None
     except (binascii.Error, ValueError, IndexError):
         reason = "after: expected a cursor as `next` gave it."
         raise Invalid(path="after", reason=reason) from None
-    if raw[1 : 1 + _CHECK_BYTES] != _hash(epoch) or len(offsets) != shards:
+    if plain[:_CHECK_BYTES] != _hash(epoch) or len(pairs) != shards:
         raise CursorDiverged(path="after")
-    return Cursor(offsets, checks)
+    return Cursor(tuple(offset for offset, _ in pairs), tuple(check for _, check in pairs))
+
+
+def _context(project: str) -> str:
+    return f"feed cursor of {project}"
+
+
+def _pairs(plain: bytes) -> list[tuple[int, bytes]]:
+    """Offset and check of each shard."""
+    size = _OFFSET_BYTES + _CHECK_BYTES
+    pieces = [plain[i : i + size] for i in range(0, len(plain), size)]
+    return [(int.from_bytes(p[:_OFFSET_BYTES], "big"), p[_OFFSET_BYTES:]) for p in pieces]
 
 
 async def start(log: EventLog) -> Cursor:
@@ -215,18 +241,9 @@ def _hash(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=_CHECK_BYTES).digest()
 
 
-def _varint(number: int) -> bytes:
-    raw = bytearray()
-    while number > 127:
-        raw.append(number & 127 | 128)
-        number >>= 7
-    raw.append(number)
-    return bytes(raw)
-
-
-def _read(raw: bytes) -> tuple[tuple[int, ...], tuple[bytes, ...]]:
-    """Pairs of offset and check, to the end."""
-    offsets, checks = [], []
+def _open_pairs(raw: bytes) -> list[tuple[int, bytes]]:
+    """As `_pairs`, of a cursor of version 1: an offset has as many bytes as it needs."""
+    pairs = []
     position = 0
     while position < len(raw):
         offset = shift = 0
@@ -243,6 +260,5 @@ def _read(raw: bytes) -> tuple[tuple[int, ...], tuple[bytes, ...]]:
         if len(check) != _CHECK_BYTES or offset >= 2**63:
             raise ValueError(raw)
         position += _CHECK_BYTES
-        offsets.append(offset)
-        checks.append(check)
-    return tuple(offsets), tuple(checks)
+        pairs.append((offset, check))
+    return pairs

@@ -2,14 +2,19 @@
 
 AES-256-GCM. Every sealed text names what it belongs to (its context), so that a row's secret
 cannot be moved to another row. The key is 32 bytes: from the environment, else from a file of
-mode 0600 beside the data. Bearer keys are not here: they are hashed (`keys.py`).
+mode 0600 beside the data. Several keys may stand there: the first one seals, the others still open
+what they sealed. Bearer keys are not here: they are hashed (`keys.py`).
+
+Tokens are what callers carry for us and bring back: sealed too, and so that equal ones look equal.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,10 +28,12 @@ KEY_FILE = "secret.key"
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
+_KEY_ID_BYTES = 4
 
 
 class SecretKeyInvalid(TierlineError):
-    """{where} holds no secret key: it must be {size} random bytes in base64."""
+    """{where} holds no secret key: it must be {size} random bytes in base64; former keys may
+    follow it, parted by white space."""
 
     code: ClassVar[str] = "secret_key_invalid"
 
@@ -48,22 +55,35 @@ class SecretKeyMissing(TierlineError):
 class SecretBox:
     """Seals and opens small secrets."""
 
-    def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
+    def __init__(self, key: bytes, *former: bytes) -> None:
+        self._ciphers = [AESGCM(each) for each in (key, *former)]
+        self._token_keys = [TokenKey(each) for each in (key, *former)]
 
     def seal(self, plain: bytes, context: str) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
-        return _VERSION + nonce + self._cipher.encrypt(nonce, plain, context.encode())
+        return _VERSION + nonce + self._ciphers[0].encrypt(nonce, plain, context.encode())
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """What was sealed for this context. SecretKeyWrong when the key or the context differs."""
         nonce, rest = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         if sealed[:1] != _VERSION:
             raise SecretKeyWrong(context=context)
-        try:
-            return self._cipher.decrypt(nonce, rest, context.encode())
-        except (InvalidTag, ValueError) as error:
-            raise SecretKeyWrong(context=context) from error
+        for cipher in self._ciphers:
+            with suppress(InvalidTag, ValueError):
+                return cipher.decrypt(nonce, rest, context.encode())
+        raise SecretKeyWrong(context=context)
+
+    def token(self, plain: bytes, context: str) -> bytes:
+        """What a caller carries: it begins with the id of the key that sealed it."""
+        return self._token_keys[0].seal(plain, context.encode())
+
+    def read_token(self, token: bytes, context: str) -> bytes:
+        """What was sealed as a token for this context. SecretKeyWrong when its key is not here any
+        more, ValueError for anything else that is no such token."""
+        for key in self._token_keys:
+            if token.startswith(key.id):
+                return key.open(token, context.encode())
+        raise SecretKeyWrong(context=context)
 
     @classmethod
     def load(cls, directory: Path, given: str | None, *, used: bool = False) -> SecretBox:
@@ -71,7 +91,7 @@ class SecretBox:
         `directory`, which is made on first use. SecretKeyInvalid when either is damaged;
         SecretKeyMissing when there is none and something was sealed before (`used`)."""
         if given is not None:
-            return cls(_decoded(given, f"The environment variable {KEY_VARIABLE}"))
+            return cls(*_decoded(given, f"The environment variable {KEY_VARIABLE}"))
         path = directory / KEY_FILE
         try:
             text = path.read_text(encoding="ascii")
@@ -81,17 +101,44 @@ class SecretBox:
             text = _made(path)
         except UnicodeDecodeError:
             text = ""
-        return cls(_decoded(text, f"The file {path}"))
+        return cls(*_decoded(text, f"The file {path}"))
 
 
-def _decoded(text: str, where: str) -> bytes:
+class TokenKey:
+    """Seals tokens. The nonce follows from what is sealed, so that equal ones are equal and no two
+    others share one."""
+
+    def __init__(self, key: bytes) -> None:
+        self.id = _derived(key, b"token id")[:_KEY_ID_BYTES]
+        self._nonce_key = _derived(key, b"token nonce")
+        self._cipher = AESGCM(_derived(key, b"token"))
+
+    def seal(self, plain: bytes, context: bytes) -> bytes:
+        facts = len(context).to_bytes(4, "big") + context + plain
+        nonce = hashlib.blake2b(facts, key=self._nonce_key, digest_size=_NONCE_BYTES).digest()
+        return self.id + nonce + self._cipher.encrypt(nonce, plain, context)
+
+    def open(self, token: bytes, context: bytes) -> bytes:
+        """Raises ValueError for what was not sealed with this key and for this context."""
+        start = _KEY_ID_BYTES + _NONCE_BYTES
+        try:
+            return self._cipher.decrypt(token[_KEY_ID_BYTES:start], token[start:], context)
+        except InvalidTag as error:
+            raise ValueError("not sealed with this key, for this context") from error
+
+
+def _derived(key: bytes, purpose: bytes) -> bytes:
+    return hashlib.blake2b(b"", key=key, person=purpose, digest_size=_KEY_BYTES).digest()
+
+
+def _decoded(text: str, where: str) -> list[bytes]:
     try:
-        key = base64.b64decode(text.strip(), validate=True)
+        keys = [base64.b64decode(word, validate=True) for word in text.split()]
     except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != _KEY_BYTES:
+        keys = []
+    if not keys or any(len(key) != _KEY_BYTES for key in keys):
         raise SecretKeyInvalid(where=where, size=_KEY_BYTES)
-    return key
+    return keys
 
 
 def _made(path: Path) -> str:

@@ -72,7 +72,7 @@ async def list_events(call: Call) -> EventsAnswer:
     events = [await _content(call, row) for row in page.events]
     return EventsAnswer(
         events=[event for event in events if event is not None],
-        next=page.cursor.text(call.parts.database.epoch),
+        next=page.cursor.text(call.parts.database.epoch, call.parts.catalog.box, call.project.id),
         more=page.more,
     )
 
@@ -84,7 +84,8 @@ async def _reader(call: Call, query: EventsQuery) -> Reader:
     if query.since is not None:
         cursor = await event_feed.since(log, validation.instant(query.since, "since"))
     elif query.after:
-        cursor = event_feed.parse(query.after, database.epoch, database.shards)
+        place = (database.epoch, database.shards, call.parts.catalog.box, call.project.id)
+        cursor = event_feed.parse(query.after, *place)
     else:
         cursor = await event_feed.start(log)
     return Reader(log, call.project.number, query.class_, cursor, own=not query.after)
