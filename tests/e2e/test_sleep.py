@@ -71,7 +71,7 @@ PROGRAMS: dict[str, Json] = {
     "pending": {"policy": {"tiers": TIERS}, "points": {"pending_days": 5}},
 }
 SIX = tuple(f"c{c}" for c in range(6))
-ExpectedEvent = dict[tuple[str, str], list[tuple[object, ...]]]
+Moves = dict[tuple[str, str], list[tuple[object, ...]]]
 
 
 def iso(at: datetime) -> str:
@@ -98,9 +98,9 @@ async def history(caller: Caller, customers: Sequence[str] = SIX) -> None:
         assert all("balance" in answer for answer in answers)
 
 
-def by_member(events: list[Json]) -> ExpectedEvent:
+def by_member(events: list[Json]) -> Moves:
     """What was told of each member: everything but ids, which name the project."""
-    moves: ExpectedEvent = {}
+    moves: Moves = {}
     for event in events:
         facts = ("seq", "kind", "tier_from", "tier_to", "at", "cause", "version")
         place = event["program"], event["customer"]
@@ -108,7 +108,7 @@ def by_member(events: list[Json]) -> ExpectedEvent:
     return moves
 
 
-def check_month(moves: ExpectedEvent) -> None:
+def check_month(moves: Moves) -> None:
     """The month was worth sleeping through: each program moved members, on many days."""
     moved = {program for (program, _), events in moves.items() if len(events) > 1}
     assert moved == set(PROGRAMS)
@@ -243,7 +243,7 @@ async def test_a_server_that_slept_for_a_month_catches_up(
     await check_shards(database, slept_key, here)
 
 
-async def as_many(receiver: Receiver, moves: ExpectedEvent) -> None:
+async def as_many(receiver: Receiver, moves: Moves) -> None:
     """As soon as the receiver heard of as many events as there should be."""
     count = sum(map(len, moves.values()))
 

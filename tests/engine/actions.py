@@ -102,7 +102,10 @@ class Recorder:
         def reached(trial: Entry) -> str | None:
             return decide(program, Standing(), [*entries, trial], at).standing.tier
 
-        tier = decide(program, Standing(), entries, at).standing.tier
+        before = decide(program, Standing(), entries, at).standing
+        detail_ = entries[-1].detail if entries else None
+        # Enrolled by this order, as if a moment before it.
+        tier = before.held if detail_ is not None and detail_.implied else before.tier
         return points_for(program, tier, draft, reached, points_given=False).points
 
     def _earn(self, at: int, text: str, happened: int | None) -> Entry:

@@ -123,6 +123,7 @@ class History:
         if entry.kind in ("redeem", "transfer_out"):
             ends = [FOREVER if end is None else end for end, _ in detail.lots] if detail else []
             expires = max(ends, default=FOREVER)
+        lost = self.ledger.account((at, ARRIVAL, 10**6)).lost if entry.points > 0 else {}
         return Origin(
             n=n,
             kind=entry.kind,
@@ -134,6 +135,7 @@ class History:
             available_at=waits,
             expires_at=None if expires == FOREVER else expires,
             last=last,
+            expired=lost.get(n, 0),
         )
 
     def days_after(self, instant: int, days: int) -> int:

@@ -132,6 +132,10 @@ class RulesText:
     def _corrections(self, text: str) -> None:
         self.policy["corrections"] = text
 
+    def _tell(self, text: str) -> None:
+        assert text == "about grace"
+        self.policy["tell_grace"] = True
+
     def _silent(self, text: str) -> None:
         assert text == "about grace"
         self.policy["tell_grace"] = False

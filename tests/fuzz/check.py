@@ -11,9 +11,11 @@ from tests.reference.evaluator import evaluate
 from tests.reference.expected_event import ExpectedEvent
 from tests.reference.outcome import Outcome
 from tierline.analysis.explain import explain
+from tierline.engine.decide import expired_of
 from tierline.model.encoding import encode_standing
 from tierline.model.events import Event
 from tierline.model.standing import Standing
+from tierline.rules.metric import EARNING
 
 
 def expected_event(event: Event) -> ExpectedEvent:
@@ -88,7 +90,21 @@ def differences(
     outcome = evaluate(world.program, world.entries, world.until)
     problems += unequal(outcome.events, [expected_event(e) for e in once.events])
     problems += state(outcome, standing)
-    return problems + (explained(world, outcome) if explains else [])
+    return problems + (explained(world, outcome) if explains else []) + expired(world)
+
+
+def expired(world: World) -> list[str]:
+    """What reversals find to have expired, against what the evaluator says of it."""
+    problems = []
+    for i, entry in enumerate(world.entries):
+        origin = entry.detail.origin if entry.detail else None
+        if origin is None or origin.kind not in EARNING or origin.expires_at is None:
+            continue
+        if origin.expires_at <= entry.recorded_at:
+            points = expired_of(world.program, world.entries[:i], origin.n, entry.recorded_at)
+            if points != origin.expired:
+                problems.append(f"expired of {origin.n} at {entry.n}: {origin.expired} != {points}")
+    return problems
 
 
 def explained(world: World, outcome: Outcome) -> list[str]:

@@ -82,8 +82,8 @@ class Story:
     def happen(self) -> None:
         kind = self.chance.choices(
             ("earn", "order", "custom", "adjust", "redeem", "reverse", "attribute", "override",
-             "release", "approve", "transfer", "leave", "opening", "enrol"),
-            (40, 40, 16, 8, 24, 20, 8, 12, 4, 6, 6, 2, 2, 1),
+             "release", "approve", "transfer", "leave", "opening", "enrol", "take_back_old"),
+            (40, 40, 16, 8, 24, 16, 8, 12, 4, 6, 6, 4, 2, 1, 6),
         )[0]  # fmt: skip
         if kind in ("earn", "order", "custom"):
             self.collect(kind)  # type: ignore[arg-type]
@@ -163,6 +163,12 @@ class Story:
         else:
             self.history.reverse("void", self.now, entry.n)
 
+    def take_back_old(self) -> None:
+        """What was spent, or has expired, or both: a debt, or nothing that is left to take."""
+        self.redeem()
+        self.now += self.chance.choice((0, DAY, 40 * DAY, 70 * DAY))
+        self.reverse()
+
     def approve(self) -> None:
         done = set(self.history.approved)
         for entry in self.history.entries:
@@ -214,9 +220,11 @@ class Story:
         self.history.add("enrol", self.now, occurred=self.long_ago(), **self.brought())
 
     def leave(self) -> None:
+        chance = self.chance
         self.history.add("leave", self.now)
-        self.now += self.chance.choice((0, DAY))
-        self.history.add("enrol", self.now, occurred=self.long_ago())
+        self.now += chance.choice((0, DAY, 20 * DAY))
+        joined = self.now if chance.random() < 0.6 else self.long_ago()
+        self.history.add("enrol", self.now, occurred=joined)
 
     def opening(self) -> None:
         chance = self.chance

@@ -176,7 +176,7 @@ def random_term(chance: Random) -> Json:
     if kind in (2, 3):
         made: Json = {"type": "window_end", "windows": chance.choice((0, 0, 1, 1, 2))}
         if chance.random() < 0.3:
-            made["extend"] = chance.choice(("P7D", "P1M"))
+            made["extend"] = chance.choice(("P7D", "P1M", "P2M", "P5M"))
         return made | ({"rounding": random_rounding(chance)} if chance.random() < 0.2 else {})
     if kind in (4, 5):
         made = {"type": "duration", "length": chance.choice(("P1M", "P3M", "P30D", "P1Y"))}
@@ -224,6 +224,8 @@ def random_tiers(chance: Random, *, simple: bool) -> list[Json]:
     tiers = []
     for number in range(chance.randint(1, 4)):
         tier: Json = {"id": f"t{number}", "name": f"Tier {number}", "from": low}
+        if number == 0 and chance.random() < 0.2:
+            del tier["from"]  # no lower bound: a debt does not leave it
         step = chance.choice((2, 50, 100, 150))
         if chance.random() < 0.15:
             tier["to"] = low + step - 1
@@ -231,6 +233,9 @@ def random_tiers(chance: Random, *, simple: bool) -> list[Json]:
             decorate(chance, tier, low)
         tiers.append(tier)
         low += step
+        if chance.random() < 0.06:  # between others, and bounding nobody
+            closed = {"id": f"c{number}", "name": f"Closed {number}", "hidden": True}
+            tiers.append(closed | {"from": chance.randint(0, 300)})
     return tiers
 
 
@@ -248,7 +253,7 @@ def decorate(chance: Random, tier: Json, low: int) -> None:
         tier[chance.choice(("hidden", "invitation"))] = True
     if chance.random() < 0.15:
         tier["entry"] = random_criterion(chance, low)
-        tier.pop("from"), tier.pop("to", None)
+        tier.pop("from", None), tier.pop("to", None)
     if chance.random() < 0.12:
         tier["lapse"] = chance.choice(("keep", "one_step", "to_qualifying", "to_base", "leave"))
     if chance.random() < 0.12:
@@ -279,7 +284,7 @@ def random_policy(chance: Random) -> Json:
             "up": chance.choice(("on_activity",) * 4 + ("at_term_end", "at_window_end")),
             "down": chance.choice(("on_activity",) * 3 + ("at_term_end", "at_window_end")),
         },
-        "start": {"when": chance.choice(("immediate",) * 5 + ("next_window",))},
+        "start": {"when": chance.choice(("immediate",) * 3 + ("next_window",))},
         "term": random_term(chance),
         "renewal": {
             "basis": chance.choice(("term_end", "now")),
@@ -289,7 +294,7 @@ def random_policy(chance: Random) -> Json:
             "then": chance.choice(("to_qualifying",) * 4 + ("keep", "one_step", "to_base", "leave"))
         },
         "corrections": chance.choice(("forward", "forward", "retroactive", "protect")),
-        "tell_grace": chance.random() < 0.8,
+        "tell_grace": chance.choice((True, True, True, False, None)),
     }
     return fitted(chance, policy)
 

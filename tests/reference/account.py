@@ -36,6 +36,8 @@ class Fact:
     amount: int = 0
     times: int = 0
     entry: int = 0  # that brought it; none where something is taken back
+    of: int = 0  # what a fact that takes back takes from
+    happened: int = 0  # when, or when it came, if somebody brought it along
     activated: bool = False  # by points that were pending
     approved: int = 0  # by this entry
 
@@ -51,7 +53,11 @@ class Waiting:
 
 @dataclass
 class Account:
-    lots: list[tuple[int, int]] = field(default_factory=list)  # (expiry or FOREVER, points)
+    # (expiry or FOREVER, the entry that brought them, points), soonest and oldest first
+    shares: list[tuple[int, int, int]] = field(default_factory=list)
+    lost: dict[int, int] = field(default_factory=dict)  # by entry: what expired of its points
+    # By entry that spent: (entry that had brought them, points).
+    spending: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     debt: int = 0
     pending: list[Waiting] = field(default_factory=list)
     earned: int = 0
@@ -62,33 +68,65 @@ class Account:
     lines: dict[int, list[Any]] = field(default_factory=dict)  # what `measures` made of the facts
 
     @property
+    def lots(self) -> list[tuple[int, int]]:
+        """(expiry or FOREVER, points), soonest first."""
+        return [(expires, points) for expires, _, points in self.shares]
+
+    @property
     def balance(self) -> int:
         return sum(points for _, points in self.lots) - self.debt
 
-    def add(self, points: int, expires: int, now: int) -> None:
-        """Points arrive: a debt is paid first, the rest is a lot; one that is past is none."""
+    def add(self, points: int, expires: int, now: int, owners: list[tuple[int, int]]) -> None:
+        """Points arrive: a debt is paid first, the rest is a lot; one that is past is none. The
+        rest belongs to `owners`, each so many at most."""
         paid = min(self.debt, points)
         self.debt -= paid
+        rest = points - paid
         if expires <= now:
-            self.expired += points - paid
-        elif points > paid:
-            self.lots = sorted([*self.lots, (expires, points - paid)])
+            self.expired += rest
+        for owner, most in owners:
+            part = min(rest, most)
+            rest -= part
+            if expires <= now:
+                self.lost[owner] = self.lost.get(owner, 0) + part
+            elif part:
+                self.shares = sorted([*self.shares, (expires, owner, part)])
 
-    def take(self, points: int, preferred: int | None = None) -> None:
-        """From the preferred lots first, then soonest expiry first; the shortfall is a debt."""
-        order = sorted(self.lots, key=lambda lot: (lot[0] != preferred, lot[0]))
+    def take(
+        self, points: int, spender: int, preferred: int | None = None, first: int | None = None
+    ) -> None:
+        """From the preferred lot first, then soonest expiry first; of one lot those of the entry
+        `first`, then the oldest. The shortfall is a debt."""
+        order = sorted(self.shares, key=lambda s: (s[0] != preferred, s[0], s[1] != first, s[1]))
         rest = []
-        for expires, held in order:
-            taken = min(held, points)
-            points -= taken
-            if held > taken:
-                rest.append((expires, held - taken))
-        self.lots = sorted(rest)
+        for expires, owner, share in order:
+            part = min(share, points)
+            points -= part
+            if share > part:
+                rest.append((expires, owner, share - part))
+            if part:
+                self.spending.setdefault(spender, []).append((owner, part))
+        self.shares = sorted(rest)
         self.debt += points
 
+    def give_back(self, spender: int, points: int, expires: int, now: int) -> None:
+        """What was spent comes back, to whom it belonged; the oldest first."""
+        paid = min(self.debt, points)
+        owners = sorted(self.spending.pop(spender, []))
+        self.add(points, expires, now, [*owners, (0, points)])
+        rest, left = points - paid, []
+        for owner, part in owners:
+            back = min(part, rest)
+            rest -= back
+            left.append((owner, part - back))
+        self.spending[spender] = left
+
     def expire(self, at: int) -> None:
-        self.expired += sum(points for expires, points in self.lots if expires <= at)
-        self.lots = [lot for lot in self.lots if lot[0] > at]
+        for expires, owner, points in self.shares:
+            if expires <= at:
+                self.expired += points
+                self.lost[owner] = self.lost.get(owner, 0) + points
+        self.shares = [share for share in self.shares if share[0] > at]
 
 
 class Ledger:
@@ -125,8 +163,8 @@ class Ledger:
                 at = max((waiting.available_at, ACTIVATION, waiting.entry.n), reached)
                 if at < position:
                     position, move = at, waiting
-            if account.lots and account.lots[0][0] < FOREVER:
-                at = max((account.lots[0][0], EXPIRY, 0), reached)
+            if account.shares and account.shares[0][0] < FOREVER:
+                at = max((account.shares[0][0], EXPIRY, 0), reached)
                 if at < position:
                     position, move = at, None
             if arrived < len(entries):
@@ -205,11 +243,12 @@ class Ledger:
             amount=entry.amount,
             times=1,
             entry=entry.n,
+            happened=entry.recorded_at if entry.kind == "opening" else entry.occurred_at,
         )
         if entry.kind in COUNTS_AS_EARNED and entry.points > 0:
             self._collect(account, entry, fact)
         elif entry.points < 0:
-            account.take(-entry.points)
+            account.take(-entry.points, entry.n)
             if entry.kind == "redeem":
                 account.spent -= entry.points
         if entry.kind == "opening" and detail:
@@ -225,17 +264,20 @@ class Ledger:
         fact.points = entry.points
         account.earned += entry.points
         lots = entry.detail.lots if entry.detail else ()
+        owners = [(entry.n, entry.points)]
         for expires, points in lots:
-            account.add(points, FOREVER if expires is None else expires, entry.recorded_at)
+            until = FOREVER if expires is None else expires
+            account.add(points, until, entry.recorded_at, owners)
         rest = entry.points - sum(points for _, points in lots)
-        account.add(rest, self.expiry_of(entry), entry.recorded_at)
+        account.add(rest, self.expiry_of(entry), entry.recorded_at, owners)
 
     def _activate(
         self, account: Account, waiting: Waiting, at: Position, approved: int = 0
     ) -> None:
         entry = waiting.entry
         account.earned += waiting.points
-        account.add(waiting.points, self.expiry_of(entry, at[0]), at[0])
+        owners = [(entry.n, waiting.points)]
+        account.add(waiting.points, self.expiry_of(entry, at[0]), at[0], owners)
         detail = entry.detail
         if at[0] <= account.left_at:
             return
@@ -248,6 +290,7 @@ class Ledger:
                 at=(at[0], ACTIVATION, entry.n),  # before what begins at that instant
                 points=waiting.points,
                 entry=entry.n,
+                happened=at[0],
                 activated=True,
                 approved=approved,
             )
@@ -263,7 +306,8 @@ class Ledger:
         if entry.points > 0:  # what was spent or taken away comes back
             lots = entry.detail.lots if entry.detail else ()
             for expires, part in lots or ((origin.expires_at, entry.points),):
-                account.add(part, FOREVER if expires is None else expires, entry.recorded_at)
+                until = FOREVER if expires is None else expires
+                account.give_back(origin.n, part, until, entry.recorded_at)
             if origin.kind == "redeem":
                 account.spent -= entry.points
             points = active = 0
@@ -275,7 +319,11 @@ class Ledger:
                 waiting.points -= still
             account.pending = [w for w in account.pending if w.points]
             account.earned -= active
-            account.take(active, FOREVER if origin.expires_at is None else origin.expires_at)
+            # What has left by expiry is not there to be taken again.
+            gone = min(active, account.lost.get(origin.n, 0))
+            account.lost[origin.n] = account.lost.get(origin.n, 0) - gone
+            until = FOREVER if origin.expires_at is None else origin.expires_at
+            account.take(active - gone, entry.n, until, origin.n)
         self._unmake(account, entry, origin, points, active)
 
     @staticmethod
@@ -295,6 +343,8 @@ class Ledger:
                     points_at_once=-points if arrived else 0,
                     amount=entry.amount if arrived else 0,
                     times=-1 if arrived and origin.last else 0,
+                    happened=made.happened,
+                    of=made.entry,
                 )
             )
 

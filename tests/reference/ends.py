@@ -16,35 +16,63 @@ from tierline.rules import term
 class Ends(Membership):
     """A membership whose terms end."""
 
-    def by_windows(self, sight: Sight) -> tuple[int, int | None] | None:
+    def by_windows(self, sight: Sight, *, fresh: bool = False) -> tuple[int, int | None] | None:
         """The best tier of the windows that still speak, and the latest end of those terms.
 
         A window speaks for the tier of its sum while the term that this tier would have from it
-        runs; where that tier's own term does not follow windows, only the newest window does.
+        runs; where no such term can be told from the window, only the newest one does. One that
+        runs while tiers start with the next speaks too: for the held tier and lower ones, with the
+        end that it will give. `fresh`: no term of a row goes on.
         """
-        windows = [(span, self._counts_from(span, sight)) for span in self._windows(sight)]
+        windows = list(self._windows(sight))
         if not windows:
             return None
-        begun = [(span, start) for span, start in windows if start is not None]
         candidates: list[tuple[int, int, int | None]] = []
-        for number, (span, start) in enumerate(begun):
+        newest = True
+        for span in windows:
+            start = self._counts_from(span, sight)
+            runs = start > sight.day
             rank = sight.qualified(self.held, self.reached, span)
-            if rank < 0:
-                continue
-            tier = self.tiers[rank].id
-            follows = isinstance(self.term(tier), term.WindowEnd)
-            end = self.own_end(tier, start if follows else sight.day)
-            if (follows or number == 0) and (end is None or end > self.now):
-                candidates.append((rank, FOREVER if end is None else end, end))
+            if runs:
+                rank = min(rank, self.rank(self.held))
+            if rank >= 0:
+                tier = self.tiers[rank].id
+                if runs or self._from_windows(tier):
+                    candidates += self._reaching(rank, self.own_end(tier, start))
+                elif newest:
+                    row = not fresh and tier == self.held
+                    end = self.next_end(tier) if row else self.own_end(tier, sight.day)
+                    candidates += self._reaching(rank, end)
+            newest = newest and runs
         best, _, until = max(candidates, default=(-1, 0, None))
         return best, until
 
-    def _counts_from(self, span: Span, sight: Sight) -> date | None:
-        """The first day of the window from which a window's tier is held; None: still ahead."""
+    def _from_windows(self, tier: str) -> bool:
+        """Whether a window gives this tier an end of its own."""
+        its = self.term(tier)
+        if self.policy.start.when != "next_window":
+            return isinstance(its, term.WindowEnd)
+        dated = isinstance(its, term.Duration) and its.clock == "grant"
+        return dated or isinstance(its, term.WindowEnd | term.Dates)
+
+    def _reaching(self, rank: int, end: int | None) -> list[tuple[int, int, int | None]]:
+        """A candidate, if its term still runs."""
+        if end is not None and end <= self.now:
+            return []
+        return [(rank, FOREVER if end is None else end, end)]
+
+    def _counts_from(self, span: Span, sight: Sight) -> date:
+        """The first day of the window from which a window's tier is held."""
         if self.policy.start.when != "next_window":
             return span[0]
         later = sight.span(self.policy.window, span[1])
-        return later[0] if later is not None and later[0] <= sight.day else None
+        assert later is not None
+        return later[0]
+
+    def windows_decide(self) -> bool:
+        """Whether the end of a term asks windows, and not what is earned now."""
+        waits = self.policy.start.when == "next_window"
+        return waits or isinstance(self.term(), term.WindowEnd)
 
     def _windows(self, sight: Sight) -> Iterator[Span]:
         span = sight.span(self.policy.window, sight.day)
@@ -52,11 +80,11 @@ class Ends(Membership):
             yield span
             span = sight.span(self.policy.window, span[0] - timedelta(days=1))
 
-    def final(self) -> tuple[int, int | None, bool]:
+    def final(self, *, fresh: bool = False) -> tuple[int, int | None, bool]:
         """(rank that the term's end finds, its end, whether windows said so)."""
         sight = self.sight()
-        if isinstance(self.term(), term.WindowEnd):
-            answer = self.by_windows(sight)
+        if self.windows_decide():
+            answer = self.by_windows(sight, fresh=fresh)
             if answer is not None:
                 return answer[0], answer[1], True
         return sight.qualified(self.held, self.reached), None, False
@@ -74,8 +102,7 @@ class Ends(Membership):
         elif best == held and isinstance(self.term(), term.WhileQualified):
             pass
         elif best == held:
-            start = self.zone.day(self.renewed_from())
-            self.renew("requalified", None, end if windows else self.own_end(self.held, start))
+            self.renew("requalified", None, end if windows else self.next_end(self.held))
         else:
             self.lapse(best, end, "term_end", None, dated=windows)
 
@@ -118,18 +145,11 @@ class Ends(Membership):
         if self.held != before and was_seen and self.visible == before:
             self._tell("prolonged", before, before, "override", entry)
 
-    def renewed_from(self) -> int:
-        """The instant from which a renewed term counts."""
-        if self.policy.renewal.basis == "now" or self.ends_at is None:
-            return self.now
-        return self.ends_at
-
     def keep(self, entry: int | None) -> None:
         """The lapse rule keeps the tier: a new term, or for want of terms just once the news."""
         assert self.held is not None
         if not isinstance(self.term(), term.WhileQualified):
-            end = self.own_end(self.held, self.zone.day(self.renewed_from()))
-            self.renew("lapse_keep", entry, end)
+            self.renew("lapse_keep", entry, self.next_end(self.held))
             return
         self.ends_at = self.grace_until = None
         self.grace_announced = True
@@ -143,7 +163,7 @@ class Ends(Membership):
 
     def rejudge(self, cause: str, entry: int | None) -> None:
         """The best tier, up or down, as at a term's end, with a fresh term; nothing is renewed."""
-        best, end, windows = self.final()
+        best, end, windows = self.final(fresh=True)
         if best >= 0:
             self.grant(self.tiers[best].id, cause, entry, end=end, dated=windows)
         elif self.held is not None:
@@ -154,22 +174,41 @@ class Ends(Membership):
         if self.on_hold or self.joined is None:
             return
         due = self.waiting is not None and self.waiting[1] <= self.now
-        if carries_on and not due:
-            self.carry_on(self.sight())
         if due:
             self.begin_waiting()
+        elif carries_on and self.policy.start.when == "next_window":
+            self.begin_earned()
+
+    def begin_earned(self) -> None:
+        """Next window: what the closed window earned is never lost, noted or not."""
+        sight = self.sight()
+        closed = self._closed(sight)
+        if closed is None:
+            return
+        final = sight.qualified(self.held, self.reached, closed)
+        up = self.policy.assessment.up
+        rises = up == "on_activity" or (up == "at_term_end" and self.held is None)
+        if final > self.rank(self.held):
+            if rises:
+                self.grant(self.tiers[final].id, "start", None)
+        else:
+            self.carry_on(sight)
 
     def carry_on(self, sight: Sight) -> None:
         """Next window: what the closed window earned moves the end as the window begins."""
         closed = self._closed(sight)
-        if self.policy.start.when != "next_window" or not isinstance(self.term(), term.WindowEnd):
+        its = self.term()
+        if self.policy.start.when != "next_window" or self.policy.renewal.restart == "upgrade":
+            return
+        if isinstance(its, term.Duration) and its.clock == "drop":
             return
         if self.held is None or self.ends_at is None or self.ends_at <= self.now or closed is None:
             return
         if sight.qualified(self.held, self.reached, closed) == self.rank(self.held):
             end = terms.end(self.term(), sight.day, sight)
-            if end is not None:
-                self.ends_at = max(self.ends_at, self.zone.start(end))
+            if end is not None and self.zone.start(end) > self.ends_at:
+                self.ends_at = self.zone.start(end)
+                self.row = self.row_from(self.held, sight.day)
 
     def begin_waiting(self) -> None:
         """The instant for which a tier was waiting."""

@@ -27,10 +27,10 @@ from tests.reference.account import (
     Ledger,
     Position,
 )
-from tests.reference.judgement import Judgement
 from tests.reference.outcome import Outcome
+from tests.reference.overrides import Overrides
 from tests.reference.replay import REVERSALS, as_it_should_have_been
-from tierline.model.entries import Entry, Override
+from tierline.model.entries import Entry
 from tierline.rules import term
 from tierline.rules.program import Program, Version
 
@@ -52,7 +52,7 @@ def evaluate(program: Program, entries: Sequence[Entry], until: int) -> Outcome:
     return Evaluator(program).run(entries, until).outcome()
 
 
-class Evaluator(Judgement):
+class Evaluator(Overrides):
     """Walks through time; what is judged and how is `Judgement`'s."""
 
     def __init__(self, program: Program) -> None:
@@ -158,66 +158,6 @@ class Evaluator(Judgement):
         # The first step that shows an override names the cause, even one that began just now.
         self.show(CAUSES[place])
 
-    # -- overrides ---------------------------------------------------------------------------
-
-    def turn_overrides(self, t: int) -> None:
-        """Overrides that begin or end now."""
-        self.end_overrides([o for o in self.overrides if o.until == t and o.starts_at < t], None)
-        self.show("override")
-        self.hold_clock(t)
-
-    def end_overrides(self, over: list[Override], entry: int | None) -> None:
-        """All at once; where a hold ends and nothing else decides, the member is judged."""
-        t, held_still = self.position[0], self.on_hold
-        self.overrides = [o for o in self.overrides if o not in over]
-        if held_still:
-            self.hold_clock(t)
-        begun = [o for o in over if o.starts_at <= t and o.kind != "hold"]
-        self.unshown = True  # together: nobody sees what one of them leaves to the next
-        decided = [self.after_override(override, entry) for override in begun]
-        self.unshown = False
-        if held_still and not self.on_hold and True not in decided:
-            if self.held is not None and self.rank(self.held) < 0:
-                self.rejudge("rules", entry)
-            else:
-                self.judge("override", "on_activity", entry)
-        self.show("override", entry)
-
-    def after_override(self, override: Override, entry: int | None) -> bool:
-        """What an override says should follow when it ends; whether that decided anything."""
-        gone = override.tier is not None and self.rank(override.tier) < 0
-        if override.then == "start_term" and not gone:
-            tier = self.asserted(override, self.held)
-            if override.kind != "pin" and tier == self.held:
-                return False
-            if tier is not None:
-                self.grant(tier, "override", entry)
-            else:
-                self.lose("override", entry)
-            return True
-        if override.kind == "pin" and not self.on_hold:
-            self.rejudge("override", entry)
-        return override.kind == "pin"
-
-    def hold_clock(self, t: int) -> None:
-        """A hold freezes the term's clock; its end moves the term's end by as long as it took."""
-        holding = any(o.kind == "hold" for o in self.active())
-        if holding and self.hold_since is None:
-            self.hold_since, self.frozen = t, self.visible
-        elif not holding and self.hold_since is not None:
-            since, self.hold_since = self.hold_since, None
-            self.ends_at = self._after_hold(self.ends_at, since, t)
-            self.grace_until = self._after_hold(self.grace_until, since, t)
-
-    def _after_hold(self, end: int | None, since: int, until: int) -> int | None:
-        """A midnight moves by the hold's civil days, an exact instant by the time that passed."""
-        if end is None:
-            return None
-        day = self.zone.day(end)
-        if self.zone.start(day) != end:
-            return end + until - since
-        return self.zone.start(day + (self.zone.day(until) - self.zone.day(since)))
-
     # -- rules -----------------------------------------------------------------------------------
 
     def change_rules(self) -> None:
@@ -237,8 +177,11 @@ class Evaluator(Judgement):
         self.visible, self.frozen, self.held = (
             moved.get(tier or "") or tier for tier in (self.visible, self.frozen, self.held)
         )
+        before = self.term_before(old, moved)
+        if self.held is not None and before != self.term():
+            self.row = None  # another length, another row
         if not self.on_hold and self.joined is not None:
-            self.apply_rules(old, new, self.term_before(old, moved))
+            self.apply_rules(old, new, before)
 
     def term_before(self, old: Version, moved: dict[str, str | None]) -> object:
         """The term that the former rules gave to the tier that is held."""
@@ -262,7 +205,7 @@ class Evaluator(Judgement):
 
     def redate(self) -> None:
         """A refresh: who still qualifies gets the end that the new rules give from now."""
-        best, end, windows = self.final()
+        best, end, windows = self.final(fresh=True)
         if best == self.rank(self.held):
             self.grant(self.held or "", "rules", None, end=end, dated=windows)
 
@@ -291,7 +234,12 @@ class Evaluator(Judgement):
             self.began, self.carried, self.replayed = (-FOREVER, 0, 0), [], None
         if entry.kind == "enrol":
             if detail and detail.implied:
-                return  # the activity that implied it judges
+                # A moment before the activity that implied it; but that shows where it led.
+                self.enrolled_by = entry.n + 1
+                self.unshown = True
+                self.judge("enrolment", "on_activity", entry.n)
+                self.unshown = False
+                return
             cause = "enrolment"
         if detail and detail.tier is not None and entry.kind in ("enrol", "opening"):
             self.bring_tier(entry)
@@ -319,6 +267,7 @@ class Evaluator(Judgement):
         if entry.kind == "approve":
             cause = "activation"
         self.judge(cause, "on_activity", entry.n)
+        self.show(cause, entry.n)
 
     def bring_tier(self, entry: Entry) -> None:
         """A tier that an import brings along, with its term."""
@@ -368,6 +317,7 @@ class Evaluator(Judgement):
             "grace_until",
             "waiting",
             "grace_announced",
+            "row",
         ):
             setattr(self, name, getattr(ghost, name))
         began = ghost.began

@@ -25,12 +25,24 @@ class Judgement(Ends):
             held = self.rank(self.held)
         if held < 0 or self.began == self.position:
             return
+        its = self.term()
+        if self.policy.start.when == "next_window" and not isinstance(its, term.WhileQualified):
+            # What a window has not earned to its end keeps nothing yet, but for a grace.
+            lately = self.lately(sight)
+            inside = self.grace_until is not None or self._begun_inside(sight)
+            downward = max(downward, lately) if inside else lately
         if downward >= held:
             acted = cause not in ("window_turn", "expiry", "override")
             exactly = max(upward, downward) == held
             self._requalify(cause, entry, sight, exactly=exactly, acted=acted)
         else:
             self._fall(downward, cause, occasion, entry, sight)
+
+    def _begun_inside(self, sight: Sight) -> bool:
+        """Whether the term began inside the running window, which gave it then."""
+        span = sight.span(self.policy.window, sight.day)
+        assert self.started_at is not None
+        return span is not None and self.started_at > self.zone.start(span[0])
 
     def ranks(self, sight: Sight, occasion: str) -> tuple[int, int]:
         """The tiers that count for rising and for falling: today's, or the closed window's."""
@@ -79,8 +91,7 @@ class Judgement(Ends):
             self.grace_announced = False
             return
         if self.grace_until is not None:
-            start = self.zone.day(self.renewed_from())
-            self.renew("requalified", entry, self._renewed_end(start, sight))
+            self.renew("requalified", entry, self._renewed_end(sight))
             return
         if isinstance(its, term.Duration) and its.clock == "drop":
             self.ends_at, self.grace_announced = (
@@ -93,25 +104,25 @@ class Judgement(Ends):
     def _prolong_end(self, its: term.Term, sight: Sight, *, acted: bool) -> None:
         """Earned again while the term runs: its end moves later, where the rules say so."""
         later = terms.end(its, sight.day, sight)
-        if isinstance(its, term.WindowEnd):
-            if self.policy.start.when != "next_window":
-                self._extend(later)
-        elif self.policy.renewal.restart == "requalified" and acted:
+        if self.policy.start.when == "next_window" or self.policy.renewal.restart == "upgrade":
+            return
+        if isinstance(its, term.WindowEnd) or acted:
             self._extend(later)
 
-    def _renewed_end(self, start: date, sight: Sight) -> int | None:
+    def _renewed_end(self, sight: Sight) -> int | None:
         assert self.held is not None
+        answer = self.by_windows(sight) if self.windows_decide() else None
+        if answer is not None and answer[0] == self.rank(self.held):
+            return answer[1]
         if isinstance(self.term(), term.WindowEnd):
-            answer = self.by_windows(sight)
-            if answer is not None and answer[0] == self.rank(self.held):
-                return answer[1]
             return self.own_end(self.held, sight.day)
-        return self.own_end(self.held, start)
+        return self.next_end(self.held)
 
     def _extend(self, end: date | None) -> None:
         """A later end; never an earlier one."""
-        if end is not None and self.ends_at is not None:
-            self.ends_at = max(self.ends_at, self.zone.start(end))
+        if end is not None and self.ends_at is not None and self.zone.start(end) > self.ends_at:
+            self.ends_at = self.zone.start(end)
+            self.row = self.row_from(self.held or "", self.zone.day(self.now))
 
     def _fall(
         self,

@@ -31,6 +31,7 @@ class Sight:
     attributes: dict[str, str | int | bool] = field(default_factory=dict)
     carried: list[Fact] = field(default_factory=list)  # from before, by a replay of history
     replayed: int | None = None  # the entry that had history replayed
+    enrolled_by: int | None = None  # the activity that enrolled: it counts, whatever its date
     _values: dict[tuple[str | None, Span | None], int] = field(default_factory=dict)
 
     def on(self, day: date) -> Sight:
@@ -53,6 +54,7 @@ class Sight:
             attributes=self.attributes,
             carried=self.carried,
             replayed=self.replayed,
+            enrolled_by=self.enrolled_by,
         )
 
     def anchor(self, name: str) -> date | None:
@@ -116,12 +118,28 @@ class Sight:
         """(day, worth) of every fact that a metric counts."""
         metric, lines = measure.metric, self.account.lines
         if id(metric) not in lines:
-            facts = ((f, worth(metric, f)) for f in self.account.facts)
-            lines[id(metric)] = [(f, amount) for f, amount in facts if amount]
+            # What a former membership brought does not count, however late it is told.
+            facts = [f for f in self.account.facts if f.happened >= self.account.left_at]
+            lines[id(metric)] = [(f, w) for f in facts if (w := worth(metric, f))]
+        counting = lines[id(metric)]
         if getattr(measure.window, "anchor", None) == "tier_start":
-            before = [(f.day, worth(metric, f)) for f in self.carried]
-            return before + [(f.day, w) for f, w in lines[id(metric)] if self.in_term(f)]
-        return [(f.day, amount) for f, amount in lines[id(metric)]]
+            before = [(f, worth(metric, f)) for f in self.carried]
+            counting = before + [(f, w) for f, w in counting if self.in_term(f)]
+        opening = self.opening(measure.window)
+        return [(f.day, w) for f, w in counting if opening is None or self.since(f, opening)]
+
+    def since(self, fact: Fact, day: date) -> bool:
+        if fact.activated or self.enrolled_by in (fact.entry, fact.of):
+            return True
+        return self.zone.day(fact.happened) >= day
+
+    def opening(self, window: object) -> date | None:
+        """The day before which nothing counts, of windows since the joining or a term's start."""
+        if isinstance(window, Instant) or (isinstance(window, Since) and window.anchor == "join"):
+            return self.joined
+        if isinstance(window, Since) and window.anchor == "tier_start":
+            return self.joined if self.began_day is None else self.began_day
+        return None
 
     def in_term(self, fact: Fact) -> bool:
         """Whether a fact came after the term began; or, where history was replayed, after that: an
@@ -147,7 +165,8 @@ class Sight:
     def holds(self, criterion: object, value: Callable[[str | None], int]) -> bool:
         if isinstance(criterion, ladder.Range):
             total = value(criterion.metric)
-            return criterion.from_ <= total and (criterion.to is None or total <= criterion.to)
+            low = criterion.from_ is None or criterion.from_ <= total
+            return low and (criterion.to is None or total <= criterion.to)
         if isinstance(criterion, ladder.Attribute):
             return self.attributes.get(criterion.name) == criterion.is_
         if isinstance(criterion, ladder.MemberFor):
@@ -177,7 +196,7 @@ class Sight:
         standing = ids.index(held) if held in ids else -1
         best = -1
         for rank, tier in enumerate(tiers):
-            given = tier.entry or ladder.Range(tier.from_ or 0, tier.to)
+            given = tier.entry or ladder.Range(tier.from_, tier.to)
             closed = tier.hidden or tier.invitation
             if rank == standing:
                 criterion: object = tier.retain or (None if closed else given)

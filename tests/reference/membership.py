@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from tests.reference import civil, terms
 from tests.reference.account import FOREVER, OVERRIDE, Account, Fact, Ledger, Position
@@ -13,6 +13,7 @@ from tierline.rules import ladder, term
 from tierline.rules.ladder import Tier
 from tierline.rules.policy import Policy
 from tierline.rules.program import Program
+from tierline.rules.window import Rolling
 
 
 class Membership:
@@ -38,9 +39,12 @@ class Membership:
         self.started_at: int | None = None
         self.ends_at: int | None = None
         self.grace_until: int | None = None
+        # Of durations in a row: the first one's start, how many there were, when the last ends.
+        self.row: tuple[date, int, int] | None = None
         self.began: Position | None = None
         self.carried: list[Fact] = []  # what a replay counts from the term's start
         self.replayed: int | None = None  # the entry that had history replayed
+        self.enrolled_by: int | None = None
         self.grace_announced = False
         self.waiting: tuple[str, int] | None = None
         self.reached: set[str] = set()
@@ -101,6 +105,7 @@ class Membership:
             attributes=self.attributes,
             carried=self.carried,
             replayed=self.replayed,
+            enrolled_by=self.enrolled_by,
         )
 
     def ages(self) -> set[str]:
@@ -126,6 +131,40 @@ class Membership:
         end = terms.end(its, start, self.sight().starting(start))
         return None if end is None else self.zone.start(end)
 
+    def row_from(self, tier: str, start: date) -> tuple[date, int, int] | None:
+        """A row of durations that starts on a day, if that is what gives the end."""
+        end = self.own_end(tier, start) if self.in_rows(tier) else None
+        return None if end is None or end != self.ends_at else (start, 1, end)
+
+    def in_rows(self, tier: str) -> bool:
+        its = self.term(tier)
+        return isinstance(its, term.Duration) and its.clock != "drop"
+
+    def next_in_row(self, tier: str) -> tuple[date, int, int] | None:
+        """The duration that follows the one that ends, counted from where the row started."""
+        its = self.term(tier)
+        if self.ends_at is None or not isinstance(its, term.Duration) or not self.in_rows(tier):
+            return None
+        if self.policy.renewal.basis == "now":
+            return None
+        if self.row is not None and self.row[2] == self.ends_at:
+            first, terms_, _ = self.row
+        else:  # an end of its own: from its last valid day on
+            first, terms_ = self.zone.day(self.ends_at - (1 if its.inclusive else 0)), 0
+        last = civil.plus(first, its.length, terms_ + 1)
+        last -= timedelta(days=0 if its.inclusive else 1)
+        last = terms.rounded(its.rounding, last, self.zone.day(min(self.ends_at, self.now)))
+        return first, terms_ + 1, self.zone.start(last + civil.ONE_DAY)
+
+    def next_end(self, tier: str) -> int | None:
+        """When a term of this tier ends that follows the one that is held."""
+        row = self.next_in_row(tier)
+        if row is not None:
+            return row[2]
+        now = self.policy.renewal.basis == "now" or self.ends_at is None
+        start = self.now if now or self.ends_at is None else min(self.ends_at, self.now)
+        return self.own_end(tier, self.zone.day(start))
+
     # -- changing what is held ---------------------------------------------------------------
 
     def grant(
@@ -146,6 +185,7 @@ class Membership:
         start = self.zone.day(self.started_at)
         imported = at is not None or (dated and cause == "import")  # its dates stand as told
         self.ends_at = end if dated else self.own_end(tier, start)
+        self.row = self.row_from(tier, start)
         stay = self.policy.lapse.min_stay
         if stay is not None and newly and self.ends_at is not None and not imported:
             self.ends_at = max(self.ends_at, self.zone.start(civil.plus(start, stay)))
@@ -157,7 +197,7 @@ class Membership:
 
     def lose(self, cause: str, entry: int | None) -> None:
         """No tier is held any more."""
-        self.held = self.started_at = self.ends_at = self.grace_until = None
+        self.held = self.started_at = self.ends_at = self.grace_until = self.row = None
         self.grace_announced = False
         self.show(cause, entry)
 
@@ -165,9 +205,13 @@ class Membership:
         """The same tier, with a new term: news, where the world sees this tier."""
         if end is not None and end <= self.now:
             end = self.own_end(self.held or "", self.zone.day(self.now))
+        row = self.next_in_row(self.held or "")
         self.started_at = self.now
         self.began, self.carried, self.replayed = self.position, [], None
         self.ends_at = end
+        if row is None or row[2] != end:
+            row = self.row_from(self.held or "", self.zone.day(self.now))
+        self.row = row
         self.grace_until = None
         self.grace_announced = False
         self.prolong(cause, entry)
@@ -230,8 +274,14 @@ class Membership:
         if self.grace_announced or not self.seen():
             return
         self.grace_announced = True
-        if self.policy.tell_grace:
+        if self.tells_grace():
             self._tell("prolonged", self.held, self.held, "grace", entry)
+
+    def tells_grace(self) -> bool:
+        """As the rules say; else unless some window rolls."""
+        windows = [self.policy.window, *(m.window for m in self.policy.measures.values())]
+        rolls = [window for window in windows if isinstance(window, Rolling)]
+        return not rolls if self.policy.tell_grace is None else self.policy.tell_grace
 
     def _tell(
         self, kind: str, was: str | None, now: str | None, cause: str, entry: int | None
@@ -283,11 +333,14 @@ class Membership:
         )
 
     def lately(self, sight: Sight) -> int:
-        """The best tier of today and of the last day of each measure's last full window."""
-        ranks = [sight.qualified(self.held, self.reached)]
+        """The best tier of today and of the last day of each measure's last full window; under
+        `next_window` of full windows alone, where there is one."""
+        ranks = []
         for name in (None, *self.policy.measures):
             closed = self._closed(sight, sight.measure(name).window)
             if closed is not None:
                 eve = sight.on(closed[1] - civil.ONE_DAY)
                 ranks.append(eve.qualified(self.held, self.reached))
+        if not ranks or self.policy.start.when != "next_window":
+            ranks.append(sight.qualified(self.held, self.reached))
         return max(ranks)

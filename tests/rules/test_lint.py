@@ -15,6 +15,7 @@ SILVER_GOLD = [
     {"id": "silver", "name": "Silver", "from": 0, "to": 499},
     {"id": "gold", "name": "Gold", "from": 500},
 ]
+INSTANT = {"type": "instant"}
 YEAR = {"type": "calendar", "unit": "year"}
 ROLLING = {"type": "rolling", "length": "P1Y"}
 FROM_TIER = {"type": "cycle", "length": "P1Y", "anchor": "tier_start"}
@@ -81,6 +82,7 @@ TWO_OF_ONE = {"type": "at_least", "k": 2, "of": [RANGE]}
                 {"type": "range", "metric": "nights"}]}})},
             "policy.tiers[1].entry.of[0].metric",
         ),
+        ({"tiers": tiers({}, {"from": ...})}, "policy.tiers[1].from"),
         ({"metric": {"source": "sum"}}, "policy.metric.of"),
         ({"metric": {"source": "earned", "of": "x"}}, "policy.metric.of"),
         ({"metric": {"source": "balance"}, "window": ROLLING}, "policy.window"),
@@ -173,6 +175,13 @@ def segment(name: str) -> dict[str, Any]:
         ({"metric": {"source": "earned", "filter": {}}}, "policy.metric.filter"),
         ({"corrections": "retroactive", "lapse": {"then": "keep"}}, "policy.corrections"),
         ({"corrections": "protect"}, "policy.corrections"),
+        ({"tiers": tiers({"from": 0}), "metric": {"source": "balance"}, "window": INSTANT},
+         "policy.tiers[0].from"),
+        ({"tiers": tiers({"from": 0}), "metric": {"source": "sum", "of": "nights"}},
+         "policy.tiers[0].from"),
+        ({"term": MONTH, "renewal": {"basis": "now"}}, "policy.term"),
+        ({"term": MONTH | {"inclusive": False}, "renewal": {"basis": "now"}}, "policy.term"),
+        ({"window": ROLLING, "term": MONTH, "tell_grace": True}, "policy.tell_grace"),
     ],
 )  # fmt: skip
 def test_a_trap_is_warned_of(policy: dict[str, Any], path: str) -> None:
@@ -181,6 +190,23 @@ def test_a_trap_is_warned_of(policy: dict[str, Any], path: str) -> None:
 
     assert ("warning", path) in result
     assert all(severity == "warning" for severity, _ in result)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"tiers": [SILVER_GOLD[0], {"id": "s", "name": "Staff", "from": 5, "to": 900,
+                                    "hidden": True}, SILVER_GOLD[1]]},
+        {"tiers": [SILVER_GOLD[0], {"id": "c", "name": "Club", "from": 0, "invitation": True},
+                   SILVER_GOLD[1]]},
+        {"tiers": tiers({"from": ...}), "metric": {"source": "balance"}, "window": INSTANT},
+        {"window": ROLLING, "term": MONTH},
+        {"term": MONTH},
+    ],
+)  # fmt: skip
+def test_what_is_meant_is_not_remarked_upon(policy: dict[str, Any]) -> None:
+    """Closed tiers bound nobody; a tier without `from` keeps debtors; defaults are quiet."""
+    assert findings(rules(**policy)) == []
 
 
 def test_points_have_rules_too() -> None:

@@ -12,7 +12,7 @@ from tierline.errors import Invalid
 from tierline.rules.ladder import Tier
 from tierline.rules.lint.lint import lint
 from tierline.rules.metric import Metric
-from tierline.rules.policy import Assessment, Policy
+from tierline.rules.policy import Assessment, Policy, Renewal
 from tierline.rules.program import Rules
 from tierline.rules.term import Duration, Forever, WindowEnd
 from tierline.rules.window import Cycle, Rolling, Since
@@ -62,6 +62,7 @@ def test_membership(membership: dict[str, Any], window: Any, term: Any) -> None:
         window=window,
         term=term,
         assessment=Assessment(down="at_term_end"),
+        renewal=Renewal(basis="now" if isinstance(term, Duration) else "term_end"),
     )
 
 

@@ -87,7 +87,12 @@ def test_balance_custom() -> None:
     given = expiring(qualification_type="BALANCE", expiration_date=custom)
 
     term = Duration("P3M", Rounding("month"), inclusive=True, clock="grant")
-    assert given == Policy(LADDER, term=term, assessment=Assessment(down="at_term_end"))
+    assert given == Policy(
+        LADDER,
+        term=term,
+        assessment=Assessment(down="at_term_end"),
+        renewal=Renewal(basis="now"),
+    )
     end = term.end(parse_day("2022-11-10"), given.window, Anchors(0, None, {}))
     assert end is not None
     assert format_day(end - 1) == "2023-02-28"  # as published

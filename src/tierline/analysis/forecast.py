@@ -198,7 +198,7 @@ def _opportunities(state: MemberState) -> Iterator[Opportunity]:
             continue
         value = facts.values(bounds.metric)
         if bounds.to is None or value <= bounds.to:
-            needed, until = max(bounds.from_ - value, 0), _valid_until(state, bounds.metric)
+            needed, until = max(bounds.low - value, 0), _valid_until(state, bounds.metric)
             when = _not_counted(state, bounds.metric) or (begins, begins_at)
             yield Opportunity(tier.id, needed, until, bounds.metric, *when)
 
@@ -330,4 +330,4 @@ def _by_windows(
 
 def _needed(keep: Range, value: int) -> int | None:
     """What is missing at the judgment; None where more of it would not help."""
-    return keep.from_ - value if value < keep.from_ else None
+    return keep.low - value if value < keep.low else None

@@ -12,12 +12,12 @@ from tierline.engine.qualification import closed, qualified, qualified_lately
 from tierline.engine.tier_terms import (
     drop,
     end_for,
-    extended,
+    extend,
+    following_end,
     grant,
     grant_now,
     renew,
     renewal,
-    renewal_day,
     term_of,
 )
 from tierline.engine.transitions import emit, show
@@ -28,24 +28,50 @@ from tierline.rules.term import Duration, Term, WhileQualified, WindowEnd
 
 
 def judge(state: MemberState, cause: Cause, *, turn: bool = False) -> None:
-    """Judge the member now. `turn`: a window has just turned."""
+    """Judges the member now, and tells what follows. `turn`: a window has just turned."""
     if state.joined_at is None or state.frozen or state.counts_only:
         return
+    assess(state, cause, turn=turn)
+    show(state, cause)
+
+
+def assess(state: MemberState, cause: Cause, *, turn: bool = False) -> None:
+    """Judges the member now; nobody sees it yet."""
     assessment, held = state.version.policy.assessment, state.rank
     best = qualified(state)
     rising = closed(state) if turn and assessment.up == "at_window_end" else best
     if turn and assessment.down == "at_window_end":
         best = closed(state)
-    if rising > held and _may_rise(state, turn=turn):
+    if rising > held and may_rise(state, turn=turn):
         _rise(state, rising)
-    if best >= held >= 0 and state.rank == held:
+    if held < 0 or state.rank != held:
+        return
+    best = _lasting(state, best)
+    if best >= held:
         _keep(state, held, cause, exactly=max(rising, best) == held)
-    elif best < held and state.rank == held:
+    else:
         _sink(state, best, cause, turn=turn)
-    show(state, cause)
 
 
-def _may_rise(state: MemberState, *, turn: bool) -> bool:
+def _lasting(state: MemberState, best: int) -> int:
+    """What speaks for keeping the tier. Under `next_window` the running window has given nothing
+    yet, so the last full one speaks. Both do in grace, and where the term began inside the running
+    window, which gave it then; and a tier without a term is kept by either."""
+    policy = state.version.policy
+    if policy.start.when != "next_window" or isinstance(term_of(state), WhileQualified):
+        return best
+    lately = qualified_lately(state)
+    if state.grace_until is not None or _begun_inside(state):
+        return max(best, lately)
+    return lately
+
+
+def _begun_inside(state: MemberState) -> bool:
+    span = state.version.policy.window.span(state.today, state.anchors())
+    return span is not None and (state.started_at or 0) > state.zone.start(span[0])
+
+
+def may_rise(state: MemberState, *, turn: bool) -> bool:
     match state.version.policy.assessment.up:
         case "on_activity":
             return True
@@ -90,29 +116,30 @@ def _keep(state: MemberState, held: int, cause: Cause, *, exactly: bool) -> None
     elif isinstance(term, Duration) and term.clock == "drop":
         state.ends_at, state.grace_announced = None, False
     elif exactly and _earned_anew(state, term, cause):
-        end = extended(state)
-        if end is not None and state.ends_at is not None and end > state.ends_at:
-            state.ends_at = end
+        extend(state)
 
 
 def _renew_in_grace(state: MemberState, held: int, term: Term) -> None:
     """Earned again during grace: renewed as it would have been at the term's end."""
     best, ends_at = renewal(state)
-    if best != held:
-        day = state.today if isinstance(term, WindowEnd) else renewal_day(state)
-        ends_at = end_for(state, held, day)
+    if best != held and isinstance(term, WindowEnd):
+        ends_at = end_for(state, held, state.today)
+    elif best != held:
+        ends_at = following_end(state, held)
     renew(state, held, ends_at, "requalified")
 
 
 def _earned_anew(state: MemberState, term: Term, cause: Cause) -> bool:
-    """Whether qualifying now moves a running term's end. Where terms follow windows, each window
-    that qualifies does (under `next_window` when it begins: `dues.begin_waiting`); elsewhere only
-    what the member does, not time."""
+    """Whether qualifying now moves a running term's end, where the rules say `requalified`. Where
+    terms follow windows, each window that qualifies does; elsewhere only what the member does, not
+    time. Under `next_window` a window does when it has closed (`begin_waiting`)."""
     policy = state.version.policy
+    if policy.start.when == "next_window" or policy.renewal.restart != "requalified":
+        return False
     if isinstance(term, WindowEnd):
-        return policy.start.when != "next_window"
+        return True
     acted = state.cause_entry is not None or cause == "activation"
-    return acted and cause != "override" and policy.renewal.restart == "requalified"
+    return acted and cause != "override"
 
 
 def _sink(state: MemberState, best: int, cause: Cause, *, turn: bool) -> None:
@@ -174,7 +201,7 @@ def announce_grace(state: MemberState) -> None:
     if state.grace_announced or not state.seen:
         return  # what the world does not see is told when it does
     state.grace_announced = True
-    if state.version.policy.tell_grace:
+    if state.version.policy.announces_grace:
         emit(state, state.tier, state.tier, "grace", renewed=True)
 
 
@@ -216,7 +243,7 @@ def lapse(state: MemberState, best: int, ends_at: int | None, cause: Cause) -> N
         if isinstance(term_of(state), WhileQualified):
             _keep_unearned(state)
             return
-        renew(state, held, end_for(state, held, renewal_day(state)), "lapse_keep")
+        renew(state, held, following_end(state, held), "lapse_keep")
         return
     target = {
         "keep": held,

@@ -109,7 +109,7 @@ def _adopt(state: MemberState, replay: MemberState, correction: Entry) -> None:
     else:
         state.held, state.started_at = replay.held, replay.started_at
         state.ends_at, state.grace_until = replay.ends_at, replay.grace_until
-        state.grace_announced = replay.grace_announced
+        state.grace_announced, state.term_anchor = replay.grace_announced, replay.term_anchor
     state.waiting, state.reached = replay.waiting, replay.reached
     _adopt_term_totals(state, replay)
     show(state, "correction")

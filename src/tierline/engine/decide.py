@@ -21,7 +21,7 @@ from tierline.model.events import Decision
 from tierline.model.standing import Standing
 from tierline.rules.program import Program
 
-__all__ = ["HistoryNeeded", "decide", "follow", "trace"]
+__all__ = ["HistoryNeeded", "decide", "expired_of", "follow", "trace"]
 
 
 def decide(program: Program, standing: Standing, entries: Sequence[Entry], at: int) -> Decision:
@@ -42,6 +42,13 @@ def trace(program: Program, entries: Sequence[Entry], at: int) -> tuple[MemberSt
     state = begin(program, Standing(), whole=True, tracer=tracer)
     follow(state, entries, at)
     return state, tracer
+
+
+def expired_of(program: Program, entries: Sequence[Entry], entry: int, at: int) -> int:
+    """Returns how many of an entry's points have left by expiry and were not taken back since, by
+    all the member's entries up to an instant. Reversals ask for it when they are recorded."""
+    _, tracer = trace(program, entries, at)
+    return tracer.owners.expired.get(entry, 0)
 
 
 def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from tierline.engine.assessment import judge
+from tierline.engine.assessment import assess, judge
 from tierline.engine.member_state import MemberState
 from tierline.engine.overrides import end_overrides
-from tierline.engine.tier_terms import count_terms_anew, drop, end_for, term_of
+from tierline.engine.tier_terms import anchor_from, count_terms_anew, drop, end_for, term_of
 from tierline.engine.transitions import show
 from tierline.model.entries import Detail, Entry, Origin
 from tierline.model.events import Cause
@@ -41,8 +41,12 @@ def _count(state: MemberState, entry: Entry, origin: Origin | None) -> None:
         return
     if entry.points or entry.amount or entry.kind in ("order", "custom", "earn"):
         day = state.zone.day(entry.occurred_at)
+        # Balances that were brought along were not here before they came.
+        happened = entry.recorded_at if entry.kind == "opening" else entry.occurred_at
         for key, measure in state.counters.items():
-            state.add_total(key, measure, day, measure.metric.brings(entry))
+            amount = measure.metric.brings(entry)
+            if amount and state.admits(measure, happened, entry.n):
+                state.add_total(key, measure, day, amount)
 
 
 def _uncount(state: MemberState, entry: Entry, origin: Origin) -> None:
@@ -57,7 +61,9 @@ def _uncount(state: MemberState, entry: Entry, origin: Origin) -> None:
             activated_at = origin.available_at
             if activated_at is not None:
                 day = state.zone.day(activated_at)
-        if taken and state.counts(key, origin.n, activated_at):
+        if not taken or not state.counts(key, origin.n, activated_at):
+            continue
+        if activated_at is not None or state.admits(measure, origin.occurred_at, origin.n):
             state.add_total(key, measure, day, -taken)
 
 
@@ -101,15 +107,10 @@ def _expiry(state: MemberState, entry: Entry, detail: Detail, since: int) -> int
 
 def _spend(state: MemberState, entry: Entry, detail: Detail) -> None:
     """redeem, transfer_out, adjust down: soonest to expire first."""
-    _take(state, -entry.points)
+    state.take(*spent(state.lots, -entry.points))
     if entry.kind == "redeem":
         state.spent += -entry.points
     judge(state, _cause(detail))
-
-
-def _take(state: MemberState, points: int) -> None:
-    state.lots, missing = spent(state.lots, points)
-    state.debt += missing
 
 
 def _adjust(state: MemberState, entry: Entry, detail: Detail) -> None:
@@ -125,15 +126,20 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
         # The original spent points: they return with the expiry that they had, a transfer's lot
         # by lot.
         for expires_at, points in detail.lots or ((origin.expires_at, entry.points),):
-            state.credit(points, expires_at)
+            rest = state.credit(points, expires_at)
+            if state.tracer is not None and rest:
+                state.tracer.owners.give_back(origin.n, expires_at, rest, state.at)
         if origin.kind == "redeem":
             state.spent -= entry.points
     elif entry.points < 0:
         left = _take_from_pending(state, origin.n, -entry.points)
-        state.lots, missing = taken_back(state.lots, left, origin.expires_at)
-        state.debt += missing
         if origin.kind in EARNING:
             state.earned -= left
+        expired = min(left, origin.expired)  # these have left already
+        if state.tracer is not None and expired:
+            state.tracer.owners.expired[origin.n] -= expired
+        lots, debt = taken_back(state.lots, left - expired, origin.expires_at)
+        state.take(lots, debt, origin.n)
     judge(state, _cause(detail))
 
 
@@ -154,7 +160,7 @@ def _approve(state: MemberState, _entry: Entry, detail: Detail) -> None:
     due = [p for p in state.pending if p.entry == n]
     state.pending = tuple(p for p in state.pending if p.entry != n)
     for pending in due:
-        state.accrue(pending.points, state.lot_expiry(pending))
+        state.accrue(pending.points, state.lot_expiry(pending), pending.entry)
         state.count_activation(pending)
     judge(state, "activation")
 
@@ -163,7 +169,12 @@ def _enrol(state: MemberState, entry: Entry, detail: Detail) -> None:
     if state.joined_at is None:
         state.joined_at = entry.occurred_at
     if detail.implied:
-        return  # the activity that brought it judges: one move, straight into the tier reached
+        # As if the enrolment had come a moment before the activity that brought it; but the world
+        # sees one move, straight into the tier reached, when that activity is judged.
+        state.enrolled_by = entry.n + 1
+        if not state.frozen:
+            assess(state, "enrolment")
+        return
     if detail.tier is None or detail.tier not in state.version.rank:
         judge(state, "enrolment")
         return
@@ -179,9 +190,11 @@ def _bring_tier(state: MemberState, entry: Entry, detail: Detail) -> None:
     if state.waiting is not None and state.version.rank.get(state.waiting[0], -1) <= rank:
         state.waiting = None
     count_terms_anew(state)
+    start = state.zone.day(state.started_at)
     state.ends_at = detail.tier_expires_at
     if state.ends_at is None:
-        state.ends_at = end_for(state, rank, state.zone.day(state.started_at))
+        state.ends_at = end_for(state, rank, start)
+    state.term_anchor = anchor_from(state, rank, start, state.ends_at)
     if state.remembers and state.held is not None and state.held not in state.reached:
         state.reached = (*state.reached, state.held)
     tier, _ = state.overridden(state.held)
@@ -194,6 +207,7 @@ def _leave(state: MemberState, _entry: Entry, _detail: Detail) -> None:
     show(state, "leaving")
     state.joined_at = None
     state.reached = ()
+    state.enrolled_by = None
     state.sums = {}  # a new membership counts anew; the points stay theirs
     state.membership_boundary, state.totals_from = (state.entries, state.at), None
 

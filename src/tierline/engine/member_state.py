@@ -29,7 +29,7 @@ from tierline.model.entries import EntryKind, Override
 from tierline.model.events import Event, View
 from tierline.model.standing import Pending, Standing, StandingFields
 from tierline.rules.ladder import Facts
-from tierline.rules.points import added
+from tierline.rules.points import Lots, added
 from tierline.rules.policy import Measure
 from tierline.rules.program import Program, Version
 from tierline.rules.window import FROM_TERM, Anchors, Buckets
@@ -143,21 +143,33 @@ class MemberState(StandingFields, kw_only=True, gc=False):
 
     # -- points and totals --------------------------------------------------------------------
 
-    def accrue(self, points: int, expires_at: int | None) -> None:
-        """Points earned that can be spent from now on."""
+    def accrue(self, points: int, expires_at: int | None, entry: int | None = None) -> None:
+        """Points earned that can be spent from now on. `entry`: as of `add_total`."""
         self.earned += points
-        self.credit(points, expires_at)
+        rest = self.credit(points, expires_at)
+        if self.tracer is not None and rest:
+            owner = self.cause_entry if entry is None else entry
+            self.tracer.owners.add(expires_at, owner, rest, self.at)
 
-    def credit(self, points: int, expires_at: int | None) -> None:
-        """Debt is paid first, the rest is a lot; a lot that is past already expires at once."""
+    def credit(self, points: int, expires_at: int | None) -> int:
+        """Debt is paid first, the rest is a lot; a lot that is past already expires at once.
+        Returns that rest."""
         paid = min(self.debt, points)
         self.debt -= paid
         if points == paid:
-            return
+            return 0
         if expires_at is not None and expires_at <= self.at:
             self.expired += points - paid
         else:
             self.lots = added(self.lots, points - paid, expires_at)
+        return points - paid
+
+    def take(self, lots: Lots, debt: int, owner: int | None = None) -> None:
+        """Points go: `lots` are left, and more debt. `owner`: the entry whose points they are."""
+        if self.tracer is not None:
+            self.tracer.owners.take(self.lots, lots, self.cause_entry, owner)
+        self.lots = lots
+        self.debt += debt
 
     def lot_expiry(self, pending: Pending) -> int | None:
         """When points that become active now expire: as was said, else by the rules, from now."""
@@ -200,6 +212,21 @@ class MemberState(StandingFields, kw_only=True, gc=False):
     def boundary(self, key: str) -> tuple[int, int] | None:
         """What came up to here does not count towards a total any more (see `StandingFields`)."""
         return self.term_boundary if FROM_TERM in key else self.membership_boundary
+
+    def admits(self, measure: Measure, at: int, entry: int) -> bool:
+        """Whether what an entry says of an instant may count: not where a former membership brought
+        it, and not before the joining, or the term, that the measure's window begins with."""
+        if entry == self.enrolled_by:
+            return True
+        boundary = self.membership_boundary
+        if boundary is not None and at < boundary[1]:
+            return False
+        opens = measure.window.opens
+        if opens is None:
+            return True
+        anchors = self.anchors()
+        first = anchors.tier_start if opens == "tier_start" else None
+        return self.zone.day(at) >= (anchors.join if first is None else first)
 
     def counts(self, key: str, entry: int, activated_at: int | None) -> bool:
         """Whether what an earlier entry brought to a total is still in it. `activated_at`: when its

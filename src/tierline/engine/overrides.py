@@ -65,8 +65,13 @@ def _thaw(state: MemberState) -> bool:
     ):
         return False
     since, state.hold_since = state.hold_since, None
+    in_a_row = state.term_anchor is not None and state.term_anchor[2] == state.ends_at
     state.ends_at = _later(state, state.ends_at, since)
     state.grace_until = _later(state, state.grace_until, since)
+    if in_a_row and state.term_anchor is not None and state.ends_at is not None:
+        first, terms, _ = state.term_anchor
+        shift = state.today - state.zone.day(since)
+        state.term_anchor = first + shift, terms, state.ends_at
     return True
 
 

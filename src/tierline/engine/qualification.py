@@ -34,15 +34,18 @@ def qualified(state: MemberState, day: int | None = None) -> int:
 
 def qualified_lately(state: MemberState) -> int:
     """As `qualified`, but a window that has only begun does not count against the member: the
-    last day of each measure's last full window speaks too (settled: grace)."""
-    best = qualified(state)
+    last day of each measure's last full window speaks too (settled: grace). Under `next_window` it
+    does not count for them either, where there is a full one."""
+    ranks = []
     anchors = state.anchors()
     for window in state.version.periods:
         span = window.span(state.today, anchors)
         if span is not None and span[0] > anchors.join:
             eve = state.zone.day(state.zone.start(span[0]) - 1)  # not a day that the zone skipped
-            best = max(best, qualified(state, eve))
-    return best
+            ranks.append(qualified(state, eve))
+    if not ranks or state.version.policy.start.when != "next_window":
+        ranks.append(qualified(state))
+    return max(ranks)
 
 
 def closed(state: MemberState) -> int:

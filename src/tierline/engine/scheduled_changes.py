@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from tierline.engine.assessment import judge, settle
+from tierline.engine.assessment import judge, may_rise, settle
 from tierline.engine.member_state import MemberState
 from tierline.engine.qualification import qualified
-from tierline.engine.tier_terms import extended, grant, grant_now, renewal, term_of, turn_matters
+from tierline.engine.tier_terms import extend, grant, grant_now, renewal, term_of, turn_matters
 from tierline.engine.transitions import show
 from tierline.model import calendar
 from tierline.rules.program import Version, successors
-from tierline.rules.term import WindowEnd
 
 
 def change_rules(state: MemberState) -> None:
@@ -21,6 +20,7 @@ def change_rules(state: MemberState) -> None:
         return
     state.need_totals_of(new)
     former = state.version
+    held, term = state.rank, term_of(state)
     places = successors(former, new)
     state.version = new
 
@@ -33,6 +33,8 @@ def change_rules(state: MemberState) -> None:
         state.waiting = None if waits is None else (waits, state.waiting[1])
     state.overrides = tuple(replace(o, tier=successor(o.tier)) for o in state.overrides)
     state.reached = tuple(places[tier] for tier in state.reached if tier in places)
+    if held >= 0 and term_of(state) != term:
+        state.term_anchor = None  # another length: a row of terms of its own
     lost = state.held is not None and state.held not in new.rank
     if state.joined_at is not None and not state.frozen:
         if lost or new.on_change == "rejudge":
@@ -62,7 +64,7 @@ def activate_pending(state: MemberState) -> None:
         return
     state.pending = tuple(p for p in state.pending if p not in due)
     for pending in due:
-        state.accrue(pending.points, state.lot_expiry(pending))
+        state.accrue(pending.points, state.lot_expiry(pending), pending.entry)
         state.count_activation(pending)
         if state.tracer is not None:
             state.tracer.points_activated(state.today, pending.points, pending.entry)
@@ -70,32 +72,37 @@ def activate_pending(state: MemberState) -> None:
 
 
 def begin_waiting(state: MemberState) -> None:
-    """A tier that was waiting begins, if it is still earned; and under `next_window`, a window
-    that earned the held tier again gives it the end of the window that begins."""
+    """A tier that was waiting begins, if it is still earned. Under `next_window` the window that
+    closed decides, whether or not a tier was noted: what a period earned is never lost."""
     policy = state.version.policy
-    waited = state.waiting is not None and state.waiting[1] <= state.at
-    follows = policy.start.when == "next_window" and isinstance(term_of(state), WindowEnd)
-    begins = follows and state.turns(own=True)
-    if not (waited or begins) or not _judged(state):
+    next_window = policy.start.when == "next_window"
+    due = state.waiting is not None and state.waiting[1] <= state.at
+    turns = next_window and state.turns(own=True)
+    if not (due or turns) or not _judged(state):
         return
-    waiting, turn = -1, state.at
-    if waited and state.waiting is not None:
+    waiting, begins = -1, state.at
+    if due and state.waiting is not None:
         # After a hold the instant lies back: the window that it waited for decides.
         waiting = state.version.rank.get(state.waiting[0], -1)
-        turn = state.waiting[1]
+        begins = state.waiting[1]
         state.waiting = None
-    if policy.start.when == "next_window":
-        best = qualified(state, state.zone.day(turn - 1))
+    if next_window:
+        best = qualified(state, state.zone.day(begins - 1))
     else:
         best = min(waiting, qualified(state))
-    if waited and policy.corrections == "protect" and policy.start.when == "next_window":
+    if due and policy.corrections == "protect" and next_window:
         best = max(best, waiting)
-    held = state.rank
-    if waited and best > held:
-        grant_now(state, best)
-        show(state, "start")
-    elif follows and best == held >= 0 and state.ends_at is not None and state.ends_at > state.at:
-        state.ends_at = max(state.ends_at, extended(state) or 0)
+    if best > state.rank:
+        if due or may_rise(state, turn=False):
+            grant_now(state, best)
+            show(state, "start")
+    elif (
+        next_window
+        and best == state.rank >= 0
+        and policy.renewal.restart == "requalified"
+        and (state.ends_at or 0) > state.at
+    ):
+        extend(state)
 
 
 def come_of_age(state: MemberState) -> None:
@@ -116,6 +123,8 @@ def expire_lots(state: MemberState) -> None:
         return
     state.lots = tuple(lot for lot in state.lots if lot[0] is None or lot[0] > state.at)
     state.expired += gone
+    if state.tracer is not None:
+        state.tracer.owners.expire(state.at)
     judge(state, "expiry")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from tierline.engine.lot_owners import LotOwners
 from tierline.rules.window import FROM_TERM
 
 DayTotals = dict[int, int]
@@ -57,6 +58,7 @@ class Tracer(Struct):
     balance: int = 0
     pending: int = 0
     dates: TermDates = (None, None, None)
+    owners: LotOwners = msgspec.field(default_factory=LotOwners)
 
     def total_changed(
         self, key: str, buckets: DayTotals, bucket: int, day: int, amount: int, entry: int | None

@@ -50,6 +50,7 @@ class Origin(Struct, frozen=True, gc=False, omit_defaults=True):
     available_at: int | None = None
     expires_at: int | None = None
     last: bool = False  # nothing of the original is left after this reversal: it leaves the counts
+    expired: int = 0  # so many of its points had left by expiry, and were not taken back before
 
 
 class Override(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -100,7 +101,7 @@ class Detail(Struct, frozen=True, gc=False, omit_defaults=True):
     metadata: dict[str, Any] | None = None
     reason: str | None = None
     quiet: bool = False  # import: decide, but announce nothing
-    implied: bool = False  # enrol: brought by a first activity, which then judges
+    implied: bool = False  # enrol: brought by a first activity, which then tells
 
 
 class Entry(Struct, frozen=True, gc=False):

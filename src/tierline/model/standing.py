@@ -59,6 +59,10 @@ class StandingFields(Struct, gc=False):
     # not count any more: a membership ended (all totals), a term began (totals counted from it).
     membership_boundary: tuple[int, int] | None = None
     term_boundary: tuple[int, int] | None = None
+    # Of a duration: the civil day on which the first of a row of terms started, the number of
+    # terms, and the end that this gives. Another end than `ends_at`: the row is broken.
+    term_anchor: tuple[int, int, int] | None = None
+    enrolled_by: int | None = None  # the activity that enrolled: it counts, whatever its date
 
     @property
     def balance(self) -> int:

@@ -11,6 +11,7 @@ from tierline.model.calendar import Period, add_period
 from tierline.rules.term import Term
 
 Amount = Annotated[int, Meta(ge=-(2**53) + 1, le=2**53 - 1)]
+UNBOUNDED = -(2**63)  # below every total
 LapseRule = Literal["keep", "one_step", "to_qualifying", "to_base", "leave"]
 
 
@@ -33,13 +34,17 @@ class Range(
 ):
     """`from` <= metric <= `to`, both inclusive; without `to` there is no upper bound."""
 
-    from_: Amount = 0
+    from_: Amount | None = 0  # None: no lower bound either
     to: Amount | None = None
     metric: str | None = None
 
+    @property
+    def low(self) -> int:
+        return UNBOUNDED if self.from_ is None else self.from_
+
     def holds(self, facts: Facts) -> bool:
         value = facts.values(self.metric)
-        return value >= self.from_ and (self.to is None or value <= self.to)
+        return value >= self.low and (self.to is None or value <= self.to)
 
 
 class Attribute(
@@ -127,7 +132,8 @@ class Tier(
 ):
     """A step of the ladder.
 
-    `from`/`to` bound the policy's own metric, inclusive. `entry` replaces them by any criterion;
+    `from`/`to` bound the policy's own metric, inclusive; a tier without `from` has no lower bound,
+    so that a debt does not leave it. `entry` replaces them by any criterion;
     `retain` is what keeps the tier once held, `reentry` what brings somebody back who held it
     before. A tier by `invitation` (or `hidden`) is reached by an override alone.
     """
@@ -146,10 +152,20 @@ class Tier(
     earning: Earning | None = None
 
     @property
+    def low(self) -> int:
+        """The lower bound, `UNBOUNDED` where there is none."""
+        return UNBOUNDED if self.from_ is None else self.from_
+
+    @property
+    def open(self) -> bool:
+        """Whether anybody can get in by what they do."""
+        return not (self.hidden or self.invitation)
+
+    @property
     def plain(self) -> bool:
         """Whether `from` and `to` are all that decides about this tier."""
         criteria = (self.entry, self.retain, self.reentry)
-        return not (self.hidden or self.invitation) and criteria == (None, None, None)
+        return self.open and criteria == (None, None, None)
 
     def entered(self, facts: Facts, *, before: bool = False) -> bool:
         """Whether somebody outside this tier qualifies for it now."""
@@ -170,4 +186,4 @@ class Tier(
     @property
     def criterion(self) -> Criterion:
         """What must hold to enter: the given criterion, else the tier's bounds."""
-        return self.entry if self.entry is not None else Range(self.from_ or 0, self.to)
+        return self.entry if self.entry is not None else Range(self.from_, self.to)

@@ -16,7 +16,7 @@ from tierline.model.calendar import Period
 from tierline.rules.ladder import LapseRule, Tier
 from tierline.rules.metric import Metric
 from tierline.rules.term import Rounding, Term, WhileQualified
-from tierline.rules.window import Instant, Window
+from tierline.rules.window import Instant, Rolling, Window
 
 TIERS_MAX = 100
 Occasion = Literal["on_activity", "at_term_end", "at_window_end"]
@@ -59,7 +59,10 @@ class Lapse(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
 
 class Renewal(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A renewed term runs from the old term's end, or from now; and what moves an end that is
-    still ahead: qualifying again (`requalified`), or only a higher tier (`upgrade`)."""
+    still ahead: qualifying again (`requalified`), or only a higher tier (`upgrade`).
+
+    From the old term's end, a duration keeps its anchor: the day on which its first term started,
+    and the number of terms since. So a year from 15 December stays 15 December."""
 
     basis: Literal["term_end", "now"] = "term_end"
     restart: Literal["upgrade", "requalified"] = "upgrade"
@@ -76,5 +79,16 @@ class Policy(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     renewal: Renewal = Renewal()
     lapse: Lapse = Lapse()
     corrections: Literal["forward", "retroactive", "protect"] = "forward"
-    # Tell `prolonged` once per term when the rules keep a tier that is no longer earned.
-    tell_grace: bool = True
+    # Whether `prolonged` is told once per term when the rules keep a tier that is no longer earned.
+    # None: it is, unless a rolling window makes that a matter of random days.
+    tell_grace: bool | None = None
+
+    @property
+    def rolls(self) -> bool:
+        """Whether some total loses amounts day by day."""
+        windows = (self.window, *(measure.window for measure in self.measures.values()))
+        return any(isinstance(window, Rolling) for window in windows)
+
+    @property
+    def announces_grace(self) -> bool:
+        return not self.rolls if self.tell_grace is None else self.tell_grace

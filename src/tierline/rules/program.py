@@ -12,7 +12,7 @@ from tierline.model.calendar import Zone, zone
 from tierline.rules.ladder import Tier, ages
 from tierline.rules.points import Points
 from tierline.rules.policy import Measure, Policy
-from tierline.rules.term import WindowEnd
+from tierline.rules.term import Dates, Duration, WindowEnd
 from tierline.rules.window import FROM_TERM, Anchors, Window
 
 OnChange = Literal["next_assessment", "up_only", "rejudge"]
@@ -53,7 +53,7 @@ class Version(Struct, frozen=True, dict=True):
         test holds the search against asking every tier.
         """
         tiers = self.policy.tiers
-        bounds = [tier.from_ or 0 for tier in tiers]
+        bounds = [tier.low for tier in tiers]
         bounded = [tier.to is not None for tier in tiers]
         rising = all(lower < upper for lower, upper in pairwise(bounds))
         if not rising or not all(tier.plain for tier in tiers):
@@ -99,9 +99,14 @@ class Version(Struct, frozen=True, dict=True):
     @cached_property
     def windows_back(self) -> int:
         """How many windows back the end of a term may still ask for."""
+        waits = self.policy.start.when == "next_window"
         terms = (self.policy.term, *(tier.term for tier in self.policy.tiers))
-        reach = [t.reach(self.policy.window) for t in terms if isinstance(t, WindowEnd)]
-        back = max(1, max(reach, default=0) + (self.policy.start.when == "next_window"))
+        reach = [
+            term.reach(self.policy.window)
+            for term in terms
+            if isinstance(term, WindowEnd) or (waits and isinstance(term, Duration | Dates))
+        ]
+        back = max(1, max(reach, default=0) + waits)
         # Between a day and the one before it may lie one that the zone skipped.
         return back + any(period.shortest == 1 for period in self.periods)
 

@@ -2,11 +2,12 @@
 
 `end` answers with the first civil day on which the tier is no longer held (exclusive), or None
 for a term without an end of its own. `window` is the qualification window that earned the tier.
+`dated`: its start alone gives its end.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -48,12 +49,16 @@ class Rounding(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
 class WhileQualified(Struct, frozen=True, tag="while_qualified", forbid_unknown_fields=True):
     """Held exactly as long as the metric qualifies."""
 
+    dated: ClassVar[bool] = False
+
     def end(self, start: int, window: Window, anchors: Anchors) -> int | None:
         return None
 
 
 class Forever(Struct, frozen=True, tag="forever", forbid_unknown_fields=True):
     """Held for good; only a higher tier or an override changes it."""
+
+    dated: ClassVar[bool] = False
 
     def end(self, start: int, window: Window, anchors: Anchors) -> int | None:
         return None
@@ -64,6 +69,8 @@ class WindowEnd(
 ):
     """To the end of the window that earned it (`windows` 0), of the next (1), and so on; then
     `extend` further, then rounded. `start` is a day of the window that counts."""
+
+    dated: ClassVar[bool] = True
 
     windows: Annotated[int, Meta(ge=0, le=12)] = 0
     extend: Period | None = None
@@ -100,8 +107,23 @@ class Duration(Struct, frozen=True, tag="duration", omit_defaults=True, forbid_u
     inclusive: bool = True
     clock: Literal["grant", "drop"] = "grant"
 
+    @property
+    def dated(self) -> bool:
+        return self.clock == "grant"
+
     def end(self, start: int, window: Window, anchors: Anchors) -> int | None:
-        day = calendar.add_period(start, self.length)
+        return self.end_of(start, 1, start)
+
+    def reach(self, window: Window) -> int:
+        """By how many windows, at most, such a term outlasts the start of the first."""
+        months, days = calendar.parse_period(self.length)
+        length = months * 31 + days + (self.rounding.reach if self.rounding else 0)
+        return length // window.shortest + 1
+
+    def end_of(self, anchor: int, terms: int, start: int) -> int:
+        """The end of the last of so many terms in a row, the first of which starts at `anchor`.
+        That last one starts on `start`."""
+        day = calendar.add_period(anchor, self.length, terms)
         last = day if self.inclusive else day - 1
         if self.rounding is not None:
             last = self.rounding.last_day(last, start)
@@ -112,6 +134,8 @@ class Dates(Struct, frozen=True, tag="dates", forbid_unknown_fields=True):
     """Every tier ends at the end of the next of these days of the year (`MM-DD`, up to 20);
     a tier that starts on such a day ends with it. Feb 29 is Feb 28 in other years."""
 
+    dated: ClassVar[bool] = True
+
     days: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^\d{2}-\d{2}$(?!\n)")], ...],
         Meta(min_length=1, max_length=20),
@@ -120,6 +144,10 @@ class Dates(Struct, frozen=True, tag="dates", forbid_unknown_fields=True):
     def end(self, start: int, window: Window, anchors: Anchors) -> int | None:
         year = calendar.date_of(start).year
         return min(d for y in (year, year + 1) for d in self._in(y) if d >= start) + 1
+
+    def reach(self, window: Window) -> int:
+        """By how many windows, at most, such a term outlasts the start of the first."""
+        return 366 // window.shortest + 1
 
     def _in(self, year: int) -> list[int]:
         # Counted from a leap year so that Feb 29 exists, then moved by whole years (clamped).
@@ -131,6 +159,8 @@ class Dates(Struct, frozen=True, tag="dates", forbid_unknown_fields=True):
 
 class AttributeDate(Struct, frozen=True, tag="attribute", forbid_unknown_fields=True):
     """To the end of the day that an attribute of the member names; no end while it names none."""
+
+    dated: ClassVar[bool] = False
 
     name: str
 

@@ -5,12 +5,13 @@ window starts and ends (None: it never turns), when it turns next, which day an 
 under (None: it does not count at all), whether each day's total is kept (`by_day`), how such a
 total is told from others (`mark`), and which kept days are past mattering (`floor`). `moves`: time
 alone changes what it counts; `closes`: it is one of a row of periods, the last of which is judged
-when it has closed; `shortest`: how many days such a period has at least.
+when it has closed; `shortest`: how many days such a period has at least; `opens`: the anchor before
+which nothing counts, of windows that keep one total and cannot tell later what was before.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -21,6 +22,9 @@ Buckets = tuple[tuple[int, int], ...]
 _DAYS = {"day": 1, "week": 7}
 _FIRST, _LAST = calendar.parse_day("1900-01-01"), calendar.parse_day("2200-01-01")
 FROM_TERM = "@tier"  # marks totals that begin anew with each term of a tier
+
+
+Opening = Literal["join", "tier_start"]
 
 
 class Anchors(Struct, frozen=True, gc=False):
@@ -58,6 +62,7 @@ class Instant(Struct, frozen=True, tag="instant", forbid_unknown_fields=True):
     moves: ClassVar[bool] = False
     closes: ClassVar[bool] = False
     shortest: ClassVar[int] = 1
+    opens: ClassVar[Opening | None] = "join"
 
     @property
     def mark(self) -> str:
@@ -98,6 +103,10 @@ class Since(Struct, frozen=True, tag="since", omit_defaults=True, forbid_unknown
         return {"join": "@all", "tier_start": FROM_TERM}.get(self.anchor, f"@{self.anchor}")
 
     @property
+    def opens(self) -> Opening | None:
+        return self.anchor if self.anchor in ("join", "tier_start") else None  # type: ignore[return-value]
+
+    @property
     def by_day(self) -> bool:
         """An attribute may name another day tomorrow: then each day's total is kept."""
         return self.anchor.startswith("attribute:")
@@ -132,6 +141,7 @@ class Rolling(Struct, frozen=True, tag="rolling", forbid_unknown_fields=True):
     by_day: ClassVar[bool] = True
     length: Period
 
+    opens: ClassVar[Opening | None] = None
     moves: ClassVar[bool] = True
     closes: ClassVar[bool] = False
     shortest: ClassVar[int] = 1
@@ -166,6 +176,7 @@ class Calendar(Struct, frozen=True, tag="calendar", omit_defaults=True, forbid_u
     offset_months: int = 0
     offset_days: int = 0
 
+    opens: ClassVar[Opening | None] = None
     moves: ClassVar[bool] = True
     closes: ClassVar[bool] = True
 
@@ -202,6 +213,7 @@ class Cycle(Struct, frozen=True, tag="cycle", omit_defaults=True, forbid_unknown
     length: Period
     anchor: str = "join"
 
+    opens: ClassVar[Opening | None] = None
     moves: ClassVar[bool] = True
     closes: ClassVar[bool] = True
 

@@ -63,23 +63,23 @@ def _text(path: str, text: str) -> Iterator[Finding]:
 
 
 def _ladder(rules: Rules) -> Iterator[Finding]:
-    """Tiers bounded by the policy's own metric rise and do not overlap; gaps are allowed."""
+    """Tiers bounded by the policy's own metric rise and do not overlap; gaps are allowed. Tiers
+    that only an override reaches stand anywhere: their bounds bound nobody."""
     if not rules.policy.tiers:
         yield warning("policy.tiers", "is empty: the program keeps points and has no tiers")
     below: tuple[int, Tier] | None = None
     for i, tier in enumerate(rules.policy.tiers):
         path = f"policy.tiers[{i}]"
         yield from _bounds(path, tier)
-        closed = tier.invitation or tier.hidden
-        if tier.entry is not None or (closed and tier.from_ is None):
+        if tier.entry is not None or not tier.open:
             continue
-        start = tier.from_ or 0
+        start = tier.low
         if below is not None:
             j, lower = below
-            if start <= (lower.from_ or 0):
-                reason = (
-                    f"is {start}, but tiers rise: more than tiers[{j}].from ({lower.from_ or 0})"
-                )
+            if tier.from_ is None:
+                yield Finding(f"{path}.from", "is needed: only the lowest tier has no lower bound")
+            elif start <= lower.low:
+                reason = f"is {start}, but tiers rise: more than tiers[{j}].from ({lower.low})"
                 yield Finding(f"{path}.from", reason)
             elif lower.to is not None and start <= lower.to:
                 reason = f"overlaps tiers[{j}], which reaches to {lower.to} (inclusive)"
@@ -88,8 +88,8 @@ def _ladder(rules: Rules) -> Iterator[Finding]:
 
 
 def _bounds(path: str, tier: Tier) -> Iterator[Finding]:
-    if tier.to is not None and tier.to < (tier.from_ or 0):
-        yield Finding(f"{path}.to", f"is below from ({tier.from_ or 0}); `to` is inclusive")
+    if tier.to is not None and tier.to < tier.low:
+        yield Finding(f"{path}.to", f"is below from ({tier.from_}); `to` is inclusive")
     if tier.entry is not None and (tier.from_ is not None or tier.to is not None):
         yield Finding(f"{path}.entry", "replaces from and to; give one or the other")
 
@@ -114,7 +114,7 @@ def _criterion(
             if metric is not None and metric not in measures:
                 names = ", ".join(sorted(measures)) or "none is defined"
                 yield Finding(f"{path}.metric", f"{metric!r} is not in policy.measures ({names})")
-            if end is not None and end < start:
+            if end is not None and start is not None and end < start:
                 yield Finding(f"{path}.to", f"is below from ({start})")
         case Attribute(name=name):
             yield from _text(f"{path}.name", name)

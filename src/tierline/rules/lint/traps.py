@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
 from types import UnionType
 
-from tierline.rules.ladder import All, Any, AtLeast, Attribute, Criterion, Range, Tier
+from tierline.model import calendar
+from tierline.rules.ladder import All, Any, AtLeast, Attribute, Criterion, Range
 from tierline.rules.lint.finding import Finding, warning
 from tierline.rules.policy import Policy
 from tierline.rules.program import Rules
-from tierline.rules.term import Forever, Term, WhileQualified, WindowEnd
+from tierline.rules.term import Duration, Forever, Term, WhileQualified, WindowEnd
 from tierline.rules.window import Cycle, Since
 
 _NEVER_NEGATIVE = ("earned", "spend", "count")
+_MAY_BE_NEGATIVE = ("balance", "sum")
 
 
 def traps(rules: Rules) -> Iterator[Finding]:
@@ -38,20 +40,15 @@ def _all_terms(policy: Policy, kind: type | UnionType) -> bool:
     return bool(policy.tiers) and all(isinstance(term, kind) for _, term in _terms(policy))
 
 
-def _open(tier: Tier) -> bool:
-    """Whether anybody can get in by what they do."""
-    return not (tier.hidden or tier.invitation)
-
-
 # -- the ladder ----------------------------------------------------------------------------------
 
 
 def _gaps(rules: Rules) -> Iterator[Finding]:
     """Between and above bounded tiers there is no tier: who earns more falls out."""
     tiers = rules.policy.tiers
-    plain = [(i, t) for i, t in enumerate(tiers) if t.entry is None and _open(t)]
+    plain = [(i, t) for i, t in enumerate(tiers) if t.entry is None and t.open]
     for (i, low), (_, high) in pairwise(plain):
-        start = high.from_ or 0
+        start = high.low
         if low.to is not None and low.to + 1 < start:
             reason = f"leaves a gap: who has more than {low.to} and less than {start} is in no tier"
             yield warning(f"policy.tiers[{i}].to", reason)
@@ -64,13 +61,13 @@ def _unreachable(rules: Rules) -> Iterator[Finding]:
     """Tiers that nobody can be in: their criterion cannot hold, or a higher tier always takes."""
     policy = rules.policy
     for i, tier in enumerate(policy.tiers):
-        if not _open(tier):
+        if not tier.open:
             continue
         if _impossible(tier.criterion, policy):
             part = "to" if tier.entry is None else "entry"
             yield warning(f"policy.tiers[{i}].{part}", "cannot be fulfilled: nobody gets here")
         for j, higher in enumerate(policy.tiers[i + 1 :], i + 1):
-            if _open(higher) and higher.entry is not None and _covers(higher.entry, tier.criterion):
+            if higher.open and higher.entry is not None and _covers(higher.entry, tier.criterion):
                 reason = f"whoever qualifies also qualifies for tiers[{j}], which is higher"
                 yield warning(f"policy.tiers[{i}]", reason)
                 break
@@ -98,7 +95,7 @@ def _impossible(criterion: Criterion, policy: Policy) -> bool:
 def _exclude(one: Criterion, other: Criterion) -> bool:
     """Whether two criteria can never hold together."""
     if isinstance(one, Range) and isinstance(other, Range):
-        low = max(one.from_, other.from_)
+        low = max(one.low, other.low)
         tops = [r.to for r in (one, other) if r.to is not None]
         return one.metric == other.metric and bool(tops) and min(tops) < low
     both = isinstance(one, Attribute) and isinstance(other, Attribute)
@@ -108,7 +105,7 @@ def _exclude(one: Criterion, other: Criterion) -> bool:
 def _covers(wide: Criterion, narrow: Criterion) -> bool:
     if not (isinstance(wide, Range) and isinstance(narrow, Range)):
         return wide == narrow
-    if wide.metric != narrow.metric or wide.from_ > narrow.from_:
+    if wide.metric != narrow.metric or wide.low > narrow.low:
         return False
     return wide.to is None or (narrow.to is not None and narrow.to <= wide.to)
 
@@ -118,7 +115,7 @@ def _closed(rules: Rules) -> Iterator[Finding]:
     for i, tier in enumerate(rules.policy.tiers):
         how = "hidden" if tier.hidden else "by invitation"
         for part in ("entry", "reentry"):
-            if not _open(tier) and getattr(tier, part) is not None:
+            if not tier.open and getattr(tier, part) is not None:
                 reason = f"is not used: the tier is {how}, and reached by an override alone"
                 yield warning(f"policy.tiers[{i}].{part}", reason)
 
@@ -128,9 +125,21 @@ def _retained(rules: Rules) -> Iterator[Finding]:
         retain, entry = tier.retain, tier.criterion
         if not isinstance(retain, Range) or not isinstance(entry, Range):
             continue
-        if retain.metric == entry.metric and retain.from_ > entry.from_:
+        if retain.metric == entry.metric and retain.low > entry.low:
             reason = "asks for more than entering the tier: who enters may fall at once"
             yield warning(f"policy.tiers[{i}].retain", reason)
+
+
+def _debts(rules: Rules) -> Iterator[Finding]:
+    """A refund of points that were spent leaves less than nothing, and so the tier from 0."""
+    metric = rules.policy.metric
+    for i, tier in enumerate(rules.policy.tiers):
+        if metric.source in _MAY_BE_NEGATIVE and tier.open and tier.from_ == 0:
+            reason = (
+                f"a {metric.source} below zero (points taken back after they were spent) leaves "
+                "this tier; without `from` it has no lower bound"
+            )
+            yield warning(f"policy.tiers[{i}].from", reason)
 
 
 # -- windows, occasions, terms -------------------------------------------------------------------
@@ -156,7 +165,7 @@ def _from_the_term(rules: Rules) -> Iterator[Finding]:
         return
     if policy.metric.source == "balance":
         return
-    asking = [tier.entry is None and (tier.from_ or 0) > 0 for tier in policy.tiers if _open(tier)]
+    asking = [tier.entry is None and tier.low > 0 for tier in policy.tiers if tier.open]
     if isinstance(window, Cycle) and asking and all(asking):
         reason = "nothing counts before a first tier, and every tier asks for something"
         yield warning("policy.window.anchor", reason)
@@ -197,6 +206,33 @@ def _window_ends(rules: Rules) -> Iterator[Finding]:
             yield warning(path, reason)
 
 
+def _drifting(rules: Rules) -> Iterator[Finding]:
+    """A term that is renewed from the day of its renewal moves through the calendar."""
+    if rules.policy.renewal.basis != "now":
+        return
+    for path, term in _terms(rules.policy):
+        if not isinstance(term, Duration) or term.clock == "drop" or term.rounding is not None:
+            continue
+        months, _ = calendar.parse_period(term.length)
+        if term.inclusive:
+            reason = "a renewal starts a day after the last valid day, so the end drifts by a day"
+        elif months:
+            reason = "a term from the 31st is clamped once and stays there in later months"
+        else:
+            continue
+        yield warning(path, f"{reason}; with renewal.basis `term_end` it does not")
+
+
+def _grace(rules: Rules) -> Iterator[Finding]:
+    policy = rules.policy
+    if policy.tell_grace and policy.rolls and not _all_terms(policy, WhileQualified | Forever):
+        reason = (
+            "amounts leave a rolling window on days that mean nothing to members, and `prolonged` "
+            "tells each of them; leave it out, or set it to false"
+        )
+        yield warning("policy.tell_grace", reason)
+
+
 def _lapse(rules: Rules) -> Iterator[Finding]:
     lapse = rules.policy.lapse
     if lapse.grace_rounding is not None and lapse.grace is None:
@@ -231,10 +267,13 @@ _RULES: tuple[Callable[[Rules], Iterator[Finding]], ...] = (
     _unreachable,
     _closed,
     _retained,
+    _debts,
     _balances,
     _from_the_term,
     _occasions,
     _window_ends,
+    _drifting,
+    _grace,
     _lapse,
     _corrections,
     _earning,

@@ -18,7 +18,7 @@ from tierline.model import calendar, json_text
 from tierline.model.validation import convert, invalid
 from tierline.rules.ladder import Tier
 from tierline.rules.metric import Metric, Source
-from tierline.rules.policy import TIERS_MAX, Assessment, Policy
+from tierline.rules.policy import TIERS_MAX, Assessment, Policy, Renewal
 from tierline.rules.program import Rules
 from tierline.rules.term import Duration, Forever, Term, WindowEnd
 from tierline.rules.window import Cycle, Rolling, Since, Window
@@ -107,6 +107,8 @@ def compile_settings(settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
         window=window,
         term=term,
         assessment=Assessment(down="at_term_end"),
+        # A rolling membership starts on the day of its renewal, by the vendor's own formula.
+        renewal=Renewal(basis="now" if isinstance(term, Duration) else "term_end"),
     )
     names = {"settings": fields, "tiers": msgspec.to_builtins(tiers)}
     return Rules(name=facts.name or facts.id, policy=policy, presentations={NAME: names})

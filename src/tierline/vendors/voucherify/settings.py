@@ -173,7 +173,9 @@ def _policy(campaign: Campaign, tiers: tuple[Tier, ...]) -> Policy:
         down: Assessment = Assessment()
         if not isinstance(term, WhileQualified):
             down = Assessment(down="at_term_end")
-        return Policy(tiers=tiers, term=term, assessment=down)
+        # A renewed CUSTOM term counts from the day of its renewal, by the vendor's own formula.
+        renewal = Renewal(basis="now" if isinstance(term, Duration) else "term_end")
+        return Policy(tiers=tiers, term=term, assessment=down, renewal=renewal)
     if rules.qualification_period is None:
         what = f"POINTS_IN_PERIOD needs one of {', '.join(UNITS)}"
         raise invalid(f"{path}.qualification_period", what)

@@ -1,0 +1,66 @@
+"""Which entry's points are still there, and which have expired: found from the ledger.
+
+A standing keeps lots of equal expiry as one. Only a reversal asks whose points they are: it takes
+back nothing that has already left by expiry. Of points that expire together, the oldest entry's
+are spent first.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from tierline.rules.points import Lots
+
+Shares = dict[int | None, int]  # entry -> points; None: nobody knows which
+
+
+class LotOwners(Struct):
+    """`lots` are the shares of each lot, by its expiry; `expired` what each entry lost by expiry;
+    `spent` whose points each entry took."""
+
+    lots: dict[int | None, Shares] = msgspec.field(default_factory=dict)
+    expired: dict[int | None, int] = msgspec.field(default_factory=dict)
+    spent: dict[int | None, Shares] = msgspec.field(default_factory=dict)
+
+    def add(self, expires_at: int | None, owner: int | None, points: int, at: int) -> None:
+        """Points come into a lot; into one that is past already they only come to expire."""
+        if expires_at is not None and expires_at <= at:
+            self.expired[owner] = self.expired.get(owner, 0) + points
+            return
+        shares = self.lots.setdefault(expires_at, {})
+        shares[owner] = shares.get(owner, 0) + points
+
+    def take(self, before: Lots, after: Lots, spender: int | None, first: int | None) -> None:
+        """Points leave lots: those of the entry `first`, then the oldest entry's."""
+        rest = dict(after)
+        for expires_at, points in before:
+            gone = points - rest.get(expires_at, 0)
+            shares = self.lots.get(expires_at, {})
+            for owner in sorted(shares, key=lambda n: (n != first, n or 0)):
+                part = min(gone, shares[owner])
+                gone -= part
+                shares[owner] -= part
+                if not shares[owner]:
+                    del shares[owner]
+                if part and spender is not None:
+                    theirs = self.spent.setdefault(spender, {})
+                    theirs[owner] = theirs.get(owner, 0) + part
+
+    def give_back(self, spender: int, expires_at: int | None, points: int, at: int) -> None:
+        """Points that an entry took come back: the oldest entry's first."""
+        theirs = self.spent.get(spender, {})
+        for owner in sorted(theirs, key=lambda n: n or 0):
+            part = min(points, theirs[owner])
+            theirs[owner] -= part
+            points -= part
+            if part:
+                self.add(expires_at, owner, part, at)
+        if points:
+            self.add(expires_at, None, points, at)
+
+    def expire(self, at: int) -> None:
+        """Every lot whose last day is over is gone."""
+        for expires_at in [x for x in self.lots if x is not None and x <= at]:
+            for owner, points in self.lots.pop(expires_at).items():
+                self.expired[owner] = self.expired.get(owner, 0) + points
