@@ -223,6 +223,9 @@ class Story:
         chance = self.chance
         self.history.add("leave", self.now)
         self.now += chance.choice((0, DAY, 20 * DAY))
+        if chance.random() < 0.3:  # between two memberships
+            self.adjust()
+            self.now += chance.choice((0, DAY))
         joined = self.now if chance.random() < 0.6 else self.long_ago()
         self.history.add("enrol", self.now, occurred=joined)
 

@@ -204,7 +204,7 @@ async def test_warnings_and_names_come_with_the_report(club: Club) -> None:
     """What the linter says of the new rules, and both ladders' names, are part of it."""
     await club.create()
     await populate(club)
-    policy = Policy(tiers=(Tier("one", "One", from_=0), Tier("two", "One", from_=500)))
+    policy = Policy(tiers=(Tier("one", "One", from_=1), Tier("two", "One", from_=500)))
     report = await preview(club.database, club.program, await proposed(club, Rules("Club", policy)))
 
     assert [warning.path for warning in report.warnings] == ["policy.tiers[1].name"]

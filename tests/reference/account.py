@@ -36,7 +36,6 @@ class Fact:
     amount: int = 0
     times: int = 0
     entry: int = 0  # that brought it; none where something is taken back
-    of: int = 0  # what a fact that takes back takes from
     happened: int = 0  # when, or when it came, if somebody brought it along
     activated: bool = False  # by points that were pending
     approved: int = 0  # by this entry
@@ -65,6 +64,8 @@ class Account:
     expired: int = 0
     facts: list[Fact] = field(default_factory=list)
     left_at: int = -FOREVER  # when a membership ended last
+    began_at: int = -FOREVER  # when another one began
+    member: bool = False
     lines: dict[int, list[Any]] = field(default_factory=dict)  # what `measures` made of the facts
 
     @property
@@ -226,8 +227,12 @@ class Ledger:
     def _record(self, account: Account, entry: Entry, at: Position) -> None:
         detail = entry.detail
         if entry.kind == "leave":
-            account.facts, account.left_at = [], at[0]
+            account.facts, account.left_at, account.member = [], at[0], False
             return
+        if entry.kind == "enrol" and not account.member:
+            account.member = True
+            if account.left_at > -FOREVER:
+                account.facts, account.began_at = [], at[0]
         if detail and detail.origin and entry.kind in ("refund", "void"):
             self._reverse(account, entry, detail.origin, at)
             return
@@ -279,7 +284,7 @@ class Ledger:
         owners = [(entry.n, waiting.points)]
         account.add(waiting.points, self.expiry_of(entry, at[0]), at[0], owners)
         detail = entry.detail
-        if at[0] <= account.left_at:
+        if at[0] <= max(account.left_at, account.began_at):
             return
         account.facts.append(
             Fact(
@@ -344,7 +349,7 @@ class Ledger:
                     amount=entry.amount if arrived else 0,
                     times=-1 if arrived and origin.last else 0,
                     happened=made.happened,
-                    of=made.entry,
+                    activated=made.activated,
                 )
             )
 

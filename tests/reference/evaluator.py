@@ -235,7 +235,6 @@ class Evaluator(Overrides):
         if entry.kind == "enrol":
             if detail and detail.implied:
                 # A moment before the activity that implied it; but that shows where it led.
-                self.enrolled_by = entry.n + 1
                 self.unshown = True
                 self.judge("enrolment", "on_activity", entry.n)
                 self.unshown = False

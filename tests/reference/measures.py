@@ -31,7 +31,6 @@ class Sight:
     attributes: dict[str, str | int | bool] = field(default_factory=dict)
     carried: list[Fact] = field(default_factory=list)  # from before, by a replay of history
     replayed: int | None = None  # the entry that had history replayed
-    enrolled_by: int | None = None  # the activity that enrolled: it counts, whatever its date
     _values: dict[tuple[str | None, Span | None], int] = field(default_factory=dict)
 
     def on(self, day: date) -> Sight:
@@ -54,7 +53,6 @@ class Sight:
             attributes=self.attributes,
             carried=self.carried,
             replayed=self.replayed,
-            enrolled_by=self.enrolled_by,
         )
 
     def anchor(self, name: str) -> date | None:
@@ -129,16 +127,12 @@ class Sight:
         return [(f.day, w) for f, w in counting if opening is None or self.since(f, opening)]
 
     def since(self, fact: Fact, day: date) -> bool:
-        if fact.activated or self.enrolled_by in (fact.entry, fact.of):
-            return True
-        return self.zone.day(fact.happened) >= day
+        return fact.activated or self.zone.day(fact.happened) >= day
 
     def opening(self, window: object) -> date | None:
-        """The day before which nothing counts, of windows since the joining or a term's start."""
+        """The day before which nothing counts, of windows since the joining."""
         if isinstance(window, Instant) or (isinstance(window, Since) and window.anchor == "join"):
             return self.joined
-        if isinstance(window, Since) and window.anchor == "tier_start":
-            return self.joined if self.began_day is None else self.began_day
         return None
 
     def in_term(self, fact: Fact) -> bool:

@@ -44,7 +44,6 @@ class Membership:
         self.began: Position | None = None
         self.carried: list[Fact] = []  # what a replay counts from the term's start
         self.replayed: int | None = None  # the entry that had history replayed
-        self.enrolled_by: int | None = None
         self.grace_announced = False
         self.waiting: tuple[str, int] | None = None
         self.reached: set[str] = set()
@@ -105,7 +104,6 @@ class Membership:
             attributes=self.attributes,
             carried=self.carried,
             replayed=self.replayed,
-            enrolled_by=self.enrolled_by,
         )
 
     def ages(self) -> set[str]:

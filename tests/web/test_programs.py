@@ -76,7 +76,7 @@ async def test_traps_of_a_vendor_are_warned_of(api: Api) -> None:
     """Points that redeem themselves at 100: a balance of 100 is never there. So says a preview."""
     reward = {"reward": "rew_1", "parameters": {"loyalty": {"points": 100, "auto_redeem": True}}}
     tiers = [
-        {"name": "Silver", "points": {"from": 0, "to": 99}},
+        {"name": "Silver", "points": {"from": 1, "to": 99}},
         {"name": "Gold", "points": {"from": 100}},
     ]
     body = {"format": "voucherify", "settings": {"loyalty_tiers": tiers, "rewards": [reward]}}

@@ -45,7 +45,7 @@ def _count(state: MemberState, entry: Entry, origin: Origin | None) -> None:
         happened = entry.recorded_at if entry.kind == "opening" else entry.occurred_at
         for key, measure in state.counters.items():
             amount = measure.metric.brings(entry)
-            if amount and state.admits(measure, happened, entry.n):
+            if amount and state.admits(measure, happened):
                 state.add_total(key, measure, day, amount)
 
 
@@ -63,7 +63,7 @@ def _uncount(state: MemberState, entry: Entry, origin: Origin) -> None:
                 day = state.zone.day(activated_at)
         if not taken or not state.counts(key, origin.n, activated_at):
             continue
-        if activated_at is not None or state.admits(measure, origin.occurred_at, origin.n):
+        if activated_at is not None or state.admits(measure, origin.occurred_at):
             state.add_total(key, measure, day, -taken)
 
 
@@ -168,10 +168,11 @@ def _approve(state: MemberState, _entry: Entry, detail: Detail) -> None:
 def _enrol(state: MemberState, entry: Entry, detail: Detail) -> None:
     if state.joined_at is None:
         state.joined_at = entry.occurred_at
+        if state.left_at is not None:
+            _count_anew(state)  # what came in between was nobody's membership
     if detail.implied:
         # As if the enrolment had come a moment before the activity that brought it; but the world
         # sees one move, straight into the tier reached, when that activity is judged.
-        state.enrolled_by = entry.n + 1
         if not state.frozen:
             assess(state, "enrolment")
         return
@@ -207,8 +208,13 @@ def _leave(state: MemberState, _entry: Entry, _detail: Detail) -> None:
     show(state, "leaving")
     state.joined_at = None
     state.reached = ()
-    state.enrolled_by = None
-    state.sums = {}  # a new membership counts anew; the points stay theirs
+    state.left_at = state.at
+    _count_anew(state)
+
+
+def _count_anew(state: MemberState) -> None:
+    """A new membership counts from nothing; the points stay theirs."""
+    state.sums = {}
     state.membership_boundary, state.totals_from = (state.entries, state.at), None
 
 

@@ -213,20 +213,12 @@ class MemberState(StandingFields, kw_only=True, gc=False):
         """What came up to here does not count towards a total any more (see `StandingFields`)."""
         return self.term_boundary if FROM_TERM in key else self.membership_boundary
 
-    def admits(self, measure: Measure, at: int, entry: int) -> bool:
-        """Whether what an entry says of an instant may count: not where a former membership brought
-        it, and not before the joining, or the term, that the measure's window begins with."""
-        if entry == self.enrolled_by:
-            return True
-        boundary = self.membership_boundary
-        if boundary is not None and at < boundary[1]:
+    def admits(self, measure: Measure, at: int) -> bool:
+        """Whether what happened at an instant may count: not what a former membership did, nor what
+        came before the joining that the measure's window begins with."""
+        if self.left_at is not None and at < self.left_at:
             return False
-        opens = measure.window.opens
-        if opens is None:
-            return True
-        anchors = self.anchors()
-        first = anchors.tier_start if opens == "tier_start" else None
-        return self.zone.day(at) >= (anchors.join if first is None else first)
+        return not measure.window.since_join or self.zone.day(at) >= self.anchors().join
 
     def counts(self, key: str, entry: int, activated_at: int | None) -> bool:
         """Whether what an earlier entry brought to a total is still in it. `activated_at`: when its

@@ -56,13 +56,14 @@ class StandingFields(Struct, gc=False):
     turn_at: int | None = None  # when a window turns next in a way that may change something
     due_at: int | None = None  # when time next has work here, of whatever kind
     # What came with this entry or before it, or became active at this instant or before it, does
-    # not count any more: a membership ended (all totals), a term began (totals counted from it).
+    # not count any more: a membership ended or another one began (all totals), a term began (totals
+    # counted from it).
     membership_boundary: tuple[int, int] | None = None
     term_boundary: tuple[int, int] | None = None
     # Of a duration: the civil day on which the first of a row of terms started, the number of
     # terms, and the end that this gives. Another end than `ends_at`: the row is broken.
     term_anchor: tuple[int, int, int] | None = None
-    enrolled_by: int | None = None  # the activity that enrolled: it counts, whatever its date
+    left_at: int | None = None  # when a former membership ended
 
     @property
     def balance(self) -> int:

@@ -5,13 +5,13 @@ window starts and ends (None: it never turns), when it turns next, which day an 
 under (None: it does not count at all), whether each day's total is kept (`by_day`), how such a
 total is told from others (`mark`), and which kept days are past mattering (`floor`). `moves`: time
 alone changes what it counts; `closes`: it is one of a row of periods, the last of which is judged
-when it has closed; `shortest`: how many days such a period has at least; `opens`: the anchor before
-which nothing counts, of windows that keep one total and cannot tell later what was before.
+when it has closed; `shortest`: how many days such a period has at least; `since_join`: it begins
+with the membership, and what happened before does not count.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -22,9 +22,6 @@ Buckets = tuple[tuple[int, int], ...]
 _DAYS = {"day": 1, "week": 7}
 _FIRST, _LAST = calendar.parse_day("1900-01-01"), calendar.parse_day("2200-01-01")
 FROM_TERM = "@tier"  # marks totals that begin anew with each term of a tier
-
-
-Opening = Literal["join", "tier_start"]
 
 
 class Anchors(Struct, frozen=True, gc=False):
@@ -62,7 +59,7 @@ class Instant(Struct, frozen=True, tag="instant", forbid_unknown_fields=True):
     moves: ClassVar[bool] = False
     closes: ClassVar[bool] = False
     shortest: ClassVar[int] = 1
-    opens: ClassVar[Opening | None] = "join"
+    since_join: ClassVar[bool] = True
 
     @property
     def mark(self) -> str:
@@ -103,8 +100,8 @@ class Since(Struct, frozen=True, tag="since", omit_defaults=True, forbid_unknown
         return {"join": "@all", "tier_start": FROM_TERM}.get(self.anchor, f"@{self.anchor}")
 
     @property
-    def opens(self) -> Opening | None:
-        return self.anchor if self.anchor in ("join", "tier_start") else None  # type: ignore[return-value]
+    def since_join(self) -> bool:
+        return self.anchor == "join"
 
     @property
     def by_day(self) -> bool:
@@ -141,7 +138,7 @@ class Rolling(Struct, frozen=True, tag="rolling", forbid_unknown_fields=True):
     by_day: ClassVar[bool] = True
     length: Period
 
-    opens: ClassVar[Opening | None] = None
+    since_join: ClassVar[bool] = False
     moves: ClassVar[bool] = True
     closes: ClassVar[bool] = False
     shortest: ClassVar[int] = 1
@@ -176,7 +173,7 @@ class Calendar(Struct, frozen=True, tag="calendar", omit_defaults=True, forbid_u
     offset_months: int = 0
     offset_days: int = 0
 
-    opens: ClassVar[Opening | None] = None
+    since_join: ClassVar[bool] = False
     moves: ClassVar[bool] = True
     closes: ClassVar[bool] = True
 
@@ -213,7 +210,7 @@ class Cycle(Struct, frozen=True, tag="cycle", omit_defaults=True, forbid_unknown
     length: Period
     anchor: str = "join"
 
-    opens: ClassVar[Opening | None] = None
+    since_join: ClassVar[bool] = False
     moves: ClassVar[bool] = True
     closes: ClassVar[bool] = True
 
