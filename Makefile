@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINNED := $(PIP) --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-sdk lint bench bench-delivery fuzz lock clean
+.PHONY: help demo serve test test-sdk lint bench bench-delivery fuzz contract lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -40,6 +40,9 @@ bench-delivery: $(VENV)/.dev  ## webhook delivery beside its floor
 fuzz: $(VENV)/.dev  ## random histories against the slow reference evaluator (ARGS=…)
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
+contract: $(VENV)/.dev $(VENV)/.contract  ## other people's tools against a live server (CASES=1000000)
+	$(BIN)/python -m tests.contract $(if $(CASES),--cases $(CASES)) $(ARGS)
+
 lock: $(VENV)/.dev  ## renew requirements*.txt within the ranges of pyproject.toml
 	$(BIN)/python -m venv $(VENV)/lock
 	$(VENV)/lock/bin/python -m pip install --quiet uv
@@ -65,4 +68,10 @@ $(VENV)/.sdk: requirements-sdk.txt
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	$(PINNED) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.contract: $(VENV)/.runtime requirements-contract.txt
+	$(PYTHON) -m venv $(VENV)/contract
+	$(VENV)/contract/bin/python -m pip --disable-pip-version-check install --quiet \
+	  --require-hashes --only-binary :all: -r requirements-contract.txt
 	@touch $@

@@ -102,14 +102,14 @@ class AttemptRequest(Struct, frozen=True):
 
 
 class AttemptLine(Struct, frozen=True):
-    """A line of the attempt log. `status` 0: no answer came."""
+    """A line of the attempt log. `status` 0 or null: no answer came."""
 
     at: str
     delivery: str
     number: int
     offset: int
     event: str
-    status: int
+    status: int | None
     outcome: str
     took_ms: int
     detail: AttemptRequest

@@ -308,7 +308,7 @@ to_retain: How much more of the metric keeps the tier.
 tolerance: For how long an endpoint may fail.
 took_ms: How long it took, in milliseconds.
 total: The sum.
-Progress.total: How many members there are.
+PreviewProgress.total: How many members there are.
 Timings.total: Milliseconds of all phases.
 totals: The metric and the measures, in their windows.
 transfer: What became of a transfer.

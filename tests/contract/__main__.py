@@ -1,0 +1,51 @@
+"""`make contract`: everything in this folder at once, with as many cases as wanted.
+
+python -m tests.contract --cases 1000000 --workers 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import tempfile
+import time
+from pathlib import Path
+
+from tests.contract import tools
+from tests.e2e.process import Served
+from tierline.web.asgi import OPERATIONS
+
+CASES = re.compile(r"^  (\d+) generated", re.MULTILINE)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=5_000, help="stop when so many were tried")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tierline-contract-") as name:
+        directory = Path(name)
+        with Served(directory / "data") as server:
+            file = tools.document(server.url, directory)
+            print(tools.validate(file).strip())
+            print("Python:", tools.call_from_python(file, server.url, server.key).strip())
+            print("TypeScript:", tools.call_from_typescript(file, server.url, server.key).strip())
+            _cases(server, options)
+
+
+def _cases(server: Served, options: argparse.Namespace) -> None:
+    """Run after run with other seeds, until there were enough; a failure ends it."""
+    cases, began, seed = 0, time.monotonic(), options.seed
+    while cases < options.cases:
+        examples = max(5, min(500, (options.cases - cases) // (3 * len(OPERATIONS))))
+        text = tools.try_requests(server.url, server.key, examples, seed, options.workers)
+        cases += sum(int(count) for count in CASES.findall(text))
+        seconds = time.monotonic() - began
+        print(f"{cases:,} cases in {seconds:,.0f} s, none failed; the last seed was {seed}")
+        seed += 1
+
+
+if __name__ == "__main__":
+    main()
