@@ -282,6 +282,24 @@ async def test_an_endpoint_may_start_in_the_past(club: Api, receiver: Receiver) 
     assert json.loads(arrived.body)["data"]["customer"] == "anna"
 
 
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"ca": "\u00fa\u001d"}, "ca"),
+        ({"ca": "nonsense"}, "ca"),
+        ({"client_certificate": "\u00fa", "client_key": "x"}, "client_certificate"),
+        ({"client_certificate": "x", "client_key": "\u00fa"}, "client_key"),
+        ({"client_certificate": "x\u0000", "client_key": "x"}, "client_certificate"),
+        ({"proxy": "http://h\u00f6st:99999"}, "proxy"),
+    ],
+)
+async def test_what_is_no_pem_is_refused(club: Api, body: dict[str, str], path: str) -> None:
+    """Whatever characters it has; a 500 would say that we are to blame."""
+    answered = await club.post("/api/endpoints", {"url": "https://example.com/hook", **body})
+
+    assert answered.problem == (400, "invalid", path)
+
+
 async def test_the_secret_of_an_endpoint_needs_what_the_endpoint_hears(
     club: Api, receiver: Receiver
 ) -> None:

@@ -19,6 +19,9 @@ from tierline.errors import Invalid
 def context(ca: str | None, certificate: str | None, key: str | None) -> ssl.SSLContext:
     """`ca`: PEM of the only authorities to trust (None: the system's). `certificate`, `key`: the
     client's own, in PEM. Invalid, with the field's name, when one of them cannot be read."""
+    for field, pem in (("ca", ca), ("client_certificate", certificate), ("client_key", key)):
+        if pem is not None and not pem.isascii():
+            raise Invalid(reason=f"{field}: PEM is ASCII text; send the file as it is.", path=field)
     try:
         made = ssl.create_default_context(cadata=ca)
     except (ssl.SSLError, ValueError) as error:
