@@ -58,11 +58,17 @@ def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:
         state.at = entries[0].recorded_at
         state.version = state.program.version(state.at)
     for i, entry in enumerate(entries):
+        detail = entry.detail
+        state.quiet = detail is not None and detail.elsewhere
         pass_time(state, entry.recorded_at)
         if corrects(state, entry):
             correct(state, entries[: i + 1])
         else:
             fold(state, entry)
+        if detail is not None and detail.quiet:
+            state.quiet = True  # nothing is announced that was true before it came
+            pass_time(state, entry.recorded_at)
+        state.quiet = False
         if state.tracer is not None:
             points = state.balance, state.points_pending
             number = entry.n, entry.kind

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from msgspec.structs import fields as fields_of
 from msgspec.structs import replace
 
 from tierline.engine.assessment import assess, judge
 from tierline.engine.member_state import MemberState
 from tierline.engine.overrides import end_overrides
 from tierline.engine.tier_terms import anchor_from, count_terms_anew, drop, end_for, term_of
-from tierline.engine.transitions import show
+from tierline.engine.transitions import emit, show
 from tierline.model.entries import Detail, Entry, Origin
 from tierline.model.events import Cause
-from tierline.model.standing import Pending
+from tierline.model.standing import Carried, Pending, carried
 from tierline.rules.metric import EARNING, REVERSALS
 from tierline.rules.points import spent, taken_back
 from tierline.rules.term import AttributeDate
 
 _NOTHING = Detail()
+_LEDGERS_OWN = frozenset({"at", "entries", "seq", "totals", "due_at"})
+_CARRIED = [field.name for field in fields_of(Carried) if field.name not in _LEDGERS_OWN]
 
 
 def apply(state: MemberState, entry: Entry) -> None:
@@ -138,8 +142,12 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
         expired = min(left, origin.expired)  # these have left already
         if state.tracer is not None and expired:
             state.tracer.owners.expired[origin.n] -= expired
-        lots, debt = taken_back(state.lots, left - expired, origin.expires_at)
-        state.take(lots, debt, origin.n)
+        for expires_at, points in detail.lots or ((origin.expires_at, left),):
+            gone = min(points, expired)
+            expired -= gone
+            lots, debt = taken_back(state.lots, points - gone, expires_at)
+            state.take(lots, debt, origin.n)
+    state.spent -= detail.spent
     judge(state, _cause(detail))
 
 
@@ -219,7 +227,11 @@ def _count_anew(state: MemberState) -> None:
 
 
 def _opening(state: MemberState, entry: Entry, detail: Detail) -> None:
-    """Balances from elsewhere: lots as they were, points redeemed before, maybe a tier."""
+    """Balances from elsewhere: lots as they were, points redeemed before, maybe a tier; or all of
+    a standing. Fewer points than none are a debt."""
+    if detail.standing is not None:
+        _restore(state, entry, detail.standing)
+        return
     for expires_at, points in detail.lots:
         state.accrue(points, expires_at)
     state.spent += detail.spent
@@ -228,10 +240,38 @@ def _opening(state: MemberState, entry: Entry, detail: Detail) -> None:
         # Nobody told how old they are: they live from their arrival here, not from the day on
         # which their owner joined.
         state.accrue(rest, _expiry(state, entry, detail, entry.recorded_at))
+    elif rest < 0:
+        state.take(*spent(state.lots, -rest))
     if state.joined_at is not None and detail.tier in state.version.rank:
         _bring_tier(state, entry, detail)
     else:
         judge(state, "import")
+
+
+def _restore(state: MemberState, entry: Entry, fields: dict[str, Any]) -> None:
+    """A standing as another installation held it, in every field but this ledger's own numbers."""
+    before, standing = state.tier, carried(fields)
+    state.lots, state.debt = (), 0
+    for expires_at, points in standing.lots:
+        state.accrue(points, expires_at)
+    for name in _CARRIED:
+        setattr(state, name, getattr(standing, name))
+    state.sums = {key: dict(buckets) for key, buckets in standing.totals.items()}
+    state.seq = max(state.seq, standing.seq)
+    if standing.entries != entry.n - 1:
+        _number_anew(state, entry.n)
+    emit(state, before, state.tier, "import")
+
+
+def _number_anew(state: MemberState, n: int) -> None:
+    """The entries that a standing speaks of did not come with it: this one stands for them."""
+    state.pending = tuple(replace(pending, entry=n) for pending in state.pending)
+    first = -len(state.overrides)  # below every number to come, in the same order
+    state.overrides = tuple(replace(o, id=first + i) for i, o in enumerate(state.overrides))
+    if state.membership_boundary is not None:
+        state.membership_boundary = (n, state.membership_boundary[1])
+    if state.term_boundary is not None:
+        state.term_boundary = (n, state.term_boundary[1])
 
 
 def _attribute(state: MemberState, _entry: Entry, detail: Detail) -> None:

@@ -96,11 +96,13 @@ class Detail(Struct, frozen=True, gc=False, omit_defaults=True):
     attribute: str | None = None
     value: str | int | bool | None = None
     lots: tuple[tuple[int | None, int], ...] = ()  # opening: (expires_at, points)
+    standing: dict[str, Any] | None = None  # opening: all of it, as `standing.Carried` has it
     spent: int = 0  # opening: points redeemed before
     counterpart: str | None = None  # transfers: the other customer
     metadata: dict[str, Any] | None = None
     reason: str | None = None
     quiet: bool = False  # import: decide, but announce nothing
+    elsewhere: bool = False  # import: recorded before it came here, as was all that time did before
     implied: bool = False  # enrol: brought by a first activity, which then tells
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from tierline.model.entries import EntryKind, Override
 
@@ -67,7 +69,7 @@ class StandingFields(Struct, gc=False):
 
     @property
     def balance(self) -> int:
-        """Points that can be spent now."""
+        """Points that can be spent now; negative: a debt."""
         total = -self.debt
         for _, points in self.lots:
             total += points
@@ -89,3 +91,19 @@ class StandingFields(Struct, gc=False):
 
 class Standing(StandingFields, frozen=True, array_like=True, gc=False):  # type: ignore[misc]  # a frozen `StandingFields`
     """What is known, as it is kept: a fold of the ledger up to `at`, never changed."""
+
+
+class Carried(StandingFields, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """A standing as one installation hands it to another: what an export writes, and what an
+    import restores. `at` is the instant up to which it holds."""
+
+
+def carry(standing: Standing) -> dict[str, Any]:
+    """Returns a standing as JSON values, without what is empty."""
+    fields: dict[str, Any] = msgspec.to_builtins(Carried(*astuple(standing)))
+    return fields
+
+
+def carried(fields: dict[str, Any]) -> Carried:
+    """Reads what `carry` returned. Raises `msgspec.ValidationError` for anything else."""
+    return msgspec.convert(fields, Carried)
