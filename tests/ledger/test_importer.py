@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from tests.ledger.conftest import LADDER, Club
 from tests.ledger.test_sweep import START, YEARLY
 from tierline.ledger.files.export import history, members
-from tierline.ledger.files.importer import Imported, Importer, fingerprint
+from tierline.ledger.files.importer import Importer
+from tierline.ledger.files.progress import Imported, fingerprint
 from tierline.model.calendar import parse_instant
 from tierline.rules.points import AfterPeriod
 from tierline.store import customers

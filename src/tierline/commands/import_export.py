@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,18 +16,25 @@ from tierline.bootstrap import Installation
 from tierline.commands.installation_options import location_options, project_of, with_installation
 from tierline.errors import TierlineError
 from tierline.ledger.files import export as ledger
-from tierline.ledger.files.importer import BATCH, Imported, Importer
-from tierline.ledger.files.records import count_lines
+from tierline.ledger.files.importer import BATCH, Importer
+from tierline.ledger.files.progress import Imported
+from tierline.ledger.files.records import FileUnreadable, count_lines
 from tierline.ledger.writer import Writer
 from tierline.model.tenant import CARD
 from tierline.vendors.registry import NAME_KINDS
 
 
 class RecordsRefused(TierlineError):
-    """{count} records were refused, the others are in; correct those and import again: what was
-    counted before counts once."""
+    """{count} records were refused, the others are in; correct them in {rejects} and import that
+    file, or correct them where they stand and import all again: what was counted counts once."""
 
     code = "records_refused"
+
+
+class RecordsWouldBeRefused(TierlineError):
+    """{count} records would be refused; nothing was written."""
+
+    code = "records_would_be_refused"
 
 
 @click.command("import")
@@ -33,30 +42,49 @@ class RecordsRefused(TierlineError):
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--project", "owner", required=True, help="The project's id or name.")
 @click.option("--program", "program_id", required=True, help="The program's id.")
-@click.option("--quiet/--announce", default=True, help="Tell no webhook (default), or all of it.")
+@click.option(
+    "--quiet/--announce", default=True,
+    help="Tell no webhook of what is brought along (default), or of all that is decided.",
+)  # fmt: skip
 @click.option("--resume/--restart", default=True, help="Go on where a stopped import was.")
+@click.option("--dry-run", is_flag=True, help="Say what would be made, changed and refused.")
+@click.option(
+    "--rejects", type=click.Path(dir_okay=False, path_type=Path),
+    help="Where refused records go, with their reasons; FILE.rejects and FILE's suffix if not given"
+    " (in a dry run: nowhere).",
+)  # fmt: skip
 def import_(
-    file: Path, owner: str, program_id: str, *, quiet: bool, resume: bool, **location: Any
+    file: Path,
+    owner: str,
+    program_id: str,
+    *,
+    quiet: bool,
+    resume: bool,
+    dry_run: bool,
+    rejects: Path | None,
+    **location: Any,
 ) -> None:
-    """Import customers, balances, tiers or a history from FILE (.csv, else JSON lines)."""
+    """Import customers, balances, tiers or a history from FILE (CSV or JSON lines)."""
+    if rejects is None and not dry_run:
+        rejects = file.with_name(f"{file.stem}.rejects{file.suffix}")
 
     async def work(installation: Installation) -> None:
+        database, catalog = installation.database, installation.catalog
         project = project_of(installation, owner)
-        program, _ = await installation.catalog.need_program(project.number, program_id)
-        writer = Writer(
-            installation.database, installation.catalog, lambda _: None, batch_max=BATCH
-        )
-        await writer.start()
-        try:
+        program, _ = await catalog.need_program(project.number, program_id)
+        async with AsyncExitStack() as stack:
+            writer = None
+            if not dry_run:
+                writer = Writer(database, catalog, lambda _: None, batch_max=BATCH)
+                await writer.start()
+                stack.push_async_callback(writer.stop)
             importer = Importer(
-                installation.database, installation.catalog, writer, project, program,
+                database, catalog, writer, project, program,
                 quiet=quiet, name_kinds=(CARD, *NAME_KINDS),
             )  # fmt: skip
             with ImportBar(file) as bar:
-                done = await importer.run(file, bar.show, resume=resume)
-        finally:
-            await writer.stop()
-        _report(done)
+                done = await importer.run(file, bar.show, resume=resume, rejects=rejects)
+        _report(done, file, rejects, dry_run=dry_run)
 
     with_installation(location, work)
 
@@ -66,33 +94,52 @@ def import_(
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--project", "owner", required=True, help="The project's id or name.")
 @click.option("--program", "program_id", required=True, help="The program's id.")
-@click.option("--history", is_flag=True, help="Every ledger entry instead of every member.")
+@click.option("--history", is_flag=True, help="With every ledger entry, so that ledgers move too.")
 def export(file: Path, owner: str, program_id: str, *, history: bool, **location: Any) -> None:
-    """Export a program's members (or its ledger) to FILE as JSON lines; `-` is standard output."""
+    """Export a program's members (and ledgers) to FILE as JSON lines; `-` is standard output."""
 
     async def work(installation: Installation) -> None:
         project = project_of(installation, owner)
         program, _ = await installation.catalog.need_program(project.number, program_id)
-        if history:
-            lines = ledger.history(installation.database, program)
-        else:
-            lines = ledger.members(installation.database, program, NAME_KINDS)
-        with click.open_file(str(file), "wb") as out:
-            async for line in lines:
-                out.write(line)
+        export_of = ledger.whole if history else ledger.members
+        lines = export_of(installation.database, program, NAME_KINDS)
+        try:
+            with click.open_file(str(file), "wb") as out:
+                async for line in lines:
+                    out.write(line)
+                out.flush()
+        except BrokenPipeError:
+            # Whoever read it has enough (`| head`). Nothing more can be said on this output.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     with_installation(location, work)
 
 
-def _report(done: Imported) -> None:
+def _report(done: Imported, file: Path, rejects: Path | None, *, dry_run: bool) -> None:
     for problem in done.problems:
-        click.echo(f"line {problem.line}: {problem.reason}", err=True)
+        column = "" if problem.path is None else f", {problem.path}"
+        reason = problem.reason.removeprefix(f"{problem.path}: ")
+        click.echo(f"line {problem.line}{column}: {reason}", err=True)
+    if done.refused > len(done.problems):
+        click.echo(f"… and {done.refused - len(done.problems):,} more.", err=True)
+    would = "would be " if dry_run else ""
     click.echo(
-        f"{done.records} records: {done.customers} customers, {done.commands} entries"
-        f" ({done.repeated} of them counted before), {done.refused} refused."
+        f"{done.records} records: {done.customers} customers ({done.made} {would}made,"
+        f" {done.changed} {would}changed), {done.commands} entries ({done.repeated} of them counted"
+        f" before, {done.corrected} corrected), {done.refused} {would}refused."
     )
+    if done.ageless:
+        click.echo(
+            f"The points of {done.ageless} people came without `lots`: they live by the program's"
+            " rules, counted from today."
+        )
+    if not done.records:
+        reason = f"There is no record in {file}, only a heading; is it the right file?"
+        raise FileUnreadable(reason=reason)
     if done.refused:
-        raise RecordsRefused(count=done.refused)
+        if dry_run:
+            raise RecordsWouldBeRefused(count=done.refused)
+        raise RecordsRefused(count=done.refused, rejects=rejects)
 
 
 class ImportBar:

@@ -107,7 +107,7 @@ class Batch:
         missing = self.missing
         if missing:
             await self._meet(missing)
-        if any(command.of is not None for command in self.commands):
+        if any(command.of is not None or command.corrects for command in self.commands):
             await self._find_originals()
         legs = self._legs
         if legs.arriving:
@@ -183,7 +183,7 @@ class Batch:
 
     def _may_enter(self, command: Command, program: Program, now: int) -> bool:
         """Whether this command, as somebody's first, makes a member."""
-        if command.kind in ("enrol", "opening"):
+        if command.kind in ("enrol", "opening") or command.entry is not None:
             return True
         return program.version(now).rules.auto_join and joins(command)
 
@@ -265,8 +265,10 @@ class Batch:
     async def _find_originals(self) -> None:
         speakers: dict[tuple[int, int, str], MemberAggregate] = {}
         for aggregate, command in self.work.values():
-            if command.kind in SPEAKING and command.of is not None:
-                speakers[aggregate.customer, aggregate.number, command.of] = aggregate
+            named = command.of if command.kind in SPEAKING else None
+            for key in (named, command.corrects):
+                if key is not None:
+                    speakers[aggregate.customer, aggregate.number, key] = aggregate
         places = list(speakers)
         for j, row in (await self.tx.originals(self.shard, places)).items():
             entry = entry_of(tuple(row)[1:8])

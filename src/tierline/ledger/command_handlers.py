@@ -7,7 +7,7 @@ entry. A refusal is a TierlineError; None is a command that changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
@@ -22,8 +22,8 @@ from tierline.errors import (
 from tierline.ledger import member_limits
 from tierline.ledger.commands import Command
 from tierline.ledger.reversal import SPEAKING, reversal
-from tierline.model.entries import Detail, Entry
-from tierline.model.standing import Standing
+from tierline.model.entries import Detail, Entry, Origin
+from tierline.model.standing import Standing, carried
 from tierline.rules.earning import points_for
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ class CommandContext:
 
 def draft(aggregate: MemberAggregate, command: Command, standing: Standing, at: int) -> list[Entry]:
     """The entries that a command means; none where it changes nothing."""
+    if command.entry is not None:
+        return [_recorded_elsewhere(command.entry, standing, at)]
+    if command.corrects is not None:
+        return _correction(aggregate, command, standing, at)
     asserted_at = command.occurred_at
     occurred_at = at if asserted_at is None else min(asserted_at, at)
     n = standing.entries + 1
@@ -89,6 +93,30 @@ def draft(aggregate: MemberAggregate, command: Command, standing: Standing, at: 
     return entries
 
 
+def _recorded_elsewhere(entry: Entry, standing: Standing, at: int) -> Entry:
+    """An entry of another installation's ledger, at its own place in this one."""
+    if entry.n != standing.entries + 1:
+        reason = (
+            f"entry: it is entry {entry.n} of a ledger that holds {standing.entries} here; "
+            "import a history whole, in its order, and before anything else of the member's"
+        )
+        raise Refused(path="entry", reason=f"{reason}.")
+    return replace(entry, recorded_at=at)
+
+
+def _correction(
+    aggregate: MemberAggregate, command: Command, standing: Standing, at: int
+) -> list[Entry]:
+    """Takes the earlier entry back and records the command in its place."""
+    void = replace(command, kind="void", of=command.corrects, more=())
+    void = replace(void, points=None, amount=None, occurred_at=None)
+    void = replace(void, detail=Detail(quiet=_quiet(command)))
+    entry = Entry(standing.entries + 1, "void", at, at, detail=void.detail)
+    taken = _taken_back(CommandContext(aggregate, void, standing, entry, []))
+    after = aggregate.decide(standing, [taken], at).standing
+    return [taken, *draft(aggregate, replace(command, corrects=None), after, at)]
+
+
 def joins(command: Command) -> bool:
     """Whether a command may be somebody's first activity."""
     if command.kind == "adjust":
@@ -102,7 +130,8 @@ def _check_membership(
     """Whether somebody who is no member may send this. With no entry yet it may be a first
     activity, where the program enrols by itself."""
     if standing.entries:
-        if command.kind in _AFTER_LEAVING:
+        restored = command.detail is not None and command.detail.standing is not None
+        if command.kind in _AFTER_LEAVING or restored:
             return
     elif command.kind == "opening":
         return  # somebody says outright that this is a member
@@ -147,12 +176,22 @@ def _spent(context: CommandContext) -> Entry:
 
 
 def _taken_back(context: CommandContext) -> Entry:
-    original = context.aggregate.original(context.command)
+    original = context.aggregate.original(context.command.of)
     back = reversal(context.aggregate.program, context.command, original, context.standing)
     detail = replace(context.entry.detail or Detail(), origin=back.origin)
+    brought = original.entry.detail
+    if original.entry.kind == "opening" and brought is not None:
+        detail = replace(detail, lots=_lots_of(original.entry, back.origin), spent=brought.spent)
     if context.command.leg is not None and original.entry.detail is not None:
         detail = replace(detail, lots=original.entry.detail.lots)
     return replace(context.entry, points=back.points, amount=back.amount, detail=detail)
+
+
+def _lots_of(opening: Entry, origin: Origin) -> tuple[tuple[int | None, int], ...]:
+    """The lots that an opening brought, with the one that the rules gave a life."""
+    lots = opening.detail.lots if opening.detail is not None else ()
+    rest = opening.points - sum(points for _, points in lots)
+    return (*lots, (origin.expires_at, rest)) if rest > 0 else lots
 
 
 def _arrived(context: CommandContext) -> Entry:
@@ -196,6 +235,10 @@ def _released(context: CommandContext) -> Entry:
 
 def _opened(context: CommandContext) -> Entry:
     _check_tier(context, context.detail.tier)
+    if context.detail.standing is not None:
+        _check_standing(context, context.detail.standing)
+    if context.entry.points < 0 and not context.detail.lots:
+        return context.entry  # a debt
     if sum(points for _, points in context.detail.lots) > context.entry.points:
         raise Invalid(reason="lots: together they hold more than `points`.", path="lots")
     return context.entry
@@ -205,6 +248,14 @@ def _check_tier(context: CommandContext, tier: str | None) -> None:
     version = context.aggregate.program.version(context.entry.recorded_at)
     if tier is not None and tier not in version.rank:
         raise Invalid(reason=f"tier: the program has no tier {tier!r}.", path="tier")
+
+
+def _check_standing(context: CommandContext, fields: dict[str, Any]) -> None:
+    standing = carried(fields)
+    waiting = () if standing.waiting is None else (standing.waiting[0],)
+    tiers = {standing.tier, standing.held, *waiting, *(o.tier for o in standing.overrides)}
+    for tier in sorted(tiers - {None}, key=str):
+        _check_tier(context, tier)
 
 
 def _quiet(command: Command) -> bool:

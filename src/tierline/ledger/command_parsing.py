@@ -133,10 +133,7 @@ class CommandParser:
         points = activity.points
         if points is not None and points <= 0:
             _check_points(activity.kind, points, where)
-        _check_name(activity.customer, "customer", where)
-        if activity.customer in validation.DOTS or activity.to in validation.DOTS:
-            field = "customer" if activity.customer in validation.DOTS else "to"
-            raise _refused(where, field, "`.` and `..` are no names")
+        _check_customer(activity.customer, "customer", where)
         if activity.key is not None:
             _check_name(activity.key, "key", where)
         if activity.of is not None:
@@ -167,7 +164,7 @@ class CommandParser:
         to = activity.to or ""
         if to == activity.customer:
             raise _refused(where, "to", "a transfer needs another customer")
-        _check_name(to, "to", where)
+        _check_customer(to, "to", where)
         return transfer(
             self.program_ref, activity.customer, to, assertion, key=activity.key or own, size=size
         )
@@ -215,6 +212,14 @@ def _check_name(text: str, field: str, where: str) -> None:
     # `isprintable` is quick and says yes to nearly every name; only the rest is looked at closely.
     if not text.isprintable() and _CONTROL.search(text):
         raise _refused(where, field, "control characters cannot stand in it")
+
+
+def _check_customer(text: str, field: str, where: str) -> None:
+    if text != text.strip():
+        raise _refused(where, field, "take away the white space around it")
+    if text in validation.DOTS:
+        raise _refused(where, field, "`.` and `..` are no names")
+    _check_name(text, field, where)
 
 
 def explained(error: Exception, raw: bytes, where: str, shape: Any = Activity) -> Invalid:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from tierline.errors import Invalid
 from tierline.model import ids
-from tierline.model.entries import Detail, EntryKind, Override
+from tierline.model.entries import Detail, Entry, EntryKind, Override
 from tierline.model.events import Cause, EventKind
 from tierline.model.tenant import Project
 
@@ -57,6 +57,13 @@ class Command(Struct, frozen=True, gc=False):
     size: int = 200  # bytes that it holds while it waits
     leg: Leg | None = None
     more: tuple[Detail, ...] = ()  # recorded before `detail`, as entries of their own: all or none
+    corrects: str | None = None  # the key of the entry that is taken back first: both or none
+    entry: Entry | None = None  # as another installation recorded it: nothing of it is checked
+
+    @property
+    def sets_out(self) -> bool:
+        """Whether points leave for somebody else: a second leg has to follow."""
+        return self.kind == "transfer_out" and self.entry is None
 
 
 class Assertion(Struct, frozen=True, gc=False):
@@ -251,6 +258,11 @@ def transfer(
         program_ref, "transfer_out", customer, assertion, key=key, number=number, size=size
     )
     return msgspec.structs.replace(made, leg=Leg(recipient)) if recipient else made
+
+
+def correction(corrected: Command, corrects: str, key: str) -> Command:
+    """The same fact under a key of its own, in place of the entry with the key `corrects`."""
+    return msgspec.structs.replace(corrected, corrects=corrects, key=key)
 
 
 _QUIET = Detail(quiet=True)

@@ -25,7 +25,6 @@ from tierline.errors import Busy, Invalid, TierlineError
 from tierline.ledger.batch import Batch, Done
 from tierline.ledger.commands import Answer
 from tierline.ledger.queue import Queue, QueuedCommand
-from tierline.ledger.transfers.legs import FIRST
 from tierline.model import ids
 from tierline.store.column_encoding import Unstorable
 from tierline.store.database import where
@@ -204,7 +203,7 @@ class GroupCommit:
         for i, (waiting, outcome) in enumerate(zip(batch, done.outcomes, strict=True)):
             if isinstance(outcome, int):
                 self._send_on(waiting, outcome)
-            elif waiting.command.kind == FIRST and isinstance(outcome, Answer):
+            elif waiting.command.sets_out and isinstance(outcome, Answer):
                 self.writer.transfers.follow(
                     waiting.command, outcome, done.intents.get(i), waiting.answer
                 )

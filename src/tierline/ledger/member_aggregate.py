@@ -74,7 +74,9 @@ class MemberAggregate:
         standing = self.standing
         at = max(standing.at, self.now)
         before: Sequence[Event] = ()
-        if self._lags(standing, at):
+        if command.entry is not None:
+            at = max(standing.at, command.entry.recorded_at)
+        elif not _elsewhere(command) and self._lags(standing, at):
             passed = self.decide(standing, (), at)
             standing, before = passed.standing, passed.events
         entries = draft(self, command, standing, at)
@@ -123,9 +125,12 @@ class MemberAggregate:
         text = _answer_text(facts).decode()
         self.rows.append(self._row(entry, key, command.digest, text))
         self.entries.extend(entries)
-        if command.kind in ("refund", "void"):
-            original = self.original(command)
+        if command.entry is None and command.kind in ("refund", "void"):
+            original = self.original(command.of)
             self._taken[original.entry.n] = original.less(entry.points, entry.amount)
+        if command.corrects is not None:
+            original = self.original(command.corrects)
+            self._taken[original.entry.n] = original.less(entries[0].points, entries[0].amount)
         self.standing, self._balance, self._encoded = after, balance, encoded
         if events:
             self.events.extend([(position, event) for event in events])
@@ -154,9 +159,8 @@ class MemberAggregate:
         history = None if self.history is None else (*self.history, *self.entries)
         return follow(self.program, standing, entries, at, history)
 
-    def original(self, command: Command) -> Original:
-        """The activity that a command speaks of, with what was taken back of it so far."""
-        of = command.of
+    def original(self, of: str | None) -> Original:
+        """The activity with a key, with what was taken back of it so far."""
         made = (e for row, e in zip(self.rows, self.entries, strict=True) if row[4] == of)
         entry = next(made, None)
         original = self.originals.get(of or "") if entry is None else Original(entry)
@@ -200,6 +204,11 @@ class MemberAggregate:
             now.due_at,
             self.program.versions[-1].number,
         )
+
+
+def _elsewhere(command: Command) -> bool:
+    """Whether time went on for the member in another installation."""
+    return command.detail is not None and command.detail.elsewhere
 
 
 def first_answer(key: str, n: int, points: int, amount: int, answer: str) -> Answer:

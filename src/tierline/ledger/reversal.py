@@ -52,7 +52,8 @@ def reversal(program: Program, command: Command, original: Original, now: Standi
             raise Refused(reason=f"The points of {command.of!r} are not pending.", path="of")
         return Reversal(0, 0, _origin(program, entry, last=False))
     # What a transfer took comes back only when nobody could get it: then its second half says so.
-    if entry.kind not in REVERSIBLE and command.leg is None:
+    stays = entry.kind not in REVERSIBLE and command.leg is None
+    if stays and not (entry.kind == "opening" and command.corrects is not None):
         raise Refused(reason=f"{command.of!r} is of kind {entry.kind}, which stays.", path="of")
     points_left = entry.points + original.points_taken
     amount_left = entry.amount + original.amount_taken

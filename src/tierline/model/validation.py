@@ -139,9 +139,11 @@ def name(text: str, path: str, characters_max: int = NAME_CHARACTERS_MAX) -> str
 
 def identifier(text: str, path: str) -> str:
     """A name by which something is found, also inside a path: `.` and `..` mean something else
-    there, and many clients take them out."""
+    there, and many clients take them out. White space around it would not be seen."""
     if text in DOTS:
         raise invalid(path, "`.` and `..` cannot stand in a path, choose another name")
+    if text != text.strip():
+        raise invalid(path, "take away the white space around it")
     return name(text, path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from tierline.model.encoding import decode_standing
@@ -56,6 +57,18 @@ async def original(
     shard = shard_of_customer(shards, customer)
     rows = await _ledger(connection).originals(shard, [(customer, program, key)])
     return rows.get(0)
+
+
+async def receipt(connection: Session, shards: int, key: tuple[int, int, str]) -> Record | None:
+    """What was recorded under (customer, program, key)."""
+    return (await receipts(connection, shards, [key])).get(0)
+
+
+async def receipts(
+    connection: Session, shards: int, keys: Sequence[tuple[int, int, str]]
+) -> dict[int, Record]:
+    """As `receipt`, of many keys of customers who live in one shard, by their positions."""
+    return await _ledger(connection).receipts(shard_of_customer(shards, keys[0][0]), keys)
 
 
 def _ledger(connection: Session) -> LedgerTx:

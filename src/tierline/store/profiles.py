@@ -63,7 +63,7 @@ async def put(
             if number is not None:
                 row = await customers.read(connection, database.shards, number)
             if number is not None and row is not None:
-                _fixed(row, profile)
+                check_fixed(row, profile)
                 claims = claims_of(profile, new=False)
                 await _claim(connection, database.shards, project, claims, number)
                 await _drop(connection, database.shards, number, profile.emptied)
@@ -83,7 +83,8 @@ class MadeMeanwhile(Exception):
     """Somebody else is making the same customer, or has just made them: look again."""
 
 
-def _fixed(row: CustomerRow, profile: Profile) -> None:
+def check_fixed(row: CustomerRow, profile: Profile) -> None:
+    """Raises Conflict where a profile would change what never changes."""
     for field in ("id", "number"):
         new, old = getattr(profile, field), getattr(row.customer, field)
         if new is not UNSET and new != old:
@@ -160,7 +161,7 @@ async def _change(
         record = await connection.fetchrow(Sql.lock_customer, shard, customer)
         assert record is not None
         before = customers.row_of(record)
-        after = _applied(before.customer, profile)
+        after = applied(before.customer, profile)
         if after == before.customer:
             return before
         if isinstance(profile.updated_at, UnsetType):
@@ -172,10 +173,11 @@ async def _change(
 
 def newborn(source_id: str, profile: Profile, now: int) -> Customer:
     """A customer who is made with this profile."""
-    return _applied(Customer("", source_id, created_at=now, updated_at=now), profile)
+    return applied(Customer("", source_id, created_at=now, updated_at=now), profile)
 
 
-def _applied(customer: Customer, profile: Profile) -> Customer:
+def applied(customer: Customer, profile: Profile) -> Customer:
+    """Returns the customer with the profile written over."""
     changes = {field: value for field, value in asdict(profile).items() if value is not UNSET}
     del changes["names"], changes["emptied"]
     if changes.get("presentations") is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tierline.ledger import member_limits
+from tierline.ledger import customer_parsing, member_limits
 from tierline.model import validation
 
 BODY_BYTES_MAX: Final = 1_048_576  # a JSON body that is one thing
@@ -24,8 +24,8 @@ WAIT_SECONDS_MAX: Final = 60  # a long poll
 METADATA_BYTES_MAX: Final = validation.METADATA_BYTES_MAX
 METADATA_DEPTH_MAX: Final = validation.METADATA_DEPTH_MAX
 NAME_CHARACTERS_MAX: Final = validation.NAME_CHARACTERS_MAX
-NAMES_MAX: Final = 20  # further names of a customer in one request
-EMAIL_CHARACTERS_MAX: Final = 320
+NAMES_MAX: Final = customer_parsing.NAMES_MAX
+EMAIL_CHARACTERS_MAX: Final = customer_parsing.EMAIL_CHARACTERS_MAX
 
 # What one member may hold.
 ATTRIBUTES_MAX: Final = member_limits.ATTRIBUTES_MAX

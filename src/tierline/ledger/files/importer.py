@@ -1,87 +1,78 @@
 """Importing a file: customers, what they bring along, and histories, through the one path.
 
-Constant memory: records are read as there is room for them. Resumable twice over: a note beside
-the file says how far everything is done, and every command's key follows from its record, so that
-what is sent again counts once.
+1. A record goes in whole or not at all: whatever can be refused is looked at before the profile is
+   written, by the checks of the API.
+2. Every command's key follows from its record. What is sent again counts once; what says something
+   else under the same key corrects: the entry is taken back and another one takes its place.
+3. Constant memory, but for a few bytes a person: records are read as there is room for them. A note
+   beside the file says how far everything is done, so that a stopped import goes on.
+4. A dry run is the same walk with people and a writer that write nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import Final, Protocol
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tierline.clock import Clock, wall
-from tierline.errors import TierlineError
-from tierline.ledger import commands
-from tierline.ledger.batch import Catalog
+from tierline.errors import Invalid, KeyReused, TierlineError
+from tierline.ledger import commands, member_limits
 from tierline.ledger.command_parsing import CommandParser
 from tierline.ledger.commands import Answer, Command
-from tierline.ledger.files.records import Person, Record, RecordReader
-from tierline.ledger.writer import Writer
+from tierline.ledger.files.corrections import Corrections
+from tierline.ledger.files.people import Named, People, StoredPeople, TrialPeople, numbers_of
+from tierline.ledger.files.person import Person
+from tierline.ledger.files.progress import Imported, RecordProblem, fingerprint, keep, noted
+from tierline.ledger.files.records import InputFile, Record
+from tierline.ledger.files.rejects import Rejects
+from tierline.ledger.files.trial import TrialWriter
 from tierline.model.tenant import CARD, NameKind, Project
-from tierline.store import bulk_customers, profiles
+from tierline.rules.program import Program
+from tierline.store.catalog.catalog import Catalog
 from tierline.store.database import Database
-from tierline.store.profiles import Profile
 
 BATCH: Final = 1_000  # commands a commit: nobody waits for a single one
 SLICE: Final = 500  # records whose customers are written together
 OPEN_MAX: Final = 4_000  # commands on their way
-WRITES_MAX: Final = 8  # profiles at once
 PROBLEMS_MAX: Final = 100
 NOTE_S: Final = 1.0  # how often it is noted how far an import has come
 
 
-class Problem(Struct, frozen=True):
-    """A record that was refused."""
+class CommandWriter(Protocol):
+    """Where the commands of an import go."""
 
-    line: int
-    reason: str
-    path: str | None = None
-
-
-class Imported(Struct, frozen=True):
-    """How far an import has come."""
-
-    records: int = 0
-    customers: int = 0
-    commands: int = 0
-    repeated: int = 0  # counted before: from an earlier run
-    refused: int = 0
-    problems: tuple[Problem, ...] = ()  # the first hundred
-
-    def refuse(self, line: int, error: TierlineError) -> Imported:
-        problems = self.problems
-        if len(problems) < PROBLEMS_MAX:
-            problems = (*problems, Problem(line, error.sentence, error.path))
-        return replace(self, refused=self.refused + 1, problems=problems)
+    async def accept(
+        self, commands: Sequence[Command], *, bulk: bool = True
+    ) -> list[asyncio.Future[Answer]]: ...
 
 
-class Numbered(Catalog, Protocol):
-    """What an import asks of the catalog besides."""
+class _Sent(Struct, frozen=True):
+    """A command on its way. `before`: how many records stand before its own. `again`: this run
+    sent another one under the same key."""
 
-    async def make_room(self, project: int, number: int) -> None: ...
+    before: int
+    record: Record
+    command: Command
+    again: bool
 
 
 class Importer:
-    """Imports files into one program of one project. `quiet`: decide, but announce nothing.
-    `name_kinds` are the names that people may bring along, each in its column."""
+    """Imports files into one program of one project. `quiet`: decide, but announce nothing of what
+    was before. `name_kinds` are the names that people may bring along, each in its column."""
 
     def __init__(
         self,
         database: Database,
-        catalog: Numbered,
-        writer: Writer,
+        catalog: Catalog,
+        writer: CommandWriter | None,
         project: Project,
         program: int,
         *,
@@ -89,16 +80,19 @@ class Importer:
         name_kinds: Iterable[NameKind] = (CARD,),
         clock: Clock = wall,
     ) -> None:
+        """Without a writer it is a dry run."""
         self.database = database
         self.catalog = catalog
         self.writer = writer
         self.parser = CommandParser(project, program)
         self.quiet = quiet
         self.clock = clock
-        self._reader = RecordReader(name_kinds)
+        self._name_kinds = tuple(name_kinds)
+        self._columns = {f"names.{name.kind}": name.column for name in self._name_kinds}
         self._done = Imported()
-        # (records before it, line, answer) of every command on its way
-        self._open: deque[tuple[int, int, asyncio.Future[Answer]]] = deque()
+        self._open: deque[_Sent] = deque()
+        self._answers: deque[asyncio.Future[Answer]] = deque()
+        self._keys: set[int] = set()  # of (customer, key), hashed, as this run sent them
 
     async def run(
         self,
@@ -106,147 +100,249 @@ class Importer:
         on_progress: Callable[[Imported], None] = lambda _: None,
         *,
         resume: bool = True,
+        rejects: Path | None = None,
     ) -> Imported:
-        """Import a file, from where an earlier run of it stopped."""
+        """Imports a file, from where an earlier run of it stopped. `rejects`: where the refused
+        records go. Raises FileUnreadable when nothing can be made of the whole."""
+        file = InputFile(path, self._name_kinds)
         note = path.with_name(path.name + ".progress")
         mark = await asyncio.to_thread(fingerprint, path)
-        self._done = _noted(note, mark) if resume else Imported()
-        rest = islice(self._reader.records(path), self._done.records, None)
-        noted = monotonic()
+        trial = self.writer is None
+        self._done = Imported() if trial or not resume else noted(note, mark)
+        await self._begin(file, rejects)
+        rest = islice(file.records(), self._done.records, None)
+        noted_at = monotonic()
         while batch := list(islice(rest, SLICE)):
             await self._slice(mark, batch)
             on_progress(self._done)
-            if monotonic() - noted > NOTE_S:
-                _keep(note, mark, self._settled())
-                noted = monotonic()
+            if not trial and monotonic() - noted_at > NOTE_S:
+                keep(note, mark, self._settled())
+                noted_at = monotonic()
         await self._await_until(0)
-        note.unlink(missing_ok=True)
+        if not trial:
+            note.unlink(missing_ok=True)
         on_progress(self._done)
         return self._done
 
+    async def _begin(self, file: InputFile, rejects: Path | None) -> None:
+        project, number = self.parser.program_ref.project, self.parser.program_ref.program
+        self._program: Program = await self.catalog.program_numbered(number)
+        self._rejects = None
+        if rejects is not None:
+            self._rejects = Rejects(rejects, file, append=self._done.records > 0)
+        self._people: People
+        self._writer: CommandWriter
+        if self.writer is None:
+            self._people = TrialPeople(self.database, project)
+            self._writer = TrialWriter(self.database, project, number, self._program, self._now())
+        else:
+            self._people, self._writer = StoredPeople(self.database, project), self.writer
+        self._corrections = Corrections(self.database, project, number)
+
+    # -- a slice of records -------------------------------------------------------------------
+
     async def _slice(self, mark: str, batch: Sequence[Record]) -> None:
-        gate = asyncio.Semaphore(WRITES_MAX)
-        people = await self._with_newcomers_made(batch)
-        refused = await asyncio.gather(*(self._write(record, gate) for record in people))
-        bad = {id(record): error for record, error in zip(people, refused, strict=True) if error}
-        sent: list[tuple[int, int, Command]] = []
         before, now = self._done.records, self._now()
+        sound: list[tuple[int, Record, Command | None]] = []
+        people: list[Named] = []
         for i, record in enumerate(batch):
             try:
-                if problem := record.problem or bad.get(id(record)):
-                    raise problem
-                if (command := self._command(record, mark, now)) is not None:
-                    sent.append((before + i, record.line, command))
+                if record.problem is not None:
+                    raise record.problem
+                command = self._command(record, mark, now)
+                if record.person is not None:
+                    people.append((record.person.customer, record.person.profile(now)))
+                sound.append((before + i, record, command))
             except TierlineError as error:
-                self._done = self._done.refuse(record.line, error)
+                self._refuse(record, error)
+        refusals = await self._would_refuse(sound)
+        written = await self._write(sound, people, refusals, now)
         self._done = replace(self._done, records=before + len(batch))
-        answers = await self.writer.accept([command for _, _, command in sent])
-        self._open.extend(
-            (before, line, answer) for (before, line, _), answer in zip(sent, answers, strict=True)
-        )
+        sent = [
+            self._sent(place, record, command)
+            for place, record, command in sound
+            if command is not None and (record.person is None or id(record) in written)
+        ]
+        self._answers.extend(await self._writer.accept([s.command for s in sent]))
+        self._open.extend(sent)
         await self._await_until(OPEN_MAX)
-
-    async def _with_newcomers_made(self, batch: Sequence[Record]) -> list[Record]:
-        """Make the customers who are plainly new, at once; the records of the others."""
-        people = [record for record in batch if record.person is not None]
-        plain: dict[str, tuple[Record, Profile]] = {}
-        for record in people:
-            assert record.person is not None
-            with suppress(TierlineError):
-                plain.setdefault(record.person.customer, (record, record.person.profile()))
-        profiles_of = {name: profile for name, (_, profile) in plain.items()}
-        project = self.parser.program_ref.project
-        numbers = (record.person.number or 0 for record in people if record.person is not None)
-        # Numbers made here lie above those that come in, also while the import runs.
-        await self.catalog.make_room(project.number, max(numbers, default=0))
-        made = await bulk_customers.add(self.database, project, profiles_of, self._now())
-        self._done = replace(self._done, customers=self._done.customers + len(made))
-        done = {id(plain[name][0]) for name in made}
-        return [record for record in people if id(record) not in done]
-
-    async def _write(self, record: Record, gate: asyncio.Semaphore) -> TierlineError | None:
-        """A person's profile and names; what is wrong with them."""
-        assert record.person is not None
-        try:
-            profile = record.person.profile()
-            async with gate:
-                project = self.parser.program_ref.project
-                name = record.person.customer
-                await profiles.put(self.database, project, name, profile, self._now())
-        except TierlineError as error:
-            return error
-        self._done = replace(self._done, customers=self._done.customers + 1)
-        return None
 
     def _command(self, record: Record, mark: str, now: int) -> Command | None:
         if record.activity is not None:
             key = f"import:{mark}:{record.line}"
             command = self.parser.activity(record.activity, now, key=key)
             return commands.quietly(command) if self.quiet else command
+        if record.entry is not None:
+            return record.entry.command(self.parser.program_ref, now, quiet=self.quiet)
         assert record.person is not None
-        return self._opening(record.person) if record.person.joins else None
+        return self._opening(record.person, now) if record.person.joins else None
 
-    def _opening(self, person: Person) -> Command:
+    def _opening(self, person: Person, now: int) -> Command:
+        points, enrolled_at, detail = person.opening()
+        tier, rank = detail.tier, self._program.version(now).rank
+        if tier is not None and tier not in rank:
+            reason = f"tier: the program has no tier {tier!r}; tiers are {', '.join(rank)}."
+            raise Invalid(path="tier", reason=reason)
+        if len(detail.lots) > member_limits.LOTS_MAX:
+            reason = f"lots: a member holds at most {member_limits.LOTS_MAX}."
+            raise Invalid(path="lots", reason=reason)
+        if person.ageless:
+            self._done = replace(self._done, ageless=self._done.ageless + 1)
         return commands.opening(
             self.parser.program_ref,
             person.customer,
-            person.balance,
-            person.detail(quiet=self.quiet),
+            points,
+            replace(
+                detail,
+                quiet=self.quiet,
+                elsewhere=self.quiet and detail.standing is not None,
+            ),
             # One per customer and program, whichever file brings it.
             key=f"import:opening:{self.parser.program_ref.program}",
-            occurred_at=person.enrolled(),
+            occurred_at=enrolled_at,
         )
 
+    async def _would_refuse(
+        self, sound: Sequence[tuple[int, Record, Command | None]]
+    ) -> dict[int, TierlineError]:
+        """What the ledger would refuse of people who exist: before their profiles are written."""
+        openings = {
+            record.person.customer: (record, command)
+            for _, record, command in sound
+            if record.person is not None and command is not None
+        }
+        project, number = self.parser.program_ref.project, self.parser.program_ref.program
+        numbers = await numbers_of(self.database, project, openings)
+        if not numbers:
+            return {}
+        trial = TrialWriter(self.database, project, number, self._program, self._now())
+        at_trial = [openings[name] for name in numbers]
+        answers = await trial.accept([command for _, command in at_trial])
+        errors = [answer.exception() for answer in answers]
+        doubtful = [(c, False) for (_, c), e in zip(at_trial, errors, strict=True) if _reused(e)]
+        plans = iter(await self._corrections.plan(doubtful) if doubtful else ())
+        refusals: dict[int, TierlineError] = {}
+        for (record, _), first in zip(at_trial, errors, strict=True):
+            error = first
+            if _reused(first) and (plan := next(plans)) is not None:
+                (answer,) = await trial.accept([plan])
+                error = answer.exception()
+            if isinstance(error, TierlineError) and not _reused(error):
+                refusals[id(record)] = error
+        return refusals
+
+    async def _write(
+        self,
+        sound: Sequence[tuple[int, Record, Command | None]],
+        people: Sequence[Named],
+        refusals: dict[int, TierlineError],
+        now: int,
+    ) -> set[int]:
+        """Writes the profiles of those that nothing speaks against; returns their records' ids."""
+        project = self.parser.program_ref.project
+        records = [record for _, record, _ in sound if record.person is not None]
+        good = [(r, p) for r, p in zip(records, people, strict=True) if id(r) not in refusals]
+        for record in records:
+            if id(record) in refusals:
+                self._refuse(record, refusals[id(record)])
+        numbers = (p.number for _, (_, p) in good if isinstance(p.number, int))
+        if self.writer is not None:
+            # Numbers made here lie above those that come in, also while the import runs.
+            await self.catalog.make_room(project.number, max(numbers, default=0))
+        outcomes = await self._people.write([named for _, named in good], now)
+        written: set[int] = set()
+        for (record, _), outcome in zip(good, outcomes, strict=True):
+            if isinstance(outcome, TierlineError):
+                self._refuse(record, outcome)
+                continue
+            written.add(id(record))
+            done = self._done
+            self._done = replace(
+                done,
+                made=done.made + (outcome == "made"),
+                changed=done.changed + (outcome == "changed"),
+            )
+        return written
+
+    def _sent(self, place: int, record: Record, command: Command) -> _Sent:
+        key = hash((command.customer, command.key))
+        again = key in self._keys
+        if record.entry is None and (
+            record.person is not None or b'"key"' in (record.activity or b"")
+        ):
+            self._keys.add(key)
+        return _Sent(place, record, command, again)
+
+    # -- answers ------------------------------------------------------------------------------
+
     async def _await_until(self, most: int) -> None:
-        """Take in answers until no more than so many commands are on their way."""
-        counted = repeated = 0
+        """Takes in answers until no more than so many commands are on their way."""
+        doubtful: list[tuple[_Sent, bool]] = []
+        counted = 0
         while len(self._open) > most:
-            _, line, answer = self._open.popleft()
+            sent, answer = self._open[0], self._answers[0]
             try:
                 outcome = await answer
+            except KeyReused as error:
+                if sent.again or sent.record.entry is not None:
+                    self._refuse(sent.record, error)
+                else:
+                    doubtful.append((sent, False))
             except TierlineError as error:
-                self._done = self._done.refuse(line, error)
+                self._refuse(sent.record, error)
             else:
-                counted += 1
-                repeated += outcome.repeated
+                if outcome.repeated and sent.record.entry is None:
+                    doubtful.append((sent, True))
+                else:
+                    counted += 1
+                    self._done = replace(
+                        self._done, repeated=self._done.repeated + outcome.repeated
+                    )
+            self._open.popleft()
+            self._answers.popleft()
+        self._done = replace(self._done, commands=self._done.commands + counted)
+        if doubtful:
+            await self._correct(doubtful)
+
+    async def _correct(self, doubtful: Sequence[tuple[_Sent, bool]]) -> None:
+        """Records that were here before: what says the same is counted, what does not corrects."""
+        plans = await self._corrections.plan([(s.command, same) for s, same in doubtful])
+        corrections = [(s, plan) for (s, _), plan in zip(doubtful, plans, strict=True) if plan]
+        repeated = len(doubtful) - len(corrections)
+        answers = await self._writer.accept([plan for _, plan in corrections])
+        corrected = 0
+        for (sent, _), answer in zip(corrections, answers, strict=True):
+            try:
+                await answer
+            except TierlineError as error:
+                self._refuse(sent.record, error)
+            else:
+                corrected += 1
         done = self._done
         self._done = replace(
-            done, commands=done.commands + counted, repeated=done.repeated + repeated
+            done,
+            commands=done.commands + repeated + corrected,
+            repeated=done.repeated + repeated,
+            corrected=done.corrected + corrected,
         )
+
+    def _refuse(self, record: Record, error: TierlineError) -> None:
+        problems = self._done.problems
+        if len(problems) < PROBLEMS_MAX:
+            path = self._columns.get(error.path or "", error.path)
+            problems = (*problems, RecordProblem(record.line, error.sentence, path))
+        self._done = replace(self._done, refused=self._done.refused + 1, problems=problems)
+        if self._rejects is not None:
+            self._rejects.add(record, error.sentence)
 
     def _settled(self) -> Imported:
         """What may be noted as done: the records before the oldest that is still on its way."""
-        return replace(self._done, records=self._open[0][0]) if self._open else self._done
+        return replace(self._done, records=self._open[0].before) if self._open else self._done
 
     def _now(self) -> int:
         clock = self.catalog.project(self.parser.program_ref.project.number).clock
         return self.clock() if clock is None else clock
 
 
-def fingerprint(path: Path) -> str:
-    """Names a file by all that is in it, so that a note belongs to one content."""
-    whole = hashlib.blake2b(digest_size=8)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            whole.update(block)
-    return whole.hexdigest()
-
-
-class _Note(Struct, frozen=True):
-    mark: str
-    done: Imported
-
-
-def _noted(note: Path, mark: str) -> Imported:
-    try:
-        stored = msgspec.json.decode(note.read_bytes(), type=_Note)
-    except (OSError, msgspec.MsgspecError):
-        return Imported()
-    return stored.done if stored.mark == mark else Imported()
-
-
-def _keep(note: Path, mark: str, done: Imported) -> None:
-    try:
-        note.write_bytes(msgspec.json.encode(_Note(mark, done)))
-    except OSError:
-        return  # nowhere to note it: a second run is slower, and as right
+def _reused(error: BaseException | None) -> bool:
+    return isinstance(error, KeyReused)

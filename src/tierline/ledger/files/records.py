@@ -1,215 +1,259 @@
 """What stands in a file to import: one record a line, as JSON or CSV.
 
-A record with a `kind` is an activity, as the API takes it. Any other is a person: profile, names,
-and what they bring along (tier, points, dates). Empty CSV cells are absent; `metadata.x` columns
-make metadata.
+1. A record with `recorded_at` is an entry of a ledger, as `export --history` writes it. Another one
+   with a `kind` is an activity, as the API takes it. Any other is a person.
+2. What is wrong with the file as a whole (its heading, its delimiter) is said once, before the
+   first record. What is wrong with a record spoils that record alone.
+3. No name stands twice in a heading or in an object. An empty CSV cell is absent; `metadata.x`
+   columns make metadata; `refused` (the reason in a rejects file) is passed over.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from tierline.errors import Invalid
-from tierline.ledger.command_parsing import explained
-from tierline.model import ids, json_text, validation
-from tierline.model.entries import Detail
+from tierline.errors import Invalid, TierlineError
+from tierline.ledger.command_parsing import Activity, explained
+from tierline.ledger.files.ledger_lines import LedgerLine
+from tierline.ledger.files.person import Person, person_type
+from tierline.model import json_text
 from tierline.model.tenant import NameKind
-from tierline.store.profiles import Profile
 
 LINE_BYTES_MAX: Final = 1_000_000
-Instant = Annotated[str, Meta(max_length=40)]
-Whole = Annotated[int, Meta(ge=0, le=10**12)]
-_PROFILE: Final = ("id", "number", "name", "email")
-_JOINING: Final = ("enrolled_at", "tier", "points", "points_spent", "lots")
+REASON: Final = "refused"  # the column, or field, of a rejects file
+DELIMITERS: Final = (",", ";", "\t", "|")
+_JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
+_INTEGERS: Final = frozenset({"points", "amount", "number", "points_spent", "entry"})
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_KEY = re.compile(rb'"\s*:')
+_decode = msgspec.json.Decoder().decode
+_read_line = msgspec.json.Decoder(LedgerLine).decode
 
 
-class LotRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    points: Whole
-    expires_at: Instant | None = None
+class FileUnreadable(TierlineError):
+    """{reason}"""
 
-
-class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A customer, and the membership that they bring from elsewhere."""
-
-    customer: Annotated[str, Meta(min_length=1, max_length=200)]  # source id
-    id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
-    number: Annotated[int, Meta(ge=1, le=ids.NUMBER_MAX)] | None = None
-    name: str | None = None
-    email: str | None = None
-    metadata: dict[str, Any] | None = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
-    enrolled_at: Instant | None = None
-    tier: str | None = None
-    tier_since: Instant | None = None
-    tier_expires_at: Instant | None = None
-    points: Whole | None = None  # the balance, `lots` are part of it; without it, their sum
-    points_spent: Whole | None = None
-    lots: tuple[LotRecord, ...] = ()
-
-    name_kinds: ClassVar[tuple[NameKind, ...]] = ()  # each with a column of its own, see `person`
-
-    @property
-    def joins(self) -> bool:
-        """Whether the record makes a member, not only a customer."""
-        return any(getattr(self, field) not in (None, ()) for field in _JOINING)
-
-    @property
-    def balance(self) -> int:
-        return sum(lot.points for lot in self.lots) if self.points is None else self.points
-
-    def profile(self) -> Profile:
-        changes: dict[str, Any] = {
-            field: value for field in _PROFILE if (value := getattr(self, field)) is not None
-        }
-        for field in ("created_at", "updated_at"):
-            if (text := getattr(self, field)) is not None:
-                changes[field] = validation.instant(text, field)
-        if self.metadata is not None:
-            changes["metadata"] = json_text.normalise(self.metadata, "metadata")
-        names = {
-            name.kind: (value,)
-            for name in self.name_kinds
-            if (value := getattr(self, name.column)) is not None
-        }
-        return Profile(**changes, names=names)
-
-    def detail(self, *, quiet: bool) -> Detail:
-        return Detail(
-            tier=self.tier,
-            tier_since=validation.optional_instant(self.tier_since, "tier_since"),
-            tier_expires_at=validation.optional_instant(self.tier_expires_at, "tier_expires_at"),
-            lots=tuple(
-                (validation.optional_instant(lot.expires_at, "lots"), lot.points)
-                for lot in self.lots
-            ),
-            spent=self.points_spent or 0,
-            quiet=quiet,
-        )
-
-    def enrolled(self) -> int | None:
-        return validation.optional_instant(self.enrolled_at, "enrolled_at")
-
-
-def person_type(name_kinds: tuple[NameKind, ...]) -> type[Person]:
-    """A person with a column for each kind of name."""
-    columns = [(name.column, str | None, None) for name in name_kinds]
-    type_: Any = msgspec.defstruct(
-        "Person", columns, bases=(Person,), module=__name__, kw_only=True, frozen=True,
-        omit_defaults=True, forbid_unknown_fields=True, namespace={"name_kinds": name_kinds},
-    )  # fmt: skip
-    return type_  # type: ignore[no-any-return]
-
-
-class _Kind(Struct):
-    kind: str
+    code = "file_unreadable"
+    status = 400
 
 
 class Record(Struct, frozen=True):
-    """A line of the file: an activity's JSON, or a person; or what is wrong with it."""
+    """One record: an activity's JSON, an entry or a person; or what is wrong with it. `source` is
+    what stands in the file: cells of CSV, or a line."""
 
     line: int
+    source: Sequence[str] | bytes
     activity: bytes | None = None
+    entry: LedgerLine | None = None
     person: Person | None = None
-    problem: Invalid | None = None
+    problem: TierlineError | None = None
 
 
-_read_kind = msgspec.json.Decoder(_Kind).decode
-_INTEGERS: Final = frozenset({"points", "amount", "number", "points_spent"})
+class InputFile:
+    """A file to import. Raises FileUnreadable where it cannot be told what its columns are."""
 
-
-class RecordReader:
-    """Reads files whose people may have these kinds of names."""
-
-    def __init__(self, name_kinds: Iterable[NameKind]) -> None:
+    def __init__(self, path: Path, name_kinds: Iterable[NameKind]) -> None:
+        self.path = path
         self._person = person_type(tuple(name_kinds))
         self._read_person = msgspec.json.Decoder(self._person).decode
+        first = _first_line(path)
+        suffix = path.suffix.lower()
+        self.is_json = first.startswith("{") or suffix in _JSON_SUFFIXES
+        self.delimiter, self.heading = ",", list[str]()
+        if self.is_json and first.startswith("["):
+            reason = "The file is one JSON array; write an object on each line instead."
+            raise FileUnreadable(reason=reason, path=None)
+        if not self.is_json:
+            self.delimiter, self.heading = self._heading(first)
 
-    def records(self, path: Path) -> Iterator[Record]:
-        """The file's records in order, read one by one. `.csv`, else a JSON text a line."""
-        return self._csv(path) if path.suffix.lower() == ".csv" else self._jsonl(path)
+    def records(self) -> Iterator[Record]:
+        """Yields the file's records in order, read one by one."""
+        return self._jsonl() if self.is_json else self._csv()
 
-    def record(self, line: int, text: bytes) -> Record:
-        """One JSON text as a record."""
+    def record(self, line: int, text: bytes, source: Sequence[str] | bytes) -> Record:
+        """Returns one JSON text as a record."""
         try:
-            if b'"kind"' in text and _has_kind(text):
-                return Record(line, activity=text)
-            return Record(line, person=self._read_person(text))
+            value = _without_reason(text)
+            if value is not None:
+                text = msgspec.json.encode(value)
+            if b'"recorded_at"' in text and b'"kind"' in text:
+                return Record(line, source, entry=_read_line(text))
+            if b'"kind"' in text and "kind" in _decode(text):
+                return Record(line, source, activity=text)
+            return Record(line, source, person=self._read_person(text))
+        except TierlineError as error:
+            return Record(line, source, problem=error)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            return Record(line, problem=explained(error, text, "", self._person))
+            shape = LedgerLine if b'"recorded_at"' in text else self._person
+            return Record(line, source, problem=explained(error, text, "", shape))
 
-    def _jsonl(self, path: Path) -> Iterator[Record]:
-        with path.open("rb") as file:
+    def _heading(self, first: str) -> tuple[str, list[str]]:
+        """Returns the delimiter under which the first line is a heading, and its names."""
+        headings = {d: _cells_of(first, d) for d in DELIMITERS}
+        delimiter = max(DELIMITERS, key=lambda d: ("customer" in headings[d], len(headings[d])))
+        names = headings[delimiter]
+        if "customer" not in names:
+            reason = (
+                "The heading has no column `customer`; the first line names the columns, and they"
+                " are divided by commas, semicolons or tabs."
+            )
+            raise FileUnreadable(reason=reason, path=None)
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
+        if twice:
+            reason = f"The heading has the column {twice[0]!r} twice; take one away."
+            raise FileUnreadable(reason=reason, path=twice[0])
+        fields = {
+            *(f for shape in (self._person, Activity, LedgerLine) for f in shape.__struct_fields__),
+            REASON,
+        }
+        wrong = [n for n in names if n not in fields and not n.startswith("metadata.")]
+        if wrong:
+            reason = f"There is no column {wrong[0]!r}; columns are {', '.join(sorted(fields))}."
+            raise FileUnreadable(reason=reason, path=wrong[0])
+        return delimiter, names
+
+    def _jsonl(self) -> Iterator[Record]:
+        with self.path.open("rb") as file:
             line = 0
             while raw := file.readline(LINE_BYTES_MAX + 1):
                 line += 1
+                if line == 1:
+                    raw = raw.removeprefix(b"\xef\xbb\xbf")
                 if len(raw) > LINE_BYTES_MAX:
-                    yield Record(line, problem=Invalid(reason="The line is longer than 1 MB."))
+                    reason = "The line is longer than 1 MB; send less metadata."
+                    yield Record(line, raw[:1_000], problem=Invalid(reason=reason))
                     while raw and not raw.endswith(b"\n"):
                         raw = file.readline(LINE_BYTES_MAX)
                 elif text := raw.strip():
-                    yield self.record(line, text)
+                    yield self.record(line, text, text)
 
-    def _csv(self, path: Path) -> Iterator[Record]:
+    def _csv(self) -> Iterator[Record]:
         # A byte that is no UTF-8 comes through, so that it spoils its own row alone.
-        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            rows = csv.DictReader(file)
-            reader = rows.reader  # it counts the lines that cannot be read, too
+        with self.path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            rows = csv.reader(file, delimiter=self.delimiter, strict=True)
+            next(rows, None)
+            line = rows.line_num
             while True:
+                before, row = line, list[str]()
+                problem: TierlineError | None = None
                 try:
-                    text = msgspec.json.encode(_cells(next(rows)))
+                    row = next(rows)
                 except StopIteration:
                     return
-                except UnicodeError:
-                    yield Record(reader.line_num, problem=Invalid(reason="The row is not UTF-8."))
                 except csv.Error as error:
-                    yield Record(
-                        reader.line_num, problem=Invalid(reason=f"The row is no CSV: {error}")
-                    )
-                except Invalid as problem:
-                    yield Record(reader.line_num, problem=problem)
-                else:
-                    yield self.record(reader.line_num, text)
+                    problem = Invalid(reason=f"The row is no CSV ({error}); mend its quotes.")
+                line = rows.line_num
+                if problem is not None:
+                    yield Record(line, row, problem=problem)
+                elif row:
+                    yield self._row(before + 1, row)
+
+    def _row(self, line: int, row: list[str]) -> Record:
+        try:
+            text = msgspec.json.encode(_object(self.heading, row))
+        except UnicodeError:
+            reason = "The row is not UTF-8; save the file in that encoding."
+            return Record(line, row, problem=Invalid(reason=reason))
+        except Invalid as problem:
+            return Record(line, row, problem=problem)
+        return self.record(line, text, row)
 
 
 def count_lines(path: Path) -> int:
-    """About how many records there are: lines, the last one included."""
+    """Returns about how many records there are: lines, the last one included."""
     with path.open("rb") as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) or 1
 
 
-def _has_kind(text: bytes) -> bool:
+def _first_line(path: Path) -> str:
+    """The first line that is not empty. Raises FileUnreadable where there is none."""
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        while line := file.readline(LINE_BYTES_MAX):
+            if line.strip():
+                return line.strip("\r\n") if "\x00" not in line else line
+    raise FileUnreadable(reason="The file is empty; is it the right one?", path=None)
+
+
+def _cells_of(line: str, delimiter: str) -> list[str]:
     try:
-        _read_kind(text)
-    except msgspec.ValidationError:
-        return False
-    return True
+        return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:
+        return []
 
 
-def _cells(row: dict[str | Any, Any]) -> dict[str, Any]:
+def _without_reason(text: bytes) -> Any:
+    """The object without the reason for which it was refused before; None where it has none.
+    Raises Invalid for a name that stands twice."""
+    value = _decode(text)
+    if not isinstance(value, dict):
+        raise Invalid(reason="The line is no JSON object.")
+    if len(_KEY.findall(text)) != _names_in(value):
+        json_text.parse(text, duplicates="refuse")
+    if REASON not in value:
+        return None
+    del value[REASON]
+    return value
+
+
+def _names_in(value: Any) -> int:
+    if value.__class__ is dict:
+        count = len(value)
+        for item in value.values():
+            if item.__class__ is dict or item.__class__ is list:
+                count += _names_in(item)
+        return count
+    return sum(map(_names_in, value)) if value.__class__ is list else 0
+
+
+def _object(heading: Sequence[str], row: Sequence[str]) -> dict[str, Any]:
     """A CSV row as the JSON object that it means."""
-    assertion: dict[str, Any] = {}
-    for column, cell in row.items():
-        if column is None:
-            raise Invalid(reason="The row has more cells than the heading has names.")
-        if cell is None or cell == "":
+    if len(row) != len(heading):
+        reason = f"The row has {len(row)} cells, the heading {len(heading)} names; make them equal."
+        raise Invalid(reason=reason)
+    fields: dict[str, Any] = {}
+    for column, cell in zip(heading, row, strict=True):
+        if cell == "" or column == REASON:
             continue
         if column.startswith("metadata."):
-            assertion.setdefault("metadata", {})[column.removeprefix("metadata.")] = cell
+            fields.setdefault("metadata", {})[column.removeprefix("metadata.")] = cell
+        elif column in _INTEGERS:
+            fields[column] = _integer(column, cell)
+        elif column in ("lots", "standing", "detail", "metadata"):
+            fields[column] = _lots(cell) if column == "lots" else _json(column, cell)
         else:
-            assertion[column] = _integer(column, cell) if column in _INTEGERS else cell
-    return assertion
+            fields[column] = cell
+    return fields
 
 
 def _integer(column: str, cell: str) -> int:
-    try:
-        return int(cell)
-    except ValueError:
-        reason = f"{column}: expected a whole number, found {cell!r}"
-        raise Invalid(path=column, reason=reason) from None
+    if not _WHOLE.fullmatch(cell):
+        reason = f"{column}: expected a whole number like 1250, found {cell[:100]!r}."
+        raise Invalid(path=column, reason=reason)
+    return int(cell)
+
+
+def _lots(cell: str) -> Any:
+    """`120@2027-01-01T00:00:00Z; 50`: points with the instant when they expire, or for ever. JSON
+    as in a line of JSON is taken too."""
+    if cell.lstrip().startswith("["):
+        return _json("lots", cell)
+    lots = []
+    for part in cell.split(";"):
+        points, at, expires_at = part.strip().partition("@")
+        lot: dict[str, Any] = {"points": _integer("lots", points.strip())}
+        if at:
+            lot["expires_at"] = expires_at.strip()
+        lots.append(lot)
+    return lots
+
+
+def _json(column: str, cell: str) -> Any:
+    return json_text.parse(cell, duplicates="refuse", path=column)

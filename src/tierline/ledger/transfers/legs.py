@@ -148,7 +148,7 @@ class TransferLegs:
             outcome = outcomes[i]
             if not isinstance(outcome, Answer):
                 continue
-            if sent.kind == FIRST and not outcome.repeated:
+            if sent.sets_out and not outcome.repeated:
                 intents[i] = _intent(aggregate, sent, outcome)
             elif sent.leg is not None and sent.kind == "void":
                 back.add((sent.leg.customer, sent.program, sent.leg.key))

@@ -7,15 +7,15 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from tierline.errors import Invalid, NotFound, TooLarge
-from tierline.model import ids, validation
+from tierline.errors import Invalid, NotFound
+from tierline.ledger.customer_parsing import profile_of
+from tierline.model import ids
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import CARD
 from tierline.store import customers, members, profiles
 from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
 from tierline.vendors.registry import NAME_KINDS
-from tierline.web import limits, request_body
 from tierline.web.routing import Call, Operation, OtherAnswer, Reply
 
 CUSTOMER = "/api/customers/{source_id}"
@@ -96,50 +96,13 @@ def _profile(body: CustomerBody) -> Profile:
         for field, value in msgspec.structs.asdict(body).items()
         if value is not UNSET and field != "names"
     }
-    for field in ("id", "source_id"):
-        if field in fields:
-            fields[field] = validation.identifier(fields[field], field)
-    if fields.get("name") is not None:
-        fields["name"] = request_body.name(fields["name"], "name")
-    if fields.get("email") is not None:
-        fields["email"] = request_body.name(fields["email"], "email", limits.EMAIL_CHARACTERS_MAX)
-    for field in ("metadata", "presentations"):
-        if field in fields:
-            fields[field] = _free(fields[field], field)
-    for field in ("created_at", "updated_at"):
-        if field in fields:
-            fields[field] = validation.instant(fields[field], field)
-    emptied = _OTHER_NAMES if body.names is None else _emptied(body.names)
-    return Profile(**fields, names=_names(body.names or {}), emptied=tuple(sorted(emptied)))
-
-
-def _free(value: dict[str, Any] | None, field: str) -> dict[str, Any] | None:
-    """Metadata and presentations as they are kept; None empties, of presentations all formats."""
-    if value is None:
-        return {} if field == "metadata" else None
-    if field == "presentations":
-        value = {name: {} if text is None else text for name, text in value.items()}
-    return request_body.free_json(value, field)
-
-
-def _emptied(names_of: dict[str, str | list[str] | None]) -> list[str]:
-    """The kinds whose names are taken away."""
-    return [kind for kind, names in names_of.items() if names is None]
-
-
-def _names(names_of: dict[str, str | list[str] | None]) -> dict[str, tuple[str, ...]]:
-    names_by_kind: dict[str, tuple[str, ...]] = {}
-    count = sum(1 if isinstance(names, str) else len(names or ()) for names in names_of.values())
-    if count > limits.NAMES_MAX:
-        raise TooLarge(path="names", what="list of names", limit=f"{limits.NAMES_MAX} names")
-    for kind, names in names_of.items():
+    for kind in body.names or ():
         if kind not in _OTHER_NAMES:
             kinds = ", ".join(sorted(_OTHER_NAMES))
             reason = f"names.{kind}: there is no such kind of name; known are {kinds}."
             raise Invalid(path=f"names.{kind}", reason=reason)
-        texts = [names] if isinstance(names, str) else names or []
-        names_by_kind[kind] = tuple(validation.identifier(text, f"names.{kind}") for text in texts)
-    return names_by_kind
+    names = dict.fromkeys(_OTHER_NAMES) if body.names is None else body.names
+    return profile_of(fields, names)
 
 
 async def _answer(call: Call, row: CustomerRow) -> CustomerAnswer:

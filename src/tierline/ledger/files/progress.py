@@ -1,0 +1,66 @@
+"""How far an import has come, and the note of it beside the file: a stopped one goes on from it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+
+class RecordProblem(Struct, frozen=True):
+    """A record that was refused; `path` is its column, or its field."""
+
+    line: int
+    reason: str
+    path: str | None = None
+
+
+class Imported(Struct, frozen=True):
+    """How far an import has come."""
+
+    records: int = 0
+    made: int = 0  # customers
+    changed: int = 0  # customers
+    commands: int = 0  # entries
+    repeated: int = 0  # of those: counted before, from an earlier run
+    corrected: int = 0  # of those: in the place of an earlier entry
+    ageless: int = 0  # people whose points came without a word on when they expire
+    refused: int = 0
+    problems: tuple[RecordProblem, ...] = ()  # the first hundred
+
+    @property
+    def customers(self) -> int:
+        return self.made + self.changed
+
+
+def fingerprint(path: Path) -> str:
+    """Returns a name of the file by all that is in it, so that a note belongs to one content."""
+    whole = hashlib.blake2b(digest_size=8)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            whole.update(block)
+    return whole.hexdigest()
+
+
+class _Note(Struct, frozen=True):
+    mark: str
+    done: Imported
+
+
+def noted(note: Path, mark: str) -> Imported:
+    """Returns how far a file of this content had come."""
+    try:
+        stored = msgspec.json.decode(note.read_bytes(), type=_Note)
+    except (OSError, msgspec.MsgspecError):
+        return Imported()
+    return stored.done if stored.mark == mark else Imported()
+
+
+def keep(note: Path, mark: str, done: Imported) -> None:
+    """Writes the note, where that is possible."""
+    try:
+        note.write_bytes(msgspec.json.encode(_Note(mark, done)))
+    except OSError:
+        return  # nowhere to note it: a second run is slower, and as right

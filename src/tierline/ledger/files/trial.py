@@ -1,0 +1,121 @@
+"""A ledger that only says what it would record: the writer of a dry run.
+
+It decides as the writer does, on standings that are read once and kept in memory, and writes
+nothing; so no lock is held and no server waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from tierline.engine.decide import HistoryNeeded
+from tierline.errors import KeyReused, TierlineError
+from tierline.ledger.batch import entry_of
+from tierline.ledger.commands import Answer, Command
+from tierline.ledger.files.people import numbers_of
+from tierline.ledger.member_aggregate import MemberAggregate, first_answer
+from tierline.ledger.reversal import Original
+from tierline.model.standing import Standing
+from tierline.model.tenant import Project
+from tierline.rules.program import Program
+from tierline.store import members
+from tierline.store.database import Database
+
+
+class TrialWriter:
+    """Answers commands as `Writer` would."""
+
+    def __init__(
+        self, database: Database, project: Project, number: int, program: Program, now: int
+    ) -> None:
+        self.database = database
+        self.project = project
+        self.number = number  # the program's
+        self.program = program
+        self.now = now
+        self._members: dict[str, MemberAggregate] = {}
+        self._receipts: dict[tuple[str, str], tuple[bytes, Answer]] = {}  # of this run
+
+    async def accept(
+        self, commands: Sequence[Command], *, bulk: bool = True
+    ) -> list[asyncio.Future[Answer]]:
+        """Returns the answers, each known by then."""
+        loop = asyncio.get_running_loop()
+        await self._load({c.customer for c in commands} - self._members.keys())
+        answers = []
+        for command in commands:
+            future: asyncio.Future[Answer] = loop.create_future()
+            try:
+                future.set_result(await self._take(command))
+            except TierlineError as error:
+                future.set_exception(error)
+            answers.append(future)
+        return answers
+
+    async def _load(self, names: set[str]) -> None:
+        numbers = await numbers_of(self.database, self.project, names)
+        for i, name in enumerate(sorted(names)):
+            standing, customer = None, numbers.get(name)
+            if customer is not None:
+                async with self.database.pool.acquire() as connection:
+                    standing = await members.standing(
+                        connection, self.database.shards, customer, self.number
+                    )
+            self._members[name] = MemberAggregate(
+                -1 - i if customer is None else customer,
+                self.number,
+                self.program,
+                Standing() if standing is None else standing,
+                self.now,
+            )
+
+    async def _take(self, command: Command) -> Answer:
+        member = self._members[command.customer]
+        receipt = self._receipts.get((command.customer, command.key))
+        if receipt is None and member.customer > 0:
+            receipt = await self._stored_receipt(member, command)
+        if receipt is not None:
+            if receipt[0] != command.digest:
+                raise KeyReused(key=command.key, path="key")
+            return receipt[1]
+        for key in (command.of, command.corrects):
+            if key is not None and member.customer > 0:
+                await self._load_original(member, key)
+        try:
+            answer = member.take(0, command)
+        except HistoryNeeded:
+            async with self.database.pool.acquire() as connection:
+                rows = await members.history(
+                    connection, self.database.shards, member.customer, self.number
+                )
+            member.history = [entry_of(tuple(row)) for row in rows]
+            answer = member.take(0, command)
+        self._receipts[command.customer, command.key] = (
+            command.digest,
+            replace(answer, repeated=True),
+        )
+        return answer
+
+    async def _stored_receipt(
+        self, member: MemberAggregate, command: Command
+    ) -> tuple[bytes, Answer] | None:
+        async with self.database.pool.acquire() as connection:
+            row = await members.receipt(
+                connection, self.database.shards, (member.customer, self.number, command.key)
+            )
+        if row is None:
+            return None
+        answer = first_answer(command.key, row["n"], row["points"], row["amount"], row["answer"])
+        return row["digest"], answer
+
+    async def _load_original(self, member: MemberAggregate, key: str) -> None:
+        async with self.database.pool.acquire() as connection:
+            row = await members.original(
+                connection, self.database.shards, member.customer, self.number, key
+            )
+        if row is not None:
+            taken = row["points_taken"], row["amount_taken"], row["times"]
+            member.originals[key] = Original(entry_of(tuple(row)[1:8]), *taken)
