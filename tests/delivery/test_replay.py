@@ -164,3 +164,20 @@ async def test_lag_and_attempts_are_seen(world: World, receiver: Receiver) -> No
     assert "127.0.0.1" == first["address"]
     assert {"connect", "first_byte", "total"} <= set(first["timings"])
     assert json.dumps(first).count("webhook-signature") == 1
+
+
+async def test_a_runs_number_is_never_used_again(world: World, receiver: Receiver) -> None:
+    """Also when the one before is over and leaves no row: attempts name their run."""
+    row = await world.endpoint(receiver.url)
+
+    async with world.sending() as sender:
+        await world.happen([world.customer(1)])
+        await receiver.wait(1)
+        replays = control(world, sender).replays
+        numbers = []
+        for n in (2, 3):
+            numbers.append(await replays.start(row, ReplayRequest(kinds=("upgraded",))))
+            await receiver.wait(n)
+            await world.until_async(lambda: replays.running(row), lambda runs: not runs, "ended")
+
+    assert [1, 2] == numbers

@@ -238,9 +238,63 @@ async def test_who_waits_is_seen(club: Api, receiver: Receiver) -> None:
 
     [event] = (await club.get("/api/events")).json["events"]
     [lane] = lanes
-    assert (lane["customer"], lane["state"]) == (event["customer_id"], "retrying")
+    assert (lane["customer"], lane["customer_id"]) == ("anna", event["customer_id"])
+    assert (lane["event"], lane["kind"], lane["state"]) == (event["id"], "joined", "retrying")
     assert (lane["attempts"], lane["replay"]) == (1, None)
     assert lane["due_at"] > lane["first_at"]
+
+
+async def test_lanes_and_attempts_are_asked_for_in_the_callers_words(
+    club: Api, receiver: Receiver
+) -> None:
+    """By customer (their id or ours), by event, by kind; somebody unknown is said to be so."""
+    made = await endpoint(club, receiver, retry={"schedule": [3600]})
+    path = f"/api/endpoints/{made['id']}"
+    receiver.answer = lambda _: Reply(500)
+    for name in ("anna", "ben"):
+        await club.earn(name, 120)
+    await _attempts(club, path, 2)
+    anna, ben = (await club.get("/api/events")).json["events"]
+
+    for what in ("lanes", "attempts"):
+        for query, events in (
+            ("customer=anna", [anna]),
+            (f"customer={ben['customer_id']}", [ben]),
+            (f"event={anna['id']}", [anna]),
+            ("kind=joined", [anna, ben]),
+            ("kind=left", []),
+            ("customer=anna&kind=joined", [anna]),
+        ):
+            lines = (await club.get(f"{path}/{what}?{query}")).json[what]
+            assert {(e["id"], e["kind"], e["customer"], e["customer_id"]) for e in events} == {
+                (line["event"], line["kind"], line["customer"], line["customer_id"])
+                for line in lines
+            }, (what, query)
+        unknown = await club.get(f"{path}/{what}?customer=nobody")
+        assert unknown.problem[:2] == (404, "not_found")
+
+
+async def test_a_replay_says_what_it_sends(club: Api, receiver: Receiver) -> None:
+    """Not all of history by an empty body; a dry run counts, and sends nothing."""
+    made = await endpoint(club, receiver)
+    path = f"/api/endpoints/{made['id']}/replay"
+    for name in ("anna", "ben"):
+        await club.earn(name, 120)
+    await receiver.wait(2)
+    empty = await club.post(path, {})
+    paced = await club.post(path, {"rate_per_s": 5})
+    dry = await club.post(path, {"everything": True, "dry_run": True})
+    none = await club.post(path, {"kinds": ["left"], "dry_run": True})
+    started = await club.post(path, {"everything": True})
+    requests = await receiver.wait(4)
+
+    assert empty.problem == paced.problem == (400, "replay_unbounded", "everything")
+    assert dry.json == {"run": None, "events": 2, "complete": True}
+    assert none.json["events"] == 0
+    assert started.json["run"] == 1
+    assert len({r.headers["webhook-id"] for r in requests}) == 2
+    again = await club.post(path, {"everything": True})
+    assert again.json["run"] == 2
 
 
 async def test_a_test_event_tells_what_came_back(club: Api, receiver: Receiver) -> None:

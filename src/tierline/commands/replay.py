@@ -7,13 +7,13 @@ from typing import Any, get_args
 import click
 
 from tierline.bootstrap import Installation
-from tierline.clock import wall
 from tierline.commands.installation_options import location_options, project_of, with_installation
+from tierline.endpoints.endpoint_body import ReplayBody
+from tierline.endpoints.lifecycle import EndpointLifecycle
 from tierline.endpoints.operations import find_endpoint
-from tierline.endpoints.replays import ReplayRequest, Replays
-from tierline.model import validation
 from tierline.model.events import EventKind
 from tierline.store.event_log import EventLog
+from tierline.vendors.registry import FORMATS
 
 
 @click.command()
@@ -27,6 +27,8 @@ from tierline.store.event_log import EventLog
     "--kind", "kinds", multiple=True, type=click.Choice(get_args(EventKind)),
     help="Only this kind (repeatable).",
 )  # fmt: skip
+@click.option("--everything", is_flag=True, help="All that the log has.")
+@click.option("--dry-run", is_flag=True, help="Count the events; send nothing.")
 @click.option(
     "--rate", type=click.FloatRange(0, min_open=True), help="At most so many events per second."
 )
@@ -34,29 +36,29 @@ def replay(
     *,
     owner: str,
     endpoint: str,
-    since: str | None,
-    until: str | None,
     events: tuple[str, ...],
-    kinds: tuple[str, ...],
+    kinds: tuple[EventKind, ...],
     rate: float | None,
-    **location: Any,
+    everything: bool,
+    dry_run: bool,
+    **options: Any,
 ) -> None:
     """Send events to an endpoint again, with their first ids; a running server does the sending."""
+    since, until = options.pop("since"), options.pop("until")
 
     async def work(installation: Installation) -> None:
         log = EventLog(installation.database)
         try:
-            selection = ReplayRequest(
-                ids=events,
-                since=validation.optional_instant(since, "--since"),
-                until=validation.optional_instant(until, "--until"),
-                kinds=kinds,
-                rate_per_s=rate,
-            )
+            body = ReplayBody(events, since, until, kinds, rate, everything)
+            request = body.replay()
             row = find_endpoint(installation.catalog, project_of(installation, owner), endpoint)
-            run = await Replays(log, installation.catalog, wall, lambda: None).start(row, selection)
-            click.echo(f"Replay {run} began.")
+            lifecycle = EndpointLifecycle(log, installation.catalog, FORMATS)
+            if dry_run:
+                count = await lifecycle.count_replay(row, request)
+                click.echo(f"{'' if count.complete else 'at least '}{count.events} events")
+            else:
+                click.echo(f"Replay {await lifecycle.replays.start(row, request)} began.")
         finally:
             await log.close()
 
-    with_installation(location, work)
+    with_installation(options, work)

@@ -75,9 +75,12 @@ class SecretAnswer(Struct, frozen=True):
 
 
 class ReplayAnswer(Struct, frozen=True):
-    """The number under which a replay runs."""
+    """The number under which a replay runs; null for a dry run, which says how many events there
+    are, or with `complete` false at least how many."""
 
-    run: int
+    run: int | None
+    events: int | UnsetType = UNSET
+    complete: bool | UnsetType = UNSET
 
 
 class AnswerStart(Struct, frozen=True):
@@ -102,7 +105,8 @@ class AttemptRequest(Struct, frozen=True):
 
 
 class AttemptLine(Struct, frozen=True):
-    """A line of the attempt log. `status` 0 or null: no answer came."""
+    """A line of the attempt log. `status` 0 or null: no answer came. `kind` and `customer` (the id
+    in the caller's own systems) are of the event, null where it is not in the log any more."""
 
     at: str
     delivery: str
@@ -113,6 +117,9 @@ class AttemptLine(Struct, frozen=True):
     outcome: str
     took_ms: int
     detail: AttemptRequest
+    kind: str | None
+    customer: str | None
+    customer_id: str | None
 
 
 class TestAnswer(AttemptRequest, frozen=True, kw_only=True):
@@ -125,10 +132,14 @@ class TestAnswer(AttemptRequest, frozen=True, kw_only=True):
 
 
 class LaneAnswer(Struct, frozen=True):
-    """Events that wait behind one that failed: a customer's, or everybody's (null) under `fifo`.
+    """Events that wait behind one that failed: a customer's, or everybody's under `fifo`. `event`,
+    `kind` and `customer` (the id in the caller's own systems) are of the one that is tried next.
     `due_at` null: parked, nothing is tried by itself."""
 
     customer: str | None
+    customer_id: str | None
+    event: str | None
+    kind: str | None
     state: Literal["retrying", "parked"]
     attempts: int
     first_at: str

@@ -25,7 +25,7 @@ from tierline.endpoints.endpoint import (
     Parked,
 )
 from tierline.endpoints.health import Tolerance
-from tierline.endpoints.replays import ReplayRequest
+from tierline.endpoints.replays import ReplayRequest, ReplayUnbounded
 from tierline.endpoints.retry_schedule import Preset
 from tierline.errors import Forbidden
 from tierline.model import json_text, validation
@@ -102,16 +102,21 @@ class RotateBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReplayBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """What to send again: events by id, or a stretch of time (`since` inclusive, `until`
-    exclusive; without them from the log's start, to now)."""
+    """What to send again: events by id, a stretch of time (`since` inclusive, `until` exclusive),
+    kinds, or `everything`. With `dry_run` they are counted and nothing is sent."""
 
     ids: Annotated[tuple[Name, ...], Meta(max_length=1_000)] = ()
     since: str | None = None
     until: str | None = None
     kinds: tuple[EventKind, ...] = ()
     rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | None = None
+    everything: bool = False
+    dry_run: bool = False
 
     def replay(self) -> ReplayRequest:
+        """Raises ReplayUnbounded where nothing says which events."""
+        if not (self.everything or self.ids or self.since or self.until or self.kinds):
+            raise ReplayUnbounded(path="everything")
         return ReplayRequest(
             ids=self.ids,
             since=validation.optional_instant(self.since, "since"),

@@ -3,14 +3,18 @@ of the last committed write."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint, Formats
+from tierline.endpoints.event_facts import EVERYTHING, EventFilter, facts_at
 from tierline.endpoints.health import Health
 from tierline.endpoints.health_records import read
+from tierline.model import ids
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import EventLog, rows_of
@@ -18,7 +22,9 @@ from tierline.store.event_log_queries import EventLogSql as Sql
 
 COUNT_MAX = 10_000
 LANES_SHOWN = 100
+LANES_SEARCHED = 5_000  # in a shard, where some of them are asked for
 ATTEMPTS_MAX = 500
+PAGES_SEARCHED = 200
 
 
 class Lag(Struct, frozen=True):
@@ -49,7 +55,7 @@ class Inspection:
         self._formats = formats
 
     async def health(self, endpoint: EndpointRow) -> Health:
-        """What the sender result, beside the state that people set."""
+        """What the sender knows, beside the state that people set."""
         return (await read(self._log, {endpoint.number: endpoint.id}))[endpoint.number]
 
     async def lag(self, endpoint: EndpointRow) -> Lag:
@@ -103,27 +109,66 @@ class Inspection:
                 counts[row["state"]] += row["count"]
         return counts["retrying"], counts["parked"]
 
-    async def lanes(self, endpoint: EndpointRow) -> list[dict[str, Any]]:
-        """Customers whose events wait, oldest first."""
-        result = []
-        for shard in range(self._log.shards):
+    async def lanes(
+        self, endpoint: EndpointRow, which: EventFilter = EVERYTHING
+    ) -> list[dict[str, Any]]:
+        """Customers whose events wait, oldest first, each with the facts of the event that is tried
+        next."""
+        most = LANES_SHOWN if which == EVERYTHING else LANES_SEARCHED
+        lanes: list[dict[str, Any]] = []
+        for shard in self._shards_of(which):
             rows = await rows_of(
-                self._log.reader(shard), Sql.lanes_listed, shard, endpoint.number, LANES_SHOWN
+                self._log.reader(shard), Sql.lanes_listed, shard, endpoint.number, most
             )
-            result += [{**row, "shard": shard} for row in rows]
-        return result[:LANES_SHOWN]
+            facts = await facts_at(self._log, shard, (row["head"] for row in rows))
+            lanes += [{**row, "shard": shard, "facts": facts.get(row["head"])} for row in rows]
+        return [lane for lane in lanes if which.keeps(lane["facts"])][:LANES_SHOWN]
 
     async def attempts(
-        self, endpoint: EndpointRow, *, before: int | None = None, limit: int = 50
+        self,
+        endpoint: EndpointRow,
+        which: EventFilter = EVERYTHING,
+        *,
+        before: int | None = None,
+        limit: int = 50,
     ) -> list[dict[str, Any]]:
-        """The newest attempts, or those before an instant."""
+        """The newest attempts, or those before an instant, each with the facts of its event."""
         limit = min(limit, ATTEMPTS_MAX)
         bound = before if before is not None else 1 << 62
-        result = []
-        for shard in range(self._log.shards):
+        attempts: list[dict[str, Any]] = []
+        for shard in self._shards_of(which):
+            attempts += await self._attempts(endpoint.number, shard, which, bound, limit)
+        attempts.sort(key=lambda row: -int(row["at"]))
+        return attempts[:limit]
+
+    async def _attempts(
+        self, endpoint: int, shard: int, which: EventFilter, before: int, limit: int
+    ) -> list[dict[str, Any]]:
+        """Of one shard: page by page until enough of them are which ones."""
+        page = limit if which == EVERYTHING else ATTEMPTS_MAX
+        attempts: list[dict[str, Any]] = []
+        for _ in range(PAGES_SEARCHED):
             rows = await rows_of(
-                self._log.reader(shard), Sql.attempts_of, shard, endpoint.number, bound, limit
+                self._log.reader(shard), Sql.attempts_of, shard, endpoint, before, page
             )
-            result += [{**row, "detail": msgspec.json.decode(row["detail"])} for row in rows]
-        result.sort(key=lambda row: -int(row["at"]))
-        return result[:limit]
+            facts = await facts_at(self._log, shard, (row["offset"] for row in rows))
+            for row in rows:
+                row["detail"] = msgspec.json.decode(row["detail"])
+                row["facts"] = facts.get(row["offset"])
+                others = (row["event"], *row["detail"].get("events", ()))
+                if which.keeps(row["facts"], others):
+                    attempts.append(row)
+            if len(rows) < page or len(attempts) >= limit:
+                break
+            before = rows[-1]["at"]
+        return attempts
+
+    def _shards_of(self, which: EventFilter) -> Iterable[int]:
+        """Where it may be: a customer's events, and so an event by its id, lie in one shard."""
+        customer = which.customer
+        if customer is None and which.event is not None:
+            with contextlib.suppress(ValueError):
+                customer = ids.customer_of_event(which.event)
+        if not customer:
+            return range(self._log.shards)
+        return [ids.shard_of(ids.route_of_customer(customer), self._log.shards)]

@@ -23,7 +23,7 @@ from tierline.endpoints.endpoint import OVERLAP_S_DEFAULT, OrderInUse, decode_se
 from tierline.endpoints.health import Health
 from tierline.endpoints.health_records import home, record
 from tierline.endpoints.inspection import Inspection
-from tierline.endpoints.replays import Replays, amend
+from tierline.endpoints.replays import ReplayCount, ReplayRequest, Replays, amend
 from tierline.endpoints.settings import SenderSettings
 from tierline.errors import Conflict, Invalid, NotFound
 from tierline.model.events import EventKind
@@ -126,6 +126,9 @@ class EndpointLifecycle:
                 await connection.execute(Sql.drop_endpoint, shard, endpoint.number)
                 await connection.execute(Sql.drop_endpoint_lanes, shard, endpoint.number)
         self._poke()
+
+    async def count_replay(self, endpoint: EndpointRow, request: ReplayRequest) -> ReplayCount:
+        return await self.replays.count(self._compile(endpoint), request)
 
     async def rotate(
         self,

@@ -34,6 +34,7 @@ from tierline.endpoints.endpoint_body import (
     RotateBody,
     TestBody,
 )
+from tierline.endpoints.event_facts import EventFilter
 from tierline.endpoints.health import Health
 from tierline.endpoints.lifecycle import EndpointLifecycle
 from tierline.errors import NotFound
@@ -156,11 +157,11 @@ class EndpointOperations:
         return [_view(row, healths[row.number]) for row in rows]
 
     async def attempts(
-        self, project: Project, id_: str, before: int | None, limit: int
+        self, project: Project, id_: str, which: EventFilter, before: int | None, limit: int
     ) -> tuple[Sequence[Json], int | None]:
         """The newest first, and the instant before which to go on; None at the end."""
         rows = await self.control.inspection.attempts(
-            self.find(project, id_), before=before, limit=limit
+            self.find(project, id_), which, before=before, limit=limit
         )
         if len(rows) < limit:
             return [_attempt(row) for row in rows], None
@@ -168,11 +169,11 @@ class EndpointOperations:
         # Rather an attempt twice than one of the same millisecond left out.
         return [_attempt(row) for row in rows], last if last == first else last + 1
 
-    async def lanes(self, project: Project, id_: str) -> Sequence[Json]:
+    async def lanes(self, project: Project, id_: str, which: EventFilter) -> Sequence[Json]:
         """Whose events wait after a failure, and what for; the oldest first."""
         row = self.find(project, id_)
         mode = decode_endpoint(row.body).order
-        return [_lane(lane, mode) for lane in await self.control.inspection.lanes(row)]
+        return [_lane(lane, mode) for lane in await self.control.inspection.lanes(row, which)]
 
     # Telling it what to do
 
@@ -206,7 +207,12 @@ class EndpointOperations:
         return await self.show(project, id_)
 
     async def replay(self, project: Project, id_: str, body: ReplayBody) -> Json:
-        return {"run": await self.control.replays.start(self.find(project, id_), body.replay())}
+        """Starts it, or with `dry_run` counts only. Raises Invalid for one that names no events."""
+        row, request = self.find(project, id_), body.replay()
+        if not body.dry_run:
+            return {"run": await self.control.replays.start(row, request)}
+        count = await self.control.count_replay(row, request)
+        return {"run": None, "events": count.events, "complete": count.complete}
 
     async def stop_replay(self, project: Project, id_: str, run: int) -> None:
         await self.control.replays.stop(self.find(project, id_), run)
@@ -298,10 +304,15 @@ def _view(row: EndpointRow, health: Health) -> Json:
 
 
 def _lane(row: Json, mode: Mode) -> Json:
-    """Under `fifo` one lane holds everybody's events, under `unordered` each holds one."""
-    parked = row["state"] == "parked"
+    """Under `fifo` one lane holds everybody's events, under `unordered` each holds one. What it
+    says of its event is of the one that is tried next."""
+    parked, facts = row["state"] == "parked", row["facts"]
+    whose = ids.customer_id(row["key"]) if mode == "customer" and row["key"] else None
     return {
-        "customer": ids.customer_id(row["key"]) if mode == "customer" else None,
+        "customer": facts.customer if facts is not None else None,
+        "customer_id": facts.customer_id if facts is not None else whose,
+        "event": facts.event if facts is not None else None,
+        "kind": facts.kind if facts is not None else None,
         "state": row["state"],
         "attempts": row["attempt"],
         "first_at": format_instant(row["first_at"]),
@@ -311,7 +322,14 @@ def _lane(row: Json, mode: Mode) -> Json:
 
 
 def _attempt(row: Json) -> Json:
-    return {**row, "at": format_instant(row["at"])}
+    facts = row.pop("facts")
+    return {
+        **row,
+        "at": format_instant(row["at"]),
+        "kind": facts.kind if facts is not None else None,
+        "customer": facts.customer if facts is not None else None,
+        "customer_id": facts.customer_id if facts is not None else None,
+    }
 
 
 def _instant(at: int | None) -> str | None:

@@ -15,7 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tierline.clock import Clock
+from tierline.endpoints.compiled_endpoint import CompiledEndpoint
 from tierline.endpoints.endpoint import Endpoint, decode_endpoint
+from tierline.endpoints.event_content import load_content
 from tierline.endpoints.replay_plan import IDS_MAX, ReplayPlan, decode_plan, encode_plan
 from tierline.errors import Conflict, Invalid, NotFound
 from tierline.model import ids
@@ -23,6 +25,20 @@ from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import EventLog, rows_of
 from tierline.store.event_log_queries import EventLogSql as Sql
+
+
+class ReplayUnbounded(Invalid):
+    """Say which events are to be sent again: `ids`, `since`, `until` or `kinds`; or everything that
+    the log has, with {{"everything": true}}. `dry_run` counts them first."""
+
+    code = "replay_unbounded"
+
+
+class ReplayCount(Struct, frozen=True):
+    """How many events a replay would send; at least so many where it is not `complete`."""
+
+    events: int
+    complete: bool
 
 
 class ReplayRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -34,6 +50,10 @@ class ReplayRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     until: int | None = None
     kinds: tuple[str, ...] = ()
     rate_per_s: float | None = None
+
+
+COUNTED_MAX = 20_000
+COUNT_PAGE = 500
 
 
 async def amend(
@@ -79,10 +99,7 @@ class Replays:
     async def start(self, endpoint: EndpointRow, request: ReplayRequest) -> int:
         """Start a run of its own, beside live traffic; returns its number. Raises NotFound for an
         id that is not in the log, Conflict when nothing lies in the stretch."""
-        if request.ids:
-            plans = await self._by_ids(endpoint.project, request)
-        else:
-            plans = await self._by_time(request)
+        plans = await self._plans(endpoint, request)
         if not plans:
             raise Conflict(reason="Nothing was recorded in that time: there is nothing to send.")
         runs = [row["run"] for row in await self._cursors(endpoint.number)]
@@ -97,6 +114,23 @@ class Replays:
                 raise Conflict(reason="Another replay was started at this moment; try again.")
         await self._touch(endpoint.number)
         return run
+
+    async def count(self, compiled: CompiledEndpoint, request: ReplayRequest) -> ReplayCount:
+        """How many events it would send, looking at up to COUNTED_MAX. Raises NotFound."""
+        events = looked_at = 0
+        for shard, plan in (await self._plans(compiled.row, request)).items():
+            keeps, after = plan.keeps(), plan.after
+            while after < plan.until:
+                if looked_at >= COUNTED_MAX:
+                    return ReplayCount(events, complete=False)
+                page, after = await self._log.slice_of(
+                    shard, compiled.row.project, compiled.classes, after, plan.until, COUNT_PAGE
+                )
+                looked_at += len(page)
+                for event in page:
+                    await load_content(event, self._catalog)
+                    events += compiled.matches(event) and (keeps is None or keeps(event))
+        return ReplayCount(events, complete=True)
 
     async def stop(self, endpoint: EndpointRow, run: int) -> None:
         """End a run; what it has not sent stays unsent. Raises NotFound."""
@@ -116,6 +150,11 @@ class Replays:
                 plan = decode_plan(row["plan"])
                 result.append({**row, "plan": None, "after": plan.after, "until": plan.until})
         return result
+
+    async def _plans(self, endpoint: EndpointRow, request: ReplayRequest) -> dict[int, ReplayPlan]:
+        if request.ids:
+            return await self._by_ids(endpoint.project, request)
+        return await self._by_time(request)
 
     async def _by_ids(self, project: int, request: ReplayRequest) -> dict[int, ReplayPlan]:
         if len(request.ids) > IDS_MAX:

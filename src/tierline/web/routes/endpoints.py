@@ -21,10 +21,12 @@ from tierline.endpoints.endpoint_body import (
     RotateBody,
     TestBody,
 )
+from tierline.endpoints.event_facts import EventFilter
 from tierline.errors import NotFound
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.web import limits
+from tierline.web.routes.customers import find_customer
 from tierline.web.routing import Call, Operation, Reply
 
 ENDPOINT = "/api/endpoints/{endpoint}"
@@ -40,6 +42,17 @@ class AttemptsQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
     limit: Annotated[int, Meta(ge=1, le=limits.ATTEMPTS_MAX)] = limits.PAGE_DEFAULT
     before: str | None = None
+    customer: str | None = None
+    event: str | None = None
+    kind: str | None = None
+
+
+class LanesQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a customer, by the id in your own systems or ours; of an event; of a kind; or all."""
+
+    customer: str | None = None
+    event: str | None = None
+    kind: str | None = None
 
 
 class AttemptList(Struct, frozen=True):
@@ -53,6 +66,14 @@ class LaneList(Struct, frozen=True):
     """The oldest hundred."""
 
     lanes: tuple[LaneAnswer, ...]
+
+
+async def event_filter(call: Call, query: AttemptsQuery | LanesQuery) -> EventFilter:
+    """Raises NotFound for an unknown customer."""
+    customer = None
+    if query.customer is not None:
+        customer = (await find_customer(call, query.customer)).id
+    return EventFilter(customer, query.event, query.kind)
 
 
 async def post_endpoint(call: Call, body: EndpointBody) -> Reply:
@@ -98,14 +119,16 @@ async def rotate_endpoint(call: Call, body: RotateBody) -> Json:
 async def list_attempts(call: Call) -> AttemptList:
     asked = call.query(AttemptsQuery)
     before = validation.optional_instant(asked.before, "before")
+    which = await event_filter(call, asked)
     attempts, more = await call.parts.operations.attempts(
-        call.project, call.param("endpoint"), before, asked.limit
+        call.project, call.param("endpoint"), which, before, asked.limit
     )
     return AttemptList(cast("Any", attempts), None if more is None else format_instant(more))
 
 
 async def list_lanes(call: Call) -> LaneList:
-    lanes = await call.parts.operations.lanes(call.project, call.param("endpoint"))
+    which = await event_filter(call, call.query(LanesQuery))
+    lanes = await call.parts.operations.lanes(call.project, call.param("endpoint"), which)
     return LaneList(cast("Any", lanes))
 
 
@@ -179,7 +202,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET", f"{ENDPOINT}/lanes", list_lanes, "Customers whose events wait after a failure.",
-        scopes=_AND_READ, answer=LaneList,
+        scopes=_AND_READ, query=LanesQuery, answer=LaneList,
     ),
     Operation(
         "POST", f"{ENDPOINT}/rewind", rewind_endpoint,
