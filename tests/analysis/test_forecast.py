@@ -25,7 +25,7 @@ from tierline.model.calendar import DAY_MS, format_instant, parse_day
 from tierline.model.entries import Detail, Entry, Override
 from tierline.model.events import Event
 from tierline.model.standing import Standing
-from tierline.rules.program import Program
+from tierline.rules.program import Program, Version
 
 LOSSES = ("downgraded", "left")
 
@@ -283,3 +283,25 @@ def test_scheduled_rules_that_count_something_new_need_the_ledger() -> None:
         progress(club, now, on("2024-06-01"))
     outlook = progress(club, now, on("2024-06-01"), history.entries)
     assert (outlook.current.tier, outlook.risks) == ("silver", ())
+
+
+def test_what_is_needed_follows_rules_that_are_scheduled() -> None:
+    """Gold asks for more from next year on: retention, risks and opportunities say so."""
+    club = program(**YEARLY)
+    first = club.versions[0]
+    tiers = [tier for tier in first.policy.tiers if tier.id != "silver"]
+    silver = next(tier for tier in first.policy.tiers if tier.id == "silver")
+    dearer = sorted((*tiers, replace(silver, from_=150, to=None)), key=lambda tier: tier.low)
+    ladder = tuple(replace(tier, to=None) for tier in dearer)
+    rules = replace(first.rules, policy=replace(first.policy, tiers=ladder))
+    club = replace(club, versions=(first, Version(2, midnight(club, "2026-01-01"), rules)))
+    history = member(club)
+    history.add("earn", on("2024-02-01"), points=120)
+    outlook = seen(history, club, "2025-06-01")
+
+    assert outlook.current.tier == "silver"
+    assert outlook.retention is not None
+    assert outlook.retention.until == midnight(club, "2026-01-01")
+    assert outlook.retention.needed == 150
+    assert outlook.to_next is not None
+    assert outlook.to_next.valid_until == midnight(club, "2026-01-01")

@@ -8,6 +8,7 @@ the very instant at which it will be judged.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Literal
 
 from msgspec import Struct
@@ -21,7 +22,7 @@ from tierline.model.entries import Entry
 from tierline.model.events import Cause, Decision, Event
 from tierline.model.standing import Standing
 from tierline.rules.ladder import Range, Tier
-from tierline.rules.program import Program
+from tierline.rules.program import Program, successors
 from tierline.rules.term import WhileQualified, WindowEnd
 from tierline.rules.window import Window
 
@@ -186,19 +187,24 @@ def _opportunities(state: MemberState) -> Iterator[Opportunity]:
     """Every higher tier that more of a metric can reach, nearest first."""
     if state.joined_at is None:
         return
-    rank = -1 if state.tier is None else state.version.rank.get(state.tier, -1)
     begins, begins_at = _begins(state)
-    facts = state.facts()
-    for tier in state.version.policy.tiers[rank + 1 :]:
+    facts, change = state.facts(), state.program.next_change(state.at)
+    # What begins later is judged by the rules that are in force then.
+    version = state.version if begins_at is None else state.program.version(begins_at)
+    rank = -1 if state.tier is None else version.rank.get(state.tier, -1)
+    for tier in version.policy.tiers[rank + 1 :]:
         if tier.hidden or tier.invitation:
             continue
         bounds = _bounds(tier, before=tier.id in state.reached)
         if bounds is None:
-            yield Opportunity(tier.id, None, None, None, begins, begins_at)
+            yield Opportunity(tier.id, None, change, None, begins, begins_at)
             continue
+        if bounds.metric not in state.version.measures:
+            continue  # counted only once those rules are in force
         value = facts.values(bounds.metric)
         if bounds.to is None or value <= bounds.to:
-            needed, until = max(bounds.low - value, 0), _valid_until(state, bounds.metric)
+            needed = max(bounds.low - value, 0)
+            until = _earliest(_valid_until(state, bounds.metric), change)
             when = _not_counted(state, bounds.metric) or (begins, begins_at)
             yield Opportunity(tier.id, needed, until, bounds.metric, *when)
 
@@ -254,6 +260,10 @@ def _valid_until(state: MemberState, metric: str | None) -> int | None:
     return None
 
 
+def _earliest(*instants: int | None) -> int | None:
+    return min((instant for instant in instants if instant is not None), default=None)
+
+
 # -- what can be lost --------------------------------------------------------------------------
 
 
@@ -272,19 +282,45 @@ def _retention(
     if not risks:
         return None if end is None else TierRetention(0, now.at, end)
     loss = risks[0]
-    keep = tier.retain if tier.retain is not None else tier.criterion
     lost = TierRetention(None, now.at, loss.at)
-    invited = (tier.hidden or tier.invitation) and tier.retain is None
-    if invited or not isinstance(keep, Range) or loss.cause in ("rules", "override"):
+    if loss.cause in ("rules", "override"):
         return lost
     then = begin(program, follow(program, now, (), loss.at - 1, history).standing)
-    if then.held != state.held:
+    # By then other rules may be in force, under which the tier asks for more or less.
+    try:
+        _come_to_rules(then, loss.at)
+    except HistoryNeeded:
+        return lost  # they count what is not kept yet
+    tier = then.version.tier(then.held)
+    if tier is None or then.held != _successor(program, state, then):
+        return lost
+    keep = tier.retain if tier.retain is not None else tier.criterion
+    invited = not tier.open and tier.retain is None
+    if invited or not isinstance(keep, Range):
         return lost
     _come_to_judgment(then, loss)
     term, window = tier_terms.term_of(then), then.version.policy.window
     if isinstance(term, WindowEnd) and window.closes:
         return _by_windows(state, then, keep, window, loss) or lost
     return _by_value(state, then, keep, loss)
+
+
+def _come_to_rules(then: MemberState, at: int) -> None:
+    """Put the rules that are in force at an instant in place; they move nobody here."""
+    new = then.program.version(at)
+    if new is not then.version:
+        then.at = at
+        then.need_totals_of(new)
+        then.held = successors(then.version, new).get(then.held or "", then.held)
+        then.version = new
+
+
+def _successor(program: Program, state: MemberState, then: MemberState) -> str | None:
+    """What the held tier is called under the rules that are in force later."""
+    held = state.held
+    for former, new in pairwise(program.versions[state.version.number - 1 : then.version.number]):
+        held = successors(former, new).get(held or "", held)
+    return held
 
 
 def _come_to_judgment(then: MemberState, loss: Risk) -> None:
@@ -316,7 +352,8 @@ def _by_windows(
     options: list[TierRetention] = []
     span = window.span(state.today, then.anchors())
     for _ in range(_AHEAD):
-        if span is None or then.zone.start(span[1] if waits else span[0]) > loss.at:
+        # Under `next_window` the window that runs at the loss speaks as well.
+        if span is None or then.zone.start(span[0]) > loss.at:
             break
         end = tier_terms.end_for(then, then.rank, span[1] if waits else span[0])
         if end is None or end > loss.at:

@@ -21,7 +21,7 @@ from tierline.model.events import Decision
 from tierline.model.standing import Standing
 from tierline.rules.program import Program
 
-__all__ = ["HistoryNeeded", "decide", "expired_of", "follow", "trace"]
+__all__ = ["HistoryNeeded", "decide", "expired_of", "follow", "trace", "uncounted"]
 
 
 def decide(program: Program, standing: Standing, entries: Sequence[Entry], at: int) -> Decision:
@@ -49,6 +49,20 @@ def expired_of(program: Program, entries: Sequence[Entry], entry: int, at: int) 
     all the member's entries up to an instant. Reversals ask for it when they are recorded."""
     _, tracer = trace(program, entries, at)
     return tracer.owners.expired.get(entry, 0)
+
+
+def uncounted(program: Program, standing: Standing, entry: Entry) -> str | None:
+    """Returns why an entry that was just recorded counts for no metric, if its date is the cause.
+    `standing` is the member right after it."""
+    if standing.joined_at is None or entry.occurred_at >= entry.recorded_at:
+        return None
+    state = begin(program, standing)
+    measures = [m for m in state.version.totals.values() if m.metric.brings(entry)]
+    if not measures or any(state.admits(measure, entry.occurred_at) for measure in measures):
+        return None
+    if state.left_at is not None and entry.occurred_at < state.left_at:
+        return "It happened in a former membership."
+    return "It happened before the membership began, from which the metric counts."
 
 
 def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:

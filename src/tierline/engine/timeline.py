@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from tierline.engine.assessment import end_term
 from tierline.engine.entry_handlers import apply
-from tierline.engine.member_state import MemberState
+from tierline.engine.member_state import MemberState, begin
 from tierline.engine.overrides import override_edges
 from tierline.engine.scheduled_changes import (
     activate_pending,
@@ -22,6 +22,8 @@ from tierline.engine.scheduled_changes import (
 from tierline.engine.tier_terms import turn_matters
 from tierline.model import calendar
 from tierline.model.entries import Entry
+from tierline.model.standing import Standing
+from tierline.rules.program import Program
 
 # What happens first when several things are due at one instant. After the one
 # night that a vendor documents (its `settings.py` says where): points become
@@ -67,6 +69,11 @@ def fold(state: MemberState, entry: Entry) -> None:
     """Applies one entry; time up to its `recorded_at` has already passed."""
     apply(state, entry)
     state.due_at = next_due(state)
+
+
+def due_again(program: Program, standing: Standing) -> int | None:
+    """Returns when a standing would be due next under these rules."""
+    return next_due(begin(program, standing))
 
 
 def next_due(state: MemberState) -> int | None:

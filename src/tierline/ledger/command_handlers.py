@@ -25,6 +25,7 @@ from tierline.ledger.reversal import SPEAKING, reversal
 from tierline.model.entries import Detail, Entry, Origin
 from tierline.model.standing import Standing, carried
 from tierline.rules.earning import points_for
+from tierline.rules.metadata_types import typed, unusable
 
 if TYPE_CHECKING:
     from tierline.ledger.member_aggregate import MemberAggregate
@@ -88,6 +89,7 @@ def draft(aggregate: MemberAggregate, command: Command, standing: Standing, at: 
         if entry_after is None:
             return []
         entry = entry_after
+    entry = _with_usable_metadata(aggregate, command, entry)
     member_limits.check(aggregate.program, standing, entry, entries)
     entries.append(entry)
     return entries
@@ -115,6 +117,24 @@ def _correction(
     taken = _taken_back(CommandContext(aggregate, void, standing, entry, []))
     after = aggregate.decide(standing, [taken], at).standing
     return [taken, *draft(aggregate, replace(command, corrects=None), after, at)]
+
+
+def _with_usable_metadata(aggregate: MemberAggregate, command: Command, entry: Entry) -> Entry:
+    """Refuses a value that a metric or a filter in force needs and cannot use. Text from a file
+    becomes what they need."""
+    detail = entry.detail
+    if detail is None or not detail.metadata:
+        return entry
+    version = aggregate.program.version(entry.recorded_at)
+    if command.textual:
+        detail = replace(detail, metadata=typed(version, detail.metadata))
+        entry = replace(entry, detail=detail)
+    assert detail.metadata is not None
+    wrong = unusable(version, entry.kind, detail.name, detail.metadata)
+    if wrong is not None:
+        path = f"metadata.{wrong[0]}"
+        raise Invalid(reason=f"{path}: expected {wrong[1]}.", path=path)
+    return entry
 
 
 def joins(command: Command) -> bool:
@@ -157,7 +177,12 @@ def _earned(context: CommandContext) -> Entry:
         entries = [*context.before, trial]
         return context.aggregate.decide(context.standing, entries, trial.recorded_at).standing.tier
 
-    return points_for(program, context.standing.tier, context.entry, reached, points_given=explicit)
+    tier = context.standing.tier
+    if context.before:
+        # Enrolled by this very activity, as if a moment before it: at that tier's rate.
+        at = context.entry.recorded_at
+        tier = context.aggregate.decide(context.standing, context.before, at).standing.held
+    return points_for(program, tier, context.entry, reached, points_given=explicit)
 
 
 def _spent(context: CommandContext) -> Entry:
@@ -178,7 +203,10 @@ def _spent(context: CommandContext) -> Entry:
 def _taken_back(context: CommandContext) -> Entry:
     original = context.aggregate.original(context.command.of)
     back = reversal(context.aggregate.program, context.command, original, context.standing)
-    detail = replace(context.entry.detail or Detail(), origin=back.origin)
+    origin, at = back.origin, context.entry.recorded_at
+    if back.points < 0 and origin.expires_at is not None and origin.expires_at <= at:
+        origin = replace(origin, expired=context.aggregate.expired_of(origin.n, at))
+    detail = replace(context.entry.detail or Detail(), origin=origin)
     brought = original.entry.detail
     if original.entry.kind == "opening" and brought is not None:
         detail = replace(detail, lots=_lots_of(original.entry, back.origin), spent=brought.spent)

@@ -56,6 +56,7 @@ class Command(Struct, frozen=True, gc=False):
     detail: Detail | None = None
     size: int = 200  # bytes that it holds while it waits
     leg: Leg | None = None
+    textual: bool = False  # metadata is text from a file: it becomes what the rules need
     more: tuple[Detail, ...] = ()  # recorded before `detail`, as entries of their own: all or none
     corrects: str | None = None  # the key of the entry that is taken back first: both or none
     entry: Entry | None = None  # as another installation recorded it: nothing of it is checked
@@ -110,6 +111,7 @@ class Answer(Struct, frozen=True, gc=False, omit_defaults=True):
     events: tuple[TierChange, ...] = ()
     repeated: bool = False  # this key was answered before; nothing was done again
     transfer: Transfer | None = None
+    uncounted: str | None = None  # why no metric counts it, where its date is the cause
 
 
 class ProgramRef(Struct, frozen=True):

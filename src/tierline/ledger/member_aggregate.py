@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from tierline.analysis.forecast import follow
+from tierline.engine.decide import HistoryNeeded, expired_of, uncounted
 from tierline.errors import Refused, UnknownOriginal
 from tierline.ledger.command_handlers import draft
 from tierline.ledger.commands import Answer, Command, TierChange
@@ -26,9 +27,21 @@ _LIMIT: Final = 2**53 - 1  # of points: what JSON readers hold exactly
 
 _detail_text = msgspec.json.Encoder().encode
 _answer_text = msgspec.json.Encoder().encode
-_read_answer = msgspec.json.Decoder(
-    tuple[int, int, str | None, int | None, int | None, tuple[TierChange, ...]]
-).decode
+
+
+class _StoredAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """What a receipt keeps of the first answer. The reason stands only where there is one."""
+
+    balance: int
+    pending: int
+    tier: str | None
+    since: int | None
+    expires_at: int | None
+    events: tuple[TierChange, ...]
+    uncounted: str | None = None
+
+
+_read_answer = msgspec.json.Decoder(_StoredAnswer).decode
 
 Originals = dict[str, Original]  # by key, of one member
 
@@ -122,7 +135,10 @@ class MemberAggregate:
         facts = (balance, pending, after.tier, after.since, after.expires_at, moved)
         for made in entries[:-1]:
             self.rows.append(self._row(made, f"{key}\x1f{made.n}", command.digest, "null"))
-        text = _answer_text(facts).decode()
+        reason = None
+        if entry.occurred_at < entry.recorded_at:
+            reason = uncounted(self.program, after, entry)
+        text = _answer_text(facts if reason is None else (*facts, reason)).decode()
         self.rows.append(self._row(entry, key, command.digest, text))
         self.entries.extend(entries)
         if command.entry is None and command.kind in ("refund", "void"):
@@ -134,7 +150,7 @@ class MemberAggregate:
         self.standing, self._balance, self._encoded = after, balance, encoded
         if events:
             self.events.extend([(position, event) for event in events])
-        return Answer(key, entry.n, entry.points, entry.amount, *facts)
+        return Answer(key, entry.n, entry.points, entry.amount, *facts, uncounted=reason)
 
     def _row(self, entry: Entry, key: str, digest: bytes, answer: str) -> tuple[Any, ...]:
         detail = entry.detail
@@ -158,6 +174,13 @@ class MemberAggregate:
     def decide(self, standing: Standing, entries: Sequence[Entry], at: int) -> Decision:
         history = None if self.history is None else (*self.history, *self.entries)
         return follow(self.program, standing, entries, at, history)
+
+    def expired_of(self, entry: int, at: int) -> int:
+        """How many of an entry's points have left by expiry. Raises HistoryNeeded where only the
+        ledger can tell."""
+        if self.history is None:
+            raise HistoryNeeded
+        return expired_of(self.program, (*self.history, *self.entries), entry, at)
 
     def original(self, of: str | None) -> Original:
         """The activity with a key, with what was taken back of it so far."""
@@ -213,7 +236,5 @@ def _elsewhere(command: Command) -> bool:
 
 def first_answer(key: str, n: int, points: int, amount: int, answer: str) -> Answer:
     """A receipt as the answer that it keeps."""
-    balance, pending, tier, since, expires_at, events = _read_answer(answer)
-    return Answer(
-        key, n, points, amount, balance, pending, tier, since, expires_at, events, repeated=True
-    )
+    facts = msgspec.structs.asdict(_read_answer(answer))
+    return Answer(key, n, points, amount, **facts, repeated=True)

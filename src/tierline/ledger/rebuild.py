@@ -16,8 +16,10 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tierline.engine.decide import decide
+from tierline.engine.timeline import due_again
 from tierline.ledger.batch import Catalog, entry_of
 from tierline.model import ids
 from tierline.model.encoding import decode_standing, encode_standing
@@ -134,10 +136,24 @@ class Folded:
             return
         now = self.now.standing
         raw, folded = bytes(self.stored["standing"]), encode_standing(now)
-        if raw != folded:
+        if raw != folded and not self._dated_before(raw, folded):
             yield "standing", raw.hex(), folded.hex()
         for name, value in zip(_COLUMNS, self._columns(now), strict=True):
             yield f"column:{name}", self.stored[name], value
+
+    def _dated_before(self, raw: bytes, folded: bytes) -> bool:
+        """Whether the stored standing differs only in when it is due next, as it was right before
+        some of the rules were written: rules that are to come move nobody yet."""
+        with suppress(msgspec.MsgspecError, ValueError):
+            stored = decode_standing(raw)
+            if encode_standing(replace(stored, due_at=self.now.standing.due_at)) == folded:
+                versions = self.program.versions
+                earlier = (
+                    replace(self.program, versions=versions[:count])
+                    for count in range(1, len(versions))
+                )
+                return stored.due_at in {due_again(program, stored) for program in earlier}
+        return False
 
     def _columns(self, now: Standing) -> tuple[Any, ...]:
         return (now.tier, now.since, now.expires_at, now.balance, now.entries, now.seq)

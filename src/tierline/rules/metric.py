@@ -24,11 +24,14 @@ class Filter(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     metadata: dict[str, Any] = {}
     not_metadata: dict[str, Any] = {}
 
+    def concerns(self, kind: str, name: str | None) -> bool:
+        """Whether activities of this kind and name are asked for their metadata."""
+        return (not self.kinds or kind in self.kinds) and (not self.names or name in self.names)
+
     def admits(self, kind: str, name: str | None, metadata: dict[str, Any] | None) -> bool:
         facts = metadata or {}
         return (
-            (not self.kinds or kind in self.kinds)
-            and (not self.names or name in self.names)
+            self.concerns(kind, name)
             and all(facts.get(k) == v for k, v in self.metadata.items())
             and not any(facts.get(k) == v for k, v in self.not_metadata.items())
         )

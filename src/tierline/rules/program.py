@@ -186,6 +186,11 @@ class Program(Struct, frozen=True, dict=True):
                 return version
         return versions[0]
 
+    def supersedes(self, version: Version) -> bool:
+        """Whether a later version came into force no later than this one, which then never does."""
+        later = self.versions[version.number :]
+        return any(other.effective_at <= version.effective_at for other in later)
+
     def next_change(self, after: int) -> int | None:
         """When the rules change next, after an instant."""
         if self.versions[-1].effective_at <= after:

@@ -45,6 +45,8 @@ class ActivityAnswer(Struct, frozen=True):
     events: tuple[TierChangeAnswer, ...]
     repeated: bool
     transfer: Transfer | UnsetType = UNSET
+    counted: bool | UnsetType = UNSET  # false: no metric counts it, for the `reason`
+    reason: str | UnsetType = UNSET
 
 
 class NextExpiry(Struct, frozen=True):
@@ -172,6 +174,8 @@ def activity(answer: Answer) -> ActivityAnswer:
         ),
         repeated=answer.repeated,
         transfer=UNSET if answer.transfer is None else answer.transfer,
+        counted=UNSET if answer.uncounted is None else False,
+        reason=UNSET if answer.uncounted is None else answer.uncounted,
     )
 
 

@@ -89,6 +89,7 @@ class Importer:
         self.clock = clock
         self._name_kinds = tuple(name_kinds)
         self._columns = {f"names.{name.kind}": name.column for name in self._name_kinds}
+        self._textual = False  # a CSV file's metadata has no types
         self._done = Imported()
         self._open: deque[_Sent] = deque()
         self._answers: deque[asyncio.Future[Answer]] = deque()
@@ -105,6 +106,7 @@ class Importer:
         """Imports a file, from where an earlier run of it stopped. `rejects`: where the refused
         records go. Raises FileUnreadable when nothing can be made of the whole."""
         file = InputFile(path, self._name_kinds)
+        self._textual = path.suffix.lower() == ".csv"
         note = path.with_name(path.name + ".progress")
         mark = await asyncio.to_thread(fingerprint, path)
         trial = self.writer is None
@@ -171,6 +173,8 @@ class Importer:
         if record.activity is not None:
             key = f"import:{mark}:{record.line}"
             command = self.parser.activity(record.activity, now, key=key)
+            if self._textual:
+                command = replace(command, textual=True)
             return commands.quietly(command) if self.quiet else command
         if record.entry is not None:
             return record.entry.command(self.parser.program_ref, now, quiet=self.quiet)

@@ -34,6 +34,7 @@ class VersionLine(Struct, frozen=True):
     number: int
     effective_at: str
     on_change: OnChange
+    superseded: bool  # a later version came into force before it, or will
 
 
 class ProgramAnswer(Struct, frozen=True):
@@ -145,7 +146,7 @@ def _answer(program: Program, version: Version) -> ProgramAnswer:
     rules = version.rules
     findings = [*(f for f in lint.lint(rules) if f.severity == "warning"), *traps(rules)]
     lines = [
-        VersionLine(v.number, format_instant(v.effective_at), v.on_change)
+        VersionLine(v.number, format_instant(v.effective_at), v.on_change, program.supersedes(v))
         for v in reversed(program.versions)
     ]
     return ProgramAnswer(
