@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tierline.endpoints.event_content import view
-from tierline.endpoints.filters import FIELDS, compile_filter
+from tierline.endpoints.filters import FIELDS, check_fields, compile_filter
 from tierline.errors import Invalid
 from tierline.model.operational_event import Notice, OperationalEvent
 from tierline.model.tenant import Project
@@ -91,3 +91,39 @@ def test_every_field_that_there_is_may_be_asked_for() -> None:
     notice = Notice("evt_1", 0, announcement.project, OperationalEvent("endpoint.paused", 0))
 
     assert {*view(event), *json.loads(notice.body())} == FIELDS
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "there"),
+    [
+        ({"tier_to.nam": "Gold"}, "filter.tier_to.nam", "id, name"),
+        ({"tier_to": "gold"}, "filter.tier_to", "tier_to.id, tier_to.name"),
+        ({"points": {"gte": 100}}, "filter.points", "points.balance"),
+        ({"points.balanc": {"gte": 100}}, "filter.points.balanc", "balance, pending, spent"),
+        ({"any": [{"kind.name": "x"}]}, "filter.any[0].kind.name", "nothing inside"),
+        ({"profile.mail": "x"}, "filter.profile.mail", "email"),
+        ({"profile": {"not": "x"}}, "filter.profile", "profile.email"),
+    ],
+)
+def test_a_field_is_checked_to_its_last_step(spec: Any, path: str, there: str) -> None:
+    """What would never match is refused, with what exists instead."""
+    with pytest.raises(Invalid) as refused:
+        check_fields(spec)
+
+    assert path == refused.value.path
+    assert there in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"tier_to.id": "gold", "tier_from": {"exists": True}},
+        {"tier_from": None},
+        {"tier_from": {"not": None}},
+        {"profile.metadata.country.code": "DE", "data.failures": {"gt": 3}},
+        {"none": [{"points.balance": {"lt": 5}}, {"profile.email": {"ends": ".de"}}]},
+    ],
+)
+def test_what_an_event_has_may_be_compared(spec: Any) -> None:
+    """Metadata and operational data have whatever names they have."""
+    check_fields(spec)

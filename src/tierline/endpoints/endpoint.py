@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from tierline.endpoints.filters import compile_filter
+from tierline.endpoints.filters import check_fields, compile_filter
 from tierline.endpoints.health import Tolerance
 from tierline.endpoints.mapping import compile_mapping
 from tierline.endpoints.retry_schedule import Preset, resolve
@@ -194,6 +194,7 @@ def check(endpoint: Endpoint, secrets: EndpointSecrets, guard: Guard) -> None:
         raise SupersedeOutOfOrder(path="parked", mode=endpoint.order)
     if endpoint.filter is not None:
         compile_filter(endpoint.filter)
+        check_fields(endpoint.filter)
     if endpoint.mapping is not None:
         compile_mapping(endpoint.mapping)
     for name in secrets.headers:

@@ -11,28 +11,49 @@ customer), without code and without back-tracking:
     {"tier_from": {"exists": true}}
     {"profile.email": {"ends": "@example.com"}}         starts, ends, contains
 
-A field that no event has would match nothing for ever, so its first step must be a known one.
+A field that no event has, and an object that is compared with a text, would match nothing for
+ever: both are refused, to the last step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
 
 from tierline.errors import Invalid
+from tierline.model.tenant import Customer
+from tierline.vendors.standard.payloads import TierEvent
 
 Test = Callable[[Mapping[str, Any]], bool]
 
 CLAUSES_MAX = 50
 DEPTH_MAX = 5
-# What the feed shows of an event, the customer, and what an operational event is told as.
-FIELDS = frozenset(
-    {
-        "id", "kind", "program", "customer", "customer_id", "tier_from", "tier_to", "at", "cause",
-        "seq", "version", "since", "expires_at", "manual", "points", "recorded_at", "profile",
-        "type", "timestamp", "data",
-    }
-)  # fmt: skip
+PLAIN = "plain"  # a text, a number, true, false or null
+FREE = "free"  # whatever a caller put there
+
+
+def _shape_of(type_: Any) -> Any:
+    """What a filter may name inside a value of a type: an object's fields, or PLAIN, or FREE."""
+    choices = [choice for choice in get_args(type_) or (type_,) if choice is not type(None)]
+    for choice in (type_, *choices):
+        if choice is dict or get_origin(choice) is dict:
+            return FREE
+        if isinstance(choice, type) and issubclass(choice, Struct):
+            return {name: _shape_of(hint) for name, hint in get_type_hints(choice).items()}
+    return PLAIN
+
+
+# An event as the feed shows it, the customer, and an operational event.
+SHAPE: dict[str, Any] = {
+    **_shape_of(TierEvent),
+    "profile": _shape_of(Customer),
+    "type": PLAIN,
+    "timestamp": PLAIN,
+    "data": FREE,
+}
+FIELDS = frozenset(SHAPE)
 _MISSING = object()
 
 
@@ -69,6 +90,37 @@ _COMBINE: dict[str, Callable[[Any], bool]] = {
 def compile_filter(spec: Any, path: str = "filter") -> Test:
     """The test that a filter describes; Invalid, with the path inside it, when it is not one."""
     return _compile(spec, path, 0, [0])
+
+
+def check_fields(spec: Mapping[str, Any], path: str = "filter") -> None:
+    """Raises Invalid for a field that no event has, to the last step of its name, and for an object
+    that is compared as if it were a text or a number. `spec` is a filter that compiles."""
+    for key, value in spec.items():
+        if key in _COMBINE:
+            for i, part in enumerate(value):
+                check_fields(part, f"{path}.{key}[{i}]")
+        else:
+            _check_field(key, value, f"{path}.{key}")
+
+
+def _check_field(name: str, value: Any, path: str) -> None:
+    shape: Any = SHAPE
+    steps = name.split(".")
+    for i, step in enumerate(steps):
+        if shape is FREE:
+            return
+        if shape is PLAIN or step not in shape:
+            before = ".".join(steps[:i])
+            names = "nothing inside" if shape is PLAIN else ", ".join(sorted(shape))
+            what = f"`{before}` has {names}" if before else f"an event has {names}"
+            raise Invalid(reason=f"No event has a field {name!r}: {what}.", path=path)
+        shape = shape[step]
+    operators = value if isinstance(value, Mapping) else {"is": value}
+    compared = any(op != "exists" and operand is not None for op, operand in operators.items())
+    if isinstance(shape, Mapping) and compared:
+        fields = ", ".join(f"{name}.{field}" for field in sorted(shape))
+        reason = f"`{name}` is an object: compare one of {fields}, or ask whether it exists."
+        raise Invalid(reason=reason, path=path)
 
 
 def _compile(spec: Any, path: str, depth: int, count: list[int]) -> Test:

@@ -87,6 +87,7 @@ class EndpointOperations:
         endpoint = endpoint_body.applied(born, body, self.formats)
         secrets, secret_fields = self._fresh_secrets(project, endpoint, body)
         self._check(project, endpoint, secrets, granted)
+        await self._check_tiers(project, endpoint)
         now = self.clock()
         start_at = (
             now if isinstance(body.since, UnsetType) else validation.instant(body.since, "since")
@@ -110,6 +111,8 @@ class EndpointOperations:
         # What waits after a failure is of customers, wherever the endpoint turns to now.
         endpoint_body.require_scopes(decode_endpoint(row.body), granted)
         self._check(project, endpoint, secrets, granted)
+        if not isinstance(body.tiers, UnsetType):
+            await self._check_tiers(project, endpoint)
         text, sealed = _text(endpoint), _bytes(secrets)
         expected = row.revision if isinstance(body.revision, UnsetType) else body.revision
         if endpoint.order != decode_endpoint(row.body).order:
@@ -243,6 +246,20 @@ class EndpointOperations:
                 raise NotFound(what="program", name=program, path=f"programs[{i}]")
         endpoint_body.require_scopes(endpoint, granted)
         check(endpoint, secrets, self.guard)
+
+    async def _check_tiers(self, project: Project, endpoint: Endpoint) -> None:
+        """Raises Invalid for a tier that none of its programs has, or ever had."""
+        if not endpoint.tiers:
+            return
+        tiers: dict[str, None] = {}
+        for row in self.catalog.programs(project.number):
+            if not endpoint.programs or row.id in endpoint.programs:
+                program = await self.catalog.program_numbered(row.number)
+                tiers.update(dict.fromkeys(t for v in program.versions for t in v.rank))
+        for i, tier in enumerate(endpoint.tiers):
+            if tier not in tiers:
+                what = f"no program has a tier {tier!r}, but {', '.join(tiers) or 'none at all'}"
+                raise validation.invalid(f"tiers[{i}]", what)
 
     def _fresh_secrets(
         self, project: Project, endpoint: Endpoint, body: EndpointBody
