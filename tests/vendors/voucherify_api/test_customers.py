@@ -71,6 +71,19 @@ async def test_an_id_that_is_brought_along_stays(shop: Shop) -> None:
     assert (await shop.good("GET", "/v1/customers/bob"))["id"] == body["id"]
 
 
+async def test_another_name_of_a_customer_is_no_new_source_id(shop: Shop) -> None:
+    """A card code names its holder; whoever sends it as a source id renames nobody."""
+    await shop.good("POST", "/v1/campaigns", {"name": "Club"})
+    joining = {"customer": {"source_id": "bob", "name": "Bob"}, "voucher": "CARD-1"}
+    await shop.good("POST", "/v1/loyalties/Club/members", joining)
+    answer = await shop.good("POST", "/v1/customers", {"source_id": "CARD-1", "phone": "1"})
+
+    assert (answer["source_id"], answer["name"], answer["phone"]) == ("bob", "Bob", "1")
+    other = {"id": answer["id"], "source_id": "anna"}
+    await shop.good("POST", "/v1/customers", {"source_id": "anna"})
+    assert (await shop.refused("POST", "/v1/customers", other))[:2] == (409, "duplicate_found")
+
+
 async def test_the_same_customer_by_the_native_api(shop: Shop) -> None:
     answer = await shop.good("POST", "/v1/customers", BOB)
     native = await shop.good("GET", "/api/customers/source_123")

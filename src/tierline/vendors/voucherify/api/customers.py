@@ -161,7 +161,7 @@ def simple_customer(customer: Customer) -> dict[str, Any]:
 
 async def find(call: Call, name: str) -> CustomerRow:
     """Returns a customer by id or source id. Raises NotFound."""
-    return await native.find_customer(call, request_body.name(name, "customer"))
+    return await native.find_customer(call, validation.identifier(name, "customer"))
 
 
 async def find_or_none(call: Call, name: str) -> CustomerRow | None:
@@ -172,13 +172,14 @@ async def find_or_none(call: Call, name: str) -> CustomerRow | None:
 
 
 async def find_named(call: Call, named: str | CustomerRequest) -> CustomerRow | None:
-    """Returns the customer whom a body names, by id or source id; None for one to be made."""
+    """Returns the customer whom a body names, by id or else by source id; None for one to be
+    made."""
     names = [("customer", named)] if isinstance(named, str) else []
     if isinstance(named, CustomerRequest):
         names = [(field, getattr(named, field)) for field in ("id", "source_id")]
     for field, name in names:
         if name is not None:
-            row = await find_or_none(call, request_body.name(name, field))
+            row = await find_or_none(call, validation.identifier(name, field))
             if row is not None:
                 return row
     return None
@@ -188,20 +189,31 @@ async def upsert(call: Call, request: CustomerRequest) -> CustomerRow:
     """Returns the customer of this id or source id, changed or made. One who comes without either
     gets an id, which is their source id too."""
     row = await find_named(call, request)
-    if row is not None:
-        profile = profile_of(request, row.customer)
-        source_id = row.customer.source_id or row.customer.id
-        if request.source_id not in (None, row.customer.source_id, row.customer.id):
+    if row is None:
+        return await _make(call, request)
+    profile = profile_of(request, row.customer)
+    if request.id is not None and request.source_id is not None:
+        holder = await find_or_none(call, validation.identifier(request.source_id, "source_id"))
+        if holder is None or holder.id != row.id:
             profile = msgspec.structs.replace(profile, source_id=request.source_id)
-    else:
-        id_ = request.id
-        if id_ is None and request.source_id is None:
-            id_ = new_id()
-        source_id = request.source_id or id_ or ""
-        profile = msgspec.structs.replace(profile_of(request, None), id=id_ or UNSET)
-    name = request_body.name(source_id, "source_id")
-    row, _ = await profiles.put(call.parts.database, call.project, name, profile, call.now)
+    return await _put(call, source_id_of(row), profile)
+
+
+async def _make(call: Call, request: CustomerRequest) -> CustomerRow:
+    id_ = request.id
+    if id_ is None and request.source_id is None:
+        id_ = new_id()
+    profile = msgspec.structs.replace(profile_of(request, None), id=id_ or UNSET)
+    return await _put(call, request.source_id or id_ or "", profile)
+
+
+async def _put(call: Call, source_id: str, profile: Profile) -> CustomerRow:
+    row, _ = await profiles.put(call.parts.database, call.project, source_id, profile, call.now)
     return row
+
+
+def source_id_of(row: CustomerRow) -> str:
+    return row.customer.source_id or row.customer.id
 
 
 def new_id() -> str:

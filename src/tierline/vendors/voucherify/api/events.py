@@ -57,7 +57,7 @@ async def post_event(call: Call, body: EventRequest) -> dict[str, Any]:
     key = None if key is None else request_body.name(key, "Idempotency-Key")
     for member in await _members(call, row, code):
         ref = ProgramRef(call.project, member.number)
-        source = row.customer.source_id or row.customer.id
+        source = customers.source_id_of(row)
         command = commands.command(ref, "custom", source, assertion, key=key, number=row.id)
         await call.parts.writer.submit(command)
     return {

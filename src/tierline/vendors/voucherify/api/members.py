@@ -137,10 +137,10 @@ async def post_member(call: Call, body: MemberRequest) -> Json:
     ref = ProgramRef(call.project, number)
     has = member is not None and ATTRIBUTE in member.standing.attributes
     code = None if has else await _claimed(call, row, program, body.voucher)
-    await call.parts.writer.submit(commands.enrol(ref, _source(row), number=row.id))
+    await call.parts.writer.submit(commands.enrol(ref, customers.source_id_of(row), number=row.id))
     if code is not None:
         attributes = {ATTRIBUTE: code}
-        command = commands.attributes(ref, _source(row), attributes, number=row.id)
+        command = commands.attributes(ref, customers.source_id_of(row), attributes, number=row.id)
         await call.parts.writer.submit(command)
     member = await memberships.in_program(call, row, number, program)
     assert member is not None  # enrolled above
@@ -150,7 +150,7 @@ async def post_member(call: Call, body: MemberRequest) -> Json:
 async def _check_voucher(call: Call, code: str, named: str | CustomerRequest) -> None:
     """Before anything is made: a code that is brought along may be nobody else's, and no card's
     id."""
-    request_body.name(code, "voucher")
+    validation.identifier(code, "voucher")
     if memberships.numbers_of(code) is not None:
         raise validation.invalid("voucher", "it looks like the id of a card; send another code")
     holder = await _holder(call, code)
@@ -178,9 +178,9 @@ async def _claimed(call: Call, row: CustomerRow, program: Program, brought: str 
     config = programs.campaign_of(call, program)["voucher"].get("code_config") or {}
     for _ in range(CODES_MAX):
         code = brought or card_codes.new_code(config, secrets.choice)
-        profile = Profile(names={"card": (code,)})
+        profile = Profile(names={"card": (validation.identifier(code, "voucher"),)})
         try:
-            place = (call.parts.database, call.project, _source(row))
+            place = (call.parts.database, call.project, customers.source_id_of(row))
             await profiles.put(*place, profile, call.now)
         except Conflict:
             if brought is not None:
@@ -189,10 +189,6 @@ async def _claimed(call: Call, row: CustomerRow, program: Program, brought: str 
             return code
     reason = "voucher.code_config: nearly every code is taken; give it a longer pattern."
     raise Invalid(path="voucher.code_config", reason=reason)
-
-
-def _source(row: CustomerRow) -> str:
-    return row.customer.source_id or row.customer.id
 
 
 def _card(call: Call, member: Member) -> Json:
@@ -234,7 +230,7 @@ async def post_balance(call: Call, body: BalanceRequest) -> Json:
     command = commands.command(
         ProgramRef(call.project, member.number),
         "adjust",
-        _source(member.row),
+        customers.source_id_of(member.row),
         assertion,
         key=key,
         number=member.row.id,
