@@ -23,7 +23,7 @@ serve: $(VENV)/.runtime  ## a server on 127.0.0.1:8080 that may send to this mac
 test: lint  ## lint, strict types and the whole suite (ARGS=-x)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
-test-sdk: $(VENV)/.dev $(VENV)/.sdk  ## Voucherify's Python SDK runs a program's life
+test-sdk: $(VENV)/.dev $(VENV)/.sdk  ## Voucherify's own SDKs run a program's life; needs Node.js
 	$(BIN)/python -m pytest -m sdk $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff and mypy
@@ -60,10 +60,12 @@ $(VENV)/.runtime: requirements.txt requirements-build.txt pyproject.toml
 	$(PIP) --no-deps --no-index --no-build-isolation -e .
 	@touch $@
 
-# The SDK has no wheel, so it is built; its environment is its own.
-$(VENV)/.sdk: requirements-sdk.txt
+# The Python SDK has no wheel, so it is built; its environment is its own.
+SDK := tests/vendors/voucherify_api/sdk
+$(VENV)/.sdk: requirements-sdk.txt $(SDK)/package-lock.json
 	@$(PYTHON) -m venv $(VENV)/sdk
 	$(VENV)/sdk/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	npm ci --prefix $(SDK) --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt

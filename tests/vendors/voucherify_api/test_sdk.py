@@ -15,14 +15,14 @@ from tests.vendors.voucherify_api.conftest import Shop
 
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv" / "sdk" / "bin" / "python"
-LIFE = Path(__file__).parent / "sdk" / "life.py"
+SDK = Path(__file__).parent / "sdk"
 LIFE_SECONDS = 120
 
 
-def run(shop: Shop, keys: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run(arguments: list[str | Path], **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [PYTHON, LIFE, shop.url, shop.project],
-        env={**os.environ, "VOUCHERIFY_KEYS": json.dumps(keys)},
+        arguments,
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         timeout=LIFE_SECONDS,
@@ -42,9 +42,21 @@ async def test_the_python_sdk_runs_a_programs_life(shop: Shop, receiver: Receive
         "X-Management-Id": shop.keys["management_id"],
         "X-Management-Token": shop.keys["management_token"],
     }
-    ended = await asyncio.to_thread(run, shop, keys)
+    arguments: list[str | Path] = [PYTHON, SDK / "life.py", shop.url, shop.project]
+    ended = await asyncio.to_thread(run, arguments, VOUCHERIFY_KEYS=json.dumps(keys))
 
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)[-1] == "list_campaigns: unauthorized"
     (upgraded,) = await receiver.wait(1)
     assert json.loads(upgraded.body)["type"] == "customer.loyalty.tier.upgraded"
+
+
+@pytest.mark.sdk
+async def test_the_javascript_sdk_runs_a_programs_life(shop: Shop) -> None:
+    keys = (shop.keys["app_id"], shop.keys["app_token"])
+    arguments: list[str | Path] = ["node", SDK / "life.mjs", shop.url, *keys]
+    ended = await asyncio.to_thread(run, arguments)
+
+    assert ended.returncode == 0, ended.stderr
+    campaign = json.loads(ended.stdout)["Loyalty Campaign"]
+    assert (campaign["points"], campaign["loyalty_tier"][:4]) == (100, "ltr_")
