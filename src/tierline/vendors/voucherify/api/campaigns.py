@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import Any
 
@@ -22,6 +23,7 @@ CAMPAIGNS, LOYALTIES = "/v1/campaigns", "/v1/loyalties"
 TIERS = f"{LOYALTIES}/{{campaign}}/tiers"
 TIER = f"{TIERS}/{{tier}}"
 Json = dict[str, Any]
+MOMENT_MS = 5_000  # what is farther ahead was scheduled by somebody
 
 
 class CampaignsQuery(lists.PageQuery, frozen=True, forbid_unknown_fields=True):
@@ -127,9 +129,14 @@ def _same(rules: Rules, other: Rules) -> bool:
 
 
 async def _newest(call: Call) -> Program:
-    """The program that the path names, with the newest version, whoever wrote it."""
+    """The program that the path names, with the newest version, whoever wrote it. One that comes
+    into force in a moment is waited for: the next may not come before it."""
     await call.parts.catalog.refresh()
     _, program = await programs.find(call, call.param("campaign"))
+    ahead_ms = program.versions[-1].effective_at - call.now
+    if call.project.clock is None and 0 < ahead_ms <= MOMENT_MS:
+        await asyncio.sleep(ahead_ms / 1000)
+        call.wall = call.parts.clock()
     return program
 
 
