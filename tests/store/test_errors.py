@@ -87,3 +87,27 @@ async def test_an_operator_reads_what_to_do(
 async def test_what_has_no_better_words_keeps_its_own(database: Database) -> None:
     """A programmer's mistake is not the operator's."""
     assert translate(await raised(database, "42P01"), "here") is None
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        asyncpg.TooManyConnectionsError,
+        asyncpg.InvalidAuthorizationSpecificationError,
+        asyncpg.InvalidPasswordError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.OutOfMemoryError,
+        asyncpg.DiskFullError,
+        asyncpg.PostgresIOError,
+        asyncpg.ConfigurationLimitExceededError,
+        ConnectionResetError,
+        TimeoutError,
+    ],
+)
+def test_however_a_connection_fails_it_is_a_503_that_stays_one(kind: type[Exception]) -> None:
+    """Translated at the connection, it is not translated again where a request meets it."""
+    error = translate(kind("no"), "here")
+
+    assert error is not None
+    assert error.status == 503
+    assert translate(error, "there") is error

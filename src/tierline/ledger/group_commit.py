@@ -240,7 +240,7 @@ class GroupCommit:
                 if _contended(error) and tries <= RERUNS_MAX:
                     continue
                 if not is_retryable(error, at_commit=attempt.committing):
-                    self._blame(error, len(batch), committing=attempt.committing)
+                    self._blame(error, len(batch), committing=unknown or attempt.committing)
                 unknown = unknown or attempt.committing
                 if loop.time() - began > AWAY_SECONDS_MAX:
                     if not unknown:

@@ -59,6 +59,14 @@ class TooManyConnections(TierlineError):
     status = 503
 
 
+class DatabaseExhausted(TierlineError):
+    """The database server lacks something that it needs ({reason}); look at its memory, its disks
+    and its log, then retry with the same keys."""
+
+    code = "database_exhausted"
+    status = 503
+
+
 class DiskFull(TierlineError):
     """The disk is full, so nothing more can be committed ({reason}); free some space, then
     retry with the same keys."""
@@ -154,6 +162,15 @@ _BY_SQLSTATE: Final[dict[str, type[TierlineError]]] = {
     "25006": DatabaseReadOnly,
 }
 
+# Every other state of a class: how a connection fails, or a server that has nothing left.
+_BY_CLASS: Final[dict[str, type[TierlineError]]] = {
+    "08": DatabaseUnreachable,
+    "57P": DatabaseUnreachable,  # starting up, shutting down, crashed
+    "28": LoginRefused,
+    "53": DatabaseExhausted,
+    "58": DatabaseExhausted,  # an error of its system: files, disks
+}
+
 # "Later" and "elsewhere", never "no": the same work with the same keys may succeed.
 _RETRYABLE_CLASSES: Final = ("08",)
 # 57014: a statement that waited too long, most likely for a lock. 25P03: a transaction that began
@@ -199,15 +216,19 @@ def blames_data(error: BaseException) -> bool:
 
 def translate(error: BaseException, where: str) -> TierlineError | None:
     """The Tierline error that says what an operator can do; None where nothing better than the
-    driver's own is known. `where` names the server without its password."""
+    driver's own is known. `where` names the server without its password. An error of ours, as
+    `Database.connect` raises it, stays what it is."""
+    if isinstance(error, TierlineError):
+        return error
     if isinstance(error, asyncpg.ClientConfigurationError):
         return DatabaseUrlInvalid(reason=str(error))
     if isinstance(error, asyncpg.PostgresError):
-        kind = _BY_SQLSTATE.get(error.sqlstate or "")
-        if kind is not None:
-            return kind(where=where, reason=_first_line(error))
-        if (error.sqlstate or "").startswith(("08", "57P")):
-            return DatabaseUnreachable(where=where, reason=_first_line(error))
+        exact = _BY_SQLSTATE.get(error.sqlstate or "")
+        if exact is not None:
+            return exact(where=where, reason=_first_line(error))
+        for prefix, kind in _BY_CLASS.items():
+            if (error.sqlstate or "").startswith(prefix):
+                return kind(where=where, reason=_first_line(error))
         return None
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return DiskFull(where=where, reason=str(error))
