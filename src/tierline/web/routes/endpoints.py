@@ -117,11 +117,11 @@ async def rotate_endpoint(call: Call, body: RotateBody) -> Json:
 
 
 async def list_attempts(call: Call) -> AttemptList:
-    asked = call.query(AttemptsQuery)
-    before = validation.optional_instant(asked.before, "before")
-    which = await event_filter(call, asked)
+    query = call.query(AttemptsQuery)
+    before = validation.optional_instant(query.before, "before")
+    which = await event_filter(call, query)
     attempts, more = await call.parts.operations.attempts(
-        call.project, call.param("endpoint"), which, before, asked.limit
+        call.project, call.param("endpoint"), which, before, query.limit
     )
     return AttemptList(cast("Any", attempts), None if more is None else format_instant(more))
 
