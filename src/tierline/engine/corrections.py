@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from tierline.engine.checkpoints import last_checkpoint, resume
 from tierline.engine.entry_handlers import apply
 from tierline.engine.member_state import HistoryNeeded, MemberState, begin
 from tierline.engine.tier_terms import drop
@@ -39,7 +40,7 @@ def correct(state: MemberState, entries: Sequence[Entry]) -> None:
     if not state.whole:
         raise HistoryNeeded
     correction = entries[-1]
-    replay = _replay(state, in_order_of_happening(entries, state.at))
+    replay = _replay(state, entries)
     state.counts_only = True
     apply(state, correction)
     state.counts_only = False
@@ -51,28 +52,41 @@ def correct(state: MemberState, entries: Sequence[Entry]) -> None:
 def _replay(state: MemberState, entries: Sequence[Entry]) -> MemberState:
     tracer = None if state.tracer is None else Tracer()
     replay = begin(state.program, Standing(), whole=True, tracer=tracer)
-    replay.at = entries[0].recorded_at
-    replay.version = state.program.version(replay.at)
-    for entry in entries:
+    noted = last_checkpoint(entries)
+    if noted is None:
+        history = in_order_of_happening(entries, state.at)
+        replay.at = history[0].recorded_at
+        replay.version = state.program.version(replay.at)
+    else:
+        # Nothing reaches behind a checkpoint: what happened before it happens there.
+        since = resume(replay, entries[noted])
+        replay.due_at = next_due(replay)
+        history = in_order_of_happening(entries[noted + 1 :], state.at, since)
+    for entry in history:
         pass_time(replay, entry.recorded_at)
         fold(replay, entry)
     pass_time(replay, state.at)
     return replay
 
 
-def in_order_of_happening(entries: Sequence[Entry], until: int) -> list[Entry]:
+def in_order_of_happening(
+    entries: Sequence[Entry], until: int, since: int | None = None
+) -> list[Entry]:
     """Returns entries as if each had been recorded when it happened, and as if what was taken back
     had been that much smaller from the start.
 
     The first entry (the enrolment) stays the first; what happened after `until` is left out.
+    `since`: the entries follow a checkpoint of that instant.
     """
     rest = {e.n: e for e in entries}
     for entry in entries:
         origin = entry.detail.origin if entry.detail else None
         if entry.kind not in REVERSALS or origin is None:
             continue
-        del rest[entry.n]
         original = rest.get(origin.n)
+        if original is None and since is not None:
+            continue  # it takes back what the checkpoint holds
+        del rest[entry.n]
         if original is not None:
             points, amount = original.points + entry.points, original.amount + entry.amount
             rest[origin.n] = replace(original, points=points, amount=amount)
@@ -83,10 +97,10 @@ def in_order_of_happening(entries: Sequence[Entry], until: int) -> list[Entry]:
         if detail is not None and detail.implied and entry.n + 1 not in rest:
             # Nothing is left of the activity that brought this enrolment: it stands for itself.
             rest[entry.n] = replace(entry, detail=replace(detail, implied=False))
-    first = entries[0].n
+    first = entries[0].n if since is None else 0
     ordered = sorted(rest.values(), key=lambda e: (e.n != first, _happened(e, first), e.n))
     history: list[Entry] = []
-    clock = -(2**62)
+    clock = -(2**62) if since is None else since
     for entry in ordered:
         clock = max(clock, _happened(entry, first))
         if clock <= until:

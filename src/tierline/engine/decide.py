@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tierline.engine.checkpoints import fill, last_checkpoint, resume
 from tierline.engine.corrections import correct, corrects
 from tierline.engine.member_state import HistoryNeeded, MemberState, begin
-from tierline.engine.timeline import fold, pass_time
+from tierline.engine.timeline import fold, next_due, pass_time
 from tierline.engine.tracer import Tracer
 from tierline.model.entries import Entry
 from tierline.model.events import Decision
@@ -71,7 +72,11 @@ def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:
         # Nothing was before the first entry: its instant picks the rules.
         state.at = entries[0].recorded_at
         state.version = state.program.version(state.at)
-    for i, entry in enumerate(entries):
+    first = 0
+    if state.whole and (noted := last_checkpoint(entries)) is not None:
+        _resume(state, entries, noted)
+        first = noted + 1
+    for i, entry in enumerate(entries[first:], first):
         detail = entry.detail
         state.quiet = detail is not None and detail.elsewhere
         pass_time(state, entry.recorded_at)
@@ -88,3 +93,13 @@ def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:
             number = entry.n, entry.kind
             state.tracer.entry_applied(state.at, state.today, number, points, state.dates)
     pass_time(state, at)
+
+
+def _resume(state: MemberState, entries: Sequence[Entry], noted: int) -> None:
+    """Stands where a checkpoint says. What it did not keep, because the rules did not ask for it
+    then, comes from the ledger before it."""
+    before = begin(state.program, Standing(), whole=True, tracer=state.tracer and Tracer())
+    at = resume(state, entries[noted])
+    follow(before, entries[:noted], at)
+    fill(state, before, entries[noted].n)
+    state.due_at = next_due(state)

@@ -15,13 +15,13 @@ from tierline.engine.tier_terms import anchor_from, count_terms_anew, drop, end_
 from tierline.engine.transitions import emit, show
 from tierline.model.entries import Detail, Entry, Origin
 from tierline.model.events import Cause
-from tierline.model.standing import Carried, Pending, carried
+from tierline.model.standing import EDITION, Carried, Pending, carried
 from tierline.rules.metric import EARNING, REVERSALS
 from tierline.rules.points import spent, taken_back
 from tierline.rules.term import AttributeDate
 
 _NOTHING = Detail()
-_LEDGERS_OWN = frozenset({"at", "entries", "seq", "totals", "due_at"})
+_LEDGERS_OWN = frozenset({"edition", "at", "entries", "seq", "totals", "due_at"})
 _CARRIED = [field.name for field in fields_of(Carried) if field.name not in _LEDGERS_OWN]
 
 
@@ -318,6 +318,11 @@ def _cause(detail: Detail) -> Cause:
     return "import" if detail.quiet else "activity"
 
 
+def _checkpoint(state: MemberState, _entry: Entry, _detail: Detail) -> None:
+    """The state stands as it says already; from here on the rules are read as they are today."""
+    state.edition = EDITION
+
+
 _KINDS: dict[str, Callable[[MemberState, Entry, Detail], None]] = {
     "enrol": _enrol,
     "leave": _leave,
@@ -335,4 +340,5 @@ _KINDS: dict[str, Callable[[MemberState, Entry, Detail], None]] = {
     "override": _override,
     "release": _release,
     "opening": _opening,
+    "checkpoint": _checkpoint,
 }

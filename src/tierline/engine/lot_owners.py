@@ -59,6 +59,17 @@ class LotOwners(Struct):
         if points:
             self.add(expires_at, None, points, at)
 
+    def settle(self, lots: Lots) -> None:
+        """Holds as many points as there are: what is too much goes, the oldest entry's first; of
+        what is lacking nobody knows the owner."""
+        points = dict(lots)
+        held = tuple((x, sum(shares.values())) for x, shares in self.lots.items())
+        self.take(held, tuple((x, min(n, points.get(x, 0))) for x, n in held), None, None)
+        for expires_at, count in lots:
+            shares = self.lots.setdefault(expires_at, {})
+            if lacking := count - sum(shares.values()):
+                shares[None] = shares.get(None, 0) + lacking
+
     def expire(self, at: int) -> None:
         """Every lot whose last day is over is gone."""
         for expires_at in [x for x in self.lots if x is not None and x <= at]:

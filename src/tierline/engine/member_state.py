@@ -27,7 +27,7 @@ from tierline.engine.tracer import Tracer
 from tierline.model.calendar import Zone
 from tierline.model.entries import EntryKind, Override
 from tierline.model.events import Event, View
-from tierline.model.standing import Pending, Standing, StandingFields
+from tierline.model.standing import EDITION, Pending, Standing, StandingFields
 from tierline.rules.ladder import Facts
 from tierline.rules.points import Lots, added
 from tierline.rules.policy import Measure
@@ -336,7 +336,7 @@ def begin(
     if whole:
         # Nothing was counted yet, so nothing is lacking: keep all that any version asks for.
         counters = {k: m for v in program.versions for k, m in v.totals.items()}
-    return MemberState(
+    state = MemberState(
         *astuple(standing),
         program=program,
         zone=program.zone,
@@ -347,6 +347,9 @@ def begin(
         events=[],
         tracer=tracer,
     )
+    if not standing.entries:
+        state.edition = EDITION
+    return state
 
 
 def _pairs(buckets: dict[int, int]) -> Buckets:

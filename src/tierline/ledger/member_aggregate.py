@@ -20,7 +20,7 @@ from tierline.ledger.reversal import Original
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Entry
 from tierline.model.events import Decision, Event
-from tierline.model.standing import Standing
+from tierline.model.standing import EDITION, Standing, checkpoint
 from tierline.rules.program import Program
 
 _LIMIT: Final = 2**53 - 1  # of points: what JSON readers hold exactly
@@ -78,6 +78,15 @@ class MemberAggregate:
         # Of the standing now, where they were worked out already.
         self._balance: int | None = None
         self._encoded: bytes | None = None
+        if self._first.entries and self._first.edition != EDITION:
+            self._note_checkpoint()
+
+    def _note_checkpoint(self) -> None:
+        """The rules were read in another way so far: the standing is noted as it is."""
+        entry = checkpoint(self.standing)
+        self.rows.append(self._row(entry, f"checkpoint\x1f{entry.n}", bytes(16), "null"))
+        self.entries.append(entry)
+        self.standing = follow(self.program, self.standing, (entry,), entry.recorded_at).standing
 
     # -- commands -----------------------------------------------------------------------------
 

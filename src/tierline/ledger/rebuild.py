@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tierline.engine.checkpoints import last_checkpoint
 from tierline.engine.decide import decide
 from tierline.engine.timeline import due_again
 from tierline.ledger.batch import Catalog, entry_of
@@ -25,7 +26,7 @@ from tierline.model import ids
 from tierline.model.encoding import decode_standing, encode_standing
 from tierline.model.entries import Entry
 from tierline.model.events import Decision, Event
-from tierline.model.standing import Standing
+from tierline.model.standing import EDITION, Standing, carried, checkpoint
 from tierline.rules.program import Program
 from tierline.store import rebuild as store
 from tierline.store.database import Database
@@ -111,6 +112,8 @@ class Folded:
         the log tells beyond that, where the same follows from the ledger: a standing that was set
         back must not be told again."""
         entries = [entry_of(tuple(row)[2:]) for row in self.rows]
+        if self.untouched is not None:
+            entries.append(checkpoint(self.untouched))
         at = entries[-1].recorded_at if entries else 0
         if self.stored is not None:
             with suppress(msgspec.MsgspecError, ValueError):  # broken ones are what this is for
@@ -123,6 +126,28 @@ class Folded:
                 return further
         return decision
 
+    @cached_property
+    def untouched(self) -> Standing | None:
+        """The stored standing, where the rules were read in another way when it was decided: it is
+        what the next checkpoint will note."""
+        with suppress(msgspec.MsgspecError, ValueError):
+            if self.stored is not None:
+                standing = decode_standing(self.stored["standing"])
+                return standing if standing.edition != EDITION else None
+        return None
+
+    @cached_property
+    def noted(self) -> int:
+        """How many events were told before the last checkpoint: they stand as they were told."""
+        if self.untouched is not None:
+            return self.untouched.seq
+        entries = [entry_of(tuple(row)[2:]) for row in self.rows]
+        place = last_checkpoint(entries)
+        detail = None if place is None else entries[place].detail
+        if detail is None or detail.standing is None:
+            return 0
+        return carried(detail.standing).seq
+
     def _decided(self, entries: Sequence[Entry], at: int) -> Decision:
         return decide(self.program, Standing(), entries, at)
 
@@ -134,7 +159,7 @@ class Folded:
         if self.stored is None:
             yield "member", _NOTHING, f"{len(self.rows)} entries"
             return
-        now = self.now.standing
+        now = self.now.standing if self.untouched is None else self.untouched
         raw, folded = bytes(self.stored["standing"]), encode_standing(now)
         if raw != folded and not self._dated_before(raw, folded):
             yield "standing", raw.hex(), folded.hex()
@@ -161,16 +186,24 @@ class Folded:
     def _event_pairs(self, folded: Sequence[Event]) -> Iterator[Pair]:
         """Each event's id and body, those that are missing, and those that nobody decided."""
         expected = {event.seq: event for event in folded}
+        before = range(1, self.noted + 1)
         logged: dict[int, asyncpg.Record] = {}
         for row in self.events:
             place = _log_place(row)
-            if place is None or place.seq in logged or place.seq not in expected:
+            if (
+                place is None
+                or place.seq in logged
+                or (place.seq not in expected and place.seq not in before)
+            ):
                 yield f"event at offset {row['offset']}", row["id"], _NOTHING
             else:
                 logged[place.seq] = row
-        for before, seq in pairwise(logged):
-            if seq < before:
-                yield f"event:{seq}", f"told after event:{before}", "before it"
+        for one, seq in pairwise(logged):
+            if seq < one:
+                yield f"event:{seq}", f"told after event:{one}", "before it"
+        for seq in before:
+            if seq not in logged and (self.log_start <= 1 or seq > min(logged, default=seq)):
+                yield f"event:{seq}", _NOTHING, "an event before the checkpoint"
         for seq, event in expected.items():
             if seq in logged:
                 yield f"event:{seq}:id", logged[seq]["id"], self._id(event, logged[seq])

@@ -31,6 +31,7 @@ EntryKind = Literal[
     "override",  # somebody asserts a tier for a while
     "release",  # an override is taken back
     "opening",  # balances brought from another system
+    "checkpoint",  # as of here the standing is this, whatever the ledger says of before
 ]
 
 
@@ -96,7 +97,7 @@ class Detail(Struct, frozen=True, gc=False, omit_defaults=True):
     attribute: str | None = None
     value: str | int | bool | None = None
     lots: tuple[tuple[int | None, int], ...] = ()  # opening: (expires_at, points)
-    standing: dict[str, Any] | None = None  # opening: all of it, as `standing.Carried` has it
+    standing: dict[str, Any] | None = None  # opening, checkpoint: all of it
     spent: int = 0  # opening: points redeemed before
     counterpart: str | None = None  # transfers: the other customer
     metadata: dict[str, Any] | None = None

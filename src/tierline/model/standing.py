@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from tierline.model.entries import EntryKind, Override
+from tierline.model.entries import Detail, Entry, EntryKind, Override
 
 
 class Pending(Struct, frozen=True, gc=False, array_like=True):
@@ -22,6 +22,9 @@ class Pending(Struct, frozen=True, gc=False, array_like=True):
     name: str | None = None
     metadata: dict[str, Any] | None = None
     never_expires: bool = False
+
+
+EDITION = 2  # of how the rules are read here; a standing of another one is noted as it is
 
 
 class StandingFields(Struct, gc=False):
@@ -66,6 +69,7 @@ class StandingFields(Struct, gc=False):
     # terms, and the end that this gives. Another end than `ends_at`: the row is broken.
     term_anchor: tuple[int, int, int] | None = None
     left_at: int | None = None  # when a former membership ended
+    edition: int = 1  # of the reading of the rules that decided
 
     @property
     def balance(self) -> int:
@@ -96,6 +100,13 @@ class Standing(StandingFields, frozen=True, array_like=True, gc=False):  # type:
 class Carried(StandingFields, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """A standing as one installation hands it to another: what an export writes, and what an
     import restores. `at` is the instant up to which it holds."""
+
+
+def checkpoint(standing: Standing) -> Entry:
+    """Returns the fact that a member's standing is this, as of its own instant."""
+    at = standing.at
+    detail = Detail(standing=carry(standing))
+    return Entry(standing.entries + 1, "checkpoint", at, at, detail=detail)
 
 
 def carry(standing: Standing) -> dict[str, Any]:
