@@ -278,6 +278,7 @@ status: The HTTP status; 0 or null: no answer came.
 Healthy.status: Always `ok`.
 Ready.status: Whether requests are served.
 subject: The customer's id.
+superseded: Whether a later version took its place before it came into force.
 supersede: Drop a version that is scheduled for later.
 tell_grace: Whether keeping a tier that is not earned any more is announced.
 term: How long a tier is held.
