@@ -278,6 +278,9 @@ status: The HTTP status; 0 or null: no answer came.
 Healthy.status: Always `ok`.
 Ready.status: Whether requests are served.
 subject: The customer's id.
+ReplayAnswer.complete: Whether `events` is the exact count, not only a lower bound.
+ReplayBody.dry_run: Only count what would be sent.
+ReplayBody.everything: All that the log holds, where nothing narrows it.
 superseded: Whether a later version took its place before it came into force.
 supersede: Drop a version that is scheduled for later.
 tell_grace: Whether keeping a tier that is not earned any more is announced.
