@@ -17,7 +17,7 @@ from tierline.errors import Invalid
 from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.database import Database
 from tierline.web import event_feed
-from tierline.web.event_feed import Cursor, CursorDiverged
+from tierline.web.event_feed import CursorDiverged, FeedCursor
 
 
 async def page(api: Api, cursor: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -156,7 +156,7 @@ async def test_a_cursor_of_another_installation_is_refused(club: Api) -> None:
     """Its epoch is another."""
     shards = club.installation.database.shards
     box, project = club.installation.catalog.box, (await club.get("/api/project")).json["id"]
-    theirs = Cursor((0,) * shards, (b"\0\0\0",) * shards).text("another epoch", box, project)
+    theirs = FeedCursor((0,) * shards, (b"\0\0\0",) * shards).text("another epoch", box, project)
     answered = await club.get(f"/api/events?after={theirs}")
 
     assert answered.problem == (410, "cursor_diverged", "after")
@@ -185,13 +185,13 @@ async def test_what_is_no_cursor_is_said(club: Api) -> None:
         assert (await club.get(f"/api/events?{query}")).problem == (400, "invalid", path)
 
 
-CURSOR = Cursor((0, 127, 128, 2**53), (b"abc", b"def", b"ghi", b"jkl"))
+CURSOR = FeedCursor((0, 127, 128, 2**53), (b"abc", b"def", b"ghi", b"jkl"))
 OLD, NEW = bytes(32), bytes([7]) * 32
 
 
 def test_a_cursor_is_its_own_text() -> None:
     """Large offsets too; equal ones are equal, and none shows how much there is."""
-    box, none = SecretBox(OLD), Cursor((0,) * 4, (b"\0\0\0",) * 4)
+    box, none = SecretBox(OLD), FeedCursor((0,) * 4, (b"\0\0\0",) * 4)
     text = CURSOR.text("e", box, "shop")
 
     assert event_feed.parse(text, "e", 4, box, "shop") == CURSOR

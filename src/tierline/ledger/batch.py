@@ -42,7 +42,7 @@ YIELD_AFTER_MEMBERS: Final = (
 _log = structlog.get_logger("tierline.ledger")
 
 
-class Catalog(Protocol):
+class ProgramCatalog(Protocol):
     """What the ledger asks of the catalog."""
 
     def project(self, number: int) -> Project: ...
@@ -60,7 +60,9 @@ class Done(Struct, frozen=True):
 class Batch:
     """The work on one batch. Made anew for each attempt: an attempt leaves nothing behind."""
 
-    def __init__(self, tx: LedgerTx, catalog: Catalog, shard: int, shards: int, wall: int) -> None:
+    def __init__(
+        self, tx: LedgerTx, catalog: ProgramCatalog, shard: int, shards: int, wall: int
+    ) -> None:
         self.tx = tx
         self.catalog = catalog
         self.shard = shard

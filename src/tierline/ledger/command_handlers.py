@@ -7,7 +7,7 @@ entry. A refusal is a TierlineError; None is a command that changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
@@ -21,20 +21,35 @@ from tierline.errors import (
 )
 from tierline.ledger import member_limits
 from tierline.ledger.commands import Command
-from tierline.ledger.reversal import SPEAKING, reversal
+from tierline.ledger.reversal import SPEAKING, Original, reversal
 from tierline.model.entries import Detail, Entry, Origin
+from tierline.model.events import Decision
 from tierline.model.standing import Standing, carried
 from tierline.rules.earning import points_for
 from tierline.rules.metadata_types import typed, unusable
-
-if TYPE_CHECKING:
-    from tierline.ledger.member_aggregate import MemberAggregate
+from tierline.rules.program import Program
 
 # What a first activity may be, where the program enrols by itself.
 JOINING: Final = frozenset({"earn", "order", "custom", "opening", "transfer_in"})
 _NOTHING: Final = Detail()
 # What is left to settle with somebody who left: they keep their points.
 _AFTER_LEAVING: Final = frozenset({"refund", "void", "approve", "adjust", "enrol", "transfer_out"})
+
+
+class CommandSubject(Protocol):
+    """The member that a command is about, as far as a handler asks."""
+
+    program: Program
+    customer: int
+
+    def decide(self, standing: Standing, entries: Sequence[Entry], at: int) -> Decision:
+        """Returns what would follow from these entries."""
+
+    def original(self, of: str | None) -> Original:
+        """Returns the activity with a key. Raises UnknownOriginal."""
+
+    def expired_of(self, entry: int, at: int) -> int:
+        """Returns how many of an entry's points have left by expiry. Raises HistoryNeeded."""
 
 
 class CommandContext:
@@ -44,7 +59,7 @@ class CommandContext:
 
     def __init__(
         self,
-        aggregate: MemberAggregate,
+        aggregate: CommandSubject,
         command: Command,
         standing: Standing,
         entry: Entry,
@@ -61,7 +76,7 @@ class CommandContext:
         return self.entry.detail or _NOTHING
 
 
-def draft(aggregate: MemberAggregate, command: Command, standing: Standing, at: int) -> list[Entry]:
+def draft(aggregate: CommandSubject, command: Command, standing: Standing, at: int) -> list[Entry]:
     """The entries that a command means; none where it changes nothing."""
     if command.entry is not None:
         return [_recorded_elsewhere(command.entry, standing, at)]
@@ -107,7 +122,7 @@ def _recorded_elsewhere(entry: Entry, standing: Standing, at: int) -> Entry:
 
 
 def _correction(
-    aggregate: MemberAggregate, command: Command, standing: Standing, at: int
+    aggregate: CommandSubject, command: Command, standing: Standing, at: int
 ) -> list[Entry]:
     """Takes the earlier entry back and records the command in its place."""
     void = replace(command, kind="void", of=command.corrects, more=())
@@ -119,7 +134,7 @@ def _correction(
     return [taken, *draft(aggregate, replace(command, corrects=None), after, at)]
 
 
-def _with_usable_metadata(aggregate: MemberAggregate, command: Command, entry: Entry) -> Entry:
+def _with_usable_metadata(aggregate: CommandSubject, command: Command, entry: Entry) -> Entry:
     """Refuses a value that a metric or a filter in force needs and cannot use. Text from a file
     becomes what they need."""
     detail = entry.detail
@@ -145,7 +160,7 @@ def joins(command: Command) -> bool:
 
 
 def _check_membership(
-    aggregate: MemberAggregate, command: Command, standing: Standing, at: int
+    aggregate: CommandSubject, command: Command, standing: Standing, at: int
 ) -> None:
     """Whether somebody who is no member may send this. With no entry yet it may be a first
     activity, where the program enrols by itself."""

@@ -15,24 +15,23 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 import asyncpg
 import structlog
 
+from tierline.clock import Clock
 from tierline.errors import Busy, Invalid, TierlineError
-from tierline.ledger.batch import Batch, Done
+from tierline.ledger.batch import Batch, Done, ProgramCatalog
 from tierline.ledger.commands import Answer
 from tierline.ledger.queue import Queue, QueuedCommand
+from tierline.ledger.transfers.completion import Transfers
 from tierline.model import ids
 from tierline.store.column_encoding import Unstorable
-from tierline.store.database import where
+from tierline.store.database import Database, where
 from tierline.store.errors import blames_data, is_retryable, translate
 from tierline.store.ledger_transaction import PLANNER, CountDiffers, LedgerTx
-
-if TYPE_CHECKING:
-    from tierline.ledger.writer import Writer
 
 RERUNS_MAX: Final = 8  # of a batch that another writer keeps interfering with
 AWAY_SECONDS_MAX: Final = 15.0  # how long requests wait for a database that is gone
@@ -89,10 +88,25 @@ class RunningBatch:
         self.ended.set()
 
 
+class WriterParts(Protocol):
+    """What the shards of one writer share."""
+
+    database: Database
+    catalog: ProgramCatalog
+    clock: Clock
+    transfers: Transfers
+    closed: bool
+
+    @property
+    def shards(self) -> Sequence[GroupCommit]: ...
+    @property
+    def on_commit(self) -> Callable[[int], None]: ...
+
+
 class GroupCommit:
     """One shard's queue, connections and loop."""
 
-    def __init__(self, writer: Writer, shard: int, queue: Queue, batch_max: int) -> None:
+    def __init__(self, writer: WriterParts, shard: int, queue: Queue, batch_max: int) -> None:
         self.writer = writer
         self.shard = shard
         self.queue = queue

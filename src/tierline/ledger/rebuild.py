@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from tierline.engine.checkpoints import last_checkpoint
 from tierline.engine.decide import decide
 from tierline.engine.timeline import due_again
-from tierline.ledger.batch import Catalog, entry_of
+from tierline.ledger.batch import ProgramCatalog, entry_of
 from tierline.model import ids
 from tierline.model.encoding import decode_standing, encode_standing
 from tierline.model.entries import Entry
@@ -231,7 +231,7 @@ def _seq(place: _LogPlace) -> int:
 
 async def verify(
     database: Database,
-    catalog: Catalog,
+    catalog: ProgramCatalog,
     on_progress: Callable[[VerificationProgress], None] = lambda _: None,
 ) -> AsyncIterator[Difference]:
     """Every difference between what is stored and a fold of the ledger; none when all is well.
@@ -253,7 +253,7 @@ async def verify(
         await connection.close(timeout=5)
 
 
-async def repair(database: Database, catalog: Catalog, difference: Difference) -> bool:
+async def repair(database: Database, catalog: ProgramCatalog, difference: Difference) -> bool:
     """Store what the ledger says of the member, and end a quarantine; False when nothing was
     wrong any more, or nothing can be repaired. Events stay as they were told."""
     connection = await database.connect()
@@ -279,7 +279,7 @@ async def repair(database: Database, catalog: Catalog, difference: Difference) -
     return False
 
 
-async def _members(catalog: Catalog, page: LedgerPage) -> list[Folded]:
+async def _members(catalog: ProgramCatalog, page: LedgerPage) -> list[Folded]:
     """Everybody of whom there is a row, an entry or an event."""
     folded: dict[tuple[int, int], Folded] = {}
     for kind in ("members", "entries", "events"):

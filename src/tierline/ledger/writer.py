@@ -1,6 +1,6 @@
 """The way into the ledger: commands queue at their shard, and are answered when they are durable.
 
-How a shard commits them, many at a time, is in `shard.py`.
+How a shard commits them, many at a time, is in `group_commit.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import structlog
 
 from tierline.clock import Clock, wall
 from tierline.errors import Busy, TierlineError
-from tierline.ledger.batch import Catalog
+from tierline.ledger.batch import ProgramCatalog
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.group_commit import GroupCommit
 from tierline.ledger.queue import Queue, QueuedCommand
@@ -33,7 +33,7 @@ class Writer:
     def __init__(
         self,
         database: Database,
-        catalog: Catalog,
+        catalog: ProgramCatalog,
         on_commit: Callable[[int], None],
         *,
         clock: Clock = wall,

@@ -16,7 +16,7 @@ _decode_event = msgspec.json.Decoder(Event).decode
 _decode_customer = msgspec.json.Decoder(Customer).decode
 
 
-class Catalog(Protocol):
+class RulesCatalog(Protocol):
     """Where projects and rules are."""
 
     def project(self, number: int) -> Project: ...
@@ -24,7 +24,7 @@ class Catalog(Protocol):
     async def program_numbered(self, number: int, latest: int = 0) -> Program: ...
 
 
-async def announced(row: LogEvent, catalog: Catalog) -> Announcement | None:
+async def announced(row: LogEvent, catalog: RulesCatalog) -> Announcement | None:
     """A tier event with its rules; None for a tombstone, whose customer was erased."""
     if row.profile is None:
         return None
@@ -38,7 +38,7 @@ async def announced(row: LogEvent, catalog: Catalog) -> Announcement | None:
     return announcement
 
 
-def announced_at_once(row: LogEvent, catalog: Catalog) -> Announcement | None:
+def announced_at_once(row: LogEvent, catalog: RulesCatalog) -> Announcement | None:
     """As `announced`, from memory alone; None when the program's version is not there yet."""
     program = catalog.cached_program(row.program)
     if program is None or row.profile is None:

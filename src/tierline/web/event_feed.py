@@ -49,7 +49,7 @@ class CursorExpired(TierlineError):
     status = 410
 
 
-class Cursor(Struct, frozen=True):
+class FeedCursor(Struct, frozen=True):
     """For each shard: the offset up to which all was read, and the check of the event there."""
 
     offsets: tuple[int, ...]
@@ -67,11 +67,11 @@ class Page(Struct, frozen=True):
     """What was read: events in the order of their recording, and where to go on."""
 
     events: list[LogEvent]
-    cursor: Cursor
+    cursor: FeedCursor
     more: bool
 
 
-def parse(text: str, epoch: str, shards: int, box: SecretBox, project: str) -> Cursor:
+def parse(text: str, epoch: str, shards: int, box: SecretBox, project: str) -> FeedCursor:
     """Raises Invalid for what is no cursor of this project, CursorDiverged for another
     installation's, and for one whose key is gone."""
     try:
@@ -91,7 +91,7 @@ def parse(text: str, epoch: str, shards: int, box: SecretBox, project: str) -> C
         raise Invalid(path="after", reason=reason) from None
     if plain[:_CHECK_BYTES] != _hash(epoch) or len(pairs) != shards:
         raise CursorDiverged(path="after")
-    return Cursor(tuple(offset for offset, _ in pairs), tuple(check for _, check in pairs))
+    return FeedCursor(tuple(offset for offset, _ in pairs), tuple(check for _, check in pairs))
 
 
 def _context(project: str) -> str:
@@ -105,13 +105,13 @@ def _pairs(plain: bytes) -> list[tuple[int, bytes]]:
     return [(int.from_bytes(p[:_OFFSET_BYTES], "big"), p[_OFFSET_BYTES:]) for p in pieces]
 
 
-async def start(log: EventLog) -> Cursor:
+async def start(log: EventLog) -> FeedCursor:
     """Before the oldest event that is kept."""
     heads = await log.heads()
     return await _at(log, [heads[shard][1] - 1 for shard in range(log.shards)])
 
 
-async def since(log: EventLog, instant: int) -> Cursor:
+async def since(log: EventLog, instant: int) -> FeedCursor:
     """Before the first event that was recorded at an instant or later."""
     return await _at(log, [await log.before(shard, instant) for shard in range(log.shards)])
 
@@ -122,7 +122,7 @@ class Reader:
     without news."""
 
     def __init__(
-        self, log: EventLog, project: int, class_: str, cursor: Cursor, *, own: bool
+        self, log: EventLog, project: int, class_: str, cursor: FeedCursor, *, own: bool
     ) -> None:
         self._log = log
         self._project = project
@@ -177,7 +177,7 @@ class Reader:
                 raise CursorDiverged(path="after")
             self._suspects.difference_update(shards)
 
-    async def _moved(self, offsets: list[int], last: dict[int, LogEvent]) -> Cursor:
+    async def _moved(self, offsets: list[int], last: dict[int, LogEvent]) -> FeedCursor:
         """The cursor at these offsets; `last`: by shard the last event that was read."""
         checks = list(self._cursor.checks)
         elsewhere = []
@@ -190,7 +190,7 @@ class Reader:
                     elsewhere.append((shard, offset))
         for shard, check in (await _checks(self._log, elsewhere)).items():
             checks[shard] = check
-        return Cursor(tuple(offsets), tuple(checks))
+        return FeedCursor(tuple(offsets), tuple(checks))
 
 
 def share(limit: int, room: dict[int, int], part_min: int, first: int) -> dict[int, int]:
@@ -224,9 +224,9 @@ def _require_kept(offsets: Sequence[int], heads: dict[int, tuple[int, int]]) -> 
             raise CursorDiverged(path="after")
 
 
-async def _at(log: EventLog, offsets: list[int]) -> Cursor:
+async def _at(log: EventLog, offsets: list[int]) -> FeedCursor:
     checks = await _checks(log, list(enumerate(offsets)))
-    return Cursor(tuple(offsets), tuple(checks[shard] for shard in range(log.shards)))
+    return FeedCursor(tuple(offsets), tuple(checks[shard] for shard in range(log.shards)))
 
 
 async def _checks(log: EventLog, places: Sequence[tuple[int, int]]) -> dict[int, bytes]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from tierline.clock import Clock, wall
-from tierline.ledger.batch import Catalog
+from tierline.ledger.batch import ProgramCatalog
 from tierline.ledger.sweep.sweep_pass import SweepPass
 from tierline.model.tenant import Project
 from tierline.store import sweep as store
@@ -25,7 +25,7 @@ SETTLED_MS: Final = 10_000  # no transaction lasts longer, so the second pass mi
 DONE: Final = 3
 
 
-class Rolled(Catalog, Protocol):
+class Rolled(ProgramCatalog, Protocol):
     """What a roll-out asks of the catalog."""
 
     def projects(self) -> tuple[Project, ...]: ...

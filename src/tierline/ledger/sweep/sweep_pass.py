@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from tierline.engine.decide import HistoryNeeded
 from tierline.errors import TierlineError
-from tierline.ledger.batch import YIELD_AFTER_MEMBERS, Catalog, entry_of, write
+from tierline.ledger.batch import YIELD_AFTER_MEMBERS, ProgramCatalog, entry_of, write
 from tierline.ledger.member_aggregate import MemberAggregate
 from tierline.model import ids
 from tierline.model.encoding import decode_standing
@@ -63,7 +63,7 @@ class SweepPass:
     def __init__(
         self,
         database: Database,
-        catalog: Catalog,
+        catalog: ProgramCatalog,
         lease: Lease,
         on_commit: Callable[[int], None],
         *,

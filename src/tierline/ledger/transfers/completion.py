@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tierline.errors import Busy
-from tierline.ledger.batch import Catalog
+from tierline.ledger.batch import ProgramCatalog
 from tierline.ledger.commands import Answer, Command, ProgramRef, Transfer
 from tierline.ledger.member_aggregate import first_answer
 from tierline.ledger.transfers.legs import TransferRefused, compensation, second_half, void_key
@@ -48,7 +48,7 @@ class Returned(Struct, frozen=True):
 class Transfers:
     """Second halves, by way of `record`: what makes a command durable."""
 
-    def __init__(self, database: Database, catalog: Catalog, record: Record) -> None:
+    def __init__(self, database: Database, catalog: ProgramCatalog, record: Record) -> None:
         self.database = database
         self.catalog = catalog
         self.record = record
