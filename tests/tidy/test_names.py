@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tidy import not_yet
-from tests.tidy.repository import ROOT, SOURCES, TEXTS, module_of, name, tree
+from tests.tidy.repository import SOURCES, TEXTS, module_of, name, tree
 
 EMPTY_NAMES = re.compile(r"(^|_)(utils?|helpers?|manager|service|base|misc|common)$")
 # A variable is a noun for what it is, never a participle for what happened to it.
@@ -33,7 +32,7 @@ def test_a_public_class_name_exists_once() -> None:
                 homes[node.name].append(module_of(path))
 
     twice = {word: modules for word, modules in homes.items() if len(modules) > 1}
-    assert twice.keys() - not_yet.TWICE == set(), twice
+    assert twice == {}
 
 
 def names(path: Path) -> Iterator[tuple[int, str]]:
@@ -57,11 +56,7 @@ def names(path: Path) -> Iterator[tuple[int, str]]:
                 pass
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in TEXTS if not {ROOT / part for part in not_yet.NAMES} & {path, *path.parents}],
-    ids=name,
-)
+@pytest.mark.parametrize("path", TEXTS, ids=name)
 def test_variables_are_nouns(path: Path) -> None:
     """`told`, `found` and their like say what happened, not what a thing is."""
     wrong = [f"line {line}: {word}" for line, word in names(path) if word.strip("_") in PARTICIPLES]

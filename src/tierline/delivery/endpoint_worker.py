@@ -358,7 +358,7 @@ class EndpointWorker:
         if isinstance(action, outcomes.Park):
             if action.supersede and delivery.lane is not None:
                 self._shared.lane_loader.supersede(subscription, delivery.lane)
-            event = {"event": delivery.events[0].id}
+            event: dict[str, object] = {"event": delivery.events[0].id}
             self._shared.operational_events.announce(self, "endpoint.lane_parked", event)
 
     def _unsendable(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
 import structlog
 
@@ -45,17 +46,17 @@ class OperationalEvents:
     def state_changed(self, source: EventSource, kind: str) -> None:
         """The endpoint's state changed: its row and the event are written together."""
         health = source.health
-        data: dict[str, Any] = {"failures": health.failures, "state": health.state}
+        data: dict[str, object] = {"failures": health.failures, "state": health.state}
         if health.reason is not None:
             data["reason"] = health.reason
         self._tasks.spawn(self._record(source, kind, data, health))
 
-    def announce(self, source: EventSource, kind: str, data: dict[str, Any]) -> None:
+    def announce(self, source: EventSource, kind: str, data: Mapping[str, object]) -> None:
         """Something that operators should know and that changes no state."""
         self._tasks.spawn(self._record(source, kind, data, None))
 
     async def _record(
-        self, source: EventSource, kind: str, data: dict[str, Any], health: Health | None
+        self, source: EventSource, kind: str, data: Mapping[str, object], health: Health | None
     ) -> None:
         shard = home(source.compiled.endpoint.id, self._log.shards)
         while not source.lost and (generation := source.generation_in(shard)) is not None:

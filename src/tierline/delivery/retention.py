@@ -8,8 +8,7 @@ it and at 80 %, and what is dropped is named. One process looks after a shard.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import structlog
 
@@ -117,7 +116,7 @@ class LogRetention:
 
     async def _owed(
         self, shard: int, bound: int
-    ) -> AsyncIterator[tuple[CompiledEndpoint, dict[str, Any]]]:
+    ) -> AsyncIterator[tuple[CompiledEndpoint, dict[str, int]]]:
         """Endpoints that are owed events at or below an offset: after which one, how many events
         of their project and class the cursor has not passed, and how many lanes begin there."""
         line = self._log.reader(shard)
@@ -134,6 +133,8 @@ class LogRetention:
                 after = min(row["mark"], (row["head"] or row["mark"] + 1) - 1)
                 yield compiled, {"after": after, "events": events, "lanes": row["lanes"]}
 
-    async def _tell(self, compiled: CompiledEndpoint, kind: str, data: dict[str, Any]) -> None:
+    async def _tell(
+        self, compiled: CompiledEndpoint, kind: str, data: Mapping[str, object]
+    ) -> None:
         _log.warning(kind, endpoint=compiled.endpoint.id, **data)
         await record(self._log, compiled, kind, data, self._clock(), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import asyncpg
 import msgspec
@@ -27,7 +27,7 @@ async def record(
     log: EventLog,
     compiled: CompiledEndpoint,
     kind: str,
-    data: dict[str, Any],
+    data: Mapping[str, object],
     now: int,
     health: Health | None,
     *,
@@ -38,7 +38,7 @@ async def record(
     else has raised it. Nothing waits after the head's lock."""
     endpoint: Endpoint = compiled.endpoint
     shard = home(endpoint.id, log.shards)
-    event = OperationalEvent(kind, now, endpoint.id, data, quiet=endpoint.hears_ops)
+    event = OperationalEvent(kind, now, endpoint.id, dict(data), quiet=endpoint.hears_ops)
     body = encode_operational_event(event).decode()
     # Of all that it says: two lanes may park in one millisecond.
     event_id = ids.derived("evt_", "ops", endpoint.id, str(now), body)
