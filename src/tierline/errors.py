@@ -43,6 +43,10 @@ class NotFound(TierlineError):
     status = 404
 
 
+class NoSuchRecord(NotFound):
+    """There is no {what} {name!r} here; check the id, it is only made by what happens."""
+
+
 class Conflict(TierlineError):
     """{reason}"""
 
@@ -77,6 +81,21 @@ class NotAMember(TierlineError):
 
     code = "not_a_member"
     status = 422
+
+
+class NotYetAMember(NotAMember):
+    """Customer {customer!r} is not a member of program {program!r} yet; enrol them first, or send
+    an activity that makes a member (earn, order, custom)."""
+
+
+class LeftTheProgram(NotAMember):
+    """Customer {customer!r} has left program {program!r}; auto_join brings nobody back, so enrol
+    them again."""
+
+
+class NotAMemberThen(NotAMember):
+    """Customer {customer!r} was not a member of program {program!r} at {at}; ask for an instant
+    after they joined."""
 
 
 class TooMany(TierlineError):

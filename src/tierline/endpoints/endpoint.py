@@ -46,9 +46,16 @@ OUR_HEADERS = "tierline-"
 # \Z, for $ also matches before a line's end.
 _NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}\Z"
 
-HeaderName = Annotated[str, Meta(pattern=_NAME)]
+HeaderName = Annotated[
+    str, Meta(pattern=_NAME, description="a header field's name like X-Shop, up to 128 characters")
+]
 HeaderValue = Annotated[
-    str, Meta(pattern=r"^[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?\Z", max_length=4096)
+    str,
+    Meta(
+        pattern=r"^[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?\Z",
+        max_length=4096,
+        description="a header's value: ASCII on one line, without white space at its ends",
+    ),
 ]
 
 

@@ -19,7 +19,7 @@ from tierline.endpoints.compiled_endpoint import CompiledEndpoint
 from tierline.endpoints.endpoint import Endpoint, decode_endpoint
 from tierline.endpoints.event_content import load_content
 from tierline.endpoints.replay_plan import IDS_MAX, ReplayPlan, decode_plan, encode_plan
-from tierline.errors import Conflict, Invalid, NotFound
+from tierline.errors import Conflict, Invalid, NoSuchRecord, NotFound
 from tierline.model import ids
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
@@ -135,7 +135,7 @@ class Replays:
     async def stop(self, endpoint: EndpointRow, run: int) -> None:
         """End a run; what it has not sent stays unsent. Raises NotFound."""
         if run == 0 or run not in {r["run"] for r in await self._cursors(endpoint.number)}:
-            raise NotFound(what="replay", name=str(run))
+            raise NoSuchRecord(what="replay", name=str(run))
         for shard in range(self._log.shards):
             async with self._log.database.pool.acquire() as connection, connection.transaction():
                 await connection.execute(Sql.drop_run, shard, endpoint.number, run)
@@ -165,11 +165,11 @@ class Replays:
             try:
                 customer = ids.customer_of_event(name)
             except ValueError:
-                raise NotFound(what="event", name=name, path="ids") from None
+                raise NoSuchRecord(what="event", name=name, path="ids") from None
             shard = ids.shard_of(ids.route_of_customer(customer), self._log.shards)
             event = await self._log.by_id(shard, customer, name)
             if event is None or event.project != project:
-                raise NotFound(what="event", name=name, path="ids")
+                raise NoSuchRecord(what="event", name=name, path="ids")
             offsets.setdefault(shard, []).append(event.offset)
         return {
             shard: self._plan(request, min(result) - 1, max(result))

@@ -15,7 +15,9 @@ from tierline.errors import (
     Conflict,
     InsufficientPoints,
     Invalid,
+    LeftTheProgram,
     NotAMember,
+    NotYetAMember,
     Refused,
     UnknownOriginal,
 )
@@ -164,21 +166,24 @@ def _check_membership(
 ) -> None:
     """Whether somebody who is no member may send this. With no entry yet it may be a first
     activity, where the program enrols by itself."""
+    customer, program = command.customer, aggregate.program.id
     if standing.entries:
         restored = command.detail is not None and command.detail.standing is not None
         if command.kind in _AFTER_LEAVING or restored:
             return
-    elif command.kind == "opening":
+        raise LeftTheProgram(customer=customer, program=program)
+    if command.kind == "opening":
         return  # somebody says outright that this is a member
-    else:
-        if command.kind in SPEAKING:
-            raise UnknownOriginal(of=command.of, path="of")
-        rules = aggregate.program.version(at).rules
-        if rules.auto_join and joins(command):
-            return
-        if command.kind in ("redeem", "transfer_out") and rules.auto_join:
-            raise InsufficientPoints(balance=0, needed=command.points, path="points")
-    raise NotAMember(customer=command.customer, program=aggregate.program.id)
+    if command.kind in SPEAKING:
+        raise UnknownOriginal(of=command.of, path="of")
+    rules = aggregate.program.version(at).rules
+    if rules.auto_join and joins(command):
+        return
+    if command.kind in ("redeem", "transfer_out") and rules.auto_join:
+        raise InsufficientPoints(balance=0, needed=command.points, path="points")
+    if rules.auto_join:
+        raise NotYetAMember(customer=customer, program=program)
+    raise NotAMember(customer=customer, program=program)
 
 
 def _earned(context: CommandContext) -> Entry:

@@ -20,7 +20,16 @@ Unit = Literal["day", "week", "month", "quarter", "half_year", "year"]
 # ISO 8601, years, months, weeks and days only: terms are civil. `$` alone also matches before a
 # line's end; \Z is unknown to the schema's readers.
 Period = Annotated[
-    str, Meta(pattern=r"^P(?=\d)(\d{1,3}Y)?(\d{1,4}M)?(\d{1,4}W)?(\d{1,5}D)?$(?!\n)", max_length=20)
+    str,
+    Meta(
+        pattern=r"^P(?=\d)(\d{1,3}Y)?(\d{1,4}M)?(\d{1,4}W)?(\d{1,5}D)?$(?!\n)",
+        max_length=20,
+        description="a period like P12M (twelve months), P1Y, P2W or P30D",
+    ),
+]
+
+DayOfTheYear = Annotated[
+    str, Meta(pattern=r"^\d{2}-\d{2}$(?!\n)", description="a day of the year like 12-31")
 ]
 
 DAY_MS = 86_400_000

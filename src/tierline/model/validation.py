@@ -23,7 +23,7 @@ from typing import (
 )
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from tierline.errors import Invalid
 from tierline.model import json_text
@@ -41,6 +41,7 @@ Shape = TypeVar("Shape")
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(?:\d+|\.\.\.)\]")
 _INDEX = re.compile(r"\[\d+\]")
+_LOST_PLUS = re.compile(r"\d \d\d:?\d\d$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FIELD = re.compile(r"^Object (?P<how>contains unknown|missing required) field `(?P<field>.*)`$")
 
@@ -66,7 +67,11 @@ def complaint(error: msgspec.ValidationError, shape: Any, path: str = "") -> Inv
         return invalid(f"{where}.{name}" if where else name, expected)
     if what.startswith("Invalid enum value"):
         what += f", expected one of {_options(shape, _INDEX.sub('[...]', inner))}"
+    elif "matching regex" in what:
+        what = _meaning(shape, _INDEX.sub("[...]", inner)) or what
     what = what.replace("`", "").replace(" | null", "").replace("got null", "found null")
+    if what == "Expected int, got float":
+        what += "; send whole numbers, and money in minor units: 19.99 is 1999"
     return invalid(where, what[:1].lower() + what[1:])
 
 
@@ -80,6 +85,8 @@ def instant(text: str, path: str) -> int:
         instant = parse_instant(text)
     except ValueError:
         expected = "expected an instant with an offset, like 2024-03-19T00:02:13.529Z"
+        if _LOST_PLUS.search(text):
+            expected += "; in a query a plus sign is sent as %2B"
         raise invalid(path, expected) from None
     if not INSTANT_MIN <= instant < INSTANT_MAX:
         raise invalid(path, "expected an instant between the years 1900 and 2200")
@@ -93,20 +100,46 @@ def optional_instant(text: str | None, path: str) -> int | None:
 @lru_cache(maxsize=1024)
 def _options(shape: Any, path: str) -> str:
     """The values of the Literal at a path inside a shape."""
-    shapes = list(_parts(shape))
-    for step in _STEP.finditer(path):
-        shapes = [part for outer in shapes for part in _inner(outer, step[1])]
-    literals = (get_args(part) for part in shapes if get_origin(part) is Literal)
+    parts = [part for whole in _at(shape, path) for part in _parts(whole)]
+    literals = (get_args(part) for part in parts if get_origin(part) is Literal)
     return ", ".join(str(value) for values in literals for value in values)
+
+
+@lru_cache(maxsize=1024)
+def _meaning(shape: Any, path: str) -> str:
+    """What a text with a pattern at a path inside a shape must be, in words."""
+    metas = (meta for whole in _at(shape, path) for meta in _metas(whole))
+    meanings = [meta.description for meta in metas if meta.pattern and meta.description]
+    return f"Expected {' or '.join(meanings)}" if meanings else ""
+
+
+def _at(shape: Any, path: str) -> list[Any]:
+    """The types that may stand at a path inside a shape."""
+    shapes = [shape]
+    for step in _STEP.finditer(path):
+        outer = [part for whole in shapes for part in _parts(whole)]
+        shapes = [inner for part in outer for inner in _inner(part, step[1])]
+    return shapes
 
 
 def _inner(shape: Any, name: str | None) -> Iterator[Any]:
     if name is None and get_origin(shape) in (list, tuple, dict):
-        yield from _parts(get_args(shape)[1 if get_origin(shape) is dict else 0])
+        yield get_args(shape)[1 if get_origin(shape) is dict else 0]
     elif name is not None and isinstance(shape, type) and issubclass(shape, Struct):
         names = dict(zip(shape.__struct_encode_fields__, shape.__struct_fields__, strict=True))
         if name in names:
-            yield from _parts(get_type_hints(shape, include_extras=True)[names[name]])
+            yield get_type_hints(shape, include_extras=True)[names[name]]
+
+
+def _metas(shape: Any) -> Iterator[Meta]:
+    """The constraints of a type, and of each member of a union."""
+    if get_origin(shape) is Annotated:
+        inner, *extras = get_args(shape)
+        yield from (extra for extra in extras if isinstance(extra, Meta))
+        yield from _metas(inner)
+    elif get_origin(shape) in (Union, types.UnionType):
+        for arg in get_args(shape):
+            yield from _metas(arg)
 
 
 def _parts(shape: Any) -> Iterator[Any]:

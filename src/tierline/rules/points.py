@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from tierline.model import calendar
-from tierline.model.calendar import Period
+from tierline.model.calendar import DayOfTheYear, Period
 from tierline.model.entries import EntryKind
 from tierline.rules.ladder import Earning
 
@@ -41,7 +41,7 @@ class AfterPeriod(Struct, frozen=True, tag="after", omit_defaults=True, forbid_u
 class DayOfYear(Struct, frozen=True, tag="day_of_year", forbid_unknown_fields=True):
     """The next such day of the year, `MM-DD`; points earned on it expire at its end."""
 
-    day: Annotated[str, Meta(pattern=r"^\d{2}-\d{2}$(?!\n)")]
+    day: DayOfTheYear
 
     def last_day(self, day: int) -> int | None:
         year = calendar.date_of(day).year

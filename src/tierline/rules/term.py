@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta, Struct
 
 from tierline.model import calendar
-from tierline.model.calendar import Period, Unit
+from tierline.model.calendar import DayOfTheYear, Period, Unit
 from tierline.rules.window import Anchors, Window
 
 _LONGEST: dict[Unit, int] = {
@@ -137,7 +137,7 @@ class Dates(Struct, frozen=True, tag="dates", forbid_unknown_fields=True):
     dated: ClassVar[bool] = True
 
     days: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^\d{2}-\d{2}$(?!\n)")], ...],
+        tuple[DayOfTheYear, ...],
         Meta(min_length=1, max_length=20),
     ]
 

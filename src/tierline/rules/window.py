@@ -86,7 +86,11 @@ class Since(Struct, frozen=True, tag="since", omit_defaults=True, forbid_unknown
     attribute names (nothing counts while it names none)."""
 
     anchor: Annotated[
-        str, Meta(pattern=r"^(join|tier_start|attribute:.+|\d{4}-\d{2}-\d{2})$(?!\n)")
+        str,
+        Meta(
+            pattern=r"^(join|tier_start|attribute:.+|\d{4}-\d{2}-\d{2})$(?!\n)",
+            description="`join`, `tier_start`, `attribute:NAME` or a date like 2024-03-19",
+        ),
     ] = "join"
 
     moves: ClassVar[bool] = False

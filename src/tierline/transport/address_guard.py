@@ -125,9 +125,14 @@ class Guard:
         if literal is not None:
             why = self.refusal(str(literal), parts.scheme)
             if why is not None:
-                raise Invalid(reason=f"The address {why}.", path=path)
+                hint = f"--allow-address {literal} at the server's start lets endpoints live there"
+                raise Invalid(reason=f"The address {why}; {hint}.", path=path)
         elif parts.scheme == "http" and not (self.allowed_v4 or self.allowed_v6):
-            raise Invalid(reason="Use https: plain http is not allowed here.", path=path)
+            reason = (
+                "Use https: plain http is only sent to addresses that the server was started with"
+                " (--allow-address)."
+            )
+            raise Invalid(reason=reason, path=path)
         return parts
 
 
@@ -172,7 +177,10 @@ def split_url(url: str, path: str = "url") -> SplitResult:
     if len(url) > URL_CHARS_MAX:
         raise Invalid(reason=f"A URL has at most {URL_CHARS_MAX} characters.", path=path)
     if not url.isascii() or any(c <= " " or c in '\\"<>^`{|}\x7f' for c in url):
-        raise Invalid(reason="A URL is ASCII without spaces, quotes or backslashes.", path=path)
+        reason = "A URL is ASCII without spaces, quotes or backslashes"
+        if not url.isascii():
+            reason += "; write other letters of a host in punycode (xn--…), of a path as %XX"
+        raise Invalid(reason=f"{reason}.", path=path)
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from iso4217 import Currency
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 NAME_CHARACTERS_MAX = 200
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PROGRAM = "_program"
-_CURRENCY = re.compile(r"[A-Z]{3}")
+# Those with minor units: not metals, test codes and what stands for none.
+CURRENCIES = frozenset(c.code for c in Currency if c.exponent is not None)
 
 
 class NewProject(Struct, frozen=True):
@@ -74,7 +76,7 @@ async def change(
     if new.vendor_programs is not None:
         changes["vendor_programs"] = {**project.vendor_programs, **new.vendor_programs}
     changed = replace(project, **changes)
-    check(changed)
+    check(changed, currency=changed.currency != project.currency)
     for field in ("time_zone", "currency"):
         if fixed and getattr(project, field) != getattr(changed, field):
             reason = f"The {field} is fixed once a project has members; make another project."
@@ -82,15 +84,16 @@ async def change(
     await connection.execute(Sql.change_project, project.number, _encode(changed), revision)
 
 
-def check(project: Project) -> None:
-    """Raises Invalid, naming the field."""
+def check(project: Project, *, currency: bool = True) -> None:
+    """Raises Invalid, naming the field. A `currency` that stays is not looked at: it may be an
+    older one."""
     if not project.name.strip() or len(project.name) > NAME_CHARACTERS_MAX:
         reason = f"The name must have 1 to {NAME_CHARACTERS_MAX} characters."
         raise Invalid(path="name", reason=reason)
     if not _ID.fullmatch(project.id):
         reason = f"The id {project.id!r} must be 1 to 64 letters, digits, '_', '.' or '-'."
         raise Invalid(path="id", reason=reason)
-    if not _CURRENCY.fullmatch(project.currency):
+    if currency and project.currency not in CURRENCIES:
         reason = f"There is no currency {project.currency!r}; expected an ISO 4217 code like USD."
         raise Invalid(path="currency", reason=reason)
     try:

@@ -45,11 +45,16 @@ class Voucher(Struct, frozen=True):
     code_config: dict[str, Any] | None = None
 
 
+Digits = Annotated[
+    str, Meta(pattern=r"^[1-9][0-9]{0,11}$", description="a whole number of at most 12 digits")
+]
+
+
 class Ratio(Struct, frozen=True):
     """`points` for every whole `every` minor units. The vendor's own samples send text, too."""
 
-    every: Positive | Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,11}$")]
-    points: Positive | Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,11}$")]
+    every: Positive | Digits
+    points: Positive | Digits
 
 
 class OrderRatio(Struct, frozen=True):

@@ -8,7 +8,8 @@ any length takes constant memory. A refused item does not stop the others: its a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
@@ -158,6 +159,7 @@ class Activities:
             raise TooLarge(path="activities", what="array", limit=limit)
         bulk = len(commands) > ONLINE_MAX
         outcomes = await self.parts.writer.submit_all(commands, bulk=bulk)
+        _raise_if_away(outcomes)
         return _encode([_content(outcome) for outcome in outcomes])
 
 
@@ -213,6 +215,15 @@ class NdjsonUpload:
                 except TierlineError as error:
                     outcome = error
             await buffer.write(_encode(_content(outcome)) + b"\n")
+
+
+def _raise_if_away(outcomes: Sequence[Answer | TierlineError]) -> None:
+    """Raises what kept an array from being recorded where nothing of it was: a client that
+    understands `Retry-After` sends it again."""
+    refusals = [outcome for outcome in outcomes if isinstance(outcome, TierlineError)]
+    away = [refusal for refusal in refusals if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE]
+    if away and len(refusals) == len(outcomes):
+        raise away[0]
 
 
 def _content(outcome: Answer | TierlineError) -> Any:

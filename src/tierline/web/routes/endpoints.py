@@ -22,7 +22,7 @@ from tierline.endpoints.endpoint_body import (
     TestBody,
 )
 from tierline.endpoints.event_facts import EventFilter
-from tierline.errors import NotFound
+from tierline.errors import NoSuchRecord
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.web import limits
@@ -144,7 +144,7 @@ async def replay_endpoint(call: Call, body: ReplayBody) -> Reply:
 async def stop_replay(call: Call) -> Reply:
     run = call.param("run")
     if not run.isdecimal() or len(run) > 9:
-        raise NotFound(what="replay", name=run, path="run")
+        raise NoSuchRecord(what="replay", name=run, path="run")
     await call.parts.operations.stop_replay(call.project, call.param("endpoint"), int(run))
     return Reply(204)
 

@@ -10,11 +10,12 @@ from msgspec import Struct
 
 from tierline.analysis.explain import explain, standing_at
 from tierline.engine.decide import HistoryNeeded
-from tierline.errors import Invalid, NotAMember, TooMany
+from tierline.errors import Invalid, NotAMember, NotAMemberThen, TooMany
 from tierline.ledger import commands
 from tierline.ledger.batch import entry_of
 from tierline.ledger.commands import Command, ProgramRef
 from tierline.model import json_text, validation
+from tierline.model.calendar import format_instant
 from tierline.model.entries import Entry, Override, OverrideKind
 from tierline.model.standing import Standing
 from tierline.model.tenant import Customer
@@ -207,6 +208,9 @@ def _as_of(
     call: Call, program: Program, customer: Customer, at: int, entries: Sequence[Entry]
 ) -> MemberAnswer:
     standing, _, _ = standing_at(program, entries, at)
+    if entries and not standing.entries:
+        facts = {"customer": call.param("source_id"), "program": program.id}
+        raise NotAMemberThen(**facts, at=format_instant(at), path="at")
     return _answer(call, program, customer, standing, at, entries)
 
 

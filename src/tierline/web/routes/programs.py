@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from tierline.errors import NotFound
+from tierline.errors import NoSuchRecord, NotFound
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.proposals import ProgramBody, refuse_broken, rules_from
@@ -93,7 +93,7 @@ async def get_program(call: Call) -> ProgramAnswer:
     for version in program.versions:
         if version.number == query.version:
             return _answer(program, version)
-    raise NotFound(what="version", name=str(query.version), path="version")
+    raise NoSuchRecord(what="version", name=str(query.version), path="version")
 
 
 async def list_programs(call: Call) -> ProgramList:
