@@ -1,14 +1,19 @@
-"""Group commit: one queue a shard, a batch as soon as there is room for one.
+"""Group commit: one queue a shard, and a batch as soon as there is room for one.
 
-There is no timer: while a batch commits, the next one forms. Nobody is answered before their
-command is durable. When the fate of a commit is unknown, the same batch runs again with the same
-keys first: what was committed then answers as a repetition.
+Everything here follows from a few rules:
 
-Three batches may be under way, so that one is decided here while the database writes another and
-looks up a third. The next begins when the one before holds the locks of its members: whom both
-speak of, it then meets after that one. Where that cannot be relied on (one before was rolled back,
-or this one speaks of somebody who is not there yet), it waits until that one is over, and starts
-again.
+1. No timer. While a batch commits, the next one forms.
+2. Nobody is answered before their command is durable.
+3. When the fate of a commit is unknown, the same batch runs again with the same keys before anybody
+   is answered. What was committed then answers as a repetition.
+4. A request never fails for a stranger's. On an error of data a batch is split until the command
+   that is to blame stands alone.
+5. Three batches may be under way: one is decided here while the database writes another and looks
+   up a third. A batch begins when the one before holds the locks of its members, so a member of
+   both meets them in their order. Where that cannot be relied on (the one before was rolled back,
+   or this one speaks of somebody who is not there yet), it waits until that one is over.
+6. A batch takes its share of what waits and leaves the rest, so that there is something to decide
+   while the database writes.
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ what an endpoint does not hear is settled when it reads the lane.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
-import msgspec
-from msgspec import Struct
 
+from tierline.endpoints.endpoint import Endpoint, decode_endpoint
+from tierline.model.operational_event import decode_operational_event
 from tierline.reshard.queries import ReshardSql as Sql
 from tierline.store.event_log import EventLog
 
@@ -24,33 +24,14 @@ LIVE_RUN: Final = 0
 LaneRow = tuple[int, int, int, int, int, str, str, int]
 
 
-class Shape(Struct, frozen=True):
-    """What of an endpoint's body decides how its lanes are named; the rest is the sender's."""
-
-    mode: str = "customer"
-    batch: Any = None
-    kinds: tuple[str, ...] = ()
-
-    @property
-    def order(self) -> str:
-        return "fifo" if self.batch is not None else self.mode
-
-
-class Heard(Struct, frozen=True):
-    """The part of an operational event that says who hears it."""
-
-    kind: str = ""
-    quiet: bool = False
-
-
 class Debt:
     """What one endpoint is owed of one source shard."""
 
-    __slots__ = ("done", "endpoint", "floor", "lanes", "mark", "shape")
+    __slots__ = ("done", "floor", "lanes", "mark", "number", "settings")
 
-    def __init__(self, endpoint: int, shape: Shape, mark: int, done: bytes) -> None:
-        self.endpoint = endpoint
-        self.shape = shape
+    def __init__(self, number: int, settings: Endpoint, mark: int, done: bytes) -> None:
+        self.number = number
+        self.settings = settings
         self.mark = mark
         self.done = {mark + 1 + i for i in range(len(done) * 8) if done[i >> 3] >> (i & 7) & 1}
         self.lanes: dict[int, asyncpg.Record] = {}
@@ -71,7 +52,7 @@ class Debt:
 
     def key(self, event: asyncpg.Record, offset: int) -> int:
         """The lane's key of an event that lies at an offset."""
-        order = self.shape.order
+        order = self.settings.order
         if order == "customer":
             return int(event["customer"])
         return 0 if order == "fifo" else offset
@@ -81,19 +62,19 @@ class Debt:
         key = self.key(event, offset)
         lane = self.lanes.get(self.key(event, event["offset"]))
         if lane is None:
-            return (self.endpoint, key, offset, 0, now, "retrying", "", now)
+            return (self.number, key, offset, 0, now, "retrying", "", now)
         same = lane["head"] == event["offset"]  # else its head was dropped, or never an event
         attempt, form = (lane["attempt"], lane["format"]) if same else (0, "")
         later = (attempt, lane["due_at"], lane["state"], form, lane["first_at"])
-        return (self.endpoint, key, offset, *later)
+        return (self.number, key, offset, *later)
 
     def _hears(self, event: asyncpg.Record) -> bool:
         if event["class"] == "tier":
             return event["profile"] is not None  # erased: never sent
-        if event["class"] != "ops" or not self.shape.kinds:
+        if event["class"] != "ops" or not self.settings.kinds:
             return False
-        events = _heard(event["body"])
-        return events.kind in self.shape.kinds and not events.quiet
+        content = decode_operational_event(event["body"])
+        return content.kind in self.settings.kinds and not content.quiet
 
 
 class Owed:
@@ -118,11 +99,11 @@ class Owed:
         for number, project, body, start_at in endpoints:
             if number not in self.endpoints:
                 continue  # has never begun: it starts at its instant in the new logs, too
-            shape = _shape(body)
+            settings = decode_endpoint(body)
             for shard, (cursors, lanes) in states.items():
                 row = cursors.get(number)
                 mark = await log.before(shard, start_at) if row is None else row["mark"]
-                debt = Debt(number, shape, mark, b"" if row is None else row["done"])
+                debt = Debt(number, settings, mark, b"" if row is None else row["done"])
                 for lane in lanes.get(number, ()):
                     debt.add(lane)
                 self._debts.setdefault((shard, project), []).append(debt)
@@ -134,7 +115,7 @@ class Owed:
         for debt in self._debts.get((source, event["project"]), ()):
             if not debt.owes(event):
                 continue
-            place = (shard, debt.endpoint, debt.key(event, offset))
+            place = (shard, debt.number, debt.key(event, offset))
             if place not in self._opened:
                 self._opened.add(place)
                 rows.append(debt.row(event, offset, self._now))
@@ -151,7 +132,3 @@ async def _standing(connection: asyncpg.Connection, shard: int) -> Standing:
         if lane["run"] == LIVE_RUN:
             lanes.setdefault(lane["endpoint"], []).append(lane)
     return {row["endpoint"]: row for row in cursors if row["run"] == LIVE_RUN}, lanes
-
-
-_shape = msgspec.json.Decoder(Shape).decode
-_heard = msgspec.json.Decoder(Heard).decode

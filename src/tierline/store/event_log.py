@@ -1,7 +1,15 @@
-"""The log as the sender reads it, and the one write by which deliveries are settled.
+"""The event log as the sender reads it, and the one write by which deliveries are settled.
 
-Reads and writes have connections of their own, so that a slice never waits for a commit.
-Statements name one shard each; no transaction is open while anybody waits for HTTP.
+Everything here follows from a few rules:
+
+1. Offsets of a shard have no gaps, and they are in the order of the commits. So a reader that has
+   seen the head has seen everything below it.
+2. A row never changes. Erasing empties its profile and leaves its offset.
+3. Every statement names one shard. No transaction spans two, and none is open while anybody waits
+   for HTTP.
+4. Every write of the sender begins by advancing its cursor under its generation. A cursor that
+   does not advance belongs to somebody else now, and nothing of that write counts.
+5. Reads and writes have connections of their own, so that a slice never waits for a commit.
 """
 
 from __future__ import annotations
