@@ -124,7 +124,7 @@ class Slots:
             self._waiting.discard(user)
             self._turns.remove(user)
 
-    def release(self, *, slow: bool) -> None:
+    def give_back(self, *, slow: bool) -> None:
         self.used -= 1
         if slow:
             self.used_slow -= 1
@@ -156,5 +156,5 @@ class Slots:
                 continue
             self._waiting.discard(user)
             if started == NONE:
-                self.release(slow=slow)
+                self.give_back(slow=slow)
         turns.extend(held)

@@ -162,7 +162,7 @@ class Dispatcher:
             await fetcher.stop()
         await self._settle(self.workers.values(), self.settings.stop_ms)
         for worker in self.workers.values():
-            worker.release()
+            worker.abandon()
         await self._background.stop()
         for committer in self.committers:
             await committer.stop()
@@ -352,7 +352,7 @@ class Dispatcher:
             _log.warning("stopped_before_all_was_written")
 
     def _drop(self, worker: EndpointWorker) -> None:
-        worker.release()
+        worker.abandon()
         if self.workers.get(worker.number) is worker:
             del self.workers[worker.number]
 

@@ -161,7 +161,7 @@ class EndpointWorker:
     def rest(self) -> None:
         self.resting = True
 
-    def release(self) -> None:
+    def abandon(self) -> None:
         """No longer ours, or the process ends: let go of everything."""
         self.lost = True
         self.metrics.breaker_open = False  # nobody's here any more
@@ -272,7 +272,7 @@ class EndpointWorker:
     def _answered(self, flight: Flight, reply: HttpReply) -> None:
         subscription, delivery = flight.subscription, flight.delivery
         del self.in_flight[delivery]
-        self._shared.slots.release(slow=flight.slow)
+        self._shared.slots.give_back(slow=flight.slow)
         self._queue.ended(lane=delivery.from_lane, replay=subscription.cursor.run != 0)
         if self.lost or reply.fault == "stopped":
             self._shared.run_slots()

@@ -101,7 +101,8 @@ class Settle(Struct, frozen=True):
 
 
 class Retry(Struct, frozen=True):
-    """It waits in a lane and is tried again at `due_at`; the attempt counts."""
+    """It waits in a lane and is tried again at `due_at`, or earlier when its lane is released. The
+    attempt counts."""
 
     due_at: int
     first_at: int
