@@ -81,6 +81,7 @@ async def test_what_was_released_while_nobody_sent_goes_at_the_start(
     async with world.sending() as sender:
         events = await owed(world, receiver, sender)
     await hand(world, sender, row)
+    await sender.log.close()  # it had connected once more
     async with world.sending() as sender:
         await receiver.wait(6)
         await world.settled(sender)
