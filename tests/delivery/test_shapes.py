@@ -157,7 +157,7 @@ async def test_rotation_overlaps_and_custom_headers_are_never_logged(
     assert "…" == attempt["detail"]["headers"]["x-api-key"]
 
 
-@pytest.mark.parametrize("format_", ["voucherify", "loyaltylion", "standard", "cloudevents"])
+@pytest.mark.parametrize("format_", list(FORMATS))
 async def test_a_test_event_in_each_format(world: World, receiver: Receiver, format_: str) -> None:
     """Sent once, told at once, and in no log but that of attempts."""
     row = await world.endpoint(receiver.url, format=format_)

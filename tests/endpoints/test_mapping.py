@@ -12,6 +12,7 @@ from tests.delivery.world import SECRET, World
 from tests.receiver import Receiver
 from tierline.endpoints.mapping import VALUES_MAX, compile_mapping
 from tierline.errors import Invalid
+from tierline.vendors.registry import FORMATS
 
 BODY: dict[str, Any] = {
     "type": "tier.upgraded",
@@ -62,7 +63,7 @@ def test_what_is_no_mapping_is_refused_with_its_path(spec: dict[str, Any], path:
     assert path == refused.value.path
 
 
-@pytest.mark.parametrize("format_", ["standard", "voucherify", "loyaltylion", "cloudevents"])
+@pytest.mark.parametrize("format_", list(FORMATS))
 async def test_a_mapped_body_is_sent_and_signed(
     world: World, receiver: Receiver, format_: str
 ) -> None:
