@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from tierline.delivery.delivery import Delivery
+from tierline.delivery.outcome import Attempt
 from tierline.delivery.subscription import Subscription
 from tierline.endpoints.attempts import attempt_headers
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint, SignedRequest
@@ -33,3 +34,10 @@ def attempt_request(
             return None
     delivery.form = form or compiled.form_text
     return compiled.request(events, form, now, attempt_headers(delivery.attempt, run))
+
+
+def attempt_of(flight: Flight) -> Attempt:
+    """Which attempt this is, for the decision of what follows from its answer."""
+    delivery = flight.delivery
+    newer = flight.subscription.cursor.newer(delivery)
+    return Attempt(delivery.attempt, delivery.first_at, delivery.probe, newer, delivery.planned_at)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tierline.delivery import outcome as outcomes
 from tierline.delivery.alarm import Alarm
-from tierline.delivery.attempt_request import Flight, attempt_request
+from tierline.delivery.attempt_request import Flight, attempt_of, attempt_request
 from tierline.delivery.collaborators import Collaborators
 from tierline.delivery.concurrency import LAST, MORE, NONE, Started
 from tierline.delivery.delivery import Delivery
@@ -296,13 +296,12 @@ class EndpointWorker:
         subscription, delivery, request = flight.subscription, flight.delivery, flight.request
         now, took_ms, run = self._clock(), reply.timings.total, subscription.cursor.run
         answer = outcomes.read_answer(reply, now)
-        newer = subscription.cursor.newer(delivery)
-        spread = 0.0 if answer is outcomes.DELIVERED else self._shared.spread()
-        attempt = outcomes.Attempt(
-            delivery.attempt, delivery.first_at, delivery.probe, newer, delivery.planned_at
-        )
-        state = outcomes.EndpointState(self.health, self.pace.breaker.state)
-        outcome = outcomes.decide(answer, attempt, state, self._policy, now, spread)
+        if outcomes.is_ordinary(answer, self.health, self.pace.breaker.state):
+            outcome = outcomes.ORDINARY
+        else:
+            attempt, spread = attempt_of(flight), self._shared.spread()
+            state = outcomes.EndpointState(self.health, self.pace.breaker.state)
+            outcome = outcomes.decide(answer, attempt, state, self._policy, now, spread)
         for action in outcome.endpoint:
             self._apply(action, delivery, now, took_ms)
         self._apply_to_event(outcome.event, subscription, delivery, now)

@@ -203,6 +203,16 @@ RELEASE: Final = Release()
 ORDINARY: Final = FollowUp("delivered", SETTLE, (WIDEN, COUNT_SUCCESS))
 
 
+def is_ordinary(answer: ReceiverAnswer, health: Health, breaker: BreakerState) -> bool:
+    """Whether `ORDINARY` follows, whatever the attempt was: so with nearly every answer."""
+    return (
+        answer is DELIVERED
+        and breaker == "closed"
+        and health.state == "healthy"
+        and not health.failures
+    )
+
+
 def decide(
     answer: ReceiverAnswer,
     attempt: Attempt,
@@ -215,7 +225,7 @@ def decide(
     health, breaker = state.health, state.breaker
     answered = COUNT_SUCCESS if breaker == "closed" else CLOSE_BREAKER
     if answer.meaning == "delivered":
-        if breaker == "closed" and health.state == "healthy" and not health.failures:
+        if is_ordinary(answer, health, breaker):
             return ORDINARY
         healthy = _set(health, healths.succeeded(health, now))
         over = (RELEASE,) if breaker != "closed" or _was_away(health, now) else ()
