@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
 from tierline.clock import wall
 from tierline.delivery.delivery import Delivery
@@ -19,11 +18,11 @@ Trace = Callable[[CompiledEndpoint, Delivery[LogEvent], SignedRequest, HttpReply
 def tracer(name: str = "tierline.sender") -> Trace | None:
     """Returns what the sender calls after each attempt; None when OpenTelemetry is not there."""
     try:
-        trace: Any = import_module("opentelemetry.trace")
+        trace = import_module("opentelemetry.trace")
     except ImportError:
         return None
     spans = trace.get_tracer(name)
-    status: Any = import_module("opentelemetry.trace.status")
+    status = import_module("opentelemetry.trace.status")
 
     def record(
         compiled: CompiledEndpoint,
