@@ -199,14 +199,14 @@ class Cursor(Generic[E]):
             lane.first_at = first_at
         lane.attempt += 1
         lane.form = delivery.form
-        self._plan(lane, due_at)
+        self._schedule(lane, due_at)
         return lane
 
     def deferred(self, delivery: Delivery[E], due_at: int) -> Lane[E]:
         """Not delivered, and it does not count as an attempt (a probe, a cancelled request)."""
         lane = delivery.lane or self._open_lane(delivery, first_at=due_at)
         lane.busy = False
-        self._plan(lane, due_at)
+        self._schedule(lane, due_at)
         return lane
 
     def skip(self, lane: Lane[E]) -> Lane[E] | None:
@@ -351,7 +351,7 @@ class Cursor(Generic[E]):
     def _lane(self, key: int, head: int, *, form: str, at: int) -> Lane[E]:
         return Lane(key, head, form=form, at=at, remember=self._remember)
 
-    def _plan(self, lane: Lane[E], due_at: int | None) -> None:
+    def _schedule(self, lane: Lane[E], due_at: int | None) -> None:
         lane.planned_at = 0
         if due_at is None:
             self.parked += lane.state != "parked"
