@@ -61,7 +61,8 @@ class Stock:
             )  # fmt: skip
             profile = Customer(
                 ids.customer_id(customer), f"shopper-{n}", customer, f"Shopper {n}",
-                f"shopper{n}@example.com", {"favourite": "tea"}, at, at,
+                f"shopper{n}@example.com", metadata={"favourite": "tea"}, created_at=at,
+                updated_at=at,
             )  # fmt: skip
             fact = ids.event_fact("bench", str(program), customer, n, "upgraded")
             event_id = ids.event_id(fact, customer, at)

@@ -151,6 +151,7 @@ async def test_a_name_that_stands_twice_in_a_record_is_refused(
         ("a.csv", "", "empty"),
         ("a.jsonl", "\n\n", "empty"),
         ("a.jsonl", '[{"customer":"ada"}]', "array"),
+        ("a.csv", "customer,address,address.city\n", "`address` and parts"),
     ],
 )
 def test_what_is_wrong_with_a_whole_file_is_said_once(

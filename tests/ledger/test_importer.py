@@ -247,3 +247,29 @@ async def test_a_long_history_is_exported_in_pages(club: Club) -> None:
     for name in ("ada", "bob", "eve"):
         points = [line["points"] for line in lines if line["customer"] == name]
         assert points == [0, 1, 2, 3, 4, 5]
+
+
+async def test_personal_fields_come_along(club: Club, tmp_path: Path) -> None:
+    """Phone, birthdate and address: of CSV columns, of JSON, and of an export."""
+    await club.create(YEARLY, clock=START)
+    path = tmp_path / "people.csv"
+    path.write_text(
+        "customer,phone,birthdate,address.line_1,address.city,points\n"
+        "ada,+49 1,1990-12-31,Torstr. 1,Berlin,1\nbob,,--02-29,,,1\n"
+        "eve,no,,,,1\nron,,2990-01-01,,,1\n"
+    )
+    done = await run(club, path)
+    assert (done.customers, done.refused) == (2, 2)
+    lines = [json.loads(line) async for line in members(club.database, club.program)]
+    facts = {line["customer"]: line for line in lines}
+    ada = {"phone": "+49 1", "birthdate": "1990-12-31"}
+    assert facts["ada"] == {
+        **facts["ada"],
+        **ada,
+        "address": {"line_1": "Torstr. 1", "city": "Berlin"},
+    }
+    assert facts["bob"]["birthdate"] == "--02-29"
+    assert not {"phone", "address"} & facts["bob"].keys()
+    again = tmp_path / "members.jsonl"
+    again.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert (await run(club, again)).refused == 0

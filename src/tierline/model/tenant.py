@@ -33,10 +33,22 @@ class NameKind(Struct, frozen=True):
 CARD = NameKind("card", "card")
 
 
+class Address(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Where somebody lives, each part as they write it."""
+
+    line_1: str | None = None
+    line_2: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
+
+
 class Customer(Struct, frozen=True, gc=False, omit_defaults=True):
     """A person as payloads show them. `id` is ours or the imported one; it never changes.
 
-    `presentations` holds, per vendor, what only that vendor's payloads speak of.
+    `birthdate` is a date, or `--MM-DD` where the year is not known. `presentations` holds, per
+    vendor, what only that vendor's payloads speak of.
     """
 
     id: str
@@ -44,8 +56,16 @@ class Customer(Struct, frozen=True, gc=False, omit_defaults=True):
     number: int = 0
     name: str | None = None
     email: str | None = None
+    phone: str | None = None
+    birthdate: str | None = None
+    address: Address | None = None
     metadata: dict[str, Any] = {}
     created_at: int = 0
     updated_at: int = 0
     presentations: dict[str, dict[str, Any]] = {}
     erased: bool = False
+
+    @property
+    def full_birthdate(self) -> str | None:
+        """The birthdate where its year is known, for formats that have no word for another."""
+        return None if (self.birthdate or "--").startswith("--") else self.birthdate

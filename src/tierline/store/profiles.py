@@ -19,7 +19,7 @@ from msgspec.structs import asdict, replace
 
 from tierline.errors import Conflict, NotFound
 from tierline.model import ids
-from tierline.model.tenant import Customer, Project
+from tierline.model.tenant import Address, Customer, Project
 from tierline.store import customers
 from tierline.store.customers import CustomerRow, CustomersSql, NewCustomer
 from tierline.store.database import Database
@@ -42,6 +42,9 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     source_id: str | UnsetType = UNSET  # another name from now on; the old one still finds them
     name: str | UnsetType | None = UNSET
     email: str | UnsetType | None = UNSET
+    phone: str | UnsetType | None = UNSET
+    birthdate: str | UnsetType | None = UNSET
+    address: Address | UnsetType | None = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET
     # By format; an empty one takes that format's away, None all of them.
     presentations: dict[str, dict[str, Any]] | UnsetType | None = UNSET

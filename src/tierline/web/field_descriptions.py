@@ -13,6 +13,8 @@ path.run: The number of the replay.
 activity: What would be answered to the activity.
 actor: Who asserts it.
 address: The address that was really dialled.
+CustomerBody.address: Where the customer lives; replaced as a whole.
+CustomerAnswer.address: Where the customer lives.
 advance_to: The instant to which the sandbox's clock moves.
 after: Go on after this cursor, the `next` of an earlier answer.
 Start.after: How long after the tier is reached, as an ISO 8601 period.
@@ -39,11 +41,13 @@ because: How it hangs together, in words.
 before: Only what happened before this instant.
 begins: When the opportunity begins.
 begins_at: The instant at which it begins.
+birthdate: A date like 1990-12-31, or --12-31 where the year is not known.
 body: The start of the body.
 bytes_max: How many bytes of events go into one request.
 ca: A certificate authority to trust, PEM.
 cause: Why the tier changed.
 changed_meanwhile: Members who changed while the preview worked.
+city: The town.
 class: Which events: those of tiers, or those for operators.
 client_certificate: A client certificate, PEM; in answers whether there is one.
 client_key: The client certificate's key, PEM.
@@ -54,6 +58,7 @@ connect_ms: How long a connection may take to stand, in milliseconds.
 corrections: What a refund or a late entry may do to a tier that was granted.
 counted: The entries that make up the total.
 counted_from: The civil day from which the rule gives this end.
+country: The country, as its people write it.
 counts: How much it adds to the total.
 counts_from: From when on it counts.
 created_at: When it was made.
@@ -156,6 +161,8 @@ last_event: The last change of their tier.
 last_valid_day: The last civil day on which the tier is valid.
 length: How long, as an ISO 8601 period.
 limit: How many at most.
+line_1: Street and number.
+line_2: What else the post needs to know.
 manual: Whether an override decides the tier.
 mapping: The body in the receiver's own words: a template.
 matrix: Members by the tier without the change and with it.
@@ -202,12 +209,14 @@ pause_after_s: An endpoint is paused that failed for so many seconds.
 pause_count: And so many times in a row.
 pending: Points that were granted and are not active yet.
 pending_days: For how many days points are pending.
+phone: A phone number of theirs.
 points: Points.
 ProgramBody.points: How points come and go.
 PreviewBody.points: How points come and go.
 ProgramAnswer.points: How points come and go.
 TierEvent.points: The member's points right after the change.
 policy: The rules that decide tiers.
+postal_code: The postal code.
 presentations: What only a vendor's payloads speak of, by vendor.
 preview: The report.
 problem: What went wrong.
@@ -274,6 +283,8 @@ PolicyParts.start: When a tier that was reached begins.
 started: The civil day on which the tier began.
 starts_at: When it begins.
 state: The state that it is in.
+Address.state: The state, province or county.
+AddressAnswer.state: The state, province or county.
 status: The HTTP status; 0 or null: no answer came.
 Healthy.status: Always `ok`.
 Ready.status: Whether requests are served.

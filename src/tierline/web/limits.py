@@ -26,6 +26,7 @@ METADATA_DEPTH_MAX: Final = validation.METADATA_DEPTH_MAX
 NAME_CHARACTERS_MAX: Final = validation.NAME_CHARACTERS_MAX
 NAMES_MAX: Final = customer_parsing.NAMES_MAX
 EMAIL_CHARACTERS_MAX: Final = customer_parsing.EMAIL_CHARACTERS_MAX
+PHONE_CHARACTERS_MAX: Final = customer_parsing.PHONE_CHARACTERS_MAX
 
 # What one member may hold.
 ATTRIBUTES_MAX: Final = member_limits.ATTRIBUTES_MAX

@@ -14,7 +14,7 @@ _ACTIVITY = {"key": "order-1", "customer": "ann", "kind": "earn", "points": 60}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "put_program": {"club": _RULES},
     "preview_program": {"club": _RULES},
-    "put_customer": {"ann": {"name": "Ann", "email": "ann@example.com"}},
+    "put_customer": {"ann": {"name": "Ann", "email": "ann@example.com", "birthdate": "1990-12-31"}},
     "put_member": {"now": {}, "import": {"enrolled_at": "2024-01-01T00:00:00Z"}},
     "put_override": {"gift": {"kind": "pin", "tier": "gold", "reason": "a gift"}},
     "put_attributes": {"staff": {"attributes": {"staff": True}}},

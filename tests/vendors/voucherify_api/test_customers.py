@@ -89,4 +89,7 @@ async def test_the_same_customer_by_the_native_api(shop: Shop) -> None:
     native = await shop.good("GET", "/api/customers/source_123")
 
     assert (native["id"], native["name"]) == (answer["id"], "Bob Smith")
-    assert native["presentations"]["voucherify"]["phone"] == BOB["phone"]
+    assert {f: native[f] for f in ("phone", "birthdate")} == {
+        f: BOB[f] for f in ("phone", "birthdate")
+    }
+    assert native["address"]["city"] == "New York"

@@ -107,6 +107,9 @@ def _profile(customer: Customer, name_kinds: Sequence[NameKind]) -> dict[str, An
         "number": customer.number,
         "name": customer.name,
         "email": customer.email,
+        "phone": customer.phone,
+        "birthdate": customer.birthdate,
+        "address": customer.address,
         **{
             name.column: customer.presentations.get(name.vendor, {}).get(name.column)
             for name in name_kinds

@@ -13,13 +13,14 @@ from tierline.model import ids, validation
 from tierline.model.calendar import format_instant
 from tierline.model.entries import Detail
 from tierline.model.standing import StandingFields, carried
-from tierline.model.tenant import NameKind
+from tierline.model.tenant import Address, NameKind
 from tierline.store.profiles import Profile
 
 POINTS_MAX: Final = 10**12
 Instant = Annotated[str, Meta(max_length=40)]
 _Whole = Annotated[int, Meta(ge=0, le=POINTS_MAX)]
-_PROFILE: Final = ("id", "number", "name", "email", "metadata", "created_at", "updated_at")
+_PERSONAL: Final = ("name", "email", "phone", "birthdate", "address", "metadata")
+_PROFILE: Final = ("id", "number", *_PERSONAL, "created_at", "updated_at")
 _MEMBERSHIP: Final = ("enrolled_at", "tier", "points", "points_spent", "lots", "standing")
 _INSTANTS: Final = ("enrolled_at", "tier_since", "created_at", "updated_at")  # none lies ahead
 
@@ -39,6 +40,9 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     number: Annotated[int, Meta(ge=1, le=ids.NUMBER_MAX)] | None = None
     name: str | None = None
     email: str | None = None
+    phone: str | None = None
+    birthdate: str | None = None
+    address: Address | None = None
     metadata: dict[str, Any] | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
@@ -84,7 +88,7 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
         for name in self.name_kinds:
             if name.kind in names:
                 validation.identifier(names[name.kind][0], name.column)
-        return profile_of(fields, names)
+        return profile_of(fields, names, now)
 
     def opening(self) -> tuple[int, int | None, Detail]:
         """Returns the points, the instant of joining and the rest of what the member brings.

@@ -5,7 +5,8 @@
 2. What is wrong with the file as a whole (its heading, its delimiter) is said once, before the
    first record. What is wrong with a record spoils that record alone.
 3. No name stands twice in a heading or in an object. An empty CSV cell is absent; `metadata.x`
-   columns make metadata; `refused` (the reason in a rejects file) is passed over.
+   columns make metadata, `address.x` columns an address; `refused` (the reason in a rejects file)
+   is passed over.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tierline.ledger.command_parsing import Activity, explained
 from tierline.ledger.files.ledger_lines import LedgerLine
 from tierline.ledger.files.person import Person, person_type
 from tierline.model import json_text
-from tierline.model.tenant import NameKind
+from tierline.model.tenant import Address, NameKind
 
 LINE_BYTES_MAX: Final = 1_000_000
 REASON: Final = "refused"  # the column, or field, of a rejects file
@@ -110,7 +111,12 @@ class InputFile:
         if twice:
             reason = f"The heading has the column {twice[0]!r} twice; take one away."
             raise FileUnreadable(reason=reason, path=twice[0])
+        for whole in ("metadata", "address"):
+            if whole in names and any(name.startswith(f"{whole}.") for name in names):
+                reason = f"The heading has `{whole}` and parts of it as columns; keep one of both."
+                raise FileUnreadable(reason=reason, path=whole)
         fields = {
+            *(f"address.{part}" for part in Address.__struct_fields__),
             *(f for shape in (self._person, Activity, LedgerLine) for f in shape.__struct_fields__),
             REASON,
         }
@@ -224,9 +230,11 @@ def _object(heading: Sequence[str], row: Sequence[str]) -> dict[str, Any]:
             continue
         if column.startswith("metadata."):
             fields.setdefault("metadata", {})[column.removeprefix("metadata.")] = cell
+        elif column.startswith("address."):
+            fields.setdefault("address", {})[column.removeprefix("address.")] = cell
         elif column in _INTEGERS:
             fields[column] = _integer(column, cell)
-        elif column in ("lots", "standing", "detail", "metadata"):
+        elif column in ("lots", "standing", "detail", "metadata", "address"):
             fields[column] = _lots(cell) if column == "lots" else _json(column, cell)
         else:
             fields[column] = cell

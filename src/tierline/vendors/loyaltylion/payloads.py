@@ -203,7 +203,7 @@ def lion_customer(
         rewards_claimed=own("rewards_claimed", 0),
         properties=json_text.embedded(properties),
         metadata=json_text.embedded(customer.metadata),
-        birthday=own("birthday"),
+        birthday=own("birthday") or customer.full_birthdate,
         blocked=own("blocked", False),
         guest=own("guest", False),
         enrolled=joined is not None,

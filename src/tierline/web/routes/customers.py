@@ -11,7 +11,7 @@ from tierline.errors import Invalid, NotFound
 from tierline.ledger.customer_parsing import profile_of
 from tierline.model import ids
 from tierline.model.calendar import format_instant
-from tierline.model.tenant import CARD
+from tierline.model.tenant import CARD, Address
 from tierline.store import customers, members, profiles
 from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
@@ -28,6 +28,9 @@ class CustomerBody(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str | UnsetType | None = UNSET
     email: str | UnsetType | None = UNSET
+    phone: str | UnsetType | None = UNSET
+    birthdate: str | UnsetType | None = UNSET
+    address: Address | UnsetType | None = UNSET
     metadata: dict[str, Any] | UnsetType | None = UNSET
     presentations: dict[str, dict[str, Any] | None] | UnsetType | None = UNSET
     names: dict[str, str | list[str] | None] | None = {}
@@ -38,12 +41,26 @@ class CustomerBody(Struct, frozen=True, forbid_unknown_fields=True):
     updated_at: str | UnsetType = UNSET
 
 
+class AddressAnswer(Struct, frozen=True):
+    """An address with all its parts."""
+
+    line_1: str | None
+    line_2: str | None
+    city: str | None
+    state: str | None
+    postal_code: str | None
+    country: str | None
+
+
 class CustomerAnswer(Struct, frozen=True):
     id: str
     number: int
     source_id: str | None
     name: str | None
     email: str | None
+    phone: str | None
+    birthdate: str | None
+    address: AddressAnswer | None
     metadata: dict[str, Any]
     presentations: dict[str, dict[str, Any]]
     created_at: str
@@ -60,7 +77,7 @@ class CustomerReceipt(Struct, frozen=True):
 
 async def put_customer(call: Call, body: CustomerBody) -> Reply:
     source_id = call.param("source_id")
-    profile = _profile(body)
+    profile = _profile(body, max(call.now, call.wall))
     if isinstance(profile.number, int):
         await call.parts.catalog.make_room(call.project.number, profile.number)
     project = call.project
@@ -90,7 +107,7 @@ async def find_customer(call: Call, name: str) -> CustomerRow:
     return row
 
 
-def _profile(body: CustomerBody) -> Profile:
+def _profile(body: CustomerBody, now: int) -> Profile:
     fields = {
         field: value
         for field, value in msgspec.structs.asdict(body).items()
@@ -102,12 +119,12 @@ def _profile(body: CustomerBody) -> Profile:
             reason = f"names.{kind}: there is no such kind of name; known are {kinds}."
             raise Invalid(path=f"names.{kind}", reason=reason)
     names = dict.fromkeys(_OTHER_NAMES) if body.names is None else body.names
-    return profile_of(fields, names)
+    return profile_of(fields, names, now)
 
 
 async def _answer(call: Call, row: CustomerRow) -> CustomerAnswer:
     """`updated_at` moves with every change of points or tier, too."""
-    customer = row.customer
+    customer, address = row.customer, row.customer.address
     async with call.parts.database.pool.acquire() as connection:
         shards = call.parts.database.shards
         changed_at = await members.newest_change(connection, shards, row.id)
@@ -117,6 +134,9 @@ async def _answer(call: Call, row: CustomerRow) -> CustomerAnswer:
         source_id=customer.source_id,
         name=customer.name,
         email=customer.email,
+        phone=customer.phone,
+        birthdate=customer.birthdate,
+        address=None if address is None else AddressAnswer(**msgspec.structs.asdict(address)),
         metadata=customer.metadata,
         presentations=customer.presentations,
         created_at=format_instant(customer.created_at),

@@ -10,10 +10,11 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from tierline.errors import NotFound
+from tierline.ledger import customer_parsing
 from tierline.model import validation
-from tierline.model.calendar import format_day, format_instant, parse_day
+from tierline.model.calendar import format_instant
 from tierline.model.standing import Standing
-from tierline.model.tenant import Customer
+from tierline.model.tenant import Address, Customer
 from tierline.store import profiles
 from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
@@ -26,21 +27,11 @@ from tierline.web.routing import Call, Operation
 
 CUSTOMERS = "/v1/customers"
 CUSTOMER = "/v1/customers/{customer}"
-_TEXTS = ("description", "phone")
-_DAYS = ("birthday", "birthdate")
-
-
-class Address(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    city: str | None = None
-    state: str | None = None
-    line_1: str | None = None
-    line_2: str | None = None
-    country: str | None = None
-    postal_code: str | None = None
 
 
 class CustomerRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Null means: not given, and what is not given stays as it is."""
+    """Null means: not given, and what is not given stays as it is. `birthday` and `birthdate` are
+    two words for one date."""
 
     id: str | None = None
     source_id: str | None = None
@@ -57,7 +48,7 @@ class CustomerRequest(Struct, frozen=True, forbid_unknown_fields=True):
 # Bodies -----------------------------------------------------------------------------------------
 
 
-def profile_of(request: CustomerRequest, before: Customer | None) -> Profile:
+def profile_of(request: CustomerRequest, before: Customer | None, now: int) -> Profile:
     """Returns what to write of a customer. Metadata and what only Voucherify speaks of are laid
     over what there is, key by key. Raises Invalid, naming the field."""
     written: dict[str, Any] = {}
@@ -66,39 +57,23 @@ def profile_of(request: CustomerRequest, before: Customer | None) -> Profile:
         if text is not None:
             size = (characters_max,) if characters_max else ()
             written[field] = request_body.name(text, field, *size)
+    if request.phone is not None:
+        written["phone"] = customer_parsing.phone(request.phone, "phone")
+    for field in ("birthdate", "birthday"):
+        text = getattr(request, field)
+        if text is not None:  # of which clients may send an instant
+            written["birthdate"] = customer_parsing.birthdate(text[:10], field, now)
+    if request.address is not None:
+        written["address"] = customer_parsing.address(request.address, "address")
     if request.metadata is not None:
         whole = {**(before.metadata if before else {}), **request.metadata}
         written["metadata"] = request_body.free_json(whole, "metadata")
-    vendors = _vendors_own(request)
-    if vendors:
-        before_own = before.presentations.get(NAME, {}) if before else {}
-        facts = request_body.free_json({**before_own, **vendors}, "address")
+    if request.description is not None:
+        own = before.presentations.get(NAME, {}) if before else {}
+        whole = {**own, "description": request.description}
+        facts = request_body.free_json(whole, "description")
         written["presentations"] = {NAME: facts}
     return Profile(**written)
-
-
-def _vendors_own(request: CustomerRequest) -> dict[str, Any]:
-    own: dict[str, Any] = {}
-    for field in _TEXTS:
-        text = getattr(request, field)
-        if text is not None:
-            own[field] = text
-    for field in _DAYS:
-        text = getattr(request, field)
-        if text is not None:
-            own[field] = _day(text, field)
-    if request.address is not None:
-        own["address"] = msgspec.to_builtins(request.address)
-    return own
-
-
-def _day(text: str, field: str) -> str:
-    """A date, of which clients may send an instant."""
-    try:
-        return format_day(parse_day(text[:10]))
-    except ValueError:
-        expected = "expected a date like 1990-12-31"
-        raise validation.invalid(field, expected) from None
 
 
 # Objects ----------------------------------------------------------------------------------------
@@ -109,19 +84,18 @@ def customer_object(
 ) -> dict[str, Any]:
     """Returns the customer as Voucherify prints it. `by_campaign` has where they stand under the
     campaigns' names, `moved` the instant of the newest change there."""
-    own = customer.presentations.get(NAME, {})
-    address = own.get("address")
+    address = customer.address
     campaigns = {name: _in_campaign(standing) for name, standing in by_campaign.items()}
     return {
         "id": customer.id,
         "source_id": customer.source_id,
         "name": customer.name,
-        "description": own.get("description"),
+        "description": customer.presentations.get(NAME, {}).get("description"),
         "email": customer.email,
-        "phone": own.get("phone"),
-        "birthday": own.get("birthday"),
-        "birthdate": own.get("birthdate"),
-        "address": address and {field: address.get(field) for field in Address.__struct_fields__},
+        "phone": customer.phone,
+        "birthday": customer.full_birthdate,
+        "birthdate": customer.full_birthdate,
+        "address": address and msgspec.structs.asdict(address),
         "summary": None,
         "loyalty": {
             "points": sum(each["points"] for each in campaigns.values()),
@@ -191,7 +165,7 @@ async def upsert(call: Call, request: CustomerRequest) -> CustomerRow:
     row = await find_named(call, request)
     if row is None:
         return await _make(call, request)
-    profile = profile_of(request, row.customer)
+    profile = profile_of(request, row.customer, max(call.now, call.wall))
     if request.id is not None and request.source_id is not None:
         holder = await find_or_none(call, validation.identifier(request.source_id, "source_id"))
         if holder is None or holder.id != row.id:
@@ -203,7 +177,9 @@ async def _make(call: Call, request: CustomerRequest) -> CustomerRow:
     id_ = request.id
     if id_ is None and request.source_id is None:
         id_ = new_id()
-    profile = msgspec.structs.replace(profile_of(request, None), id=id_ or UNSET)
+    profile = msgspec.structs.replace(
+        profile_of(request, None, max(call.now, call.wall)), id=id_ or UNSET
+    )
     return await _put(call, request.source_id or id_ or "", profile)
 
 
