@@ -32,7 +32,7 @@ from tierline.store.notifications import Notifications
 from tierline.transport.address_guard import Guard
 from tierline.transport.tls import proxy_parts
 from tierline.vendors.registry import FORMATS, VENDORS
-from tierline.web.asgi import App
+from tierline.web.asgi import App, HealthApp
 from tierline.web.dependencies import CommitSignal, Dependencies
 from tierline.web.metrics import HttpMetrics
 from tierline.web.server import listening
@@ -49,7 +49,7 @@ class Process:
         self.clock = clock
         self.commit_signal = CommitSignal()
         self.registry = CollectorRegistry()
-        self.url: str | None = None
+        self.url = ""  # known when it listens
         if options.proxy is not None:
             proxy_parts(options.proxy)  # a wrong one is told at the start
         days = options.keep_events_days
@@ -89,20 +89,18 @@ class Process:
             await self._start_sender(stack)
         else:
             await self._start_signal(stack)
-        writer = None
         if "api" in self.options.roles:
             writer = Writer(database, catalog, self.committed, clock=self.clock)
             await writer.start()
             self._writer = writer
             stack.push_async_callback(writer.stop)
         if "sweeper" in self.options.roles:
-            sweeper = Sweeper(database, catalog, self.committed, writer, clock=self.clock)
+            sweeper = Sweeper(database, catalog, self.committed, self._writer, clock=self.clock)
             await sweeper.start()
             self._sweeper = sweeper
             catalog.on_change(sweeper.wake)
             stack.push_async_callback(sweeper.stop)
-        if writer is not None:
-            await self._start_api(stack, writer)
+        await self._listen(stack)
 
     def _watch(self, stack: AsyncExitStack) -> None:
         self._watching = asyncio.create_task(self.installation.catalog.watch(), name="catalog")
@@ -135,11 +133,17 @@ class Process:
         self._signal = signal
         stack.push_async_callback(signal.stop)
 
-    async def _start_api(self, stack: AsyncExitStack, writer: Writer) -> None:
+    async def _listen(self, stack: AsyncExitStack) -> None:
+        """Every process says how it is; with the role `api` it serves all the rest, too."""
         log = EventLog(self.installation.database)
         stack.push_async_callback(log.close)
-        dependencies = self._parts(writer, log)
-        app = App(dependencies, vendor_routes(dependencies))
+        dependencies = self._parts(log)
+        serves_api = self._writer is not None
+        app = (
+            App(dependencies, vendor_routes(dependencies))
+            if serves_api
+            else HealthApp(dependencies)
+        )
         self.url = await stack.enter_async_context(
             listening(app, self.options.host, self.options.port)
         )
@@ -164,9 +168,11 @@ class Process:
             caught_up=self._caught_up,
         )  # fmt: skip
 
-    def _parts(self, writer: Writer, log: EventLog) -> Dependencies:
+    def _parts(self, log: EventLog) -> Dependencies:
         database, catalog = self.installation.database, self.installation.catalog
-        metrics = HttpMetrics(writer, self._sweeper)
+        metrics = HttpMetrics(self._writer, self._sweeper)
+        # Without the role `api` no route gives it anything: it is not started.
+        writer = self._writer or Writer(database, catalog, self.committed, clock=self.clock)
         self.registry.register(metrics)
 
         async def advance(project: int, to: int) -> None:
@@ -183,6 +189,7 @@ class Process:
             commit_signal=self.commit_signal,
             metrics=metrics,
             loopback=self.options.loopback,
+            roles=self.options.roles,
             ready=self.missing,
             registry=self.registry,
         )

@@ -6,10 +6,11 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 
 from tests.e2e.caller import STAIRS, Caller, Json, all_told, check_seqs, check_told
 from tests.e2e.ledger import check_offsets, entries, handovers
-from tests.e2e.process import Served
+from tests.e2e.process import Served, tierline
 from tests.receiver import Receiver
 
 ACTIVITIES = "/api/programs/stairs/activities"
@@ -94,7 +95,6 @@ async def test_roles_of_their_own_take_over_from_a_killed_one(
     place = ("--database-url", database_url)
     one, other, sender, spare = (Served(tmp_path, *place, "--roles", r) for r in roles)
     with one, other, sender, spare:
-        assert sender.ready["url"] is None
         callers = [Caller(session, s.url, one.key) for s in (one, other)]
         await known_key(callers[0])
         await callers[0].put("/api/programs/stairs", STAIRS)
@@ -121,3 +121,50 @@ async def test_roles_of_their_own_take_over_from_a_killed_one(
             heard = Receiver()
             heard.requests = [r for r in receiver if path.endswith(r.path)]
             check_told(heard, events, endpoint)
+
+
+async def test_a_killed_sender_is_missed(
+    database_url: str, tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    """By every server that lives, and by `doctor`, as soon as it was silent for too long."""
+    place = ("--database-url", database_url)
+    one, sender = (Served(tmp_path, *place, "--roles", r) for r in ("api,sweeper", "sender"))
+    with one, sender:
+        caller = Caller(session, one.url, one.key)
+        await known_key(caller)
+        await caller.post("/api/endpoints", {"url": "https://hooks.example.com/"})
+        assert await readiness(session, one.url) == (200, "ready", [])
+        assert await readiness(session, sender.url) == (200, "ready", [])
+        healthy = tierline("doctor", *place, data_dir=tmp_path)
+
+        sender.kill()
+        async with asyncio.timeout(30):  # its last sign of life may be under way in the database
+            while (silent := await readiness(session, one.url))[1] == "ready":
+                await make_silent(database_url, 45)
+        assert silent == (200, "degraded", ["sender"])
+        sick = tierline("doctor", *place, data_dir=tmp_path)
+
+        sender.again()
+        assert await readiness(session, one.url) == (200, "ready", [])
+    stopped = tierline("doctor", *place, data_dir=tmp_path)
+
+    assert (healthy.returncode, sick.returncode, stopped.returncode) == (0, 1, 0)
+    assert "ok  senders: 1 alive" in healthy.stdout
+    assert "!!  senders: 0 alive: no sender is alive, so webhooks wait" in sick.stdout
+    assert "ok  sweepers: 1 alive" in sick.stdout
+    assert "ok  senders: 0 alive" in stopped.stdout
+
+
+async def make_silent(database_url: str, seconds: int) -> None:
+    """What so many seconds do to a killed sender's sign of life, without them."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "UPDATE process SET beat_at = beat_at - $1::bigint WHERE roles = 'sender'", seconds * 1000
+    )
+    await connection.close()
+
+
+async def readiness(session: aiohttp.ClientSession, url: str) -> tuple[int, str, list[str]]:
+    async with session.get(f"{url}/readyz") as response:
+        answered = await response.json()
+        return response.status, answered["status"], answered["missing"]

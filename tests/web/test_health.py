@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.web.conftest import SERVING, Api, running
+from tierline.app import serving
+from tierline.bootstrap import catalogued
 from tierline.clock import wall
-from tierline.config import ServeOptions
+from tierline.config import ServeOptions, parse_roles
 from tierline.store.catalog.projects import NewProject
 from tierline.store.database import Database
 from tierline.web.asgi import OPERATIONS
@@ -20,7 +22,8 @@ ENDPOINT = {"url": "https://hooks.example.com/tiers", "kinds": ["endpoint.failin
 async def test_the_server_is_alive_and_ready(api: Api) -> None:
     """Without a key."""
     assert (await api.get("/healthz", key="")).json == {"status": "ok"}
-    assert (await api.get("/readyz", key="")).json == {"status": "ready", "missing": []}
+    ready = {"status": "ready", "missing": [], "details": []}
+    assert (await api.get("/readyz", key="")).json == ready
 
 
 @pytest.mark.parametrize(
@@ -42,7 +45,8 @@ async def test_a_loop_that_ended_is_missing(api: Api, loop: str, missing: str) -
     answered = await api.get("/readyz", key="")
 
     assert answered.status == 503
-    assert answered.json == {"status": "not_ready", "missing": [missing]}
+    assert (answered.json["status"], answered.json["missing"]) == ("not_ready", [missing])
+    assert len(answered.json["details"]) == 1
 
 
 async def test_metrics_tell_how_late_the_sweep_is(api: Api) -> None:
@@ -71,7 +75,7 @@ async def test_metrics_need_a_key_when_others_can_connect(
     """Bound to loopback they need none. The key shows its own project's endpoints only."""
     options = ServeOptions(host="0.0.0.0", port=0, allow=SERVING.allow)  # noqa: S104
     async with running(database, tmp_path, options=options) as api:
-        api.process.url = (api.process.url or "").replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+        api.process.url = api.process.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
 
         assert (await api.get("/metrics", key="")).problem[:2] == (401, "unauthorized")
         bare = (await api.post("/api/keys", {"scopes": ["read_programs"]})).json["key"]
@@ -87,6 +91,46 @@ async def test_metrics_need_a_key_when_others_can_connect(
         assert theirs not in text
         assert theirs in (await api.get("/metrics", key=theirs_key["key"])).body.decode()
         assert (await api.get("/healthz", key="")).status == 200
+
+
+@pytest.mark.parametrize("roles", ["api", "sender", "sweeper", "sender,sweeper"])
+async def test_every_role_says_how_it_is_on_its_port(
+    database: Database, tmp_path: Path, roles: str
+) -> None:
+    """Without the role `api` that is all it says."""
+    options = ServeOptions(port=0, roles=parse_roles(roles))
+    async with running(database, tmp_path, options=options) as api:
+        assert (await api.get("/healthz", key="")).json == {"status": "ok"}
+        assert (await api.get("/readyz", key="")).status == 200
+        assert b"tierline_requests_total" in (await api.get("/metrics", key="")).body
+        others = {(await api.get(path)).status for path in ("/api/project", "/openapi.json", "/")}
+        activity = await api.earn("anna", 1)
+
+    assert others == {200 if roles == "api" else 404}
+    assert activity.problem[1] == ("not_found" if roles == "api" else "api_elsewhere")
+
+
+async def test_a_role_that_nobody_has_is_told_by_everybody(
+    database: Database, tmp_path: Path
+) -> None:
+    """A sender is missed once there is an endpoint. The process itself does its work: it stays in
+    service."""
+    serving_api = ServeOptions(port=0, roles=parse_roles("api"))
+    others = ServeOptions(port=0, roles=parse_roles("sweeper,sender"))
+    async with running(database, tmp_path, options=serving_api) as api:
+        assert await _readiness(api) == (200, "degraded", ["sweeper"])
+        await api.post("/api/endpoints", ENDPOINT)
+        assert await _readiness(api) == (200, "degraded", ["sender", "sweeper"])
+        details = (await api.get("/readyz", key="")).json["details"]
+        assert "webhooks wait" in details[0]
+        async with serving(await catalogued(database, tmp_path), others):
+            assert await _readiness(api) == (200, "ready", [])
+        assert await _readiness(api) == (200, "degraded", ["sender", "sweeper"])
+
+
+async def _readiness(api: Api) -> tuple[int, str, list[str]]:
+    answered = await api.get("/readyz", key="")
+    return answered.status, answered.json["status"], answered.json["missing"]
 
 
 async def test_openapi_lists_every_operation(api: Api) -> None:

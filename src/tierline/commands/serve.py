@@ -116,7 +116,6 @@ async def _demo(directory: Path, as_json: bool) -> None:
     async with open_installation(options.location, serve=True) as installation:
         await first_start(installation, directory, wall)
         async with serving(installation, options) as process:
-            assert process.url is not None  # it has the role `api`
             async for webhook in deliveries(process.url, installation.catalog):
                 webhooks.append(webhook)
                 if as_json:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from tierline.store import migrate
 from tierline.store import sweep as sweeps
 from tierline.store.database import Database
-from tierline.store.heartbeat import DEAD_MS
+from tierline.store.heartbeat import ABSENT, living_roles, required_roles
 from tierline.store.named_queries import Queries
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 LATE_MS = 60_000  # what was due so long ago is being swept by nobody
 WALL = 0  # the clock of projects on wall time
+PROCESSES = {"api": "API servers", "sender": "senders", "sweeper": "sweepers"}
 
 
 class DiagnosticsSql(Queries, file="diagnostics.sql"):
     shard_state: str
     quarantined: str
     unwell: str
-    alive: str
 
 
 class Diagnosis(Struct, frozen=True):
@@ -48,10 +48,24 @@ async def findings(database: Database, catalog: Catalog, now: int) -> list[Diagn
         ]
         for shard in range(database.shards):
             checks += await _shard(connection, catalog, shard, now)
-        alive = await connection.fetchval(DiagnosticsSql.alive, now - DEAD_MS)
-        checks.append(Diagnosis("senders", f"{alive} alive"))
+        checks += await _roles(connection, endpoints=bool(catalog.endpoints()))
     finally:
         await connection.close(timeout=5)
+    return checks
+
+
+async def _roles(
+    connection: asyncpg.Connection[asyncpg.Record], *, endpoints: bool
+) -> list[Diagnosis]:
+    """How many processes of each role live. Where all are stopped nothing is wrong; where some
+    work, a role that the installation needs and nobody has is."""
+    alive = await living_roles(connection)
+    required = required_roles(endpoints=endpoints) if alive else ()
+    checks = []
+    for role, name in PROCESSES.items():
+        absent = role in required and not alive[role]
+        text = f"{alive[role]} alive" + (f": {ABSENT[role]}" if absent else "")
+        checks.append(Diagnosis(name, text, well=not absent))
     return checks
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -17,6 +18,13 @@ from tierline.store.reconnecting_connection import ReconnectingConnection
 
 BEAT_MS: Final = 2_500  # from one sign of life to the next
 DEAD_MS: Final = 10_000  # a process that gave none for so long is dead
+# What stands still while no living process has a role, and what to do.
+ABSENT: Final = {
+    "api": "no process that serves the API is alive; start `tierline serve --roles api`",
+    "sender": "no sender is alive, so webhooks wait; start `tierline serve --roles sender`",
+    "sweeper": "no sweeper is alive, so what time brings waits;"
+    " start `tierline serve --roles sweeper`",
+}
 _log = structlog.get_logger("tierline.live")
 
 
@@ -34,6 +42,17 @@ async def require_idle(connection: asyncpg.Connection, place: str) -> None:
     if living:
         roles = "; ".join(row["roles"] for row in living)
         raise InUse(where=place, count=len(living), roles=roles, seconds=DEAD_MS // 1000)
+
+
+async def living_roles(connection: asyncpg.Connection) -> Counter[str]:
+    """How many processes, anywhere, gave a sign of life lately, by role."""
+    rows = await connection.fetch(EventLogSql.processes, DEAD_MS)
+    return Counter(role for row in rows for role in row["roles"].split(","))
+
+
+def required_roles(*, endpoints: bool) -> tuple[str, ...]:
+    """What an installation needs to do all of its work; senders only where it has endpoints."""
+    return ("api", "sender", "sweeper") if endpoints else ("api", "sweeper")
 
 
 def new_process_id() -> str:

@@ -3,8 +3,9 @@ its caller adds (vendors' own)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cache
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
 from typing import Annotated, Any
 
 import msgspec
@@ -17,6 +18,8 @@ from tierline.errors import Invalid, TierlineError, TooLarge
 from tierline.ledger.command_parsing import Activity
 from tierline.web import limits, openapi, problem, routing
 from tierline.web.dependencies import Dependencies
+from tierline.web.fast_path import FastProtocol
+from tierline.web.http_protocol import HttpConnection
 from tierline.web.problem import Problem
 from tierline.web.responses import ActivityAnswer
 from tierline.web.routes import (
@@ -109,15 +112,39 @@ def _document() -> bytes:
     return msgspec.json.encode(openapi.document(OPERATIONS, __version__))
 
 
-class App:
-    """What uvicorn serves. Paths are matched as they were sent: a `%2F` inside a name is part of
-    the name."""
+class ApiElsewhere(TierlineError):
+    """Only /healthz, /readyz and /metrics are served by this process; ask one that has the role
+    `api`."""
+
+    code = "api_elsewhere"
+    status = 404
+
+
+class HealthApp:
+    """What uvicorn serves in a process without the role `api`: how the process is."""
+
+    protocol: Callable[..., asyncio.Protocol] = HttpConnection  # of a connection
+
+    def __init__(self, parts: Dependencies) -> None:
+        routes = routing.routes(parts, health.OPERATIONS)
+        self.router: ASGIApp = Router(routes, redirect_slashes=False, default=_api_elsewhere)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["path"] = scope["raw_path"].decode("latin-1")
+            await self.router(scope, receive, send)
+
+
+class App(HealthApp):
+    """What uvicorn serves in a process that has it. Paths are matched as they were sent: a `%2F`
+    inside a name is part of the name."""
 
     def __init__(self, parts: Dependencies, vendor_routes: Iterable[BaseRoute] = ()) -> None:
         self.parts = parts
         self.activities = Activities(parts)
+        self.protocol = partial(FastProtocol, self.activities)
         routes = [*routing.routes(parts, OPERATIONS), *vendor_routes]
-        self.router: ASGIApp = Router(routes, redirect_slashes=False, default=_no_such_path)
+        self.router = Router(routes, redirect_slashes=False, default=_no_such_path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -148,6 +175,10 @@ def _wrong_headers(headers: Sequence[tuple[bytes, bytes]]) -> TierlineError | No
         return None
     name = next(name for name in singles if singles.count(name) > 1).decode()
     return Invalid(path=name, reason=f"{name}: the header field comes twice; send it once.")
+
+
+async def _api_elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+    await routing.refusal(ApiElsewhere())(scope, receive, send)
 
 
 async def _no_such_path(scope: Scope, receive: Receive, send: Send) -> None:

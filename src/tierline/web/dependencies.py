@@ -9,6 +9,7 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from tierline.clock import Clock
+from tierline.config import ROLES
 from tierline.endpoints.operations import EndpointOperations
 from tierline.ledger.writer import Writer
 from tierline.store.catalog.catalog import Catalog
@@ -62,4 +63,5 @@ class Dependencies(Struct, frozen=True):
     metrics: HttpMetrics
     registry: CollectorRegistry  # of `/metrics`
     loopback: bool = False  # only this machine can connect: metrics need no key
+    roles: frozenset[str] = frozenset(ROLES)  # of this process
     ready: Callable[[], list[str]] = list  # names what is not running; empty: all is well

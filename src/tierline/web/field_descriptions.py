@@ -76,6 +76,7 @@ deferred: Tiers that are earned already and begin later.
 delivery: The id of the send-out, the same for every attempt; also `webhook-id`.
 description: For the caller's own orientation.
 detail: What is wrong and what was expected, in a sentence.
+details: What is missing and what to do, a sentence for each.
 AttemptLine.detail: The request and what came back.
 disabled_at: When it was disabled; null while it opens its door.
 dns: Milliseconds until the name was resolved.
@@ -287,7 +288,7 @@ Address.state: The state, province or county.
 AddressAnswer.state: The state, province or county.
 status: The HTTP status; 0 or null: no answer came.
 Healthy.status: Always `ok`.
-Ready.status: Whether requests are served.
+Ready.status: Whether this process does its work, and the installation all of its.
 subject: The customer's id.
 ReplayAnswer.complete: Whether `events` is the exact count, not only a lower bound.
 ReplayBody.dry_run: Only count what would be sent.

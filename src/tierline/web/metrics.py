@@ -21,9 +21,9 @@ SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 
 
 class HttpMetrics(Collector):
-    """One process's requests; register it with a CollectorRegistry."""
+    """One process's requests, and what waits in its roles; register it with a CollectorRegistry."""
 
-    def __init__(self, writer: Writer, sweeper: Sweeper | None) -> None:
+    def __init__(self, writer: Writer | None, sweeper: Sweeper | None) -> None:
         self._writer = writer
         self._sweeper = sweeper
         self._durations: dict[tuple[str, int], Durations] = {}
@@ -45,9 +45,10 @@ class HttpMetrics(Collector):
             values = [path, str(status)]
             requests.add_metric(values, durations.count)
             seconds.add_metric(values, durations.buckets(), durations.total)
-        waiting = "Commands that wait to be committed."
         yield from (requests, seconds)
-        yield GaugeMetricFamily("tierline_commands_waiting", waiting, self._writer.waiting())
+        if self._writer is not None:
+            waiting = "Commands that wait to be committed."
+            yield GaugeMetricFamily("tierline_commands_waiting", waiting, self._writer.waiting())
         late = "How late the last batch of a shard's sweep was."
         lag = GaugeMetricFamily("tierline_sweep_lag_seconds", late, labels=["shard"])
         for shard, lag_ms in (self._sweeper.lag_ms if self._sweeper else {}).items():

@@ -6,14 +6,12 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from typing import Any
 
 import uvicorn
 
 from tierline.errors import TierlineError
-from tierline.web.asgi import App
-from tierline.web.fast_path import FastProtocol
+from tierline.web.asgi import HealthApp
 
 KEEP_ALIVE_SECONDS = 75
 GRACEFUL_SECONDS_MAX = 10  # for requests that are under way when we stop
@@ -43,11 +41,11 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: App, host: str, port: int) -> AsyncIterator[str]:
+async def listening(app: HealthApp, host: str, port: int) -> AsyncIterator[str]:
     """Serve inside; gives the URL. Port 0 takes a free one. Raises AddressTaken."""
     sock = _bound(host, port)
     config: dict[str, Any] = {
-        "http": partial(FastProtocol, app.activities),
+        "http": app.protocol,
         "ws": "none",
         "lifespan": "off",
     }

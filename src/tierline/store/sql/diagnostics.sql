@@ -12,7 +12,3 @@ SELECT count(*) AS count FROM member WHERE shard = $1 AND quarantined IS NOT NUL
 -- name: unwell
 -- Endpoints that the sender found failing, or paused for it.
 SELECT endpoint, state FROM health WHERE shard = $1 AND state <> 'healthy'
-
--- name: alive
--- Processes that gave a sign of life since an instant.
-SELECT count(*) AS count FROM process WHERE beat_at >= $1

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, generate_latest
 
+from tierline.store.heartbeat import ABSENT, living_roles, required_roles
 from tierline.web import auth
+from tierline.web.dependencies import Dependencies
 from tierline.web.metrics import ScrapedMetrics
 from tierline.web.routing import Call, Operation, OtherAnswer, Reply
 
 READY_SECONDS_MAX = 2
+MISSING: Final = {
+    "database": "the database does not answer",
+    "api": "a part of the API stopped in this process; look at its log, and restart it",
+    "sender": "a part of the sender stopped in this process, or its signs of life do not arrive;"
+    " look at its log",
+    "sweeper": "the sweep stopped in this process, or got nowhere for a minute; look at its log",
+    "catalog": "changes made by other processes are not seen here; restart this process",
+}
 
 
 class Healthy(Struct, frozen=True):
@@ -20,11 +30,14 @@ class Healthy(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """`missing` names what is not there: the database, a role of which a part stopped or does not
-    get on, the catalog (changes made by other processes are not seen)."""
+    """`not_ready`: this process cannot do its work, and `missing` names what it lacks (the
+    database, a role of which a part stopped or does not get on, the catalog, by which changes of
+    other processes are seen). `degraded`: it can, but `missing` names roles that the installation
+    needs and no living process has."""
 
-    status: Literal["ready", "not_ready"]
+    status: Literal["ready", "degraded", "not_ready"]
     missing: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()  # one sentence each
 
 
 async def get_health(_call: Call) -> Healthy:
@@ -32,15 +45,26 @@ async def get_health(_call: Call) -> Healthy:
 
 
 async def get_ready(call: Call) -> Reply:
-    missing = list(call.parts.ready())
+    missing, absent = call.parts.ready(), list[str]()
     try:
         async with asyncio.timeout(READY_SECONDS_MAX):
-            await call.parts.log.heads()
+            absent = await _absent_roles(call.parts)
     except Exception:  # noqa: BLE001 - whatever it is, we are not ready
-        missing.append("database")
+        missing = [*missing, "database"]
     if missing:
-        return Reply(503, Ready("not_ready", tuple(missing)))
+        return Reply(503, Ready("not_ready", tuple(missing), tuple(MISSING[m] for m in missing)))
+    if absent:
+        return Reply(200, Ready("degraded", tuple(absent), tuple(ABSENT[role] for role in absent)))
     return Reply(200, Ready("ready"))
+
+
+async def _absent_roles(parts: Dependencies) -> list[str]:
+    """The roles that the installation needs and nobody has, here or elsewhere. Raises whatever
+    the database does."""
+    await parts.log.heads()
+    alive = await parts.log.reader(0).run(living_roles)
+    required = required_roles(endpoints=bool(parts.catalog.endpoints()))
+    return [role for role in required if role not in parts.roles and not alive[role]]
 
 
 async def get_metrics(call: Call) -> Reply:
@@ -65,6 +89,8 @@ OPERATIONS = (
     Operation(
         "GET", "/readyz", get_ready, "Whether the database and all roles are there.",
         open=True, answer=Ready, other_answers=(OtherAnswer(503, (Ready,)),),
+        details="A process that cannot do its own work answers 503. A role that is absent in the "
+        "whole installation is told with 200: taking this process out of service mends nothing.",
     ),
     Operation(
         "GET", "/metrics", get_metrics,
