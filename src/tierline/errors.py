@@ -112,6 +112,18 @@ class UnknownOriginal(TierlineError):
     status = 409
 
 
+class NoOriginalAnywhere(UnknownOriginal):
+    """There is no activity {of!r} in this program (yet); send it first, then retry."""
+
+
+class AmbiguousOriginal(TierlineError):
+    """Several customers have an activity {of!r} in this program: {customers}; name the one that
+    is meant as `customer`."""
+
+    code = "ambiguous_of"
+    status = 409
+
+
 class Unauthorized(TierlineError):
     """The key is missing, unknown or disabled; send `Authorization: Bearer KEY`."""
 

@@ -18,9 +18,9 @@ from msgspec import Struct
 from tierline.engine.decide import HistoryNeeded
 from tierline.errors import KeyReused, NotFound, TierlineError
 from tierline.ledger.command_handlers import joins
-from tierline.ledger.commands import Answer, Command
+from tierline.ledger.commands import SPEAKING, Answer, Command
 from tierline.ledger.member_aggregate import MemberAggregate, first_answer
-from tierline.ledger.reversal import SPEAKING, Original
+from tierline.ledger.reversal import Original
 from tierline.ledger.transfers.legs import Outcome, TransferLegs
 from tierline.model import ids
 from tierline.model.encoding import decode_standing

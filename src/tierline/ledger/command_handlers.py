@@ -22,8 +22,8 @@ from tierline.errors import (
     UnknownOriginal,
 )
 from tierline.ledger import member_limits
-from tierline.ledger.commands import Command
-from tierline.ledger.reversal import SPEAKING, Original, reversal
+from tierline.ledger.commands import SPEAKING, Command
+from tierline.ledger.reversal import Original, reversal
 from tierline.model.entries import Detail, Entry, Origin
 from tierline.model.events import Decision
 from tierline.model.standing import Standing, carried

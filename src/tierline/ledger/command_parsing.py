@@ -13,7 +13,15 @@ import msgspec
 from msgspec import Meta, Struct
 
 from tierline.errors import Invalid
-from tierline.ledger.commands import ActivityKind, Assertion, Command, ProgramRef, command, transfer
+from tierline.ledger.commands import (
+    SPEAKING,
+    ActivityKind,
+    Assertion,
+    Command,
+    ProgramRef,
+    command,
+    transfer,
+)
 from tierline.model import json_text, validation
 from tierline.model.entries import Detail
 from tierline.model.tenant import Project
@@ -30,10 +38,11 @@ Amount = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
 
 
 class Activity(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """What a caller sends. `customer` is the caller's own id for the person."""
+    """What a caller sends. `customer` is the caller's own id for the person; what speaks of an
+    earlier activity (`of`) may leave it to that one."""
 
-    customer: Name
     kind: ActivityKind
+    customer: Name | None = None
     key: Key | None = None
     points: Points | None = None
     amount: Amount | None = None
@@ -133,7 +142,13 @@ class CommandParser:
         points = activity.points
         if points is not None and points <= 0:
             _check_points(activity.kind, points, where)
-        _check_customer(activity.customer, "customer", where)
+        customer = activity.customer
+        if customer is None:
+            if activity.kind not in SPEAKING:
+                raise _refused(where, "customer", "it is needed")
+            customer = ""
+        else:
+            _check_customer(customer, "customer", where)
         if activity.key is not None:
             _check_name(activity.key, "key", where)
         if activity.of is not None:
@@ -152,21 +167,27 @@ class CommandParser:
             detail = _detail(activity, where)
         assertion = Assertion(points, activity.amount, occurred_at, activity.of, detail)
         if activity.kind == "transfer":
-            return self._transfer(activity, assertion, size + 200, where, own)
+            return self._transfer(activity, customer, assertion, size + 200, where, own)
         key = activity.key or own
         return command(
-            self.program_ref, activity.kind, activity.customer, assertion, key=key, size=size + 200
+            self.program_ref, activity.kind, customer, assertion, key=key, size=size + 200
         )
 
     def _transfer(
-        self, activity: Activity, assertion: Assertion, size: int, where: str, own: str | None
+        self,
+        activity: Activity,
+        customer: str,
+        assertion: Assertion,
+        size: int,
+        where: str,
+        own: str | None,
     ) -> Command:
         to = activity.to or ""
-        if to == activity.customer:
+        if to == customer:
             raise _refused(where, "to", "a transfer needs another customer")
         _check_customer(to, "to", where)
         return transfer(
-            self.program_ref, activity.customer, to, assertion, key=activity.key or own, size=size
+            self.program_ref, customer, to, assertion, key=activity.key or own, size=size
         )
 
 

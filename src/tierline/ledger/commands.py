@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -21,10 +21,11 @@ from tierline.model.entries import Detail, Entry, EntryKind, Override
 from tierline.model.events import Cause, EventKind
 from tierline.model.tenant import Project
 
-# What an activity says; `approve` and `void`, `refund` speak of an earlier one.
+# What an activity says.
 ActivityKind = Literal[
     "earn", "redeem", "adjust", "order", "refund", "custom", "approve", "void", "transfer"
 ]
+SPEAKING: Final = frozenset({"refund", "void", "approve"})  # kinds that name another activity
 
 _canonical = msgspec.json.Encoder(order="deterministic").encode
 
@@ -60,6 +61,11 @@ class Command(Struct, frozen=True, gc=False):
     more: tuple[Detail, ...] = ()  # recorded before `detail`, as entries of their own: all or none
     corrects: str | None = None  # the key of the entry that is taken back first: both or none
     entry: Entry | None = None  # as another installation recorded it: nothing of it is checked
+
+    @property
+    def needs_customer(self) -> bool:
+        """Whether nobody is named: the activity that `of` names says whose it is."""
+        return not self.customer and not self.number
 
     @property
     def sets_out(self) -> bool:

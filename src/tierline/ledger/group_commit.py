@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 import asyncpg
@@ -144,6 +144,12 @@ class GroupCommit:
     def _goes_on(self) -> bool:
         """Whether more is to be done, so that a transaction is wanted at once, or soon."""
         return self.queue.rows > 0 or len(self.under_way) > 1
+
+    def waiting(self) -> Iterator[QueuedCommand]:
+        """Yields the commands that were taken and are not answered yet."""
+        yield from self.queue
+        for running in self.under_way:
+            yield from running.batch
 
     async def room(self) -> None:
         """Wait until the next batch was taken."""

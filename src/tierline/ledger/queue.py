@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from itertools import islice
+from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Final
 
 from tierline.errors import Busy
@@ -56,6 +57,9 @@ class Queue:
         fifo.append(waiting)
         self.rows += 1
         self.bytes += waiting.command.size
+
+    def __iter__(self) -> Iterator[QueuedCommand]:
+        return chain.from_iterable((*self._online.values(), *self._bulk.values()))
 
     @property
     def has_room(self) -> bool:

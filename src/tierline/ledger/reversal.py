@@ -19,7 +19,6 @@ from tierline.rules.points import in_ratio
 from tierline.rules.program import Program
 
 REVERSIBLE: Final = frozenset({"earn", "redeem", "adjust", "order", "custom"})
-SPEAKING: Final = frozenset({"refund", "void", "approve"})  # kinds that name another activity
 
 
 class Original(Struct, frozen=True):

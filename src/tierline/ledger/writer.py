@@ -16,6 +16,7 @@ from tierline.errors import Busy, TierlineError
 from tierline.ledger.batch import ProgramCatalog
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.group_commit import GroupCommit
+from tierline.ledger.original_search import OriginalSearch
 from tierline.ledger.queue import Queue, QueuedCommand
 from tierline.ledger.transfers.completion import Transfers
 from tierline.model import ids
@@ -48,6 +49,7 @@ class Writer:
         self.shards = tuple(
             GroupCommit(self, shard, Queue(**room), batch_max) for shard in range(database.shards)
         )
+        self.originals = OriginalSearch(database, self.under_way)
         self.transfers = Transfers(database, catalog, self.go_on)
         self._tasks: list[asyncio.Task[None]] = []
         self.closed = True
@@ -103,17 +105,25 @@ class Writer:
     ) -> list[asyncio.Future[Answer]]:
         """Queues commands in their order, waiting for room; their answers to come. Those that a
         closing writer no longer takes are answered Busy."""
-        answers = []
-        for command in commands:
+        answers: list[asyncio.Future[Answer]] = []
+        addressed: dict[int, Command | TierlineError] = {}
+        for i, sent in enumerate(commands):
+            command = sent
+            if sent.needs_customer:
+                if i not in addressed:
+                    addressed |= await self.originals.addressed_from(commands, i)
+                outcome = addressed.pop(i)
+                if isinstance(outcome, TierlineError):
+                    answers.append(_refusal(outcome))
+                    continue
+                command = outcome
             shard = self.shards[ids.shard_of(command.route, self.database.shards)]
             while not shard.queue.has_room and not self.closed:
                 await shard.room()
             try:
                 answers.append(self.submit(command, bulk=bulk))
             except Busy as busy:
-                refused = asyncio.get_running_loop().create_future()
-                refused.set_exception(busy)
-                answers.append(refused)
+                answers.append(_refusal(busy))
         return answers
 
     async def submit_all(
@@ -123,6 +133,15 @@ class Writer:
         answers = await self.accept(commands, bulk=bulk)
         outcomes = await asyncio.gather(*answers, return_exceptions=True)
         return [_outcome(outcome) for outcome in outcomes]
+
+    def under_way(self, keys: set[tuple[int, str]]) -> list[asyncio.Future[Answer]]:
+        """Returns the coming answers to commands with these keys, of their programs."""
+        return [
+            waiting.answer
+            for shard in self.shards
+            for waiting in shard.waiting()
+            if (waiting.command.program, waiting.command.key) in keys
+        ]
 
     def active(self) -> bool:
         """Whether commands wait, are being committed, or were a moment ago: what background work
@@ -140,6 +159,12 @@ class Writer:
 def _ended(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         _log.error("writer_died", task=task.get_name(), exc_info=task.exception())
+
+
+def _refusal(error: TierlineError) -> asyncio.Future[Answer]:
+    answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    answer.set_exception(error)
+    return answer
 
 
 def _outcome(outcome: Any) -> Answer | TierlineError:

@@ -23,7 +23,7 @@ from tierline.store.named_queries import Queries
 if TYPE_CHECKING:
     from tierline.store.catalog.queries import Session
 
-_decode = msgspec.json.Decoder(Customer).decode
+read_profile = msgspec.json.Decoder(Customer).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -200,4 +200,4 @@ def profile_text(customer: Customer) -> str:
 
 def row_of(row: Any) -> CustomerRow:
     """From a record of `customers` or `lock_customer`."""
-    return CustomerRow(row["id"], row["project"], _decode(row["profile"]), row["erased_at"])
+    return CustomerRow(row["id"], row["project"], read_profile(row["profile"]), row["erased_at"])

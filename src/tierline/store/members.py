@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from tierline.model.encoding import decode_standing
 from tierline.model.standing import Standing
-from tierline.store.customers import shard_of_customer
+from tierline.store.customers import read_profile, shard_of_customer
 from tierline.store.ledger_transaction import LedgerTx
 from tierline.store.named_queries import Queries
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 class MembersSql(Queries, file="members.sql"):
     member: str
+    owners: str
     standings: str
 
 
@@ -57,6 +58,17 @@ async def original(
     shard = shard_of_customer(shards, customer)
     rows = await _ledger(connection).originals(shard, [(customer, program, key)])
     return rows.get(0)
+
+
+async def owners(
+    connection: Session, shard: int, keys: Sequence[tuple[int, str]], most: int
+) -> list[tuple[int, int, str]]:
+    """Who in a shard has an activity of (program, key), so many of each at most: the key's
+    position, the customer, and what to call them."""
+    programs, names = [program for program, _ in keys], [key for _, key in keys]
+    rows = await connection.fetch(MembersSql.owners, shard, programs, names, most)
+    people = [(row["i"] - 1, row["customer"], read_profile(row["profile"])) for row in rows]
+    return [(place, id_, person.source_id or person.id) for place, id_, person in people]
 
 
 async def receipt(connection: Session, shards: int, key: tuple[int, int, str]) -> Record | None:

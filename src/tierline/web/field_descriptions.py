@@ -66,7 +66,7 @@ criterion: What the tier asks for.
 crossing: What an activity that crosses into a tier earns at.
 currency: The currency, ISO 4217.
 customer: The customer's id in the caller's own systems, else ours.
-Activity.customer: The customer's id in the caller's own systems.
+Activity.customer: The customer's id in the caller's own systems; not needed where `of` is.
 customer_id: Our id of the customer.
 data: What happened.
 datacontenttype: The media type of `data`.

@@ -13,6 +13,7 @@ from typing import Any, Final
 from tierline.ledger import commands
 from tierline.ledger.commands import Command
 from tierline.ledger.files.people import numbers_of
+from tierline.ledger.original_search import OriginalSearch
 from tierline.model.tenant import Project
 from tierline.store import members
 from tierline.store.customers import shard_of_customer
@@ -32,14 +33,20 @@ class Corrections:
     async def plan(self, repetitions: Sequence[tuple[Command, bool]]) -> list[Command | None]:
         """Returns for each command the one that corrects what is recorded; None where the newest
         says the same. The flag: whether the first entry of the key does."""
+        commands_ = await self._addressed([command for command, _ in repetitions])
+        repetitions = [(c, same) for c, (_, same) in zip(commands_, repetitions, strict=True)]
         names = {command.customer for command, _ in repetitions}
         numbers = await numbers_of(self.database, self.project, names)
+
+        def number_of(command: Command) -> int:
+            return command.number or numbers.get(command.customer, 0)
+
         plans: list[Command | None] = [None] * len(repetitions)
         newest = {i: (1, same) for i, (_, same) in enumerate(repetitions)}
         pending, first = list(newest), 2
         while pending:
             rows = await self._rows(
-                [(i, numbers.get(repetitions[i][0].customer, 0)) for i in pending],
+                [(i, number_of(repetitions[i][0])) for i in pending],
                 repetitions,
                 first,
             )
@@ -54,6 +61,11 @@ class Corrections:
                     command, _key(command.key, n), _key(command.key, n + 1)
                 )
         return plans
+
+    async def _addressed(self, repeated: Sequence[Command]) -> list[Command]:
+        """With the customers of those that name nobody: they were taken before, so there is one."""
+        search = OriginalSearch(self.database)
+        return [await search.addressed(c) if c.needs_customer else c for c in repeated]
 
     async def _rows(
         self,

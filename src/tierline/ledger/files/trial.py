@@ -17,6 +17,7 @@ from tierline.ledger.batch import entry_of
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.files.people import numbers_of
 from tierline.ledger.member_aggregate import MemberAggregate, first_answer
+from tierline.ledger.original_search import KeyOwner, OriginalSearch, address
 from tierline.ledger.reversal import Original
 from tierline.model.standing import Standing
 from tierline.model.tenant import Project
@@ -37,25 +38,45 @@ class TrialWriter:
         self.program = program
         self.now = now
         self._members: dict[str, MemberAggregate] = {}
-        self._receipts: dict[tuple[str, str], tuple[bytes, Answer]] = {}  # of this run
+        self._receipts: dict[str, dict[str, tuple[bytes, Answer]]] = {}  # of this run
 
     async def accept(
         self, commands: Sequence[Command], *, bulk: bool = True
     ) -> list[asyncio.Future[Answer]]:
         """Returns the answers, each known by then."""
         loop = asyncio.get_running_loop()
-        await self._load({c.customer for c in commands} - self._members.keys())
+        await self._load({c.customer for c in commands if not c.needs_customer})
         answers = []
         for command in commands:
             future: asyncio.Future[Answer] = loop.create_future()
             try:
-                future.set_result(await self._take(command))
+                if command.needs_customer:
+                    future.set_result(await self._take(await self._addressed(command)))
+                else:
+                    future.set_result(await self._take(command))
             except TierlineError as error:
                 future.set_exception(error)
             answers.append(future)
         return answers
 
+    async def _addressed(self, command: Command) -> Command:
+        """With its customer, who may have got the original only in this run."""
+        place, of = (command.program, command.of or ""), command.of or ""
+        search = OriginalSearch(self.database)
+        stored = (await search.owners([place])).get(place, [])
+        if len(stored) > 1:
+            stored = await search.recorded(command) or stored
+        await self._load({owner.name for owner in stored})
+        names = dict.fromkeys([owner.name for owner in stored])
+        names |= dict.fromkeys(self._receipts.get(of, ()))
+        owners = [KeyOwner(self._members[name].customer, name) for name in names]
+        outcome = address(command, owners)
+        if isinstance(outcome, TierlineError):
+            raise outcome
+        return outcome
+
     async def _load(self, names: set[str]) -> None:
+        names = names - self._members.keys()
         numbers = await numbers_of(self.database, self.project, names)
         for i, name in enumerate(sorted(names)):
             standing, customer = None, numbers.get(name)
@@ -74,7 +95,8 @@ class TrialWriter:
 
     async def _take(self, command: Command) -> Answer:
         member = self._members[command.customer]
-        receipt = self._receipts.get((command.customer, command.key))
+        receipts = self._receipts.setdefault(command.key, {})
+        receipt = receipts.get(command.customer)
         if receipt is None and member.customer > 0:
             receipt = await self._stored_receipt(member, command)
         if receipt is not None:
@@ -93,10 +115,7 @@ class TrialWriter:
                 )
             member.history = [entry_of(tuple(row)) for row in rows]
             answer = member.take(0, command)
-        self._receipts[command.customer, command.key] = (
-            command.digest,
-            replace(answer, repeated=True),
-        )
+        receipts[command.customer] = command.digest, replace(answer, repeated=True)
         return answer
 
     async def _stored_receipt(

@@ -4,6 +4,18 @@
 -- One member's standing, and why the sweep leaves it alone.
 SELECT standing, quarantined FROM member WHERE shard = $1 AND customer = $2 AND program = $3
 
+-- name: owners
+-- Whose activities have these keys in these programs: so many at most of each.
+SELECT u.i, o.customer, o.profile
+FROM unnest($2::integer[], $3::text[]) WITH ORDINALITY AS u (program, key, i)
+CROSS JOIN LATERAL (
+    SELECT e.customer, c.profile FROM entry e
+    JOIN customer c ON c.shard = e.shard AND c.id = e.customer
+    WHERE e.shard = $1 AND e.program = u.program AND e.key = u.key AND c.erased_at IS NULL
+    ORDER BY e.customer
+    LIMIT $4
+) AS o
+
 -- name: standings
 -- The standings of a customer in all programs.
 SELECT program, standing FROM member WHERE shard = $1 AND customer = $2

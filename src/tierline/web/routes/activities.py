@@ -85,7 +85,8 @@ class Activities:
             if entry is None:
                 return None
             now = catalog.now(caller.project.number, self.parts.clock())
-            return self.parts.writer.submit(self._parser_of(caller, entry[0]).activity(raw, now))
+            command = self._parser_of(caller, entry[0]).activity(raw, now)
+            return None if command.needs_customer else self.parts.writer.submit(command)
         except TierlineError:
             return None
 
@@ -151,8 +152,10 @@ class Activities:
         if (raw[:64].lstrip() or raw.lstrip())[:1] != b"[":
             if len(raw) > limits.BODY_BYTES_MAX:
                 raise _too_large(limits.BODY_BYTES_MAX)
-            answer = await self.parts.writer.submit(parser.activity(raw, now))
-            return _encode(responses.activity(answer))
+            writer, command = self.parts.writer, parser.activity(raw, now)
+            if command.needs_customer:
+                command = await writer.originals.addressed(command)
+            return _encode(responses.activity(await writer.submit(command)))
         commands = parser.activities(raw, now)
         if len(commands) > limits.ACTIVITIES_MAX:
             limit = f"{limits.ACTIVITIES_MAX} activities"

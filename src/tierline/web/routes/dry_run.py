@@ -49,6 +49,8 @@ async def dry_run(call: Call, _body: Activity) -> DryRunAnswer:
     project, catalog, now = call.project, call.parts.catalog, call.now
     number, program = await catalog.need_program(project.number, call.param("program"))
     command = CommandParser(project, number).activity(call.raw, now)
+    if command.needs_customer:
+        command = await call.parts.writer.originals.addressed(command)
     snapshot = await _find(call, number, command)
     at = max(now, snapshot.standing.at)
     try:
@@ -86,7 +88,9 @@ async def _find(call: Call, program: int, command: Command) -> MemberSnapshot:
     """Returns an unknown customer with an empty standing: a first activity may enrol them."""
     database, project, name = call.parts.database, call.project, command.customer
     async with database.pool.acquire() as connection:
-        id_ = await customers.find_by_name(connection, database.shards, project, name)
+        id_ = command.number or await customers.find_by_name(
+            connection, database.shards, project, name
+        )
         row = None if id_ is None else await customers.read(connection, database.shards, id_)
         if row is None:
             return MemberSnapshot(0, Customer(id="", source_id=name), Standing(), {})

@@ -1,0 +1,117 @@
+"""Whose activity a key names, where a refund, a void or an approval does not say the customer.
+
+Only the index on keys is asked, in every shard, and nothing is locked: the customer's own shard
+decides again, as if they had been named. What is on its way under that key is waited for first, so
+that an array or a stream may speak of what stands before in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tierline.errors import AmbiguousOriginal, NoOriginalAnywhere, TierlineError
+from tierline.ledger.commands import Answer, Command
+from tierline.model import ids
+from tierline.store import members
+from tierline.store.database import Database
+
+NAMES_MAX: Final = 10  # customers that a refusal names
+
+OriginalKey = tuple[int, str]  # a program, and the key of an activity in it
+UnderWay = Callable[[set[OriginalKey]], list[asyncio.Future[Answer]]]
+
+
+class KeyOwner(Struct, frozen=True):
+    """Somebody with an activity of that key."""
+
+    customer: int
+    name: str  # the source id, else the id
+
+
+class OriginalSearch:
+    """Names the customers of commands that name nobody."""
+
+    def __init__(self, database: Database, under_way: UnderWay = lambda _: []) -> None:
+        self.database = database
+        self._under_way = under_way
+
+    async def addressed(self, command: Command) -> Command:
+        """Returns the command with its customer. Raises NoOriginalAnywhere, AmbiguousOriginal."""
+        outcome = (await self.addressed_from([command], 0))[0]
+        if isinstance(outcome, TierlineError):
+            raise outcome
+        return outcome
+
+    async def addressed_from(
+        self, commands: Sequence[Command], first: int
+    ) -> dict[int, Command | TierlineError]:
+        """Returns, by position, the commands that name nobody from `first` on, with their
+        customers or why there is none; but for those that may speak of a command in between."""
+        keys: set[OriginalKey] = set()  # of what is sent between `first` and there
+        places: list[int] = []
+        for i in range(first, len(commands)):
+            command = commands[i]
+            if not command.needs_customer:
+                keys.add((command.program, command.key))
+            elif _original_key(command) not in keys:
+                places.append(i)
+        named = {_original_key(commands[i]) for i in places}
+        if answers := self._under_way(named):
+            await asyncio.wait(answers)
+        owners = await self.owners(named)
+        return {i: await self._outcome(commands[i], owners) for i in places}
+
+    async def owners(self, keys: Iterable[OriginalKey]) -> dict[OriginalKey, list[KeyOwner]]:
+        """Returns who has an activity of each key: one more than a refusal names at most."""
+        distinct = list(keys)
+        owners: dict[OriginalKey, list[KeyOwner]] = defaultdict(list)
+        async with self.database.pool.acquire() as connection:
+            for shard in range(self.database.shards):
+                rows = await members.owners(connection, shard, distinct, NAMES_MAX + 1)
+                for place, customer, name in rows:
+                    owners[distinct[place]].append(KeyOwner(customer, name))
+        return owners
+
+    async def _outcome(
+        self, command: Command, owners: dict[OriginalKey, list[KeyOwner]]
+    ) -> Command | TierlineError:
+        candidates = owners.get(_original_key(command), [])
+        if len(candidates) > 1:
+            candidates = await self.recorded(command) or candidates
+        return address(command, candidates)
+
+    async def recorded(self, command: Command) -> list[KeyOwner]:
+        """Returns who has this very command already: a repetition is the same person's, though
+        others have got an activity of that key since."""
+        own = command.program, command.key
+        candidates = (await self.owners([own])).get(own, [])
+        holders = []
+        async with self.database.pool.acquire() as connection:
+            for owner in candidates:
+                key = owner.customer, *_original_key(command)
+                if await members.receipt(connection, self.database.shards, key) is not None:
+                    holders.append(owner)
+        return holders
+
+
+def address(command: Command, owners: Sequence[KeyOwner]) -> Command | TierlineError:
+    """Returns the command with the only one of these as its customer, or why there is none."""
+    if not owners:
+        return NoOriginalAnywhere(of=command.of, path="of")
+    if len(owners) > 1:
+        names = [repr(owner.name) for owner in owners[:NAMES_MAX]]
+        names += ["others"] if len(owners) > NAMES_MAX else []
+        return AmbiguousOriginal(of=command.of, customers=", ".join(names), path="of")
+    owner = owners[0]
+    route = ids.route_of_customer(owner.customer)
+    return replace(command, customer=owner.name, number=owner.customer, route=route)
+
+
+def _original_key(command: Command) -> OriginalKey:
+    return command.program, command.of or ""
