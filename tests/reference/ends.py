@@ -221,7 +221,10 @@ class Ends(Membership):
         if self.policy.start.when == "next_window":
             eve = self.zone.day(due - 1)  # not "a day before": there may have been no such day
             closed = sight.span(self.policy.window, eve)  # that the tier was waiting for
-            final = best if closed is None else sight.qualified(self.held, self.reached, closed)
+            if closed is None:
+                final = best
+            else:  # as it stood on that day, also where new rules have a window that still runs
+                final = sight.on(eve).qualified(self.held, self.reached, closed)
             if self.policy.corrections == "protect":
                 final = max(final, waiting)
         else:

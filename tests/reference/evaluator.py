@@ -66,6 +66,8 @@ class Evaluator(Overrides):
             self.ledger.entries.append(entry)
             self.position = (entry.recorded_at, ARRIVAL, entry.n)
             self.arrive(entry)
+            if self.quiet:  # nor does anybody hear of what was over before it came
+                self.pass_time((entry.recorded_at, AGE, 2**62))
             self.quiet = False
         self.pass_time((until, AGE, 2**62))
         return self
