@@ -305,3 +305,22 @@ def test_what_is_needed_follows_rules_that_are_scheduled() -> None:
     assert outlook.retention.needed == 150
     assert outlook.to_next is not None
     assert outlook.to_next.valid_until == midnight(club, "2026-01-01")
+
+
+def test_nothing_is_needed_where_nothing_will_count() -> None:
+    """By the judgment the window is laid out from an attribute that names no day: no amount keeps
+    the tier, and none is promised to."""
+    days = {"type": "dates", "days": ["12-31"]}
+    club = program(**{**YEARLY, "term": days})
+    renewals = {"type": "cycle", "length": "P3M", "anchor": "attribute:renewal"}
+    later = program(**{**YEARLY, "window": renewals, "term": days})
+    change = replace(later.versions[0], number=2, effective_at=midnight(club, "2024-07-01"))
+    club = replace(club, versions=(*club.versions, change))
+    history = member(club)
+    history.add("earn", on("2024-02-01"), points=120)
+    now = standing(history, club, on("2024-06-01"))
+    outlook = progress(club, now, on("2024-06-01"), history.entries)
+
+    assert [risk.cause for risk in outlook.risks] == ["term_end"]
+    assert outlook.retention is not None
+    assert outlook.retention.needed is None

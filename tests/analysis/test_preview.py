@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tests.analysis.test_explain import TIERS, YEARLY, member, on, program, sound
 from tests.engine.history import History
-from tests.fuzz.worlds import changed, make_rules, random_policy
+from tests.fuzz.programs import changed, make_rules, random_policy
 from tierline.analysis.preview import Outcome, OutcomeTally, Proposal, compare, propose
 from tierline.engine.decide import HistoryNeeded, decide
 from tierline.engine.member_state import begin

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from tests.engine.driver import Driver
 from tests.engine.history import History
 from tests.fuzz.check import differences
+from tests.fuzz.programs import random_tiers
 from tests.fuzz.shrink import described
-from tests.fuzz.worlds import World, random_tiers, seeded, world
+from tests.fuzz.worlds import World, seeded, world
 from tests.reference import civil
 from tests.reference.evaluator import evaluate
 from tierline.rules.policy import Policy

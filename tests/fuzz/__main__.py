@@ -3,6 +3,7 @@
 Each is decided in one go, in pieces with the standing written and read between, and step by step,
 and worked out anew by the slow evaluator. Prints the seeds on which they disagree, the first of
 them made small, and a closing summary. Exits with 1 when there was any.
+`--count` only counts how many of the histories bring each of the rarer things.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import traceback
 from collections import Counter
 
 from tests.fuzz.check import differences
+from tests.fuzz.features import LEAST, features
 from tests.fuzz.shrink import described, smaller
 from tests.fuzz.worlds import World, seeded
 
@@ -81,14 +83,35 @@ def made_small(seed: int) -> str:
     )
 
 
+def counted(seeds: range, processes: int) -> int:
+    """Prints how many histories bring each of the rarer things; 1 where they are too few."""
+    counts = Counter[str]()
+    with multiprocessing.Pool(processes) as pool:
+        for brought in pool.imap_unordered(features_of, seeds, 40):
+            counts.update(brought)
+    few = False
+    for feature, least in LEAST.items():
+        wants = least * len(seeds) / 10_000
+        few |= counts[feature] < wants
+        print(f"{counts[feature]:8}  {feature} (at least {wants:.0f})")
+    return int(few)
+
+
+def features_of(seed: int) -> set[str]:
+    return features(seeded(seed))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--histories", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
+    parser.add_argument("--count", action="store_true", help="only count what the worlds bring")
     parser.add_argument("--show", type=int, default=10, help="failures to print in full")
     arguments = parser.parse_args()
     seeds = range(arguments.seed, arguments.seed + arguments.histories)
+    if arguments.count:
+        return counted(seeds, arguments.processes)
     started = time.monotonic()
     entries, first, failed = 0, 0, Counter[str]()
     with multiprocessing.Pool(arguments.processes) as pool:

@@ -61,6 +61,17 @@ def step_by_step(world: World) -> Driver:
     return driver
 
 
+def in_turns(world: World, other: World) -> tuple[Driver, Driver]:
+    """A customer in two programs: entry by entry, as they come in either."""
+    drivers = Driver(world.program), Driver(other.program)
+    entries = [(e.recorded_at, i, e) for i, w in enumerate((world, other)) for e in w.entries]
+    for at, i, entry in sorted(entries, key=lambda turn: (turn[0], turn[1], turn[2].n)):
+        drivers[i].decide([entry], at)
+    drivers[0].decide([], world.until)
+    drivers[1].decide([], other.until)
+    return drivers
+
+
 WAYS = {"pieces": in_pieces, "steps": step_by_step}
 
 
@@ -85,12 +96,25 @@ def differences(
         if encode_standing(driver.standing) != encode_standing(standing):
             problems.append(f"standings differ between one go and {name}")
             problems += fields(standing, driver.standing)
+    if world.beside is not None:
+        problems += beside(world, world.beside, once)
     if [e.seq for e in once.events] != list(range(1, len(once.events) + 1)):
         problems.append(f"seq has gaps: {[e.seq for e in once.events]}")
     outcome = evaluate(world.program, world.entries, world.until)
     problems += unequal(outcome.events, [expected_event(e) for e in once.events])
     problems += state(outcome, standing)
     return problems + (explained(world, outcome) if explains else []) + expired(world)
+
+
+def beside(world: World, other: World, once: Driver) -> list[str]:
+    """What a second program of the customer's changes in the first, or is changed by it."""
+    alone = Driver(other.program)
+    alone.decide(other.entries, other.until)
+    drivers = in_turns(world, other)
+    same = [(d.events, d.standing) for d in drivers] == [
+        (d.events, d.standing) for d in (once, alone)
+    ]
+    return [] if same else ["two programs of a customer change each other"]
 
 
 def expired(world: World) -> list[str]:

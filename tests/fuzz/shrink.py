@@ -10,7 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 from tests.engine.history import History
-from tests.fuzz.worlds import World, savable
+from tests.fuzz.programs import savable
+from tests.fuzz.worlds import World
 from tests.reference import civil
 from tierline.model.entries import Entry
 from tierline.rules.points import Points

@@ -39,17 +39,15 @@ class Story:
 
     def join(self) -> None:
         chance = self.chance
-        detail: Json = {}
-        if chance.random() < 0.5:
-            detail["implied"] = True
-        elif chance.random() < 0.2:
-            detail = self.brought()
-        joined = self.now
-        if not detail.get("implied") and chance.random() < 0.1:  # long ago, elsewhere
-            joined -= chance.randint(1, 500) * DAY
-        self.history.add("enrol", self.now, occurred=joined, **detail)
-        if detail.get("implied"):
-            self.collect("earn")
+        if chance.random() < 0.5:  # by a first activity, on its day
+            ago = chance.choice((HOUR, 3 * DAY, 40 * DAY)) if chance.random() < 0.12 else 0
+            occurred = self.now - ago
+            self.history.add("enrol", self.now, occurred=occurred, implied=True)
+            self.collect(chance.choice(("earn", "order")), occurred)
+            return
+        detail = self.brought() if chance.random() < 0.2 else {}
+        before = chance.randint(1, 500) * DAY if chance.random() < 0.1 else 0  # elsewhere
+        self.history.add("enrol", self.now, occurred=self.now - before, **detail)
 
     def brought(self) -> Json:
         """A tier held elsewhere, perhaps with its dates."""
@@ -90,7 +88,7 @@ class Story:
         else:
             getattr(self, kind)()
 
-    def collect(self, kind: EntryKind) -> None:
+    def collect(self, kind: EntryKind, occurred: int | None = None) -> None:
         chance = self.chance
         detail: Json = {}
         if kind == "custom":
@@ -111,13 +109,12 @@ class Story:
         points = (
             chance.choice((0, 10, 40, 60, 100, 130)) if kind != "earn" else chance.randint(1, 150)
         )
-        occurred = self.occurred()
         self.history.add(
             kind,
             self.now,
             points=points,
             amount=self.money(kind),
-            occurred=occurred,
+            occurred=self.occurred() if occurred is None else occurred,
             **detail,
         )
 
@@ -220,14 +217,17 @@ class Story:
         self.history.add("enrol", self.now, occurred=self.long_ago(), **self.brought())
 
     def leave(self) -> None:
-        chance = self.chance
-        self.history.add("leave", self.now)
+        chance, left_at = self.chance, self.now
+        self.history.add("leave", left_at)
         self.now += chance.choice((0, DAY, 20 * DAY))
         if chance.random() < 0.3:  # between two memberships
             self.adjust()
             self.now += chance.choice((0, DAY))
         joined = self.now if chance.random() < 0.6 else self.long_ago()
         self.history.add("enrol", self.now, occurred=joined)
+        if chance.random() < 0.3:  # of the former membership, or of none
+            happened = left_at + chance.choice((-20, -1, 0, 1)) * DAY
+            self.collect("order", min(happened, self.now))
 
     def opening(self) -> None:
         chance = self.chance

@@ -340,7 +340,10 @@ def _by_value(state: MemberState, then: MemberState, keep: Range, loss: Risk) ->
         day -= then.version.policy.window.closes
     start, _ = window_days(then, measure, day)
     begins = state.at if start is None else max(state.at, then.zone.start(start))
-    return TierRetention(_needed(keep, then.value(keep.metric, day)), begins, loss.at, keep.metric)
+    # A window that has not begun by then, or is laid out from nothing known, counts nothing.
+    counted = _not_counted(then, keep.metric) is None
+    needed = _needed(keep, then.value(keep.metric, day)) if counted else None
+    return TierRetention(needed, begins, loss.at, keep.metric)
 
 
 def _by_windows(
