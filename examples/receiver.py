@@ -1,6 +1,7 @@
 """A webhook receiver in the standard library alone: verifies each signature and prints the event.
 
 python3 examples/receiver.py 9000 whsec_...      (the secret that creating the endpoint showed)
+python3 examples/receiver.py 9000 SECRET         (the webhook_secret of a Voucherify key)
 """
 
 import base64
@@ -16,6 +17,14 @@ TOLERANCE_SECONDS = 300
 
 
 def verified(headers: Message, body: bytes, secret: str) -> bool:
+    """By Standard Webhooks with a `whsec_` secret, else by Voucherify's header."""
+    if secret.startswith("whsec_"):
+        return standard(headers, body, secret)
+    expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected, headers.get("x-voucherify-signature", ""))
+
+
+def standard(headers: Message, body: bytes, secret: str) -> bool:
     """Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`, any of the space-separated ones."""
     stamp = headers.get("webhook-timestamp", "0")
     if abs(time.time() - int(stamp)) > TOLERANCE_SECONDS:

@@ -94,7 +94,7 @@ def test_both_signatures_verify(lines: list[Json]) -> None:
 def test_a_line_has_what_verifies_it(lines: list[Json]) -> None:
     """The names are promised."""
     for line in lines:
-        assert list(line) == ["format", "kind", "headers", "body", "secrets"]
+        assert list(line) == ["format", "kind", "headers", "body", "secrets", "signatures"]
         assert list(line["secrets"]) == ["vendor", "standard"]
         assert (
             json.dumps(json.loads(line["body"]), separators=(",", ":"), ensure_ascii=False)

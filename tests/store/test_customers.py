@@ -116,7 +116,7 @@ async def test_a_number_made_here_is_found_without_an_alias(database: Database) 
     """It carries its route, above all imported ones."""
     catalog = await Catalog.open(database, SecretBox(bytes(32)))
     project = await catalog.add_project(NewProject("Shop"), NOW)
-    await catalog.raise_number_floor(project.number, 90_000_000)
+    await catalog.make_room(project.number, 90_000_000)
     row, _ = await profiles.put(database, project, "anna", Profile(), NOW)
     async with database.pool.acquire() as connection:
         number = await customers.find_numbered(

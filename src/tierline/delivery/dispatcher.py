@@ -242,7 +242,7 @@ class Dispatcher:
             worker = self.workers.get(number)
             if worker is None:
                 opened.append(self._compile(row))
-            elif worker.compiled.row.revision != row.revision:
+            elif not worker.compiled.is_current(row, self.catalog.project_secrets(row.project)):
                 compiled = self._compile(row)
                 if compiled is not None and await still_ours(self.log, [worker]):
                     await self._update(worker, compiled)

@@ -9,7 +9,7 @@ import asyncio
 import base64
 import hmac
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 from msgspec import Struct
@@ -20,10 +20,12 @@ WAIT_SECONDS_MAX = 30
 
 
 class ReceiverSecrets(Struct, frozen=True):
-    """What verifies a delivery: the vendor's header and the Standard Webhooks one."""
+    """What verifies a delivery: the vendor's header and the Standard Webhooks one. `signatures`:
+    what the endpoint's answer said of them."""
 
     vendor: str | None
     standard: str
+    signatures: list[dict[str, Any]] = []
 
 
 class ReceivedWebhook(Struct, frozen=True):

@@ -79,6 +79,7 @@ class DemoDelivery(Struct, frozen=True):
                 "headers": self.delivery.headers,
                 "body": self.delivery.body,
                 "secrets": {"vendor": self.secrets.vendor, "standard": self.secrets.standard},
+                "signatures": self.secrets.signatures,
             }
         )
 
@@ -140,7 +141,9 @@ async def _project(catalog: Catalog, story: Story) -> tuple[int, str, str]:
     project = await catalog.add_project(NewProject(**fields), wall())
     native = await catalog.add_key(project.number, "native", (), "demo", wall())
     await catalog.add_key(project.number, story.format, (), "demo", wall())
-    secret = catalog.project_secrets(project.number)[FORMATS[story.format].signing_secret or ""]
+    signature = FORMATS[story.format].signature
+    assert signature is not None
+    secret = catalog.project_secrets(project.number)[signature.secret]
     return project.number, str(native["key"]), secret
 
 
@@ -155,7 +158,7 @@ async def _prepare(api: Api, story: Story, receiver: str, vendor: str) -> Receiv
         await api.call("PUT", f"/api/customers/{quote(name)}", profile)
     for name, enrolment in story.enrolments.items():
         await api.call("PUT", f"/api/programs/loyalty/members/{quote(name)}", enrolment)
-    return ReceiverSecrets(vendor=vendor, standard=endpoint["secret"])
+    return ReceiverSecrets(vendor, endpoint["secret"], endpoint["signatures"])
 
 
 async def _play(api: Api, story: Story, step: Any) -> None:

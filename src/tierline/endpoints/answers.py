@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from tierline.endpoints.endpoint import BatchBounds, EndpointOptions, Mode, Parked
 from tierline.endpoints.health import Tolerance
 from tierline.endpoints.retry_schedule import Preset
+from tierline.endpoints.signatures import SignatureAnswer
 from tierline.model.events import EventKind
 from tierline.model.schedule import Schedule
 from tierline.transport.exchange import Timings
@@ -59,6 +60,7 @@ class EndpointAnswer(EndpointOptions, frozen=True, kw_only=True):
     revision: int
     created_at: str
     updated_at: str
+    signatures: tuple[SignatureAnswer, ...]
     secret: str | UnsetType = UNSET
     public_key: str | UnsetType = UNSET
     vendor_secret: str | UnsetType = UNSET
@@ -70,6 +72,7 @@ class SecretAnswer(Struct, frozen=True):
     """A new secret, or the public half of a new key pair, for the only time."""
 
     id: str
+    signatures: tuple[SignatureAnswer, ...]
     secret: str | UnsetType = UNSET
     public_key: str | UnsetType = UNSET
 

@@ -92,7 +92,7 @@ class CompiledEndpoint:
         self.schedule = self.endpoint.schedule
         self.target = self._target(proxy)
         self._formats = formats
-        self._project_secrets = project_secrets
+        self.project_secrets = project_secrets
         self._signing: tuple[int, int | None, Secrets] | None = None
         self._always = {"content-type": self.format.content_type, "user-agent": USER_AGENT}
         self._redacted = {name.lower(): "…" for name in self.secrets.headers}
@@ -112,6 +112,10 @@ class CompiledEndpoint:
         self.fits = None if batch is None else partial(_fitting, batch)
         self._reshape = _reshape(self.form)
         self._test: Test | None = compile_filter(spec) if spec else None
+
+    def is_current(self, row: EndpointRow, project_secrets: Mapping[str, str]) -> bool:
+        """Whether neither the endpoint nor what signs for its project changed."""
+        return self.row.revision == row.revision and self.project_secrets == project_secrets
 
     # Which
 
@@ -220,8 +224,9 @@ class CompiledEndpoint:
         return secrets
 
     def _secrets_of(self, now: int, format_: Format[Any]) -> Secrets:
-        project_wide = self._project_secrets.get(format_.signing_secret or "")
-        vendor = self.secrets.vendor_at(now) or project_wide
+        vendor = self.secrets.vendor_at(now)
+        if vendor is None and format_.signature is not None:
+            vendor = self.project_secrets.get(format_.signature.secret)
         return Secrets(vendor=vendor, standard=self.secrets.standard_at(now))
 
     def _target(self, proxy: str | None) -> Target:

@@ -137,6 +137,11 @@ class Endpoint(EndpointOptions, frozen=True, omit_defaults=True):
     def hears_ops(self) -> bool:
         return any(kind in _OPS for kind in self.kinds)
 
+    @property
+    def hears_customers(self) -> bool:
+        """Whether events of customers go there: all kinds, or any that is not about operations."""
+        return not self.kinds or any(kind not in _OPS for kind in self.kinds)
+
     def facts(self, format_: Format[Any]) -> EndpointFacts:
         """What a format's payloads may know of it."""
         type_: type[EndpointFacts] = format_.endpoint_facts
@@ -144,16 +149,19 @@ class Endpoint(EndpointOptions, frozen=True, omit_defaults=True):
 
 
 class Dated(Struct, frozen=True, omit_defaults=True):
-    """A secret and when it signs: from `since` (inclusive) until `until` (exclusive)."""
+    """A secret and when it signs: from `since` (inclusive) until `until` (exclusive). `brought`: by
+    the caller, who is not shown it."""
 
     secret: str
     since: int = 0
     until: int | None = None
+    brought: bool = False
 
 
 class EndpointSecrets(Struct, frozen=True, omit_defaults=True):
     """What of an endpoint is never shown again. `standard` may overlap; of `vendor`, the newest
-    that has begun signs alone, for the vendors' headers have room for one signature."""
+    that has begun signs alone, for the vendors' headers have room for one signature. Without one
+    the project's secret signs."""
 
     standard: tuple[Dated, ...] = ()
     vendor: tuple[Dated, ...] = ()
@@ -165,12 +173,19 @@ class EndpointSecrets(Struct, frozen=True, omit_defaults=True):
 
     def standard_at(self, now: int) -> tuple[str, ...]:
         """Everything that signs at an instant, newest first."""
+        return tuple(dated.secret for dated in self.standard_since(now))
+
+    def standard_since(self, now: int) -> list[Dated]:
         live = [d for d in self.standard if d.since <= now and (d.until is None or now < d.until)]
-        return tuple(d.secret for d in sorted(live, key=lambda d: -d.since))
+        return sorted(live, key=lambda d: -d.since)
 
     def vendor_at(self, now: int) -> str | None:
+        dated = self.vendor_since(now)
+        return None if dated is None else dated.secret
+
+    def vendor_since(self, now: int) -> Dated | None:
         live = [d for d in self.vendor if d.since <= now]
-        return max(live, key=lambda d: d.since).secret if live else None
+        return max(live, key=lambda d: d.since) if live else None
 
     def changes_after(self, now: int) -> int | None:
         """The next instant at which another set of secrets signs."""

@@ -79,7 +79,8 @@ class EndpointBody(OptionsBody, frozen=True, forbid_unknown_fields=True):
     metadata: dict[str, Text] | UnsetType = UNSET
     # Secret, so never shown again.
     secret: str | UnsetType = UNSET  # whsec_… or whsk_…, brought along
-    vendor_secret: Annotated[str, Meta(min_length=8, max_length=512)] | UnsetType = UNSET
+    # Null: the project's secret signs.
+    vendor_secret: Annotated[str, Meta(min_length=8, max_length=512)] | UnsetType | None = UNSET
     headers: dict[HeaderName, HeaderValue] | UnsetType = UNSET
     ca: Pem | UnsetType | None = UNSET
     client_certificate: Pem | UnsetType | None = UNSET
@@ -179,14 +180,9 @@ def check_kinds(endpoint: Endpoint, formats: Formats) -> None:
             raise validation.invalid(f"kinds[{i}]", what)
 
 
-def hears_customers(endpoint: Endpoint) -> bool:
-    """Whether events of customers go there: all kinds, or any that is not about operations."""
-    return not endpoint.kinds or any(kind not in OPS_KINDS for kind in endpoint.kinds)
-
-
 def require_scopes(endpoint: Endpoint, granted: frozenset[str]) -> None:
     """Raises Forbidden where a key may not decide where these events go, or what signs them."""
-    if hears_customers(endpoint) and "read_customers" not in granted:
+    if endpoint.hears_customers and "read_customers" not in granted:
         raise Forbidden(scope="read_customers", path="kinds")
 
 
@@ -195,7 +191,10 @@ def with_secrets(secrets: EndpointSecrets, body: EndpointBody, now: int) -> Endp
     said = {field: getattr(body, field) for field in _SECRET}
     changes = {field: value for field, value in said.items() if value is not UNSET}
     if not isinstance(body.secret, UnsetType):
-        changes["standard"] = (Dated(signing.check_secret(body.secret, "secret"), since=0),)
-    if not isinstance(body.vendor_secret, UnsetType):
-        changes["vendor"] = (*secrets.vendor, Dated(body.vendor_secret, since=now))[-5:]
+        changes["standard"] = (Dated(signing.check_secret(body.secret, "secret"), brought=True),)
+    if body.vendor_secret is None:
+        changes["vendor"] = ()
+    elif not isinstance(body.vendor_secret, UnsetType):
+        own = Dated(body.vendor_secret, since=now, brought=True)
+        changes["vendor"] = (*secrets.vendor, own)[-5:]
     return replace(secrets, **changes)

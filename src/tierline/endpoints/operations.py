@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 from msgspec.structs import asdict, replace
 
 from tierline.clock import Clock
 from tierline.endpoints import endpoint_body, health_records
 from tierline.endpoints.compiled_endpoint import Formats
 from tierline.endpoints.endpoint import (
+    Dated,
     Endpoint,
     EndpointSecrets,
     Mode,
@@ -37,6 +38,7 @@ from tierline.endpoints.endpoint_body import (
 from tierline.endpoints.event_facts import EventFilter
 from tierline.endpoints.health import Health
 from tierline.endpoints.lifecycle import EndpointLifecycle
+from tierline.endpoints.signatures import is_shown_to_endpoints, signatures
 from tierline.errors import NotFound
 from tierline.model import ids, validation
 from tierline.model.calendar import format_instant
@@ -85,9 +87,10 @@ class EndpointOperations:
             raise validation.invalid("url", "it is needed")
         born = Endpoint("ep_" + chance.token_hex(10), 0, project.number, body.url, **facts)
         endpoint = endpoint_body.applied(born, body, self.formats)
-        secrets, secret_fields = self._fresh_secrets(project, endpoint, body)
+        secrets, secret_fields = self._fresh_secrets(body)
         self._check(project, endpoint, secrets, granted)
         await self._check_tiers(project, endpoint)
+        secret_fields |= await self._vendors_secret(project, endpoint, secrets)
         now = self.clock()
         start_at = (
             now if isinstance(body.since, UnsetType) else validation.instant(body.since, "since")
@@ -96,7 +99,7 @@ class EndpointOperations:
             project.number, endpoint.id, _text(endpoint), _bytes(secrets), start_at, now
         )
         await self.caught_up()
-        return {**_view(row, Health()), **secret_fields}
+        return {**self._view(row, Health()), **secret_fields}
 
     async def change(
         self, project: Project, id_: str, body: EndpointBody, granted: frozenset[str]
@@ -105,14 +108,13 @@ class EndpointOperations:
         Raises as `add`, and Conflict where somebody else changed it."""
         row, body = self.find(project, id_), endpoint_body.normalised(body)
         endpoint = endpoint_body.applied(decode_endpoint(row.body), body, self.formats)
-        current = decode_secrets(row.secrets)
-        body, secret_fields = self._vendors_secret(project, endpoint, current, body)
-        secrets = endpoint_body.with_secrets(current, body, self.clock())
+        secrets = endpoint_body.with_secrets(decode_secrets(row.secrets), body, self.clock())
         # What waits after a failure is of customers, wherever the endpoint turns to now.
         endpoint_body.require_scopes(decode_endpoint(row.body), granted)
         self._check(project, endpoint, secrets, granted)
         if not isinstance(body.tiers, UnsetType):
             await self._check_tiers(project, endpoint)
+        secret_fields = await self._vendors_secret(project, endpoint, secrets)
         text, sealed = _text(endpoint), _bytes(secrets)
         expected = row.revision if isinstance(body.revision, UnsetType) else body.revision
         if endpoint.order != decode_endpoint(row.body).order:
@@ -124,7 +126,8 @@ class EndpointOperations:
             assert row_now is not None
             changed = row_now
         await self.caught_up()
-        return {**_view(changed, await self.control.inspection.health(changed)), **secret_fields}
+        health = await self.control.inspection.health(changed)
+        return {**self._view(changed, health), **secret_fields}
 
     async def remove(self, project: Project, id_: str) -> None:
         await self.control.delete(self.find(project, id_))
@@ -144,7 +147,7 @@ class EndpointOperations:
         lag = await self.control.inspection.lag(row)
         replays = await self.control.replays.running(row)
         return {
-            **_view(row, await self.control.inspection.health(row)),
+            **self._view(row, await self.control.inspection.health(row)),
             "lag": {
                 "events": lag.events,
                 "oldest_at": _instant(lag.oldest_at),
@@ -157,7 +160,7 @@ class EndpointOperations:
     async def list(self, project: Project) -> list[Json]:
         rows = self.of(project)
         healths = await health_records.read(self.log, {row.number: row.id for row in rows})
-        return [_view(row, healths[row.number]) for row in rows]
+        return [self._view(row, healths[row.number]) for row in rows]
 
     async def attempts(
         self, project: Project, id_: str, which: EventFilter, before: int | None, limit: int
@@ -201,7 +204,8 @@ class EndpointOperations:
         endpoint_body.require_scopes(decode_endpoint(row.body), granted)
         fresh = await self.control.rotate(row, kind=body.kind, overlap_s=body.overlap)
         await self.caught_up()
-        return {"id": row.id, "secret" if body.kind == "hmac" else "public_key": fresh}
+        name = "secret" if body.kind == "hmac" else "public_key"
+        return {"id": row.id, name: fresh, "signatures": self._signatures(self.find(project, id_))}
 
     async def rewind(self, project: Project, id_: str, body: RewindBody) -> Json:
         await self.control.replays.rewind(
@@ -261,33 +265,57 @@ class EndpointOperations:
                 what = f"no program has a tier {tier!r}, but {', '.join(tiers) or 'none at all'}"
                 raise validation.invalid(f"tiers[{i}]", what)
 
-    def _fresh_secrets(
-        self, project: Project, endpoint: Endpoint, body: EndpointBody
-    ) -> tuple[EndpointSecrets, Json]:
+    def _fresh_secrets(self, body: EndpointBody) -> tuple[EndpointSecrets, Json]:
         """The secrets of a new endpoint, and those that its maker is shown."""
-        secret_fields: Json = {}
+        secrets = endpoint_body.with_secrets(EndpointSecrets(), body, self.clock())
         if isinstance(body.secret, UnsetType):
-            secret_fields["secret"] = signing.new_secret(os.urandom(32))
-            body = replace(body, secret=secret_fields["secret"])
-        elif body.secret.startswith("whsk_"):
-            checked = signing.check_secret(body.secret, "secret")
-            secret_fields["public_key"] = signing.public_key(checked)
-        body, vendors = self._vendors_secret(project, endpoint, EndpointSecrets(), body)
-        return endpoint_body.with_secrets(
-            EndpointSecrets(), body, self.clock()
-        ), secret_fields | vendors
+            fresh = signing.new_secret(os.urandom(32))
+            return replace(secrets, standard=(Dated(fresh),)), {"secret": fresh}
+        if body.secret.startswith(signing.PRIVATE):
+            return secrets, {"public_key": signing.public_key(body.secret)}
+        return secrets, {}
 
-    def _vendors_secret(
-        self, project: Project, endpoint: Endpoint, secrets: EndpointSecrets, body: EndpointBody
-    ) -> tuple[EndpointBody, Json]:
-        """A vendor's signature is made with the project's secret, where the project has one; else
-        with one of the endpoint's, which is made and shown when it is first needed."""
-        name = self.formats[endpoint.format].signing_secret
-        has = secrets.vendor or body.vendor_secret is not UNSET
-        if name is None or has or name in self.catalog.project_secrets(project.number):
-            return body, {}
+    async def _vendors_secret(
+        self, project: Project, endpoint: Endpoint, secrets: EndpointSecrets
+    ) -> Json:
+        """A vendor's header is signed with the project's secret, unless the endpoint brought one of
+        its own. Who needs it first, a key or an endpoint, makes it and is shown it."""
+        format_ = self.formats[endpoint.format]
+        signature = format_.signature
+        if signature is None or secrets.vendor or not endpoint.hears_customers:
+            return {}
+        if signature.secret in self.catalog.project_secrets(project.number):
+            return {}
         fresh = chance.token_hex(32)
-        return replace(body, vendor_secret=fresh), {"vendor_secret": fresh}
+        made = await self.catalog.add_project_secret(project.number, signature.secret, fresh)
+        if not made or not is_shown_to_endpoints(signature, format_):
+            return {}
+        return {"vendor_secret": fresh}
+
+    def _signatures(self, row: EndpointRow) -> Json:
+        endpoint, secrets = decode_endpoint(row.body), decode_secrets(row.secrets)
+        format_ = self.formats.get(endpoint.format)
+        answer: Json = msgspec.to_builtins(signatures(endpoint, secrets, format_, self.clock()))
+        return answer
+
+    def _view(self, row: EndpointRow, health: Health) -> Json:
+        """Everything but secrets: of headers only the names."""
+        endpoint, secrets = decode_endpoint(row.body), decode_secrets(row.secrets)
+        fields = {name: value for name, value in asdict(endpoint).items() if name not in _HIDDEN}
+        secret_fields: Json = msgspec.to_builtins(fields)
+        paused = row.state == "paused"
+        return {
+            **secret_fields,
+            "state": "paused" if paused else _STATES[health.state],
+            "reason": "asked" if paused else health.reason,
+            "headers": sorted(secrets.headers),
+            "client_certificate": secrets.client_certificate is not None,
+            "since": format_instant(row.start_at),
+            "revision": row.revision,
+            "created_at": format_instant(row.created_at),
+            "updated_at": format_instant(row.updated_at),
+            "signatures": self._signatures(row),
+        }
 
 
 def find_endpoint(catalog: Catalog, project: Project, id_: str) -> EndpointRow:
@@ -299,25 +327,6 @@ def find_endpoint(catalog: Catalog, project: Project, id_: str) -> EndpointRow:
         if other.project == project.number and decode_endpoint(other.body).vendor_id == id_:
             return other
     raise NotFound(what="endpoint", name=id_, path="endpoint")
-
-
-def _view(row: EndpointRow, health: Health) -> Json:
-    """Everything but secrets: of headers only the names."""
-    endpoint, secrets = decode_endpoint(row.body), decode_secrets(row.secrets)
-    fields = {name: value for name, value in asdict(endpoint).items() if name not in _HIDDEN}
-    secret_fields: Json = msgspec.to_builtins(fields)
-    paused = row.state == "paused"
-    return {
-        **secret_fields,
-        "state": "paused" if paused else _STATES[health.state],
-        "reason": "asked" if paused else health.reason,
-        "headers": sorted(secrets.headers),
-        "client_certificate": secrets.client_certificate is not None,
-        "since": format_instant(row.start_at),
-        "revision": row.revision,
-        "created_at": format_instant(row.created_at),
-        "updated_at": format_instant(row.updated_at),
-    }
 
 
 def _lane(row: Json, mode: Mode) -> Json:

@@ -20,6 +20,7 @@ from tierline.errors import Invalid, TooLarge
 
 SAFE = 2**53  # integers up to here are doubles exactly
 _INDEX_MAX = 2**32 - 2  # the largest array index of ECMA-262
+_ESCAPE_BYTES = 6  # of a character as printed, at most
 _FIXED = 10**21  # from here on JavaScript prints an exponent
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -58,6 +59,9 @@ def normalise(value: Any, path: str, limits: Limits = FREE) -> Any:
     of it. Refused with their path: NUL, lone surrogates, NaN, infinities, more than the limits.
     """
     if not value and value.__class__ in (dict, list, str):
+        return value
+    if value.__class__ is str and _ESCAPE_BYTES * len(value) < limits.size:
+        _check_text(value, path)
         return value
     normal = _normal(value, path, limits.depth, limits)
     if len(dump(normal)) > limits.size:

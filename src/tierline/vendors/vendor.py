@@ -53,6 +53,21 @@ class Secrets(Struct, frozen=True, omit_defaults=True):
     standard: tuple[str, ...] = ()
 
 
+class VendorSignature(Struct, frozen=True):
+    """The signature in a vendor's own header. `secret` is the project's secret that makes it, by
+    its name: the kind of key whose answer shows it, a dot, and the field that it is there."""
+
+    header: str
+    algorithm: str  # as a receiver reads it, like `base64 of HMAC-SHA256(secret, body)`
+    secret: str
+
+    @property
+    def recipe(self) -> str:
+        """The header and its value, in the words of a key's answer."""
+        field = self.secret.partition(".")[2]
+        return f"{self.header}: {self.algorithm.replace('secret', field)}"
+
+
 class ProgramFacts(Struct, frozen=True):
     """What compiling vendor settings may know of the program besides the settings."""
 
@@ -89,8 +104,8 @@ class Format(Protocol[Facts]):
         ...
 
     @property
-    def signing_secret(self) -> str | None:
-        """The name of the project's secret that signs the vendor's header; None: it has none."""
+    def signature(self) -> VendorSignature | None:
+        """The signature in the vendor's own header; None: it has none."""
         ...
 
     @property

@@ -18,6 +18,7 @@ CustomerAnswer.address: Where the customer lives.
 advance_to: The instant to which the sandbox's clock moves.
 after: Go on after this cursor, the `next` of an earlier answer.
 Start.after: How long after the tier is reached, as an ISO 8601 period.
+algorithm: How the signature is made.
 amount: Money in minor units of the project's currency.
 anchor: The day from which the periods are counted.
 answer: What the receiver answered.
@@ -128,6 +129,7 @@ from_day: The civil day from which it holds.
 grace: How long a tier is kept beyond its term.
 grace_rounding: To which date the grace is rounded.
 grace_until: When the grace ends.
+SignatureAnswer.header: The header field that holds the signature.
 headers: Header fields; in answers about an endpoint, their names.
 held: The tier that the rules grant.
 held_tier: The tier that the rules grant.
@@ -260,12 +262,15 @@ samples: Members of each cell, with their arithmetic; in a request, how many of 
 schedule: Seconds to wait before each further attempt.
 scopes: What the key may do; in a request empty for all that the calling key may.
 secret: What signs webhooks, `whsec_…` or `whsk_…`; answered for the only time.
+SignatureAnswer.secret: The name of the secret that makes it, of the endpoint or of its project.
 seq: The number of the event among the member's own.
 sequence: The number of the event among the member's own, in ten digits.
 set_at: When the end was last set or moved.
 set_by: The number of the entry that set it; null: time did.
 settings: The vendor's own words for the program.
 severity: Whether it is an error or a warning.
+signatures: Which secret signs which header of a delivery, and which answer showed it.
+signs: Which header the signing secret signs, and how.
 since: Since when.
 EventsQuery.since: From this instant on.
 ReplayBody.since: Events recorded from this instant on.
@@ -273,8 +278,10 @@ RewindBody.since: Everything recorded from this instant on.
 EndpointBody.since: Hear what was recorded from this instant on.
 EndpointAnswer.since: Hears what was recorded from this instant on.
 Schedule.since: From which attempt the seconds are counted.
+SignatureAnswer.since: From when on it signs; null: from the beginning.
 source: Where it comes from.
 Metric.source: What is counted.
+SignatureAnswer.source: Which answer showed that secret.
 source_id: The customer's id in the caller's own systems.
 specversion: The version of CloudEvents.
 spent: Points spent so far.
@@ -332,13 +339,14 @@ type: Which kind it is.
 Problem.type: A URN that names the code.
 unit: The unit of the calendar.
 until: When it ends, exclusive.
+SignatureAnswer.until: When it ends, after a rotation; null: it goes on.
 up: When a member may rise.
 updated_at: When it last changed.
 url: Where it goes.
 valid_until: Until when that holds.
 value: What it was held against.
 vendor_id: The id under which a vendor's own API made it.
-vendor_secret: What signs the vendor's own header; answered for the only time.
+vendor_secret: What signs the vendor's own header; null: the project's secret; shown once.
 version: The number of the program's version; of the product, its version.
 versions: All versions, newest first.
 wait: For how many seconds to wait for the first event.

@@ -16,7 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Struct
@@ -35,6 +35,10 @@ _JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
 _INTEGERS: Final = frozenset({"points", "amount", "number", "points_spent", "entry"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _KEY = re.compile(rb'"\s*:')
+_SPACED = re.compile(rb'"\s')
+_Object = Literal["metadata", "address"]  # columns `metadata.x` make one
+_OBJECTS: Final[tuple[_Object, ...]] = get_args(_Object)
+_Kind = Literal["text", "integer", "json", "lots", "reason"] | _Object  # of a column
 _decode = msgspec.json.Decoder().decode
 _read_line = msgspec.json.Decoder(LedgerLine).decode
 
@@ -74,6 +78,7 @@ class InputFile:
             raise FileUnreadable(reason=reason, path=None)
         if not self.is_json:
             self.delimiter, self.heading = self._heading(first)
+        self._columns = [_column(name) for name in self.heading]
 
     def records(self) -> Iterator[Record]:
         """Yields the file's records in order, read one by one."""
@@ -82,19 +87,28 @@ class InputFile:
     def record(self, line: int, text: bytes, source: Sequence[str] | bytes) -> Record:
         """Returns one JSON text as a record."""
         try:
-            value = _without_reason(text)
-            if value is not None:
-                text = msgspec.json.encode(value)
-            if b'"recorded_at"' in text and b'"kind"' in text:
-                return Record(line, source, entry=_read_line(text))
-            if b'"kind"' in text and "kind" in _decode(text):
-                return Record(line, source, activity=text)
-            return Record(line, source, person=self._read_person(text))
+            fields = _fields_of(text)
+            if REASON in fields:
+                del fields[REASON]
+                text = msgspec.json.encode(fields)
+            return self._told_apart(line, text, source, fields)
         except TierlineError as error:
             return Record(line, source, problem=error)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            shape = LedgerLine if b'"recorded_at"' in text else self._person
-            return Record(line, source, problem=explained(error, text, "", shape))
+            return Record(line, source, problem=self._explained(error, text))
+
+    def _explained(self, error: Exception, text: bytes) -> TierlineError:
+        shape = LedgerLine if b'"recorded_at"' in text else self._person
+        return explained(error, text, "", shape)
+
+    def _told_apart(
+        self, line: int, text: bytes, source: Sequence[str] | bytes, fields: dict[str, Any]
+    ) -> Record:
+        if "kind" not in fields:
+            return Record(line, source, person=self._read_person(text))
+        if "recorded_at" in fields:
+            return Record(line, source, entry=_read_line(text))
+        return Record(line, source, activity=text)
 
     def _heading(self, first: str) -> tuple[str, list[str]]:
         """Returns the delimiter under which the first line is a heading, and its names."""
@@ -164,13 +178,17 @@ class InputFile:
 
     def _row(self, line: int, row: list[str]) -> Record:
         try:
-            text = msgspec.json.encode(_object(self.heading, row))
+            fields = _object(self._columns, row)
+            text = msgspec.json.encode(fields)
         except UnicodeError:
             reason = "The row is not UTF-8; save the file in that encoding."
             return Record(line, row, problem=Invalid(reason=reason))
         except Invalid as problem:
             return Record(line, row, problem=problem)
-        return self.record(line, text, row)
+        try:
+            return self._told_apart(line, text, row, fields)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            return Record(line, row, problem=self._explained(error, text))
 
 
 def count_lines(path: Path) -> int:
@@ -195,17 +213,15 @@ def _cells_of(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def _without_reason(text: bytes) -> Any:
-    """The object without the reason for which it was refused before; None where it has none.
-    Raises Invalid for a name that stands twice."""
+def _fields_of(text: bytes) -> dict[str, Any]:
+    """The object. Raises Invalid for a name that stands twice."""
     value = _decode(text)
     if not isinstance(value, dict):
         raise Invalid(reason="The line is no JSON object.")
-    if len(_KEY.findall(text)) != _names_in(value):
+    # Where nothing but a colon follows a quotation mark, counting is enough.
+    names = text.count(b'":') if _SPACED.search(text) is None else len(_KEY.findall(text))
+    if names != _names_in(value):
         json_text.parse(text, duplicates="refuse")
-    if REASON not in value:
-        return None
-    del value[REASON]
     return value
 
 
@@ -219,26 +235,40 @@ def _names_in(value: Any) -> int:
     return sum(map(_names_in, value)) if value.__class__ is list else 0
 
 
-def _object(heading: Sequence[str], row: Sequence[str]) -> dict[str, Any]:
+def _object(columns: Sequence[tuple[str, _Kind]], row: Sequence[str]) -> dict[str, Any]:
     """A CSV row as the JSON object that it means."""
-    if len(row) != len(heading):
-        reason = f"The row has {len(row)} cells, the heading {len(heading)} names; make them equal."
+    if len(row) != len(columns):
+        reason = f"The row has {len(row)} cells, the heading {len(columns)} names; make them equal."
         raise Invalid(reason=reason)
     fields: dict[str, Any] = {}
-    for column, cell in zip(heading, row, strict=True):
-        if cell == "" or column == REASON:
+    for (column, kind), cell in zip(columns, row, strict=True):
+        if cell == "" or kind == "reason":
             continue
-        if column.startswith("metadata."):
-            fields.setdefault("metadata", {})[column.removeprefix("metadata.")] = cell
-        elif column.startswith("address."):
-            fields.setdefault("address", {})[column.removeprefix("address.")] = cell
-        elif column in _INTEGERS:
-            fields[column] = _integer(column, cell)
-        elif column in ("lots", "standing", "detail", "metadata", "address"):
-            fields[column] = _lots(cell) if column == "lots" else _json(column, cell)
-        else:
+        if kind == "text":
             fields[column] = cell
+        elif kind == "integer":
+            fields[column] = _integer(column, cell)
+        elif kind == "json":
+            fields[column] = _json(column, cell)
+        elif kind == "lots":
+            fields[column] = _lots(cell)
+        else:
+            fields.setdefault(kind, {})[column] = cell
     return fields
+
+
+def _column(heading: str) -> tuple[str, _Kind]:
+    """A column's name in the object, and how its cells are read."""
+    for prefix in _OBJECTS:
+        if heading.startswith(f"{prefix}."):
+            return heading.removeprefix(f"{prefix}."), prefix
+    if heading in _INTEGERS:
+        return heading, "integer"
+    if heading in ("standing", "detail", *_OBJECTS):
+        return heading, "json"
+    if heading == "lots":
+        return heading, "lots"
+    return heading, "reason" if heading == REASON else "text"
 
 
 def _integer(column: str, cell: str) -> int:

@@ -310,12 +310,15 @@ class Catalog:
         """Before a customer comes in with a number of their own. The floor rises by whole multiples
         of 65536: once per multiple, not once per customer."""
         if number > self.number_floor(project):
-            await self.raise_number_floor(project, -(-number // ids.ROUTES) * ids.ROUTES)
+            floor = -(-number // ids.ROUTES) * ids.ROUTES
+            async with self._change() as (connection, revision):
+                await connection.execute(Sql.raise_number_floor, project, floor, revision)
 
-    async def raise_number_floor(self, number: int, floor: int) -> None:
-        """Before customers with numbers of their own come in: ours will lie above `floor`."""
-        async with self._change() as (connection, revision):
-            await connection.execute(Sql.raise_number_floor, number, floor, revision)
+    async def add_project_secret(self, project: int, name: str, fresh: str) -> bool:
+        """What signs for a project; False where it has a secret of that name already."""
+        owner = self._projects[project]
+        async with self._change() as change:
+            return await projects.add_secret(*change, self.box, owner, name, fresh)
 
     async def add_key(
         self,
@@ -344,19 +347,16 @@ class Catalog:
         async with self._change() as change:
             if await change[0].fetchval(Sql.any_key, project):
                 return False
-            owner = self._projects[project]
-            new_keys = [
-                keys.NewKey(kind, keys.SCOPES, label, now) for kind in self.key_kinds.values()
-            ]
+            owner, kinds = self._projects[project], self.key_kinds.values()
+            new_keys = [keys.NewKey(kind, keys.SCOPES, label, now) for kind in kinds]
             keep([await keys.add(*change, self.box, owner, new) for new in new_keys])
         return True
 
     async def disable_key(self, key_id: str, now: int, project: int | None = None) -> None:
         """With all its doors, for good. Raises NotFound."""
         async with self._change() as (connection, revision):
-            shared = keys.shared_doors(self.key_kinds)
-            rows = await connection.fetch(Sql.disable_key, key_id, revision, now, project, shared)
-            if not rows:
+            facts = (key_id, revision, now, project, keys.shared_doors(self.key_kinds))
+            if not await connection.fetch(Sql.disable_key, *facts):
                 raise NotFound(what="key", name=key_id)
 
     async def put_program(self, project: int, program_id: str, new: NewVersion, wall: int) -> Put:

@@ -126,6 +126,17 @@ async def write_secrets(
     await connection.execute(Sql.seal_project, project.number, sealed, revision)
 
 
+async def add_secret(
+    connection: Session, revision: int, box: SecretBox, project: Project, name: str, fresh: str
+) -> bool:
+    """Stores a secret that signs for a project; False where it has one of that name already."""
+    stored = await read_secrets(connection, box, project)
+    if name in stored:
+        return False
+    await write_secrets(connection, box, revision, project, {**stored, name: fresh})
+    return True
+
+
 def sealed_for(project: str) -> str:
     return f"project {project}"
 

@@ -8,23 +8,30 @@ from tierline.model.credentials import Credential, Credentials, Entropy, KeyKind
 from tierline.vendors.loyaltylion import signing
 from tierline.vendors.loyaltylion.payloads import NAME
 
-SITE = SharedDoor("site", id_secret=f"{NAME}.site_token", token_secret=signing.SIGNING_KEY_NAME)
+SITE = SharedDoor("site", id_secret=f"{NAME}.site_token", token_secret=signing.SIGNATURE.secret)
 
 
 def credentials(project: int, secrets: Mapping[str, str], entropy: Entropy) -> Credentials:
-    """A token of 128 bits; the first key makes the site's pair, too."""
+    """A token of 128 bits; the first key makes the site's pair, too. Its secret may be there before
+    the pair: an endpoint needed it to sign."""
     token = "pat_" + entropy(16).hex()
     doors = [Credential(token)]
     site, secret = secrets.get(SITE.id_secret), secrets.get(SITE.token_secret)
     if site is None or secret is None:
-        site, secret = entropy(16).hex(), entropy(16).hex()
+        site, secret = entropy(16).hex(), secret or entropy(16).hex()
         doors.append(Credential(secret, site, SITE.name))
     return Credentials(
         doors=tuple(doors),
-        answer={"key": token, "site_id": project, "site_token": site, "site_secret": secret},
+        answer={
+            "key": token,
+            "site_id": project,
+            "site_token": site,
+            "site_secret": secret,
+            "signs": signing.SIGNATURE.recipe,
+        },
         secrets={SITE.id_secret: site, SITE.token_secret: secret},
     )
 
 
-_FIELDS = {"key": str, "site_id": int, "site_token": str, "site_secret": str}
+_FIELDS = {"key": str, "site_id": int, "site_token": str, "site_secret": str, "signs": str}
 KEY = KeyKind(NAME, credentials, _FIELDS, shows_signing_secret=True, shared=SITE)

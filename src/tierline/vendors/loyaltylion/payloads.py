@@ -28,6 +28,7 @@ from tierline.vendors.vendor import (
     SAMPLE_EVENT,
     EndpointFacts,
     Secrets,
+    VendorSignature,
     once_per_version,
     version_of_tier,
 )
@@ -233,7 +234,7 @@ class LoyaltyLionFormat:
     versions = ("v2",)
     content_type = "application/json"
     endpoint_facts = LionEndpoint
-    signing_secret: str | None = signing.SIGNING_KEY_NAME
+    signature: VendorSignature | None = signing.SIGNATURE
     body_types: tuple[type, ...] = (LionEnvelope,)
     wire_names: Mapping[EventKind, str] = MappingProxyType(
         {

@@ -5,11 +5,14 @@ from __future__ import annotations
 import binascii
 
 from tierline.vendors import hmac_sha256
+from tierline.vendors.vendor import VendorSignature
 
 HEADER = "x-loyaltylion-hmac-sha256"
 TOPIC = "x-loyaltylion-topic"
 DOMAIN = "x-loyaltylion-site-domain"
-SIGNING_KEY_NAME = "loyaltylion.site_secret"  # the project's secret that signs
+SIGNATURE = VendorSignature(
+    HEADER, "base64 of HMAC-SHA256(secret, body)", "loyaltylion.site_secret"
+)
 
 
 def signature(body: bytes, secret: str) -> str:

@@ -14,7 +14,7 @@ from tierline.engine.announcement import Announcement
 from tierline.model import ids
 from tierline.model.calendar import format_instant
 from tierline.model.events import Cause, EventKind
-from tierline.vendors.vendor import EndpointFacts, Secrets, tier_of
+from tierline.vendors.vendor import EndpointFacts, Secrets, VendorSignature, tier_of
 
 _encode = msgspec.json.Encoder().encode
 
@@ -147,7 +147,7 @@ class StandardWebhooks:
     versions = ("v1",)
     content_type = "application/json"
     endpoint_facts = StandardEndpoint
-    signing_secret: str | None = None
+    signature: VendorSignature | None = None
     body_types: tuple[type, ...] = (StandardBody, TierEvent, ThinEvent)
     wire_names: Mapping[EventKind, str] = MappingProxyType({k: event_type(k) for k in KINDS})
 

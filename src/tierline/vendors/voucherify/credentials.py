@@ -15,7 +15,7 @@ def credentials(_project: int, secrets: Mapping[str, str], entropy: Entropy) -> 
     app, app_token, management, management_token = (
         str(uuid.UUID(bytes=entropy(16), version=4)) for _ in range(4)
     )
-    webhook = secrets.get(signing.SIGNING_KEY_NAME) or entropy(32).hex()
+    webhook = secrets.get(signing.SIGNATURE.secret) or entropy(32).hex()
     return Credentials(
         doors=(
             Credential(app_token, app),
@@ -27,10 +27,11 @@ def credentials(_project: int, secrets: Mapping[str, str], entropy: Entropy) -> 
             "management_id": management,
             "management_token": management_token,
             "webhook_secret": webhook,
+            "signs": signing.SIGNATURE.recipe,
         },
-        secrets={signing.SIGNING_KEY_NAME: webhook},
+        secrets={signing.SIGNATURE.secret: webhook},
     )
 
 
-_FIELDS = ("app_id", "app_token", "management_id", "management_token", "webhook_secret")
+_FIELDS = ("app_id", "app_token", "management_id", "management_token", "webhook_secret", "signs")
 KEY = KeyKind(NAME, credentials, dict.fromkeys(_FIELDS, str), shows_signing_secret=True)

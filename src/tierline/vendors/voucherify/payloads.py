@@ -25,6 +25,7 @@ from tierline.vendors.vendor import (
     SAMPLE_EVENT,
     EndpointFacts,
     Secrets,
+    VendorSignature,
     once_per_version,
     version_of_tier,
 )
@@ -160,7 +161,7 @@ class VoucherifyFormat:
     versions = ("v2024-01-01",)
     content_type = "application/json"
     endpoint_facts = VoucherifyEndpoint
-    signing_secret: str | None = signing.SIGNING_KEY_NAME
+    signature: VendorSignature | None = signing.SIGNATURE
     body_types: tuple[type, ...] = (VoucherifyEnvelope, TierStay, TierMove)
     wire_names: Mapping[EventKind, str] = MappingProxyType(
         {

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from tierline.vendors import hmac_sha256
+from tierline.vendors.vendor import VendorSignature
 
 HEADER = "x-voucherify-signature"
-SIGNING_KEY_NAME = "voucherify.webhook_secret"  # the project's secret that signs
+SIGNATURE = VendorSignature(
+    HEADER, "lower-case hex of HMAC-SHA256(secret, body)", "voucherify.webhook_secret"
+)
 
 
 def signature(body: bytes, secret: str) -> str:

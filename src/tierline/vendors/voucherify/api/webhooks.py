@@ -127,6 +127,7 @@ def _webhook(call: Call, endpoint: Json) -> Json:
         "target_url": endpoint["url"],
         "events": events,
         "active": endpoint["state"] != "paused",
+        "signatures": endpoint["signatures"],
     }
 
 

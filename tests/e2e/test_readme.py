@@ -1,0 +1,71 @@
+"""The README's first steps, as they stand there, to the signature that verifies."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.e2e.process import ROOT, Served
+
+
+def blocks() -> list[str]:
+    """The section's lines for a shell, block by block."""
+    section = (ROOT / "README.md").read_text().partition("## From nothing to a webhook")[2]
+    section = section.partition("\n## ")[0]
+    return re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+
+
+@contextmanager
+def running(line: str) -> Iterator[subprocess.Popen[str]]:
+    """A shell that becomes the receiver, so that ending it ends that."""
+    process = subprocess.Popen(
+        ["sh", "-c", f"exec {line}"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def test_the_example_ends_in_a_verified_signature(data_dir: Path) -> None:
+    """Voucherify's header, by the secret that the first start wrote."""
+    with Served(data_dir) as served:
+        port = free_port()
+        here = {
+            "localhost:8080": served.url.removeprefix("http://"),
+            "127.0.0.1:9000": f"127.0.0.1:{port}",
+            "receiver.py 9000": f"receiver.py {port}",
+            "tierline-data/": f"{data_dir}/",
+            "python3": sys.executable,
+        }
+        texts = []
+        for block in blocks():
+            text = block
+            for said, meant in here.items():
+                text = text.replace(said, meant)
+            texts.append(text)
+        receiver, calls = texts
+        with running(receiver) as process:
+            done = subprocess.run(
+                ["sh", "-ec", calls.replace("curl ", "curl -sS --fail-with-body --retry 9 ")],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert process.stdout is not None
+            first = process.stdout.readline()
+
+    assert re.fullmatch(r"--- whs_\S+ \(verified\)\n", first)
+    assert '"secret":"voucherify.webhook_secret"' in done.stdout
