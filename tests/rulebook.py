@@ -12,7 +12,17 @@ import msgspec
 from tierline.engine.timeline import ORDER
 from tierline.engine.transitions import TRANSITIONS
 from tierline.model import entries
-from tierline.rules import ladder, metric, points, policy, program, term, window
+from tierline.rules import (
+    earning_rule,
+    expiry,
+    ladder,
+    metric,
+    points,
+    policy,
+    program,
+    term,
+    window,
+)
 
 PAGE = Path(__file__).parent.parent / "docs" / "rules.md"
 
@@ -40,7 +50,9 @@ def parts() -> Iterator[str]:
         ("window", window.Window),
         ("criterion", ladder.Criterion),
         ("term", term.Term),
-        ("points expiry", points.Expiry),
+        ("points expiry", expiry.Expiry),
+        ("trigger of an earning rule", earning_rule.Trigger),
+        ("points of an earning rule", earning_rule.HowMany),
     )
     yield from _choices("metric source", metric.Source)
     for part, union in unions:
@@ -156,8 +168,10 @@ WHERE: dict[type, str] = {
     entries.Override: "override",
     points.Points: "points",
     points.PerAmount: "points.orders",
-    points.AfterPeriod: "points.expiry (after)",
-    points.DayOfYear: "points.expiry (day_of_year)",
+    expiry.AfterPeriod: "points.expiry (after)",
+    expiry.DayOfYear: "points.expiry (day_of_year)",
+    earning_rule.EarningRule: "points.rules",
+    earning_rule.Limit: "points.rules (limit)",
 }
 PERIOD = "a period such as `P12M`, `P1Y6M`, `P2W`, `P30D`"
 ANCHOR = "`join`, `tier_start`, a date, or `attribute:NAME` (an attribute that holds a date)"

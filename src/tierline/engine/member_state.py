@@ -60,6 +60,8 @@ class MemberState(StandingFields, kw_only=True, gc=False):
     quiet: bool = False
     counts_only: bool = False  # entries change points and totals, and nothing is judged
     overdue: bool = False  # what happens was due before: what this instant itself brings is over
+    silent: bool = False  # an import brings it: no bonus is given for what it moves
+    occasions: tuple[tuple[str, str | None, object], ...] = ()  # what earning rules have to answer
     day_cache: tuple[int, int] = (-1, 0)  # the last instant and its civil day
     anchor_cache: tuple[tuple[Any, ...], Anchors] | None = None  # the last facts and anchors
 
@@ -141,6 +143,11 @@ class MemberState(StandingFields, kw_only=True, gc=False):
             manual=decider is not None,
         )
 
+    def occur(self, what: str, name: str | None = None, value: object = None) -> None:
+        """Notes an occasion that an earning rule may answer."""
+        if self.version.bonuses and not self.silent:
+            self.occasions = (*self.occasions, (what, name, value))
+
     # -- points and totals --------------------------------------------------------------------
 
     def accrue(self, points: int, expires_at: int | None, entry: int | None = None) -> None:
@@ -208,6 +215,15 @@ class MemberState(StandingFields, kw_only=True, gc=False):
                 continue
             if metric.counts(pending.kind, pending.name, pending.metadata):
                 self.add_total(key, measure, self.today, pending.points, pending.entry)
+
+    def count_bonus(self, rule: str, points: int, *, waits: bool) -> None:
+        """Points that a rule gave count as earned like any others, under the rule's name."""
+        for key, measure in self.counters.items():
+            metric = measure.metric
+            if metric.source != "earned" or (waits and not metric.include_pending):
+                continue
+            if metric.counts("earn", rule, None) and self.admits(measure, self.at):
+                self.add_total(key, measure, self.today, points)
 
     def boundary(self, key: str) -> tuple[int, int] | None:
         """What came up to here does not count towards a total any more (see `StandingFields`)."""

@@ -8,7 +8,8 @@ from msgspec import Meta, Struct
 
 from tierline.model.calendar import Unit, parse_day
 from tierline.model.validation import invalid
-from tierline.rules.points import AfterPeriod, DayOfYear, Expiry, NoExpiry, PerAmount, Points
+from tierline.rules.expiry import AfterPeriod, DayOfYear, Expiry, NoExpiry
+from tierline.rules.points import PerAmount, Points
 
 Positive = Annotated[int, Meta(ge=1, le=10**12)]
 Rounded = Literal[
