@@ -19,7 +19,7 @@ from tierline.rules.earning_rule import (
     EarningFacts,
     EarningRule,
     Joining,
-    TierMove,
+    TierTrigger,
     earning_of,
 )
 from tierline.rules.points import multiplied
@@ -89,7 +89,7 @@ def _answers(rule: EarningRule, occasion: tuple[str, str | None, object]) -> boo
             return what == "joining"
         case AttributeBecomes(name=attribute, is_=is_):
             return (what, name) == ("attribute", attribute) and value == is_
-        case TierMove(events=events, tier=tier):
+        case TierTrigger(events=events, tier=tier):
             return what in events and tier in (None, name)
     return (what, name) == ("date", rule.id)
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from msgspec.structs import astuple, fields
 
-from tierline.engine.tracer import Tracer
+from tierline.engine.tracer import Contribution, Tracer
 from tierline.model.calendar import Zone
 from tierline.model.entries import EntryKind, Override
 from tierline.model.events import Event, View
@@ -189,9 +189,16 @@ class MemberState(StandingFields, kw_only=True, gc=False):
         return None if last is None else self.zone.start(last + 1)
 
     def add_total(
-        self, key: str, measure: Measure, day: int, amount: int, entry: int | None = None
+        self,
+        key: str,
+        measure: Measure,
+        day: int,
+        amount: int,
+        entry: int | None = None,
+        rule: str | None = None,
     ) -> None:
-        """`entry`: the one that brought the amount, where it is not the one being applied."""
+        """`entry`: the one that brought the amount, where it is not the one being applied; `rule`:
+        the earning rule that gave it as a bonus."""
         bucket = measure.window.bucket(day)
         if amount and bucket is not None:
             buckets = self.sums.setdefault(key, {})
@@ -202,7 +209,8 @@ class MemberState(StandingFields, kw_only=True, gc=False):
                 del buckets[bucket]  # as if nothing had ever been there: no turn waits for it
             if self.tracer is not None:
                 source = self.cause_entry if entry is None else entry
-                self.tracer.total_changed(key, buckets, bucket, day, amount, source)
+                note = Contribution(key, buckets, bucket, day, amount, source, rule)
+                self.tracer.total_changed(note)
 
     def count_activation(self, pending: Pending) -> None:
         """Pending points are earned on the day on which they become active."""
@@ -223,7 +231,7 @@ class MemberState(StandingFields, kw_only=True, gc=False):
             if metric.source != "earned" or (waits and not metric.include_pending):
                 continue
             if metric.counts("earn", rule, None) and self.admits(measure, self.at):
-                self.add_total(key, measure, self.today, points)
+                self.add_total(key, measure, self.today, points, rule=rule)
 
     def boundary(self, key: str) -> tuple[int, int] | None:
         """What came up to here does not count towards a total any more (see `StandingFields`)."""

@@ -27,6 +27,7 @@ class Contribution(Struct, frozen=True):
     day: int
     amount: int
     entry: int | None
+    rule: str | None = None  # of a bonus: the earning rule that gave it
 
 
 class BalanceChange(Struct, frozen=True):
@@ -61,10 +62,8 @@ class Tracer(Struct):
     dates: TermDates = (None, None, None)
     owners: LotOwners = msgspec.field(default_factory=LotOwners)
 
-    def total_changed(
-        self, key: str, buckets: DayTotals, bucket: int, day: int, amount: int, entry: int | None
-    ) -> None:
-        self.contributions.append(Contribution(key, buckets, bucket, day, amount, entry))
+    def total_changed(self, note: Contribution) -> None:
+        self.contributions.append(note)
 
     def points_activated(self, day: int, points: int, entry: int) -> None:
         """Time made pending points active."""

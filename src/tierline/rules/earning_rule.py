@@ -21,6 +21,7 @@ from tierline.rules import formula
 from tierline.rules.expiry import Expiry
 from tierline.rules.ladder import Earning
 
+A_NUMBER = "a number"
 AttributeValue = str | int | bool
 _LEAP_YEAR = 2000
 
@@ -58,6 +59,15 @@ def _number(value: Any) -> Fraction | None:
     return Fraction(str(value))
 
 
+def sort_of(value: Any) -> str:
+    """Returns what a value is, in words for whoever sent another."""
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return A_NUMBER
+    return "text" if isinstance(value, str) else type(value).__name__
+
+
 # -- triggers of activities ----------------------------------------------------------------------
 
 
@@ -66,6 +76,9 @@ class OrderPaid(Struct, frozen=True, tag="order", omit_defaults=True, forbid_unk
 
     at_least: Annotated[int, Meta(ge=0)] = 0
     metadata: dict[str, Any] = {}
+
+    def concerns(self, kind: str, name: str | None) -> bool:
+        return kind == "order"
 
     def answers(self, facts: EarningFacts) -> bool:
         entry = facts.entry
@@ -79,6 +92,9 @@ class CustomEvent(Struct, frozen=True, tag="event", omit_defaults=True, forbid_u
 
     name: str
     metadata: dict[str, Any] = {}
+
+    def concerns(self, kind: str, name: str | None) -> bool:
+        return (kind, name) == ("custom", self.name)
 
     def answers(self, facts: EarningFacts) -> bool:
         entry = facts.entry
@@ -114,7 +130,7 @@ class AttributeBecomes(
     is_: AttributeValue = True
 
 
-class TierMove(Struct, frozen=True, tag="tier", omit_defaults=True, forbid_unknown_fields=True):
+class TierTrigger(Struct, frozen=True, tag="tier", omit_defaults=True, forbid_unknown_fields=True):
     """A tier event of one of these kinds. `tier`: the one moved to (of `left`: the one left)."""
 
     events: tuple[EventKind, ...] = ("joined", "upgraded")
@@ -162,13 +178,13 @@ def _in_year(day: int, year: int) -> int:
 
 
 DateTrigger = YearlyDay | Birthday | Anniversary
-BonusTrigger = Joining | AttributeBecomes | TierMove | YearlyDay | Birthday | Anniversary
+BonusTrigger = Joining | AttributeBecomes | TierTrigger | YearlyDay | Birthday | Anniversary
 Trigger = (
     OrderPaid
     | CustomEvent
     | Joining
     | AttributeBecomes
-    | TierMove
+    | TierTrigger
     | YearlyDay
     | Birthday
     | Anniversary
@@ -182,6 +198,10 @@ class FixedPoints(Struct, frozen=True, tag="fixed", forbid_unknown_fields=True):
 
     points: Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return ()
+
     def count(self, facts: EarningFacts) -> int:
         return self.points
 
@@ -194,6 +214,10 @@ class PointsPer(Struct, frozen=True, tag="per", omit_defaults=True, forbid_unkno
     points: Annotated[int, Meta(ge=0, le=2**53 - 1)]
     of: str = "amount"
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return (self.of,)
+
     def count(self, facts: EarningFacts) -> int:
         number = facts.number(self.of)
         return 0 if number is None else max(0, int(number // self.every) * self.points)
@@ -204,6 +228,11 @@ class Formula(Struct, frozen=True, tag="formula", forbid_unknown_fields=True):
     needs is lacking, or where it divides by zero."""
 
     formula: str
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The numbers that it needs. Raises FormulaError."""
+        return formula.names(self.formula)
 
     def count(self, facts: EarningFacts) -> int:
         number = formula.calculated(self.formula, facts.number)
@@ -276,6 +305,21 @@ class EarningRule(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
             and (starts is None or day >= calendar.parse_day(starts))
             and (ends is None or day <= calendar.parse_day(ends))
         )
+
+    def needs(self, kind: str | None = None, name: str | None = None) -> dict[str, str]:
+        """Returns by metadata key what the rule needs of it: of any activity, or of one of a kind
+        and name."""
+        trigger = self.trigger
+        if not isinstance(trigger, ActivityTrigger) or not self.active:
+            return {}
+        if kind is not None and not trigger.concerns(kind, name):
+            return {}
+        needs = {key: sort_of(value) for key, value in trigger.metadata.items()}
+        for number in self.points.numbers:
+            place, _, key = number.partition(".")
+            if place == "metadata":
+                needs[key] = A_NUMBER
+        return needs
 
     @property
     def bound(self) -> Limit | None:

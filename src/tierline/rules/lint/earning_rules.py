@@ -15,7 +15,7 @@ from tierline.rules.earning_rule import (
     EarningRule,
     Formula,
     PointsPer,
-    TierMove,
+    TierTrigger,
     YearlyDay,
 )
 from tierline.rules.lint.finding import Finding, warning
@@ -56,15 +56,15 @@ def _trigger(path: str, rule: EarningRule, rules: Rules) -> Iterator[Finding]:
             yield from text_findings(f"{path}.attribute", name)
         case YearlyDay(day=day):
             yield from day_of_year(f"{path}.day", day)
-        case TierMove(events=events, tier=tier):
+        case TierTrigger(events=events, tier=tier):
             if not events:
                 yield Finding(f"{path}.events", "must name at least one kind of event")
             if tier is not None:
-                yield from _known(f"{path}.tier", tier, rules)
+                yield from _is_tier(f"{path}.tier", tier, rules)
 
 
-def _known(path: str, tier: str, rules: Rules) -> Iterator[Finding]:
-    tiers = [known.id for known in rules.policy.tiers]
+def _is_tier(path: str, tier: str, rules: Rules) -> Iterator[Finding]:
+    tiers = [tier.id for tier in rules.policy.tiers]
     if tier not in tiers:
         yield Finding(path, f"{tier!r} is no tier of this program ({', '.join(tiers) or 'none'})")
 
@@ -101,7 +101,7 @@ def _number(path: str, name: str, rule: EarningRule) -> Iterator[Finding]:
 
 def _tiers(path: str, rule: EarningRule, rules: Rules) -> Iterator[Finding]:
     for tier, earning in rule.tiers.items():
-        yield from _known(f"{path}.tiers.{tier}", tier, rules)
+        yield from _is_tier(f"{path}.tiers.{tier}", tier, rules)
         if earning.fixed is not None and earning.multiplier != 100:
             reason = "replaces the multiplier; give one of the two"
             yield Finding(f"{path}.tiers.{tier}.fixed", reason)
@@ -123,7 +123,7 @@ def _dates(path: str, rule: EarningRule, _rules: Rules) -> Iterator[Finding]:
 
 def _feedback(path: str, rule: EarningRule, rules: Rules) -> Iterator[Finding]:
     """Points for a change of tier that count towards tiers themselves."""
-    if not isinstance(rule.trigger, TierMove):
+    if not isinstance(rule.trigger, TierTrigger):
         return
     counted = {measure.metric.source for measure in rules.policy.measures.values()}
     if {rules.policy.metric.source, *counted} & {"balance", "earned"}:
