@@ -94,7 +94,7 @@ MEANINGS = {
     "keep": "the tier stays, in a new term",
     "one_step": "one tier down, or to what is earned if that is higher",
     "to_qualifying": "to the tier that is earned",
-    "to_base": "to the lowest tier",
+    "to_base": "to the lowest tier that anybody can be in",
     "leave": "out of every tier",
     "pin": "exactly this tier",
     "floor": "at least this tier",

@@ -47,6 +47,11 @@ class Version(Struct, frozen=True, dict=True):
         return {tier.id: i for i, tier in enumerate(self.policy.tiers)}
 
     @cached_property
+    def base(self) -> int:
+        """Rank of the lowest tier that anybody can be in; -1 for none."""
+        return next((i for i, tier in enumerate(self.policy.tiers) if tier.open), -1)
+
+    @cached_property
     def thresholds(self) -> tuple[int, ...] | None:
         """The tiers' lower bounds, where they alone decide: then a rank is a binary search.
 
