@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from benchmarks import floors, machine, memory
 from benchmarks.costs import database_cpu, logged
+from benchmarks.lists import page_times
 from benchmarks.load import PATH, Load, Target, load
 from benchmarks.server import Running, running
 from benchmarks.stock import Stock
@@ -31,7 +32,7 @@ PEOPLE = 100_000
 WARM_SECONDS, RUN_SECONDS = 3, 8
 NAMES = (
     *("machine", "online", "processes", "memory", "bulk", "import", "sweep", "idle", "yearend"),
-    "growth",
+    *("growth", "lists"),
 )
 LONGER = ("processes", "memory")  # rows that are measured with BIG=1, or when they are asked for
 
@@ -296,6 +297,16 @@ class Bench:
                 f"{done.bad} bad, {cpu:.0f} us CPU each, of these PostgreSQL"
                 f" {stored / done.requests * 1e6:.0f}; {written / done.requests:,.0f} B of log, "
                 f"{pages / done.requests:.2f} whole pages",
+            )
+
+    async def lists(self) -> AsyncIterator[Row]:
+        """Pages over HTTP, of 100,000 members; with BIG=1 of a million."""
+        stock = await self._stock(10 * PEOPLE if self.big else PEOPLE)
+        for what, (middle, slowest) in (await page_times(stock, self.database.url)).items():
+            yield Row(
+                f"lists of {stock.people:,}: {what}",
+                f"p50 {middle:.1f} ms, slowest {slowest:.1f} ms",
+                goal="50 ms, as deep as at the beginning",
             )
 
     # -- members ------------------------------------------------------------------------------

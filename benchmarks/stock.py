@@ -21,17 +21,18 @@ from tierline.model.tenant import Customer, Project
 from tierline.rules.ladder import Tier
 from tierline.rules.policy import Policy
 from tierline.rules.program import Program, Rules
+from tierline.store import tier_counts
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.programs import NewVersion
 from tierline.store.catalog.projects import NewProject
-from tierline.store.customers import profile_text
+from tierline.store.customers import profile_text, search_key
 from tierline.store.database import Database
 
 DAY = 86_400_000
 PAGE = 20_000
 TABLES = ("customer", "alias", "member", "entry")
 _COLUMNS = {
-    "customer": ("shard", "id", "project", "number", "profile", "updated_at"),
+    "customer": ("shard", "id", "project", "number", "profile", "updated_at", "name_key"),
     "alias": ("shard", "project", "kind", "name", "customer"),
     "member": (
         *("shard", "customer", "program", "standing", "tier", "since", "expires_at", "balance"),
@@ -103,6 +104,7 @@ class Stock:
                 await connection.execute(
                     "UPDATE shard_head SET customers = $2 WHERE shard = $1", shard, counter
                 )
+                await tier_counts.recount(connection, shard)
 
     async def settle(self) -> None:
         """Statistics and visibility as after some time of running."""
@@ -152,7 +154,8 @@ class _Maker:
         now, raw = self._decide(points, detail)
         customer = Customer(ids.customer_id(id_), name, id_, f"Customer {i}", created_at=self.now)
         number, project = stock.number, stock.project.number
-        yield "customer", (shard, id_, project, id_, profile_text(customer), self.now)
+        key = search_key(customer.name)
+        yield "customer", (shard, id_, project, id_, profile_text(customer), self.now, key)
         yield "alias", (shard, project, "source", name, id_)
         membership = (now.tier, now.since, now.expires_at, now.balance, now.entries, now.seq)
         yield "member", (shard, id_, number, raw, *membership, 0, now.due_at, 1)

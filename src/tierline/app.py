@@ -24,6 +24,7 @@ from tierline.endpoints.lifecycle import EndpointLifecycle
 from tierline.endpoints.operations import EndpointOperations
 from tierline.endpoints.settings import SenderSettings
 from tierline.ledger import sandbox
+from tierline.ledger.list_upkeep import ListUpkeep
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.ledger.writer import Writer
 from tierline.store.event_log import EventLog
@@ -100,6 +101,9 @@ class Process:
             self._sweeper = sweeper
             catalog.on_change(sweeper.wake)
             stack.push_async_callback(sweeper.stop)
+            lists = ListUpkeep(database, clock=self.clock)
+            await lists.start()
+            stack.push_async_callback(lists.stop)
         await self._listen(stack)
 
     def _watch(self, stack: AsyncExitStack) -> None:

@@ -20,9 +20,11 @@ async def kinds(club: Club) -> list[str]:
 async def set_back(club: Club) -> None:
     """As older code left it: an edition before, in a tier that today's rules would not give."""
     standing = replace(await club.standing(), edition=1, held="silver", tier="silver")
-    await club.database.pool.execute(
+    pool = club.database.pool
+    await pool.execute(
         "UPDATE member SET standing = $1, tier = 'silver'", encode_standing(standing)
     )
+    await pool.execute("UPDATE tier_count SET tier = 'silver'")
 
 
 async def test_the_first_touch_notes_the_standing_as_a_fact(club: Club) -> None:

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from tests.counts import unlisted, wrong_counts, wrong_moves
 from tests.ledger.conftest import Club
 from tests.ledger.crash_worker import KEYS
 
@@ -34,6 +35,9 @@ async def test_a_killed_server_loses_and_doubles_nothing(club: Club, answers: in
         await worker.wait()
     rows = await club.database.pool.fetch("SELECT key FROM entry WHERE kind = 'earn'")
     assert {f"k{i}" for i in acknowledged} <= {row["key"] for row in rows}
+    assert await wrong_counts(club.database) == []
+    assert await wrong_moves(club.database) == []
+    assert await unlisted(club.database) == []
     async with club.writer() as writer:
         outcomes = await writer.submit_all(
             [club.activity(customer=f"c{i % 5}", points=10, key=f"k{i}") for i in range(KEYS)]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.counts import moves_of, unlisted, wrong_counts
 from tests.ledger.conftest import Club, first_half
 from tierline.errors import TierlineError
 from tierline.ledger import commands
@@ -128,6 +129,9 @@ async def test_everything_arrives_in_its_place(
             copy = await stack.enter_async_context(await Database.open(url))
 
             assert copied.rows["event"] == len(events) == 72
+            assert await wrong_counts(copy) == []
+            assert await unlisted(copy) == []
+            assert await moves_of(copy) == await moves_of(club.database) != []
             assert copy.shards == shards
             assert copy.epoch != source.epoch
             for table in (*SMALL, "customer", "alias", "member", "entry", "event"):

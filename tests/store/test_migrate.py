@@ -77,8 +77,33 @@ async def test_an_older_installation_keeps_its_rows(empty_url: str) -> None:
             "INSERT INTO arrival (shard, route, customer, key, refused)"
             " VALUES (1, 7, 65536, 'k', 'not_a_member: no')"
         )
+        await connection.execute(
+            "INSERT INTO project (id, number, body, created_at)"
+            """ VALUES ('p', 1, '{"time_zone":"Asia/Tokyo"}', 0)"""
+        )
+        await connection.execute(
+            "INSERT INTO customer (shard, id, project, number, profile, updated_at)"
+            """ VALUES (0, 65536, 1, 65536, '{"name":"Anna B","email":"A@B.C"}', 0)"""
+        )
+        await connection.execute(
+            "INSERT INTO member (shard, customer, program, standing, tier, balance, entries, seq,"
+            " clock, version) VALUES (0, 65536, 1, '', 'gold', 1, 1, 1, 0, 1)"
+        )
+        await connection.execute(
+            "INSERT INTO event VALUES (0, 1, 'tier', 1, 1, 65536, 'e', 0, $1, NULL)",
+            '{"kind":"joined","at":54000000}',  # 15:00 on the first day; the second begins in Tokyo
+        )
         await migrate.upgrade(connection)
 
+        row = await connection.fetchrow("SELECT name_key, email_key FROM customer")
+        assert row is not None
+        assert tuple(row) == ("anna b", "a@b.c")
+        counts = await connection.fetch("SELECT * FROM tier_count")
+        moves = await connection.fetch("SELECT * FROM tier_move")
+        assert [tuple(row) for row in counts] == [(0, 1, "gold", 1)]
+        assert [tuple(row) for row in moves] == [(0, 1, 1, "joined", 1)]
+        changes = "SELECT count(*) FROM last_change JOIN list_mark USING (shard)"
+        assert await connection.fetchval(f"{changes} WHERE changed_at <= upto") == 1
         assert await migrate.version(connection) == migrate.newest()
         assert await connection.fetchval("SELECT key FROM entry WHERE n = 1") == "k"
         assert await connection.fetchval("SELECT points FROM intent WHERE program = 1") == 5

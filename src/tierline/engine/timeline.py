@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tierline.engine.assessment import end_term
-from tierline.engine.bonuses import give_bonuses, next_dates, yearly_dates
 from tierline.engine.entry_handlers import apply
 from tierline.engine.member_state import MemberState, begin
 from tierline.engine.overrides import override_edges
@@ -39,8 +38,6 @@ ORDER: tuple[tuple[str, Callable[[MemberState], None]], ...] = (
     ("a window turns, and the member is judged", turn_window),
     ("points expire, and the member is judged", expire_lots),
     ("a length of membership is reached, and the member is judged", come_of_age),
-    ("a yearly date of an earning rule comes", yearly_dates),
-    ("earning rules give what all this brings", give_bonuses),
 )
 
 
@@ -71,7 +68,6 @@ def _tick(state: MemberState) -> None:
 def fold(state: MemberState, entry: Entry) -> None:
     """Applies one entry; time up to its `recorded_at` has already passed."""
     apply(state, entry)
-    give_bonuses(state, entry)
     state.due_at = next_due(state)
 
 
@@ -94,11 +90,8 @@ def next_due(state: MemberState) -> int | None:
     if change is not None:
         instants.append(change)
     state.turn_at = None
-    if state.joined_at is not None:
-        if state.hold_since is None:
-            instants.extend(_judgments(state))
-        if state.version.bonuses:
-            instants.extend(next_dates(state))
+    if state.joined_at is not None and state.hold_since is None:
+        instants.extend(_judgments(state))
     return min(instants) if instants else None
 
 

@@ -21,6 +21,7 @@ from tierline.ledger.command_handlers import joins
 from tierline.ledger.commands import SPEAKING, Answer, Command
 from tierline.ledger.member_aggregate import MemberAggregate, first_answer
 from tierline.ledger.reversal import Original
+from tierline.ledger.tier_changes import count_rows, move_rows
 from tierline.ledger.transfers.legs import Outcome, TransferLegs
 from tierline.model import ids
 from tierline.model.encoding import decode_standing
@@ -354,6 +355,8 @@ def write(tx: LedgerTx, shard: int, aggregates: Iterable[MemberAggregate], wall:
     if events:
         events.sort(key=lambda t: (t[0], t[1].customer, t[1].number, t[2].seq))
         tx.add_events(shard, wall, [event_row(aggregate, event) for _, aggregate, event in events])
+    tx.add_counts(shard, count_rows(changed), move_rows(changed))
+    tx.note_changes(shard, [aggregate.customer for aggregate in changed])
     return len(events)
 
 
@@ -365,17 +368,9 @@ def event_row(aggregate: MemberAggregate, event: Event) -> tuple[int, int, str, 
 
 def entry_of(row: Sequence[Any]) -> Entry:
     """From (n, kind, occurred_at, recorded_at, points, amount, detail)."""
-    detail = row[6]
-    n, kind, occurred_at, recorded_at, points, amount = row[:6]
-    return Entry(
-        n,
-        kind,
-        occurred_at,
-        recorded_at,
-        points,
-        amount,
-        None if detail is None else _read_detail(detail),
-    )
+    n, kind, occurred_at, recorded_at, points, amount, raw = row[:7]
+    detail = None if raw is None else _read_detail(raw)
+    return Entry(n, kind, occurred_at, recorded_at, points, amount, detail)
 
 
 def _failed(command: Command, fault: Exception) -> TierlineError:

@@ -15,7 +15,7 @@ from tierline.analysis.forecast import follow
 from tierline.engine.decide import HistoryNeeded, expired_of, uncounted
 from tierline.errors import Refused, UnknownOriginal
 from tierline.ledger.command_handlers import draft
-from tierline.ledger.commands import Answer, Command, RuleGain, TierChange
+from tierline.ledger.commands import Answer, Command, TierChange
 from tierline.ledger.reversal import Original
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Entry
@@ -39,7 +39,6 @@ class _StoredAnswer(msgspec.Struct, frozen=True, array_like=True):
     expires_at: int | None
     events: tuple[TierChange, ...]
     uncounted: str | None = None
-    rules: tuple[RuleGain, ...] = ()
 
 
 _read_answer = msgspec.json.Decoder(_StoredAnswer).decode
@@ -52,7 +51,16 @@ class MemberAggregate:
 
     __slots__ = (
         *("customer", "number", "program", "now", "fresh", "clock", "originals", "history"),
-        *("standing", "entries", "rows", "events", "_first", "_taken", "_balance", "_encoded"),
+        *(
+            "standing",
+            "entries",
+            "rows",
+            "events",
+            "first_standing",
+            "_taken",
+            "_balance",
+            "_encoded",
+        ),
     )
 
     def __init__(
@@ -66,12 +74,12 @@ class MemberAggregate:
         self.clock = 0
         self.originals: Originals = {}
         self.history: list[Entry] | None = None  # all entries before this batch, where needed
-        self._first = standing
+        self.first_standing = standing
         self.reset()
 
     def reset(self) -> None:
         """As before the first command."""
-        self.standing = self._first
+        self.standing = self.first_standing
         self.entries: list[Entry] = []
         self.rows: list[tuple[Any, ...]] = []  # one per entry
         self.events: list[tuple[int, Event]] = []  # with what orders them in the log
@@ -79,7 +87,7 @@ class MemberAggregate:
         # Of the standing now, where they were worked out already.
         self._balance: int | None = None
         self._encoded: bytes | None = None
-        if self._first.entries and self._first.edition != EDITION:
+        if self.first_standing.entries and self.first_standing.edition != EDITION:
             self._note_checkpoint()
 
     def _note_checkpoint(self) -> None:
@@ -148,9 +156,7 @@ class MemberAggregate:
         reason = None
         if entry.occurred_at < entry.recorded_at:
             reason = uncounted(self.program, after, entry)
-        rules = _rules(entry)
-        rest = (reason, rules) if rules else () if reason is None else (reason,)
-        text = _answer_text((*facts, *rest)).decode()
+        text = _answer_text(facts if reason is None else (*facts, reason)).decode()
         self.rows.append(self._row(entry, key, command.digest, text))
         self.entries.extend(entries)
         if command.entry is None and command.kind in ("refund", "void"):
@@ -162,8 +168,7 @@ class MemberAggregate:
         self.standing, self._balance, self._encoded = after, balance, encoded
         if events:
             self.events.extend([(position, event) for event in events])
-        n, points, amount = entry.n, entry.points, entry.amount
-        return Answer(key, n, points, amount, *facts, uncounted=reason, rules=rules)
+        return Answer(key, entry.n, entry.points, entry.amount, *facts, uncounted=reason)
 
     def _row(self, entry: Entry, key: str, digest: bytes, answer: str) -> tuple[Any, ...]:
         detail = entry.detail
@@ -222,7 +227,7 @@ class MemberAggregate:
 
     @property
     def changed(self) -> bool:
-        return self.standing is not self._first
+        return self.standing is not self.first_standing
 
     def member(self) -> tuple[Any, ...]:
         """The member's row: what `update_members` takes."""
@@ -240,13 +245,6 @@ class MemberAggregate:
             now.due_at,
             self.program.versions[-1].number,
         )
-
-
-def _rules(entry: Entry) -> tuple[RuleGain, ...]:
-    """Which earning rules gave an entry's points."""
-    if entry.detail is None or not entry.detail.parts:
-        return ()
-    return tuple(RuleGain(part.rule, part.points) for part in entry.detail.parts)
 
 
 def _elsewhere(command: Command) -> bool:

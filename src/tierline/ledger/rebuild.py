@@ -28,6 +28,7 @@ from tierline.model.entries import Entry
 from tierline.model.events import Decision, Event
 from tierline.model.standing import EDITION, Standing, carried, checkpoint
 from tierline.rules.program import Program
+from tierline.store import last_changes, tier_counts
 from tierline.store import rebuild as store
 from tierline.store.database import Database
 from tierline.store.ledger_transaction import LedgerTx
@@ -48,11 +49,14 @@ class Difference(Struct, frozen=True):
     shard: int
     customer: int
     program: int
-    what: str  # member | standing | column:NAME | entry:N | event:SEQ | event:SEQ:id | ledger
+    what: str  # member | standing | column:NAME | entry:N | event:SEQ | event:SEQ:id | ledger | …
     stored: str
     folded: str
 
     def __str__(self) -> str:
+        if not self.customer:
+            place = f"program {self.program} in shard {self.shard}"
+            return f"{place}: {self.what} is {self.stored}, a count says {self.folded}"
         who = f"{ids.customer_id(self.customer)} in program {self.program}"
         return f"{who}: {self.what} is {self.stored}, the ledger says {self.folded}"
 
@@ -249,6 +253,10 @@ async def verify(
                 after = page.last
                 done = done.plus(page)
                 on_progress(done)
+            for count in await tier_counts.differences(connection, shard):
+                what = f"members:{count.tier or 'none'}"
+                facts = (str(count.stored), str(count.members))
+                yield Difference(shard, 0, count.program, what, *facts)
     finally:
         await connection.close(timeout=5)
 
@@ -258,6 +266,8 @@ async def repair(database: Database, catalog: ProgramCatalog, difference: Differ
     wrong any more, or nothing can be repaired. Events stay as they were told."""
     connection = await database.connect()
     try:
+        if not difference.customer:
+            return await tier_counts.recount(connection, difference.shard) > 0
         async with connection.transaction():
             page = await store.lock(
                 connection, difference.shard, difference.customer, difference.program
@@ -273,6 +283,11 @@ async def repair(database: Database, catalog: ProgramCatalog, difference: Differ
                     tx = LedgerTx(connection)
                     tx.update_members(difference.shard, [member.row()])
                     await tx.flush()
+                    await last_changes.note(connection, difference.shard, [difference.customer])
+                    before, after = member.stored["tier"], member.now.standing.tier
+                    if before != after:
+                        place = difference.shard, difference.program
+                        await tier_counts.move(connection, *place, before, after)
                     return True
     finally:
         await connection.close(timeout=5)

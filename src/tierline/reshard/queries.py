@@ -13,6 +13,7 @@ class ReshardSql(Queries, file="reshard.sql"):
     entry: str
     intent: str
     arrival: str
+    last_change: str
     event: str
     health: str
     attempt: str
@@ -22,6 +23,7 @@ class ReshardSql(Queries, file="reshard.sql"):
     entry_sums: str
     intent_sums: str
     arrival_sums: str
+    last_change_sums: str
     event_sums: str
     health_sums: str
     attempt_sums: str

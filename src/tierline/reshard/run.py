@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from tierline import clock
 from tierline.errors import TierlineError
+from tierline.reshard.derived_rows import derive
 from tierline.reshard.errors import ReplaysUnfinished, SourceChanged, TargetInUse
 from tierline.reshard.log_merge import Group, Head, Merge, groups
 from tierline.reshard.outstanding_deliveries import LIVE_RUN, Owed
@@ -99,6 +100,7 @@ class CopyRun:
             job = Move(places, positions, self._tally, counters, self._page)
             await _work(pairs, [*self._logs(job, heads), *self._rows(job)])
             await _work(pairs, self._attempts(job))
+            await derive(pair, places, self._source.shards)
             for table in (*SMALL, *(table.name for table in LARGE), *sorted(OWED)):
                 await pair.target.execute(f"ANALYZE {table}")
             check = Check(self._tally, self._source.shards, shards)

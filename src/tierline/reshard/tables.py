@@ -15,8 +15,14 @@ Key = tuple[int | str, ...]
 
 # In the order in which foreign keys allow; `installation` has a way of its own, processes stay.
 SMALL: Final = ("project", "api_key", "program", "program_version", "endpoint")
-# Every installation makes its own; a roll-out that begins anew passes over whom it reached before.
-MADE: Final = frozenset({"shard_head", "lease", "copying", "rollout"})
+# Every installation makes its own; a roll-out that begins anew passes over whom it reached before,
+# counts are counted anew, and what no list says yet is noted anew.
+MADE: Final = frozenset(
+    {
+        *("shard_head", "lease", "copying", "rollout", "tier_count", "tier_move"),
+        *("unlisted_change", "list_mark"),
+    }
+)
 OWED: Final = frozenset({"cursor", "lane"})  # see `owed`
 NOT_COPIED: Final = frozenset({"installation", "process", "alembic_version"})
 
@@ -47,6 +53,9 @@ ARRIVAL: Final = Table(
     Sql.arrival,
     Sql.arrival_sums,
 )
+LAST_CHANGE: Final = Table(
+    "last_change", ("customer",), (0,), Sql.last_change, Sql.last_change_sums
+)
 EVENT: Final = Table("event", ("offset",), (0,), Sql.event, Sql.event_sums)
 ATTEMPT: Final = Table(
     "attempt",
@@ -56,7 +65,7 @@ ATTEMPT: Final = Table(
     Sql.attempt_sums,
 )
 # Moved row by row, in any order.
-ROWS: Final = (CUSTOMER, ALIAS, MEMBER, ENTRY, INTENT, ARRIVAL, HEALTH)
+ROWS: Final = (CUSTOMER, ALIAS, MEMBER, ENTRY, INTENT, ARRIVAL, HEALTH, LAST_CHANGE)
 LARGE: Final = (*ROWS, EVENT, ATTEMPT)
 
 

@@ -9,7 +9,7 @@ the shard's head, after which nothing waits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -17,12 +17,14 @@ from msgspec.structs import replace
 
 from tierline.model import ids
 from tierline.model.tenant import Customer, Project
+from tierline.store import last_changes
 from tierline.store.ledger_transaction import CountDiffers
 from tierline.store.named_queries import Queries
 
 if TYPE_CHECKING:
     from tierline.store.catalog.queries import Session
 
+KEY_CHARACTERS_MAX: Final = 320  # of a name or an email, as searches compare them
 read_profile = msgspec.json.Decoder(Customer).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -184,11 +186,14 @@ async def _insert(connection: Session, shard: int, project: int, made: dict[int,
         [person.number for person in people],
         [profile_text(person) for person in people],
         [person.updated_at for person in people],
+        [search_key(person.name) for person in people],
+        [search_key(person.email) for person in people],
     )
     added = await connection.fetch(Sql.add_customers, shard, project, list(made), *facts)
     names = [person.source_id for person in people]
     kinds = ["source"] * len(names)
     named = await connection.fetch(Sql.add_names, shard, project, kinds, names, list(made))
+    await last_changes.note(connection, shard, made)
     if not len(added) == len(named) == len(made):
         raise CountDiffers("create")  # a name was taken at this moment: look again
 
@@ -196,6 +201,11 @@ async def _insert(connection: Session, shard: int, project: int, made: dict[int,
 def profile_text(customer: Customer) -> str:
     """The whole customer, so that an event's copy of it needs nothing else."""
     return _encode(customer).decode()
+
+
+def search_key(text: str | None) -> str | None:
+    """Returns what a search compares: lower case, without what an index entry has no room for."""
+    return None if text is None else text.lower()[:KEY_CHARACTERS_MAX]
 
 
 def row_of(row: Any) -> CustomerRow:

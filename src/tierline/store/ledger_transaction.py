@@ -12,7 +12,9 @@ from typing import Any
 import asyncpg
 
 from tierline.store.column_encoding import columns, literal
+from tierline.store.last_changes import LastChangesSql, note_of
 from tierline.store.named_queries import Queries
+from tierline.store.tier_counts import TierCountsSql
 
 Row = Sequence[Any]
 Executed = tuple[str, tuple[Any, ...]]  # a statement of a script, and its arguments
@@ -38,7 +40,10 @@ class LedgerSql(Queries, file="ledger.sql"):
     still_leased: str
 
 
-_NAMES = {statement.text: statement.name for statement in LedgerSql.statements}
+_NAMES = {
+    statement.text: statement.name
+    for statement in (*LedgerSql.statements, *TierCountsSql.statements, *LastChangesSql.statements)
+}
 
 
 class CountDiffers(Exception):
@@ -156,6 +161,19 @@ class LedgerTx:
         values = columns(rows, "iitti")
         self._last.append((LedgerSql.raise_head, (shard, len(rows), now)))
         self._last.append((LedgerSql.add_events, (shard, len(rows), *values)))
+
+    def add_counts(self, shard: int, counts: Sequence[Row], moves: Sequence[Row]) -> None:
+        """`counts`: (program, tier, members more); `moves`: (program, day, kind, moves more); both
+        sorted. After the shard's head, in this order, so that no two transactions wait for each
+        other."""
+        if counts:
+            self._last.append((TierCountsSql.add_counts, (shard, *columns(counts, "iti"))))
+        if moves:
+            self._last.append((TierCountsSql.add_moves, (shard, *columns(moves, "iiti"))))
+
+    def note_changes(self, shard: int, customers: Iterable[int]) -> None:
+        """These customers changed: lists by last change are to say so."""
+        self._later(LastChangesSql.note, shard, *note_of(customers))
 
     def only_while(self, shard: int, lease: str, generation: int) -> None:
         """The commit fails with a DivisionByZeroError when the lease passed on. Asked under the

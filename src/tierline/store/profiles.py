@@ -20,7 +20,7 @@ from msgspec.structs import asdict, replace
 from tierline.errors import Conflict, NotFound
 from tierline.model import ids
 from tierline.model.tenant import Address, Customer, Project
-from tierline.store import customers
+from tierline.store import customers, last_changes
 from tierline.store.customers import CustomerRow, CustomersSql, NewCustomer
 from tierline.store.database import Database
 
@@ -169,8 +169,10 @@ async def _change(
             return before
         if isinstance(profile.updated_at, UnsetType):
             after = replace(after, updated_at=max(now, before.customer.updated_at))
-        facts = (customers.profile_text(after), after.updated_at)
+        keys = (customers.search_key(after.name), customers.search_key(after.email))
+        facts = (customers.profile_text(after), after.updated_at, *keys)
         await connection.execute(Sql.change_customer, shard, customer, *facts)
+        await last_changes.note(connection, shard, [customer])
     return replace(before, customer=after)
 
 

@@ -29,10 +29,12 @@ from tierline.web.routes import (
     endpoints,
     events,
     health,
+    listing,
     members,
     preview,
     programs,
     projects,
+    summary,
 )
 from tierline.web.routes.activities import Activities
 from tierline.web.routing import Call, Operation, OtherAnswer, Reply
@@ -93,6 +95,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *programs.OPERATIONS,
     *preview.OPERATIONS,
     *customers.OPERATIONS,
+    *listing.OPERATIONS,
+    *summary.OPERATIONS,
     *members.OPERATIONS,
     ACTIVITIES,
     *dry_run.OPERATIONS,

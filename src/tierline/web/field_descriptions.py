@@ -5,37 +5,26 @@ in the vendor's object."""
 from __future__ import annotations
 
 _TEXT = """
+as_of: Of a list by last change, the instant below which nothing is added any more.
+attribute: An attribute and its value, as `vip:true`.
+balance_max: Whose balance is at most so much.
+balance_min: Whose balance is at least so much.
+changed_at: When points or tier last changed.
+customers: The customers of this page.
+SummaryAnswer.due: For how many members something falls due, day by day.
+email_part: What their email holds anywhere.
+expires_before: Whose tier ends before this instant.
+since_before: Who has had their tier since before this instant.
+since_from: Who has had their tier since this instant or later.
+sort: By number, or by last change.
+tiers_ending: For how many of them it is their tier that ends.
+updated_before: Who changed last before this instant.
+updated_from: Who changed last at this instant or later.
 path.program: The program's id.
 path.source_id: The customer's id in the caller's own systems.
 path.endpoint: The endpoint's id.
 path.key: The key's id.
 path.run: The number of the replay.
-Points.rules: Earning rules: what gives points without their sender saying how many.
-Points.stacking: Which of the rules give that answer the same activity.
-ActivityAnswer.rules: Which earning rules gave how many of the points.
-Counted.rules: The earning rules that gave the points.
-RuleGain.rule: The earning rule's id; `orders`: the program's rate for orders.
-EarningRule.points: How many points the rule gives.
-EarningRule.name: The rule's name, for people.
-EarningRule.tiers: What holding a tier makes of the rule's points, by tier id.
-EarningRule.active: Whether the rule gives anything.
-at_least: How many minor units the order is of, at least.
-ends_on: The last day, in the project's time zone.
-formula: The calculation, such as `amount / 100 * 2`.
-limit: How much one member may get.
-CustomEvent.name: The name of the custom activity.
-AttributeBecomes.name: The name of the attribute.
-OrderPaid.metadata: The values that the order's metadata has.
-CustomEvent.metadata: The values that the event's metadata has.
-Birthday.attribute: The attribute that holds the date, as `1990-05-17` or `05-17`.
-TierTrigger.events: The kinds of tier events.
-TierTrigger.tier: The tier moved to; of `left` the one left; null: any.
-PointsPer.of: The number: `amount`, `metadata.<key>` or `attribute.<name>`.
-Limit.points: How many points at most.
-per: In which calendar period; null: ever.
-starts_on: The first day, in the project's time zone.
-times: How often at most.
-trigger: What gives the points.
 activity: What would be answered to the activity.
 actor: Who asserts it.
 address: The address that was really dialled.

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from tierline.analysis import forecast
-from tierline.ledger.commands import Answer, RuleGain, Transfer
+from tierline.ledger.commands import Answer, Transfer
 from tierline.model.calendar import format_instant
 from tierline.model.entries import Entry, Override, OverrideKind
 from tierline.model.events import Cause, Event, EventKind
@@ -47,7 +47,6 @@ class ActivityAnswer(Struct, frozen=True):
     transfer: Transfer | UnsetType = UNSET
     counted: bool | UnsetType = UNSET  # false: no metric counts it, for the `reason`
     reason: str | UnsetType = UNSET
-    rules: tuple[RuleGain, ...] | UnsetType = UNSET  # which earning rules gave the points
 
 
 class NextExpiry(Struct, frozen=True):
@@ -177,7 +176,6 @@ def activity(answer: Answer) -> ActivityAnswer:
         transfer=UNSET if answer.transfer is None else answer.transfer,
         counted=UNSET if answer.uncounted is None else False,
         reason=UNSET if answer.uncounted is None else answer.uncounted,
-        rules=answer.rules or UNSET,
     )
 
 
@@ -202,13 +200,13 @@ def member(
         at=format_instant(at),
         member=standing.joined_at is not None,
         joined_at=instant(standing.joined_at),
-        tier=_tier(version, current.tier),
+        tier=tier_name(version, current.tier),
         since=instant(current.since),
         expires_at=instant(current.expires_at),
         last_valid_day=current.last_valid_day,
         manual=current.manual,
-        qualified_tier=_tier(version, current.qualified_tier),
-        held_tier=_tier(version, current.held_tier),
+        qualified_tier=tier_name(version, current.qualified_tier),
+        held_tier=tier_name(version, current.held_tier),
         grace_until=instant(current.grace_until),
         points=_points(standing, ahead, in_transit),
         progress=ProgressAnswer(
@@ -216,14 +214,14 @@ def member(
             to_next=opportunities[0] if opportunities else None,
             to_retain=ahead.to_retain,
             retention=_retention(ahead.retention),
-            forecast_tier=_tier(version, ahead.forecast_tier),
+            forecast_tier=tier_name(version, ahead.forecast_tier),
         ),
         deferred=tuple(
-            DeferredAnswer(_tier(version, d.tier), format_instant(d.starts_at))
+            DeferredAnswer(tier_name(version, d.tier), format_instant(d.starts_at))
             for d in ahead.deferred
         ),
         risks=tuple(
-            RiskAnswer(r.kind, format_instant(r.at), _tier(version, r.tier), r.cause)
+            RiskAnswer(r.kind, format_instant(r.at), tier_name(version, r.tier), r.cause)
             for r in ahead.risks
         ),
         opportunities=opportunities,
@@ -265,7 +263,7 @@ def _points(standing: Standing, ahead: forecast.MemberProgress, in_transit: int)
 
 def _opportunity(version: Version, opportunity: forecast.Opportunity) -> OpportunityAnswer:
     return OpportunityAnswer(
-        tier=_tier(version, opportunity.tier),
+        tier=tier_name(version, opportunity.tier),
         needed=opportunity.needed,
         valid_until=instant(opportunity.valid_until),
         metric=opportunity.metric,
@@ -281,7 +279,7 @@ def _retention(retention: forecast.TierRetention | None) -> RetentionAnswer | No
     return RetentionAnswer(retention.needed, counts_from, until, retention.metric)
 
 
-def _tier(version: Version, tier_id: str | None) -> TierName | None:
+def tier_name(version: Version, tier_id: str | None) -> TierName | None:
     if tier_id is None:
         return None
     tier = version.tier(tier_id)

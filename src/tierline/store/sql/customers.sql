@@ -25,11 +25,11 @@ RETURNING h.customers, p.number_floor
 
 -- name: add_customers
 -- New customers.
-INSERT INTO customer (shard, id, project, number, profile, updated_at)
-SELECT h.shard, u.id, $2, u.number, u.profile, u.updated_at
+INSERT INTO customer (shard, id, project, number, profile, updated_at, name_key, email_key)
+SELECT h.shard, u.id, $2, u.number, u.profile, u.updated_at, u.name_key, u.email_key
 FROM shard_head h
-CROSS JOIN unnest($3::bigint[], $4::bigint[], $5::text[], $6::bigint[])
-    AS u (id, number, profile, updated_at)
+CROSS JOIN unnest($3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::text[])
+    AS u (id, number, profile, updated_at, name_key, email_key)
 WHERE h.shard = $1
 RETURNING id
 
@@ -61,7 +61,8 @@ FOR UPDATE
 
 -- name: change_customer
 -- Another profile.
-UPDATE customer SET profile = $3, updated_at = $4 WHERE shard = $1 AND id = $2
+UPDATE customer SET profile = $3, updated_at = $4, name_key = $5, email_key = $6
+WHERE shard = $1 AND id = $2
 
 -- name: numbered
 -- Who has numbers that were made here: they carry the route, so one shard knows.

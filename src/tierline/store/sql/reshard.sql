@@ -38,6 +38,10 @@ SELECT * FROM arrival
 WHERE shard = $1 AND (route, customer, program, key) > ($2, $3, $4, $5)
 ORDER BY route, customer, program, key LIMIT $6
 
+-- name: last_change
+-- The next last changes of a shard.
+SELECT * FROM last_change WHERE shard = $1 AND customer > $2 ORDER BY customer LIMIT $3
+
 -- name: event
 -- The next events of a shard.
 SELECT * FROM event WHERE shard = $1 AND "offset" > $2 ORDER BY "offset" LIMIT $3
@@ -88,6 +92,11 @@ SELECT route, customer, program, key, ('x' || left(md5((to_jsonb(t) - 'shard')::
 FROM arrival t
 WHERE shard = $1 AND (route, customer, program, key) > ($2, $3, $4, $5)
 ORDER BY route, customer, program, key LIMIT $6
+
+-- name: last_change_sums
+-- As `last_change`, for the check.
+SELECT customer, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
+FROM last_change t WHERE shard = $1 AND customer > $2 ORDER BY customer LIMIT $3
 
 -- name: event_sums
 -- As `event`, for the check; its offset is its place.

@@ -11,7 +11,7 @@ from tierline.errors import Invalid, NotFound
 from tierline.ledger.customer_parsing import profile_of
 from tierline.model import ids
 from tierline.model.calendar import format_instant
-from tierline.model.tenant import CARD, Address
+from tierline.model.tenant import CARD, Address, Customer
 from tierline.store import customers, members, profiles
 from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
@@ -123,11 +123,16 @@ def _profile(body: CustomerBody, now: int) -> Profile:
 
 
 async def _answer(call: Call, row: CustomerRow) -> CustomerAnswer:
-    """`updated_at` moves with every change of points or tier, too."""
-    customer, address = row.customer, row.customer.address
     async with call.parts.database.pool.acquire() as connection:
         shards = call.parts.database.shards
         changed_at = await members.newest_change(connection, shards, row.id)
+    return customer_answer(row.customer, changed_at)
+
+
+def customer_answer(customer: Customer, changed_at: int) -> CustomerAnswer:
+    """`changed_at`: the newest change of points or tier in any program, which moves `updated_at`,
+    too."""
+    address = customer.address
     return CustomerAnswer(
         id=customer.id,
         number=customer.number,
