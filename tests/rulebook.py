@@ -12,7 +12,17 @@ import msgspec
 from tierline.engine.timeline import ORDER
 from tierline.engine.transitions import TRANSITIONS
 from tierline.model import entries
-from tierline.rules import ladder, metric, points, policy, program, term, window
+from tierline.rules import (
+    earning_rule,
+    expiry,
+    ladder,
+    metric,
+    points,
+    policy,
+    program,
+    term,
+    window,
+)
 
 PAGE = Path(__file__).parent.parent / "docs" / "rules.md"
 
@@ -40,7 +50,9 @@ def parts() -> Iterator[str]:
         ("window", window.Window),
         ("criterion", ladder.Criterion),
         ("term", term.Term),
-        ("points expiry", points.Expiry),
+        ("points expiry", expiry.Expiry),
+        ("trigger of an earning rule", earning_rule.Trigger),
+        ("points of an earning rule", earning_rule.HowMany),
     )
     yield from _choices("metric source", metric.Source)
     for part, union in unions:
@@ -60,6 +72,7 @@ def parts() -> Iterator[str]:
     yield from _choices("corrections", _hint(policy.Policy, "corrections"))
     yield from _choices("members at a change of rules", program.OnChange)
     yield from _choices("points at a crossing", _hint(points.Points, "crossing"))
+    yield from _choices("several rules for one activity", earning_rule.Stacking)
 
 
 MEANINGS = {
@@ -81,7 +94,7 @@ MEANINGS = {
     "keep": "the tier stays, in a new term",
     "one_step": "one tier down, or to what is earned if that is higher",
     "to_qualifying": "to the tier that is earned",
-    "to_base": "to the lowest tier",
+    "to_base": "to the lowest tier that anybody can be in",
     "leave": "out of every tier",
     "pin": "exactly this tier",
     "floor": "at least this tier",
@@ -105,6 +118,9 @@ MEANINGS = {
     "split": "points below the threshold at the old tier's rate, above it at the new one's",
 }
 SPECIAL = {
+    ("several rules for one activity", "all"): "each gives its points",
+    ("several rules for one activity", "best"): "the one that gives most; of equals the first",
+    ("several rules for one activity", "first"): "the first that gives anything",
     ("points at a crossing", "after"): "the tier reached by the order decides the multiplier",
     (
         "members at a change of rules",
@@ -156,8 +172,10 @@ WHERE: dict[type, str] = {
     entries.Override: "override",
     points.Points: "points",
     points.PerAmount: "points.orders",
-    points.AfterPeriod: "points.expiry (after)",
-    points.DayOfYear: "points.expiry (day_of_year)",
+    expiry.AfterPeriod: "points.expiry (after)",
+    expiry.DayOfYear: "points.expiry (day_of_year)",
+    earning_rule.EarningRule: "points.rules[]",
+    earning_rule.Limit: "points.rules[].limit",
 }
 PERIOD = "a period such as `P12M`, `P1Y6M`, `P2W`, `P30D`"
 ANCHOR = "`join`, `tier_start`, a date, or `attribute:NAME` (an attribute that holds a date)"
@@ -249,6 +267,22 @@ FIELDS: dict[str, str] = {
     "points.pending_days": "points of `earn`, `order`, `custom` are active so many days later",
     "points.orders": "what an order earns, where its sender does not say",
     "points.crossing": "whose rate an order gets that itself reaches a tier",
+    "points.rules": "earning rules, up to 100",
+    "points.stacking": "see the values below",
+    "points.rules[].id": "names the rule in answers, explanations and filters",
+    "points.rules[].trigger": "what gives the points: see the values below",
+    "points.rules[].points": "how many: see the values below",
+    "points.rules[].name": "as people read it",
+    "points.rules[].tiers": "by tier id: `multiplier` or `fixed`, instead of the tier's `earning`",
+    "points.rules[].starts_on": "the first day, in the project's time zone",
+    "points.rules[].ends_on": "the last day",
+    "points.rules[].limit": "how much of it one member may get; a date gives once a year anyway",
+    "points.rules[].pending_days": "instead of the program's",
+    "points.rules[].expiry": "instead of the program's",
+    "points.rules[].active": "`false`: the rule gives nothing",
+    "points.rules[].limit.times": "so often at most",
+    "points.rules[].limit.points": "so many points at most; the last time gives what is left",
+    "points.rules[].limit.per": "in each calendar period; not given: ever",
     "points.orders.every": "for every whole so many minor units",
     "points.orders.points": "so many points",
     "points.orders.expiry": "instead of the program's, for points of orders",

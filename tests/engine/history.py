@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from tests.reference import civil
 from tests.reference.account import ARRIVAL, FOREVER, Ledger
+from tierline.engine.decide import expired_of
+from tierline.ledger.reversal import Original, with_parts
 from tierline.model.entries import Detail, Entry, EntryKind, Origin, Override
 from tierline.rules.points import in_ratio
 from tierline.rules.program import Program
@@ -102,7 +104,12 @@ class History:
         last = kind == "void" or (amount == amount_left and points == points_left)
         before = self.taken.get(n, (0, 0))
         self.taken[n] = (before[0] - points, before[1] - amount)
-        detail: dict[str, Any] = {"origin": self.origin(n, at, last=last)}
+        origin = self.origin(n, at, last=last)
+        taken = Original(self.entries[n - 1], *before)
+        if (parts := with_parts(self.program, taken, points, origin).parts) != origin.parts:
+            expired = expired_of(self.program, self.entries, n, at)
+            origin = replace(origin, parts=parts, expired=expired)
+        detail: dict[str, Any] = {"origin": origin}
         given = self.entries[n - 1]
         if given.kind == "transfer_out" and given.detail is not None and given.detail.lots:
             detail["lots"] = given.detail.lots  # they come back as they were

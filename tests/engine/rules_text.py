@@ -142,6 +142,13 @@ class RulesText:
 
     # -- points ------------------------------------------------------------------------------
 
+    def _rule(self, text: str) -> None:
+        """`rule {"id": …}`: an earning rule, as the API takes it."""
+        self.points.setdefault("rules", []).append(json.loads(text))
+
+    def _stacking(self, text: str) -> None:
+        self.points["stacking"] = text
+
     def _points(self, text: str) -> None:
         if match := re.fullmatch(r"pending (\d+) days", text):
             self.points["pending_days"] = int(match[1])

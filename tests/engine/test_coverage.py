@@ -60,8 +60,9 @@ def used(part: Any, values: set[Value]) -> None:
             values.add((name, "type", part.__struct_config__.tag))
         for field in part.__struct_fields__:
             value = getattr(part, field)
-            if isinstance(value, str | bool | int):
-                values.add((name, field, value))
+            for item in value if isinstance(value, tuple) else (value,):
+                if isinstance(item, str | bool | int):
+                    values.add((name, field, item))
             used(value, values)
     elif isinstance(part, dict | tuple):
         for item in part.values() if isinstance(part, dict) else part:
@@ -89,6 +90,10 @@ def test_random_worlds_try_every_value() -> None:
     for kind in (Policy, Points):
         possible(inspect.type_info(kind), possibilities, set())
     values: set[Value] = {("Points", "crossing", how) for how in ("after", "split")}
+    for scenario in SCENARIOS:  # the long runs bring no earning rules yet
+        for version in scenario.program.versions:
+            values.update(("Points", "stacking", how) for how in ("all", "best", "first"))
+            used(version.rules.points.rules, values)
     for seed in range(1500):
         program, _ = shared_setting(seed)
         for version in program.versions:

@@ -16,7 +16,7 @@ from tests.reference import account, civil, terms
 from tests.reference.account import Account
 from tests.reference.measures import Sight
 from tierline.model import calendar
-from tierline.rules.points import Expiry
+from tierline.rules.expiry import Expiry
 from tierline.rules.policy import Policy
 from tierline.rules.program import Rules, Version
 from tierline.rules.term import Rounding, Term

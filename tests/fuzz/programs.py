@@ -195,7 +195,8 @@ def random_tiers(chance: Random, *, simple: bool) -> list[Json]:
         low += step
         if chance.random() < 0.06:  # between others, and bounding nobody
             closed = {"id": f"c{number}", "name": f"Closed {number}", "hidden": True}
-            tiers.append(closed | {"from": chance.randint(0, 300)})
+            place = chance.choice((0, len(tiers), len(tiers)))
+            tiers.insert(place, closed | {"from": chance.randint(0, 300)})
     return tiers
 
 

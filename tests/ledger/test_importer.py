@@ -14,7 +14,7 @@ from tierline.ledger.files.export import history, members
 from tierline.ledger.files.importer import Importer
 from tierline.ledger.files.progress import Imported, fingerprint
 from tierline.model.calendar import parse_instant
-from tierline.rules.points import AfterPeriod
+from tierline.rules.expiry import AfterPeriod
 from tierline.store import customers
 
 MONTHLY = replace(LADDER, points=replace(LADDER.points, expiry=AfterPeriod(length="P1M")))

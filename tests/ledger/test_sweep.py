@@ -17,8 +17,8 @@ from tierline.ledger.sweep.sweep_pass import SweepPass
 from tierline.ledger.sweep.sweeper import STUCK_MS, Sweeper
 from tierline.model.calendar import format_instant, parse_instant
 from tierline.model.encoding import decode_standing, encode_standing
+from tierline.rules.expiry import AfterPeriod
 from tierline.rules.metric import Metric
-from tierline.rules.points import AfterPeriod
 from tierline.rules.policy import Policy
 from tierline.rules.term import WindowEnd
 from tierline.rules.window import Calendar

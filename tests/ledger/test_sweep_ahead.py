@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.ledger.conftest import LADDER, Club, wall
 from tierline.ledger.sweep.sweep_pass import SweepPass
 from tierline.model import ids
-from tierline.rules.points import AfterPeriod
+from tierline.rules.expiry import AfterPeriod
 from tierline.store.errors import DatabaseUnreachable
 from tierline.store.sweep import Lease
 

@@ -15,9 +15,10 @@ from tierline.ledger.commands import Answer
 from tierline.ledger.files.importer import Importer
 from tierline.ledger.rebuild import verify
 from tierline.model.calendar import parse_instant
+from tierline.rules.expiry import AfterPeriod
 from tierline.rules.ladder import Earning, Tier
 from tierline.rules.metric import Filter, Metric
-from tierline.rules.points import AfterPeriod, PerAmount, Points
+from tierline.rules.points import PerAmount, Points
 from tierline.rules.policy import Measure, Policy
 from tierline.rules.program import Rules
 from tierline.rules.window import Since

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from tierline.errors import Invalid
 from tierline.model.calendar import Period
 from tierline.model.validation import convert, instant
-from tierline.rules.points import DayOfYear
+from tierline.rules.expiry import DayOfYear
 from tierline.rules.term import Dates
 from tierline.rules.window import Since
 

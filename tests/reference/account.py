@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.reference import NoOpinion, civil
 from tierline.model.entries import Entry, Origin
-from tierline.rules.points import AfterPeriod, DayOfYear, NoExpiry, Points
+from tierline.rules.expiry import AfterPeriod, DayOfYear, NoExpiry
+from tierline.rules.points import Points
 
 # The order of what one instant brings (Voucherify's nightly order first, then what arrives).
 RULES, ACTIVATION, OVERRIDE, START, TERM, TURN, EXPIRY, AGE, ARRIVAL = range(9)

@@ -128,7 +128,9 @@ class Ends(Membership):
                 self.tell_grace(entry)
                 return
         then = self.tiers[held].lapse or rules.then
-        target = {"keep": held, "to_qualifying": best, "to_base": 0, "leave": -1}.get(then, -1)
+        target = {"keep": held, "to_qualifying": best, "to_base": self.base(), "leave": -1}.get(
+            then, -1
+        )
         if then == "one_step":
             below = held - 1
             while below >= 0 and (self.tiers[below].hidden or self.tiers[below].invitation):
@@ -158,7 +160,7 @@ class Ends(Membership):
     def kept_unearned(self) -> bool:
         """Whether the world knows that the lapse rule keeps a tier without a term for good."""
         then = self.tiers[self.rank(self.held)].lapse or self.policy.lapse.then
-        keeps = then == "keep" or (then == "to_base" and self.rank(self.held) == 0)
+        keeps = then == "keep" or (then == "to_base" and self.rank(self.held) == self.base())
         return keeps and self.grace_announced and self.ends_at is None
 
     def rejudge(self, cause: str, entry: int | None) -> None:
@@ -186,13 +188,32 @@ class Ends(Membership):
         if closed is None:
             return
         final = sight.qualified(self.held, self.reached, closed)
-        up = self.policy.assessment.up
-        rises = up == "on_activity" or (up == "at_term_end" and self.held is None)
         if final > self.rank(self.held):
-            if rises:
+            if self.rises():
                 self.grant(self.tiers[final].id, "start", None)
         else:
             self.carry_on(sight)
+
+    def catch_up(self, since: int, entry: int | None) -> None:
+        """Next window: nor is lost what windows earned that closed while a hold lasted."""
+        sight = self.sight()
+        span = sight.span(self.policy.window, sight.day)
+        if self.policy.start.when != "next_window" or span is None:
+            return
+        answer = self.by_windows(sight, fresh=True)
+        if answer is None or self.zone.start(span[0]) < since:
+            return
+        best, end = answer
+        waits = self.waiting is not None and self.waiting[1] <= self.now
+        if waits and self.waiting is not None and best <= self.rank(self.waiting[0]):
+            return  # that begins now, by the window that it waited for
+        if best > self.rank(self.held) and self.rises():
+            self.grant(self.tiers[best].id, "start", entry, end=end, dated=True)
+
+    def rises(self) -> bool:
+        """Whether members may rise as a window begins."""
+        up = self.policy.assessment.up
+        return up == "on_activity" or (up == "at_term_end" and self.held is None)
 
     def carry_on(self, sight: Sight) -> None:
         """Next window: what the closed window earned moves the end as the window begins."""

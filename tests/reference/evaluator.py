@@ -12,7 +12,7 @@ from datetime import date
 
 from msgspec.structs import replace
 
-from tests.reference import civil
+from tests.reference import NoOpinion, civil
 from tests.reference.account import (
     ACTIVATION,
     AGE,
@@ -58,6 +58,9 @@ class Evaluator(Overrides):
     def __init__(self, program: Program) -> None:
         zone = civil.zone(program.time_zone)
         rules = [(v.effective_at, v.rules.points) for v in program.versions]
+        for _, points in rules:
+            if points.rules:
+                raise NoOpinion(points.rules[0])
         super().__init__(program, zone, Ledger(zone, rules))
 
     def run(self, entries: Sequence[Entry], until: int) -> Evaluator:

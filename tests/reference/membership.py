@@ -73,6 +73,10 @@ class Membership:
         ids = [t.id for t in self.tiers]
         return ids.index(tier) if tier in ids else -1
 
+    def base(self) -> int:
+        """The rank of the lowest tier that anybody can be in; -1 for none."""
+        return min((r for r, t in enumerate(self.tiers) if not t.hidden | t.invitation), default=-1)
+
     def place(self, tier: str) -> float:
         """A tier's rank; one that the rules no longer have stands above all that it stood above."""
         if self.rank(tier) >= 0:
@@ -149,10 +153,14 @@ class Membership:
             first, terms_, _ = self.row
         else:  # an end of its own: from its last valid day on
             first, terms_ = self.zone.day(self.ends_at - (1 if its.inclusive else 0)), 0
-        last = civil.plus(first, its.length, terms_ + 1)
-        last -= timedelta(days=0 if its.inclusive else 1)
-        last = terms.rounded(its.rounding, last, self.zone.day(min(self.ends_at, self.now)))
-        return first, terms_ + 1, self.zone.start(last + civil.ONE_DAY)
+        while True:  # a term that would be over already is passed over
+            terms_ += 1
+            last = civil.plus(first, its.length, terms_)
+            last -= timedelta(days=0 if its.inclusive else 1)
+            last = terms.rounded(its.rounding, last, self.zone.day(min(self.ends_at, self.now)))
+            end = self.zone.start(last + civil.ONE_DAY)
+            if end > self.now:
+                return first, terms_, end
 
     def next_end(self, tier: str) -> int | None:
         """When a term of this tier ends that follows the one that is held."""

@@ -17,7 +17,7 @@ class Overrides(Judgement):
 
     def end_overrides(self, over: list[Override], entry: int | None) -> None:
         """All at once; where a hold ends and nothing else decides, the member is judged."""
-        t, held_still = self.position[0], self.on_hold
+        t, since, held_still = self.position[0], self.hold_since, self.on_hold
         self.overrides = [o for o in self.overrides if o not in over]
         if held_still:
             self.hold_clock(t)
@@ -29,6 +29,7 @@ class Overrides(Judgement):
             if self.held is not None and self.rank(self.held) < 0:
                 self.rejudge("rules", entry)
             else:
+                self.catch_up(since or t, entry)
                 self.judge("override", "on_activity", entry)
         self.show("override", entry)
 

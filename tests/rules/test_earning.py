@@ -14,10 +14,11 @@ from tierline.engine.decide import decide
 from tierline.model.calendar import parse_instant
 from tierline.model.entries import Detail, Entry
 from tierline.model.standing import Standing
-from tierline.rules.earning import lot_expiry, points_for
+from tierline.rules.earning import Earner, lot_expiry, points_for
+from tierline.rules.expiry import AfterPeriod
 from tierline.rules.ladder import Earning, Tier
 from tierline.rules.metric import Metric
-from tierline.rules.points import AfterPeriod, PerAmount, Points
+from tierline.rules.points import PerAmount, Points
 from tierline.rules.policy import Policy
 from tierline.rules.program import Program, Rules, Version
 from tierline.rules.window import Since
@@ -61,7 +62,7 @@ def order_of(
     def reached(trial: Entry) -> str | None:
         return decide(club, before, [trial], AT).standing.tier
 
-    return points_for(club, before.tier, draft, reached, points_given=points_given)
+    return points_for(club, Earner(before.tier), draft, reached, points_given=points_given)
 
 
 @pytest.mark.parametrize(

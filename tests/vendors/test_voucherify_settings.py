@@ -10,10 +10,11 @@ import pytest
 
 from tests.vendors.announcements import rules, seed
 from tierline.model.calendar import format_day, parse_day
+from tierline.rules.expiry import AfterPeriod, DayOfYear, NoExpiry
 from tierline.rules.ladder import Earning, Tier
 from tierline.rules.lint.lint import lint
 from tierline.rules.metric import Metric
-from tierline.rules.points import AfterPeriod, DayOfYear, NoExpiry, PerAmount, Points
+from tierline.rules.points import PerAmount, Points
 from tierline.rules.policy import Assessment, Policy, Renewal, Start
 from tierline.rules.program import Rules
 from tierline.rules.term import Duration, Rounding, WindowEnd

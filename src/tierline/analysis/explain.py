@@ -30,14 +30,17 @@ from tierline.rules.program import Program
 from tierline.rules.window import Rolling, Since
 
 
-class Counted(Struct, frozen=True):
+class Counted(Struct, frozen=True, omit_defaults=True):
     """One entry's part in a total, on the civil day where it counts. `entry` None: time did it
-    (points expired). `kind` is the entry's; `activation`: its points became active on that day."""
+    (points expired). `kind` is the entry's; `activation`: its points became active on that day;
+    `bonus`: an earning rule gave points without an activity. `rules`: the earning rules that gave
+    the points."""
 
     entry: int | None
     kind: str
     day: str
     counts: int
+    rules: tuple[str, ...] = ()
 
 
 class Total(Struct, frozen=True):
@@ -129,7 +132,7 @@ def explain(
     facts = state.facts()
     best = qualification.qualified(state) if state.joined_at is not None else -1
     tiers = state.version.policy.tiers
-    kinds = {entry.n: entry.kind for entry in entries}
+    sources = {entry.n: entry for entry in entries}
     waiting = state.waiting
     return Explanation(
         at=format_instant(at),
@@ -140,7 +143,7 @@ def explain(
         held=state.held,
         because=reasons.because(state),
         totals={
-            name or "metric": _total(state, tracer, name, measure, kinds)
+            name or "metric": _total(state, tracer, name, measure, sources)
             for name, measure in state.version.measures.items()
         },
         ladder=tuple(_check(state, facts, rank, tier) for rank, tier in enumerate(tiers)),
@@ -160,13 +163,13 @@ def _total(
     tracer: Tracer,
     name: str | None,
     measure: Measure,
-    kinds: Mapping[int, str],
+    sources: Mapping[int, Entry],
 ) -> Total:
     start, end = window_days(state, measure, state.today)
     if measure.metric.source == "balance":
-        counted = _balance(tracer, measure)
+        counted = _balance(tracer, measure, sources)
     else:
-        counted = _contributions(state, tracer, measure, kinds)
+        counted = _contributions(state, tracer, measure, sources)
     return Total(
         metric=written(measure.metric),
         window=written(measure.window),
@@ -178,7 +181,7 @@ def _total(
 
 
 def _contributions(
-    state: MemberState, tracer: Tracer, measure: Measure, kinds: Mapping[int, str]
+    state: MemberState, tracer: Tracer, measure: Measure, sources: Mapping[int, Entry]
 ) -> tuple[Counted, ...]:
     """The notes of a total that still counts, each through today's window."""
     key, today, anchors = measure.key, state.today, state.anchors()
@@ -189,15 +192,30 @@ def _contributions(
             continue
         inside = measure.window.total(((note.bucket, note.amount),), today, anchors)
         if inside:
-            kind = kinds.get(note.entry, "") if note.entry is not None else ""
-            counted.append(Counted(note.entry, kind, format_day(note.day), inside))
+            source = sources.get(note.entry or 0)
+            own = "" if source is None else source.kind
+            kind = own if note.rule is None else "bonus"
+            rules = _givers(source, note.rule)
+            counted.append(Counted(note.entry, kind, format_day(note.day), inside, rules))
     return tuple(counted)
 
 
-def _balance(tracer: Tracer, measure: Measure) -> tuple[Counted, ...]:
+def _givers(source: Entry | None, rule: str | None) -> tuple[str, ...]:
+    """The earning rules behind points: of a bonus, or of an entry's own."""
+    if rule is not None:
+        return (rule,)
+    detail = None if source is None else source.detail
+    return () if detail is None else tuple(part.rule for part in detail.parts)
+
+
+def _balance(tracer: Tracer, measure: Measure, sources: Mapping[int, Entry]) -> tuple[Counted, ...]:
     pending = measure.metric.include_pending
     counts = ((m, m.balance + (m.pending if pending else 0)) for m in tracer.balance_changes)
-    return tuple(Counted(m.entry, m.kind, format_day(m.day), c) for m, c in counts if c)
+    return tuple(
+        Counted(m.entry, m.kind, format_day(m.day), c, _givers(sources.get(m.entry or 0), m.rule))
+        for m, c in counts
+        if c
+    )
 
 
 def window_days(state: MemberState, measure: Measure, day: int) -> tuple[int | None, int | None]:

@@ -185,7 +185,7 @@ def _kept_unearned(state: MemberState) -> bool:
     """Whether the lapse rule keeps this tier although it is not earned."""
     policy, rank = state.version.policy, state.rank
     rule = policy.tiers[rank].lapse or policy.lapse.then
-    return rule == "keep" or (rule == "to_base" and rank == 0)
+    return rule == "keep" or (rule == "to_base" and rank == state.version.base)
 
 
 def _keep_unearned(state: MemberState) -> None:
@@ -224,6 +224,22 @@ def end_term(state: MemberState) -> None:
         lapse(state, best, ends_at, "term_end")
 
 
+def catch_up(state: MemberState, since: int) -> None:
+    """A hold has ended. Under `next_window` nothing is lost of what windows earned that closed
+    while it lasted; a tier that was noted before begins by itself."""
+    policy = state.version.policy
+    span = policy.window.span(state.today, state.anchors())
+    if policy.start.when != "next_window" or span is None or state.zone.start(span[0]) < since:
+        return
+    best, ends_at = renewal(state, fresh=True)
+    due = state.waiting is not None and state.waiting[1] <= state.at
+    if due and state.waiting and best <= state.version.rank.get(state.waiting[0], -1):
+        return
+    if best > state.rank and may_rise(state, turn=False):
+        grant(state, best, ends_at)
+        show(state, "start")
+
+
 def lapse(state: MemberState, best: int, ends_at: int | None, cause: Cause) -> None:
     """The tier is no longer earned and its time is over: grace first, then the lapse rule."""
     policy = state.version.policy
@@ -249,7 +265,7 @@ def lapse(state: MemberState, best: int, ends_at: int | None, cause: Cause) -> N
         "keep": held,
         "one_step": max(best, _step_below(state.version, held)),
         "to_qualifying": best,
-        "to_base": 0,
+        "to_base": state.version.base,
         "leave": -1,
     }[rule]
     if target < 0:

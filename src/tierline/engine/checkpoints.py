@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec.structs import fields
 
 from tierline.engine.member_state import MemberState
-from tierline.engine.tracer import BalanceChange, TermChange
+from tierline.engine.tracer import BalanceChange, Contribution, TermChange
 from tierline.model.entries import Entry
 from tierline.model.standing import EDITION, Carried, carried
 
@@ -59,7 +59,8 @@ def _trace(state: MemberState, before: MemberState, entry: int) -> None:
     day = state.today
     for key, buckets in state.sums.items():
         for bucket, amount in buckets.items():
-            tracer.total_changed(key, buckets, bucket, bucket or day, amount, entry)
+            note = Contribution(key, buckets, bucket, bucket or day, amount, entry)
+            tracer.total_changed(note)
     tracer.balance, tracer.pending, tracer.dates = state.balance, state.points_pending, state.dates
     change = BalanceChange(day, "checkpoint", state.balance, state.points_pending, entry)
     tracer.balance_changes.append(change)

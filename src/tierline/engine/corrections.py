@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from tierline.engine.bonuses import give_bonuses
 from tierline.engine.checkpoints import last_checkpoint, resume
 from tierline.engine.entry_handlers import apply
 from tierline.engine.member_state import HistoryNeeded, MemberState, begin
@@ -18,7 +19,7 @@ from tierline.engine.tier_terms import drop
 from tierline.engine.timeline import fold, next_due, pass_time
 from tierline.engine.tracer import Tracer
 from tierline.engine.transitions import show
-from tierline.model.entries import Entry
+from tierline.model.entries import Entry, Part
 from tierline.model.standing import Standing
 from tierline.rules.metric import REVERSALS
 from tierline.rules.window import FROM_TERM
@@ -46,6 +47,7 @@ def correct(state: MemberState, entries: Sequence[Entry]) -> None:
     state.counts_only = False
     if replay.joined_at is not None:
         _adopt(state, replay, correction)
+    give_bonuses(state, correction)
     state.due_at = next_due(state)
 
 
@@ -90,6 +92,8 @@ def in_order_of_happening(
         if original is not None:
             points, amount = original.points + entry.points, original.amount + entry.amount
             rest[origin.n] = replace(original, points=points, amount=amount)
+            if origin.parts:
+                rest[origin.n] = _without(rest[origin.n], origin.parts)
             if origin.last:
                 del rest[origin.n]
     for entry in list(rest.values()):
@@ -106,6 +110,16 @@ def in_order_of_happening(
         if clock <= until:
             history.append(replace(entry, recorded_at=clock))
     return history
+
+
+def _without(entry: Entry, taken: Sequence[Part]) -> Entry:
+    """An entry whose parts are smaller by what was taken of each."""
+    assert entry.detail is not None
+    gone = {part.rule: part.points for part in taken}
+    parts = tuple(
+        replace(part, points=part.points - gone.get(part.rule, 0)) for part in entry.detail.parts
+    )
+    return replace(entry, detail=replace(entry.detail, parts=parts))
 
 
 def _happened(entry: Entry, first: int) -> int:

@@ -78,8 +78,10 @@ def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:
         first = noted + 1
     for i, entry in enumerate(entries[first:], first):
         detail = entry.detail
+        state.silent = False
         state.quiet = detail is not None and detail.elsewhere
         pass_time(state, entry.recorded_at)
+        state.silent = detail is not None and detail.quiet and not detail.elsewhere
         if corrects(state, entry):
             correct(state, entries[: i + 1])
         else:
@@ -87,7 +89,7 @@ def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:
         if detail is not None and detail.quiet:
             state.quiet = True  # nothing is announced that was true before it came
             pass_time(state, entry.recorded_at)
-        state.quiet = False
+        state.quiet = state.silent = False
         if state.tracer is not None:
             points = state.balance, state.points_pending
             number = entry.n, entry.kind

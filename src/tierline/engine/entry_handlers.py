@@ -13,7 +13,7 @@ from tierline.engine.member_state import MemberState
 from tierline.engine.overrides import end_overrides
 from tierline.engine.tier_terms import anchor_from, count_terms_anew, drop, end_for, term_of
 from tierline.engine.transitions import emit, show
-from tierline.model.entries import Detail, Entry, Origin
+from tierline.model.entries import Detail, Entry, Origin, Part
 from tierline.model.events import Cause
 from tierline.model.standing import EDITION, Carried, Pending, carried
 from tierline.rules.metric import EARNING, REVERSALS
@@ -57,55 +57,91 @@ def _uncount(state: MemberState, entry: Entry, origin: Origin) -> None:
     """A reversal takes from each total what its original brought there and still counts there: on
     the day on which it happened; points that were pending on the day of their activation."""
     for key, measure in state.counters.items():
-        taken = measure.metric.takes(entry, origin)
-        day, activated_at = state.zone.day(origin.occurred_at), None
-        if measure.metric.source == "earned" and not measure.metric.include_pending:
+        metric = measure.metric
+        if metric.source != "earned" or metric.include_pending:
+            _uncount_part(state, key, metric.takes(entry, origin), origin, None)
+        elif not origin.parts:
+            taken = metric.takes(entry, origin)
             if taken:
-                taken -= _still_pending(state, entry)  # these never counted
-            activated_at = origin.available_at
-            if activated_at is not None:
-                day = state.zone.day(activated_at)
-        if not taken or not state.counts(key, origin.n, activated_at):
-            continue
-        if activated_at is not None or state.admits(measure, origin.occurred_at):
-            state.add_total(key, measure, day, -taken)
+                taken -= _still_pending(state, origin.n, None, -entry.points)  # these never counted
+            _uncount_part(state, key, taken, origin, origin.available_at)
+        elif metric.takes(entry, origin):
+            for part in origin.parts:
+                taken = part.points - _still_pending(state, origin.n, part, part.points)
+                _uncount_part(state, key, taken, origin, part.available_at)
 
 
-def _still_pending(state: MemberState, entry: Entry) -> int:
+def _uncount_part(
+    state: MemberState, key: str, taken: int, origin: Origin, activated_at: int | None
+) -> None:
+    measure = state.counters[key]
+    if not taken or not state.counts(key, origin.n, activated_at):
+        return
+    if activated_at is not None:
+        state.add_total(key, measure, state.zone.day(activated_at), -taken)
+    elif state.admits(measure, origin.occurred_at):
+        state.add_total(key, measure, state.zone.day(origin.occurred_at), -taken)
+
+
+def _still_pending(state: MemberState, n: int, part: Part | None, points: int) -> int:
     """How many of a reversal's points are taken from points that are still pending."""
-    origin = entry.detail.origin if entry.detail else None
-    waiting = sum(p.points for p in state.pending if origin is not None and p.entry == origin.n)
-    return min(waiting, -entry.points)
+    waiting = sum(p.points for p in state.pending if _is_of(p, n, part))
+    return min(waiting, points)
+
+
+def _is_of(pending: Pending, n: int, part: Part | None) -> bool:
+    """Whether pending points are an entry's, or those of one of its parts."""
+    return pending.entry == n and (part is None or pending.available_at == part.available_at)
 
 
 def _gain(state: MemberState, entry: Entry, detail: Detail) -> None:
     """earn, order, custom, transfer_in, adjust up: points now, or pending."""
-    if entry.points > 0:
-        waits = detail.available_at is not None and detail.available_at > entry.recorded_at
-        if waits:
-            _put_pending(state, entry, detail)
-        else:
-            state.accrue(entry.points, _expiry(state, entry, detail, entry.occurred_at))
+    if detail.parts:
+        _count_gains(state, entry, detail)
+    if detail.differing:
+        for part in detail.parts:
+            _bring(state, entry, part, part.points)
+    elif entry.points > 0:
+        _bring(state, entry, detail, entry.points)
     judge(state, _cause(detail))
 
 
-def _put_pending(state: MemberState, entry: Entry, detail: Detail) -> None:
+def _bring(state: MemberState, entry: Entry, lives: Detail | Part, points: int) -> None:
+    """Points of an entry, now or pending, as it or a part of it says."""
+    if lives.available_at is not None and lives.available_at > entry.recorded_at:
+        _put_pending(state, entry, lives, points)
+    else:
+        state.accrue(points, _expiry(state, entry, lives, entry.occurred_at))
+
+
+def _count_gains(state: MemberState, entry: Entry, detail: Detail) -> None:
+    """What rules with a limit gave."""
+    day = state.zone.day(entry.recorded_at)
+    for part in detail.parts:
+        bound = state.version.bounds.get(part.rule)
+        if bound is not None:
+            gain = bound.after(part.points, state.gains.get(part.rule), day)
+            state.gains = {**state.gains, part.rule: gain}
+
+
+def _put_pending(state: MemberState, entry: Entry, lives: Detail | Part, points: int) -> None:
+    detail = entry.detail or _NOTHING
     pending = Pending(
         entry=entry.n,
-        available_at=detail.available_at,
-        points=entry.points,
-        expires_at=detail.expires_at,
+        available_at=lives.available_at,
+        points=points,
+        expires_at=lives.expires_at,
         kind=entry.kind,
         name=detail.name,
         metadata=detail.metadata,
-        never_expires=detail.never_expires,
+        never_expires=lives.never_expires,
     )
     state.pending = (*state.pending, pending)
 
 
-def _expiry(state: MemberState, entry: Entry, detail: Detail, since: int) -> int | None:
-    if detail.never_expires or detail.expires_at is not None:
-        return detail.expires_at
+def _expiry(state: MemberState, entry: Entry, lives: Detail | Part, since: int) -> int | None:
+    if lives.never_expires or lives.expires_at is not None:
+        return lives.expires_at
     return state.expiry_from(state.zone.day(since), entry.kind)
 
 
@@ -136,13 +172,14 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
         if origin.kind == "redeem":
             state.spent -= entry.points
     elif entry.points < 0:
-        left = _take_from_pending(state, origin.n, -entry.points)
+        lots = _out_of_pending(state, entry, detail, origin)
+        left = sum(points for _, points in lots)
         if origin.kind in EARNING:
             state.earned -= left
         expired = min(left, origin.expired)  # these have left already
         if state.tracer is not None and expired:
             state.tracer.owners.expired[origin.n] -= expired
-        for expires_at, points in detail.lots or ((origin.expires_at, left),):
+        for expires_at, points in lots:
             gone = min(points, expired)
             expired -= gone
             lots, debt = taken_back(state.lots, points - gone, expires_at)
@@ -151,11 +188,22 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
     judge(state, _cause(detail))
 
 
-def _take_from_pending(state: MemberState, n: int, points: int) -> int:
-    """Take back what is still pending; answers with what must come from elsewhere."""
+def _out_of_pending(
+    state: MemberState, entry: Entry, detail: Detail, origin: Origin
+) -> tuple[tuple[int | None, int], ...]:
+    """Takes back what is still pending; returns by expiry what must come from elsewhere."""
+    if origin.parts:
+        takes = [(p, _take_from_pending(state, origin.n, p, p.points)) for p in origin.parts]
+        return tuple((part.expires_at, left) for part, left in takes)
+    left = _take_from_pending(state, origin.n, None, -entry.points)
+    return detail.lots or ((origin.expires_at, left),)
+
+
+def _take_from_pending(state: MemberState, n: int, part: Part | None, points: int) -> int:
+    """Takes back what is still pending; returns what must come from elsewhere."""
     rest: list[Pending] = []
     for pending in state.pending:
-        taken = min(pending.points, points) if pending.entry == n else 0
+        taken = min(pending.points, points) if _is_of(pending, n, part) else 0
         points -= taken
         if pending.points > taken:
             rest.append(replace(pending, points=pending.points - taken))
@@ -178,6 +226,7 @@ def _enrol(state: MemberState, entry: Entry, detail: Detail) -> None:
         state.joined_at = entry.occurred_at
         if state.left_at is not None:
             _count_anew(state)  # what came in between was nobody's membership
+        state.occur("joining")
     if detail.implied:
         # As if the enrolment had come a moment before the activity that brought it; but the world
         # sees one move, straight into the tier reached, when that activity is judged.
@@ -280,7 +329,9 @@ def _attribute(state: MemberState, _entry: Entry, detail: Detail) -> None:
     attributes = {k: v for k, v in state.attributes.items() if k != detail.attribute}
     if detail.value is not None:
         attributes[detail.attribute] = detail.value
-    state.attributes = dict(sorted(attributes.items()))
+    former, state.attributes = state.attributes, dict(sorted(attributes.items()))
+    if former.get(detail.attribute) != detail.value:
+        state.occur("attribute", detail.attribute, detail.value)
     state.need_days_of(state.version)
     term = term_of(state)
     if isinstance(term, AttributeDate) and term.name == detail.attribute:

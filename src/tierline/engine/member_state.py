@@ -23,7 +23,7 @@ from typing import Any
 
 from msgspec.structs import astuple, fields
 
-from tierline.engine.tracer import Tracer
+from tierline.engine.tracer import Contribution, Tracer
 from tierline.model.calendar import Zone
 from tierline.model.entries import EntryKind, Override
 from tierline.model.events import Event, View
@@ -60,6 +60,8 @@ class MemberState(StandingFields, kw_only=True, gc=False):
     quiet: bool = False
     counts_only: bool = False  # entries change points and totals, and nothing is judged
     overdue: bool = False  # what happens was due before: what this instant itself brings is over
+    silent: bool = False  # an import brings it: no bonus is given for what it moves
+    occasions: tuple[tuple[str, str | None, object], ...] = ()  # what earning rules have to answer
     day_cache: tuple[int, int] = (-1, 0)  # the last instant and its civil day
     anchor_cache: tuple[tuple[Any, ...], Anchors] | None = None  # the last facts and anchors
 
@@ -141,6 +143,11 @@ class MemberState(StandingFields, kw_only=True, gc=False):
             manual=decider is not None,
         )
 
+    def occur(self, what: str, name: str | None = None, value: object = None) -> None:
+        """Notes an occasion that an earning rule may answer."""
+        if self.version.bonuses and not self.silent:
+            self.occasions = (*self.occasions, (what, name, value))
+
     # -- points and totals --------------------------------------------------------------------
 
     def accrue(self, points: int, expires_at: int | None, entry: int | None = None) -> None:
@@ -182,9 +189,16 @@ class MemberState(StandingFields, kw_only=True, gc=False):
         return None if last is None else self.zone.start(last + 1)
 
     def add_total(
-        self, key: str, measure: Measure, day: int, amount: int, entry: int | None = None
+        self,
+        key: str,
+        measure: Measure,
+        day: int,
+        amount: int,
+        entry: int | None = None,
+        rule: str | None = None,
     ) -> None:
-        """`entry`: the one that brought the amount, where it is not the one being applied."""
+        """`entry`: the one that brought the amount, where it is not the one being applied; `rule`:
+        the earning rule that gave it as a bonus."""
         bucket = measure.window.bucket(day)
         if amount and bucket is not None:
             buckets = self.sums.setdefault(key, {})
@@ -195,7 +209,8 @@ class MemberState(StandingFields, kw_only=True, gc=False):
                 del buckets[bucket]  # as if nothing had ever been there: no turn waits for it
             if self.tracer is not None:
                 source = self.cause_entry if entry is None else entry
-                self.tracer.total_changed(key, buckets, bucket, day, amount, source)
+                note = Contribution(key, buckets, bucket, day, amount, source, rule)
+                self.tracer.total_changed(note)
 
     def count_activation(self, pending: Pending) -> None:
         """Pending points are earned on the day on which they become active."""
@@ -208,6 +223,15 @@ class MemberState(StandingFields, kw_only=True, gc=False):
                 continue
             if metric.counts(pending.kind, pending.name, pending.metadata):
                 self.add_total(key, measure, self.today, pending.points, pending.entry)
+
+    def count_bonus(self, rule: str, points: int, *, waits: bool) -> None:
+        """Points that a rule gave count as earned like any others, under the rule's name."""
+        for key, measure in self.counters.items():
+            metric = measure.metric
+            if metric.source != "earned" or (waits and not metric.include_pending):
+                continue
+            if metric.counts("earn", rule, None) and self.admits(measure, self.at):
+                self.add_total(key, measure, self.today, points, rule=rule)
 
     def boundary(self, key: str) -> tuple[int, int] | None:
         """What came up to here does not count towards a total any more (see `StandingFields`)."""

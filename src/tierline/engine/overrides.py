@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tierline.engine.assessment import hold_what_is_earned, judge, settle
+from tierline.engine.assessment import catch_up, hold_what_is_earned, judge, settle
 from tierline.engine.member_state import MemberState
 from tierline.engine.tier_terms import drop, grant_now
 from tierline.engine.transitions import show
@@ -30,6 +30,7 @@ def end_overrides(state: MemberState, over: Sequence[Override]) -> None:
     """Take overrides away, all together, and do what each says should follow. Where a hold ends,
     the member is judged, unless another override that ends with it decides."""
     state.overrides = tuple(o for o in state.overrides if o not in over)
+    since = state.hold_since
     thawed = _thaw(state)
     begun = [o for o in over if o.kind != "hold" and o.starts_at <= state.at]
     decided = [_follow(state, override) for override in begun]
@@ -38,6 +39,7 @@ def end_overrides(state: MemberState, over: Sequence[Override]) -> None:
     if state.held is not None and state.rank < 0:
         settle(state, "rules")  # meanwhile the rules took the tier away
     else:
+        catch_up(state, state.at if since is None else since)
         judge(state, "override")
 
 

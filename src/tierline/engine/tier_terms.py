@@ -63,8 +63,11 @@ def _following(state: MemberState, rank: int) -> Anchor | None:
     if ends_at != state.ends_at:
         end = state.ends_at - 1 if term.inclusive else state.ends_at
         first, terms = state.zone.day(end), 0
-    day = term.end_of(first, terms + 1, renewal_day(state))
-    return first, terms + 1, state.zone.start(day)
+    following = state.at
+    while following <= state.at:  # a term that would be over already is passed over
+        terms += 1
+        following = state.zone.start(term.end_of(first, terms, renewal_day(state)))
+    return first, terms, following
 
 
 def following_end(state: MemberState, rank: int) -> int | None:

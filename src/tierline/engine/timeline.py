@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tierline.engine.assessment import end_term
+from tierline.engine.bonuses import give_bonuses, next_dates, yearly_dates
 from tierline.engine.entry_handlers import apply
 from tierline.engine.member_state import MemberState, begin
 from tierline.engine.overrides import override_edges
@@ -38,6 +39,8 @@ ORDER: tuple[tuple[str, Callable[[MemberState], None]], ...] = (
     ("a window turns, and the member is judged", turn_window),
     ("points expire, and the member is judged", expire_lots),
     ("a length of membership is reached, and the member is judged", come_of_age),
+    ("a yearly date of an earning rule comes", yearly_dates),
+    ("earning rules give what all this brings", give_bonuses),
 )
 
 
@@ -68,6 +71,7 @@ def _tick(state: MemberState) -> None:
 def fold(state: MemberState, entry: Entry) -> None:
     """Applies one entry; time up to its `recorded_at` has already passed."""
     apply(state, entry)
+    give_bonuses(state, entry)
     state.due_at = next_due(state)
 
 
@@ -90,8 +94,11 @@ def next_due(state: MemberState) -> int | None:
     if change is not None:
         instants.append(change)
     state.turn_at = None
-    if state.joined_at is not None and state.hold_since is None:
-        instants.extend(_judgments(state))
+    if state.joined_at is not None:
+        if state.hold_since is None:
+            instants.extend(_judgments(state))
+        if state.version.bonuses:
+            instants.extend(next_dates(state))
     return min(instants) if instants else None
 
 

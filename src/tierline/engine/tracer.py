@@ -27,16 +27,18 @@ class Contribution(Struct, frozen=True):
     day: int
     amount: int
     entry: int | None
+    rule: str | None = None  # of a bonus: the earning rule that gave it
 
 
 class BalanceChange(Struct, frozen=True):
     """The points that can be spent changed, or those on their way. `entry` None: time did it."""
 
     day: int
-    kind: str  # the entry's, else activation or expiry
+    kind: str  # the entry's, else activation, expiry or bonus
     balance: int
     pending: int
     entry: int | None
+    rule: str | None = None  # of a bonus: the earning rule that gave it
 
 
 class TermChange(Struct, frozen=True):
@@ -60,16 +62,21 @@ class Tracer(Struct):
     dates: TermDates = (None, None, None)
     owners: LotOwners = msgspec.field(default_factory=LotOwners)
 
-    def total_changed(
-        self, key: str, buckets: DayTotals, bucket: int, day: int, amount: int, entry: int | None
-    ) -> None:
-        self.contributions.append(Contribution(key, buckets, bucket, day, amount, entry))
+    def total_changed(self, note: Contribution) -> None:
+        self.contributions.append(note)
 
     def points_activated(self, day: int, points: int, entry: int) -> None:
         """Time made pending points active."""
         self.balance_changes.append(BalanceChange(day, "activation", points, -points, entry))
         self.balance += points
         self.pending -= points
+
+    def bonus_given(self, day: int, rule: str, points: tuple[int, int], entry: int | None) -> None:
+        """An earning rule gave points without an activity. `points` are the balance and what is
+        pending, after; `entry` brought the occasion."""
+        change = points[0] - self.balance, points[1] - self.pending
+        self.balance_changes.append(BalanceChange(day, "bonus", *change, entry, rule))
+        self.balance, self.pending = points
 
     def time_passed(self, at: int, day: int, balance: int, dates: TermDates) -> None:
         """What was due at an instant has happened. What the balance lost then has expired."""

@@ -70,7 +70,10 @@ def emit(
 ) -> None:
     """Adds the event for a move, where there is one and the member is not imported quietly."""
     kind = transition(_place(state, before), _place(state, after), renewed=renewed)
-    if kind is None or state.quiet:
+    if kind is None:
+        return
+    state.occur(kind, before if kind == "left" else after)
+    if state.quiet:
         return
     state.seq += 1
     state.events.append(

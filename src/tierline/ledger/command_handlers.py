@@ -27,8 +27,9 @@ from tierline.ledger.reversal import Original, reversal
 from tierline.model.entries import Detail, Entry, Origin
 from tierline.model.events import Decision
 from tierline.model.standing import Standing, carried
-from tierline.rules.earning import points_for
+from tierline.rules.earning import Earner, points_for
 from tierline.rules.metadata_types import typed, unusable
+from tierline.rules.points import Points
 from tierline.rules.program import Program
 
 # What a first activity may be, where the program enrols by itself.
@@ -190,19 +191,26 @@ def _earned(context: CommandContext) -> Entry:
     command, program = context.command, context.aggregate.program
     explicit = command.points is not None
     rules = program.version(context.entry.recorded_at).rules.points
-    if not rules.pending_days and (explicit or command.kind != "order"):
+    if not rules.pending_days and (explicit or not _earns_by_rule(command.kind, rules)):
         return context.entry
 
     def reached(trial: Entry) -> str | None:
         entries = [*context.before, trial]
         return context.aggregate.decide(context.standing, entries, trial.recorded_at).standing.tier
 
-    tier = context.standing.tier
+    standing = context.standing
+    earner = Earner(standing.tier, standing.attributes, standing.gains)
     if context.before:
         # Enrolled by this very activity, as if a moment before it: at that tier's rate.
         at = context.entry.recorded_at
-        tier = context.aggregate.decide(context.standing, context.before, at).standing.held
-    return points_for(program, tier, context.entry, reached, points_given=explicit)
+        standing = context.aggregate.decide(standing, context.before, at).standing
+        earner = Earner(standing.held, standing.attributes, standing.gains)
+    return points_for(program, earner, context.entry, reached, points_given=explicit)
+
+
+def _earns_by_rule(kind: str, rules: Points) -> bool:
+    """Whether activities of a kind may get points that their sender did not say."""
+    return kind == "order" or (kind == "custom" and bool(rules.rules))
 
 
 def _spent(context: CommandContext) -> Entry:
@@ -224,7 +232,7 @@ def _taken_back(context: CommandContext) -> Entry:
     original = context.aggregate.original(context.command.of)
     back = reversal(context.aggregate.program, context.command, original, context.standing)
     origin, at = back.origin, context.entry.recorded_at
-    if back.points < 0 and origin.expires_at is not None and origin.expires_at <= at:
+    if back.points < 0 and _may_have_expired(origin, at):
         origin = replace(origin, expired=context.aggregate.expired_of(origin.n, at))
     detail = replace(context.entry.detail or Detail(), origin=origin)
     brought = original.entry.detail
@@ -233,6 +241,11 @@ def _taken_back(context: CommandContext) -> Entry:
     if context.command.leg is not None and original.entry.detail is not None:
         detail = replace(detail, lots=original.entry.detail.lots)
     return replace(context.entry, points=back.points, amount=back.amount, detail=detail)
+
+
+def _may_have_expired(origin: Origin, at: int) -> bool:
+    ends = (origin.expires_at, *(part.expires_at for part in origin.parts))
+    return any(end is not None and end <= at for end in ends)
 
 
 def _lots_of(opening: Entry, origin: Origin) -> tuple[tuple[int | None, int], ...]:

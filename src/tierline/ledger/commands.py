@@ -92,6 +92,14 @@ class TierChange(Struct, frozen=True, gc=False, array_like=True):
     cause: Cause
 
 
+class RuleGain(Struct, frozen=True, gc=False):
+    """So many of an activity's points were given by this earning rule (`orders`: by
+    `points.orders`)."""
+
+    rule: str
+    points: int
+
+
 class Transfer(Struct, frozen=True, gc=False, omit_defaults=True):
     """What became of points that were sent to somebody. `returned`: they could not get them
     (`code`, `reason`), and the sender has them back."""
@@ -118,6 +126,7 @@ class Answer(Struct, frozen=True, gc=False, omit_defaults=True):
     repeated: bool = False  # this key was answered before; nothing was done again
     transfer: Transfer | None = None
     uncounted: str | None = None  # why no metric counts it, where its date is the cause
+    rules: tuple[RuleGain, ...] = ()  # which earning rules gave the points
 
 
 class ProgramRef(Struct, frozen=True):

@@ -15,7 +15,7 @@ from tierline.analysis.forecast import follow
 from tierline.engine.decide import HistoryNeeded, expired_of, uncounted
 from tierline.errors import Refused, UnknownOriginal
 from tierline.ledger.command_handlers import draft
-from tierline.ledger.commands import Answer, Command, TierChange
+from tierline.ledger.commands import Answer, Command, RuleGain, TierChange
 from tierline.ledger.reversal import Original
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Entry
@@ -39,6 +39,7 @@ class _StoredAnswer(msgspec.Struct, frozen=True, array_like=True):
     expires_at: int | None
     events: tuple[TierChange, ...]
     uncounted: str | None = None
+    rules: tuple[RuleGain, ...] = ()
 
 
 _read_answer = msgspec.json.Decoder(_StoredAnswer).decode
@@ -156,7 +157,9 @@ class MemberAggregate:
         reason = None
         if entry.occurred_at < entry.recorded_at:
             reason = uncounted(self.program, after, entry)
-        text = _answer_text(facts if reason is None else (*facts, reason)).decode()
+        rules = _rules(entry)
+        rest = (reason, rules) if rules else () if reason is None else (reason,)
+        text = _answer_text((*facts, *rest)).decode()
         self.rows.append(self._row(entry, key, command.digest, text))
         self.entries.extend(entries)
         if command.entry is None and command.kind in ("refund", "void"):
@@ -168,7 +171,8 @@ class MemberAggregate:
         self.standing, self._balance, self._encoded = after, balance, encoded
         if events:
             self.events.extend([(position, event) for event in events])
-        return Answer(key, entry.n, entry.points, entry.amount, *facts, uncounted=reason)
+        n, points, amount = entry.n, entry.points, entry.amount
+        return Answer(key, n, points, amount, *facts, uncounted=reason, rules=rules)
 
     def _row(self, entry: Entry, key: str, digest: bytes, answer: str) -> tuple[Any, ...]:
         detail = entry.detail
@@ -245,6 +249,13 @@ class MemberAggregate:
             now.due_at,
             self.program.versions[-1].number,
         )
+
+
+def _rules(entry: Entry) -> tuple[RuleGain, ...]:
+    """Which earning rules gave an entry's points."""
+    if entry.detail is None or not entry.detail.parts:
+        return ()
+    return tuple(RuleGain(part.rule, part.points) for part in entry.detail.parts)
 
 
 def _elsewhere(command: Command) -> bool:

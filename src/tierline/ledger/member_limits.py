@@ -53,6 +53,12 @@ def _check_points(
     lots = len(standing.lots)
     if detail is not None and detail.lots:
         _fits(lots + len(detail.lots), LOTS_MAX, "lots of points", "lots")
+    if detail is not None and detail.differing:
+        pending = standing.pending
+        _fits(
+            len(pending) + len(detail.parts), PENDING_MAX, "activities with pending points", "kind"
+        )
+        _fits(lots + len(pending) + len(detail.parts), LOTS_MAX, "lots of points", "kind")
     if detail is not None and (detail.available_at or 0) > entry.recorded_at:
         pending = standing.pending
         _fits(len(pending) + 1, PENDING_MAX, "activities with pending points", "available_at")

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tierline.errors import Refused
 from tierline.ledger.commands import Command
-from tierline.model.entries import Entry, Origin
+from tierline.model.entries import Detail, Entry, Origin, Part
 from tierline.model.standing import Standing
 from tierline.rules.earning import lot_expiry
 from tierline.rules.points import in_ratio
@@ -59,7 +60,9 @@ def reversal(program: Program, command: Command, original: Original, now: Standi
     if original.times and points_left == 0 and amount_left == 0:
         raise Refused(reason=f"{command.of!r} was already taken back.", path="of")
     if command.kind == "void":
-        return Reversal(-points_left, -amount_left, _origin(program, entry, last=True))
+        origin = _origin(program, entry, last=True)
+        origin = with_parts(program, original, points_left, origin)
+        return Reversal(-points_left, -amount_left, origin)
     if entry.kind not in ("order", "custom"):
         raise Refused(
             reason=f"{command.of!r} is of kind {entry.kind}; void it, orders are refunded.",
@@ -70,7 +73,29 @@ def reversal(program: Program, command: Command, original: Original, now: Standi
         raise Refused(reason=f"Of {command.of!r} only {amount_left} is left.", path="amount")
     points = _points(command, original, amount, points_left)
     last = amount == amount_left and points == points_left
-    return Reversal(-points, -amount, _origin(program, entry, last=last))
+    origin = with_parts(program, original, points, _origin(program, entry, last=last))
+    return Reversal(-points, -amount, origin)
+
+
+def with_parts(program: Program, original: Original, points: int, origin: Origin) -> Origin:
+    """Points are taken from the parts in the order of the rules, where they live differently."""
+    entry = original.entry
+    parts = () if entry.detail is None else entry.detail.differing
+    before, taken = -original.points_taken, []
+    for part in parts:
+        gone = min(part.points, before)
+        before -= gone
+        share = min(part.points - gone, points)
+        points -= share
+        if share:
+            detail = Detail(
+                available_at=part.available_at,
+                expires_at=part.expires_at,
+                never_expires=part.never_expires,
+            )
+            expires_at = lot_expiry(program, replace(entry, detail=detail))
+            taken.append(Part(part.rule, share, part.available_at, expires_at))
+    return replace(origin, parts=tuple(taken)) if parts else origin
 
 
 def _points(command: Command, original: Original, amount: int, left: int) -> int:

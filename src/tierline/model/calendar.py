@@ -32,6 +32,10 @@ DayOfTheYear = Annotated[
     str, Meta(pattern=r"^\d{2}-\d{2}$(?!\n)", description="a day of the year like 12-31")
 ]
 
+CivilDay = Annotated[
+    str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$(?!\n)", description="a day like 2026-12-31")
+]
+
 DAY_MS = 86_400_000
 MONTHS: dict[str, int] = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
 _EPOCH = Date(1970, 1, 1)

@@ -38,6 +38,21 @@ EntryKind = Literal[
 OverrideKind = Literal["pin", "floor", "cap", "hold"]
 
 
+class Part(Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
+    """Points of an entry that one earning rule gave. Where the parts live or wait differently, each
+    says how, as `Detail` does for a whole entry; else they only say which rule gave what."""
+
+    rule: str
+    points: int
+    available_at: int | None = None
+    expires_at: int | None = None
+    never_expires: bool = False
+
+    @property
+    def differs(self) -> bool:
+        return self.never_expires or (self.available_at, self.expires_at) != (None, None)
+
+
 class Origin(Struct, frozen=True, gc=False, omit_defaults=True):
     """What a reversal reverses, resolved when it is recorded: no fold searches the ledger."""
 
@@ -52,6 +67,7 @@ class Origin(Struct, frozen=True, gc=False, omit_defaults=True):
     expires_at: int | None = None
     last: bool = False  # nothing of the original is left after this reversal: it leaves the counts
     expired: int = 0  # so many of its points had left by expiry, and were not taken back before
+    parts: tuple[Part, ...] = ()  # of which parts this takes how much, where they live differently
 
 
 class Override(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -105,6 +121,12 @@ class Detail(Struct, frozen=True, gc=False, omit_defaults=True):
     quiet: bool = False  # import: decide, but announce nothing
     elsewhere: bool = False  # import: recorded before it came here, as was all that time did before
     implied: bool = False  # enrol: brought by a first activity, which then tells
+    parts: tuple[Part, ...] = ()  # which earning rule gave how many of the points
+
+    @property
+    def differing(self) -> tuple[Part, ...]:
+        """The parts, where they live or wait differently; else none."""
+        return self.parts if any(part.differs for part in self.parts) else ()
 
 
 class Entry(Struct, frozen=True, gc=False):

@@ -27,6 +27,7 @@ Cause = Literal[
     "rules",  # a new version of the rules re-judged the member
     "correction",  # a retroactive correction re-played history
     "import",
+    "bonus",  # an earning rule gave points without an activity
 ]
 
 

@@ -70,6 +70,8 @@ class StandingFields(Struct, gc=False):
     term_anchor: tuple[int, int, int] | None = None
     left_at: int | None = None  # when a former membership ended
     edition: int = 1  # of the reading of the rules that decided
+    # Of earning rules with a limit: first civil day of the period, times, points in it.
+    gains: dict[str, tuple[int, int, int]] = {}
 
     @property
     def balance(self) -> int:

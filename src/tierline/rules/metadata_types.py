@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from tierline.rules.earning_rule import sort_of
 from tierline.rules.program import Version
 
 _INTEGER_MAX = 2**53 - 1
@@ -26,12 +27,17 @@ def unusable(
         if filter_ is not None and filter_.concerns(kind, name):
             for key, value in (*filter_.metadata.items(), *filter_.not_metadata.items()):
                 given = metadata.get(key)
-                if given is not None and _sort(given) != _sort(value):
-                    return key, f"{_sort(value)}, as a filter compares it"
+                if given is not None and sort_of(given) != sort_of(value):
+                    return key, f"{sort_of(value)}, as a filter compares it"
         if metric.source == "sum" and metric.counts(kind, name, metadata):
             given = metadata.get(metric.of or "")
             if given is not None and (type(given) is not int or abs(given) > _INTEGER_MAX):
                 return metric.of or "", "a whole number, as a metric adds it up"
+    for rule in version.rules.points.rules:
+        for key, needed in rule.needs(kind, name).items():
+            given = metadata.get(key)
+            if given is not None and sort_of(given) != needed:
+                return key, f"{needed}, as the earning rule {rule.id!r} needs it"
     return None
 
 
@@ -44,7 +50,10 @@ def typed(version: Version, metadata: dict[str, Any]) -> dict[str, Any]:
             needs.setdefault(metric.of, set()).add("a number")
         if filter_ is not None:
             for key, value in (*filter_.metadata.items(), *filter_.not_metadata.items()):
-                needs.setdefault(key, set()).add(_sort(value))
+                needs.setdefault(key, set()).add(sort_of(value))
+    for rule in version.rules.points.rules:
+        for key, needed in rule.needs().items():
+            needs.setdefault(key, set()).add(needed)
     return {
         key: _read(value, needs.get(key, set())) if isinstance(value, str) else value
         for key, value in metadata.items()
@@ -61,11 +70,3 @@ def _read(text: str, sorts: set[str]) -> Any:
     if "true or false" in sorts:
         return _BOOLEANS.get(text.lower(), text)
     return text
-
-
-def _sort(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | float):
-        return "a number"
-    return "text" if isinstance(value, str) else type(value).__name__

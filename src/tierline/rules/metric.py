@@ -79,10 +79,12 @@ class Metric(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
         detail = entry.detail
         if detail is None:
             return self._worth(entry.kind, None, None, entry.points, entry.amount, False)
+        points, parts = entry.points, detail.differing
         waits = detail.available_at is not None and detail.available_at > entry.recorded_at
-        return self._worth(
-            entry.kind, detail.name, detail.metadata, entry.points, entry.amount, waits
-        )
+        if parts and not self.include_pending:
+            at = entry.recorded_at
+            points = sum(p.points for p in parts if p.available_at is None or p.available_at <= at)
+        return self._worth(entry.kind, detail.name, detail.metadata, points, entry.amount, waits)
 
     def takes(self, entry: Entry, origin: Origin) -> int:
         """What a reversal takes from the day of what it reverses; never more than was brought."""

@@ -6,51 +6,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from tierline.model import calendar
-from tierline.model.calendar import DayOfTheYear, Period
 from tierline.model.entries import EntryKind
+from tierline.rules.earning_rule import EarningRule, Stacking
+from tierline.rules.expiry import Expiry, NoExpiry
 from tierline.rules.ladder import Earning
 
 Lots = tuple[tuple[int | None, int], ...]
 _NEVER = 2**62  # sorts lots that never expire last
-
-
-class NoExpiry(Struct, frozen=True, tag="never", forbid_unknown_fields=True):
-    """Points never expire."""
-
-    def last_day(self, day: int) -> int | None:
-        return None
-
-
-class AfterPeriod(Struct, frozen=True, tag="after", omit_defaults=True, forbid_unknown_fields=True):
-    """`length` after the activity's day, that day included; then to the end of `round_to`, or of
-    the next month numbered `month` (1-12). Zero months: the end of the same day."""
-
-    length: Period
-    round_to: calendar.Unit | None = None
-    month: Annotated[int, Meta(ge=1, le=12)] | None = None
-
-    def last_day(self, day: int) -> int | None:
-        last = calendar.add_period(day, self.length)
-        if self.month is not None:
-            ahead = (self.month - calendar.date_of(last).month) % 12
-            return calendar.span(calendar.add_months(last, ahead), "month")[1] - 1
-        return calendar.span(last, self.round_to)[1] - 1 if self.round_to else last
-
-
-class DayOfYear(Struct, frozen=True, tag="day_of_year", forbid_unknown_fields=True):
-    """The next such day of the year, `MM-DD`; points earned on it expire at its end."""
-
-    day: DayOfTheYear
-
-    def last_day(self, day: int) -> int | None:
-        year = calendar.date_of(day).year
-        leap = calendar.parse_day(f"2000-{self.day}")
-        days = (calendar.add_months(leap, 12 * (y - 2000)) for y in (year, year + 1))
-        return next(d for d in days if d >= day)
-
-
-Expiry = NoExpiry | AfterPeriod | DayOfYear
 
 
 class PerAmount(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -68,12 +30,18 @@ class Points(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     `pending_days`: earned points can be spent only so many days later. `crossing` says which
     tier's multiplier an order gets that itself reaches a new tier: the one held `before`, the one
     reached (`after`), or `split` at the threshold. Results are rounded half up.
+
+    `rules` give points for orders and custom events that say none, and for what comes without an
+    activity. `stacking`: of the rules that answer one activity, `orders` among them as the first,
+    `all` give, the one that gives most (`best`), or the `first` that gives anything.
     """
 
     expiry: Expiry = NoExpiry()
     pending_days: Annotated[int, Meta(ge=0, le=366)] = 0
     orders: PerAmount | None = None
     crossing: Literal["before", "after", "split"] = "before"
+    rules: tuple[EarningRule, ...] = ()
+    stacking: Stacking = "all"
 
     def expiry_of(self, kind: EntryKind) -> Expiry:
         """The rule for points that such an entry brought."""

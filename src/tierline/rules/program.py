@@ -9,6 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from tierline.model.calendar import Zone, zone
+from tierline.rules.earning_rule import ActivityTrigger, EarningRule, Limit
 from tierline.rules.ladder import Tier, ages
 from tierline.rules.points import Points
 from tierline.rules.policy import Measure, Policy
@@ -44,6 +45,11 @@ class Version(Struct, frozen=True, dict=True):
     def rank(self) -> dict[str, int]:
         """Tier id -> 0 for the lowest. No tier is -1."""
         return {tier.id: i for i, tier in enumerate(self.policy.tiers)}
+
+    @cached_property
+    def base(self) -> int:
+        """Rank of the lowest tier that anybody can be in; -1 for none."""
+        return next((i for i, tier in enumerate(self.policy.tiers) if tier.open), -1)
 
     @cached_property
     def thresholds(self) -> tuple[int, ...] | None:
@@ -131,6 +137,18 @@ class Version(Struct, frozen=True, dict=True):
         tiers = self.policy.tiers
         given = (c for t in tiers for c in (t.entry, t.retain, t.reentry) if c is not None)
         return frozenset(length for criterion in given for length in ages(criterion))
+
+    @cached_property
+    def bonuses(self) -> tuple[EarningRule, ...]:
+        """The earning rules that give without an activity."""
+        rules = self.rules.points.rules
+        return tuple(r for r in rules if r.active and not isinstance(r.trigger, ActivityTrigger))
+
+    @cached_property
+    def bounds(self) -> dict[str, Limit]:
+        """The limits of earning rules that are counted, by rule."""
+        bounds = {rule.id: rule.bound for rule in self.rules.points.rules}
+        return {id_: bound for id_, bound in bounds.items() if bound is not None}
 
     @cached_property
     def falls_into(self) -> bool:

@@ -25,6 +25,32 @@ path.source_id: The customer's id in the caller's own systems.
 path.endpoint: The endpoint's id.
 path.key: The key's id.
 path.run: The number of the replay.
+Points.rules: Earning rules: what gives points without their sender saying how many.
+Points.stacking: Which of the rules give that answer the same activity.
+ActivityAnswer.rules: Which earning rules gave how many of the points.
+Counted.rules: The earning rules that gave the points.
+RuleGain.rule: The earning rule's id; `orders`: the program's rate for orders.
+EarningRule.points: How many points the rule gives.
+EarningRule.name: The rule's name, for people.
+EarningRule.tiers: What holding a tier makes of the rule's points, by tier id.
+EarningRule.active: Whether the rule gives anything.
+at_least: How many minor units the order is of, at least.
+ends_on: The last day, in the project's time zone.
+formula: The calculation, such as `amount / 100 * 2`.
+limit: How much one member may get.
+CustomEvent.name: The name of the custom activity.
+AttributeBecomes.name: The name of the attribute.
+OrderPaid.metadata: The values that the order's metadata has.
+CustomEvent.metadata: The values that the event's metadata has.
+Birthday.attribute: The attribute that holds the date, as `1990-05-17` or `05-17`.
+TierTrigger.events: The kinds of tier events.
+TierTrigger.tier: The tier moved to; of `left` the one left; null: any.
+PointsPer.of: The number: `amount`, `metadata.<key>` or `attribute.<name>`.
+Limit.points: How many points at most.
+per: In which calendar period; null: ever.
+starts_on: The first day, in the project's time zone.
+times: How often at most.
+trigger: What gives the points.
 activity: What would be answered to the activity.
 actor: Who asserts it.
 address: The address that was really dialled.

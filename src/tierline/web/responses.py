@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from tierline.analysis import forecast
-from tierline.ledger.commands import Answer, Transfer
+from tierline.ledger.commands import Answer, RuleGain, Transfer
 from tierline.model.calendar import format_instant
 from tierline.model.entries import Entry, Override, OverrideKind
 from tierline.model.events import Cause, Event, EventKind
@@ -47,6 +47,7 @@ class ActivityAnswer(Struct, frozen=True):
     transfer: Transfer | UnsetType = UNSET
     counted: bool | UnsetType = UNSET  # false: no metric counts it, for the `reason`
     reason: str | UnsetType = UNSET
+    rules: tuple[RuleGain, ...] | UnsetType = UNSET  # which earning rules gave the points
 
 
 class NextExpiry(Struct, frozen=True):
@@ -176,6 +177,7 @@ def activity(answer: Answer) -> ActivityAnswer:
         transfer=UNSET if answer.transfer is None else answer.transfer,
         counted=UNSET if answer.uncounted is None else False,
         reason=UNSET if answer.uncounted is None else answer.uncounted,
+        rules=answer.rules or UNSET,
     )
 
 

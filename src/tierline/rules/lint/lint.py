@@ -12,19 +12,23 @@ from collections.abc import Callable, Iterator
 from typing import get_args
 
 from tierline.model import calendar
-from tierline.model.calendar import Period
 from tierline.model.entries import EntryKind
 from tierline.rules.ladder import All, Any, AtLeast, Attribute, Criterion, MemberFor, Range, Tier
+from tierline.rules.lint.earning_rules import earning_rules
 from tierline.rules.lint.finding import Finding, warning
 from tierline.rules.lint.traps import traps
+from tierline.rules.lint.values import (
+    day_of_year,
+    expiry_findings,
+    length_findings,
+    text_findings,
+)
 from tierline.rules.metric import Filter, Metric
-from tierline.rules.points import AfterPeriod, DayOfYear, Expiry
 from tierline.rules.program import Rules
 from tierline.rules.term import Dates, Duration, Rounding, Term, WindowEnd
 from tierline.rules.window import Calendar, Cycle, Rolling, Since, Window
 from tierline.rules.window import Instant as NoWindow
 
-ID_CHARACTERS_MAX = 200
 CRITERION_DEPTH_MAX = 8
 MEASURES_MAX = 20
 _KINDS = frozenset(get_args(EntryKind))
@@ -37,13 +41,13 @@ def lint(rules: Rules) -> tuple[Finding, ...]:
 
 
 def _names(rules: Rules) -> Iterator[Finding]:
-    yield from _text("name", rules.name)
+    yield from text_findings("name", rules.name)
     ids: dict[str, int] = {}
     names: dict[str, int] = {}
     for i, tier in enumerate(rules.policy.tiers):
         path = f"policy.tiers[{i}]"
-        yield from _text(f"{path}.id", tier.id)
-        yield from _text(f"{path}.name", tier.name)
+        yield from text_findings(f"{path}.id", tier.id)
+        yield from text_findings(f"{path}.name", tier.name)
         if tier.id in ids:
             yield Finding(f"{path}.id", f"{tier.id!r} is also the id of tiers[{ids[tier.id]}]")
         elif tier.name in names:
@@ -51,15 +55,6 @@ def _names(rules: Rules) -> Iterator[Finding]:
             yield warning(f"{path}.name", f"{tier.name!r} is also the name of {other}")
         ids.setdefault(tier.id, i)
         names.setdefault(tier.name, i)
-
-
-def _text(path: str, text: str) -> Iterator[Finding]:
-    if not text.strip():
-        yield Finding(path, "must not be empty")
-    elif len(text) > ID_CHARACTERS_MAX:
-        yield Finding(path, f"has {len(text)} characters, at most {ID_CHARACTERS_MAX} are allowed")
-    elif any(ord(char) < 32 or 0xD800 <= ord(char) < 0xE000 for char in text):
-        yield Finding(path, "must not hold control characters or lone surrogates")
 
 
 def _ladder(rules: Rules) -> Iterator[Finding]:
@@ -117,9 +112,9 @@ def _criterion(
             if end is not None and start is not None and end < start:
                 yield Finding(f"{path}.to", f"is below from ({start})")
         case Attribute(name=name):
-            yield from _text(f"{path}.name", name)
+            yield from text_findings(f"{path}.name", name)
         case MemberFor(length=length):
-            yield from _length(f"{path}.length", length)
+            yield from length_findings(f"{path}.length", length)
         case All(of=parts) | Any(of=parts) | AtLeast(of=parts):
             if not parts:
                 yield Finding(f"{path}.of", "must hold at least one criterion")
@@ -137,7 +132,7 @@ def _measures(rules: Rules) -> Iterator[Finding]:
         yield Finding("policy.measures", f"has more than {MEASURES_MAX} measures")
     for name, measure in policy.measures.items():
         path = f"policy.measures.{name}"
-        yield from _text(path, name)
+        yield from text_findings(path, name)
         yield from _measure(path, measure.metric, measure.window)
 
 
@@ -174,9 +169,9 @@ def _window(path: str, window: Window) -> Iterator[Finding]:
         case Since(anchor=anchor):
             yield from _anchor(f"{path}.anchor", anchor)
         case Rolling(length=length):
-            yield from _length(f"{path}.length", length)
+            yield from length_findings(f"{path}.length", length)
         case Cycle(length=length, anchor=anchor):
-            yield from _length(f"{path}.length", length)
+            yield from length_findings(f"{path}.length", length)
             yield from _anchor(f"{path}.anchor", anchor)
         case Calendar(unit=unit, offset_months=months, offset_days=days):
             if unit in ("day", "week") and months:
@@ -198,14 +193,6 @@ def _anchor(path: str, anchor: str) -> Iterator[Finding]:
         yield Finding(path, f"{anchor!r} is no anchor: expected {expected}")
 
 
-def _length(path: str, length: Period, *, nothing: bool = False) -> Iterator[Finding]:
-    months, days = calendar.parse_period(length)
-    if (months, days) == (0, 0) and not nothing:
-        yield Finding(path, "must be longer than nothing")
-    if months + days // 30 > 1200:
-        yield Finding(path, "must be at most a hundred years")
-
-
 def _terms(rules: Rules) -> Iterator[Finding]:
     policy = rules.policy
     yield from _term("policy.term", policy.term)
@@ -218,14 +205,14 @@ def _term(path: str, term: Term) -> Iterator[Finding]:
     match term:
         case WindowEnd(extend=extend, rounding=rounding):
             if extend is not None:
-                yield from _length(f"{path}.extend", extend, nothing=True)
+                yield from length_findings(f"{path}.extend", extend, nothing=True)
             yield from _rounding(f"{path}.rounding", rounding)
         case Duration(length=length, inclusive=inclusive, rounding=rounding):
-            yield from _length(f"{path}.length", length, nothing=inclusive)
+            yield from length_findings(f"{path}.length", length, nothing=inclusive)
             yield from _rounding(f"{path}.rounding", rounding)
         case Dates(days=days):
             for i, day in enumerate(days):
-                yield from _day_of_year(f"{path}.days[{i}]", day)
+                yield from day_of_year(f"{path}.days[{i}]", day)
 
 
 def _rounding(path: str, rounding: Rounding | None) -> Iterator[Finding]:
@@ -236,13 +223,6 @@ def _rounding(path: str, rounding: Rounding | None) -> Iterator[Finding]:
     if rounding.edge == "start":
         reason = "rounding back to the start of a period shortens the term, down to nothing"
         yield warning(f"{path}.edge", reason)
-
-
-def _day_of_year(path: str, day: str) -> Iterator[Finding]:
-    try:
-        calendar.parse_day(f"2000-{day}")
-    except ValueError:
-        yield Finding(path, f"{day!r} is no day of the year: expected MM-DD like 12-31")
 
 
 def _occasions(rules: Rules) -> Iterator[Finding]:
@@ -259,7 +239,7 @@ def _occasions(rules: Rules) -> Iterator[Finding]:
     if (policy.start.when == "after") != (policy.start.after is not None):
         yield Finding("policy.start.after", "goes with when: `after`, and only with it")
     elif policy.start.after is not None:
-        yield from _length("policy.start.after", policy.start.after)
+        yield from length_findings("policy.start.after", policy.start.after)
 
 
 def _lapse(rules: Rules) -> Iterator[Finding]:
@@ -268,28 +248,19 @@ def _lapse(rules: Rules) -> Iterator[Finding]:
     for part in ("grace", "min_stay"):
         length = getattr(lapse, part)
         if length is not None:
-            yield from _length(f"policy.lapse.{part}", length, nothing=True)
+            yield from length_findings(f"policy.lapse.{part}", length, nothing=True)
 
 
 def _points(rules: Rules) -> Iterator[Finding]:
     points = rules.points
-    yield from _expiry("points.expiry", points.expiry)
+    yield from expiry_findings("points.expiry", points.expiry)
     if points.orders is not None and points.orders.expiry is not None:
-        yield from _expiry("points.orders.expiry", points.orders.expiry)
+        yield from expiry_findings("points.orders.expiry", points.orders.expiry)
     for i, tier in enumerate(rules.policy.tiers):
         earning = tier.earning
         if earning is not None and earning.fixed is not None and earning.multiplier != 100:
             reason = "replaces the multiplier; give one of the two"
             yield Finding(f"policy.tiers[{i}].earning.fixed", reason)
-
-
-def _expiry(path: str, expiry: Expiry) -> Iterator[Finding]:
-    if isinstance(expiry, AfterPeriod):
-        yield from _length(f"{path}.length", expiry.length, nothing=True)
-        if expiry.round_to is not None and expiry.month is not None:
-            yield Finding(f"{path}.month", "rounds as round_to does; give one of the two")
-    elif isinstance(expiry, DayOfYear):
-        yield from _day_of_year(f"{path}.day", expiry.day)
 
 
 _RULES: tuple[Callable[[Rules], Iterator[Finding]], ...] = (
@@ -301,4 +272,5 @@ _RULES: tuple[Callable[[Rules], Iterator[Finding]], ...] = (
     _occasions,
     _lapse,
     _points,
+    earning_rules,
 )

@@ -8,7 +8,8 @@ from msgspec import Meta, Struct
 
 from tierline.model.calendar import Unit, parse_day
 from tierline.model.validation import invalid
-from tierline.rules.points import AfterPeriod, DayOfYear, Expiry, NoExpiry, PerAmount, Points
+from tierline.rules.expiry import AfterPeriod, DayOfYear, Expiry, NoExpiry
+from tierline.rules.points import PerAmount, Points
 
 Positive = Annotated[int, Meta(ge=1, le=10**12)]
 Rounded = Literal[
@@ -73,7 +74,7 @@ class PendingPoints(Struct, frozen=True):
     period_value: Annotated[int, Meta(ge=1, le=90)]
 
 
-class EarningRule(Struct, frozen=True):
+class RuleSettings(Struct, frozen=True):
     """The one that orders earn by; points for anything else are sent as activities."""
 
     event: Literal["order.paid"]
@@ -83,7 +84,7 @@ class EarningRule(Struct, frozen=True):
     expiration_rules: ExpirationRules | None = None
 
 
-def points_rules(voucher: Voucher | None, rules: tuple[EarningRule, ...] | None) -> Points:
+def points_rules(voucher: Voucher | None, rules: tuple[RuleSettings, ...] | None) -> Points:
     """How points come and go. An earning rule's own expiration overrides the card's."""
     card = voucher.loyalty_card if voucher else None
     path = "settings.voucher.loyalty_card.expiration_rules"

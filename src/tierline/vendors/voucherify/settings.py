@@ -28,7 +28,7 @@ from tierline.rules.program import Rules
 from tierline.rules.term import Duration, Rounding, Term, WhileQualified, WindowEnd
 from tierline.rules.window import Calendar
 from tierline.vendors.vendor import ProgramFacts
-from tierline.vendors.voucherify.cards import EarningRule, Voucher, points_rules
+from tierline.vendors.voucherify.cards import RuleSettings, Voucher, points_rules
 from tierline.vendors.voucherify.objects import NAME, campaign_id, campaign_object, tier_object
 
 LIMITS = json_text.Limits(depth=32, size=1_048_576)
@@ -126,7 +126,7 @@ class Campaign(Struct, frozen=True):
     updated_at: str | None = None
     object: Literal["campaign"] | None = None
     loyalty_tiers_expiration: TiersExpiration | None = None
-    earning_rules: tuple[EarningRule, ...] | None = None
+    earning_rules: tuple[RuleSettings, ...] | None = None
 
 
 def compile_settings(settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
