@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "import": "import_export:import_",
     "export": "import_export:export",
     "copy": "copy:copy",
+    "audit": "audit:audit",
     "sweep": "maintenance:sweep",
     "preview": "preview:preview",
     "replay": "replay:replay",

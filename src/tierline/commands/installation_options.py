@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import getpass
 import json
 import os
 from collections.abc import Awaitable, Callable, Coroutine
@@ -17,7 +18,9 @@ from rich.table import Table
 from tierline.bootstrap import Installation, open_installation
 from tierline.config import DATA_DIR_DEFAULT, Location
 from tierline.errors import NotFound, TierlineError
+from tierline.model.actor import Actor
 from tierline.model.tenant import Project
+from tierline.store.catalog.audit import acting
 from tierline.store.errors import translate
 from tierline.store.migrate import SHARDS_MAX
 
@@ -103,9 +106,18 @@ def with_installation(options: dict[str, Any], work: Work) -> None:
 
     async def whole() -> None:
         async with open_installation(location_of(options)) as installation:
-            await work(installation)
+            with acting(Actor("cli", _user())):
+                await work(installation)
 
     run(whole())
+
+
+def _user() -> str:
+    """The operating system's user; in a container they may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def project_of(installation: Installation, name: str) -> Project:

@@ -94,7 +94,7 @@ class Replays:
                 # begin before it own their customers still.
                 if await connection.fetchval(Sql.rewind, shard, endpoint.number, mark) is not None:
                     await connection.execute(Sql.drop_lanes_above, shard, endpoint.number, mark)
-        await self._touch(endpoint.number)
+        await self._touch(endpoint.number, "rewound")
 
     async def start(self, endpoint: EndpointRow, request: ReplayRequest) -> int:
         """Start a run of its own, beside live traffic; returns its number. Raises NotFound for an
@@ -140,7 +140,7 @@ class Replays:
             async with self._log.database.pool.acquire() as connection, connection.transaction():
                 await connection.execute(Sql.drop_run, shard, endpoint.number, run)
                 await connection.execute(Sql.drop_run_lanes, shard, endpoint.number, run)
-        await self._touch(endpoint.number)
+        await self._touch(endpoint.number, "replay_stopped")
 
     async def running(self, endpoint: EndpointRow) -> list[dict[str, Any]]:
         """Runs that are not over: how far each shard is between `after` and `until`."""
@@ -206,7 +206,7 @@ class Replays:
             result += [{**row, "shard": shard} for row in rows]
         return result
 
-    async def _touch(self, number: int) -> None:
+    async def _touch(self, number: int, action: str | None = None) -> None:
         """Raise the revision, so that the owner looks at its cursors again."""
-        await self._catalog.change_endpoint(number, now=self._clock())
+        await self._catalog.change_endpoint(number, now=self._clock(), action=action)
         self._poke()

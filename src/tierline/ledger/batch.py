@@ -37,9 +37,8 @@ from tierline.store.transfers import Intent
 _event_text = msgspec.json.Encoder().encode
 _read_detail = msgspec.json.Decoder(Detail).decode
 _NOBODY: Final = Standing()
-YIELD_AFTER_MEMBERS: Final = (
-    50  # members decided at a stretch, about a millisecond; then others may go on
-)
+# Members decided at a stretch, about a millisecond; then others may go on.
+YIELD_AFTER_MEMBERS: Final = 50
 _log = structlog.get_logger("tierline.ledger")
 
 
@@ -343,6 +342,7 @@ def write(tx: LedgerTx, shard: int, aggregates: Iterable[MemberAggregate], wall:
     entries = [row for aggregate in changed for row in aggregate.rows]
     if entries:
         tx.add_entries(shard, entries)
+    tx.add_audit(shard, wall, [row for aggregate in changed for row in aggregate.changes])
     updates = [aggregate.member() for aggregate in changed if not aggregate.fresh]
     if updates:
         tx.update_members(shard, updates)

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from tierline.errors import Invalid
 from tierline.model import ids
+from tierline.model.actor import Actor
 from tierline.model.entries import Detail, Entry, EntryKind, Override
 from tierline.model.events import Cause, EventKind
 from tierline.model.tenant import Project
@@ -27,6 +28,8 @@ ActivityKind = Literal[
 ]
 SPEAKING: Final = frozenset({"refund", "void", "approve"})  # kinds that name another activity
 
+# What operators do to members. Activities are none of it: they are what the ledger is for.
+AUDITED: Final = frozenset({"adjust", "override", "release"})
 _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -60,6 +63,7 @@ class Command(Struct, frozen=True, gc=False):
     textual: bool = False  # metadata is text from a file: it becomes what the rules need
     more: tuple[Detail, ...] = ()  # recorded before `detail`, as entries of their own: all or none
     corrects: str | None = None  # the key of the entry that is taken back first: both or none
+    actor: Actor | None = None  # whose doing the audit log notes; of AUDITED kinds alone
     entry: Entry | None = None  # as another installation recorded it: nothing of it is checked
 
     @property

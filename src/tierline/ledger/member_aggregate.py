@@ -16,6 +16,7 @@ from tierline.engine.decide import HistoryNeeded, expired_of, uncounted
 from tierline.errors import Refused, UnknownOriginal
 from tierline.ledger.command_handlers import draft
 from tierline.ledger.commands import Answer, Command, RuleGain, TierChange
+from tierline.ledger.member_changes import audit_facts
 from tierline.ledger.reversal import Original
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Entry
@@ -58,6 +59,7 @@ class MemberAggregate:
             "rows",
             "events",
             "first_standing",
+            "changes",
             "_taken",
             "_balance",
             "_encoded",
@@ -84,6 +86,7 @@ class MemberAggregate:
         self.entries: list[Entry] = []
         self.rows: list[tuple[Any, ...]] = []  # one per entry
         self.events: list[tuple[int, Event]] = []  # with what orders them in the log
+        self.changes: list[tuple[Any, ...]] = []  # for the audit log
         self._taken: dict[int, Original] = {}
         # Of the standing now, where they were worked out already.
         self._balance: int | None = None
@@ -168,6 +171,9 @@ class MemberAggregate:
         if command.corrects is not None:
             original = self.original(command.corrects)
             self._taken[original.entry.n] = original.less(entries[0].points, entries[0].amount)
+        if command.actor is not None:
+            noted = audit_facts(command, entry, self.standing, after)
+            self.changes.append((command.project, self.number, self.customer, *noted))
         self.standing, self._balance, self._encoded = after, balance, encoded
         if events:
             self.events.extend([(position, event) for event in events])

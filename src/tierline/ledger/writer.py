@@ -10,16 +10,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
+from msgspec.structs import replace
 
 from tierline.clock import Clock, wall
 from tierline.errors import Busy, TierlineError
 from tierline.ledger.batch import ProgramCatalog
-from tierline.ledger.commands import Answer, Command
+from tierline.ledger.commands import AUDITED, Answer, Command
 from tierline.ledger.group_commit import GroupCommit
 from tierline.ledger.original_search import OriginalSearch
 from tierline.ledger.queue import Queue, QueuedCommand
 from tierline.ledger.transfers.completion import Transfers
 from tierline.model import ids
+from tierline.store.catalog.audit import current_actor
 from tierline.store.database import Database
 
 BATCH_MAX: Final = 256
@@ -84,6 +86,8 @@ class Writer:
         Busy at once when the queue is full; then nothing was recorded."""
         if self.closed:
             raise Busy
+        if command.kind in AUDITED:
+            command = replace(command, actor=current_actor())
         shard = self.shards[ids.shard_of(command.route, self.database.shards)]
         waiting = QueuedCommand(command, asyncio.get_running_loop().create_future())
         shard.queue.put(waiting, bulk=bulk)

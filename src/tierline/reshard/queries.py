@@ -14,6 +14,7 @@ class ReshardSql(Queries, file="reshard.sql"):
     intent: str
     arrival: str
     last_change: str
+    member_audit: str
     event: str
     health: str
     attempt: str
@@ -24,6 +25,7 @@ class ReshardSql(Queries, file="reshard.sql"):
     intent_sums: str
     arrival_sums: str
     last_change_sums: str
+    member_audit_sums: str
     event_sums: str
     health_sums: str
     attempt_sums: str

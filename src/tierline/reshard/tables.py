@@ -14,7 +14,7 @@ from tierline.reshard.queries import ReshardSql as Sql
 Key = tuple[int | str, ...]
 
 # In the order in which foreign keys allow; `installation` has a way of its own, processes stay.
-SMALL: Final = ("project", "api_key", "program", "program_version", "endpoint")
+SMALL: Final = ("project", "api_key", "program", "program_version", "endpoint", "audit")
 # Every installation makes its own; a roll-out that begins anew passes over whom it reached before,
 # counts are counted anew, and what no list says yet is noted anew.
 MADE: Final = frozenset(
@@ -56,6 +56,7 @@ ARRIVAL: Final = Table(
 LAST_CHANGE: Final = Table(
     "last_change", ("customer",), (0,), Sql.last_change, Sql.last_change_sums
 )
+MEMBER_AUDIT: Final = Table("member_audit", ("id",), ("",), Sql.member_audit, Sql.member_audit_sums)
 EVENT: Final = Table("event", ("offset",), (0,), Sql.event, Sql.event_sums)
 ATTEMPT: Final = Table(
     "attempt",
@@ -65,7 +66,7 @@ ATTEMPT: Final = Table(
     Sql.attempt_sums,
 )
 # Moved row by row, in any order.
-ROWS: Final = (CUSTOMER, ALIAS, MEMBER, ENTRY, INTENT, ARRIVAL, HEALTH, LAST_CHANGE)
+ROWS: Final = (CUSTOMER, ALIAS, MEMBER, ENTRY, INTENT, ARRIVAL, HEALTH, LAST_CHANGE, MEMBER_AUDIT)
 LARGE: Final = (*ROWS, EVENT, ATTEMPT)
 
 

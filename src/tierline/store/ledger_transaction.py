@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 
+from tierline.store.catalog.audit import new_id
 from tierline.store.column_encoding import columns, literal
 from tierline.store.last_changes import LastChangesSql, note_of
 from tierline.store.named_queries import Queries
@@ -38,6 +39,7 @@ class LedgerSql(Queries, file="ledger.sql"):
     raise_head: str
     add_events: str
     still_leased: str
+    add_audit: str
 
 
 _NAMES = {
@@ -148,6 +150,12 @@ class LedgerTx:
 
     def add_entries(self, shard: int, rows: Sequence[Row]) -> None:
         self._later(LedgerSql.add_entries, shard, *columns(rows, "iiittxiiiitit"))
+
+    def add_audit(self, shard: int, now: int, rows: Sequence[Row]) -> None:
+        """`rows`: (project, program, customer, entry, actor's kind and id, kind, before, after)."""
+        if rows:
+            lines = [(new_id(now), now, *row) for row in rows]
+            self._later(LedgerSql.add_audit, shard, *columns(lines, "tiiiiittttt"))
 
     def update_members(self, shard: int, rows: Sequence[Row]) -> None:
         self._later(LedgerSql.update_members, shard, *columns(rows, "iixtiiiiiii"))

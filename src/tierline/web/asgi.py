@@ -24,6 +24,7 @@ from tierline.web.problem import Problem
 from tierline.web.responses import ActivityAnswer
 from tierline.web.routes import (
     activities,
+    audit,
     customers,
     dry_run,
     endpoints,
@@ -103,6 +104,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *events.OPERATIONS,
     *endpoints.OPERATIONS,
     *projects.OPERATIONS,
+    *audit.OPERATIONS,
     *health.OPERATIONS,
     Operation(
         "GET", "/", get_root, "What this is, and where to go on.", open=True, answer=RootAnswer

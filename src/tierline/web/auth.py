@@ -13,6 +13,7 @@ from collections.abc import Container
 from msgspec import Struct
 
 from tierline.errors import Forbidden, Unauthorized
+from tierline.model.actor import Actor
 from tierline.model.tenant import Project
 from tierline.store.catalog import keys
 from tierline.store.catalog.catalog import Catalog
@@ -26,6 +27,11 @@ class Caller(Struct, frozen=True):
 
     key: Key
     project: Project
+
+    @property
+    def actor(self) -> Actor:
+        """Whose doing the audit log notes."""
+        return Actor("key", self.key.id.partition(".")[0])
 
     def require(self, *scopes: str) -> None:
         """Raises Forbidden for the first scope that the key lacks."""

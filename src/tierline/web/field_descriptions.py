@@ -1,8 +1,10 @@
 """What every field of the API means, in a sentence: one word, one meaning. `Type.field` where a
 type means something of its own, `path.name` for parts of a path. What only a vendor says stands
-in the vendor's object."""
+in the vendor's object, what only operators see in `operator_descriptions`."""
 
 from __future__ import annotations
+
+from tierline.web.operator_descriptions import OPERATORS
 
 _TEXT = """
 as_of: Of a list by last change, the instant below which nothing is added any more.
@@ -70,7 +72,6 @@ AtQuery.at: As of this past or future instant.
 ExplainQuery.at: As of this instant.
 VersionQuery.at: The version in force at this instant.
 attempts: The attempts, newest first.
-LaneAnswer.attempts: How often the lane's first event was tried.
 attributes: Facts about the person that criteria may ask for.
 auto_join: Whether a first activity enrols its customer.
 available_at: Until this instant the points are pending.
@@ -119,7 +120,6 @@ delivery: The id of the send-out, the same for every attempt; also `webhook-id`.
 description: For the caller's own orientation.
 detail: What is wrong and what was expected, in a sentence.
 details: What is missing and what to do, a sentence for each.
-AttemptLine.detail: The request and what came back.
 disabled_at: When it was disabled; null while it opens its door.
 dns: Milliseconds until the name was resolved.
 done: How many members are judged.
@@ -170,7 +170,6 @@ from_day: The civil day from which it holds.
 grace: How long a tier is kept beyond its term.
 grace_rounding: To which date the grace is rounded.
 grace_until: When the grace ends.
-SignatureAnswer.header: The header field that holds the signature.
 headers: Header fields; in answers about an endpoint, their names.
 held: The tier that the rules grant.
 held_tier: The tier that the rules grant.
@@ -265,7 +264,6 @@ presentations: What only a vendor's payloads speak of, by vendor.
 preview: The report.
 problem: What went wrong.
 program: The program's id.
-EndpointBody.program: Short for one of `programs`.
 programs: The programs; of an endpoint ids, empty for all.
 progress: How far the preview is.
 MemberAnswer.progress: What has been reached, and what is needed.
@@ -303,7 +301,6 @@ samples: Members of each cell, with their arithmetic; in a request, how many of 
 schedule: Seconds to wait before each further attempt.
 scopes: What the key may do; in a request empty for all that the calling key may.
 secret: What signs webhooks, `whsec_…` or `whsk_…`; answered for the only time.
-SignatureAnswer.secret: The name of the secret that makes it, of the endpoint or of its project.
 seq: The number of the event among the member's own.
 sequence: The number of the event among the member's own, in ten digits.
 set_at: When the end was last set or moved.
@@ -314,15 +311,8 @@ signatures: Which secret signs which header of a delivery, and which answer show
 signs: Which header the signing secret signs, and how.
 since: Since when.
 EventsQuery.since: From this instant on.
-ReplayBody.since: Events recorded from this instant on.
-RewindBody.since: Everything recorded from this instant on.
-EndpointBody.since: Hear what was recorded from this instant on.
-EndpointAnswer.since: Hears what was recorded from this instant on.
-Schedule.since: From which attempt the seconds are counted.
-SignatureAnswer.since: From when on it signs; null: from the beginning.
 source: Where it comes from.
 Metric.source: What is counted.
-SignatureAnswer.source: Which answer showed that secret.
 source_id: The customer's id in the caller's own systems.
 specversion: The version of CloudEvents.
 spent: Points spent so far.
@@ -338,9 +328,6 @@ status: The HTTP status; 0 or null: no answer came.
 Healthy.status: Always `ok`.
 Ready.status: Whether this process does its work, and the installation all of its.
 subject: The customer's id.
-ReplayAnswer.complete: Whether `events` is the exact count, not only a lower bound.
-ReplayBody.dry_run: Only count what would be sent.
-ReplayBody.everything: All that the log holds, where nothing narrows it.
 superseded: Whether a later version took its place before it came into force.
 supersede: Drop a version that is scheduled for later.
 tell_grace: Whether keeping a tier that is not earned any more is announced.
@@ -380,7 +367,6 @@ type: Which kind it is.
 Problem.type: A URN that names the code.
 unit: The unit of the calendar.
 until: When it ends, exclusive.
-SignatureAnswer.until: When it ends, after a rotation; null: it goes on.
 up: When a member may rise.
 updated_at: When it last changed.
 url: Where it goes.
@@ -400,4 +386,6 @@ window: Over which time it is counted.
 windows: How many windows beyond this one.
 """
 
-DESCRIPTIONS: dict[str, str] = dict(line.split(": ", 1) for line in _TEXT.strip().splitlines())
+DESCRIPTIONS: dict[str, str] = dict(
+    line.split(": ", 1) for line in (*OPERATORS.splitlines(), *_TEXT.splitlines()) if line
+)

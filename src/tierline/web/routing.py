@@ -23,7 +23,9 @@ from starlette.types import Receive, Scope, Send
 
 from tierline.errors import Invalid, TierlineError
 from tierline.model import validation
+from tierline.model.actor import SYSTEM
 from tierline.model.tenant import Project
+from tierline.store.catalog.audit import acting
 from tierline.web import auth, limits, problem, request_body
 from tierline.web.auth import Caller
 from tierline.web.dependencies import Dependencies
@@ -138,7 +140,8 @@ class PathApp:
             caller = await auth.native(self.parts.catalog, authorization)
             caller.require(*operation.scopes)
         call = Call(self.parts, request, caller)
-        answer = await _answer(operation, call)
+        with acting(SYSTEM if caller is None else caller.actor):
+            answer = await _answer(operation, call)
         return respond(answer, operation.status)
 
 

@@ -20,7 +20,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from tierline.clock import Clock, wall
 from tierline.errors import Invalid, KeyReused, TierlineError
@@ -36,6 +36,7 @@ from tierline.ledger.files.rejects import Rejects
 from tierline.ledger.files.trial import TrialWriter
 from tierline.model.tenant import CARD, NameKind, Project
 from tierline.rules.program import Program
+from tierline.store.catalog import audit
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.database import Database
 
@@ -112,6 +113,26 @@ class Importer:
         trial = self.writer is None
         self._done = Imported() if trial or not resume else noted(note, mark)
         await self._begin(file, rejects)
+        if trial:
+            return await self._records(file, note, mark, on_progress)
+        # The audit log has the import, not each of its records.
+        await self._note_audit("import.begun", mark)
+        with audit.acting(None):
+            await self._records(file, note, mark, on_progress)
+        await self._note_audit("import.ended", mark)
+        return self._done
+
+    async def _note_audit(self, kind: str, mark: str) -> None:
+        counts = {f: n for f, n in asdict(self._done).items() if isinstance(n, int)}
+        facts = {"program": self._program.id, "quiet": self.quiet, **counts}
+        project = self.parser.program_ref.project.number
+        async with self.database.pool.acquire() as connection:
+            await audit.note(connection, project, kind, mark, None, facts)
+
+    async def _records(
+        self, file: InputFile, note: Path, mark: str, on_progress: Callable[[Imported], None]
+    ) -> Imported:
+        trial = self.writer is None
         rest = islice(file.records(), self._done.records, None)
         noted_at = monotonic()
         while batch := list(islice(rest, SLICE)):
@@ -122,7 +143,7 @@ class Importer:
                 noted_at = monotonic()
         await self._await_until(0)
         if not trial:
-            note.unlink(missing_ok=True)
+            await asyncio.to_thread(note.unlink, missing_ok=True)
         on_progress(self._done)
         return self._done
 

@@ -26,7 +26,7 @@ from tierline.model.credentials import KeyKind
 from tierline.model.tenant import Project
 from tierline.rules.program import Program
 from tierline.store.catalog import endpoints, keys, programs, projects
-from tierline.store.catalog.endpoints import EndpointRow, State, sealed_for
+from tierline.store.catalog.endpoints import EndpointRow, NewEndpoint, State, sealed_for
 from tierline.store.catalog.keys import Key
 from tierline.store.catalog.programs import NewVersion, ProgramRow, Put, Stamp
 from tierline.store.catalog.projects import NewProject, ProjectChange
@@ -302,9 +302,7 @@ class Catalog:
     async def move_clock(self, number: int, to: int) -> None:
         """Raises Conflict where the project is no sandbox, or its clock is later already."""
         async with self._change() as (connection, revision):
-            if await connection.fetchval(Sql.move_clock, number, to, revision) is None:
-                reason = "Only a sandbox's clock can be moved, and only forward."
-                raise Conflict(path="advance_to", reason=reason)
+            await projects.move_clock(connection, revision, self._projects[number], to)
 
     async def make_room(self, project: int, number: int) -> None:
         """Before a customer comes in with a number of their own. The floor rises by whole multiples
@@ -355,9 +353,7 @@ class Catalog:
     async def disable_key(self, key_id: str, now: int, project: int | None = None) -> None:
         """With all its doors, for good. Raises NotFound."""
         async with self._change() as (connection, revision):
-            facts = (key_id, revision, now, project, keys.shared_doors(self.key_kinds))
-            if not await connection.fetch(Sql.disable_key, *facts):
-                raise NotFound(what="key", name=key_id)
+            await keys.disable(connection, revision, self.key_kinds, key_id, now, project)
 
     async def put_program(self, project: int, program_id: str, new: NewVersion, wall: int) -> Put:
         """A new version where the rules differ. Raises Invalid, Conflict (see programs.put)."""
@@ -375,11 +371,9 @@ class Catalog:
         self, project: int, endpoint_id: str, body: str, secret: bytes, start_at: int, now: int
     ) -> EndpointRow:
         """An active endpoint that hears what is recorded from `start_at` on."""
-        owner = self._projects[project]
-        sealed = self.box.seal(secret, sealed_for(owner.id, endpoint_id))
+        owner, new = self._projects[project], NewEndpoint(endpoint_id, body, secret, start_at)
         async with self._change() as (connection, revision):
-            facts = (endpoint_id, owner.id, body, sealed, "active", revision, start_at, now)
-            number: int = await connection.fetchval(Sql.add_endpoint, *facts)
+            number = await endpoints.add(connection, self.box, revision, owner, new, now)
         return self._endpoints[number]
 
     async def change_endpoint(
@@ -391,10 +385,11 @@ class Catalog:
         secrets: bytes | None = None,
         state: State | None = None,
         expected: int | None = None,
+        action: str | None = None,
     ) -> EndpointRow | None:
         """None parts stay. The row afterwards; None once it is deleted. Raises NotFound, and
         Conflict where it was changed since the revision `expected`."""
-        change = endpoints.Change(body, secrets, state, expected)
+        change = endpoints.Change(body, secrets, state, expected, action)
         async with self._change() as (connection, revision):
             await endpoints.change(connection, self.box, revision, number, change, now)
         return self._endpoints.get(number)

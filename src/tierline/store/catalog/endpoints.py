@@ -3,11 +3,14 @@ sealed for this one endpoint."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 from tierline.errors import Conflict, NotFound
+from tierline.model.tenant import Project
+from tierline.store.catalog import audit
 from tierline.store.catalog.queries import CatalogSql as Sql
 from tierline.store.catalog.secret_box import SecretBox
 
@@ -32,18 +35,44 @@ class EndpointRow(Struct, frozen=True):
     updated_at: int
 
 
+class NewEndpoint(Struct, frozen=True):
+    """An endpoint to be made, which hears what is recorded from `start_at` on."""
+
+    id: str
+    body: str
+    secrets: bytes
+    start_at: int
+
+
 class Change(Struct, frozen=True):
     """What to change of an endpoint; None leaves a part as it is. With `expected`, only if nobody
-    else changed it since that revision."""
+    else changed it since that revision. `action` is what the audit log calls it where the parts do
+    not say."""
 
     body: str | None = None
     secrets: bytes | None = None
     state: State | None = None
     expected: int | None = None
+    action: str | None = None
 
 
 def sealed_for(project: str, endpoint: str) -> str:
     return f"endpoint {project}/{endpoint}"
+
+
+_ACTIONS = {"paused": "paused", "active": "resumed", "deleted": "deleted"}
+
+
+async def add(
+    connection: Session, box: SecretBox, revision: int, owner: Project, new: NewEndpoint, now: int
+) -> int:
+    """Writes an active endpoint, returns its number."""
+    sealed = box.seal(new.secrets, sealed_for(owner.id, new.id))
+    facts = (new.id, owner.id, new.body, sealed, "active", revision, new.start_at, now)
+    number: int = await connection.fetchval(Sql.add_endpoint, *facts)
+    after = audit.endpoint_facts(_fields(new.body))
+    await audit.note(connection, owner.number, "endpoint.created", new.id, None, after)
+    return number
 
 
 async def change(
@@ -68,3 +97,31 @@ async def change(
         revision,
         now,
     )
+    await _note(connection, row, new)
+
+
+async def _note(connection: Session, row: Any, new: Change) -> None:
+    before, after = audit.difference(
+        {"state": row["state"], **_fields(row["body"])},
+        {"state": new.state or row["state"], **_fields(new.body or row["body"])},
+    )
+    sides = tuple(audit.endpoint_facts(side) for side in (before, after))
+    if new.secrets is not None and new.body is None:
+        action = "rotated"
+    else:
+        action = new.action or _ACTIONS.get(after.get("state", ""), "") or _action(set(after))
+    if action:
+        await audit.note(connection, row["owner"], f"endpoint.{action}", row["id"], *sides)
+
+
+def _action(fields: set[str]) -> str:
+    """What a change of these fields is called; "" for none."""
+    for field, action in (("last_run", "replayed"), ("retried_at", "retried")):
+        if fields == {field}:
+            return action
+    return "changed" if fields else ""
+
+
+def _fields(body: str) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.json.decode(body)
+    return {f: value for f, value in fields.items() if f not in ("id", "number", "project")}

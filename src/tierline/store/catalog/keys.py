@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from msgspec import Struct
 
-from tierline.errors import Forbidden, Invalid
+from tierline.errors import Forbidden, Invalid, NotFound
 from tierline.model.credentials import Credential, Credentials, Entropy, KeyKind
 from tierline.model.tenant import Project
-from tierline.store.catalog import projects
+from tierline.store.catalog import audit, projects
 from tierline.store.catalog.queries import CatalogSql as Sql
 from tierline.store.catalog.secret_box import SecretBox
 
@@ -91,8 +91,28 @@ async def add(
         await connection.execute(Sql.add_key, key_id + suffix, owner.number, kind, *facts)
     if fresh.secrets.items() - stored.items():
         await projects.write_secrets(connection, box, revision, owner, {**stored, **fresh.secrets})
+    after = {"kind": new.kind.name, "scopes": list(new.scopes), "label": new.label}
+    await audit.note(connection, owner.number, "key.created", key_id, None, after)
     about = {"kind": new.kind.name, "project_id": owner.id, "scopes": list(new.scopes)}
     return {"id": key_id, **about, **fresh.answer}
+
+
+async def disable(
+    connection: Session,
+    revision: int,
+    kinds: Mapping[str, KeyKind],
+    key_id: str,
+    now: int,
+    project: int | None,
+) -> None:
+    """With all its doors, for good. Raises NotFound."""
+    before = await connection.fetchrow(Sql.key_row, key_id)
+    facts = (key_id, revision, now, project, shared_doors(kinds))
+    if not await connection.fetch(Sql.disable_key, *facts):
+        raise NotFound(what="key", name=key_id)
+    if before is not None and before["disabled_at"] is None:
+        after = {"kind": before["kind"], "disabled": True}
+        await audit.note(connection, before["project"], "key.disabled", key_id, None, after)
 
 
 def digest(token: str) -> bytes:

@@ -12,6 +12,7 @@ from tierline.errors import Conflict, Invalid
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
 from tierline.rules.program import OnChange, Program, Rules, Version
+from tierline.store.catalog import audit
 from tierline.store.catalog.queries import CatalogSql as Sql
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ async def put(
         program: int = await connection.fetchval(Sql.add_program, *facts)
         born = Put(program, 1, effective_at, made=True, created=True)
         await _add(connection, born, new, stamp)
+        await _note(connection, project, program_id, born, new)
         return born
     at_once = stamp.now + stamp.settle_ms
     start = at_once if effective_at is None else effective_at
@@ -105,7 +107,18 @@ async def put(
     put = Put(program, latest + 1, effective_at, made=True, created=False)
     await _add(connection, put, new, stamp)
     await connection.execute(Sql.raise_latest, program, put.version, stamp.revision)
+    await _note(connection, project, program_id, put, new)
     return put
+
+
+async def _note(
+    connection: Session, project: Project, program_id: str, put: Put, new: NewVersion
+) -> None:
+    """The rules themselves are not repeated: versions stay, and their numbers say which."""
+    kind = "program.created" if put.created else "program.changed"
+    before = None if put.created else {"version": put.version - 1}
+    after = {"version": put.version, "effective_at": put.effective_at, "on_change": new.on_change}
+    await audit.note(connection, project.number, kind, program_id, before, after)
 
 
 def _not_past(effective_at: int, now: int) -> None:

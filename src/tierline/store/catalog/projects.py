@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from tierline.errors import Conflict, Invalid
 from tierline.model.calendar import zone
 from tierline.model.tenant import Project
+from tierline.store.catalog import audit
 from tierline.store.catalog.queries import CatalogSql as Sql
 from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.database import Database
@@ -65,6 +66,8 @@ async def add(connection: Session, revision: int, new: NewProject, now: int) -> 
     )
     if number is None:
         raise Conflict(path="id", reason=f"There is a project {project.id!r} already.")
+    facts = {**_facts(project), "clock": new.clock}
+    await audit.note(connection, number, "project.created", project.id, None, facts)
     return number
 
 
@@ -82,6 +85,25 @@ async def change(
             reason = f"The {field} is fixed once a project has members; make another project."
             raise Conflict(path=field, reason=reason)
     await connection.execute(Sql.change_project, project.number, _encode(changed), revision)
+    before, after = audit.difference(_facts(project), _facts(changed))
+    if after:
+        await audit.note(connection, project.number, "project.changed", project.id, before, after)
+
+
+async def move_clock(connection: Session, revision: int, project: Project, to: int) -> None:
+    """Raises Conflict where the project is no sandbox, or its clock is later already."""
+    if await connection.fetchval(Sql.move_clock, project.number, to, revision) is None:
+        reason = "Only a sandbox's clock can be moved, and only forward."
+        raise Conflict(path="advance_to", reason=reason)
+    before, after = ({"clock": clock} for clock in (project.clock, to))
+    await audit.note(connection, project.number, "clock.moved", project.id, before, after)
+
+
+def _facts(project: Project) -> dict[str, Any]:
+    """What the audit log shows of a project."""
+    fields = ("name", "time_zone", "currency", "vendor_programs")
+    presentations = dict.fromkeys(project.presentations, audit.HIDDEN)
+    return {**{field: getattr(project, field) for field in fields}, "presentations": presentations}
 
 
 def check(project: Project, *, currency: bool = True) -> None:

@@ -42,3 +42,5 @@ class CatalogSql(Queries, file="catalog.sql"):
     endpoint_row: str
     change_endpoint: str
     has_members: str
+    add_audit: str
+    key_row: str

@@ -146,8 +146,9 @@ RETURNING number
 
 -- name: endpoint_row
 -- An endpoint, inside the transaction that changes it.
-SELECT id, project, body, secrets, state, revision, start_at, created_at FROM endpoint
-WHERE number = $1
+SELECT e.id, e.project, p.number AS owner, e.body, e.secrets, e.state, e.revision, e.start_at,
+       e.created_at
+FROM endpoint e JOIN project p ON p.id = e.project WHERE e.number = $1
 
 -- name: change_endpoint
 -- Another body, secret or state.
@@ -157,3 +158,13 @@ WHERE number = $1
 -- name: has_members
 -- Whether any program of a project has a member, in one shard: its zone and currency are fixed then.
 SELECT 1 AS one FROM member WHERE shard = $1 AND program = ANY($2) LIMIT 1
+
+-- name: add_audit
+-- A line of the audit log, in the transaction of the change.
+INSERT INTO audit (id, project, at, actor_kind, actor, kind, object, "before", "after")
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- name: key_row
+-- A key, for the audit log.
+SELECT p.number AS project, k.kind, k.disabled_at FROM api_key k JOIN project p ON p.id = k.project
+WHERE k.id = $1

@@ -208,3 +208,18 @@ WHERE h.shard = $1;
 -- In the middle of a message only an error stops what comes after it: a division by zero where the
 -- lease has passed to somebody else.
 SELECT 1 / count(*) FROM lease WHERE shard = $1 AND name = $2 AND generation = $3;
+
+-- name: add_audit
+-- Lines of the audit log, about members of this shard. The shard comes from the head's row.
+INSERT INTO member_audit (shard, id, at, project, program, customer, entry, actor_kind, actor, kind,
+                          "before", "after")
+SELECT h.shard, u.id, u.at, u.project, u.program, u.customer, u.entry, u.actor_kind, u.actor,
+       u.kind, u."before", u."after"
+FROM shard_head h
+CROSS JOIN unnest(
+    string_to_array($2, chr(30)), $3::text::bigint[], $4::text::integer[], $5::text::integer[],
+    $6::text::bigint[], $7::text::integer[], string_to_array($8, chr(30)),
+    string_to_array($9, chr(30)), string_to_array($10, chr(30)),
+    string_to_array($11, chr(30), ''), string_to_array($12, chr(30), '')
+) AS u (id, at, project, program, customer, entry, actor_kind, actor, kind, "before", "after")
+WHERE h.shard = $1;

@@ -42,6 +42,10 @@ ORDER BY route, customer, program, key LIMIT $6
 -- The next last changes of a shard.
 SELECT * FROM last_change WHERE shard = $1 AND customer > $2 ORDER BY customer LIMIT $3
 
+-- name: member_audit
+-- The next lines of the audit log about members of a shard.
+SELECT * FROM member_audit WHERE shard = $1 AND id > $2 ORDER BY id LIMIT $3
+
 -- name: event
 -- The next events of a shard.
 SELECT * FROM event WHERE shard = $1 AND "offset" > $2 ORDER BY "offset" LIMIT $3
@@ -97,6 +101,11 @@ ORDER BY route, customer, program, key LIMIT $6
 -- As `last_change`, for the check.
 SELECT customer, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
 FROM last_change t WHERE shard = $1 AND customer > $2 ORDER BY customer LIMIT $3
+
+-- name: member_audit_sums
+-- As `member_audit`, for the check.
+SELECT id, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
+FROM member_audit t WHERE shard = $1 AND id > $2 ORDER BY id LIMIT $3
 
 -- name: event_sums
 -- As `event`, for the check; its offset is its place.

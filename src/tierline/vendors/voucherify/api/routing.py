@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from tierline.errors import TierlineError, Unauthorized
+from tierline.store.catalog.audit import acting
 from tierline.store.catalog.catalog import Catalog
 from tierline.vendors.voucherify.api import errors
 from tierline.vendors.voucherify.objects import NAME
@@ -72,13 +73,17 @@ class VendorPath:
             allowed = ", ".join(self.by_method)
             raise problem.MethodNotAllowed(method=request.method, allowed=allowed)
         caller.require(*operation.scopes)
-        call = Call(self.parts, request, caller)
-        if operation.body is None:
-            return routing.respond(await operation.handler(call), operation.status)
-        call.raw = await request_body.body_of(request, limits.BODY_BYTES_MAX)
-        request_body.require_json(request.headers.get("content-type"))
-        body = request_body.configuration(call.raw, operation.body)
-        return routing.respond(await operation.handler(call, body), operation.status)
+        with acting(caller.actor):
+            return await _answer(operation, Call(self.parts, request, caller))
+
+
+async def _answer(operation: Operation, call: Call) -> Response:
+    if operation.body is None:
+        return routing.respond(await operation.handler(call), operation.status)
+    call.raw = await request_body.body_of(call.request, limits.BODY_BYTES_MAX)
+    request_body.require_json(call.request.headers.get("content-type"))
+    body = request_body.configuration(call.raw, operation.body)
+    return routing.respond(await operation.handler(call, body), operation.status)
 
 
 def refusal(error: TierlineError, request_id: str) -> Response:

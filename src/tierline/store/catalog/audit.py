@@ -1,0 +1,106 @@
+"""The audit log as it is written: who changed what, before and after, in the change's transaction.
+
+Whoever takes a call says once who acts (`acting`); what is changed below, however deep, is noted
+under that name. An id begins with the instant of wall time, so ids are in the order of time.
+
+Nothing secret is noted, and no text that may be of a customer: ids, numbers, choices from a list,
+and the names that operators give to things of theirs. Of anything else stands that it changed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tierline.clock import wall
+from tierline.model.actor import SYSTEM, Actor
+from tierline.store.catalog.queries import CatalogSql as Sql
+
+if TYPE_CHECKING:
+    from tierline.store.catalog.queries import Session
+
+HIDDEN: Final = "[hidden]"  # stands for a value that changed and is nobody's business here
+_PLAIN: Final = frozenset(  # of an endpoint's fields
+    {
+        *("format", "format_version", "kinds", "programs", "tiers", "mode", "batch", "retry"),
+        *("parked", "timeout_ms", "connect_ms", "rate_per_s", "in_flight_max", "tolerance"),
+        *("last_run", "retried_at", "state", "vendor_id"),
+    }
+)
+_counter = count()
+_actor: ContextVar[Actor | None] = ContextVar("actor", default=SYSTEM)
+
+
+@contextmanager
+def acting(actor: Actor | None) -> Iterator[None]:
+    """Inside, changes are noted as the actor's; with None, changes of members are not noted one by
+    one: something that stands in the log as a whole makes them."""
+    token = _actor.set(actor)
+    try:
+        yield
+    finally:
+        _actor.reset(token)
+
+
+def current_actor() -> Actor | None:
+    """Returns who acts at the moment; None where changes of members are not noted."""
+    return _actor.get()
+
+
+def new_id(at: int) -> str:
+    """The id of a line that is written at an instant; those of one process are in their order."""
+    return f"{first_id(at)}{next(_counter) % 2**16:04x}{secrets.token_hex(4)}"
+
+
+def first_id(at: int) -> str:
+    """What the ids of all lines of an instant, and of later ones, are not below."""
+    return f"aud_{max(at, 0):012x}"
+
+
+async def note(
+    connection: Session,
+    project: int | None,
+    kind: str,
+    object_id: str,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes a line in the transaction of the change. `project` None: of the installation."""
+    actor, at = _actor.get() or SYSTEM, wall()
+    facts = (new_id(at), project, at, actor.kind, actor.id, kind, object_id)
+    await connection.execute(Sql.add_audit, *facts, _text(before), _text(after))
+
+
+def _text(facts: Mapping[str, Any] | None) -> str | None:
+    return None if facts is None else msgspec.json.encode(facts).decode()
+
+
+def difference(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the fields that differ, as they were and as they are; a field that is not there is
+    null."""
+    fields = [f for f in {**before, **after} if before.get(f) != after.get(f)]
+    return {f: before.get(f) for f in fields}, {f: after.get(f) for f in fields}
+
+
+def endpoint_facts(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """An endpoint's fields as a line may show them: of an address the host alone, for what follows
+    is often a secret, and of filters, mappings and the like nothing."""
+    return {f: _endpoint_fact(f, value) for f, value in fields.items()}
+
+
+def _endpoint_fact(field: str, value: Any) -> Any:
+    if value is None or field in _PLAIN:
+        return value
+    if field == "url" and isinstance(value, str):
+        parts = urlsplit(value)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{HIDDEN}"
+    return HIDDEN

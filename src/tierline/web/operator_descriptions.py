@@ -1,0 +1,42 @@
+"""What the fields mean that only operators see: part of `field_descriptions`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+OPERATORS: Final = """
+AuditEntry.actor: The key's or the user's id; at the command line, the user of the operating system.
+AuditQuery.actor: Only what this key, user or user of the operating system did.
+actor_kind: Whether a key, a user, the command line or the system itself acted.
+AuditEntry.after: What it was changed to.
+AuditQuery.after: The `next` of an earlier answer.
+AuditEntry.at: When it was changed, in wall time.
+LaneAnswer.attempts: How often the lane's first event was tried.
+AuditEntry.before: What it was before.
+changes: The changes, newest first.
+ReplayAnswer.complete: Whether `events` is the exact count, not only a lower bound.
+AuditQuery.customer: Only changes of this customer, by any name of theirs.
+AttemptLine.detail: The request and what came back.
+ReplayBody.dry_run: Only count what would be sent.
+AuditEntry.entry: The number of the ledger's entry that it made, of changes of members.
+ReplayBody.everything: All that the log holds, where nothing narrows it.
+SignatureAnswer.header: The header field that holds the signature.
+AuditEntry.id: The id of the line.
+AuditEntry.kind: What was done, like endpoint.paused.
+AuditQuery.kind: Only this kind, or all kinds with this first part.
+AuditAnswer.next: Where older lines begin, or null.
+object: The id of what was changed; of members, our id of the customer.
+AuditEntry.program: The program, of changes of members.
+EndpointBody.program: Short for one of `programs`.
+SignatureAnswer.secret: The name of the secret that makes it, of the endpoint or of its project.
+AuditQuery.since: Not before this instant.
+EndpointAnswer.since: Hears what was recorded from this instant on.
+EndpointBody.since: Hear what was recorded from this instant on.
+ReplayBody.since: Events recorded from this instant on.
+RewindBody.since: Everything recorded from this instant on.
+Schedule.since: From which attempt the seconds are counted.
+SignatureAnswer.since: From when on it signs; null: from the beginning.
+SignatureAnswer.source: Which answer showed that secret.
+AuditQuery.until: Before this instant.
+SignatureAnswer.until: When it ends, after a rotation; null: it goes on.
+"""
