@@ -13,7 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tierline.bootstrap import Installation
-from tierline.commands.installation_options import location_options, project_of, with_installation
+from tierline.commands.installation_options import (
+    STDOUT,
+    location_options,
+    project_of,
+    with_installation,
+)
 from tierline.errors import TierlineError
 from tierline.ledger.files import export as ledger
 from tierline.ledger.files.importer import BATCH, Importer
@@ -22,6 +27,8 @@ from tierline.ledger.files.records import FileUnreadable, count_lines
 from tierline.ledger.writer import Writer
 from tierline.model.tenant import CARD
 from tierline.vendors.registry import NAME_KINDS
+
+STDOUT_FILE = Path("-")
 
 
 class RecordsRefused(TierlineError):
@@ -51,7 +58,7 @@ class RecordsWouldBeRefused(TierlineError):
 @click.option(
     "--rejects", type=click.Path(dir_okay=False, path_type=Path),
     help="Where refused records go, with their reasons; FILE.rejects and FILE's suffix if not given"
-    " (in a dry run: nowhere).",
+    " (in a dry run: nowhere). `-` is standard output, and what was done goes to stderr.",
 )  # fmt: skip
 def import_(
     file: Path,
@@ -65,8 +72,14 @@ def import_(
     **location: Any,
 ) -> None:
     """Import customers, balances, tiers or a history from FILE (CSV or JSON lines)."""
+    if rejects is not None and rejects.exists() and rejects.samefile(file):
+        raise click.UsageError(
+            "--rejects names FILE itself; the refused records need another file."
+        )
     if rejects is None and not dry_run:
         rejects = file.with_name(f"{file.stem}.rejects{file.suffix}")
+
+    on_stdout = rejects == STDOUT_FILE
 
     async def work(installation: Installation) -> None:
         database, catalog = installation.database, installation.catalog
@@ -83,8 +96,9 @@ def import_(
                 quiet=quiet, name_kinds=(CARD, *NAME_KINDS),
             )  # fmt: skip
             with ImportBar(file) as bar:
-                done = await importer.run(file, bar.show, resume=resume, rejects=rejects)
-        _report(done, file, rejects, dry_run=dry_run)
+                place = RejectsOutput() if on_stdout else rejects
+                done = await importer.run(file, bar.show, resume=resume, rejects=place)
+        _report(done, file, rejects, dry_run=dry_run, to_stderr=on_stdout)
 
     with_installation(location, work)
 
@@ -103,35 +117,50 @@ def export(file: Path, owner: str, program_id: str, *, history: bool, **location
         program, _ = await installation.catalog.need_program(project.number, program_id)
         export_of = ledger.whole if history else ledger.members
         lines = export_of(installation.database, program, NAME_KINDS)
-        try:
-            with click.open_file(str(file), "wb") as out:
-                async for line in lines:
-                    out.write(line)
-                out.flush()
-        except BrokenPipeError:
-            # Whoever read it has enough (`| head`). Nothing more can be said on this output.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with click.open_file(str(file), "wb") as out:
+            async for line in lines:
+                out.write(line)
+            out.flush()
 
     with_installation(location, work)
 
 
-def _report(done: Imported, file: Path, rejects: Path | None, *, dry_run: bool) -> None:
+class RejectsOutput:
+    """Standard output, for refused records. An import goes on when nobody reads them any more."""
+
+    def __init__(self) -> None:
+        self._is_read = True
+
+    def write(self, data: bytes) -> None:
+        if not self._is_read:
+            return
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            self._is_read = False
+            os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+
+
+def _report(
+    done: Imported, file: Path, rejects: Path | None, *, dry_run: bool, to_stderr: bool
+) -> None:
     for problem in done.problems:
-        column = "" if problem.path is None else f", {problem.path}"
-        reason = problem.reason.removeprefix(f"{problem.path}: ")
-        click.echo(f"line {problem.line}{column}: {reason}", err=True)
+        click.echo(problem.sentence, err=True)
     if done.refused > len(done.problems):
         click.echo(f"… and {done.refused - len(done.problems):,} more.", err=True)
     would = "would be " if dry_run else ""
     click.echo(
         f"{done.records} records: {done.customers} customers ({done.made} {would}made,"
         f" {done.changed} {would}changed), {done.commands} entries ({done.repeated} of them counted"
-        f" before, {done.corrected} corrected), {done.refused} {would}refused."
+        f" before, {done.corrected} corrected), {done.refused} {would}refused.",
+        err=to_stderr,
     )
     if done.ageless:
         click.echo(
             f"The points of {done.ageless} people came without `lots`: they live by the program's"
-            " rules, counted from today."
+            " rules, counted from today.",
+            err=to_stderr,
         )
     if not done.records:
         reason = f"There is no record in {file}, only a heading; is it the right file?"
@@ -139,7 +168,7 @@ def _report(done: Imported, file: Path, rejects: Path | None, *, dry_run: bool) 
     if done.refused:
         if dry_run:
             raise RecordsWouldBeRefused(count=done.refused)
-        raise RecordsRefused(count=done.refused, rejects=rejects)
+        raise RecordsRefused(count=done.refused, rejects="the list above" if to_stderr else rejects)
 
 
 class ImportBar:

@@ -6,6 +6,7 @@ import gc
 import getpass
 import json
 import os
+import select
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ from tierline.store.migrate import SHARDS_MAX
 Command = TypeVar("Command", bound=Callable[..., Any])
 Work = Callable[[Installation], Awaitable[None]]
 WIDTH_MAX = 1000  # columns of a table; it takes no more than it needs
+STDOUT = 1
 DEBUG_VARIABLE = "TIERLINE_DEBUG"
 
 
@@ -35,6 +37,13 @@ class Failed(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         click.echo(f"tierline: {self.message}", err=True)
+
+
+class TableConsole(Console):
+    """Standard output for tables, which breaks as any other output does."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def location_options(command: Command) -> Command:
@@ -78,15 +87,20 @@ def settle_memory() -> None:
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end; every failure becomes one sentence."""
+    """Run to the end; every failure becomes one sentence. It ends in silence, with success, where
+    whoever read the output had enough (`| head`)."""
     settle_memory()
     try:
         uvloop.run(work)
     except TierlineError as error:
+        if _is_unread(error):
+            return
         raise Failed(error.sentence) from error
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Exception as error:
+        if _is_unread(error):
+            return
         if os.environ.get(DEBUG_VARIABLE):
             raise
         failure = translate(error, "the database")
@@ -95,6 +109,26 @@ def run(work: Coroutine[Any, Any, None]) -> None:
         )
         hint = "" if failure else f" ({DEBUG_VARIABLE}=1 shows where)"
         raise Failed(sentence + hint) from error
+
+
+def _is_unread(error: BaseException) -> bool:
+    """Whether it happened because nobody reads standard output any more. A database that is gone
+    breaks a pipe too, so the output itself is looked at."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, BrokenPipeError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None or not reader_left():
+        return False
+    # What is still to be flushed at the end goes nowhere.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+    return True
+
+
+def reader_left() -> bool:
+    """Whether standard output is a pipe, or a socket, whose other end is closed."""
+    poll = select.poll()
+    poll.register(STDOUT, 0)  # errors are told without being asked for
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
 
 
 def location_of(options: dict[str, Any]) -> Location:
@@ -140,4 +174,4 @@ def print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     # A terminal may wrap a long line; an id that is cut could not be copied.
-    Console(width=WIDTH_MAX).print(table)
+    TableConsole(width=WIDTH_MAX).print(table)

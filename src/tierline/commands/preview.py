@@ -17,7 +17,12 @@ from rich.table import Table
 from tierline.analysis.preview import Proposal
 from tierline.bootstrap import Installation
 from tierline.clock import wall
-from tierline.commands.installation_options import location_options, project_of, with_installation
+from tierline.commands.installation_options import (
+    TableConsole,
+    location_options,
+    project_of,
+    with_installation,
+)
 from tierline.ledger.previews import preview as ledger
 from tierline.ledger.previews.preview import Count, Report, Sample
 from tierline.model.validation import configuration
@@ -66,7 +71,7 @@ def preview(
                 processes=processes,
                 on_progress=bar.show,
             )
-        click.echo(msgspec.json.encode(report)) if as_json else show(report, Console())
+        click.echo(msgspec.json.encode(report)) if as_json else show(report, TableConsole())
 
     with_installation(location, work)
 

@@ -15,12 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from tierline.app import serving
 from tierline.bootstrap import first_start, open_installation
 from tierline.clock import wall
-from tierline.commands.installation_options import location_of, location_options, run, settle_memory
+from tierline.commands.installation_options import (
+    TableConsole,
+    location_of,
+    location_options,
+    run,
+    settle_memory,
+)
 from tierline.config import (
     HOST_DEFAULT,
     PORT_DEFAULT,
@@ -121,7 +126,7 @@ async def _demo(directory: Path, as_json: bool) -> None:
                 if as_json:
                     click.echo(webhook.line())
     if not as_json:
-        print_table(webhooks, Console())
+        print_table(webhooks, TableConsole())
         location = shlex.quote(str(directory))
         click.echo(f"\nThe same data, served:\n  {_program()} serve --data-dir {location}")
     if not all(webhook.genuine for webhook in webhooks):

@@ -32,7 +32,7 @@ from tierline.ledger.files.people import Named, People, StoredPeople, TrialPeopl
 from tierline.ledger.files.person import Person
 from tierline.ledger.files.progress import Imported, RecordProblem, fingerprint, keep, noted
 from tierline.ledger.files.records import InputFile, Record
-from tierline.ledger.files.rejects import Rejects
+from tierline.ledger.files.rejects import Output, Rejects
 from tierline.ledger.files.trial import TrialWriter
 from tierline.model.tenant import CARD, NameKind, Project
 from tierline.rules.program import Program
@@ -102,7 +102,7 @@ class Importer:
         on_progress: Callable[[Imported], None] = lambda _: None,
         *,
         resume: bool = True,
-        rejects: Path | None = None,
+        rejects: Path | Output | None = None,
     ) -> Imported:
         """Imports a file, from where an earlier run of it stopped. `rejects`: where the refused
         records go. Raises FileUnreadable when nothing can be made of the whole."""
@@ -147,7 +147,7 @@ class Importer:
         on_progress(self._done)
         return self._done
 
-    async def _begin(self, file: InputFile, rejects: Path | None) -> None:
+    async def _begin(self, file: InputFile, rejects: Path | Output | None) -> None:
         project, number = self.parser.program_ref.project, self.parser.program_ref.program
         self._program: Program = await self.catalog.program_numbered(number)
         self._rejects = None
@@ -352,13 +352,14 @@ class Importer:
         )
 
     def _refuse(self, record: Record, error: TierlineError) -> None:
+        path = self._columns.get(error.path or "", error.path)
+        problem = RecordProblem(record.line, error.sentence, path)
         problems = self._done.problems
         if len(problems) < PROBLEMS_MAX:
-            path = self._columns.get(error.path or "", error.path)
-            problems = (*problems, RecordProblem(record.line, error.sentence, path))
+            problems = (*problems, problem)
         self._done = replace(self._done, refused=self._done.refused + 1, problems=problems)
         if self._rejects is not None:
-            self._rejects.add(record, error.sentence)
+            self._rejects.add(record, problem.sentence)
 
     def _settled(self) -> Imported:
         """What may be noted as done: the records before the oldest that is still on its way."""

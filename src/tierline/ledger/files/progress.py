@@ -16,6 +16,12 @@ class RecordProblem(Struct, frozen=True):
     reason: str
     path: str | None = None
 
+    @property
+    def sentence(self) -> str:
+        """Line, column, and what to do."""
+        column = "" if self.path is None else f", {self.path}"
+        return f"line {self.line}{column}: {self.reason.removeprefix(f'{self.path}: ')}"
+
 
 class Imported(Struct, frozen=True):
     """How far an import has come."""

@@ -6,29 +6,40 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from tierline.ledger.files.records import REASON, InputFile, Record
 
 
-class Rejects:
-    """Writes to `path` from the first refused record on; without one there is no file."""
+class Output(Protocol):
+    """Where refused records go besides a file."""
 
-    def __init__(self, path: Path, file: InputFile, *, append: bool) -> None:
-        self.path = path
+    def write(self, data: bytes) -> object: ...
+
+
+class Rejects:
+    """Writes to a file from the first refused record on (without one there is no file), or to an
+    output."""
+
+    def __init__(self, place: Path | Output, file: InputFile, *, append: bool) -> None:
+        self.place = place
         self.file = file
         self.count = 0
-        if not append:
-            path.unlink(missing_ok=True)
+        if isinstance(place, Path) and not append:
+            place.unlink(missing_ok=True)
 
     def add(self, record: Record, reason: str) -> None:
-        new = not self.path.exists()
-        with self.path.open("ab") as out:
-            if new and not self.file.is_json:
-                out.write(self._row([*self._heading(), REASON]))
-            out.write(self._line(record, reason))
+        new = not self.place.exists() if isinstance(self.place, Path) else not self.count
+        data = self._line(record, reason)
+        if new and not self.file.is_json:
+            data = self._row([*self._heading(), REASON]) + data
+        if isinstance(self.place, Path):
+            with self.place.open("ab") as out:
+                out.write(data)
+        else:
+            self.place.write(data)
         self.count += 1
 
     def _heading(self) -> list[str]:
