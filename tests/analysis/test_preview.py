@@ -188,7 +188,7 @@ def test_who_left_is_no_member() -> None:
     history.add("leave", on("2024-02-01"))
     outcome = compare(tried(club, other, "rejudge"), standing(history, club, "2024-05-01"))
     tally = OutcomeTally()
-    tally.add(outcome, 0, 1, 2)
+    tally.add(outcome, 0, 1, Standing(entries=2))
 
     assert not outcome.member
     assert (tally.members, tally.former, tally.cells) == (0, 1, {})
@@ -218,7 +218,7 @@ def test_tallies_merge_into_what_one_tally_would_be(members: list[tuple[int, boo
     for customer, moves in members:
         outcome = Outcome("a", "b" if moves else "a", "b", ("upgraded",) if moves else ())
         for tally in (whole, left if customer % 3 else right):
-            tally.add(outcome, 0, customer, 1)
+            tally.add(outcome, 0, customer, Standing(entries=1))
     left.merge(right)
 
     assert left == whole

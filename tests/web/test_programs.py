@@ -105,6 +105,23 @@ async def test_vendor_settings_become_rules(api: Api) -> None:
     assert put.json["auto_join"] is False
 
 
+async def test_versions_that_never_come_into_force_are_marked(club: Api) -> None:
+    """Those that a later one overtook; those that were in force, and those to come, are not."""
+    one, *rest = (await club.get("/api/programs/club")).json["versions"]
+    assert (one["superseded"], rest) == (False, [])
+    policy = (await club.get("/api/programs/club")).json["policy"]
+    names = ("Second", "Third", "Fourth")
+    for name, at in zip(names, ("2199-01-01", "2198-01-01", None), strict=True):
+        body = {"name": name, "policy": policy, "supersede": True}
+        body |= {"effective_at": f"{at}T00:00:00Z"} if at else {}
+        assert (await club.put("/api/programs/club", body)).status == 200
+        marks = (await club.get("/api/programs/club")).json["versions"]
+        later = [line["number"] for line in marks if line["superseded"]]
+        assert later == [n for n in (3, 2) if n < marks[0]["number"]]
+    old = await club.get("/api/programs/club?version=2")
+    assert (old.json["name"], len(old.json["versions"])) == ("Second", 4)
+
+
 async def test_programs_are_listed(club: Api) -> None:
     """With the ids of their tiers."""
     listed = await club.get("/api/programs")

@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from tierline.analysis import reasons
 from tierline.engine import qualification, tier_terms
-from tierline.engine.corrections import in_order_of_happening
+from tierline.engine.checkpoints import last_checkpoint
+from tierline.engine.corrections import as_it_happened
 from tierline.engine.decide import trace
 from tierline.engine.member_state import MemberState
 from tierline.engine.tracer import Tracer
@@ -83,7 +84,8 @@ class HeldTerm(Struct, frozen=True):
 class Explanation(Struct, frozen=True):
     """`tier` is what the world sees, `held` what the rules grant, `qualified` what the totals
     earn now; `because` says in words how they hang together. `rules` are the parts of the policy
-    that decide when a tier comes and goes."""
+    that decide when a tier comes and goes. `checkpoint` is when the standing was last noted as a
+    fact: what lies before it is read as the rules are read today."""
 
     at: str
     known_at: str
@@ -99,6 +101,7 @@ class Explanation(Struct, frozen=True):
     waiting: tuple[str, str] | None
     overrides: tuple[Override, ...]
     last_event: Event | None
+    checkpoint: str | None
 
 
 def known_entries(entries: Sequence[Entry], at: int, known_at: int | None = None) -> list[Entry]:
@@ -106,11 +109,12 @@ def known_entries(entries: Sequence[Entry], at: int, known_at: int | None = None
 
     Known at the same instant (the default) or before: what was recorded by then, as it came, so
     the answer is what was true then. Known later: had everything been known in time, each entry
-    taken when it really happened, and what was taken back as if it had never been.
+    taken when it really happened, and what was taken back as if it had never been; but what a
+    checkpoint holds stays as it was noted.
     """
     known_at = at if known_at is None else known_at
     recorded = [entry for entry in entries if entry.recorded_at <= known_at]
-    return recorded if known_at <= at or not recorded else in_order_of_happening(recorded, at)
+    return recorded if known_at <= at or not recorded else as_it_happened(recorded, at)
 
 
 def standing_at(
@@ -127,6 +131,8 @@ def explain(
     program: Program, entries: Sequence[Entry], at: int, known_at: int | None = None
 ) -> Explanation:
     """The arithmetic behind the tier at an instant; see `known_entries` for the two times."""
+    place = last_checkpoint(entries)
+    checkpoint = None if place is None else format_instant(entries[place].recorded_at)
     entries = known_entries(entries, at, known_at)
     state, tracer = trace(program, entries, at)
     facts = state.facts()
@@ -152,6 +158,7 @@ def explain(
         waiting=(waiting[0], format_instant(waiting[1])) if waiting else None,
         overrides=state.overrides,
         last_event=state.events[-1] if state.events else None,
+        checkpoint=checkpoint,
     )
 
 

@@ -21,7 +21,7 @@ from tierline.engine.tier_terms import renewal
 from tierline.engine.timeline import pass_time
 from tierline.model.entries import Entry
 from tierline.model.events import Event, EventKind
-from tierline.model.standing import Standing
+from tierline.model.standing import EDITION, Standing
 from tierline.rules.program import OnChange, Program, Rules, Version
 
 
@@ -198,6 +198,7 @@ class Chosen(Struct, frozen=True, order=True):
     shard: int
     customer: int
     entries: int  # how many the judged standing knew
+    former: Standing | None = None  # that standing, where an older reading of the rules made it
 
 
 class Failure(Struct, frozen=True):
@@ -224,7 +225,7 @@ class OutcomeTally(Struct):
     failed: int = 0
     failures: list[Failure] = []
 
-    def add(self, outcome: Outcome, shard: int, customer: int, entries: int) -> None:
+    def add(self, outcome: Outcome, shard: int, customer: int, standing: Standing) -> None:
         if not outcome.member:
             self.former += 1
             return
@@ -238,7 +239,7 @@ class OutcomeTally(Struct):
             self.events[kind] = self.events.get(kind, 0) + 1
         for kind in outcome.otherwise:
             self.otherwise[kind] = self.otherwise.get(kind, 0) + 1
-        self._sample(cell, customer * _SPREAD & (2**63 - 1), shard, customer, entries)
+        self._sample(cell, customer * _SPREAD & (2**63 - 1), shard, customer, standing)
 
     def fail(self, customer: int, reason: str) -> None:
         self.failed += 1
@@ -256,16 +257,17 @@ class OutcomeTally(Struct):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.failures = [*self.failures, *other.failures][:FAILURES_SHOWN]
 
-    def _sample(self, cell: Cell, draw: int, shard: int, customer: int, entries: int) -> None:
+    def _sample(self, cell: Cell, draw: int, shard: int, customer: int, standing: Standing) -> None:
         samples = self.samples.get(cell)
         if samples is None:
             samples = self.samples[cell] = []
-        if len(samples) < self.kept_samples:
-            samples.append(Chosen(draw, shard, customer, entries))
-            samples.sort()
-        elif samples and draw < samples[-1].draw:
-            samples[-1] = Chosen(draw, shard, customer, entries)
-            samples.sort()
+        if len(samples) == self.kept_samples:
+            if not samples or draw > samples[-1].draw:
+                return
+            samples.pop()
+        former = None if standing.edition == EDITION else standing
+        samples.append(Chosen(draw, shard, customer, standing.entries, former))
+        samples.sort()
 
 
 def _add_up(mine: dict[K, int], theirs: dict[K, int]) -> None:

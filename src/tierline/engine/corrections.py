@@ -22,6 +22,7 @@ from tierline.engine.transitions import show
 from tierline.model.entries import Entry, Part
 from tierline.model.standing import Standing
 from tierline.rules.metric import REVERSALS
+from tierline.rules.program import Program
 from tierline.rules.window import FROM_TERM
 
 
@@ -51,6 +52,22 @@ def correct(state: MemberState, entries: Sequence[Entry]) -> None:
     state.due_at = next_due(state)
 
 
+def correction_start(
+    program: Program, standing: Standing, entry: Entry, entries: Sequence[Entry]
+) -> int | None:
+    """Returns the instant of the checkpoint behind which a retroactive correction did not reach;
+    None: it reached all that it changes. `entry` was just recorded, `standing` is the member right
+    after it, `entries` are all of theirs."""
+    place = last_checkpoint(entries)
+    if place is None or not corrects(begin(program, standing), entry):
+        return None
+    noted, origin = entries[place], entry.detail.origin if entry.detail else None
+    if entry.n <= noted.n or entry.kind == "approve":
+        return None
+    behind = origin.n < noted.n if origin is not None else entry.occurred_at < noted.recorded_at
+    return noted.recorded_at if behind else None
+
+
 def _replay(state: MemberState, entries: Sequence[Entry]) -> MemberState:
     tracer = None if state.tracer is None else Tracer()
     replay = begin(state.program, Standing(), whole=True, tracer=tracer)
@@ -69,6 +86,17 @@ def _replay(state: MemberState, entries: Sequence[Entry]) -> MemberState:
         fold(replay, entry)
     pass_time(replay, state.at)
     return replay
+
+
+def as_it_happened(entries: Sequence[Entry], until: int) -> list[Entry]:
+    """Returns entries as if all of them had been known in time, as far back as a checkpoint lets:
+    what happened until an instant. A checkpoint that came later says nothing of it."""
+    entries = [e for e in entries if e.kind != "checkpoint" or e.recorded_at <= until]
+    place = last_checkpoint(entries)
+    if place is None:
+        return in_order_of_happening(entries, until)
+    since = entries[place].recorded_at
+    return [*entries[: place + 1], *in_order_of_happening(entries[place + 1 :], until, since)]
 
 
 def in_order_of_happening(

@@ -9,13 +9,14 @@ from msgspec.structs import fields as fields_of
 from msgspec.structs import replace
 
 from tierline.engine.assessment import assess, judge
+from tierline.engine.checkpoints import resume
 from tierline.engine.member_state import MemberState
 from tierline.engine.overrides import end_overrides
 from tierline.engine.tier_terms import anchor_from, count_terms_anew, drop, end_for, term_of
 from tierline.engine.transitions import emit, show
 from tierline.model.entries import Detail, Entry, Origin, Part
 from tierline.model.events import Cause
-from tierline.model.standing import EDITION, Carried, Pending, carried
+from tierline.model.standing import Carried, Pending, carried
 from tierline.rules.metric import EARNING, REVERSALS
 from tierline.rules.points import spent, taken_back
 from tierline.rules.term import AttributeDate
@@ -369,9 +370,10 @@ def _cause(detail: Detail) -> Cause:
     return "import" if detail.quiet else "activity"
 
 
-def _checkpoint(state: MemberState, _entry: Entry, _detail: Detail) -> None:
-    """The state stands as it says already; from here on the rules are read as they are today."""
-    state.edition = EDITION
+def _checkpoint(state: MemberState, entry: Entry, _detail: Detail) -> None:
+    """The state stands as it says; where another installation's ledger is read, from now on. The
+    rules are read as they are today."""
+    resume(state, entry)
 
 
 _KINDS: dict[str, Callable[[MemberState, Entry, Detail], None]] = {

@@ -121,6 +121,10 @@ def _recorded_elsewhere(entry: Entry, standing: Standing, at: int) -> Entry:
             "import a history whole, in its order, and before anything else of the member's"
         )
         raise Refused(path="entry", reason=f"{reason}.")
+    if entry.kind == "checkpoint" and entry.detail is not None:
+        # Events are numbered anew here: a checkpoint tells of those that this log holds.
+        noted = {**(entry.detail.standing or {}), "seq": standing.seq}
+        entry = replace(entry, detail=replace(entry.detail, standing=noted))
     return replace(entry, recorded_at=at)
 
 

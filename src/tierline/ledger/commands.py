@@ -131,6 +131,7 @@ class Answer(Struct, frozen=True, gc=False, omit_defaults=True):
     transfer: Transfer | None = None
     uncounted: str | None = None  # why no metric counts it, where its date is the cause
     rules: tuple[RuleGain, ...] = ()  # which earning rules gave the points
+    correction_start: int | None = None  # a checkpoint, behind which it would have corrected more
 
 
 class ProgramRef(Struct, frozen=True):

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from tierline.analysis.forecast import follow
+from tierline.engine.corrections import correction_start
 from tierline.engine.decide import HistoryNeeded, expired_of, uncounted
 from tierline.errors import Refused, UnknownOriginal
 from tierline.ledger.command_handlers import draft
@@ -28,10 +30,11 @@ _LIMIT: Final = 2**53 - 1  # of points: what JSON readers hold exactly
 
 _detail_text = msgspec.json.Encoder().encode
 _answer_text = msgspec.json.Encoder().encode
+_RARER: Final = ("uncounted", "rules", "correction_start")
 
 
 class _StoredAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """What a receipt keeps of the first answer. The reason stands only where there is one."""
+    """What a receipt keeps of the first answer. What few answers say stands only where it does."""
 
     balance: int
     pending: int
@@ -41,6 +44,7 @@ class _StoredAnswer(msgspec.Struct, frozen=True, array_like=True):
     events: tuple[TierChange, ...]
     uncounted: str | None = None
     rules: tuple[RuleGain, ...] = ()
+    correction_start: int | None = None
 
 
 _read_answer = msgspec.json.Decoder(_StoredAnswer).decode
@@ -157,12 +161,11 @@ class MemberAggregate:
         facts = (balance, pending, after.tier, after.since, after.expires_at, moved)
         for made in entries[:-1]:
             self.rows.append(self._row(made, f"{key}\x1f{made.n}", command.digest, "null"))
-        reason = None
-        if entry.occurred_at < entry.recorded_at:
-            reason = uncounted(self.program, after, entry)
         rules = _rules(entry)
-        rest = (reason, rules) if rules else () if reason is None else (reason,)
-        text = _answer_text((*facts, *rest)).decode()
+        rarer: tuple[Any, ...] = ()
+        if rules or entry.occurred_at < entry.recorded_at or self.history is not None:
+            rarer = self._rarer(entries, after, rules)
+        text = _answer_text((*facts, *rarer) if rarer else facts).decode()
         self.rows.append(self._row(entry, key, command.digest, text))
         self.entries.extend(entries)
         if command.entry is None and command.kind in ("refund", "void"):
@@ -177,8 +180,22 @@ class MemberAggregate:
         self.standing, self._balance, self._encoded = after, balance, encoded
         if events:
             self.events.extend([(position, event) for event in events])
-        n, points, amount = entry.n, entry.points, entry.amount
-        return Answer(key, n, points, amount, *facts, uncounted=reason, rules=rules)
+        answer = Answer(key, entry.n, entry.points, entry.amount, *facts)
+        return replace(answer, **dict(zip(_RARER, rarer, strict=True))) if rarer else answer
+
+    def _rarer(
+        self, entries: Sequence[Entry], after: Standing, rules: tuple[RuleGain, ...]
+    ) -> tuple[Any, ...]:
+        """What few answers say: why the entry does not count, which rules gave its points, and how
+        far its correction reached. Empty, or all three."""
+        entry, reason, start = entries[-1], None, None
+        if entry.occurred_at < entry.recorded_at:
+            reason = uncounted(self.program, after, entry)
+        if self.history is not None:
+            ledger = (*self.history, *self.entries, *entries)
+            starts = (correction_start(self.program, after, made, ledger) for made in entries)
+            start = next((at for at in starts if at is not None), None)
+        return (reason, rules, start) if rules or (reason, start) != (None, None) else ()
 
     def _row(self, entry: Entry, key: str, digest: bytes, answer: str) -> tuple[Any, ...]:
         detail = entry.detail

@@ -26,7 +26,7 @@ from tierline.model import ids
 from tierline.model.encoding import decode_standing, encode_standing
 from tierline.model.entries import Entry
 from tierline.model.events import Decision, Event
-from tierline.model.standing import EDITION, Standing, carried, checkpoint
+from tierline.model.standing import EDITION, Standing, carried, effective_ledger
 from tierline.rules.program import Program
 from tierline.store import last_changes, tier_counts
 from tierline.store import rebuild as store
@@ -115,9 +115,7 @@ class Folded:
         """The member's whole history, decided anew up to where the stored standing is; or to what
         the log tells beyond that, where the same follows from the ledger: a standing that was set
         back must not be told again."""
-        entries = [entry_of(tuple(row)[2:]) for row in self.rows]
-        if self.untouched is not None:
-            entries.append(checkpoint(self.untouched))
+        entries = self.entries
         at = entries[-1].recorded_at if entries else 0
         if self.stored is not None:
             with suppress(msgspec.MsgspecError, ValueError):  # broken ones are what this is for
@@ -129,6 +127,11 @@ class Folded:
             if further.standing.seq == last.seq and further.events[-1].at == last.at:
                 return further
         return decision
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """The ledger as it is read today."""
+        return effective_ledger([entry_of(tuple(row)[2:]) for row in self.rows], self.untouched)
 
     @cached_property
     def untouched(self) -> Standing | None:
@@ -143,11 +146,8 @@ class Folded:
     @cached_property
     def noted(self) -> int:
         """How many events were told before the last checkpoint: they stand as they were told."""
-        if self.untouched is not None:
-            return self.untouched.seq
-        entries = [entry_of(tuple(row)[2:]) for row in self.rows]
-        place = last_checkpoint(entries)
-        detail = None if place is None else entries[place].detail
+        place = last_checkpoint(self.entries)
+        detail = None if place is None else self.entries[place].detail
         if detail is None or detail.standing is None:
             return 0
         return carried(detail.standing).seq
@@ -165,7 +165,8 @@ class Folded:
             return
         now = self.now.standing if self.untouched is None else self.untouched
         raw, folded = bytes(self.stored["standing"]), encode_standing(now)
-        if raw != folded and not self._dated_before(raw, folded):
+        # An older release may have written the same in other bytes.
+        if self.untouched is None and raw != folded and not self._dated_before(raw, folded):
             yield "standing", raw.hex(), folded.hex()
         for name, value in zip(_COLUMNS, self._columns(now), strict=True):
             yield f"column:{name}", self.stored[name], value

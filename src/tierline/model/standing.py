@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -109,6 +110,14 @@ def checkpoint(standing: Standing) -> Entry:
     at = standing.at
     detail = Detail(standing=carry(standing))
     return Entry(standing.entries + 1, "checkpoint", at, at, detail=detail)
+
+
+def effective_ledger(entries: Sequence[Entry], standing: Standing | None) -> tuple[Entry, ...]:
+    """Returns all of a member's entries as they are read today. Where their standing was decided
+    under another reading of the rules, that is the checkpoint which their next touch will note."""
+    if standing is None or not standing.entries or standing.edition == EDITION:
+        return tuple(entries)
+    return (*entries, checkpoint(standing))
 
 
 def carry(standing: Standing) -> dict[str, Any]:

@@ -112,6 +112,7 @@ class ExplanationAnswer(Struct, frozen=True):
     waiting: tuple[str, ...] | None
     overrides: tuple[OverrideAnswer, ...]
     last_event: EventLine | None
+    checkpoint: str | None
 
 
 class SampleAnswer(Struct, frozen=True, rename={"from_": "from"}):

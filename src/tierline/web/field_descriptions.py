@@ -90,6 +90,7 @@ bytes_max: How many bytes of events go into one request.
 ca: A certificate authority to trust, PEM.
 cause: Why the tier changed.
 changed_meanwhile: Members who changed while the preview worked.
+checkpoint: When the standing was noted as a fact, behind which nothing is corrected; null: never.
 city: The town.
 class: Which events: those of tiers, or those for operators.
 client_certificate: A client certificate, PEM; in answers whether there is one.
@@ -98,6 +99,7 @@ clock: A sandbox's own time; null for wall time.
 code: A stable code of the error.
 connect: Milliseconds until the connection stood.
 connect_ms: How long a connection may take to stand, in milliseconds.
+correction_start: The checkpoint behind which a retroactive correction did not reach.
 corrections: What a refund or a late entry may do to a tier that was granted.
 counted: The entries that make up the total.
 counted_from: The civil day from which the rule gives this end.

@@ -48,6 +48,9 @@ class ActivityAnswer(Struct, frozen=True):
     counted: bool | UnsetType = UNSET  # false: no metric counts it, for the `reason`
     reason: str | UnsetType = UNSET
     rules: tuple[RuleGain, ...] | UnsetType = UNSET  # which earning rules gave the points
+    correction_start: str | UnsetType = (
+        UNSET  # a checkpoint: the correction reached no further back
+    )
 
 
 class NextExpiry(Struct, frozen=True):
@@ -178,6 +181,9 @@ def activity(answer: Answer) -> ActivityAnswer:
         counted=UNSET if answer.uncounted is None else False,
         reason=UNSET if answer.uncounted is None else answer.uncounted,
         rules=answer.rules or UNSET,
+        correction_start=(
+            UNSET if answer.correction_start is None else format_instant(answer.correction_start)
+        ),
     )
 
 

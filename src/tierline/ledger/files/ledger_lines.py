@@ -14,6 +14,7 @@ from tierline.ledger.commands import Assertion, Command, ProgramRef
 from tierline.model import json_text, validation
 from tierline.model.calendar import format_instant
 from tierline.model.entries import Detail, Entry, EntryKind
+from tierline.model.standing import Carried, carried
 
 _TOLD_APART: Final = ("name", "metadata")  # of the detail, in fields of their own
 _read_detail = msgspec.json.Decoder(Detail).decode
@@ -48,6 +49,8 @@ class LedgerLine(Struct, frozen=True, forbid_unknown_fields=True):
             detail = msgspec.convert(self.detail or {}, Detail)
         except msgspec.ValidationError as error:
             raise validation.complaint(error, Detail, "detail") from None
+        if self.kind == "checkpoint":
+            _check_standing(detail.standing)
         if self.metadata is not None:
             detail = replace(detail, metadata=validation.free_json(self.metadata, "metadata"))
         detail = replace(detail, name=self.name)
@@ -59,6 +62,15 @@ class LedgerLine(Struct, frozen=True, forbid_unknown_fields=True):
             self.entry, self.kind, occurred_at, recorded_at, self.points, self.amount, detail
         )
         return replace(command, of=None, detail=detail, entry=entry)
+
+
+def _check_standing(fields: dict[str, Any] | None) -> None:
+    if fields is None:
+        raise Invalid(path="detail.standing", reason="detail.standing: a checkpoint needs one.")
+    try:
+        carried(fields)
+    except msgspec.ValidationError as error:
+        raise validation.complaint(error, Carried, "detail.standing") from None
 
 
 def ledger_line(customer: str | None, row: Any) -> dict[str, Any]:

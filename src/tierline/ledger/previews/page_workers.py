@@ -26,7 +26,7 @@ from tierline.engine.decide import HistoryNeeded
 from tierline.ledger.batch import entry_of
 from tierline.model.encoding import decode_standing
 from tierline.model.entries import Entry
-from tierline.model.standing import Standing
+from tierline.model.standing import Standing, effective_ledger
 from tierline.model.tenant import Customer
 from tierline.store.errors import is_retryable
 from tierline.store.preview_pages import MemberPage, PreviewReader, in_portions
@@ -119,7 +119,7 @@ class Judge:
                 if i % MEMBERS_AT_ONCE == 0:
                     await asyncio.sleep(0)
                 standing = standings[customer]
-                prior = entries[: standing.entries]
+                prior = effective_ledger(entries[: standing.entries], standing)
                 try:
                     self._add(tally, shard, customer, standing, prior)
                 except Exception as fault:  # noqa: BLE001 - as above
@@ -136,7 +136,7 @@ class Judge:
         history: Sequence[Entry] | None,
     ) -> None:
         outcome = compare(self.work.proposal, standing, history)
-        tally.add(outcome, shard, customer, standing.entries)
+        tally.add(outcome, shard, customer, standing)
 
     # -- samples ------------------------------------------------------------------------------
 
@@ -149,7 +149,8 @@ class Judge:
                 rows = await reader.histories(shard, portion)
                 for customer, entries in _histories(rows):
                     one = here[customer]
-                    explanation = self._explain(entries[: one.entries])
+                    ledger = effective_ledger(entries[: one.entries], one.former)
+                    explanation = self._explain(ledger)
                     explanations.append(Explained(one, profiles.get(customer), explanation))
                     await asyncio.sleep(0)
         return explanations

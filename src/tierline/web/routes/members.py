@@ -17,7 +17,7 @@ from tierline.ledger.commands import Command, ProgramRef
 from tierline.model import json_text, validation
 from tierline.model.calendar import format_instant
 from tierline.model.entries import Entry, Override, OverrideKind
-from tierline.model.standing import Standing
+from tierline.model.standing import Standing, effective_ledger
 from tierline.model.tenant import Customer
 from tierline.rules.program import Program
 from tierline.store import members, transfers
@@ -261,12 +261,16 @@ async def _standing(call: Call, customer: int, program: int) -> tuple[Standing |
 
 
 async def history(call: Call, customer: int, program: int) -> tuple[Entry, ...]:
-    """A member's whole ledger. It may be long: what is made of it is made in a thread, so that the
-    arithmetic does not hold up everybody else."""
+    """A member's whole ledger, as it is read today. It may be long: what is made of it is made in a
+    thread, so that the arithmetic does not hold up everybody else."""
     database = call.parts.database
-    async with database.pool.acquire() as connection:
-        rows = await members.history(connection, database.shards, customer, program)
-    return tuple(entry_of(tuple(row)) for row in rows)
+    async with (
+        database.pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        place = (connection, database.shards, customer, program)
+        rows, standing = await members.history(*place), await members.standing(*place)
+    return effective_ledger([entry_of(tuple(row)) for row in rows], standing)
 
 
 def _no_member(call: Call, program: Program) -> NotAMember:
