@@ -2,9 +2,9 @@
 
 from tierline.store.migrate import run_file
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:
-    run_file("0005_vendor_renewal.sql")
+    run_file("0006_vendor_renewal.sql")
