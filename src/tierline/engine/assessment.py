@@ -23,6 +23,7 @@ from tierline.engine.tier_terms import (
 from tierline.engine.transitions import emit, show
 from tierline.model import calendar
 from tierline.model.events import Cause
+from tierline.rules.ladder import LapseRule
 from tierline.rules.program import Version
 from tierline.rules.term import Duration, Term, WhileQualified, WindowEnd
 
@@ -46,7 +47,8 @@ def assess(state: MemberState, cause: Cause, *, turn: bool = False) -> None:
         _rise(state, rising)
     if held < 0 or state.rank != held:
         return
-    best = _lasting(state, best)
+    if state.version.policy.start.when == "next_window":
+        best = _lasting(state, best)
     if best >= held:
         _keep(state, held, cause, exactly=max(rising, best) == held)
     else:
@@ -54,11 +56,10 @@ def assess(state: MemberState, cause: Cause, *, turn: bool = False) -> None:
 
 
 def _lasting(state: MemberState, best: int) -> int:
-    """What speaks for keeping the tier. Under `next_window` the running window has given nothing
+    """What speaks for keeping the tier under `next_window`: the running window has given nothing
     yet, so the last full one speaks. Both do in grace, and where the term began inside the running
     window, which gave it then; and a tier without a term is kept by either."""
-    policy = state.version.policy
-    if policy.start.when != "next_window" or isinstance(term_of(state), WhileQualified):
+    if isinstance(term_of(state), WhileQualified):
         return best
     lately = qualified_lately(state)
     if state.grace_until is not None or _begun_inside(state):
@@ -261,13 +262,7 @@ def lapse(state: MemberState, best: int, ends_at: int | None, cause: Cause) -> N
             return
         renew(state, held, following_end(state, held), "lapse_keep")
         return
-    target = {
-        "keep": held,
-        "one_step": max(best, _step_below(state.version, held)),
-        "to_qualifying": best,
-        "to_base": state.version.base,
-        "leave": -1,
-    }[rule]
+    target = best if rule == "to_qualifying" else _below(state.version, rule, held, best)
     if target < 0:
         drop(state)
     elif target == best and ends_at is not None:
@@ -277,6 +272,19 @@ def lapse(state: MemberState, best: int, ends_at: int | None, cause: Cause) -> N
     if not show(state, cause) and state.tier == was:
         # An override keeps what the rules would take.
         emit(state, state.tier, state.tier, "override", renewed=True)
+
+
+def _below(version: Version, rule: LapseRule, held: int, best: int) -> int:
+    """The tier that a lapse rule names, whatever is earned."""
+    match rule:
+        case "one_step":
+            return max(best, _step_below(version, held))
+        case "to_base":
+            return version.base
+        case "leave":
+            return -1
+        case _:
+            return best
 
 
 def _step_below(version: Version, rank: int) -> int:

@@ -130,7 +130,8 @@ def expire_lots(state: MemberState) -> None:
 
 def turn_window(state: MemberState) -> None:
     """A qualification window closed, or an amount left it."""
-    if _judged(state) and turn_matters(state) and state.turns():
+    turning = state.version.turning
+    if turning and _judged(state) and turn_matters(state) and state.turns():
         judge(state, "window_turn", turn=state.turns(own=True))
 
 

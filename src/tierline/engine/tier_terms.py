@@ -82,7 +82,9 @@ def grant(
     """Hold this tier from now on, in a fresh term. `anchor`: the row of terms that it goes on."""
     policy = state.version.policy
     tier = policy.tiers[rank]
-    state.term_anchor = anchor or anchor_from(state, rank, state.today, ends_at)
+    if anchor is None and ends_at is not None:
+        anchor = anchor_from(state, rank, state.today, ends_at)
+    state.term_anchor = anchor
     if tier.id != state.held and policy.lapse.min_stay is not None and ends_at is not None:
         stay = calendar.add_period(state.today, policy.lapse.min_stay)
         ends_at = max(ends_at, state.zone.start(stay))
