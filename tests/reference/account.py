@@ -296,7 +296,7 @@ class Ledger:
                 at=(at[0], ACTIVATION, entry.n),  # before what begins at that instant
                 points=waiting.points,
                 entry=entry.n,
-                happened=at[0],
+                happened=entry.occurred_at,
                 activated=True,
                 approved=approved,
             )

@@ -124,10 +124,11 @@ class Sight:
             before = [(f, worth(metric, f)) for f in self.carried]
             counting = before + [(f, w) for f, w in counting if self.in_term(f)]
         opening = self.opening(measure.window)
-        return [(f.day, w) for f, w in counting if opening is None or self.since(f, opening)]
-
-    def since(self, fact: Fact, day: date) -> bool:
-        return fact.activated or self.zone.day(fact.happened) >= day
+        return [
+            (f.day, w)
+            for f, w in counting
+            if opening is None or self.zone.day(f.happened) >= opening
+        ]
 
     def opening(self, window: object) -> date | None:
         """The day before which nothing counts, of windows since the joining."""

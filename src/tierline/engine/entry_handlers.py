@@ -76,12 +76,10 @@ def _uncount_part(
     state: MemberState, key: str, taken: int, origin: Origin, activated_at: int | None
 ) -> None:
     measure = state.counters[key]
-    if not taken or not state.counts(key, origin.n, activated_at):
-        return
-    if activated_at is not None:
-        state.add_total(key, measure, state.zone.day(activated_at), -taken)
-    elif state.admits(measure, origin.occurred_at):
-        state.add_total(key, measure, state.zone.day(origin.occurred_at), -taken)
+    admitted = state.admits(measure, origin.occurred_at)
+    if taken and admitted and state.counts(key, origin.n, activated_at):
+        counted_at = origin.occurred_at if activated_at is None else activated_at
+        state.add_total(key, measure, state.zone.day(counted_at), -taken)
 
 
 def _still_pending(state: MemberState, n: int, part: Part | None, points: int) -> int:
@@ -136,6 +134,7 @@ def _put_pending(state: MemberState, entry: Entry, lives: Detail | Part, points:
         name=detail.name,
         metadata=detail.metadata,
         never_expires=lives.never_expires,
+        occurred_at=entry.occurred_at,
     )
     state.pending = (*state.pending, pending)
 

@@ -221,6 +221,8 @@ class MemberState(StandingFields, kw_only=True, gc=False):
             boundary = self.boundary(key)
             if boundary is not None and self.at <= boundary[1]:
                 continue
+            if pending.occurred_at is not None and not self.admits(measure, pending.occurred_at):
+                continue
             if metric.counts(pending.kind, pending.name, pending.metadata):
                 self.add_total(key, measure, self.today, pending.points, pending.entry)
 

@@ -23,6 +23,7 @@ class Pending(Struct, frozen=True, gc=False, array_like=True):
     name: str | None = None
     metadata: dict[str, Any] | None = None
     never_expires: bool = False
+    occurred_at: int | None = None  # of that entry: it may have been before the membership
 
 
 EDITION = 2  # of how the rules are read here; a standing of another one is noted as it is
