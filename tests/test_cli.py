@@ -30,9 +30,10 @@ from tierline.store.migrate import newest
 ROOT = Path(__file__).parent.parent
 
 
-async def start(*arguments: str, directory: Path) -> Process:
+async def start(*arguments: str, directory: Path, **variables: str) -> Process:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TIERLINE_")}
     environment |= {"PYTHONPATH": str(ROOT / "src"), "TIERLINE_DATA_DIR": str(directory)}
+    environment |= variables
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tierline", *arguments, stdout=PIPE, stderr=PIPE, env=environment
     )

@@ -34,27 +34,25 @@ class Installation(Struct, frozen=True):
 
 @asynccontextmanager
 async def open_installation(
-    location: Location, *, serve: bool = False, migrate: bool = True
+    location: Location, *, serve: bool = False, migrate: bool = True, create: bool = True
 ) -> AsyncIterator[Installation]:
-    """Open a place. Errors are those of `store.installation` and `store.secrets`."""
-    async with opened(location, serve=serve, migrate=migrate) as database:
-        yield await catalogued(database, location.data_dir)
+    """Open an installation. Errors are those of `store.installation` and `store.secrets`."""
+    async with opened(location, serve=serve, migrate=migrate, create=create) as database:
+        yield await catalogued(database, location.data_dir, create=create)
 
 
-async def catalogued(database: Database, data_dir: Path) -> Installation:
+async def catalogued(database: Database, data_dir: Path, *, create: bool = True) -> Installation:
     """The catalog of an open database; its secret key lies in the environment or `data_dir`."""
     used = await holds_secrets(database)
-    box = SecretBox.load(data_dir, os.environ.get(KEY_VARIABLE), used=used)
+    box = SecretBox.load(data_dir, os.environ.get(KEY_VARIABLE), used=used, create=create)
     return Installation(database, await Catalog.open(database, box, KEY_KINDS))
 
 
-async def first_start(
-    open_installation: Installation, directory: Path, clock: Clock
-) -> Path | None:
+async def first_start(installation: Installation, directory: Path, clock: Clock) -> Path | None:
     """Make what a new installation lacks; the path of the file with the default project's keys,
     or None where nothing was lacking. The file is there before the keys count: interrupted, or
     where it cannot be written, there are none, and the next start makes them."""
-    catalog = open_installation.catalog
+    catalog = installation.catalog
     if not catalog.projects():
         try:
             await catalog.add_project(NewProject("Default", id=DEFAULT), clock())

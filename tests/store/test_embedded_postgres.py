@@ -17,7 +17,7 @@ import pytest
 
 from tierline.store.embedded_postgres import cluster
 from tierline.store.embedded_postgres.server import EmbeddedServer
-from tierline.store.errors import DataDirForeign, DataDirInUse, NoWritePermission
+from tierline.store.errors import DataDirForeign, DataDirInUse, PathUnusable
 
 SERVE = """
 import sys
@@ -168,11 +168,10 @@ def test_a_directory_that_cannot_be_made_is_named(data_dir: Path) -> None:
     """Also for root, who meets no missing permission: here a file is in the way."""
     (data_dir / "file").write_text("")
 
-    with pytest.raises(NoWritePermission, match=f"{data_dir}/file"):
+    with pytest.raises(PathUnusable, match=f"{data_dir}/file"):
         EmbeddedServer.attach_or_start(data_dir / "file" / "data")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs all of these tests anyway")
 @pytest.mark.parametrize(
     "words",
     [
@@ -189,6 +188,7 @@ def test_a_full_disk_is_told_however_postgres_says_it(words: str, tmp_path: Path
     assert "much else" not in str(failure)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs all of these tests anyway")
 def test_an_ordinary_user_needs_no_other(data_dir: Path) -> None:
     """Root's PostgreSQL runs as somebody else, an ordinary user's as that user."""
     if not all(parent.stat().st_mode & 0o001 for parent in (cluster.binaries() / "initdb").parents):

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tierline.config import Location
+from tierline.store.database import Database
 from tierline.store.embedded_postgres import cluster
-from tierline.store.errors import DataDirInUse
+from tierline.store.errors import DataDirInUse, NoInstallation
 from tierline.store.installation import opened
 
 
@@ -32,3 +33,16 @@ async def test_a_url_names_any_other(database_url: str, tmp_path: Path) -> None:
         assert database.shards == 2
 
     assert not (tmp_path / "data").exists()
+
+
+async def test_nothing_is_made_where_nobody_may(tmp_path: Path, empty_url: str) -> None:
+    """A mistyped directory, or an empty database, stays as it is."""
+    missing = Location(data_dir=tmp_path / "typo" / "data")
+    for location in (missing, Location(data_dir=tmp_path, database_url=empty_url)):
+        with pytest.raises(NoInstallation):
+            async with opened(location, create=False):
+                pass
+
+    assert list(tmp_path.iterdir()) == []
+    async with await Database.open(empty_url) as database:
+        assert database.shards == 2

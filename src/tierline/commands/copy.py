@@ -26,7 +26,9 @@ def copy(to: str, shards: int | None, *, end_replays: bool, **location: Any) -> 
     """
 
     async def work() -> None:
-        async with opened(location_of({**location, "shards": None}), migrate=False) as source:
+        async with opened(
+            location_of({**location, "shards": None}), migrate=False, create=False
+        ) as source:
             with CopyBars() as bars:
                 copied = await copy_installation(
                     source, to, shards=shards, end_replays=end_replays, on_progress=bars

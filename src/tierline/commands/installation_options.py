@@ -52,7 +52,7 @@ def location_options(command: Command) -> Command:
         click.option(
             "--data-dir",
             # Whether it may be used is found out by using it: that error says what to do.
-            type=click.Path(file_okay=False, readable=False, path_type=Path),
+            type=click.Path(readable=False, path_type=Path),
             default=DATA_DIR_DEFAULT,
             envvar="TIERLINE_DATA_DIR",
             show_default=True,
@@ -139,7 +139,7 @@ def with_installation(options: dict[str, Any], work: Work) -> None:
     """Work on the installation, beside a running server if there is one."""
 
     async def whole() -> None:
-        async with open_installation(location_of(options)) as installation:
+        async with open_installation(location_of(options), create=False) as installation:
             with acting(Actor("cli", _user())):
                 await work(installation)
 

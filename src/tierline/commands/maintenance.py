@@ -89,7 +89,7 @@ def migrate(*, check: bool, distribute: bool, **location: Any) -> None:
     """Bring the database's schema up to this program's; serving does it by itself."""
 
     async def work() -> None:
-        async with opened(location_of(location), migrate=not check) as database:
+        async with opened(location_of(location), migrate=not check, create=not check) as database:
             schema = await diagnostics.schema(database)
             click.echo(f"The schema is {schema}, with {database.shards} shards.")
             if distribute:

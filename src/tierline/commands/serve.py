@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import structlog
 
 from tierline.app import serving
-from tierline.bootstrap import first_start, open_installation
+from tierline.bootstrap import Installation, first_start, open_installation
 from tierline.clock import wall
 from tierline.commands.installation_options import (
     TableConsole,
@@ -38,6 +39,14 @@ from tierline.config import (
 from tierline.demo.run import DemoFailed, deliveries
 from tierline.demo.table import print_table
 from tierline.logging import configure
+from tierline.store.database import where
+from tierline.transport.tls import proxy_parts
+
+NEW_INSTALLATION = (
+    "There was no installation here, so this start made a new installation. If you meant one that "
+    "you have, stop this one and correct --data-dir or --database-url."
+)
+_log = structlog.get_logger("tierline.serve")
 
 
 @click.command()
@@ -86,19 +95,29 @@ def serve(
 
 async def _serve(read_settings: Callable[[], ServeOptions]) -> None:
     options = read_settings()
+    if options.proxy is not None:
+        proxy_parts(options.proxy)  # a wrong one is refused before anything is made
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with open_installation(options.location, serve=options.whole) as installation:
+        is_new = not installation.catalog.projects()
         keys = await first_start(installation, options.location.data_dir, wall)
         async with serving(installation, options) as process:
             settle_memory()
+            if is_new:
+                _log.warning("new_installation", where=_place(options), text=NEW_INSTALLATION)
             line: dict[str, Any] = {"url": process.url, "roles": sorted(options.roles)}
             if keys is not None:
                 line["keys"] = str(keys)
             click.echo(json.dumps(line))
             await stop.wait()
+
+
+def _place(options: ServeOptions) -> str:
+    url = options.location.database_url
+    return str(options.location.data_dir.expanduser().absolute()) if url is None else where(url)
 
 
 @click.command()
@@ -110,27 +129,58 @@ async def _serve(read_settings: Callable[[], ServeOptions]) -> None:
 def demo(as_json: bool, data_dir: Path | None) -> None:
     """Walk published sample customers through the tiers, and receive their webhooks."""
     configure(level=logging.ERROR)
-    directory = data_dir or Path(tempfile.mkdtemp(prefix="tierline-demo-"))
-    run(_demo(directory, as_json))
+    if data_dir is not None:
+        run(_demo(data_dir.absolute(), as_json))
+        return
+    directory = Path(tempfile.mkdtemp(prefix="tierline-demo-"))
+    stays = False
+    try:
+        run(_demo(directory, as_json))
+        stays = not as_json
+        if stays:
+            click.echo(
+                f"\nThe data stays until you remove it:\n  rm -r {shlex.quote(str(directory))}"
+            )
+    finally:
+        if not stays:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 async def _demo(directory: Path, as_json: bool) -> None:
     allow = parse_networks(["127.0.0.0/8", "::1/128"])
     options = ServeOptions(location=Location(directory), port=0, allow=allow)
     webhooks = []
+    keys: list[tuple[str, str]] = []
     async with open_installation(options.location, serve=True) as installation:
         await first_start(installation, directory, wall)
+        former = {project.number for project in installation.catalog.projects()}
         async with serving(installation, options) as process:
             async for webhook in deliveries(process.url, installation.catalog):
                 webhooks.append(webhook)
                 if as_json:
                     click.echo(webhook.line())
+        if not as_json:
+            keys = await _keys(installation, former)
     if not as_json:
         print_table(webhooks, TableConsole())
         location = shlex.quote(str(directory))
         click.echo(f"\nThe same data, served:\n  {_program()} serve --data-dir {location}")
+        click.echo("\nKeys that work on it:")
+        for name, key in keys:
+            click.echo(f"  {name}: {key}")
     if not all(webhook.genuine for webhook in webhooks):
         raise DemoFailed(reason="a signature did not verify")
+
+
+async def _keys(installation: Installation, former: set[int]) -> list[tuple[str, str]]:
+    """A fresh native key for each project that this demo made, behind the project's name."""
+    catalog = installation.catalog
+    keys = []
+    for project in catalog.projects():
+        if project.number not in former:
+            key = await catalog.add_key(project.number, "native", (), "demo", wall())
+            keys.append((project.name, str(key["key"])))
+    return keys
 
 
 def _program() -> str:

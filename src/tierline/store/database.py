@@ -19,6 +19,7 @@ from tierline.store.errors import (
     CopyUnfinished,
     DatabaseTooOld,
     DatabaseUrlInvalid,
+    NoInstallation,
     ShardsFixed,
     translate,
 )
@@ -66,18 +67,27 @@ class Database:
 
     @classmethod
     async def open(
-        cls, url: str, *, migrate: bool = True, shards: int | None = None, pool_max: int = POOL_MAX
+        cls,
+        url: str,
+        *,
+        migrate: bool = True,
+        create: bool = True,
+        shards: int | None = None,
+        pool_max: int = POOL_MAX,
     ) -> Self:
         """Connect, bring the schema up to date (`migrate=False`: only check it), and read what is
-        fixed. `shards` counts for a new database (default 2); for an existing one it must agree.
+        fixed. Without `create` an empty database stays empty. `shards` counts for a new database
+        (default 2); for an existing one it must agree.
 
-        Raises DatabaseUnreachable, DatabaseTooOld, SchemaTooNew, SchemaBehind, ShardsFixed,
-        CopyUnfinished, LoginRefused, DatabaseMissing, TooManyConnections, NoWritePermission,
-        DiskFull."""
+        Raises NoInstallation, DatabaseUnreachable, DatabaseTooOld, SchemaTooNew, SchemaBehind,
+        ShardsFixed, CopyUnfinished, LoginRefused, DatabaseMissing, TooManyConnections,
+        NoWritePermission, DiskFull."""
         try:
             # A migration, and the wait for another process's, may take long.
             connection = await connect(url, {"statement_timeout": "0"})
             try:
+                if not create and not await _installed(connection):
+                    raise NoInstallation(where=where(url))
                 fixed = await _prepare(connection, url, migrate, shards)
             finally:
                 await connection.close(timeout=CONNECT_SECONDS_MAX)
@@ -182,6 +192,10 @@ async def _warm(connection: asyncpg.Connection) -> None:
 async def _keep(_: asyncpg.Connection) -> None:
     """Nothing to reset: our code sets nothing outside a transaction, and asyncpg rolls an open one
     back by itself. Its default costs a round trip at each release."""
+
+
+async def _installed(connection: asyncpg.Connection) -> bool:
+    return await migrate.version(connection) is not None
 
 
 async def _prepare(

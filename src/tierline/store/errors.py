@@ -138,6 +138,22 @@ class DataDirForeign(TierlineError):
     status = 409
 
 
+class NoInstallation(TierlineError):
+    """There is no Tierline installation in {where}; correct --data-dir or --database-url, or make
+    one with `tierline serve`."""
+
+    code = "no_installation"
+    status = 404
+
+
+class PathUnusable(TierlineError):
+    """{where} cannot be used ({reason}); name another path, or make the user that runs Tierline
+    its owner."""
+
+    code = "path_unusable"
+    status = 503
+
+
 class EmbeddedUnavailable(TierlineError):
     """No embedded PostgreSQL is installed for this machine; name a server with --database-url."""
 
@@ -152,6 +168,7 @@ class EmbeddedFailed(TierlineError):
     status = 503
 
 
+NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BY_SQLSTATE: Final[dict[str, type[TierlineError]]] = {
     "28000": LoginRefused,  # no pg_hba entry, unknown role
     "28P01": LoginRefused,  # wrong password
@@ -230,8 +247,10 @@ def translate(error: BaseException, where: str) -> TierlineError | None:
             if (error.sqlstate or "").startswith(prefix):
                 return kind(where=where, reason=_first_line(error))
         return None
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
         return DiskFull(where=where, reason=str(error))
+    if isinstance(error, OSError) and error.filename is not None:  # a file, so no server
+        return PathUnusable(where=error.filename, reason=error.strerror)
     if isinstance(error, (OSError, EOFError, asyncpg.InterfaceError, asyncpg.InternalClientError)):
         return DatabaseUnreachable(where=where, reason=_first_line(error) or type(error).__name__)
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -13,6 +14,7 @@ from tierline.config import Location
 from tierline.errors import TierlineError
 from tierline.store.database import Database
 from tierline.store.embedded_postgres.server import EmbeddedServer
+from tierline.store.errors import NoInstallation, PathUnusable
 
 LOOK_SECONDS: Final = 1.0  # how often we look whether the embedded server lives
 _log = structlog.get_logger("tierline.store")
@@ -20,14 +22,16 @@ _log = structlog.get_logger("tierline.store")
 
 @asynccontextmanager
 async def opened(
-    location: Location, *, serve: bool = False, migrate: bool = True
+    location: Location, *, serve: bool = False, migrate: bool = True, create: bool = True
 ) -> AsyncIterator[Database]:
     """The place's database, open; its embedded server runs as long as anybody is inside, and is
     started again when it dies. `serve` is for the one process that does everything: DataDirInUse
-    when there is one already."""
+    when there is one already. Unless it may `create` one, NoInstallation where there is none."""
+    if not create and location.database_url is None:
+        _require_cluster(location.data_dir)
     if location.database_url is not None:
         async with await Database.open(
-            location.database_url, migrate=migrate, shards=location.shards
+            location.database_url, migrate=migrate, create=create, shards=location.shards
         ) as database:
             yield database
         return
@@ -35,12 +39,24 @@ async def opened(
     nurse = asyncio.create_task(_keep_alive(server), name="embedded")
     try:
         async with await Database.open(
-            server.url, migrate=migrate, shards=location.shards
+            server.url, migrate=migrate, create=create, shards=location.shards
         ) as database:
             yield database
     finally:
         nurse.cancel()
         await asyncio.to_thread(server.close)
+
+
+def _require_cluster(data_dir: Path) -> None:
+    """Raises NoInstallation where no database was made in the data directory, PathUnusable where
+    that cannot be seen."""
+    directory = data_dir.expanduser().absolute()
+    try:
+        made = (directory / "postgres" / "PG_VERSION").exists()
+    except OSError as error:
+        raise PathUnusable(where=str(directory), reason=error.strerror) from error
+    if not made:
+        raise NoInstallation(where=str(directory))
 
 
 async def holds_secrets(database: Database) -> bool:

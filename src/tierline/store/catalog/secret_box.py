@@ -14,6 +14,7 @@ import base64
 import binascii
 import hashlib
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -55,11 +56,19 @@ class SecretKeyMissing(TierlineError):
 class SecretBox:
     """Seals and opens small secrets."""
 
-    def __init__(self, key: bytes, *former: bytes) -> None:
-        self._ciphers = [AESGCM(each) for each in (key, *former)]
-        self._token_keys = [TokenKey(each) for each in (key, *former)]
+    def __init__(self, *keys: bytes, unmade: Path | None = None) -> None:
+        """Without keys, the first one is made in the file `unmade` when something is sealed."""
+        self._unmade = unmade
+        self._take(keys)
+
+    def _take(self, keys: Iterable[bytes]) -> None:
+        keys = tuple(keys)
+        self._ciphers = [AESGCM(each) for each in keys]
+        self._token_keys = [TokenKey(each) for each in keys]
 
     def seal(self, plain: bytes, context: str) -> bytes:
+        if not self._ciphers and self._unmade is not None:
+            self._take(_decoded(_made(self._unmade), f"The file {self._unmade}"))
         nonce = os.urandom(_NONCE_BYTES)
         return _VERSION + nonce + self._ciphers[0].encrypt(nonce, plain, context.encode())
 
@@ -86,10 +95,13 @@ class SecretBox:
         raise SecretKeyWrong(context=context)
 
     @classmethod
-    def load(cls, directory: Path, given: str | None, *, used: bool = False) -> SecretBox:
+    def load(
+        cls, directory: Path, given: str | None, *, used: bool = False, create: bool = True
+    ) -> SecretBox:
         """The box of an installation: `given` (from the environment), else the key file in
-        `directory`, which is made on first use. SecretKeyInvalid when either is damaged;
-        SecretKeyMissing when there is none and something was sealed before (`used`)."""
+        `directory`. One that is not there yet is made, at once with `create`, else when something
+        is sealed. SecretKeyInvalid when either is damaged; SecretKeyMissing when there is none and
+        something was sealed before (`used`)."""
         if given is not None:
             return cls(*_decoded(given, f"The environment variable {KEY_VARIABLE}"))
         path = directory / KEY_FILE
@@ -98,6 +110,8 @@ class SecretBox:
         except FileNotFoundError:
             if used:
                 raise SecretKeyMissing(where=path) from None
+            if not create:
+                return cls(unmade=path)
             text = _made(path)
         except UnicodeDecodeError:
             text = ""

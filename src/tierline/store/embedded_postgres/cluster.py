@@ -29,7 +29,6 @@ PORT: Final = 5432  # only a part of the socket's name
 START_SECONDS_MAX: Final = 600  # crash recovery replays at most max_wal_size of log
 ORPHAN_SECONDS_MAX: Final = 30
 SOCKET_PATH_BYTES_MAX: Final = 100  # sun_path holds 104 on macOS, 108 on Linux, with the NUL
-NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 # The wheel's defaults are PostgreSQL's, made for a shared host of long ago. `{…}` is by machine.
 SETTINGS: Final = """\

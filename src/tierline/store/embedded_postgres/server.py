@@ -14,6 +14,7 @@ All are flock(2) locks, which the system releases when a process dies, however i
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -25,7 +26,14 @@ from typing import Final, Self
 from urllib.parse import quote
 
 from tierline.store.embedded_postgres import cluster
-from tierline.store.errors import DataDirInUse, DiskFull, EmbeddedFailed, NoWritePermission
+from tierline.store.errors import (
+    NO_SPACE,
+    DataDirInUse,
+    DiskFull,
+    EmbeddedFailed,
+    NoWritePermission,
+    PathUnusable,
+)
 
 STOP_SECONDS_MAX: Final = 300  # the last checkpoint writes what is in memory
 
@@ -119,8 +127,10 @@ def _make(directory: Path) -> None:
 
 def _from_os(error: OSError, directory: Path) -> Exception:
     reason = f"{error.filename or directory}: {error.strerror}"
-    if error.errno in cluster.NO_SPACE:
+    if error.errno in NO_SPACE:
         return DiskFull(where=str(directory), reason=reason)
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        return PathUnusable(where=error.filename or str(directory), reason="it is no directory")
     return NoWritePermission(where=str(directory), reason=reason)
 
 
