@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.ledger.conftest import Club
+from tests.ledger.conftest import LADDER, Club
 from tests.ledger.test_importer import MONTHLY, run
 from tests.ledger.test_sweep import EXPIRING, START
 from tierline.ledger import commands
@@ -18,6 +18,8 @@ from tierline.ledger.files.importer import Importer
 from tierline.ledger.files.progress import Imported
 from tierline.ledger.files.records import FileUnreadable, InputFile
 from tierline.model.calendar import parse_instant
+from tierline.rules.metric import Metric
+from tierline.rules.window import Since
 
 LONG = "x" * 20_000
 
@@ -208,6 +210,19 @@ async def test_csv_carries_lots(club: Club, tmp_path: Path) -> None:
     assert (parse_instant("2023-04-01T00:00:00Z"), 40) in ada.lots
     assert ada.lots[-1] == (None, 30)
     assert (await club.standing("bob")).lots == ((None, 5),)
+
+
+async def test_an_import_says_how_many_entries_no_metric_counts(club: Club, tmp_path: Path) -> None:
+    """What happened before the membership, or in a former one, is recorded and said."""
+    policy = replace(LADDER.policy, metric=Metric("earned"), window=Since())
+    await club.create(replace(LADDER, policy=policy), clock=START)
+    early = {"kind": "earn", "customer": "ada", "points": 5, "occurred_at": "2020-01-01T00:00:00Z"}
+    people = {"customer": "ada", "points": 10, "enrolled_at": "2022-06-01T00:00:00Z"}
+
+    done = await run(club, jsonl(tmp_path / "early.jsonl", people, early))
+
+    assert (done.refused, done.uncounted) == (0, 1), done.problems
+    assert (await club.standing()).balance == 15
 
 
 async def test_a_debt_comes_along(club: Club, tmp_path: Path) -> None:

@@ -162,6 +162,12 @@ def _report(
             " rules, counted from today.",
             err=to_stderr,
         )
+    if done.uncounted:
+        click.echo(
+            f"{done.uncounted} of the entries count for no metric: they happened before the"
+            " membership, or in a former one.",
+            err=to_stderr,
+        )
     if not done.records:
         reason = f"There is no record in {file}, only a heading; is it the right file?"
         raise FileUnreadable(reason=reason)

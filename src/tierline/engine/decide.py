@@ -55,7 +55,8 @@ def expired_of(program: Program, entries: Sequence[Entry], entry: int, at: int) 
 def uncounted(program: Program, standing: Standing, entry: Entry) -> str | None:
     """Returns why an entry that was just recorded counts for no metric, if its date is the cause.
     `standing` is the member right after it."""
-    if standing.joined_at is None or entry.occurred_at >= entry.recorded_at:
+    brought = entry.kind == "opening"  # and not here before it came
+    if brought or standing.joined_at is None or entry.occurred_at >= entry.recorded_at:
         return None
     state = begin(program, standing)
     measures = [m for m in state.version.totals.values() if m.metric.brings(entry)]

@@ -303,7 +303,7 @@ class Importer:
     async def _await_until(self, most: int) -> None:
         """Takes in answers until no more than so many commands are on their way."""
         doubtful: list[tuple[_Sent, bool]] = []
-        counted = 0
+        counted = uncounted = 0
         while len(self._open) > most:
             sent, answer = self._open[0], self._answers[0]
             try:
@@ -320,12 +320,17 @@ class Importer:
                     doubtful.append((sent, True))
                 else:
                     counted += 1
+                    uncounted += outcome.uncounted is not None
                     self._done = replace(
                         self._done, repeated=self._done.repeated + outcome.repeated
                     )
             self._open.popleft()
             self._answers.popleft()
-        self._done = replace(self._done, commands=self._done.commands + counted)
+        self._done = replace(
+            self._done,
+            commands=self._done.commands + counted,
+            uncounted=self._done.uncounted + uncounted,
+        )
         if doubtful:
             await self._correct(doubtful)
 

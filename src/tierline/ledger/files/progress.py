@@ -31,6 +31,7 @@ class Imported(Struct, frozen=True):
     changed: int = 0  # customers
     commands: int = 0  # entries
     repeated: int = 0  # of those: counted before, from an earlier run
+    uncounted: int = 0  # of those: for no metric, as they happened outside the membership
     corrected: int = 0  # of those: in the place of an earlier entry
     ageless: int = 0  # people whose points came without a word on when they expire
     refused: int = 0
