@@ -223,7 +223,7 @@ FIELDS: dict[str, str] = {
     "tiers[].earning": "what holding the tier does to the points of orders",
     "tiers[].earning.multiplier": "in percent: 150 is 1.5 times; rounded half up",
     "tiers[].earning.fixed": "so many points whatever the order",
-    "criterion (range).from": "at least",
+    "criterion (range).from": "at least; null: no lower bound, a debt holds as well",
     "criterion (range).to": "at most",
     "criterion (range).metric": "a measure's name; without one the policy's metric",
     "criterion (attribute).name": "which attribute",

@@ -179,6 +179,8 @@ def segment(name: str) -> dict[str, Any]:
          "policy.tiers[0].from"),
         ({"tiers": tiers({"from": 0}), "metric": {"source": "sum", "of": "nights"}},
          "policy.tiers[0].from"),
+        ({"tiers": [{"id": "x", "name": "X", "entry": {"type": "any", "of": [{"type": "range"}]}}],
+          "metric": {"source": "balance"}, "window": INSTANT}, "policy.tiers[0].entry.of[0].from"),
         ({"term": MONTH, "renewal": {"basis": "now"}}, "policy.term"),
         ({"term": MONTH | {"inclusive": False}, "renewal": {"basis": "now"}}, "policy.term"),
         ({"window": ROLLING, "term": MONTH, "tell_grace": True}, "policy.tell_grace"),

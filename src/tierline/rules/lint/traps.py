@@ -19,7 +19,6 @@ from tierline.rules.term import Duration, Forever, Term, WhileQualified, WindowE
 from tierline.rules.window import Cycle, Since
 
 _NEVER_NEGATIVE = ("earned", "spend", "count")
-_MAY_BE_NEGATIVE = ("balance", "sum")
 
 
 def traps(rules: Rules) -> Iterator[Finding]:
@@ -132,14 +131,32 @@ def _retained(rules: Rules) -> Iterator[Finding]:
 
 def _debts(rules: Rules) -> Iterator[Finding]:
     """A refund of points that were spent leaves less than nothing, and so the tier from 0."""
-    metric = rules.policy.metric
+    metrics = {name: measure.metric for name, measure in rules.policy.measures.items()}
+    sources = {None: rules.policy.metric.source} | {n: m.source for n, m in metrics.items()}
     for i, tier in enumerate(rules.policy.tiers):
-        if metric.source in _MAY_BE_NEGATIVE and tier.open and tier.from_ == 0:
-            reason = (
-                f"a {metric.source} below zero (points taken back after they were spent) leaves "
-                "this tier; without `from` it has no lower bound"
-            )
-            yield warning(f"policy.tiers[{i}].from", reason)
+        if tier.entry is None and tier.open and tier.from_ == 0:
+            yield from _from_zero(f"policy.tiers[{i}].from", sources[None], "without `from`")
+        for part, criterion in (("entry", tier.entry), ("retain", tier.retain)):
+            for path, bounds in _ranges(f"policy.tiers[{i}].{part}", criterion):
+                if bounds.from_ == 0:
+                    source = sources.get(bounds.metric, "")
+                    yield from _from_zero(f"{path}.from", source, "with `from` null")
+
+
+def _from_zero(path: str, source: str, instead: str) -> Iterator[Finding]:
+    causes = {"balance": "points taken back after they were spent", "sum": "values below it"}
+    if source in causes:
+        reason = f"a {source} below zero ({causes[source]}) leaves this tier; {instead} it has "
+        yield warning(path, reason + "no lower bound")
+
+
+def _ranges(path: str, criterion: Criterion | None) -> Iterator[tuple[str, Range]]:
+    """Every range in a criterion, with its path."""
+    if isinstance(criterion, Range):
+        yield path, criterion
+    elif isinstance(criterion, All | Any | AtLeast):
+        for i, part in enumerate(criterion.of):
+            yield from _ranges(f"{path}.of[{i}]", part)
 
 
 # -- windows, occasions, terms -------------------------------------------------------------------
