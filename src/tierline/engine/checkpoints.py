@@ -66,5 +66,11 @@ def _trace(state: MemberState, before: MemberState, entry: int) -> None:
     tracer.balance_changes.append(change)
     if state.held is not None:
         tracer.term = TermChange(state.at, entry, None, state.ends_at)
+    tracer.lots, tracer.lot_changes, tracer.moves = (
+        earlier.lots,
+        earlier.lot_changes,
+        earlier.moves,
+    )
+    tracer.note_lots(state.at, entry, state.lots)
     tracer.owners = earlier.owners
     tracer.owners.settle(state.lots)

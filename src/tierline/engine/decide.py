@@ -94,7 +94,8 @@ def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:
         if state.tracer is not None:
             points = state.balance, state.points_pending
             number = entry.n, entry.kind
-            state.tracer.entry_applied(state.at, state.today, number, points, state.dates)
+            facts = state.lots, state.dates
+            state.tracer.entry_applied(state.at, state.today, number, points, *facts)
     pass_time(state, at)
 
 

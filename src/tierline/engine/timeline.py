@@ -65,7 +65,7 @@ def _tick(state: MemberState) -> None:
     for _, happen in ORDER:
         happen(state)
     if state.tracer is not None:
-        state.tracer.time_passed(state.at, state.today, state.balance, state.dates)
+        state.tracer.time_passed(state.at, state.today, state.balance, state.lots, state.dates)
 
 
 def fold(state: MemberState, entry: Entry) -> None:

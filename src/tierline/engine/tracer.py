@@ -1,4 +1,4 @@
-"""Notes of a decision: which entry brought how much of what, and when terms moved.
+"""Notes of a decision: which entry brought how much of what, and when terms and tiers moved.
 
 A tracer is handed to a state (`begin(…, tracer=Tracer())`). The state and the code that moves it
 report to it where they change a total, a balance or a term, so that nothing is computed twice. A
@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from tierline.engine.lot_owners import LotOwners
+from tierline.model.events import Event
+from tierline.rules.points import Lots
 from tierline.rules.window import FROM_TERM
 
 DayTotals = dict[int, int]
@@ -50,16 +52,36 @@ class TermChange(Struct, frozen=True):
     ends_at: int | None
 
 
+class LotChange(Struct, frozen=True):
+    """The lots were `before` and are `after`. `entry` None: time did it."""
+
+    at: int
+    entry: int | None
+    before: Lots
+    after: Lots
+
+
+class MembershipChange(Struct, frozen=True):
+    """A change of membership. `announced` false: it was brought along, and nobody heard of it; its
+    event's `seq` is then no number of its own."""
+
+    event: Event
+    announced: bool
+
+
 class Tracer(Struct):
-    """What a state reports while it is moved; `balance`, `pending` and `dates` are as they were
-    when it reported last."""
+    """What a state reports while it is moved; `balance`, `pending`, `dates` and `lots` are as they
+    were when it reported last."""
 
     contributions: list[Contribution] = msgspec.field(default_factory=list)
     balance_changes: list[BalanceChange] = msgspec.field(default_factory=list)
+    lot_changes: list[LotChange] = msgspec.field(default_factory=list)
+    moves: list[MembershipChange] = msgspec.field(default_factory=list)
     term: TermChange | None = None
     balance: int = 0
     pending: int = 0
     dates: TermDates = (None, None, None)
+    lots: Lots = ()
     owners: LotOwners = msgspec.field(default_factory=LotOwners)
 
     def total_changed(self, note: Contribution) -> None:
@@ -78,16 +100,26 @@ class Tracer(Struct):
         self.balance_changes.append(BalanceChange(day, "bonus", *change, entry, rule))
         self.balance, self.pending = points
 
-    def time_passed(self, at: int, day: int, balance: int, dates: TermDates) -> None:
+    def tier_changed(self, event: Event, *, announced: bool) -> None:
+        self.moves.append(MembershipChange(event, announced))
+
+    def time_passed(self, at: int, day: int, balance: int, lots: Lots, dates: TermDates) -> None:
         """What was due at an instant has happened. What the balance lost then has expired."""
         if balance != self.balance:
             change = balance - self.balance
             self.balance_changes.append(BalanceChange(day, "expiry", change, 0, None))
         self.balance = balance
+        self.note_lots(at, None, lots)
         self._date(at, None, dates)
 
     def entry_applied(
-        self, at: int, day: int, entry: tuple[int, str], points: tuple[int, int], dates: TermDates
+        self,
+        at: int,
+        day: int,
+        entry: tuple[int, str],
+        points: tuple[int, int],
+        lots: Lots,
+        dates: TermDates,
     ) -> None:
         """`entry` is its number and kind; `points` are the balance and what is pending, after."""
         number, kind = entry
@@ -95,7 +127,14 @@ class Tracer(Struct):
         if change != (0, 0):
             self.balance_changes.append(BalanceChange(day, kind, *change, number))
         self.balance, self.pending = points
+        self.note_lots(at, number, lots)
         self._date(at, number, dates)
+
+    def note_lots(self, at: int, entry: int | None, lots: Lots) -> None:
+        """The lots are these now."""
+        if lots != self.lots:
+            self.lot_changes.append(LotChange(at, entry, self.lots, lots))
+        self.lots = lots
 
     def terms_replayed(self, replay: Tracer) -> None:
         """History was played again: what counts from a term's start is what the replay counts."""

@@ -16,7 +16,7 @@ from tierline.rules.program import successors
 Relation = Literal["none", "same", "higher", "lower"]
 
 # (was in a tier?, is now …) -> event. `renewed` marks a term that began anew or is being held
-# although the tier is no longer earned: the only case in which staying is news.
+# although the tier is no longer earned: the only case in which perioding is news.
 TRANSITIONS: dict[tuple[bool, Relation, bool], EventKind | None] = {
     (False, "none", False): None,
     (False, "none", True): None,
@@ -73,22 +73,25 @@ def emit(
     if kind is None:
         return
     state.occur(kind, before if kind == "left" else after)
+    if state.quiet and state.tracer is None:
+        return
+    event = Event(
+        seq=state.seq + 1,
+        kind=kind,
+        tier_from=before if kind != "joined" else None,
+        tier_to=after,
+        at=state.at,
+        cause=cause,
+        version=state.version.number,
+        entry=state.cause_entry,
+        view=state.view(),
+    )
+    if state.tracer is not None:
+        state.tracer.tier_changed(event, announced=not state.quiet)
     if state.quiet:
         return
     state.seq += 1
-    state.events.append(
-        Event(
-            seq=state.seq,
-            kind=kind,
-            tier_from=before if kind != "joined" else None,
-            tier_to=after,
-            at=state.at,
-            cause=cause,
-            version=state.version.number,
-            entry=state.cause_entry,
-            view=state.view(),
-        )
-    )
+    state.events.append(event)
 
 
 def _place(state: MemberState, tier: str | None) -> float | None:

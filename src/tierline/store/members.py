@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final, cast
 
 from tierline.model.encoding import decode_standing
 from tierline.model.standing import Standing
@@ -17,10 +17,18 @@ if TYPE_CHECKING:
     from tierline.store.catalog.queries import Session
 
 
+ENTRY_MAX: Final = 2**31 - 1  # the number of an entry
+KEY_SEPARATOR: Final = "\x1f"  # in keys of ours; callers cannot send it
+Member = tuple[int, int]  # customer, program
+
+
 class MembersSql(Queries, file="members.sql"):
     member: str
     owners: str
     standings: str
+    entries_after: str
+    entries_before: str
+    keys_of: str
 
 
 async def standing(
@@ -49,6 +57,38 @@ async def history(connection: Session, shards: int, customer: int, program: int)
     """The whole ledger of a member, oldest first."""
     shard = shard_of_customer(shards, customer)
     return await _ledger(connection).history(shard, customer, program)
+
+
+async def entries_after(
+    connection: Session, shards: int, member: Member, place: int, limit: int
+) -> list[Record]:
+    """The entries behind a place, oldest first, with their keys and first answers."""
+    shard = shard_of_customer(shards, member[0])
+    return await connection.fetch(MembersSql.entries_after, shard, *member, place, limit)
+
+
+async def entries_before(
+    connection: Session, shards: int, member: Member, place: int, limit: int
+) -> list[Record]:
+    """The entries before a place, newest first, with their keys and first answers."""
+    shard = shard_of_customer(shards, member[0])
+    return await connection.fetch(MembersSql.entries_before, shard, *member, place, limit)
+
+
+async def keys(
+    connection: Session, shards: int, member: Member, numbers: Collection[int]
+) -> dict[int, str]:
+    """The callers' keys of some entries, by number; an entry that we made ourselves has none."""
+    if not numbers:
+        return {}
+    shard = shard_of_customer(shards, member[0])
+    rows = await connection.fetch(MembersSql.keys_of, shard, *member, sorted(numbers))
+    return {row["n"]: key for row in rows if (key := caller_key(row["key"])) is not None}
+
+
+def caller_key(key: str) -> str | None:
+    """A stored key as its caller sent it; None where an entry was made beside another one."""
+    return None if KEY_SEPARATOR in key else key
 
 
 async def original(

@@ -15,18 +15,20 @@ import base64
 import binascii
 import hashlib
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
 
 from tierline.errors import Invalid, TierlineError
+from tierline.model import ids
 from tierline.store.catalog.secret_box import SecretBox, SecretKeyWrong
 from tierline.store.event_log import EventLog, LogEvent, ShardRange
 
 _VERSION = 2
 _VERSION_OPEN = 1  # not sealed
+_VERSION_CUSTOMER = 3  # of one customer's events
 _OFFSET_BYTES = 7
 _CHECK_BYTES = 3
 PART_MIN: Final = 32  # events of a shard that are worth a look-up of their own
@@ -55,11 +57,13 @@ class FeedCursor(Struct, frozen=True):
     offsets: tuple[int, ...]
     checks: tuple[bytes, ...]
 
-    def text(self, epoch: str, box: SecretBox, project: str) -> str:
+    def text(self, epoch: str, box: SecretBox, project: str, customer: int | None = None) -> str:
+        """`customer`: it is a place among this customer's events only."""
         plain = bytearray(_hash(epoch))
         for offset, check in zip(self.offsets, self.checks, strict=True):
             plain += offset.to_bytes(_OFFSET_BYTES, "big") + check
-        raw = bytes([_VERSION]) + box.token(bytes(plain), _context(project))
+        version = _VERSION if customer is None else _VERSION_CUSTOMER
+        raw = bytes([version]) + box.token(bytes(plain), _context(project, customer))
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -71,15 +75,18 @@ class Page(Struct, frozen=True):
     more: bool
 
 
-def parse(text: str, epoch: str, shards: int, box: SecretBox, project: str) -> FeedCursor:
-    """Raises Invalid for what is no cursor of this project, CursorDiverged for another
-    installation's, and for one whose key is gone."""
+def parse(
+    text: str, epoch: str, shards: int, box: SecretBox, project: str, customer: int | None = None
+) -> FeedCursor:
+    """Raises Invalid for what is no cursor of this project's feed, or of this customer's events
+    where one is given; CursorDiverged for another installation's, and for one whose key is gone."""
+    version = _VERSION if customer is None else _VERSION_CUSTOMER
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        if raw[:1] == bytes([_VERSION]):
-            plain = box.read_token(raw[1:], _context(project))
+        if raw[:1] == bytes([version]):
+            plain = box.read_token(raw[1:], _context(project, customer))
             pairs = _pairs(plain[_CHECK_BYTES:])
-        elif raw[:1] == bytes([_VERSION_OPEN]):
+        elif raw[:1] == bytes([_VERSION_OPEN]) and customer is None:
             plain = raw[1:]
             pairs = _open_pairs(plain[_CHECK_BYTES:])
         else:
@@ -87,15 +94,15 @@ def parse(text: str, epoch: str, shards: int, box: SecretBox, project: str) -> F
     except SecretKeyWrong:
         raise CursorDiverged(path="after") from None
     except (binascii.Error, ValueError, IndexError):
-        reason = "after: expected a cursor as `next` gave it."
+        reason = "after: expected a cursor as `next` gave it, asked for alike."
         raise Invalid(path="after", reason=reason) from None
     if plain[:_CHECK_BYTES] != _hash(epoch) or len(pairs) != shards:
         raise CursorDiverged(path="after")
     return FeedCursor(tuple(offset for offset, _ in pairs), tuple(check for _, check in pairs))
 
 
-def _context(project: str) -> str:
-    return f"feed cursor of {project}"
+def _context(project: str, customer: int | None) -> str:
+    return f"feed cursor of {project}" + ("" if customer is None else f", customer {customer}")
 
 
 def _pairs(plain: bytes) -> list[tuple[int, bytes]]:
@@ -141,7 +148,7 @@ class Reader:
         offsets = list(self._cursor.offsets)
         behind = {s: heads[s][0] for s, offset in enumerate(offsets) if heads[s][0] > offset}
         if self._suspects:
-            _require_kept(offsets, heads)
+            _require_kept(dict(enumerate(offsets)), heads)
             # Below the log's start no event is left to compare with.
             self._suspects = {s for s in self._suspects if offsets[s] >= heads[s][1]}
             await self._check([shard for shard in self._suspects if shard not in behind])
@@ -193,6 +200,35 @@ class Reader:
         return FeedCursor(tuple(offsets), tuple(checks))
 
 
+class CustomerReader:
+    """Reads one customer's events on from a cursor. All of them lie in one shard."""
+
+    def __init__(self, log: EventLog, class_: str, customer: int, cursor: FeedCursor) -> None:
+        self._log = log
+        self._class = class_
+        self._customer = customer
+        self._shard = ids.shard_of(ids.route_of_customer(customer), log.shards)
+        self._cursor = cursor
+
+    async def read(self, limit: int) -> Page:
+        """As `Reader.read`. A page may hold fewer events than there are, for it looks at as many of
+        all classes."""
+        shard, offset = self._shard, self._cursor.offsets[self._shard]
+        heads = {shard: (await self._log.heads())[shard]}
+        checks = await _checks(self._log, [(shard, offset)])
+        if offset >= heads[shard][1] and checks[shard] != self._cursor.checks[shard]:
+            raise CursorDiverged(path="after")
+        _require_kept({shard: offset}, heads)
+        head = heads[shard][0]
+        facts = (self._customer, offset + 1, head)
+        rows = (await self._log.slice_of_customers(shard, [facts], limit))[self._customer]
+        more = len(rows) == limit
+        offsets = list(self._cursor.offsets)
+        offsets[shard] = rows[-1].offset if more else head
+        self._cursor = await _at(self._log, offsets)
+        return Page([row for row in rows if row.class_ == self._class], self._cursor, more=more)
+
+
 def share(limit: int, room: dict[int, int], part_min: int, first: int) -> dict[int, int]:
     """How many of `limit` events each shard is to give, by what it has at most (one or more).
 
@@ -215,8 +251,8 @@ def share(limit: int, room: dict[int, int], part_min: int, first: int) -> dict[i
     return parts
 
 
-def _require_kept(offsets: Sequence[int], heads: dict[int, tuple[int, int]]) -> None:
-    for shard, offset in enumerate(offsets):
+def _require_kept(offsets: Mapping[int, int], heads: dict[int, tuple[int, int]]) -> None:
+    for shard, offset in offsets.items():
         head, log_start = heads[shard]
         if offset + 1 < log_start:
             raise CursorExpired(path="after")

@@ -4,24 +4,10 @@ in the vendor's object, what only operators see in `operator_descriptions`."""
 
 from __future__ import annotations
 
+from tierline.web.list_descriptions import LISTS
 from tierline.web.operator_descriptions import OPERATORS
 
 _TEXT = """
-as_of: Of a list by last change, the instant below which nothing is added any more.
-attribute: An attribute and its value, as `vip:true`.
-balance_max: Whose balance is at most so much.
-balance_min: Whose balance is at least so much.
-changed_at: When points or tier last changed.
-customers: The customers of this page.
-SummaryAnswer.due: For how many members something falls due, day by day.
-email_part: What their email holds anywhere.
-expires_before: Whose tier ends before this instant.
-since_before: Who has had their tier since before this instant.
-since_from: Who has had their tier since this instant or later.
-sort: By number, or by last change.
-tiers_ending: For how many of them it is their tier that ends.
-updated_before: Who changed last before this instant.
-updated_from: Who changed last at this instant or later.
 path.program: The program's id.
 path.source_id: The customer's id in the caller's own systems.
 path.endpoint: The endpoint's id.
@@ -389,5 +375,7 @@ windows: How many windows beyond this one.
 """
 
 DESCRIPTIONS: dict[str, str] = dict(
-    line.split(": ", 1) for line in (*OPERATORS.splitlines(), *_TEXT.splitlines()) if line
+    line.split(": ", 1)
+    for line in (*OPERATORS.splitlines(), *LISTS.splitlines(), *_TEXT.splitlines())
+    if line
 )

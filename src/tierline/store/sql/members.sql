@@ -19,3 +19,24 @@ CROSS JOIN LATERAL (
 -- name: standings
 -- The standings of a customer in all programs.
 SELECT program, standing FROM member WHERE shard = $1 AND customer = $2
+
+-- name: entries_after
+-- The next entries of a member, oldest first.
+SELECT n, kind, occurred_at, recorded_at, points, amount, detail, key, answer
+FROM entry
+WHERE shard = $1 AND customer = $2 AND program = $3 AND n > $4
+ORDER BY n
+LIMIT $5
+
+-- name: entries_before
+-- The next entries of a member, newest first.
+SELECT n, kind, occurred_at, recorded_at, points, amount, detail, key, answer
+FROM entry
+WHERE shard = $1 AND customer = $2 AND program = $3 AND n < $4
+ORDER BY n DESC
+LIMIT $5
+
+-- name: keys_of
+-- The keys of some entries of a member.
+SELECT n, key FROM entry
+WHERE shard = $1 AND customer = $2 AND program = $3 AND n = ANY($4::integer[])

@@ -94,8 +94,9 @@ async def get_customer(call: Call) -> CustomerAnswer:
     return await _answer(call, await find_customer(call, call.param("source_id")))
 
 
-async def find_customer(call: Call, name: str) -> CustomerRow:
-    """Returns a customer by any name of theirs but the number. Raises NotFound."""
+async def find_customer(call: Call, name: str, path: str = "source_id") -> CustomerRow:
+    """Returns a customer by any name of theirs but the number. Raises NotFound, for the field
+    `path`."""
     database, project = call.parts.database, call.project
     async with database.pool.acquire() as connection:
         number = await customers.find_by_name(connection, database.shards, project, name)
@@ -103,7 +104,7 @@ async def find_customer(call: Call, name: str) -> CustomerRow:
         if number is not None:
             row = await customers.read(connection, database.shards, number)
     if row is None or row.project != project.number or row.erased_at is not None:
-        raise NotFound(what="customer", name=name, path="source_id")
+        raise NotFound(what="customer", name=name, path=path)
     return row
 
 

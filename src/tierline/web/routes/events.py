@@ -14,7 +14,8 @@ from tierline.store.announcements import announced
 from tierline.store.event_log import LogEvent
 from tierline.vendors.standard.payloads import TierEvent, event_object
 from tierline.web import event_feed, limits
-from tierline.web.event_feed import Reader
+from tierline.web.event_feed import CustomerReader, Reader
+from tierline.web.routes.customers import find_customer
 from tierline.web.routing import Call, Operation
 
 POLL_SECONDS = 0.25  # for what other processes commit
@@ -22,13 +23,15 @@ _SCOPES = {"tier": "read_customers", "ops": "manage_endpoints"}
 
 
 class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"class_": "class"}):
-    """From a cursor, from an instant, or from the oldest event; `wait` seconds for the first."""
+    """From a cursor, from an instant, or from the oldest event; `wait` seconds for the first.
+    `customer`: only theirs, by any name of theirs but the number."""
 
     after: str | None = None
     since: str | None = None
     limit: Annotated[int, Meta(ge=1, le=limits.PAGE_MAX)] = limits.PAGE_DEFAULT
     wait: Annotated[float, Meta(ge=0, le=limits.WAIT_SECONDS_MAX)] = 0
     class_: Literal["tier", "ops"] = "tier"
+    customer: str | None = None
 
 
 class OperationalEventLine(Struct, frozen=True):
@@ -59,7 +62,11 @@ class EventsAnswer(Struct, frozen=True):
 async def list_events(call: Call) -> EventsAnswer:
     query = call.query(EventsQuery)
     call.caller.require(_SCOPES[query.class_])
-    reader = await _reader(call, query)
+    customer = None
+    if query.customer is not None:
+        call.caller.require("read_customers")
+        customer = (await find_customer(call, query.customer, path="customer")).id
+    reader = await _reader(call, query, customer)
     page = await reader.read(query.limit)
     until = call.wall + int(query.wait * 1000)
     commits = call.parts.commit_signal
@@ -70,14 +77,15 @@ async def list_events(call: Call) -> EventsAnswer:
         await commits.wait(min(seconds, POLL_SECONDS))
         page = await reader.read(query.limit)
     events = [await _content(call, row) for row in page.events]
+    place = (call.parts.database.epoch, call.parts.catalog.box, call.project.id, customer)
     return EventsAnswer(
         events=[event for event in events if event is not None],
-        next=page.cursor.text(call.parts.database.epoch, call.parts.catalog.box, call.project.id),
+        next=page.cursor.text(*place),
         more=page.more,
     )
 
 
-async def _reader(call: Call, query: EventsQuery) -> Reader:
+async def _reader(call: Call, query: EventsQuery, customer: int | None) -> Reader | CustomerReader:
     log, database = call.parts.log, call.parts.database
     if query.after is not None and query.since is not None:
         raise Invalid(path="since", reason="since: send a cursor or an instant, not both.")
@@ -85,9 +93,11 @@ async def _reader(call: Call, query: EventsQuery) -> Reader:
         cursor = await event_feed.since(log, validation.instant(query.since, "since"))
     elif query.after:
         place = (database.epoch, database.shards, call.parts.catalog.box, call.project.id)
-        cursor = event_feed.parse(query.after, *place)
+        cursor = event_feed.parse(query.after, *place, customer)
     else:
         cursor = await event_feed.start(log)
+    if customer is not None:
+        return CustomerReader(log, query.class_, customer, cursor)
     return Reader(log, call.project.number, query.class_, cursor, own=not query.after)
 
 
