@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.engine.driver import Driver
+from tests.fuzz.upgrades import checkpoint_of, former
 from tests.fuzz.worlds import World
 from tests.reference.account import FOREVER
 from tests.reference.evaluator import evaluate
@@ -13,6 +14,7 @@ from tests.reference.outcome import Outcome
 from tierline.analysis.explain import explain
 from tierline.engine.decide import expired_of
 from tierline.model.encoding import encode_standing
+from tierline.model.entries import Entry
 from tierline.model.events import Event
 from tierline.model.standing import Standing
 from tierline.rules.metric import EARNING
@@ -38,11 +40,22 @@ def expected_event(event: Event) -> ExpectedEvent:
     )
 
 
+def begin(world: World) -> tuple[Driver, list[Entry]]:
+    """A driver, and the entries that it is to decide: from a checkpoint on, where there is one,
+    with the standing that an older reading left."""
+    driver, entries = Driver(world.program), list(world.entries)
+    place = checkpoint_of(entries)
+    if place is not None:
+        driver.history, driver.standing = entries[:place], former(entries[place])
+        driver.decide([entries[place]], driver.standing.at)
+        entries = entries[place + 1 :]
+    return driver, entries
+
+
 def in_pieces(world: World) -> Driver:
     """Batches end at the world's cuts; the standing is written and read between them."""
-    driver = Driver(world.program)
-    entries = list(world.entries)
-    for cut in world.cuts:
+    driver, entries = begin(world)
+    for cut in (cut for cut in world.cuts if cut >= driver.standing.at):
         batch = [e for e in entries if e.recorded_at <= cut]
         entries = entries[len(batch) :]
         driver.decide(batch, cut)
@@ -53,8 +66,8 @@ def in_pieces(world: World) -> Driver:
 
 
 def step_by_step(world: World) -> Driver:
-    driver = Driver(world.program)
-    for entry in world.entries:
+    driver, entries = begin(world)
+    for entry in entries:
         driver.decide([], entry.recorded_at)
         driver.decide([entry], entry.recorded_at)
     driver.decide([], world.until)
@@ -98,7 +111,9 @@ def differences(
             problems += fields(standing, driver.standing)
     if world.beside is not None:
         problems += beside(world, world.beside, once)
-    if [e.seq for e in once.events] != list(range(1, len(once.events) + 1)):
+    place = checkpoint_of(world.entries)
+    first = 1 if place is None else former(world.entries[place]).seq + 1
+    if [e.seq for e in once.events] != list(range(first, len(once.events) + first)):
         problems.append(f"seq has gaps: {[e.seq for e in once.events]}")
     outcome = evaluate(world.program, world.entries, world.until)
     problems += unequal(outcome.events, [expected_event(e) for e in once.events])

@@ -14,7 +14,7 @@ from tierline.rules.policy import Policy
 from tierline.rules.term import Duration
 from tierline.rules.window import Calendar
 
-# Of ten thousand histories at least so many bring each; `test_worlds.py` holds it.
+# Of ten thousand histories at least so many bring each; `test_features.py` holds it.
 LEAST = {
     "a hidden tier between visible ones": 400,
     "a term ends inside a period that runs, with NEXT_PERIOD": 100,
@@ -33,6 +33,8 @@ LEAST = {
     "the clocks change": 2000,
     "a customer in a second program": 300,
     "a vendor's own settings": 700,
+    "an upgrade in the middle": 800,
+    "a retroactive correction after an upgrade": 20,
 }
 
 
@@ -72,7 +74,7 @@ def hidden_between(policy: Policy) -> bool:
 
 
 def of_entries(world: World) -> Iterator[str]:
-    left_at = None
+    left_at, upgraded = None, False
     for entry in world.entries:
         detail = entry.detail
         if world.history.ledger.account((entry.recorded_at, ARRIVAL, entry.n)).debt:
@@ -83,6 +85,13 @@ def of_entries(world: World) -> Iterator[str]:
             yield "a first activity enrols"
             if entry.occurred_at < entry.recorded_at:
                 yield "a first activity of an earlier day enrols"
+        if entry.kind == "checkpoint":
+            upgraded = True
+            yield "an upgrade in the middle"
+        elif upgraded and entry.kind in ("refund", "void"):
+            policy = world.program.version(entry.recorded_at).policy
+            if policy.corrections == "retroactive":
+                yield "a retroactive correction after an upgrade"
         if entry.kind == "leave":
             left_at = entry.recorded_at
         elif left_at is not None and entry.kind == "enrol":

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from tests.engine.history import History
 from tests.fuzz.programs import savable
+from tests.fuzz.upgrades import checkpoint_of, counted
 from tests.fuzz.worlds import World
 from tests.reference import civil
 from tierline.model.entries import Entry
@@ -71,12 +72,14 @@ def with_entries(
 
 def refilled(program: Program, entries: list[Entry]) -> History:
     history = History(program)
-    history.entries.extend(entries)
+    history.entries.extend(counted(program, entries))
     return history
 
 
 def without(entries: list[Entry], gone: int) -> list[Entry] | None:
     """The entries but one, numbered anew; None where another one speaks of it."""
+    if entries[gone].kind != "checkpoint" and checkpoint_of(entries[gone:]) is not None:
+        return None  # what it notes was decided by this one, too
     before = entries[gone - 1].detail
     if before is not None and before.implied:
         return None  # the activity that enrolled

@@ -10,6 +10,7 @@ from random import Random
 from tests.engine.history import History
 from tests.fuzz.programs import random_program, savable
 from tests.fuzz.stories import Story
+from tests.fuzz.upgrades import upgraded
 from tests.reference import civil
 from tierline.model.entries import Entry
 from tierline.rules.program import Program
@@ -42,10 +43,13 @@ def world(chance: Random) -> World:
 
 def seeded(seed: int) -> World:
     """The world of a seed in the long run; four members in turn have the same program, and one
-    customer in thirty has another one beside."""
+    customer in thirty has another one beside, and one in ten meets an upgrade."""
     made = happening(*shared_setting(seed // 4), Random(seed))
     if seed % 30 == 0:
         made.beside = happening(*shared_setting(seed // 4 + 1), Random(f"beside {seed}"))
+    if seed % 10 == 7:
+        entries = upgraded(made.program, made.entries, Random(f"upgrade {seed}"))
+        made.entries[:] = entries
     return made
 
 

@@ -40,6 +40,8 @@ class Fact:
     happened: int = 0  # when, or when it came, if somebody brought it along
     activated: bool = False  # by points that were pending
     approved: int = 0  # by this entry
+    taken_by: int = 0  # the reversal that takes back what `takes` brought
+    takes: int = 0
 
 
 @dataclass(slots=True)
@@ -227,6 +229,8 @@ class Ledger:
 
     def _record(self, account: Account, entry: Entry, at: Position) -> None:
         detail = entry.detail
+        if entry.kind == "checkpoint":
+            return  # of points it says what the entries say
         if entry.kind == "leave":
             account.facts, account.left_at, account.member = [], at[0], False
             return
@@ -351,6 +355,8 @@ class Ledger:
                     times=-1 if arrived and origin.last else 0,
                     happened=made.happened,
                     activated=made.activated,
+                    taken_by=entry.n,
+                    takes=origin.n,
                 )
             )
 

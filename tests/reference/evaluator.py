@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -24,6 +25,7 @@ from tests.reference.account import (
     START,
     TERM,
     TURN,
+    Fact,
     Ledger,
     Position,
 )
@@ -62,6 +64,7 @@ class Evaluator(Overrides):
             if points.rules:
                 raise NoOpinion(points.rules[0])
         super().__init__(program, zone, Ledger(zone, rules))
+        self.noted = False  # a checkpoint was met
 
     def run(self, entries: Sequence[Entry], until: int) -> Evaluator:
         for entry in entries:
@@ -228,6 +231,9 @@ class Evaluator(Overrides):
         detail = entry.detail
         self.quiet = detail is not None and detail.quiet
         cause = "activity"
+        if entry.kind == "checkpoint" and detail is not None and detail.standing is not None:
+            self.note(detail.standing)
+            return
         if entry.kind == "leave":
             self.leave(entry)
             return
@@ -273,6 +279,21 @@ class Evaluator(Overrides):
         self.judge(cause, "on_activity", entry.n)
         self.show(cause, entry.n)
 
+    def note(self, standing: dict[str, Any]) -> None:
+        """From here on the tier is what was noted, whatever came of the entries; nothing of before
+        is told."""
+        self.noted, self.events = True, []
+        for name in ("held", "since", "started_at", "ends_at", "grace_until", "row"):
+            setattr(self, name, standing.get(name))
+        self.grace_announced = standing.get("grace_announced", False)
+        self.visible = standing.get("tier")
+        if self.on_hold:
+            self.frozen = self.visible
+        waiting = standing.get("waiting")
+        self.waiting = None if waiting is None else (waiting[0], waiting[1])
+        if any(tier.reentry is not None for tier in self.tiers):  # else nobody noted them
+            self.reached = set(standing.get("reached", ()))
+
     def bring_tier(self, entry: Entry) -> None:
         """A tier that an import brings along, with its term."""
         detail = entry.detail
@@ -301,7 +322,7 @@ class Evaluator(Overrides):
 
     def corrects(self, entry: Entry) -> bool:
         """Whether an entry changes the past: a reversal, or an activity of an earlier day."""
-        if self.version.rules.policy.corrections != "retroactive":
+        if self.version.rules.policy.corrections != "retroactive" or (self.ghost and self.noted):
             return False
         if entry.kind in ("enrol", "opening"):
             return False
@@ -324,11 +345,17 @@ class Evaluator(Overrides):
             "row",
         ):
             setattr(self, name, getattr(ghost, name))
-        began = ghost.began
-        self.carried = [f for f in ghost.account().facts if began is not None and f.at > began]
+        self.carried = ghost.of_term()
         self.began, self.replayed = self.position, entry.n
         self.reached = set(ghost.reached)
         self.show("correction", entry.n)
+
+    def of_term(self) -> list[Fact]:
+        """What counts from the start of the held tier's term."""
+        if self.joined is None:
+            return []
+        sight = self.sight()
+        return [*self.carried, *(f for f in self.account().facts if sight.in_term(f))]
 
     def outcome(self) -> Outcome:
         sight = self.sight() if self.joined is not None else None

@@ -139,8 +139,13 @@ class Sight:
     def in_term(self, fact: Fact) -> bool:
         """Whether a fact came after the term began; or, where history was replayed, after that: an
         approval at the same instant is not of the replay."""
+        if self.replayed is not None and fact.taken_by > self.replayed:
+            return any(f.entry == fact.takes for f in self.carried) or self._after(fact)
         if self.replayed is not None and fact.approved > self.replayed:
             return True
+        return self._after(fact)
+
+    def _after(self, fact: Fact) -> bool:
         return self.began is not None and fact.at > self.began
 
     def next_turn(self, measure: Measure, after: date) -> date | None:

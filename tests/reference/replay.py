@@ -12,27 +12,50 @@ REVERSALS = ("refund", "void")
 
 
 def as_it_should_have_been(entries: Sequence[Entry]) -> list[Entry]:
-    """Each entry when it really happened, and what was taken back never there."""
+    """Each entry when it really happened, and what was taken back never there. What a checkpoint
+    notes stays as it came: nothing reaches behind it, and what happened before it happens there."""
+    places = [i for i, entry in enumerate(entries) if entry.kind == "checkpoint"]
+    if not places:
+        return _played_again(entries, entries[0].n, None)
+    place = places[-1]
+    later = _played_again(entries[place + 1 :], 0, entries[place].recorded_at)
+    return [*entries[: place + 1], *later]
+
+
+def _played_again(entries: Sequence[Entry], first: int, since: int | None) -> list[Entry]:
+    """`first` is the number of the enrolment that opens the history, if it is among them; nothing
+    happens before `since`."""
+    numbers_here = {entry.n for entry in entries}
     taken: dict[int, tuple[int, int, bool]] = {}
     for entry in entries:
         origin = entry.detail.origin if entry.detail else None
-        if entry.kind in REVERSALS and origin is not None:
+        if entry.kind in REVERSALS and origin is not None and origin.n in numbers_here:
             points, amount, last = taken.get(origin.n, (0, 0, False))
             taken[origin.n] = (points + entry.points, amount + entry.amount, last or origin.last)
 
     def arrived(entry: Entry) -> bool:
         """Brought along: it is here from its arrival on. The first enrolment opens the history."""
-        return entry.kind in ("opening", "enrol") and entry is not entries[0]
+        return entry.kind in ("opening", "enrol") and entry.n != first
+
+    def happened(entry: Entry) -> int:
+        return entry.occurred_at if since is None else max(entry.occurred_at, since)
+
+    def gone(entry: Entry) -> bool:
+        """A reversal whose original is among them, or an original of which nothing is left."""
+        origin = entry.detail.origin if entry.detail else None
+        if entry.kind in REVERSALS:
+            return origin is None or origin.n in numbers_here
+        return taken.get(entry.n, (0, 0, False))[2]
 
     rest = [
         replace(
             entry,
             points=entry.points + taken.get(entry.n, (0, 0, False))[0],
             amount=entry.amount + taken.get(entry.n, (0, 0, False))[1],
-            recorded_at=entry.recorded_at if arrived(entry) else entry.occurred_at,
+            recorded_at=entry.recorded_at if arrived(entry) else happened(entry),
         )
         for entry in entries
-        if entry.kind not in REVERSALS and not taken.get(entry.n, (0, 0, False))[2]
+        if not gone(entry)
     ]
     numbers = {entry.n for entry in rest}
     for i, entry in enumerate(rest):

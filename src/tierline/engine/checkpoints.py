@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec.structs import fields
 
 from tierline.engine.member_state import MemberState
-from tierline.engine.tracer import BalanceChange, Contribution, TermChange
+from tierline.engine.tracer import BalanceChange, Contribution, TermChange, Tracer
 from tierline.model.entries import Entry
 from tierline.model.standing import EDITION, Carried, carried
 
@@ -48,29 +48,46 @@ def fill(state: MemberState, before: MemberState, entry: int) -> None:
             state.sums[key] = older | state.sums.get(key, {})
     if not state.version.remembers:
         state.reached = before.reached
+    if not state.version.counts_terms:
+        state.term_boundary = before.term_boundary
+    state.noted = _copy(state.sums), state.reached, state.term_boundary
+    note(state, entry)
     if state.tracer is not None and before.tracer is not None:
-        _trace(state, before, entry)
+        _carry_lots(state.tracer, before.tracer, state, entry)
 
 
-def _trace(state: MemberState, before: MemberState, entry: int) -> None:
-    tracer, earlier = state.tracer, before.tracer
-    assert tracer is not None
-    assert earlier is not None
-    day = state.today
+def _carry_lots(tracer: Tracer, earlier: Tracer, state: MemberState, entry: int) -> None:
+    """Points came from where they came, and moved as they did; they are as many as is noted."""
+    tracer.lots, tracer.lot_changes = earlier.lots, earlier.lot_changes
+    tracer.moves, tracer.owners = earlier.moves, earlier.owners
+    tracer.note_lots(state.at, entry, state.lots)
+    tracer.owners.settle(state.lots)
+
+
+def resume_replay(replay: MemberState, state: MemberState, entry: Entry) -> int:
+    """As `resume`, for a replay on behalf of a state that was filled there; all that it holds."""
+    assert state.noted is not None
+    since = resume(replay, entry)
+    sums, replay.reached, replay.term_boundary = state.noted
+    replay.sums = _copy(sums)
+    note(replay, entry.n)
+    return since
+
+
+def _copy(sums: dict[str, dict[int, int]]) -> dict[str, dict[int, int]]:
+    return {key: dict(buckets) for key, buckets in sums.items()}
+
+
+def note(state: MemberState, entry: int) -> None:
+    """Lets a tracer know what a checkpoint brings."""
+    tracer, day = state.tracer, state.today
+    if tracer is None:
+        return
     for key, buckets in state.sums.items():
         for bucket, amount in buckets.items():
-            note = Contribution(key, buckets, bucket, bucket or day, amount, entry)
-            tracer.total_changed(note)
+            tracer.total_changed(Contribution(key, buckets, bucket, bucket or day, amount, entry))
     tracer.balance, tracer.pending, tracer.dates = state.balance, state.points_pending, state.dates
     change = BalanceChange(day, "checkpoint", state.balance, state.points_pending, entry)
     tracer.balance_changes.append(change)
     if state.held is not None:
         tracer.term = TermChange(state.at, entry, None, state.ends_at)
-    tracer.lots, tracer.lot_changes, tracer.moves = (
-        earlier.lots,
-        earlier.lot_changes,
-        earlier.moves,
-    )
-    tracer.note_lots(state.at, entry, state.lots)
-    tracer.owners = earlier.owners
-    tracer.owners.settle(state.lots)

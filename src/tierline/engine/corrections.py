@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from tierline.engine.bonuses import give_bonuses
-from tierline.engine.checkpoints import last_checkpoint, resume
+from tierline.engine.checkpoints import last_checkpoint, resume_replay
 from tierline.engine.entry_handlers import apply
 from tierline.engine.member_state import HistoryNeeded, MemberState, begin
 from tierline.engine.tier_terms import drop
@@ -78,7 +78,7 @@ def _replay(state: MemberState, entries: Sequence[Entry]) -> MemberState:
         replay.version = state.program.version(replay.at)
     else:
         # Nothing reaches behind a checkpoint: what happened before it happens there.
-        since = resume(replay, entries[noted])
+        since = resume_replay(replay, state, entries[noted])
         replay.due_at = next_due(replay)
         history = in_order_of_happening(entries[noted + 1 :], state.at, since)
     for entry in history:
@@ -130,9 +130,13 @@ def in_order_of_happening(
             # Nothing is left of the activity that brought this enrolment: it stands for itself.
             rest[entry.n] = replace(entry, detail=replace(detail, implied=False))
     first = entries[0].n if since is None else 0
-    ordered = sorted(rest.values(), key=lambda e: (e.n != first, _happened(e, first), e.n))
+    earliest = clock = -(2**62) if since is None else since
+
+    def place(entry: Entry) -> tuple[bool, int, int]:
+        return entry.n != first, max(_happened(entry, first), earliest), entry.n
+
+    ordered = sorted(rest.values(), key=place)
     history: list[Entry] = []
-    clock = -(2**62) if since is None else since
     for entry in ordered:
         clock = max(clock, _happened(entry, first))
         if clock <= until:

@@ -178,7 +178,7 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
             state.earned -= left
         expired = min(left, origin.expired)  # these have left already
         if state.tracer is not None and expired:
-            state.tracer.owners.expired[origin.n] -= expired
+            state.tracer.owners.take_back(origin.n, expired)
         for expires_at, points in lots:
             gone = min(points, expired)
             expired -= gone

@@ -59,6 +59,10 @@ class LotOwners(Struct):
         if points:
             self.add(expires_at, None, points, at)
 
+    def take_back(self, entry: int, points: int) -> None:
+        """Points of an entry that expired are taken back: they are not lost any more."""
+        self.expired[entry] = self.expired.get(entry, 0) - points
+
     def settle(self, lots: Lots) -> None:
         """Holds as many points as there are: what is too much goes, the oldest entry's first; of
         what is lacking nobody knows the owner."""

@@ -62,6 +62,8 @@ class MemberState(StandingFields, kw_only=True, gc=False):
     overdue: bool = False  # what happens was due before: what this instant itself brings is over
     silent: bool = False  # an import brings it: no bonus is given for what it moves
     occasions: tuple[tuple[str, str | None, object], ...] = ()  # what earning rules have to answer
+    # At a checkpoint where a whole state went on: totals, tiers once held, the term's boundary.
+    noted: tuple[dict[str, dict[int, int]], tuple[str, ...], tuple[int, int] | None] | None = None
     day_cache: tuple[int, int] = (-1, 0)  # the last instant and its civil day
     anchor_cache: tuple[tuple[Any, ...], Anchors] | None = None  # the last facts and anchors
 
