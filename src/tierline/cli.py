@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import Final
 
 import click
 
 from tierline import __version__
+from tierline.logging import configure
 
 # Name -> where it is; read only when it is called, for a server's parts take a second to load.
 COMMANDS: Final = {
@@ -51,3 +53,4 @@ class Commands(click.Group):
 @click.version_option(__version__, prog_name="tierline")
 def main() -> None:
     """Keeps a loyalty program's points, decides its tiers, announces every change by webhook."""
+    configure(level=logging.WARNING)  # on stderr; `serve` says more

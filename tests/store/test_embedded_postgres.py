@@ -213,3 +213,54 @@ def test_an_ordinary_user_needs_no_other(data_dir: Path) -> None:
 
     assert (done.stdout, done.stderr) == ("ready\n", "")
     assert (data_dir / "data" / "postgres").stat().st_uid == nobody.pw_uid
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as somebody else")
+async def test_the_directories_above_keep_their_modes(data_dir: Path) -> None:
+    """Also where PostgreSQL's user may not pass them; it has no other right of root's."""
+    shut = data_dir / "shut"
+    shut.mkdir(mode=0o700)
+    (shut / "inner").mkdir(mode=0o750)
+    above = [shut, shut / "inner", data_dir, *data_dir.parents]
+    before = [path.stat().st_mode for path in above]
+    rights = ""
+    for _ in range(2):
+        with EmbeddedServer.attach_or_start(shut / "inner" / "data") as server:
+            assert await run(server, "SELECT 1") == 1
+            assert await run(server, "SELECT pg_reload_conf()") is True
+            pid = postmaster_pid(server.data_dir)
+            rights = Path(f"/proc/{pid}/status").read_text()
+            assert await run(server, "CHECKPOINT") is None
+
+    assert [path.stat().st_mode for path in above] == before
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert f"{kind}:\t{1 << cluster.DAC_READ_SEARCH:016x}\n" in rights
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as somebody else")
+def test_a_directory_that_postgres_cannot_reach_is_said(data_dir: Path) -> None:
+    """As root of a container without that capability: the sentence names the directory, the user
+    and what to do, and nothing is opened."""
+    data_dir.chmod(0o755)
+    shut = data_dir / "shut"
+    shut.mkdir(mode=0o700)
+    words = ("setpriv", "--bounding-set=-dac_read_search", "--inh-caps=-dac_read_search", "--")
+    done = subprocess.run(
+        [*words, sys.executable, "-c", SERVE, str(shut / "data")],
+        input="", capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+
+    assert f"may not pass {shut};" in done.stderr
+    assert "DataDirUnreachable" in done.stderr
+    assert shut.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as somebody else")
+async def test_open_directories_give_postgres_no_right(data_dir: Path) -> None:
+    """The usual way."""
+    data_dir.chmod(0o755)
+    with EmbeddedServer.attach_or_start(data_dir / "data") as server:
+        status = Path(f"/proc/{postmaster_pid(server.data_dir)}/status").read_text()
+
+    assert "CapEff:\t0000000000000000\n" in status

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import shlex
 import shutil
 import signal
@@ -17,6 +18,7 @@ from typing import Any
 import click
 import structlog
 
+from tierline import __version__
 from tierline.app import serving
 from tierline.bootstrap import Installation, first_start, open_installation
 from tierline.clock import wall
@@ -106,13 +108,32 @@ async def _serve(read_settings: Callable[[], ServeOptions]) -> None:
         keys = await first_start(installation, options.location.data_dir, wall)
         async with serving(installation, options) as process:
             settle_memory()
-            if is_new:
-                _log.warning("new_installation", where=_place(options), text=NEW_INSTALLATION)
+            _log_start(options, process.url, is_new=is_new)
             line: dict[str, Any] = {"url": process.url, "roles": sorted(options.roles)}
             if keys is not None:
                 line["keys"] = str(keys)
             click.echo(json.dumps(line))
             await stop.wait()
+            _log.info("stopping")
+    _log.info("stopped")
+
+
+def _log_start(options: ServeOptions, url: str, *, is_new: bool) -> None:
+    if is_new:
+        _log.warning("new_installation", where=_place(options), text=NEW_INSTALLATION)
+    directory = options.location.data_dir.expanduser().absolute()
+    database = options.location.database_url
+    _log.info(
+        "started",
+        version=__version__,
+        data_dir=str(directory),
+        database="embedded" if database is None else where(database),
+        roles=sorted(options.roles),
+        url=url,
+        allow=[str(network) for network in options.allow],
+        proxy=None if options.proxy is None else options.proxy.rpartition("@")[2],
+        pid=os.getpid(),
+    )
 
 
 def _place(options: ServeOptions) -> str:

@@ -20,6 +20,7 @@ from tierline.delivery.delivery import Delivery
 from tierline.delivery.lag import endpoint_lag
 from tierline.delivery.lanes import Lane
 from tierline.delivery.metrics import LagRow
+from tierline.delivery.outage_log import OutageLog
 from tierline.delivery.outcome import EndpointAction, EventAction
 from tierline.delivery.pace import Pace
 from tierline.delivery.run_queue import RunQueue
@@ -53,6 +54,7 @@ class EndpointWorker:
         self.pace = Pace(endpoint.in_flight_max, endpoint.rate_per_s, shared.clock())
         self.in_flight: dict[LogDelivery, HttpExchange] = {}
         self.metrics = shared.metrics.of(endpoint.id)
+        self._outage_log = OutageLog(endpoint.id)
         self._shared = shared
         self._clock = shared.clock
         self._policy = shared.policy_of(compiled)
@@ -61,8 +63,6 @@ class EndpointWorker:
         self._changed = False  # since events were matched, the endpoint was changed
         self._reached = 0  # how many were in flight after the last start
         self._short = False  # a probe is due, and nothing is at hand to make it with
-
-    # What its collaborators ask and say
 
     @property
     def slow(self) -> bool:
@@ -325,9 +325,9 @@ class EndpointWorker:
             case outcomes.CountSuccess():
                 self.pace.breaker.succeeded(now)
             case outcomes.SetHealth(health, event):
+                self._outage_log.changed(self.health, health, event, now)
                 self.health = health
                 if event is not None:
-                    _log.warning(event, endpoint=self.compiled.endpoint.id, reason=health.reason)
                     self._shared.operational_events.state_changed(self, event)
             case outcomes.SlowDown(probe):
                 if self.pace.troubled(took_ms, delivery.started_at, now, probe=probe):

@@ -83,8 +83,11 @@ class Database:
         ShardsFixed, CopyUnfinished, LoginRefused, DatabaseMissing, TooManyConnections,
         NoWritePermission, DiskFull."""
         try:
-            # A migration, and the wait for another process's, may take long.
-            connection = await connect(url, {"statement_timeout": "0"})
+            # A migration, and the wait for another process's, may take long; so may, on a busy
+            # machine, loading what writes its script.
+            connection = await connect(
+                url, {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+            )
             try:
                 if not create and not await _installed(connection):
                     raise NoInstallation(where=where(url))

@@ -138,6 +138,15 @@ class DataDirForeign(TierlineError):
     status = 409
 
 
+class DataDirUnreachable(TierlineError):
+    """PostgreSQL refuses to run as root, and the user {user} that it runs as may not pass {where};
+    name a --data-dir that this user can reach, like /var/lib/tierline, or run Tierline as the
+    ordinary user who owns the directory."""
+
+    code = "data_dir_unreachable"
+    status = 503
+
+
 class NoInstallation(TierlineError):
     """There is no Tierline installation in {where}; correct --data-dir or --database-url, or make
     one with `tierline serve`."""

@@ -126,8 +126,8 @@ class Importer:
         counts = {f: n for f, n in asdict(self._done).items() if isinstance(n, int)}
         facts = {"program": self._program.id, "quiet": self.quiet, **counts}
         project = self.parser.program_ref.project.number
-        async with self.database.pool.acquire() as connection:
-            await audit.note(connection, project, kind, mark, None, facts)
+        async with self.database.pool.acquire() as connection, connection.transaction():
+            await audit.note_import(connection, project, kind, mark, facts)
 
     async def _records(
         self, file: InputFile, note: Path, mark: str, on_progress: Callable[[Imported], None]

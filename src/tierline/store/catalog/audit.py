@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
+import structlog
 
 from tierline.clock import wall
 from tierline.model.actor import SYSTEM, Actor
@@ -26,6 +27,7 @@ from tierline.store.catalog.queries import CatalogSql as Sql
 if TYPE_CHECKING:
     from tierline.store.catalog.queries import Session
 
+_log = structlog.get_logger("tierline.catalog")
 HIDDEN: Final = "[hidden]"  # stands for a value that changed and is nobody's business here
 _PLAIN: Final = frozenset(  # of an endpoint's fields
     {
@@ -76,6 +78,22 @@ async def note(
     actor, at = _actor.get() or SYSTEM, wall()
     facts = (new_id(at), project, at, actor.kind, actor.id, kind, object_id)
     await connection.execute(Sql.add_audit, *facts, _text(before), _text(after))
+
+
+async def note_import(
+    connection: Session, project: int, kind: str, mark: str, facts: Mapping[str, Any]
+) -> None:
+    """Writes a line of an import; running servers hear of it as of a change."""
+    await connection.execute(Sql.raise_revision)
+    await note(connection, project, kind, mark, None, facts)
+
+
+async def log_imports(connection: Session, seen: str) -> str:
+    """Logs the imports that ended since the line `seen`; returns the newest one's."""
+    for row in await connection.fetch(Sql.imports_since, seen):
+        seen, facts = row["id"], msgspec.json.decode(row["after"])
+        _log.info("import_ended", project=row["project"], **facts)
+    return seen
 
 
 def _text(facts: Mapping[str, Any] | None) -> str | None:

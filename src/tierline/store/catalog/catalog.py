@@ -20,12 +20,13 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from tierline.clock import wall
 from tierline.errors import Conflict, NotFound, TierlineError
 from tierline.model import ids
 from tierline.model.credentials import KeyKind
 from tierline.model.tenant import Project
 from tierline.rules.program import Program
-from tierline.store.catalog import endpoints, keys, programs, projects
+from tierline.store.catalog import audit, endpoints, keys, programs, projects
 from tierline.store.catalog.endpoints import EndpointRow, NewEndpoint, State, sealed_for
 from tierline.store.catalog.keys import Key
 from tierline.store.catalog.programs import NewVersion, ProgramRow, Put, Stamp
@@ -65,6 +66,7 @@ class Catalog:
         self._listeners: list[Callable[[], None]] = []
         self._refreshing = asyncio.Lock()
         self._shared: asyncio.Task[None] | None = None  # a refresh that has not begun
+        self._imports_seen = audit.first_id(wall())
         self._refreshed_at = 0.0  # when the last shared one began
 
     @classmethod
@@ -135,12 +137,15 @@ class Catalog:
         for row in await connection.fetch(Sql.keys_since, since):
             key = Key(**{**row, "scopes": frozenset(row["scopes"])})
             self._keys[key.lookup] = key
+            if since >= 0:
+                keys.log_change(key, self._projects[key.project])
         for row in await connection.fetch(Sql.programs_since, since):
             program = ProgramRow(**row)
             self._programs[program.project, program.id] = program
             self._numbered[program.number] = program
         for row in await connection.fetch(Sql.endpoints_since, since):
             self._take_endpoint(row)
+        self._imports_seen = await audit.log_imports(connection, self._imports_seen)
 
     def _take_project(self, row: Any) -> None:
         number = row["number"]
@@ -184,10 +189,10 @@ class Catalog:
             raise Conflict(reason=f"Several projects are named {name!r}; say which: {several}.")
         return named[0] if named else None
 
-    def now(self, project: int, wall: int) -> int:
+    def now(self, project: int, at: int) -> int:
         """A project's time: a sandbox's own clock, else the wall's."""
         clock = self._projects[project].clock
-        return wall if clock is None else clock
+        return at if clock is None else clock
 
     def number_floor(self, project: int) -> int:
         """Customers' numbers that were imported lie at or below this."""
@@ -355,16 +360,16 @@ class Catalog:
         async with self._change() as (connection, revision):
             await keys.disable(connection, revision, self.key_kinds, key_id, now, project)
 
-    async def put_program(self, project: int, program_id: str, new: NewVersion, wall: int) -> Put:
+    async def put_program(self, project: int, program_id: str, new: NewVersion, now: int) -> Put:
         """A new version where the rules differ. Raises Invalid, Conflict (see programs.put)."""
         owner = self._projects[project]
         began = time.monotonic()
         async with self._change() as (connection, revision):
             clock = await connection.fetchval(Sql.project_clock, project)
             waited = int((time.monotonic() - began) * 1000)  # for other changes
-            stamp = Stamp(revision, wall, wall, SETTLE_MS + waited)
+            stamp = Stamp(revision, now, now, SETTLE_MS + waited)
             if clock is not None:
-                stamp = Stamp(revision, clock, wall, 1)
+                stamp = Stamp(revision, clock, now, 1)
             return await programs.put(connection, owner, program_id, new, stamp)
 
     async def add_endpoint(

@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import structlog
 from msgspec import Struct
 
 from tierline.errors import Forbidden, Invalid, NotFound
@@ -25,6 +26,8 @@ from tierline.store.catalog.secret_box import SecretBox
 
 if TYPE_CHECKING:
     from tierline.store.catalog.queries import Session
+
+_log = structlog.get_logger("tierline.catalog")
 
 Scope = Literal[
     "read_customers",
@@ -161,3 +164,10 @@ def _native(_project: int, _secrets: Mapping[str, str], entropy: Entropy) -> Cre
 
 
 NATIVE = KeyKind("native", _native, {"key": str})
+
+
+def log_change(key: Key, project: Project) -> None:
+    """Logs a key that was made or disabled, by whichever process; its further doors are silent."""
+    if "." not in key.id:
+        event = "key_made" if key.disabled_at is None else "key_disabled"
+        _log.info(event, key=key.id, kind=key.kind, project=project.id)

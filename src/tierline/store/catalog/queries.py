@@ -43,4 +43,5 @@ class CatalogSql(Queries, file="catalog.sql"):
     change_endpoint: str
     has_members: str
     add_audit: str
+    imports_since: str
     key_row: str

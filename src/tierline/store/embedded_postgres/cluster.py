@@ -1,7 +1,8 @@
 """One PostgreSQL cluster on disk: its binaries, its system user, its settings, its postmaster.
 
 PostgreSQL refuses to run as root. A root Tierline runs it as `postgres` where that user exists,
-else as `nobody`, and opens the way to it with search permission only: no parent becomes listable.
+else as `nobody`. Where that user may not pass the directories above, it is given the capability to
+read and search everything, and nothing else of root's; the directories keep their modes.
 """
 
 from __future__ import annotations
@@ -21,13 +22,19 @@ import time
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tierline.store.errors import DataDirForeign, EmbeddedFailed, EmbeddedUnavailable
+from tierline.store.errors import (
+    DataDirForeign,
+    DataDirUnreachable,
+    EmbeddedFailed,
+    EmbeddedUnavailable,
+)
 
 MAJOR: Final = 18
 SUPERUSER: Final = "postgres"
 PORT: Final = 5432  # only a part of the socket's name
 START_SECONDS_MAX: Final = 600  # crash recovery replays at most max_wal_size of log
 ORPHAN_SECONDS_MAX: Final = 30
+DAC_READ_SEARCH: Final = 2  # the capability's number in capabilities(7)
 SOCKET_PATH_BYTES_MAX: Final = 100  # sun_path holds 104 on macOS, 108 on Linux, with the NUL
 
 # The wheel's defaults are PostgreSQL's, made for a shared host of long ago. `{…}` is by machine.
@@ -263,22 +270,23 @@ def _run(home: Path, command: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs as the cluster's owner."""
     folder = binaries()
     user = owner(home)
+    become: tuple[str, ...] = ()
     if user is not None:
-        _open_way(folder / command)
-        _open_way(home)
+        _open_own(home.parent)
         _open_tree(folder.parent)
+        become = _become(user, home, folder / command)
     # A file, not a pipe: the postmaster inherits it, and a pipe would never end.
     with tempfile.TemporaryFile() as output:
         done = subprocess.run(  # noqa: S603 - our own binaries, no shell
-            [str(folder / command), *arguments],
+            [*become, str(folder / command), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd="/",
             env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
-            user=None if user is None else user.pw_uid,
-            group=None if user is None else user.pw_gid,
-            extra_groups=None if user is None else [],
+            user=None if user is None or become else user.pw_uid,
+            group=None if user is None or become else user.pw_gid,
+            extra_groups=None if user is None or become else [],
             check=False,
         )
         if done.returncode == 0:
@@ -300,13 +308,43 @@ def _failure(home: Path, text: str) -> Exception:
     return EmbeddedFailed(where=str(home.parent), reason=reason)
 
 
-def _open_way(path: Path) -> None:
-    """Let others pass (not list) the directories above `path`: only ever done by root, for the
-    user that PostgreSQL runs as."""
-    for parent in path.parents:
-        mode = parent.stat().st_mode
-        if not mode & 0o001:
-            parent.chmod(mode | 0o001)
+def _open_own(directory: Path) -> None:
+    """Let the user that PostgreSQL runs as pass (not list) the data directory, which is ours."""
+    mode = directory.stat().st_mode
+    if not mode & 0o001:
+        directory.chmod(mode | 0o001)
+
+
+def _become(user: pwd.struct_passwd, *paths: Path) -> tuple[str, ...]:
+    """The words before a command that run it as `user` with the right to search directories; none
+    where the ways to `paths` are open, and it needs no such right. Raises DataDirUnreachable."""
+    shut = [parent for path in paths for parent in path.parents if not _may_pass(user, parent)]
+    if not shut:
+        return ()
+    program = shutil.which("setpriv")
+    if program is None or not _may_grant_search():
+        raise DataDirUnreachable(where=str(shut[0]), user=user.pw_name)
+    identity = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+    right = "-all,+dac_read_search"
+    rights = (f"--inh-caps={right}", f"--ambient-caps={right}", f"--bounding-set={right}")
+    return (program, *identity, *rights, "--no-new-privs", "--")
+
+
+def _may_pass(user: pwd.struct_passwd, directory: Path) -> bool:
+    entry = directory.stat()
+    if entry.st_uid == user.pw_uid:
+        return bool(entry.st_mode & 0o100)
+    return bool(entry.st_mode & (0o010 if entry.st_gid == user.pw_gid else 0o001))
+
+
+def _may_grant_search() -> bool:
+    """Whether this process has CAP_DAC_READ_SEARCH: root of a container often has not."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return False
+    rights = re.search(r"^CapEff:\s*([0-9a-f]+)", status, re.MULTILINE)
+    return rights is not None and bool(int(rights[1], 16) >> DAC_READ_SEARCH & 1)
 
 
 def _open_tree(tree: Path) -> None:

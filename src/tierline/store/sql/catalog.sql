@@ -168,3 +168,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 -- A key, for the audit log.
 SELECT p.number AS project, k.kind, k.disabled_at FROM api_key k JOIN project p ON p.id = k.project
 WHERE k.id = $1
+
+-- name: imports_since
+-- Imports that ended, for the server's log.
+SELECT a.id, p.id AS project, a."after"
+FROM audit a JOIN project p ON p.number = a.project
+WHERE a.id > $1 AND a.kind = 'import.ended' ORDER BY a.id
