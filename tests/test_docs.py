@@ -21,7 +21,10 @@ from tierline.web import limits
 from tierline.web.asgi import OPERATIONS
 
 DOCS = Path(__file__).parent.parent / "docs"
-HTTP, CLI, ERRORS = ((DOCS / f"{name}.md").read_text() for name in ("http", "cli", "errors"))
+HTTP, CLI, ERRORS, PEOPLE = (
+    (DOCS / f"{name}.md").read_text() for name in ("http", "cli", "errors", "people")
+)
+ROUTES = HTTP + PEOPLE
 
 
 def errors(of: type[TierlineError] = TierlineError) -> Iterator[type[TierlineError]]:
@@ -55,12 +58,12 @@ def test_every_operation_is_documented(operation: object) -> None:
     """With its method, as the table has it."""
     method, path = operation.method, operation.path  # type: ignore[attr-defined]
 
-    assert f"`{method} {path}" in HTTP
+    assert f"`{method} {path}" in ROUTES
 
 
 def test_no_other_operation_is_documented() -> None:
     """What was taken away is taken out."""
-    documented = set(re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\s]*)[`?]", HTTP))
+    documented = set(re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\s]*)[`?]", ROUTES))
 
     assert documented == {(operation.method, operation.path) for operation in OPERATIONS}
 

@@ -27,6 +27,10 @@ from tierline.ledger import sandbox
 from tierline.ledger.list_upkeep import ListUpkeep
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.ledger.writer import Writer
+from tierline.people.attempts import Attempts
+from tierline.people.directory import Directory
+from tierline.people.passwords import Passwords
+from tierline.people.sessions import Sessions
 from tierline.store.event_log import EventLog
 from tierline.store.heartbeat import Heartbeat, roles_text
 from tierline.store.notifications import Notifications
@@ -106,6 +110,14 @@ class Process:
             stack.push_async_callback(lists.stop)
         await self._listen(stack)
 
+    async def join_link(self) -> str | None:
+        """Returns a link for the first user; None once there is one, and without the role `api`."""
+        if "api" not in self.options.roles:
+            return None
+        directory = Directory(self.installation.database, Passwords())
+        secret = await directory.first_link(self.clock())
+        return None if secret is None else f"{self.url}/join?token={secret}"
+
     def _watch(self, stack: AsyncExitStack) -> None:
         self._watching = asyncio.create_task(self.installation.catalog.watch(), name="catalog")
         stack.callback(self._watching.cancel)
@@ -182,6 +194,7 @@ class Process:
         async def advance(project: int, to: int) -> None:
             await sandbox.advance(database, catalog, self.committed, project, to, clock=self.clock)
 
+        directory = Directory(database, Passwords())
         return Dependencies(
             database=database,
             catalog=catalog,
@@ -190,6 +203,8 @@ class Process:
             clock=self.clock,
             advance=advance,
             operations=self._operations(log),
+            directory=directory,
+            sessions=Sessions(database, catalog.box, directory, Attempts(database)),
             commit_signal=self.commit_signal,
             metrics=metrics,
             loopback=self.options.loopback,

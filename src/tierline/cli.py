@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "import": "import_export:import_",
     "export": "import_export:export",
     "copy": "copy:copy",
+    "user": "users:user",
     "audit": "audit:audit",
     "sweep": "maintenance:sweep",
     "preview": "preview:preview",

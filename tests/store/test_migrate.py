@@ -110,9 +110,3 @@ async def test_an_older_installation_keeps_its_rows(empty_url: str) -> None:
         assert await connection.fetchval("SELECT program FROM arrival WHERE route = 7") == 0
     finally:
         await connection.close()
-
-
-def test_migrations_are_one_line() -> None:
-    """Two with one number would be two newest schemas, and no order between them."""
-    numbers = sorted(path.name[:4] for path in FILES)
-    assert numbers == [f"{n:04}" for n in range(1, len(numbers) + 1)]

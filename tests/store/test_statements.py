@@ -12,6 +12,7 @@ from tierline.store.named_queries import FOLDER, Statement, read
 SMALL = {
     *("alembic_version", "installation", "project", "api_key"),
     *("program", "program_version", "endpoint", "process", "audit"),
+    *("user_account", "sign_in_link", "session", "sign_in_attempt"),
 }
 # The schema as we wrote it: a cluster's catalog also shows its own tables and their pieces.
 plain = pytest.mark.parametrize("server", ["plain"], indirect=True)

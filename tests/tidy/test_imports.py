@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "vendors": {"model", "rules", "engine", "vendors"},
     "store": {"leaf", "model", "rules", "engine", "store"},
     "ledger": {"leaf", "model", "rules", "engine", "analysis", "store", "ledger"},
+    "people": {"leaf", "model", "store", "people"},
     "transport": {"leaf", "model", "transport"},
     "endpoints": {"leaf", "model", "rules", "engine", "vendors", "store", "transport", "endpoints"},
     "delivery": {

@@ -28,6 +28,11 @@ ELSEWHERE = {
     "PUT /api/programs/{program}/members/{source_id}/attributes",
     *("POST /api/programs/{program}/preview", "POST /api/programs/{program}/dry-run"),
     "POST /api/endpoints/{endpoint}/test",
+    # Of people, by people: tests/web/test_sign_in.py.
+    *("POST /api/sign-in", "POST /api/sign-out", "POST /api/join", "POST /join"),
+    *("DELETE /api/sessions/{session}", "POST /api/users/{user}/reset"),
+    *("PATCH /api/users/{user}", "DELETE /api/users/{user}", "DELETE /api/users/{user}/sessions"),
+    "POST /api/users",
 }
 
 

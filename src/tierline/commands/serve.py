@@ -86,7 +86,7 @@ def serve(
     """Serve the API, send webhooks and sweep, until SIGTERM.
 
     Prints one JSON line with `url` when it is ready; at the first start also `keys`, the path of
-    the default project's keys.
+    the default project's keys, and until somebody has used one, a link for the first user.
     """
     configure()
     run(_serve(lambda: ServeOptions(
@@ -112,6 +112,9 @@ async def _serve(read_settings: Callable[[], ServeOptions]) -> None:
             line: dict[str, Any] = {"url": process.url, "roles": sorted(options.roles)}
             if keys is not None:
                 line["keys"] = str(keys)
+            join = await process.join_link()
+            if join is not None:
+                line["join"] = join
             click.echo(json.dumps(line))
             await stop.wait()
             _log.info("stopping")

@@ -14,7 +14,15 @@ from tierline.reshard.queries import ReshardSql as Sql
 Key = tuple[int | str, ...]
 
 # In the order in which foreign keys allow; `installation` has a way of its own, processes stay.
-SMALL: Final = ("project", "api_key", "program", "program_version", "endpoint", "audit")
+SMALL: Final = (
+    "project",
+    "api_key",
+    "program",
+    "program_version",
+    "endpoint",
+    "audit",
+    "user_account",
+)
 # Every installation makes its own; a roll-out that begins anew passes over whom it reached before,
 # counts are counted anew, and what no list says yet is noted anew.
 MADE: Final = frozenset(
@@ -24,7 +32,13 @@ MADE: Final = frozenset(
     }
 )
 OWED: Final = frozenset({"cursor", "lane"})  # see `owed`
-NOT_COPIED: Final = frozenset({"installation", "process", "alembic_version"})
+# Users move; their links, sessions and attempts end with the installation that they are of.
+NOT_COPIED: Final = frozenset(
+    {
+        *("installation", "process", "alembic_version"),
+        *("sign_in_link", "session", "sign_in_attempt"),
+    }
+)
 
 
 class Table(Struct, frozen=True):

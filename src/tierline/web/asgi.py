@@ -31,12 +31,15 @@ from tierline.web.routes import (
     events,
     health,
     history,
+    join_page,
     listing,
     members,
     preview,
     programs,
     projects,
+    sign_in,
     summary,
+    users,
 )
 from tierline.web.routes.activities import Activities
 from tierline.web.routing import Call, Operation, OtherAnswer, Reply
@@ -107,6 +110,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *endpoints.OPERATIONS,
     *projects.OPERATIONS,
     *audit.OPERATIONS,
+    *sign_in.OPERATIONS,
+    *users.OPERATIONS,
+    *join_page.OPERATIONS,
     *health.OPERATIONS,
     Operation(
         "GET", "/", get_root, "What this is, and where to go on.", open=True, answer=RootAnswer

@@ -3,40 +3,58 @@
 A native key comes as `Authorization: Bearer tk_…`. Keys are looked up by a hash and compared in
 constant time, in memory: a key that was disabled elsewhere works half a second longer at most, one
 that was made elsewhere works at once. `Caller.of` leaves room for vendors' own ways of naming a
-key; no route uses them yet.
+key.
+
+Without a key, a cookie may name a session: its user may in the project what their role there
+may. A change by a session must prove that its own pages made it; see `session`.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Container
+from http.cookies import CookieError, SimpleCookie
+from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from msgspec import Struct
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
-from tierline.errors import Forbidden, Unauthorized
+from tierline.errors import Forbidden, NotFound, Unauthorized
 from tierline.model.actor import Actor
 from tierline.model.tenant import Project
+from tierline.people.errors import ForgeryRefused, ProjectNeeded, SessionEnded
+from tierline.people.roles import EVERYWHERE, scopes_in
+from tierline.people.sessions import Sessions, Visit
 from tierline.store.catalog import keys
 from tierline.store.catalog.catalog import Catalog
-from tierline.store.catalog.keys import Key
 
+COOKIE: Final = "tierline_session"
+PROJECT_HEADER: Final = "tierline-project"
+CSRF_HEADER: Final = "x-csrf-token"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _BEARER = "bearer "
 
 
 class Caller(Struct, frozen=True):
-    """A key whose token was sent, and the project that it speaks for."""
+    """Who calls, for which project, and what they may do there."""
 
-    key: Key
+    scopes: frozenset[str]
     project: Project
+    kind: Literal["key", "user"]
+    id: str  # the key's or the user's
+    visit: Visit | None = None  # of a session
 
     @property
     def actor(self) -> Actor:
         """Whose doing the audit log notes."""
-        return Actor("key", self.key.id.partition(".")[0])
+        return Actor(self.kind, self.id.partition(".")[0])
 
     def require(self, *scopes: str) -> None:
-        """Raises Forbidden for the first scope that the key lacks."""
+        """Raises Forbidden for the first scope that the caller lacks."""
         for scope in scopes:
-            if scope not in self.key.scopes:
+            if scope not in self.scopes:
                 raise Forbidden(scope=scope)
 
     @classmethod
@@ -63,7 +81,7 @@ class Caller(Struct, frozen=True):
         key = catalog.key(keys.bearer_lookup(digest) if lookup is None else lookup)
         if key is None or not keys.matches(key, digest) or key.kind not in kinds:
             return None
-        return cls(key, catalog.project(key.project))
+        return cls(key.scopes, catalog.project(key.project), "key", key.id)
 
 
 def bearer(authorization: str | None) -> str:
@@ -74,5 +92,71 @@ def bearer(authorization: str | None) -> str:
 
 
 async def native(catalog: Catalog, authorization: str | None) -> Caller:
-    """The caller of a native route."""
+    """The caller of a native route, by a key."""
     return await Caller.of(catalog, ("native",), bearer(authorization))
+
+
+async def of_request(catalog: Catalog, sessions: Sessions, scope: Scope, now: int) -> Caller:
+    """The caller of a native route, by a key or else by a session. Raises Unauthorized, and what
+    `session` raises."""
+    headers = Headers(scope=scope)
+    authorization = headers.get("authorization")
+    if authorization is None and COOKIE in headers.get("cookie", ""):
+        return await session(catalog, sessions, headers, scope["method"], now)
+    return await native(catalog, authorization)
+
+
+async def session(
+    catalog: Catalog, sessions: Sessions, headers: Headers, method: str, now: int
+) -> Caller:
+    """The user of a session, in the project that `Tierline-Project` names, or their only one.
+    Raises SessionEnded, ProjectNeeded, NotFound for a project, and ForgeryRefused."""
+    visit = await visit_of(sessions, headers, method, now)
+    project = await _project(catalog, visit.grants, headers.get(PROJECT_HEADER))
+    scopes = scopes_in(visit.grants, project.id)
+    return Caller(scopes, project, "user", visit.user_id, visit)
+
+
+async def visit_of(sessions: Sessions, headers: Headers, method: str, now: int) -> Visit:
+    """The session of a request. Raises SessionEnded, and ForgeryRefused."""
+    cookie = cookie_of(headers, COOKIE)
+    visit = None if cookie is None else await sessions.visit(cookie, now)
+    if visit is None:
+        raise SessionEnded
+    if method not in SAFE_METHODS:
+        check_origin(headers)
+        token = headers.get(CSRF_HEADER, "")
+        if not hmac.compare_digest(token.encode(), visit.csrf_token.encode()):
+            raise ForgeryRefused
+    return visit
+
+
+def check_origin(headers: Headers) -> None:
+    """Raises ForgeryRefused for what a page of another origin sent. Browsers always say."""
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+        raise ForgeryRefused
+    if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        raise ForgeryRefused
+
+
+def cookie_of(headers: Headers, name: str) -> str | None:
+    """A cookie's value, where it is sent once."""
+    try:
+        cookies = SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return None
+    return cookies[name].value if name in cookies else None
+
+
+async def _project(catalog: Catalog, grants: dict[str, str], name: str | None) -> Project:
+    everywhere = EVERYWHERE in grants
+    own = [p for p in catalog.projects() if everywhere or p.id in grants]
+    if name is None:
+        if len(own) == 1:
+            return own[0]
+        raise ProjectNeeded(projects=", ".join(project.id for project in own) or "none")
+    match = next((project for project in own if project.id == name), None)
+    if match is None:
+        raise NotFound(what="project", name=name, path="Tierline-Project")
+    return match

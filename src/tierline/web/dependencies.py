@@ -12,6 +12,8 @@ from tierline.clock import Clock
 from tierline.config import ROLES
 from tierline.endpoints.operations import EndpointOperations
 from tierline.ledger.writer import Writer
+from tierline.people.directory import Directory
+from tierline.people.sessions import Sessions
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.database import Database
 from tierline.store.event_log import EventLog
@@ -59,6 +61,8 @@ class Dependencies(Struct, frozen=True):
     clock: Clock
     advance: Advance
     operations: EndpointOperations
+    directory: Directory
+    sessions: Sessions
     commit_signal: CommitSignal
     metrics: HttpMetrics
     registry: CollectorRegistry  # of `/metrics`

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from tierline.vendors import registry
+from tierline.web.auth import COOKIE
 from tierline.web.field_descriptions import DESCRIPTIONS
 from tierline.web.openapi_examples import EXAMPLES
 from tierline.web.problem import CONTENT_TYPE, TITLES, Problem
@@ -27,6 +28,7 @@ TAGS = {
     "events": "Changes of tiers, pulled from the log.",
     "endpoints": "Where webhooks go, how they are going, and what was sent.",
     "project": "The project that a key speaks for, its keys, and a sandbox's clock.",
+    "people": "Users, their roles and sessions.",
     "server": "Whether the server lives, and what it can do.",
 }
 _PARAMETER = re.compile(r"{([a-z_]+)}")
@@ -46,6 +48,8 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
     for name, component in components.items():
         _describe(component, name)
     bearer = {"type": "http", "scheme": "bearer", "description": "A native key, `tk_…`."}
+    about = "Of `POST /api/sign-in`; a change needs `X-CSRF-Token` too."
+    cookie = {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": about}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -59,7 +63,10 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "webhooks": webhooks,
-        "components": {"schemas": components, "securitySchemes": {"key": bearer}},
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"key": bearer, "session": cookie},
+        },
     }
 
 
@@ -99,7 +106,7 @@ def _operation(
     if operation.open:
         item["security"] = []
     else:
-        item["security"] = [{"key": []}]
+        item["security"] = [{"key": []}, {"session": []}]
         item["x-scopes"] = list(operation.scopes)
     return item
 
@@ -109,7 +116,8 @@ def _tag(path: str) -> str:
         ("activities", "activities"), ("dry-run", "activities"), ("members", "members"),
         ("programs", "programs"), ("customers", "customers"), ("events", "events"),
         ("endpoints", "endpoints"), ("project", "project"), ("keys", "project"),
-        ("clock", "project"),
+        ("clock", "project"), ("audit", "project"), ("users", "people"), ("session", "people"),
+        ("sign-", "people"), ("join", "people"),
     ):  # fmt: skip
         if f"/{word}" in path:
             return tag

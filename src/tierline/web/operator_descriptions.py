@@ -8,13 +8,17 @@ OPERATORS: Final = """
 AuditEntry.actor: The key's or the user's id; at the command line, the user of the operating system.
 AuditQuery.actor: Only what this key, user or user of the operating system did.
 actor_kind: Whether a key, a user, the command line or the system itself acted.
+SessionLine.address: The address of the network from which it began.
 AuditEntry.after: What it was changed to.
 AuditQuery.after: The `next` of an earlier answer.
+SessionLine.agent: What the browser says of itself.
 AuditEntry.at: When it was changed, in wall time.
 LaneAnswer.attempts: How often the lane's first event was tried.
 AuditEntry.before: What it was before.
 changes: The changes, newest first.
 ReplayAnswer.complete: Whether `events` is the exact count, not only a lower bound.
+csrf_token: What changes by this session carry in `X-CSRF-Token`.
+current: Whether it is the session that asks.
 AuditQuery.customer: Only changes of this customer, by any name of theirs.
 AttemptLine.detail: The request and what came back.
 ReplayBody.dry_run: Only count what would be sent.
@@ -26,9 +30,17 @@ AuditEntry.kind: What was done, like endpoint.paused.
 AuditQuery.kind: Only this kind, or all kinds with this first part.
 AuditAnswer.next: Where older lines begin, or null.
 object: The id of what was changed; of members, our id of the customer.
+password: The password.
 AuditEntry.program: The program, of changes of members.
 EndpointBody.program: Short for one of `programs`.
+GrantAnswer.project: The project's id; `*` is every one.
+role: What the user may do in the project.
+roles: The user's roles.
 SignatureAnswer.secret: The name of the secret that makes it, of the endpoint or of its project.
+seen_at: When it was last used, to the minute.
+SessionAnswer.session: The session's id.
+path.session: The session's id.
+sessions: The sessions, newest first.
 AuditQuery.since: Not before this instant.
 EndpointAnswer.since: Hears what was recorded from this instant on.
 EndpointBody.since: Hear what was recorded from this instant on.
@@ -37,6 +49,13 @@ RewindBody.since: Everything recorded from this instant on.
 Schedule.since: From which attempt the seconds are counted.
 SignatureAnswer.since: From when on it signs; null: from the beginning.
 SignatureAnswer.source: Which answer showed that secret.
+UserLine.state: Whether they have been invited, sign in, or are let in no more.
+token: The secret of a one-time link.
 AuditQuery.until: Before this instant.
 SignatureAnswer.until: When it ends, after a rotation; null: it goes on.
+InvitationAnswer.user: Who is invited.
+SessionAnswer.user: The user's id.
+SessionLine.user: The user's id.
+path.user: The user's id.
+users: The users, oldest first.
 """

@@ -74,7 +74,7 @@ def body(error: TierlineError) -> bytes:
 
 def headers(error: TierlineError) -> dict[str, str]:
     fields = {"content-type": CONTENT_TYPE}
-    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         fields["retry-after"] = str(error.facts.get("retry_after", RETRY_SECONDS))
     if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         fields["connection"] = "close"  # the rest of the body is not read

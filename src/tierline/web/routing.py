@@ -136,8 +136,10 @@ class PathApp:
             raise problem.MethodNotAllowed(method=request.method, allowed=allowed)
         caller = None
         if not operation.open:
-            authorization = request.headers.get("authorization")
-            caller = await auth.native(self.parts.catalog, authorization)
+            parts = self.parts
+            caller = await auth.of_request(
+                parts.catalog, parts.sessions, request.scope, parts.clock()
+            )
             caller.require(*operation.scopes)
         call = Call(self.parts, request, caller)
         with acting(SYSTEM if caller is None else caller.actor):

@@ -56,6 +56,11 @@ def current_actor() -> Actor | None:
     return _actor.get()
 
 
+def user_actor(user_id: str) -> Actor:
+    """A user, for `acting`."""
+    return Actor("user", user_id)
+
+
 def new_id(at: int) -> str:
     """The id of a line that is written at an instant; those of one process are in their order."""
     return f"{first_id(at)}{next(_counter) % 2**16:04x}{secrets.token_hex(4)}"

@@ -80,7 +80,7 @@ class Activities:
         try:
             token = auth.bearer(authorization.decode("latin-1"))
             caller = Caller.from_memory(catalog, ("native",), token)
-            if caller is None or "write_customers" not in caller.key.scopes:
+            if caller is None or "write_customers" not in caller.scopes:
                 return None
             entry = catalog.program(caller.project.number, program_id)
             if entry is None:
@@ -101,7 +101,8 @@ class Activities:
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> int:
         try:
             headers = Headers(scope["headers"])
-            caller = await auth.native(self.parts.catalog, headers.authorization)
+            parts = self.parts
+            caller = await auth.of_request(parts.catalog, parts.sessions, scope, parts.clock())
             caller.require("write_customers")
             parser = await self._parser(caller, scope["raw_path"])
             with acting(caller.actor):

@@ -83,7 +83,7 @@ async def put_customer(call: Call, body: CustomerBody) -> Reply:
     project = call.project
     row, new = await profiles.put(call.parts.database, project, source_id, profile, call.now)
     answer: CustomerAnswer | CustomerReceipt
-    if "read_customers" in call.caller.key.scopes:
+    if "read_customers" in call.caller.scopes:
         answer = await _answer(call, row)
     else:
         answer = CustomerReceipt(row.customer.id, row.customer.number, row.customer.source_id)

@@ -77,7 +77,7 @@ async def event_filter(call: Call, query: AttemptsQuery | LanesQuery) -> EventFi
 
 
 async def post_endpoint(call: Call, body: EndpointBody) -> Reply:
-    operations, scopes = call.parts.operations, call.caller.key.scopes
+    operations, scopes = call.parts.operations, call.caller.scopes
     return Reply(201, await operations.add(call.project, body, scopes))
 
 
@@ -90,7 +90,7 @@ async def get_endpoint(call: Call) -> Json:
 
 
 async def patch_endpoint(call: Call, body: EndpointBody) -> Json:
-    operations, scopes = call.parts.operations, call.caller.key.scopes
+    operations, scopes = call.parts.operations, call.caller.scopes
     return await operations.change(call.project, call.param("endpoint"), body, scopes)
 
 
@@ -112,7 +112,7 @@ async def retry_endpoint(call: Call) -> Json:
 
 
 async def rotate_endpoint(call: Call, body: RotateBody) -> Json:
-    operations, scopes = call.parts.operations, call.caller.key.scopes
+    operations, scopes = call.parts.operations, call.caller.scopes
     return await operations.rotate(call.project, call.param("endpoint"), body, scopes)
 
 

@@ -72,7 +72,8 @@ async def get_metrics(call: Call) -> Reply:
     registry = call.parts.registry
     if not call.parts.loopback:
         catalog = call.parts.catalog
-        caller = await auth.native(catalog, call.request.headers.get("authorization"))
+        sessions, scope = call.parts.sessions, call.request.scope
+        caller = await auth.of_request(catalog, sessions, scope, call.wall)
         caller.require("manage_endpoints")
         project = caller.project.number
         own = frozenset(row.id for row in catalog.endpoints() if row.project == project)

@@ -101,7 +101,7 @@ async def put_member(call: Call, body: MemberBody) -> MemberAnswer | ActivityAns
         quiet=body.quiet,
     )
     recorded = await _record(call, command)
-    may_read = "read_customers" in call.caller.key.scopes
+    may_read = "read_customers" in call.caller.scopes
     return await get_member(call) if may_read else recorded
 
 

@@ -148,7 +148,7 @@ async def list_keys(call: Call) -> KeyList:
 
 
 async def post_key(call: Call, body: KeyBody) -> Reply:
-    own_scopes = call.caller.key.scopes
+    own_scopes = call.caller.scopes
     for scope in body.scopes:
         if scope not in own_scopes:
             raise Forbidden(scope=scope, path="scopes")

@@ -43,7 +43,7 @@ async def post_webhook(call: Call, body: WebhookRequest) -> Json:
     changes |= _events(webhook_events.checked(body.events), {})
     endpoint = validation.convert(changes, EndpointBody)
     id_ = "wh_" + secrets.token_hex(12)
-    granted = call.caller.key.scopes
+    granted = call.caller.scopes
     made = await call.parts.operations.add(call.project, endpoint, granted, vendor_id=id_)
     if body.active is False:
         made = await call.parts.operations.pause(call.project, made["id"])
@@ -74,7 +74,7 @@ async def put_webhook(call: Call, body: WebhookRequest) -> Json:
     after = before
     if changes:
         change = validation.convert(changes, EndpointBody)
-        after = await endpoints.change(project, before["id"], change, call.caller.key.scopes)
+        after = await endpoints.change(project, before["id"], change, call.caller.scopes)
     if body.active is not None and body.active == (after["state"] == "paused"):
         switch = endpoints.resume if body.active else endpoints.pause
         after = await switch(project, before["id"])

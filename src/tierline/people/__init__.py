@@ -1,0 +1,1 @@
+"""People who sign in: their roles, passwords, links and sessions."""
