@@ -126,10 +126,13 @@ async def test_what_a_metric_needs_and_cannot_use_is_refused(
     assert isinstance(answers[1], Answer)
 
 
-async def test_a_csv_file_counts_numbers_and_booleans(club: Club, tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["csv", "txt"])
+async def test_a_csv_file_counts_numbers_and_booleans(
+    club: Club, tmp_path: Path, suffix: str
+) -> None:
     """Its cells are what the metric and the filter need, and text where nothing does."""
     await club.create(Rules("Club", NIGHTS))
-    path = tmp_path / "stays.csv"
+    path = tmp_path / f"stays.{suffix}"
     path.write_text(
         "kind,key,customer,amount,metadata.nights,metadata.vip,metadata.zip\n"
         "order,a,ada,1,12,true,01234\norder,b,ada,1,1.5,true,\n"

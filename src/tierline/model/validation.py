@@ -41,7 +41,7 @@ Shape = TypeVar("Shape")
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(?:\d+|\.\.\.)\]")
 _INDEX = re.compile(r"\[\d+\]")
-_LOST_PLUS = re.compile(r"\d \d\d:?\d\d$")
+_LOST_PLUS = re.compile(r"T\S*\d \d\d:?\d\d$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FIELD = re.compile(r"^Object (?P<how>contains unknown|missing required) field `(?P<field>.*)`$")
 

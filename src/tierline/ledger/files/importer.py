@@ -107,7 +107,7 @@ class Importer:
         """Imports a file, from where an earlier run of it stopped. `rejects`: where the refused
         records go. Raises FileUnreadable when nothing can be made of the whole."""
         file = InputFile(path, self._name_kinds)
-        self._textual = path.suffix.lower() == ".csv"
+        self._textual = not file.is_json
         note = path.with_name(path.name + ".progress")
         mark = await asyncio.to_thread(fingerprint, path)
         trial = self.writer is None

@@ -11,10 +11,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -23,6 +24,8 @@ from msgspec import Struct
 
 from tierline.errors import Invalid, TierlineError
 from tierline.ledger.command_parsing import Activity, explained
+from tierline.ledger.files import csv_rows
+from tierline.ledger.files.csv_rows import BrokenRow
 from tierline.ledger.files.ledger_lines import LedgerLine
 from tierline.ledger.files.person import Person, person_type
 from tierline.model import json_text
@@ -33,12 +36,21 @@ REASON: Final = "refused"  # the column, or field, of a rejects file
 DELIMITERS: Final = (",", ";", "\t", "|")
 _JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
 _INTEGERS: Final = frozenset({"points", "amount", "number", "points_spent", "entry"})
+_UTF_16: Final = "UTF-16, or holds NUL; save it as UTF-8"
+_NO_TEXT: Final = {  # how files begin that are something else
+    codecs.BOM_UTF16_LE: _UTF_16,
+    codecs.BOM_UTF16_BE: _UTF_16,
+    b"\x1f\x8b": "compressed; unpack it first",
+    b"PK\x03\x04": "a spreadsheet or an archive; save it as CSV",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet; save it as CSV",
+}
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _KEY = re.compile(rb'"\s*:')
 _SPACED = re.compile(rb'"\s')
 _Object = Literal["metadata", "address"]  # columns `metadata.x` make one
 _OBJECTS: Final[tuple[_Object, ...]] = get_args(_Object)
 _Kind = Literal["text", "integer", "json", "lots", "reason"] | _Object  # of a column
+_OF_ACTIVITIES: Final = frozenset(Activity.__struct_fields__)
 _decode = msgspec.json.Decoder().decode
 _read_line = msgspec.json.Decoder(LedgerLine).decode
 
@@ -52,10 +64,10 @@ class FileUnreadable(TierlineError):
 
 class Record(Struct, frozen=True):
     """One record: an activity's JSON, an entry or a person; or what is wrong with it. `source` is
-    what stands in the file: cells of CSV, or a line."""
+    what stands in the file: cells of CSV, a line that is no row of it, or a line of JSON."""
 
     line: int
-    source: Sequence[str] | bytes
+    source: Sequence[str] | str | bytes
     activity: bytes | None = None
     entry: LedgerLine | None = None
     person: Person | None = None
@@ -69,12 +81,14 @@ class InputFile:
         self.path = path
         self._person = person_type(tuple(name_kinds))
         self._read_person = msgspec.json.Decoder(self._person).decode
+        self._fields = frozenset(self._person.__struct_fields__)
         first = _first_line(path)
         suffix = path.suffix.lower()
         self.is_json = first.startswith("{") or suffix in _JSON_SUFFIXES
         self.delimiter, self.heading = ",", list[str]()
-        if self.is_json and first.startswith("["):
-            reason = "The file is one JSON array; write an object on each line instead."
+        if self.is_json and (first.startswith("[") or first.strip() == "{"):
+            what = "one JSON array" if first.startswith("[") else "JSON over several lines"
+            reason = f"The file is {what}; write an object on each line instead."
             raise FileUnreadable(reason=reason, path=None)
         if not self.is_json:
             self.delimiter, self.heading = self._heading(first)
@@ -99,7 +113,12 @@ class InputFile:
 
     def _explained(self, error: Exception, text: bytes) -> TierlineError:
         shape = LedgerLine if b'"recorded_at"' in text else self._person
-        return explained(error, text, "", shape)
+        problem = explained(error, text, "", shape)
+        field = problem.path
+        if shape is self._person and field in _OF_ACTIVITIES and field not in self._fields:
+            reason = f"{field}: a person has no such field; an activity needs a `kind`."
+            return Invalid(path=field, reason=reason)
+        return problem
 
     def _told_apart(
         self, line: int, text: bytes, source: Sequence[str] | bytes, fields: dict[str, Any]
@@ -115,7 +134,10 @@ class InputFile:
         headings = {d: _cells_of(first, d) for d in DELIMITERS}
         delimiter = max(DELIMITERS, key=lambda d: ("customer" in headings[d], len(headings[d])))
         names = headings[delimiter]
+        while names and not names[-1]:  # a delimiter at the line's end
+            names.pop()
         if "customer" not in names:
+            _refuse_capitals(names, {"customer"})
             reason = (
                 "The heading has no column `customer`; the first line names the columns, and they"
                 " are divided by commas, semicolons or tabs."
@@ -136,6 +158,7 @@ class InputFile:
         }
         wrong = [n for n in names if n not in fields and not n.startswith("metadata.")]
         if wrong:
+            _refuse_capitals(wrong, fields)
             reason = f"There is no column {wrong[0]!r}; columns are {', '.join(sorted(fields))}."
             raise FileUnreadable(reason=reason, path=wrong[0])
         return delimiter, names
@@ -158,37 +181,32 @@ class InputFile:
     def _csv(self) -> Iterator[Record]:
         # A byte that is no UTF-8 comes through, so that it spoils its own row alone.
         with self.path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            rows = csv.reader(file, delimiter=self.delimiter, strict=True)
-            next(rows, None)
-            line = rows.line_num
-            while True:
-                before, row = line, list[str]()
-                problem: TierlineError | None = None
-                try:
-                    row = next(rows)
-                except StopIteration:
-                    return
-                except csv.Error as error:
-                    problem = Invalid(reason=f"The row is no CSV ({error}); mend its quotes.")
-                line = rows.line_num
-                if problem is not None:
-                    yield Record(line, row, problem=problem)
-                elif row:
-                    yield self._row(before + 1, row)
+            numbered = csv_rows.rows(file, self.delimiter)
+            next(numbered, None)
+            for line, row in numbered:
+                if isinstance(row, BrokenRow):
+                    problem = Invalid(path=self._column_named(row.cell), reason=f"{row.reason}.")
+                    yield Record(line, row.text, problem=problem)
+                else:
+                    yield self._row(line, row)
 
     def _row(self, line: int, row: list[str]) -> Record:
         try:
             fields = _object(self._columns, row)
             text = msgspec.json.encode(fields)
         except UnicodeError:
-            reason = "The row is not UTF-8; save the file in that encoding."
-            return Record(line, row, problem=Invalid(reason=reason))
+            path = next(self._column_named(i) for i, cell in enumerate(row) if not _is_text(cell))
+            reason = f"{path}: it is not UTF-8; save the file in that encoding."
+            return Record(line, row, problem=Invalid(path=path, reason=reason))
         except Invalid as problem:
             return Record(line, row, problem=problem)
         try:
             return self._told_apart(line, text, row, fields)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             return Record(line, row, problem=self._explained(error, text))
+
+    def _column_named(self, cell: int) -> str | None:
+        return self.heading[cell] if cell < len(self.heading) else None
 
 
 def count_lines(path: Path) -> int:
@@ -197,12 +215,36 @@ def count_lines(path: Path) -> int:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) or 1
 
 
+def _refuse_capitals(names: Iterable[str], fields: Container[str]) -> None:
+    """Raises FileUnreadable where a name would be a column if it were in lower case."""
+    for name in names:
+        if name not in fields and name.lower() in fields:
+            reason = f"There is no column {name!r}; write {name.lower()!r}."
+            raise FileUnreadable(reason=reason, path=name)
+
+
+def _is_text(cell: str) -> bool:
+    try:
+        cell.encode()
+    except UnicodeError:
+        return False
+    return True
+
+
 def _first_line(path: Path) -> str:
-    """The first line that is not empty. Raises FileUnreadable where there is none."""
+    """The first line that is not empty. Raises FileUnreadable where there is none, or where the
+    file holds something else than lines of UTF-8."""
+    with path.open("rb") as raw:
+        start = raw.read(4)
+    for signature, what in _NO_TEXT.items():
+        if start.startswith(signature):
+            raise FileUnreadable(reason=f"The file is {what}.", path=None)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         while line := file.readline(LINE_BYTES_MAX):
+            if "\0" in line:
+                raise FileUnreadable(reason=f"The file is {_UTF_16}.", path=None)
             if line.strip():
-                return line.strip("\r\n") if "\x00" not in line else line
+                return line.strip("\r\n")
     raise FileUnreadable(reason="The file is empty; is it the right one?", path=None)
 
 
@@ -237,6 +279,8 @@ def _names_in(value: Any) -> int:
 
 def _object(columns: Sequence[tuple[str, _Kind]], row: Sequence[str]) -> dict[str, Any]:
     """A CSV row as the JSON object that it means."""
+    if len(row) > len(columns) and not any(row[len(columns) :]):
+        row = row[: len(columns)]  # delimiters at the line's end
     if len(row) != len(columns):
         reason = f"The row has {len(row)} cells, the heading {len(columns)} names; make them equal."
         raise Invalid(reason=reason)
@@ -273,7 +317,7 @@ def _column(heading: str) -> tuple[str, _Kind]:
 
 def _integer(column: str, cell: str) -> int:
     if not _WHOLE.fullmatch(cell):
-        reason = f"{column}: expected a whole number like 1250, found {cell[:100]!r}."
+        reason = f"{column}: expected a whole number like 1250, numbered {cell[:100]!r}."
         raise Invalid(path=column, reason=reason)
     return int(cell)
 
