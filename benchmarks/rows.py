@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 from msgspec import Struct
 
-from benchmarks import floors, machine, memory
+from benchmarks import dirty, floors, machine, memory
 from benchmarks.costs import database_cpu, logged
 from benchmarks.lists import page_times
 from benchmarks.load import PATH, Load, Target, load
@@ -31,7 +31,18 @@ from tierline.store.database import Database
 PEOPLE = 100_000
 WARM_SECONDS, RUN_SECONDS = 3, 8
 NAMES = (
-    *("machine", "online", "processes", "memory", "bulk", "import", "sweep", "idle", "yearend"),
+    *(
+        "machine",
+        "online",
+        "processes",
+        "memory",
+        "bulk",
+        "import",
+        "dirty",
+        "sweep",
+        "idle",
+        "yearend",
+    ),
     *("growth", "lists"),
 )
 LONGER = ("processes", "memory")  # rows that are measured with BIG=1, or when they are asked for
@@ -201,6 +212,29 @@ class Bench:
             f"{rate / by_hand:.2f}",
             "40,000/s",
             f"{done.refused} refused, {resident:.0f} MB",
+        )
+
+    async def dirty(self) -> AsyncIterator[Row]:
+        """A CSV file of which one line in a hundred is to be refused, beside a clean one."""
+        stock = await self._stock(PEOPLE)
+        count = 1_000_000 if self.big else 200_000
+        place = (self.database, self.catalog, stock.project, stock.number)
+        with TemporaryDirectory() as folder:
+            path, rejects = Path(folder) / "history.csv", Path(folder) / "rejects.csv"
+            await asyncio.to_thread(dirty.write, path, count, PEOPLE, "c", dirty=False)
+            clean = await dirty.run(*place, path, rejects)
+            lines = await asyncio.to_thread(dirty.write, path, count, PEOPLE, "k", dirty=True)
+            ran = await dirty.run(*place, path, rejects)
+            exact = ran.done.refused == len(lines) and dirty.refused_lines(rejects) == lines
+        memory = " ".join(f"{each / 2**20:.0f}" for each in ran.memory)
+        yield Row(
+            f"import of a CSV file, {count:,} records, 1 % dirty",
+            f"{ran.rate:,.0f}/s",
+            f"a clean one {clean.rate:,.0f}/s",
+            f"{ran.rate / clean.rate:.2f}",
+            "0.80",
+            f"{ran.done.refused:,} refused, {'exactly' if exact else 'NOT'} the dirty ones;"
+            f" MB at the tenths: {memory}",
         )
 
     # -- sweep --------------------------------------------------------------------------------

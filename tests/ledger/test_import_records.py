@@ -321,3 +321,5 @@ async def test_a_dry_run_says_what_an_import_does_and_writes_nothing(
     assert replace(would, problems=()) == replace(done, problems=())
     assert {(p.line, p.path) for p in would.problems} == {(p.line, p.path) for p in done.problems}
     assert (would.made, would.changed, would.repeated) == (1, 1, 1)
+    assert would.kinds == {"opening": 2, "order": 1, "redeem": 1, "refund": 1}
+    assert would.columns == {"card": 1, "id": 1, "points": 1}

@@ -156,6 +156,10 @@ def _report(
         f" before, {done.corrected} corrected), {done.refused} {would}refused.",
         err=to_stderr,
     )
+    for what, counts in (("entries", done.kinds), (f"{would}refused", done.columns)):
+        if counts:
+            each = ", ".join(f"{count} {name or 'whole rows'}" for name, count in counts.items())
+            click.echo(f"{what}: {each}", err=to_stderr)
     if done.ageless:
         click.echo(
             f"The points of {done.ageless} people came without `lots`: they live by the program's"

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -30,7 +30,7 @@ from tierline.ledger.commands import Answer, Command
 from tierline.ledger.files.corrections import Corrections
 from tierline.ledger.files.people import Named, People, StoredPeople, TrialPeople, numbers_of
 from tierline.ledger.files.person import Person
-from tierline.ledger.files.progress import Imported, RecordProblem, fingerprint, keep, noted
+from tierline.ledger.files.progress import Imported, RecordProblem, added, fingerprint, keep, noted
 from tierline.ledger.files.records import InputFile, Record
 from tierline.ledger.files.rejects import Output, Rejects
 from tierline.ledger.files.trial import TrialWriter
@@ -303,7 +303,8 @@ class Importer:
     async def _await_until(self, most: int) -> None:
         """Takes in answers until no more than so many commands are on their way."""
         doubtful: list[tuple[_Sent, bool]] = []
-        counted = uncounted = 0
+        counted: Counter[str] = Counter()
+        uncounted = 0
         while len(self._open) > most:
             sent, answer = self._open[0], self._answers[0]
             try:
@@ -319,18 +320,15 @@ class Importer:
                 if outcome.repeated and sent.record.entry is None:
                     doubtful.append((sent, True))
                 else:
-                    counted += 1
+                    counted[sent.command.kind] += 1
                     uncounted += outcome.uncounted is not None
                     self._done = replace(
                         self._done, repeated=self._done.repeated + outcome.repeated
                     )
             self._open.popleft()
             self._answers.popleft()
-        self._done = replace(
-            self._done,
-            commands=self._done.commands + counted,
-            uncounted=self._done.uncounted + uncounted,
-        )
+        self._count(counted)
+        self._done = replace(self._done, uncounted=self._done.uncounted + uncounted)
         if doubtful:
             await self._correct(doubtful)
 
@@ -338,9 +336,10 @@ class Importer:
         """Records that were here before: what says the same is counted, what does not corrects."""
         plans = await self._corrections.plan([(s.command, same) for s, same in doubtful])
         corrections = [(s, plan) for (s, _), plan in zip(doubtful, plans, strict=True) if plan]
-        repeated = len(doubtful) - len(corrections)
+        pairs = zip(doubtful, plans, strict=True)
+        counted: Counter[str] = Counter(s.command.kind for (s, _), plan in pairs if plan is None)
+        repeated, corrected = counted.total(), 0
         answers = await self._writer.accept([plan for _, plan in corrections])
-        corrected = 0
         for (sent, _), answer in zip(corrections, answers, strict=True):
             try:
                 await answer
@@ -348,13 +347,19 @@ class Importer:
                 self._refuse(sent.record, error)
             else:
                 corrected += 1
+                counted[sent.command.kind] += 1
+        self._count(counted)
         done = self._done
         self._done = replace(
             done,
-            commands=done.commands + repeated + corrected,
             repeated=done.repeated + repeated,
             corrected=done.corrected + corrected,
         )
+
+    def _count(self, kinds: Counter[str]) -> None:
+        done = self._done
+        commands = done.commands + kinds.total()
+        self._done = replace(done, commands=commands, kinds=added(done.kinds, kinds))
 
     def _refuse(self, record: Record, error: TierlineError) -> None:
         path = self._columns.get(error.path or "", error.path)
@@ -362,7 +367,11 @@ class Importer:
         problems = self._done.problems
         if len(problems) < PROBLEMS_MAX:
             problems = (*problems, problem)
-        self._done = replace(self._done, refused=self._done.refused + 1, problems=problems)
+        column = (path or "").partition(".")[0].partition("[")[0]
+        columns = added(self._done.columns, {column: 1})
+        self._done = replace(
+            self._done, refused=self._done.refused + 1, columns=columns, problems=problems
+        )
         if self._rejects is not None:
             self._rejects.add(record, problem.sentence)
 

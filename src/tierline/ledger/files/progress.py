@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -34,12 +35,19 @@ class Imported(Struct, frozen=True):
     uncounted: int = 0  # of those: for no metric, as they happened outside the membership
     corrected: int = 0  # of those: in the place of an earlier entry
     ageless: int = 0  # people whose points came without a word on when they expire
+    kinds: dict[str, int] = {}  # entries by their kind; a person's is an `opening`
     refused: int = 0
+    columns: dict[str, int] = {}  # refused records by the column, or "" where it is none's
     problems: tuple[RecordProblem, ...] = ()  # the first hundred
 
     @property
     def customers(self) -> int:
         return self.made + self.changed
+
+
+def added(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    """Returns the sums by name."""
+    return {name: counts.get(name, 0) + more.get(name, 0) for name in sorted({*counts, *more})}
 
 
 def fingerprint(path: Path) -> str:

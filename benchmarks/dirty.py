@@ -1,0 +1,96 @@
+"""A large CSV file, one line in a hundred dirty in one of twenty ways, and what becomes of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import psutil
+from msgspec import Struct
+
+from tierline.ledger.files.importer import BATCH, Importer
+from tierline.ledger.files.progress import Imported
+from tierline.ledger.writer import Writer
+from tierline.model.tenant import Project
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.database import Database
+
+EVERY = 100  # lines to one dirty one
+HEADING = b"customer,kind,points,amount,key,of,occurred_at,metadata.country\n"
+_CLEAN = "c%d,earn,10,,%s%d,,2024-01-01T00:00:00Z,DE\n"
+# Each with the number of its line, for its key.
+DIRT = (
+    b",earn,10,,d%d,,,DE\n",
+    b" ada,earn,10,,d%d,,,DE\n",
+    b"a\0da,earn,10,,d%d,,,DE\n",
+    b"%s,earn,10,,d%%d,,,DE\n" % (b"x" * 300),
+    b"..,earn,10,,d%d,,,DE\n",
+    b"ada,Earn,10,,d%d,,,DE\n",
+    b"ada,,10,,d%d,,,DE\n",
+    b"ada,earn,,,d%d,,,DE\n",
+    b"ada,earn,0,,d%d,,,DE\n",
+    b"ada,earn,five,,d%d,,,DE\n",
+    b"ada,earn,1e3,,d%d,,,DE\n",
+    b'ada,earn,"12,50",,d%d,,,DE\n',
+    b"ada,order,,,d%d,,,DE\n",
+    b"ada,earn,10,,d%d,,01/02/2024,DE\n",
+    b"ada,earn,10,,d%d,,2099-01-01T00:00:00Z,DE\n",
+    b'ada,earn,10,,d%d,,,"DE\n',
+    b'ada,earn,10,,d%d,,,D"E"\n',
+    b"ada,earn,10,,d%d,,,J\xf6\n",
+    b"ada,earn,10,,d%d\n",
+    b"nobody,redeem,1000000,,d%d,,,DE\n",
+)
+_LINE = re.compile(r"\bline (\d+)")
+
+
+class Ran(Struct, frozen=True):
+    """One run. `memory`: resident bytes at the tenths of the file."""
+
+    done: Imported
+    rate: float
+    memory: tuple[int, ...]
+
+
+def write(path: Path, count: int, people: int, prefix: str, *, dirty: bool) -> set[int]:
+    """Writes so many records; returns the numbers of the dirty lines."""
+    lines = set()
+    with path.open("wb") as file:
+        file.write(HEADING)
+        for i in range(count):
+            if dirty and i % EVERY == EVERY // 2:
+                lines.add(i + 2)
+                file.write(DIRT[i // EVERY % len(DIRT)] % i)
+            else:
+                file.write((_CLEAN % (i * 7919 % people, prefix, i)).encode())
+    return lines
+
+
+async def run(
+    database: Database, catalog: Catalog, project: Project, program: int, path: Path, rejects: Path
+) -> Ran:
+    """Imports a file as the command does."""
+    memory: list[int] = []
+    process = psutil.Process()
+
+    def note(done: Imported) -> None:
+        if done.records >= (len(memory) + 1) * total // 10:
+            memory.append(process.memory_info().rss)
+
+    with path.open("rb") as file:
+        total = sum(1 for _ in file) - 1
+    writer = Writer(database, catalog, lambda _: None, batch_max=BATCH)
+    await writer.start()
+    began = time.perf_counter()
+    importer = Importer(database, catalog, writer, project, program)
+    done = await importer.run(path, note, rejects=rejects)
+    rate = done.records / (time.perf_counter() - began)
+    await writer.stop()
+    return Ran(done, rate, tuple(memory))
+
+
+def refused_lines(rejects: Path) -> set[int]:
+    """The lines that the file of rejects names."""
+    text = rejects.read_text(encoding="utf-8", errors="replace")
+    return {int(match[1]) for match in _LINE.finditer(text)}
