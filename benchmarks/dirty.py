@@ -37,7 +37,7 @@ DIRT = (
     b"ada,earn,10,,d%d,,01/02/2024,DE\n",
     b"ada,earn,10,,d%d,,2099-01-01T00:00:00Z,DE\n",
     b'ada,earn,10,,d%d,,,"DE\n',
-    b'ada,earn,10,,d%d,,,D"E"\n',
+    b'ada,earn,10,,d%d,,,"D"E\n',
     b"ada,earn,10,,d%d,,,J\xf6\n",
     b"ada,earn,10,,d%d\n",
     b"nobody,redeem,1000000,,d%d,,,DE\n",

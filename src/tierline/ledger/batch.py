@@ -325,7 +325,8 @@ class Batch:
             except HistoryNeeded:
                 raise
             except TierlineError as refused:
-                self.outcomes[i] = refused
+                # Its traceback holds this frame, and so the whole batch, which holds it.
+                self.outcomes[i] = refused.with_traceback(None)
             except Exception as fault:  # noqa: BLE001
                 self.outcomes[i] = _failed(command, fault)
             else:

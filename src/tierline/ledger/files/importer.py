@@ -169,9 +169,11 @@ class Importer:
         sound: list[tuple[int, Record, Command | None]] = []
         people: list[Named] = []
         for i, record in enumerate(batch):
+            if record.problem is not None:
+                # Raised here, it would hold this frame, which holds it: kept for a long time.
+                self._refuse(record, record.problem)
+                continue
             try:
-                if record.problem is not None:
-                    raise record.problem
                 command = self._command(record, mark, now)
                 if record.person is not None:
                     people.append((record.person.customer, record.person.profile(now)))

@@ -55,7 +55,8 @@ class TrialWriter:
                 else:
                     future.set_result(await self._take(command))
             except TierlineError as error:
-                future.set_exception(error)
+                # Its traceback would hold this frame, which holds the future.
+                future.set_exception(error.with_traceback(None))
             answers.append(future)
         return answers
 
