@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 from msgspec import Struct
 
-from benchmarks import dirty, floors, machine, memory
+from benchmarks import floors, import_files, machine, memory
 from benchmarks.costs import database_cpu, logged
 from benchmarks.lists import page_times
 from benchmarks.load import PATH, Load, Target, load
@@ -196,7 +196,7 @@ class Bench:
         count = 10_000_000 if self.big else 200_000
         with TemporaryDirectory() as folder:
             path = Path(folder) / "history.jsonl"
-            await asyncio.to_thread(_write_history, path, count)
+            await asyncio.to_thread(import_files.write_history, path, count, PEOPLE)
             writer = Writer(self.database, self.catalog, lambda _: None, batch_max=BATCH)
             await writer.start()
             program = Importer(self.database, self.catalog, writer, stock.project, stock.number)
@@ -219,23 +219,12 @@ class Bench:
         stock = await self._stock(PEOPLE)
         count = 1_000_000 if self.big else 200_000
         place = (self.database, self.catalog, stock.project, stock.number)
-        with TemporaryDirectory() as folder:
-            path, rejects = Path(folder) / "history.csv", Path(folder) / "rejects.csv"
-            await asyncio.to_thread(dirty.write, path, count, PEOPLE, "c", dirty=False)
-            clean = await dirty.run(*place, path, rejects)
-            lines = await asyncio.to_thread(dirty.write, path, count, PEOPLE, "k", dirty=True)
-            ran = await dirty.run(*place, path, rejects)
-            exact = ran.done.refused == len(lines) and dirty.refused_lines(rejects) == lines
-        memory = " ".join(f"{each / 2**20:.0f}" for each in ran.memory)
+        clean, ran, exact = await import_files.compare(import_files.Place(*place), count, PEOPLE)
         yield Row(
-            f"import of a CSV file, {count:,} records, 1 % dirty",
-            f"{ran.rate:,.0f}/s",
-            f"a clean one {clean.rate:,.0f}/s",
-            f"{ran.rate / clean.rate:.2f}",
-            "0.80",
-            f"{ran.done.refused:,} refused, {'exactly' if exact else 'NOT'} the dirty ones;"
-            f" MB at the tenths: {memory}",
-        )
+            f"import of a CSV file, {count:,} records, 1 % dirty", f"{ran.rate:,.0f}/s",
+            f"a clean one {clean.rate:,.0f}/s", f"{ran.rate / clean.rate:.2f}", "0.80",
+            ran.note(exact=exact),
+        )  # fmt: skip
 
     # -- sweep --------------------------------------------------------------------------------
 
@@ -367,12 +356,6 @@ async def _loads(targets: Sequence[Target], seconds: int, prefix: str) -> list[L
     each = 64 // len(targets)
     runs = [load(target, each, seconds, f"{prefix}-{i}") for i, target in enumerate(targets)]
     return await asyncio.gather(*runs)
-
-
-def _write_history(path: Path, count: int) -> None:
-    with path.open("w") as file:
-        for i in range(count):
-            file.write(f'{{"customer":"c{i * 7919 % PEOPLE}","kind":"earn","points":10}}\n')
 
 
 async def _upload(url: str, stock: Stock, count: int) -> None:

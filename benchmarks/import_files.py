@@ -1,10 +1,12 @@
-"""A large CSV file, one line in a hundred dirty in one of twenty ways, and what becomes of it."""
+"""Files to import: a history, and one whose lines are dirty in one of twenty ways now and then."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 from msgspec import Struct
@@ -45,12 +47,26 @@ DIRT = (
 _LINE = re.compile(r"\bline (\d+)")
 
 
+class Place(Struct, frozen=True):
+    """The program that a file goes into."""
+
+    database: Database
+    catalog: Catalog
+    project: Project
+    program: int
+
+
 class Ran(Struct, frozen=True):
     """One run. `memory`: resident bytes at the tenths of the file."""
 
     done: Imported
     rate: float
     memory: tuple[int, ...]
+
+    def note(self, *, exact: bool) -> str:
+        memory = " ".join(f"{each / 2**20:.0f}" for each in self.memory)
+        which = "exactly" if exact else "NOT"
+        return f"{self.done.refused:,} refused, {which} the dirty ones; MB at the tenths: {memory}"
 
 
 def write(path: Path, count: int, people: int, prefix: str, *, dirty: bool) -> set[int]:
@@ -67,9 +83,19 @@ def write(path: Path, count: int, people: int, prefix: str, *, dirty: bool) -> s
     return lines
 
 
-async def run(
-    database: Database, catalog: Catalog, project: Project, program: int, path: Path, rejects: Path
-) -> Ran:
+async def compare(place: Place, count: int, people: int) -> tuple[Ran, Ran, bool]:
+    """Returns a clean run, a dirty one, and whether exactly the dirty lines were refused."""
+    with TemporaryDirectory() as folder:
+        path, rejects = Path(folder) / "history.csv", Path(folder) / "rejects.csv"
+        await asyncio.to_thread(write, path, count, people, "c", dirty=False)
+        clean = await run(place, path, rejects)
+        lines = await asyncio.to_thread(write, path, count, people, "k", dirty=True)
+        ran = await run(place, path, rejects)
+        exact = ran.done.refused == len(lines) and refused_lines(rejects) == lines
+    return clean, ran, exact
+
+
+async def run(place: Place, path: Path, rejects: Path) -> Ran:
     """Imports a file as the command does."""
     memory: list[int] = []
     process = psutil.Process()
@@ -80,14 +106,20 @@ async def run(
 
     with path.open("rb") as file:
         total = sum(1 for _ in file) - 1
-    writer = Writer(database, catalog, lambda _: None, batch_max=BATCH)
+    writer = Writer(place.database, place.catalog, lambda _: None, batch_max=BATCH)
     await writer.start()
     began = time.perf_counter()
-    importer = Importer(database, catalog, writer, project, program)
+    importer = Importer(place.database, place.catalog, writer, place.project, place.program)
     done = await importer.run(path, note, rejects=rejects)
     rate = done.records / (time.perf_counter() - began)
     await writer.stop()
     return Ran(done, rate, tuple(memory))
+
+
+def write_history(path: Path, count: int, people: int) -> None:
+    with path.open("w") as file:
+        for i in range(count):
+            file.write(f'{{"customer":"c{i * 7919 % people}","kind":"earn","points":10}}\n')
 
 
 def refused_lines(rejects: Path) -> set[int]:
