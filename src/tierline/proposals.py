@@ -41,6 +41,7 @@ class ProgramBody(Struct, frozen=True, forbid_unknown_fields=True):
     points: Points | None = None
     auto_join: bool | None = None
     presentations: dict[str, dict[str, Any]] | None = None
+    sentences: dict[str, dict[str, str]] | None = None  # None: as they were
     format: str | None = None
     settings: dict[str, Any] | None = None
     effective_at: str | None = None  # None: at once
@@ -69,7 +70,12 @@ def rules_from(body: ProgramBody, facts: ProgramFacts) -> Rules:
     else:
         settings = validation.free_json(body.settings, "settings")
         rules = _laid_over(compile_settings(body.format, settings, facts), body)
-    return replace(rules, name=validation.name(rules.name, "name"))
+    former = {} if facts.previous is None else facts.previous.sentences
+    return replace(
+        rules,
+        name=validation.name(rules.name, "name"),
+        sentences=former if body.sentences is None else body.sentences,
+    )
 
 
 def _own_rules(body: ProgramBody) -> Rules:

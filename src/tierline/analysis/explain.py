@@ -8,11 +8,14 @@ state that decides, and off the notes that were taken on the way (`tracer`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tierline.analysis import reasons
+from tierline.analysis.phrasebook import FALLBACK
+from tierline.analysis.sentences import Sentence, sentences
 from tierline.engine import qualification, tier_terms
 from tierline.engine.checkpoints import last_checkpoint
 from tierline.engine.corrections import as_it_happened
@@ -30,18 +33,21 @@ from tierline.rules.policy import Measure
 from tierline.rules.program import Program
 from tierline.rules.window import Rolling, Since
 
+NO_KEYS: Final[Mapping[int, str]] = {}
+
 
 class Counted(Struct, frozen=True, omit_defaults=True):
     """One entry's part in a total, on the civil day where it counts. `entry` None: time did it
     (points expired). `kind` is the entry's; `activation`: its points became active on that day;
     `bonus`: an earning rule gave points without an activity. `rules`: the earning rules that gave
-    the points."""
+    the points. `key`: the entry's, as its caller sent it."""
 
     entry: int | None
     kind: str
     day: str
     counts: int
     rules: tuple[str, ...] = ()
+    key: str | None = None
 
 
 class Total(Struct, frozen=True):
@@ -79,6 +85,7 @@ class HeldTerm(Struct, frozen=True):
     grace_until: str | None
     set_at: str | None  # when the end was last set or moved
     set_by: int | None  # by which entry; None: time
+    set_by_key: str | None
 
 
 class Explanation(Struct, frozen=True):
@@ -101,6 +108,8 @@ class Explanation(Struct, frozen=True):
     waiting: tuple[str, str] | None
     overrides: tuple[Override, ...]
     last_event: Event | None
+    last_event_key: str | None
+    sentences: tuple[Sentence, ...]
     checkpoint: str | None
 
 
@@ -128,9 +137,16 @@ def standing_at(
 
 
 def explain(
-    program: Program, entries: Sequence[Entry], at: int, known_at: int | None = None
+    program: Program,
+    entries: Sequence[Entry],
+    at: int,
+    known_at: int | None = None,
+    *,
+    keys: Mapping[int, str] = NO_KEYS,
+    language: str = FALLBACK,
 ) -> Explanation:
-    """The arithmetic behind the tier at an instant; see `known_entries` for the two times."""
+    """The arithmetic behind the tier at an instant; see `known_entries` for the two times. `keys`:
+    those of the entries, by number, where their callers sent any."""
     place = last_checkpoint(entries)
     checkpoint = None if place is None else format_instant(entries[place].recorded_at)
     entries = known_entries(entries, at, known_at)
@@ -140,6 +156,7 @@ def explain(
     tiers = state.version.policy.tiers
     sources = {entry.n: entry for entry in entries}
     waiting = state.waiting
+    last = state.events[-1] if state.events else None
     return Explanation(
         at=format_instant(at),
         known_at=format_instant(at if known_at is None else known_at),
@@ -149,17 +166,24 @@ def explain(
         held=state.held,
         because=reasons.because(state),
         totals={
-            name or "metric": _total(state, tracer, name, measure, sources)
+            name or "metric": _with_keys(_total(state, tracer, name, measure, sources), keys)
             for name, measure in state.version.measures.items()
         },
         ladder=tuple(_check(state, facts, rank, tier) for rank, tier in enumerate(tiers)),
-        term=_term(state, tracer) if state.held is not None else None,
+        term=_term(state, tracer, keys) if state.held is not None else None,
         rules=_rules(state),
         waiting=(waiting[0], format_instant(waiting[1])) if waiting else None,
         overrides=state.overrides,
-        last_event=state.events[-1] if state.events else None,
+        last_event=last,
+        last_event_key=None if last is None else keys.get(last.entry or 0),
+        sentences=sentences(state, tracer, entries, keys, language),
         checkpoint=checkpoint,
     )
+
+
+def _with_keys(total: Total, keys: Mapping[int, str]) -> Total:
+    lines = (replace(line, key=keys.get(line.entry or 0)) for line in total.counted)
+    return replace(total, counted=tuple(lines))
 
 
 # -- totals ------------------------------------------------------------------------------------
@@ -276,7 +300,7 @@ def _judged(criterion: Criterion, facts: Facts) -> dict[str, Any]:
     return text
 
 
-def _term(state: MemberState, tracer: Tracer) -> HeldTerm:
+def _term(state: MemberState, tracer: Tracer, keys: Mapping[int, str]) -> HeldTerm:
     start, end, change = state.started_at, state.ends_at, tracer.term
     day = reasons.counted_from(state, change)
     return HeldTerm(
@@ -289,6 +313,7 @@ def _term(state: MemberState, tracer: Tracer) -> HeldTerm:
         grace_until=None if state.grace_until is None else format_instant(state.grace_until),
         set_at=None if change is None else format_instant(change.at),
         set_by=None if change is None else change.entry,
+        set_by_key=None if change is None else keys.get(change.entry or 0),
     )
 
 

@@ -20,13 +20,15 @@ OnChange = Literal["next_assessment", "up_only", "rejudge"]
 
 
 class Rules(Struct, frozen=True, omit_defaults=True):
-    """One version's content. `presentations` is each vendor's own: ids, objects, timestamps."""
+    """One version's content. `presentations` is each vendor's own: ids, objects, timestamps.
+    `sentences` are the program's own words, by language and name (`sentence_template`)."""
 
     name: str
     policy: Policy
     points: Points = Points()
     auto_join: bool = True
     presentations: dict[str, dict[str, Any]] = {}
+    sentences: dict[str, dict[str, str]] = {}
 
 
 class Version(Struct, frozen=True, dict=True):

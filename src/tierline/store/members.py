@@ -29,6 +29,7 @@ class MembersSql(Queries, file="members.sql"):
     entries_after: str
     entries_before: str
     keys_of: str
+    all_keys: str
 
 
 async def standing(
@@ -83,6 +84,13 @@ async def keys(
         return {}
     shard = shard_of_customer(shards, member[0])
     rows = await connection.fetch(MembersSql.keys_of, shard, *member, sorted(numbers))
+    return {row["n"]: key for row in rows if (key := caller_key(row["key"])) is not None}
+
+
+async def all_keys(connection: Session, shards: int, member: Member) -> dict[int, str]:
+    """As `keys`, of the whole ledger."""
+    shard = shard_of_customer(shards, member[0])
+    rows = await connection.fetch(MembersSql.all_keys, shard, *member)
     return {row["n"]: key for row in rows if (key := caller_key(row["key"])) is not None}
 
 

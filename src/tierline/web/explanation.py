@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from tierline.analysis.explain import Counted, Explanation
+from tierline.analysis.sentences import Sentence
 from tierline.ledger.previews.preview import PreviewProgress, Report
 from tierline.model.events import Cause, EventKind
 from tierline.rules.metric import Metric
@@ -69,6 +70,7 @@ class HeldTermAnswer(Struct, frozen=True):
     grace_until: str | None
     set_at: str | None
     set_by: int | None
+    set_by_key: str | None
 
 
 class PolicyParts(Struct, frozen=True):
@@ -92,6 +94,7 @@ class EventLine(Struct, frozen=True):
     cause: Cause
     version: int
     entry: int | None
+    key: str | None
 
 
 class ExplanationAnswer(Struct, frozen=True):
@@ -112,6 +115,7 @@ class ExplanationAnswer(Struct, frozen=True):
     waiting: tuple[str, ...] | None
     overrides: tuple[OverrideAnswer, ...]
     last_event: EventLine | None
+    sentences: tuple[Sentence, ...]
     checkpoint: str | None
 
 
@@ -157,9 +161,8 @@ def explanation_answer(explanation: Explanation) -> dict[str, Any]:
     """As `ExplanationAnswer`."""
     fields: dict[str, Any] = msgspec.to_builtins(explanation)
     fields["overrides"] = [responses.override(override) for override in explanation.overrides]
-    fields["last_event"] = (
-        None if explanation.last_event is None else responses.event(explanation.last_event)
-    )
+    event, key = explanation.last_event, fields.pop("last_event_key")
+    fields["last_event"] = None if event is None else {**responses.event(event), "key": key}
     return fields
 
 

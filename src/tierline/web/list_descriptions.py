@@ -36,5 +36,13 @@ tiers_ending: For how many of them it is their tier that ends.
 TierPeriodLine.until: When it was left for another; null: it is held to this day.
 updated_before: Who changed last before this instant.
 updated_from: Who changed last at this instant or later.
+HeldTermAnswer.set_by_key: The key of the entry that set it last, as its caller sent it.
+language: The language, as `de` or `pt-BR`.
+ExplainQuery.language: The language of the sentences, as `de` or `pt-BR`, else English.
+Sentence.name: Which sentence it is, as `downgraded` or `term_keeps`.
+ExplanationAnswer.sentences: What happened last and why, and what keeps the tier, in plain words.
+sentences: The program's own sentences, by language and name; left out, they stay.
+ProgramAnswer.sentences: The program's own sentences, by language and name.
+text: The sentence, as plain text.
 EventsQuery.customer: Only what was announced of this customer.
 """

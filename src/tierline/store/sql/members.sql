@@ -40,3 +40,7 @@ LIMIT $5
 -- The keys of some entries of a member.
 SELECT n, key FROM entry
 WHERE shard = $1 AND customer = $2 AND program = $3 AND n = ANY($4::integer[])
+
+-- name: all_keys
+-- The keys of all entries of a member.
+SELECT n, key FROM entry WHERE shard = $1 AND customer = $2 AND program = $3

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from tierline.analysis.explain import explain, standing_at
+from tierline.analysis.phrasebook import FALLBACK
 from tierline.engine.decide import HistoryNeeded
 from tierline.errors import Invalid, NotAMember, NotAMemberThen, TooMany
 from tierline.ledger import commands
@@ -20,6 +21,7 @@ from tierline.model.entries import Entry, Override, OverrideKind
 from tierline.model.standing import Standing, effective_ledger
 from tierline.model.tenant import Customer
 from tierline.rules.program import Program
+from tierline.rules.sentence_template import is_language
 from tierline.store import members, transfers
 from tierline.web import limits, request_body, responses
 from tierline.web.explanation import ExplanationAnswer, explanation_answer
@@ -67,10 +69,12 @@ class AtQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExplainQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """As of an instant; by what was known then, or at another instant."""
+    """As of an instant; by what was known then, or at another instant. `language` is that of the
+    sentences."""
 
     at: str | None = None
     known_at: str | None = None
+    language: str = FALLBACK
 
 
 class ReleaseQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -240,7 +244,14 @@ async def explain_member(call: Call) -> dict[str, Any]:
     at = validation.optional_instant(query.at, "at")
     known_at = validation.optional_instant(query.known_at, "known_at")
     at = call.now if at is None else at
-    explanation = await asyncio.to_thread(explain, program, entries, at, known_at)
+    if not is_language(query.language):
+        raise Invalid(path="language", reason="language: expected a tag like de or pt-BR.")
+    database = call.parts.database
+    async with database.pool.acquire() as connection:
+        keys = await members.all_keys(connection, database.shards, (row.id, number))
+    explanation = await asyncio.to_thread(
+        explain, program, entries, at, known_at, keys=keys, language=query.language
+    )
     return explanation_answer(explanation)
 
 

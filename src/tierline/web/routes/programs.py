@@ -48,6 +48,7 @@ class ProgramAnswer(Struct, frozen=True):
     points: Points
     auto_join: bool
     presentations: dict[str, dict[str, Any]]
+    sentences: dict[str, dict[str, str]]
     warnings: tuple[ProgramWarning, ...]
     versions: tuple[VersionLine, ...]
 
@@ -158,6 +159,7 @@ def _answer(program: Program, version: Version) -> ProgramAnswer:
         points=rules.points,
         auto_join=rules.auto_join,
         presentations=rules.presentations,
+        sentences=rules.sentences,
         warnings=tuple(ProgramWarning(finding.path, finding.reason) for finding in findings),
         versions=tuple(lines),
     )
