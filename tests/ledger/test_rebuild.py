@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from tierline.ledger import commands, rebuild, sandbox
 from tierline.ledger.rebuild import Difference, VerificationProgress, repair, verify
 from tierline.model.encoding import decode_standing, encode_standing
 from tierline.model.entries import Override
+from tierline.model.standing import Standing
 from tierline.rules.program import Rules
 
 DAY = 86_400_000
@@ -246,3 +248,16 @@ def _command(club: Club, customer: str, i: int, step: tuple[str, int, int]) -> c
             return commands.leave(program_ref, customer, key=key)
         case _:
             return commands.enrol(program_ref, customer, key=key)
+
+
+async def test_a_standing_in_fewer_fields_is_the_same(club: Club) -> None:
+    """As a release wrote it that did not have the last ones yet, and read the rules as today."""
+    await club.create()
+    async with club.writer() as writer:
+        await writer.submit(club.activity(points=600))
+    raw = await club.database.pool.fetchval("SELECT standing FROM member")
+    fields, fields_of = msgspec.msgpack.decode(raw[1:]), Standing.__struct_fields__
+    shorter = raw[:1] + msgspec.msgpack.encode(fields[: fields_of.index("edition") + 1])
+    assert len(shorter) < len(raw)
+    await club.database.pool.execute("UPDATE member SET standing = $1", shorter)
+    assert await differences(club) == []

@@ -165,17 +165,19 @@ class Folded:
             return
         now = self.now.standing if self.untouched is None else self.untouched
         raw, folded = bytes(self.stored["standing"]), encode_standing(now)
-        # An older release may have written the same in other bytes.
-        if self.untouched is None and raw != folded and not self._dated_before(raw, folded):
+        if raw != folded and not self._means(raw, folded):
             yield "standing", raw.hex(), folded.hex()
         for name, value in zip(_COLUMNS, self._columns(now), strict=True):
             yield f"column:{name}", self.stored[name], value
 
-    def _dated_before(self, raw: bytes, folded: bytes) -> bool:
-        """Whether the stored standing differs only in when it is due next, as it was right before
-        some of the rules were written: rules that are to come move nobody yet."""
+    def _means(self, raw: bytes, folded: bytes) -> bool:
+        """Whether the stored standing says the same in other bytes: as an older release wrote it,
+        with fewer fields; or but for when it is due next, as it was right before some of the rules
+        were written: rules that are to come move nobody yet."""
         with suppress(msgspec.MsgspecError, ValueError):
             stored = decode_standing(raw)
+            if encode_standing(stored) == folded:
+                return True
             if encode_standing(replace(stored, due_at=self.now.standing.due_at)) == folded:
                 versions = self.program.versions
                 earlier = (
