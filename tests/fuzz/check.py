@@ -93,7 +93,8 @@ def differences(
 ) -> list[str]:
     """What the engine and the evaluator disagree on, in words; empty when they agree.
 
-    `ways`: in which ways it is decided beside in one go; `explains`: the explanation too.
+    `ways`: in which ways it is decided beside in one go; `explains`: the explanation
+    too, and what reversals find to have expired.
     """
     problems: list[str] = []
     once = Driver(world.program)
@@ -118,7 +119,7 @@ def differences(
     outcome = evaluate(world.program, world.entries, world.until)
     problems += unequal(outcome.events, [expected_event(e) for e in once.events])
     problems += state(outcome, standing)
-    return problems + (explained(world, outcome) if explains else []) + expired(world)
+    return problems + (explained(world, outcome) + expired(world) if explains else [])
 
 
 def beside(world: World, other: World, once: Driver) -> list[str]:

@@ -24,13 +24,14 @@ class Ends(Membership):
         runs while tiers start with the next speaks too: for the held tier and lower ones, with the
         end that it will give. `fresh`: no term of a row goes on.
         """
-        windows = list(self._windows(sight))
-        if not windows:
+        if next(self._windows(sight), None) is None:
             return None
         candidates: list[tuple[int, int, int | None]] = []
         newest = True
-        for span in windows:
+        for span in self._windows(sight):
             start = self._counts_from(span, sight)
+            if not newest and self._over(start):
+                break
             runs = start > sight.day
             rank = sight.qualified(self.held, self.reached, span)
             if runs:
@@ -46,6 +47,11 @@ class Ends(Membership):
             newest = newest and runs
         best, _, until = max(candidates, default=(-1, 0, None))
         return best, until
+
+    def _over(self, start: date) -> bool:
+        """Whether all that windows can give from a day on is over; what came before was earlier."""
+        ends = [self.own_end(t.id, start) for t in self.tiers if self._from_windows(t.id)]
+        return all(end is not None and end <= self.now for end in ends)
 
     def _from_windows(self, tier: str) -> bool:
         """Whether a window gives this tier an end of its own."""
