@@ -13,7 +13,7 @@ from tierline.errors import Invalid
 from tierline.model.operational_event import Notice, OperationalEvent
 from tierline.model.tenant import Project
 from tierline.store.event_log import LogEvent
-from tierline.vendors.sample import sample_announcement
+from tierline.vendors.sample import sample_announcement, sample_event
 
 EVENT: dict[str, Any] = {
     "kind": "upgraded",
@@ -90,7 +90,10 @@ def test_every_field_that_there_is_may_be_asked_for() -> None:
     event.content = announcement
     notice = Notice("evt_1", 0, announcement.project, OperationalEvent("endpoint.paused", 0))
 
-    assert {*view(event), *json.loads(notice.body())} == FIELDS
+    points = LogEvent((0, "points", 1, 0, 0, announcement.id, 0, "", None))
+    points.content = sample_event("standard", "points.earned", announcement.project, 0)
+
+    assert {*view(event), *view(points), *json.loads(notice.body())} == FIELDS
 
 
 @pytest.mark.parametrize(

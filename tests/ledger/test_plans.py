@@ -28,7 +28,7 @@ PLANS = {
         ],
     ),
     LedgerSql.add_events: (
-        "0, 1, '{1}', '{1}', 'e', 'b', '{1}'",
+        "0, 1, '{1}', '{1}', 'tier', 'e', 'b', '{1}'",
         [("customer_pk", "shard id")],
     ),
     SweepSql.due: ("0, 0, 100, 500, 'sweep', 1", [("member_due", "shard clock due_at")]),

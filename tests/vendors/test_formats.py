@@ -31,7 +31,7 @@ from tierline.rules.ladder import Tier
 from tierline.rules.policy import Policy
 from tierline.rules.program import Rules, Version
 from tierline.vendors.registry import FORMATS
-from tierline.vendors.sample import sample_announcement
+from tierline.vendors.sample import sample_announcement, sample_event
 from tierline.vendors.standard.payloads import event_object
 from tierline.vendors.vendor import EndpointFacts, batch
 
@@ -318,7 +318,7 @@ def test_samples(name: str) -> None:
 def test_sample_of_an_unknown_kind() -> None:
     """LoyaltyLion has no event for a first tier, and the error says which it has."""
     with pytest.raises(Invalid, match="no event for 'joined', only for upgraded, downgraded"):
-        sample_announcement("loyaltylion", "joined", PROJECT, AT)
+        sample_event("loyaltylion", "joined", PROJECT, AT)
 
 
 def test_facts_are_small_and_read_back() -> None:

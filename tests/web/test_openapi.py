@@ -11,6 +11,7 @@ import pytest
 
 from tests.web.conftest import Api
 from tierline.vendors import registry
+from tierline.vendors.vendor import kind_names
 from tierline.web.asgi import OPERATIONS
 from tierline.web.field_descriptions import DESCRIPTIONS
 from tierline.web.openapi import TAGS, document
@@ -115,7 +116,7 @@ def test_every_event_of_every_format_is_a_webhook() -> None:
     names = {
         f"{format_.name}: {wire_name}"
         for format_ in registry.FORMATS.values()
-        for wire_name in format_.wire_names.values()
+        for wire_name in kind_names(format_).values()
     }
 
     assert webhooks.keys() == names

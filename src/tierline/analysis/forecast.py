@@ -111,17 +111,21 @@ def follow(
     entries: Sequence[Entry],
     at: int,
     history: Sequence[Entry] | None = None,
+    *,
+    points: bool = False,
 ) -> Decision:
     """As `decide`; where the standing cannot answer, from `history`: every entry before these.
     Raises HistoryNeeded where that was not given."""
     try:
-        return decide(program, standing, entries, at)
+        return decide(program, standing, entries, at, points=points)
     except HistoryNeeded:
         if history is None:
             raise
-    whole = decide(program, Standing(), (*history, *entries), at)
+    whole = decide(program, Standing(), (*history, *entries), at, points=points)
     later = tuple(event for event in whole.events if event.seq > standing.seq)
-    return Decision(whole.standing, later)
+    since, n = standing.at, standing.entries
+    moves = tuple(p for p in whole.points if p.at > since or (p.entry or 0) > n)
+    return Decision(whole.standing, later, moves)
 
 
 def progress(

@@ -23,10 +23,11 @@ from tierline.endpoints.endpoint import (
 from tierline.endpoints.event_content import view
 from tierline.endpoints.filters import Test, compile_filter
 from tierline.endpoints.mapping import Reshape, compile_mapping
-from tierline.engine.announcement import Announcement
+from tierline.engine.announcement import Announcement, PointsAnnouncement
 from tierline.model import ids
 from tierline.model.events import EventKind
 from tierline.model.operational_event import Notice
+from tierline.model.points_event import PointsKind
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import Content, LogEvent
 from tierline.transport import Target
@@ -39,6 +40,7 @@ Formats = Mapping[str, Format[Any]]  # by name
 USER_AGENT = f"Tierline/{__version__}"
 TIER = "tier"
 OPS = "ops"
+POINTS = "points"
 
 
 class Form(Struct, frozen=True, omit_defaults=True):
@@ -102,9 +104,9 @@ class CompiledEndpoint:
             kind for kind, wire in names.items() if not kinds or kind in kinds or wire in kinds
         )
         self.ops_kinds = frozenset(kinds) if self.endpoint.hears_ops else frozenset()
-        self.classes = tuple(
-            c for c, heard in ((TIER, bool(self.kinds)), (OPS, bool(self.ops_kinds))) if heard
-        )
+        self.points_kinds = points_kinds(self.endpoint, self.format)
+        heard = {TIER: self.kinds, OPS: self.ops_kinds, POINTS: self.points_kinds}
+        self.classes = tuple(class_ for class_, some in heard.items() if some)
         self._programs = frozenset(self.endpoint.programs)
         self._tiers = frozenset(self.endpoint.tiers)
         spec = self.endpoint.filter
@@ -130,6 +132,11 @@ class CompiledEndpoint:
             if self._programs and content.program not in self._programs:
                 return False
             if self._tiers and not (move.tier_from in self._tiers or move.tier_to in self._tiers):
+                return False
+        elif isinstance(content, PointsAnnouncement):
+            if content.event.kind not in self.points_kinds:
+                return False
+            if self._programs and content.program not in self._programs:
                 return False
         elif isinstance(content, Notice):
             if content.event.kind not in self.ops_kinds or content.event.quiet:
@@ -186,10 +193,14 @@ class CompiledEndpoint:
     def _body(self, content: Content | None, form: Form) -> bytes | None:
         if isinstance(content, Notice):
             return content.body()
-        if not isinstance(content, Announcement):
-            return None
         format_ = self.format if form is self.form else self._formats[form.format]
-        body = format_.render(content, form.facts, form.version)
+        if isinstance(content, PointsAnnouncement):
+            thin = getattr(form.facts, "thin", False)
+            body = None if format_.points is None else format_.points.render(content, thin=thin)
+        elif isinstance(content, Announcement):
+            body = format_.render(content, form.facts, form.version)
+        else:
+            return None
         reshape = self._reshape if form is self.form else _reshape(form)
         return body if body is None or reshape is None else reshape(body)
 
@@ -264,6 +275,14 @@ class CompiledEndpoint:
             total_ms=endpoint.deadline_ms,
             connect_ms=min(endpoint.connect_ms, endpoint.deadline_ms),
         )
+
+
+def points_kinds(endpoint: Endpoint, format_: Format[Any]) -> frozenset[PointsKind]:
+    """The points events that an endpoint asks for, by our names or by its format's."""
+    if format_.points is None:
+        return frozenset()
+    names, kinds = format_.points.names, set(endpoint.kinds)
+    return frozenset(kind for kind, wire in names.items() if kind in kinds or wire in kinds)
 
 
 def _breaks(lines: str) -> int:

@@ -115,6 +115,7 @@ class Endpoint(EndpointOptions, frozen=True, omit_defaults=True):
     in_flight_max: Annotated[int, Meta(ge=1, le=1_000)] = 64
     tolerance: Tolerance = Tolerance()
     vendor_id: str | None = None  # the id under which a vendor's route made it
+    points: bool = False  # whether it asks for points events: what the ledger looks at
     last_run: int = 0  # the number of the newest replay: none is used twice
     retried_at: int = 0  # when somebody last said that nothing should wait any longer
     description: str = ""

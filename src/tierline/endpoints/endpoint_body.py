@@ -30,9 +30,11 @@ from tierline.endpoints.retry_schedule import Preset
 from tierline.errors import Forbidden
 from tierline.model import json_text, validation
 from tierline.model.events import EventKind
+from tierline.model.points_event import PointsKind
 from tierline.model.schedule import Schedule
 from tierline.vendors import registry
 from tierline.vendors.standard import signing
+from tierline.vendors.vendor import kind_names
 
 Json = dict[str, Any]
 Text = Annotated[str, Meta(max_length=2_000)]
@@ -109,7 +111,7 @@ class ReplayBody(Struct, frozen=True, forbid_unknown_fields=True):
     ids: Annotated[tuple[Name, ...], Meta(max_length=1_000)] = ()
     since: str | None = None
     until: str | None = None
-    kinds: tuple[EventKind, ...] = ()
+    kinds: tuple[EventKind | PointsKind, ...] = ()
     rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | None = None
     everything: bool = False
     dry_run: bool = False
@@ -134,7 +136,7 @@ class RewindBody(Struct, frozen=True, forbid_unknown_fields=True):
 class TestBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Which kind of event; by default the first that the endpoint hears."""
 
-    kind: EventKind | None = None
+    kind: EventKind | PointsKind | None = None
 
 
 def normalised(body: EndpointBody) -> EndpointBody:
@@ -166,12 +168,16 @@ def applied(endpoint: Endpoint, body: EndpointBody, formats: Formats) -> Endpoin
             valid = ", ".join(format_.versions)
             raise validation.invalid("format_version", f"{changed.format} has {valid}")
         version = format_.versions[-1]  # it was the version of another format
-    return replace(changed, format_version=version)
+    points = format_.points
+    asks = points is not None and not {*points.names, *points.names.values()}.isdisjoint(
+        changed.kinds
+    )
+    return replace(changed, format_version=version, points=asks)
 
 
 def check_kinds(endpoint: Endpoint, formats: Formats) -> None:
     """Raises Invalid for a kind that the format has no shape for."""
-    names = formats[endpoint.format].wire_names
+    names = kind_names(formats[endpoint.format])
     valid = {*names, *names.values(), *OPS_KINDS}
     for i, kind in enumerate(endpoint.kinds):
         if kind not in valid:

@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 import structlog
 
-from tierline.engine.announcement import Announcement
+from tierline.engine.announcement import Announcement, PointsAnnouncement
 from tierline.model.operational_event import Notice, decode_operational_event
-from tierline.store.announcements import announced, announced_at_once
+from tierline.store.announcements import announced, announced_at_once, points_announced
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.event_log import TOMBSTONE, LogEvent
 from tierline.vendors.standard.payloads import event_object
+from tierline.vendors.standard.points_payloads import points_object
 
 # A damaged body; a program, or a version of it, that is not even in the database.
 UNREADABLE = (msgspec.MsgspecError, LookupError)
@@ -26,7 +27,11 @@ async def load_content(event: LogEvent, catalog: Catalog) -> None:
         return
     try:
         if not _load(event, catalog):
-            event.content = await announced(event, catalog)
+            if event.class_ == "points":
+                await catalog.program_numbered(event.program)
+                event.content = points_announced(event, catalog)
+            else:
+                event.content = await announced(event, catalog)
     except UNREADABLE as error:
         event.content = TOMBSTONE
         _log.error("event_unreadable", id=event.id, offset=event.offset, error=repr(error))
@@ -46,10 +51,11 @@ def _load(event: LogEvent, catalog: Catalog) -> bool:
         body = decode_operational_event(event.body)
         event.content = Notice(event.id, event.recorded_at, project, body)
         return True
-    if event.class_ != "tier" or event.profile is None:
+    if event.class_ not in ("tier", "points") or event.profile is None:
         event.content = TOMBSTONE  # erased, or of a class that only the feed speaks of
         return True
-    event.content = announced_at_once(event, catalog)
+    load = announced_at_once if event.class_ == "tier" else points_announced
+    event.content = load(event, catalog)
     return event.content is not None
 
 
@@ -61,6 +67,9 @@ def view(event: LogEvent) -> dict[str, Any]:
         if isinstance(content, Announcement):
             profile = msgspec.to_builtins(content.customer)
             event.view = {**event_object(content), "profile": profile}
+        elif isinstance(content, PointsAnnouncement):
+            profile = msgspec.to_builtins(content.customer)
+            event.view = {**points_object(content), "profile": profile}
         elif isinstance(content, Notice):
             event.view = msgspec.json.decode(content.body())
         else:

@@ -25,6 +25,7 @@ from msgspec import Struct
 from tierline.errors import Invalid
 from tierline.model.tenant import Customer
 from tierline.vendors.standard.payloads import TierEvent
+from tierline.vendors.standard.points_payloads import PointsEventObject
 
 Test = Callable[[Mapping[str, Any]], bool]
 
@@ -47,6 +48,7 @@ def _shape_of(type_: Any) -> Any:
 
 # An event as the feed shows it, the customer, and an operational event.
 SHAPE: dict[str, Any] = {
+    **_shape_of(PointsEventObject),
     **_shape_of(TierEvent),
     "profile": _shape_of(Customer),
     "type": PLAIN,

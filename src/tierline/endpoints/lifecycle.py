@@ -26,14 +26,13 @@ from tierline.endpoints.inspection import Inspection
 from tierline.endpoints.replays import ReplayCount, ReplayRequest, Replays, amend
 from tierline.endpoints.settings import SenderSettings
 from tierline.errors import Conflict, Invalid, NotFound
-from tierline.model.events import EventKind
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import EventLog, LogEvent
 from tierline.store.event_log_queries import EventLogSql as Sql
 from tierline.transport import Client, HttpReply
 from tierline.transport.address_guard import Guard
-from tierline.vendors.sample import sample_announcement
+from tierline.vendors.sample import sample_event
 from tierline.vendors.standard import signing
 
 OVERLAP_S_MAX = 30 * 86_400
@@ -151,13 +150,13 @@ class EndpointLifecycle:
         self._poke()
         return signing.public_key(fresh) if kind == "ed25519" else fresh
 
-    async def test(self, endpoint: EndpointRow, kind: EventKind) -> dict[str, Any]:
+    async def test(self, endpoint: EndpointRow, kind: str) -> dict[str, Any]:
         """Send a made-up event once, signed and guarded as any other, and say what came back. It
         stands in the attempt log, and in no other log. Raises Invalid for a kind that the format
         has no shape for."""
         compiled, now = self._compile(endpoint), self._clock()
         project = self._catalog.project(endpoint.project)
-        announcement = sample_announcement(compiled.format.name, kind, project, now)
+        announcement = sample_event(compiled.format.name, kind, project, now)
         event = LogEvent((0, "tier", endpoint.project, 0, 0, announcement.id, now, "", None))
         event.content = announcement
         request = compiled.request([event], "", now, {"tierline-test": "1"})

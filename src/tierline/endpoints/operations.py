@@ -48,8 +48,9 @@ from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import EventLog
 from tierline.transport.address_guard import Guard
 from tierline.vendors.standard import signing
+from tierline.vendors.vendor import kind_names
 
-_HIDDEN = frozenset({"number", "project", "last_run", "retried_at"})
+_HIDDEN = frozenset({"number", "project", "last_run", "retried_at", "points"})
 _STATES = {"healthy": "active", "failing": "failing", "paused": "paused"}
 
 
@@ -228,7 +229,7 @@ class EndpointOperations:
         """What came back for a made-up event: by default the first kind that is heard."""
         row = self.find(project, id_)
         endpoint = decode_endpoint(row.body)
-        names = self.formats[endpoint.format].wire_names
+        names = kind_names(self.formats[endpoint.format])
         heard = [k for k, wire in names.items() if {k, wire}.intersection(endpoint.kinds)]
         kind = body.kind or (heard or [*names])[0]
         secret_fields = await self.control.test(row, kind)

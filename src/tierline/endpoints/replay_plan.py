@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from tierline.engine.announcement import Announcement
+from tierline.engine.announcement import Announcement, PointsAnnouncement
 from tierline.store.event_log import LogEvent
 
 IDS_MAX = 1_000
@@ -38,7 +38,9 @@ class ReplayPlan(Struct, frozen=True, omit_defaults=True):
             if customers and event.customer not in customers:
                 return False
             content = event.content
-            return not kinds or (isinstance(content, Announcement) and content.event.kind in kinds)
+            if isinstance(content, Announcement | PointsAnnouncement):
+                return not kinds or content.event.kind in kinds
+            return not kinds
 
         return keep
 

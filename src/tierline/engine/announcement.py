@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from tierline.model.events import Event
+from tierline.model.points_event import PointsEvent
 from tierline.model.tenant import Customer, Project
 from tierline.rules.program import Version
 
@@ -22,3 +23,14 @@ class Announcement(Struct, frozen=True):
     event: Event
     # The version that `event.tier_from` is of, where `rules` no longer has that tier.
     before: Version | None = None
+
+
+class PointsAnnouncement(Struct, frozen=True):
+    """One points event of the log, with everything that a payload may speak of."""
+
+    id: str
+    recorded_at: int
+    project: Project
+    program: str
+    customer: Customer
+    event: PointsEvent

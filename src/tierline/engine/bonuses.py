@@ -119,6 +119,7 @@ def _give(state: MemberState, rule: EarningRule) -> bool:
         state.pending = (*state.pending, pending)
     else:
         state.accrue(points, expires_at)
+    state.tell_points("points.earned", points, state.cause_entry, rule.id)
     state.count_bonus(rule.id, points, waits=days > 0)
     if state.tracer is not None:
         after = state.balance, state.points_pending

@@ -25,16 +25,27 @@ from tierline.rules.program import Program
 __all__ = ["HistoryNeeded", "decide", "expired_of", "follow", "trace", "uncounted"]
 
 
-def decide(program: Program, standing: Standing, entries: Sequence[Entry], at: int) -> Decision:
-    """Returns what follows from the entries, and from time until `at`.
+def decide(
+    program: Program,
+    standing: Standing,
+    entries: Sequence[Entry],
+    at: int,
+    *,
+    points: bool = False,
+) -> Decision:
+    """Returns what follows from the entries, and from time until `at`. `points`: with points
+    events.
 
     Raises `HistoryNeeded` when the standing cannot answer (a retroactive correction, or new rules
     that count something never kept): decide again from `Standing()` with every entry of the
     member; events up to the standing's `seq` are then repeated and must be dropped.
     """
     state = begin(program, standing, whole=standing.entries == 0)
+    if points:
+        state.points_events = []
     follow(state, entries, at)
-    return Decision(standing=state.standing(), events=tuple(state.events))
+    events, points_events = tuple(state.events), tuple(state.points_events or ())
+    return Decision(standing=state.standing(), events=events, points=points_events)
 
 
 def trace(program: Program, entries: Sequence[Entry], at: int) -> tuple[MemberState, Tracer]:

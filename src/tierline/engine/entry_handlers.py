@@ -12,10 +12,12 @@ from tierline.engine.assessment import assess, judge
 from tierline.engine.checkpoints import resume
 from tierline.engine.member_state import MemberState
 from tierline.engine.overrides import end_overrides
+from tierline.engine.reversals import out_of_pending, uncount
 from tierline.engine.tier_terms import anchor_from, count_terms_anew, drop, end_for, term_of
 from tierline.engine.transitions import emit, show
 from tierline.model.entries import Detail, Entry, Origin, Part
 from tierline.model.events import Cause
+from tierline.model.points_event import OF_ENTRY
 from tierline.model.standing import Carried, Pending, carried
 from tierline.rules.metric import EARNING, REVERSALS
 from tierline.rules.points import spent, taken_back
@@ -33,16 +35,29 @@ def apply(state: MemberState, entry: Entry) -> None:
     state.cause_entry = entry.n
     state.quiet = detail.quiet
     _count(state, entry, detail.origin)
-    _KINDS[entry.kind](state, entry, detail)
+    if state.points_events is None:
+        _KINDS[entry.kind](state, entry, detail)
+    else:
+        _apply_and_tell(state, entry, detail)
     state.cause_entry = None
     state.quiet = False
+
+
+def _apply_and_tell(state: MemberState, entry: Entry, detail: Detail) -> None:
+    balance, pending = state.balance, state.points_pending
+    _KINDS[entry.kind](state, entry, detail)
+    kind = OF_ENTRY.get(entry.kind)
+    if kind is not None:
+        moved = state.balance - balance
+        waits = 0 if kind == "points.activated" else state.points_pending - pending
+        state.tell_points(kind, moved + waits, entry.n)
 
 
 def _count(state: MemberState, entry: Entry, origin: Origin | None) -> None:
     """Add the entry to every total that it counts in, on the day where it belongs."""
     if entry.kind in REVERSALS:
         if origin is not None:
-            _uncount(state, entry, origin)
+            uncount(state, entry, origin)
         return
     if entry.points or entry.amount or entry.kind in ("order", "custom", "earn"):
         day = state.zone.day(entry.occurred_at)
@@ -52,45 +67,6 @@ def _count(state: MemberState, entry: Entry, origin: Origin | None) -> None:
             amount = measure.metric.brings(entry)
             if amount and state.admits(measure, happened):
                 state.add_total(key, measure, day, amount)
-
-
-def _uncount(state: MemberState, entry: Entry, origin: Origin) -> None:
-    """A reversal takes from each total what its original brought there and still counts there: on
-    the day on which it happened; points that were pending on the day of their activation."""
-    for key, measure in state.counters.items():
-        metric = measure.metric
-        if metric.source != "earned" or metric.include_pending:
-            _uncount_part(state, key, metric.takes(entry, origin), origin, None)
-        elif not origin.parts:
-            taken = metric.takes(entry, origin)
-            if taken:
-                taken -= _still_pending(state, origin.n, None, -entry.points)  # these never counted
-            _uncount_part(state, key, taken, origin, origin.available_at)
-        elif metric.takes(entry, origin):
-            for part in origin.parts:
-                taken = part.points - _still_pending(state, origin.n, part, part.points)
-                _uncount_part(state, key, taken, origin, part.available_at)
-
-
-def _uncount_part(
-    state: MemberState, key: str, taken: int, origin: Origin, activated_at: int | None
-) -> None:
-    measure = state.counters[key]
-    admitted = state.admits(measure, origin.occurred_at)
-    if taken and admitted and state.counts(key, origin.n, activated_at):
-        counted_at = origin.occurred_at if activated_at is None else activated_at
-        state.add_total(key, measure, state.zone.day(counted_at), -taken)
-
-
-def _still_pending(state: MemberState, n: int, part: Part | None, points: int) -> int:
-    """How many of a reversal's points are taken from points that are still pending."""
-    waiting = sum(p.points for p in state.pending if _is_of(p, n, part))
-    return min(waiting, points)
-
-
-def _is_of(pending: Pending, n: int, part: Part | None) -> bool:
-    """Whether pending points are an entry's, or those of one of its parts."""
-    return pending.entry == n and (part is None or pending.available_at == part.available_at)
 
 
 def _gain(state: MemberState, entry: Entry, detail: Detail) -> None:
@@ -172,7 +148,7 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
         if origin.kind == "redeem":
             state.spent -= entry.points
     elif entry.points < 0:
-        lots = _out_of_pending(state, entry, detail, origin)
+        lots = out_of_pending(state, entry, detail, origin)
         left = sum(points for _, points in lots)
         if origin.kind in EARNING:
             state.earned -= left
@@ -186,29 +162,6 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
             state.take(lots, debt, origin.n)
     state.spent -= detail.spent
     judge(state, _cause(detail))
-
-
-def _out_of_pending(
-    state: MemberState, entry: Entry, detail: Detail, origin: Origin
-) -> tuple[tuple[int | None, int], ...]:
-    """Takes back what is still pending; returns by expiry what must come from elsewhere."""
-    if origin.parts:
-        takes = [(p, _take_from_pending(state, origin.n, p, p.points)) for p in origin.parts]
-        return tuple((part.expires_at, left) for part, left in takes)
-    left = _take_from_pending(state, origin.n, None, -entry.points)
-    return detail.lots or ((origin.expires_at, left),)
-
-
-def _take_from_pending(state: MemberState, n: int, part: Part | None, points: int) -> int:
-    """Takes back what is still pending; returns what must come from elsewhere."""
-    rest: list[Pending] = []
-    for pending in state.pending:
-        taken = min(pending.points, points) if _is_of(pending, n, part) else 0
-        points -= taken
-        if pending.points > taken:
-            rest.append(replace(pending, points=pending.points - taken))
-    state.pending = tuple(rest)
-    return points
 
 
 def _approve(state: MemberState, _entry: Entry, detail: Detail) -> None:

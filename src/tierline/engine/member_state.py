@@ -27,6 +27,7 @@ from tierline.engine.tracer import Contribution, Tracer
 from tierline.model.calendar import Zone
 from tierline.model.entries import EntryKind, Override
 from tierline.model.events import Event, View
+from tierline.model.points_event import PointsEvent, PointsKind
 from tierline.model.standing import EDITION, Pending, Standing, StandingFields
 from tierline.rules.ladder import Facts
 from tierline.rules.points import Lots, added
@@ -60,6 +61,7 @@ class MemberState(StandingFields, kw_only=True, gc=False):
     quiet: bool = False
     counts_only: bool = False  # entries change points and totals, and nothing is judged
     overdue: bool = False  # what happens was due before: what this instant itself brings is over
+    points_events: list[PointsEvent] | None = None  # None: nobody asks for them
     silent: bool = False  # an import brings it: no bonus is given for what it moves
     occasions: tuple[tuple[str, str | None, object], ...] = ()  # what earning rules have to answer
     # At a checkpoint where a whole state went on: totals, tiers once held, the term's boundary.
@@ -227,6 +229,15 @@ class MemberState(StandingFields, kw_only=True, gc=False):
                 continue
             if metric.counts(pending.kind, pending.name, pending.metadata):
                 self.add_total(key, measure, self.today, pending.points, pending.entry)
+
+    def tell_points(
+        self, kind: PointsKind, points: int, entry: int | None = None, rule: str | None = None
+    ) -> None:
+        """Adds a points event, where somebody asks for them and nothing is imported quietly."""
+        if self.points_events is not None and points and not self.quiet:
+            balance, pending = self.balance, self.points_pending
+            event = PointsEvent(kind, self.at, points, balance, pending, entry, rule)
+            self.points_events.append(event)
 
     def count_bonus(self, rule: str, points: int, *, waits: bool) -> None:
         """Points that a rule gave count as earned like any others, under the rule's name."""

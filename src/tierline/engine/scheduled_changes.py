@@ -66,6 +66,7 @@ def activate_pending(state: MemberState) -> None:
     for pending in due:
         state.accrue(pending.points, state.lot_expiry(pending), pending.entry)
         state.count_activation(pending)
+        state.tell_points("points.activated", pending.points, pending.entry or None)
         if state.tracer is not None:
             state.tracer.points_activated(state.today, pending.points, pending.entry)
     judge(state, "activation")
@@ -123,6 +124,7 @@ def expire_lots(state: MemberState) -> None:
         return
     state.lots = tuple(lot for lot in state.lots if lot[0] is None or lot[0] > state.at)
     state.expired += gone
+    state.tell_points("points.expired", -gone)
     if state.tracer is not None:
         state.tracer.owners.expire(state.at)
     judge(state, "expiry")

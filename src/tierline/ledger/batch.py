@@ -21,12 +21,11 @@ from tierline.ledger.command_handlers import joins
 from tierline.ledger.commands import SPEAKING, Answer, Command
 from tierline.ledger.member_aggregate import MemberAggregate, first_answer
 from tierline.ledger.reversal import Original
-from tierline.ledger.tier_changes import count_rows, move_rows
+from tierline.ledger.rows import write
 from tierline.ledger.transfers.legs import Outcome, TransferLegs
 from tierline.model import ids
 from tierline.model.encoding import decode_standing
 from tierline.model.entries import Detail, Entry
-from tierline.model.events import Event
 from tierline.model.standing import Standing
 from tierline.model.tenant import Project
 from tierline.rules.program import Program
@@ -34,7 +33,6 @@ from tierline.store import customers
 from tierline.store.ledger_transaction import CountDiffers, LedgerTx
 from tierline.store.transfers import Intent
 
-_event_text = msgspec.json.Encoder().encode
 _read_detail = msgspec.json.Decoder(Detail).decode
 _NOBODY: Final = Standing()
 # Members decided at a stretch, about a millisecond; then others may go on.
@@ -46,6 +44,7 @@ class ProgramCatalog(Protocol):
     """What the ledger asks of the catalog."""
 
     def project(self, number: int) -> Project: ...
+    def hears_points(self, program: int) -> bool: ...
     async def program_numbered(self, number: int, latest: int = 0) -> Program: ...
 
 
@@ -148,6 +147,7 @@ class Batch:
                 aggregate = MemberAggregate(
                     customer, command.program, program, stored, self._now(clock)
                 )
+                aggregate.tells_points = self.catalog.hears_points(command.program)
                 self.aggregates[place] = aggregate
             self._assign(i, command, aggregate, receipt)
 
@@ -256,6 +256,7 @@ class Batch:
                 *place, program, _NOBODY, self._now(clock)
             )
             aggregate.fresh = True
+            aggregate.tells_points = self.catalog.hears_points(command.program)
             aggregate.clock = 0 if clock is None else command.project
         return aggregate
 
@@ -332,39 +333,6 @@ class Batch:
             else:
                 self.outcomes[i] = answer
                 answered[command.key] = (command, answer)
-
-
-def write(tx: LedgerTx, shard: int, aggregates: Iterable[MemberAggregate], wall: int) -> int:
-    """What was decided, to be written: entries, members, and with the commit the events in the
-    order in which they happened. Answers how many events there are."""
-    changed = sorted((s for s in aggregates if s.changed), key=lambda s: (s.customer, s.number))
-    if not changed:
-        return 0
-    entries = [row for aggregate in changed for row in aggregate.rows]
-    if entries:
-        tx.add_entries(shard, entries)
-    tx.add_audit(shard, wall, [row for aggregate in changed for row in aggregate.changes])
-    updates = [aggregate.member() for aggregate in changed if not aggregate.fresh]
-    if updates:
-        tx.update_members(shard, updates)
-    inserts = [(*aggregate.member(), aggregate.clock) for aggregate in changed if aggregate.fresh]
-    if inserts:
-        tx.add_members(shard, inserts)
-    events = [
-        (order, aggregate, event) for aggregate in changed for order, event in aggregate.events
-    ]
-    if events:
-        events.sort(key=lambda t: (t[0], t[1].customer, t[1].number, t[2].seq))
-        tx.add_events(shard, wall, [event_row(aggregate, event) for _, aggregate, event in events])
-    tx.add_counts(shard, count_rows(changed), move_rows(changed))
-    tx.note_changes(shard, [aggregate.customer for aggregate in changed])
-    return len(events)
-
-
-def event_row(aggregate: MemberAggregate, event: Event) -> tuple[int, int, str, str, int]:
-    program = aggregate.program
-    fact = ids.event_fact(program.project, program.id, aggregate.customer, event.seq, event.kind)
-    return aggregate.number, aggregate.customer, fact, _event_text(event).decode(), aggregate.now
 
 
 def entry_of(row: Sequence[Any]) -> Entry:

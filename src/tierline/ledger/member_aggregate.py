@@ -23,11 +23,13 @@ from tierline.ledger.reversal import Original
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Entry
 from tierline.model.events import Decision, Event
+from tierline.model.points_event import PointsEvent
 from tierline.model.standing import EDITION, Standing, checkpoint
 from tierline.rules.program import Program
 
 _LIMIT: Final = 2**53 - 1  # of points: what JSON readers hold exactly
 
+_NOTHING_YET: Final = Decision(Standing())
 _detail_text = msgspec.json.Encoder().encode
 _answer_text = msgspec.json.Encoder().encode
 _RARER: Final = ("uncounted", "rules", "correction_start")
@@ -64,6 +66,7 @@ class MemberAggregate:
             "events",
             "first_standing",
             "changes",
+            "tells_points",
             "_taken",
             "_balance",
             "_encoded",
@@ -80,6 +83,7 @@ class MemberAggregate:
         self.fresh = False  # the row is to be inserted
         self.clock = 0
         self.originals: Originals = {}
+        self.tells_points = False  # somebody hears points events
         self.history: list[Entry] | None = None  # all entries before this batch, where needed
         self.first_standing = standing
         self.reset()
@@ -89,7 +93,8 @@ class MemberAggregate:
         self.standing = self.first_standing
         self.entries: list[Entry] = []
         self.rows: list[tuple[Any, ...]] = []  # one per entry
-        self.events: list[tuple[int, Event]] = []  # with what orders them in the log
+        # With what orders them in the log.
+        self.events: list[tuple[int, Event | PointsEvent]] = []
         self.changes: list[tuple[Any, ...]] = []  # for the audit log
         self._taken: dict[int, Original] = {}
         # Of the standing now, where they were worked out already.
@@ -112,18 +117,20 @@ class MemberAggregate:
         only the member's whole history can answer: then `history` is to be filled first."""
         standing = self.standing
         at = max(standing.at, self.now)
-        before: Sequence[Event] = ()
+        before = _NOTHING_YET
         if command.entry is not None:
             at = max(standing.at, command.entry.recorded_at)
         elif not _elsewhere(command) and self._lags(standing, at):
             passed = self.decide(standing, (), at)
-            standing, before = passed.standing, passed.events
+            standing, before = passed.standing, passed
         entries = draft(self, command, standing, at)
         if not entries:
             return self._unchanged(command, standing)
         decision = self.decide(standing, entries, at)
-        events = (*before, *decision.events) if before else decision.events
-        return self._keep(position, command, entries, decision.standing, events)
+        if before is not _NOTHING_YET:
+            events = (*before.events, *decision.events)
+            decision = Decision(decision.standing, events, (*before.points, *decision.points))
+        return self._keep(position, command, entries, decision)
 
     def _lags(self, standing: Standing, at: int) -> bool:
         """Whether something happened since that a command is to be met after, not before."""
@@ -137,17 +144,17 @@ class MemberAggregate:
         decision = self.decide(self.standing, (), max(to, self.standing.at))
         self.standing = decision.standing
         self._balance = self._encoded = None
-        if decision.events:
-            self.events.extend([(event.at, event) for event in decision.events])
+        if decision.events or decision.points:
+            self.events.extend([(event.at, event) for event in in_order(decision)])
 
     def _keep(
         self,
         position: int,
         command: Command,
         entries: Sequence[Entry],
-        after: Standing,
-        events: Sequence[Event],
+        decision: Decision,
     ) -> Answer:
+        after, events = decision.standing, decision.events
         entry, key = entries[-1], command.key
         balance = after.balance
         if balance > _LIMIT:
@@ -178,7 +185,11 @@ class MemberAggregate:
             noted = audit_facts(command, entry, self.standing, after)
             self.changes.append((command.project, self.number, self.customer, *noted))
         self.standing, self._balance, self._encoded = after, balance, encoded
-        if events:
+        if decision.points:
+            for event in in_order(decision):
+                own = isinstance(event, PointsEvent) and event.entry == entry.n
+                self.events.append((position, replace(event, key=key) if own else event))
+        elif events:
             self.events.extend([(position, event) for event in events])
         answer = Answer(key, entry.n, entry.points, entry.amount, *facts)
         return replace(answer, **dict(zip(_RARER, rarer, strict=True))) if rarer else answer
@@ -218,7 +229,7 @@ class MemberAggregate:
 
     def decide(self, standing: Standing, entries: Sequence[Entry], at: int) -> Decision:
         history = None if self.history is None else (*self.history, *self.entries)
-        return follow(self.program, standing, entries, at, history)
+        return follow(self.program, standing, entries, at, history, points=self.tells_points)
 
     def expired_of(self, entry: int, at: int) -> int:
         """How many of an entry's points have left by expiry. Raises HistoryNeeded where only the
@@ -272,6 +283,12 @@ class MemberAggregate:
             now.due_at,
             self.program.versions[-1].number,
         )
+
+
+def in_order(decision: Decision) -> list[Event | PointsEvent]:
+    """Returns a decision's events as they happened; at one instant points move the tier."""
+    events: list[Event | PointsEvent] = [*decision.points, *decision.events]
+    return sorted(events, key=lambda event: event.at) if decision.points else events
 
 
 def _rules(entry: Entry) -> tuple[RuleGain, ...]:

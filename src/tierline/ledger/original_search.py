@@ -105,7 +105,7 @@ def address(command: Command, owners: Sequence[KeyOwner]) -> Command | TierlineE
     if not owners:
         return NoOriginalAnywhere(of=command.of, path="of")
     if len(owners) > 1:
-        names = [repr(owner.name) for owner in owners[:NAMES_MAX]]
+        names = sorted(repr(owner.name) for owner in owners)[:NAMES_MAX]
         names += ["others"] if len(owners) > NAMES_MAX else []
         return AmbiguousOriginal(of=command.of, customers=", ".join(names), path="of")
     owner = owners[0]

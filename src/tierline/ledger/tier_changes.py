@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from tierline.ledger.member_aggregate import MemberAggregate
+from tierline.model.events import Event
 
 NO_TIER = ""  # the key under which members without a tier are counted
 
@@ -28,10 +29,11 @@ def count_rows(aggregates: Iterable[MemberAggregate]) -> list[CountRow]:
 
 
 def move_rows(aggregates: Iterable[MemberAggregate]) -> list[MoveRow]:
-    """Returns the events per program, civil day in the project's time zone, and kind."""
+    """Returns the tier events per program, civil day in the project's time zone, and kind."""
     moves = Counter(
         (aggregate.number, aggregate.program.zone.day(event.at), event.kind)
         for aggregate in aggregates
         for _, event in aggregate.events
+        if isinstance(event, Event)
     )
     return [(*key, count) for key, count in sorted(moves.items())]

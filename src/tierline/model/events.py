@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from tierline.model.points_event import PointsEvent
 from tierline.model.standing import Standing
 
 EventKind = Literal["joined", "upgraded", "downgraded", "prolonged", "left"]
@@ -64,3 +65,4 @@ class Decision(Struct, frozen=True, gc=False):
 
     standing: Standing
     events: tuple[Event, ...] = ()
+    points: tuple[PointsEvent, ...] = ()  # where somebody asks

@@ -45,9 +45,10 @@ def number_of_customer(text: str) -> int | None:
     return int(digits, 16)
 
 
-def event_fact(project: str, program: str, customer: int, seq: int, kind: str) -> str:
-    """What an event's id is made of, but for the instant at which the log takes the event."""
-    return f"{project}\x1f{program}\x1f{customer}\x1f{seq}\x1f{kind}"
+def event_fact(project: str, program: str, customer: int, nth: int | str, kind: str) -> str:
+    """What an event's id is made of, but for the instant at which the log takes the event. `nth`
+    is the event's `seq`, or what tells a points event from the member's others."""
+    return f"{project}\x1f{program}\x1f{customer}\x1f{nth}\x1f{kind}"
 
 
 def event_id(fact: str, customer: int, recorded_at: int) -> str:

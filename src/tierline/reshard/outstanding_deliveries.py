@@ -71,6 +71,8 @@ class Debt:
     def _hears(self, event: asyncpg.Record) -> bool:
         if event["class"] == "tier":
             return event["profile"] is not None  # erased: never sent
+        if event["class"] == "points":
+            return self.settings.points and event["profile"] is not None
         if event["class"] != "ops" or not self.settings.kinds:
             return False
         content = decode_operational_event(event["body"])

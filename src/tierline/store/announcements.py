@@ -6,13 +6,15 @@ from typing import Protocol
 
 import msgspec
 
-from tierline.engine.announcement import Announcement
+from tierline.engine.announcement import Announcement, PointsAnnouncement
 from tierline.model.events import Event
+from tierline.model.points_event import PointsEvent
 from tierline.model.tenant import Customer, Project
 from tierline.rules.program import Program, Version
 from tierline.store.event_log import LogEvent
 
 _decode_event = msgspec.json.Decoder(Event).decode
+_decode_points_event = msgspec.json.Decoder(PointsEvent).decode
 _decode_customer = msgspec.json.Decoder(Customer).decode
 
 
@@ -56,6 +58,22 @@ def announced_at_once(row: LogEvent, catalog: RulesCatalog) -> Announcement | No
         customer=_decode_customer(row.profile),
         event=event,
         before=_before(program, version, event.tier_from),
+    )
+
+
+def points_announced(row: LogEvent, catalog: RulesCatalog) -> PointsAnnouncement | None:
+    """A points event, from memory alone; None when its program is not there yet, and for a
+    tombstone."""
+    program = catalog.cached_program(row.program)
+    if program is None or row.profile is None:
+        return None
+    return PointsAnnouncement(
+        id=row.id,
+        recorded_at=row.recorded_at,
+        project=catalog.project(row.project),
+        program=program.id,
+        customer=_decode_customer(row.profile),
+        event=_decode_points_event(row.body),
     )
 
 

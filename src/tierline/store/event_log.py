@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import asyncpg
 from msgspec import Struct
 
-from tierline.engine.announcement import Announcement
+from tierline.engine.announcement import Announcement, PointsAnnouncement
 from tierline.model.operational_event import Notice
 from tierline.store.column_encoding import columns, hexes, integers
 from tierline.store.database import Database
@@ -37,7 +37,7 @@ class Tombstone(Struct, frozen=True):
 
 
 TOMBSTONE = Tombstone()
-Content = Announcement | Notice | Tombstone
+Content = Announcement | PointsAnnouncement | Notice | Tombstone
 
 
 class LogEvent:

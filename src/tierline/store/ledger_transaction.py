@@ -164,9 +164,9 @@ class LedgerTx:
         self._later(LedgerSql.add_members, shard, *columns(rows, "iixtiiiiiiii"))
 
     def add_events(self, shard: int, now: int, rows: Sequence[Row]) -> None:
-        """`rows`: (program, customer, fact, body, changed_at), in the order of their offsets. They
-        enter the log at `now`, or when the last one did if that is later."""
-        values = columns(rows, "iitti")
+        """`rows`: (program, customer, class, fact, body, changed_at), in the order of their
+        offsets. They enter the log at `now`, or when the last one did if that is later."""
+        values = columns(rows, "iittti")
         self._last.append((LedgerSql.raise_head, (shard, len(rows), now)))
         self._last.append((LedgerSql.add_events, (shard, len(rows), *values)))
 

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from tierline.engine.announcement import Announcement
+from tierline.engine.announcement import Announcement, PointsAnnouncement
 from tierline.errors import Invalid
 from tierline.model.events import Event, EventKind, View
+from tierline.model.points_event import PointsEvent, is_points_kind
 from tierline.model.tenant import Customer, Project
 from tierline.rules.program import Version
 from tierline.vendors.registry import FORMATS, VENDOR_OF
-from tierline.vendors.vendor import SAMPLE_EVENT, ProgramFacts
+from tierline.vendors.vendor import SAMPLE_EVENT, ProgramFacts, kind_names
+
+
+def sample_event(
+    format_name: str, kind: str, project: Project, at: int
+) -> Announcement | PointsAnnouncement:
+    """A test event of `kind` for a format, as if it had happened at `at`. Raises Invalid where
+    the format has no such event."""
+    format_ = FORMATS[format_name]
+    if format_.points is not None and is_points_kind(kind):
+        points = PointsEvent(kind, at, 50, balance=250, pending=0, entry=1, key="sample-activity")
+        return PointsAnnouncement(SAMPLE_EVENT, at, project, "sample", _customer(at), points)
+    for tier_kind in format_.wire_names:
+        if tier_kind == kind:
+            return sample_announcement(format_name, tier_kind, project, at)
+    kinds = ", ".join(kind_names(format_))
+    reason = f"kind: {format_name} has no event for {kind!r}, only for {kinds}."
+    raise Invalid(path="kind", reason=reason)
 
 
 def sample_announcement(
     format_name: str, kind: EventKind, project: Project, at: int
 ) -> Announcement:
-    """A test event of `kind` for a format, as if it had happened at `at`. Raises Invalid where
-    the format has no such event."""
-    wire_names = FORMATS[format_name].wire_names
-    if kind not in wire_names:
-        kinds = ", ".join(wire_names)
-        reason = f"kind: {format_name} has no event for {kind!r}, only for {kinds}."
-        raise Invalid(path="kind", reason=reason)
+    """A test event about a tier."""
     facts = ProgramFacts(id="sample", project=project.id, at=at, name="Sample program")
     version = Version(1, at, VENDOR_OF[format_name].sample(facts))
     low, high = (tier.id for tier in version.rules.policy.tiers)
@@ -31,7 +43,13 @@ def sample_announcement(
         "prolonged": (high, high),
         "left": (low, None),
     }[kind]
-    customer = Customer(
+    view = View(balance=250, joined_at=at, since=None if tier_to is None else at)
+    event = Event(1, kind, tier_from, tier_to, at, "activity", 1, 1, view)
+    return Announcement(SAMPLE_EVENT, at, project, "sample", version, _customer(at), event)
+
+
+def _customer(at: int) -> Customer:
+    return Customer(
         id="cust_000000000000000000000000",
         source_id="sample-customer",
         name="Sample Customer",
@@ -39,6 +57,3 @@ def sample_announcement(
         created_at=at,
         updated_at=at,
     )
-    view = View(balance=250, joined_at=at, since=None if tier_to is None else at)
-    event = Event(1, kind, tier_from, tier_to, at, "activity", 1, 1, view)
-    return Announcement(SAMPLE_EVENT, at, project, "sample", version, customer, event)

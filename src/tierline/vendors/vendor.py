@@ -15,9 +15,10 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
-from tierline.engine.announcement import Announcement
+from tierline.engine.announcement import Announcement, PointsAnnouncement
 from tierline.model.credentials import KeyKind
 from tierline.model.events import EventKind
+from tierline.model.points_event import PointsKind
 from tierline.model.schedule import Schedule
 from tierline.model.tenant import NameKind
 from tierline.rules.ladder import Tier
@@ -79,6 +80,17 @@ class ProgramFacts(Struct, frozen=True):
     previous: Rules | None = None  # the version before: tiers keep their ids by unchanged name
 
 
+class PointsFormat(Protocol):
+    """A format's shapes for points events. `thin`: ids alone."""
+
+    @property
+    def names(self) -> Mapping[PointsKind, str]:
+        """Our kind of event -> its name on this wire."""
+        ...
+
+    def render(self, announcement: PointsAnnouncement, *, thin: bool) -> bytes: ...
+
+
 class Format(Protocol[Facts]):
     """One wire format of a vendor."""
 
@@ -111,6 +123,11 @@ class Format(Protocol[Facts]):
     @property
     def body_types(self) -> tuple[type, ...]:
         """The body's type, as /openapi.json describes it, and the types that it refers to."""
+        ...
+
+    @property
+    def points(self) -> PointsFormat | None:
+        """Its shapes for points events; None: it has none."""
         ...
 
     def render(self, announcement: Announcement, endpoint: Facts, version: str) -> bytes | None:
@@ -148,6 +165,12 @@ class Vendor(Struct, frozen=True):
     names: tuple[NameKind, ...] = ()  # names of customers that only this vendor gives
     descriptions: Mapping[str, str] = {}  # its options and fields in a sentence, for OpenAPI
     has_program: bool = False  # a project's field `<name>_program`: what its routes speak of
+
+
+def kind_names(format_: Format[Any]) -> dict[str, str]:
+    """Every kind of a customer's event that a format has a shape for, and its name on the wire."""
+    points = {} if format_.points is None else format_.points.names
+    return {kind: name for names in (format_.wire_names, points) for kind, name in names.items()}
 
 
 def batch(bodies: Sequence[bytes]) -> bytes:

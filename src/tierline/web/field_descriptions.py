@@ -75,6 +75,11 @@ body: The start of the body.
 bytes_max: How many bytes of events go into one request.
 ca: A certificate authority to trust, PEM.
 cause: Why the tier changed.
+change: By how many points they changed; of points that become active, how many do.
+PointsEventObject.points: The member's points right after it.
+PointsEventObject.entry: The number of the ledger entry that brought it; null: time did.
+PointsEventObject.key: The caller's key of the activity that brought it.
+PointsEventObject.rule: The earning rule that gave a bonus.
 changed_meanwhile: Members who changed while the preview worked.
 checkpoint: When the standing was noted as a fact, behind which nothing is corrected; null: never.
 city: The town.

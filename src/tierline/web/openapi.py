@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from tierline.vendors import registry
+from tierline.vendors.vendor import kind_names
 from tierline.web.auth import COOKIE
 from tierline.web.field_descriptions import DESCRIPTIONS
 from tierline.web.openapi_examples import EXAMPLES
@@ -178,7 +179,7 @@ def _webhooks(schemas: dict[int, Any]) -> Iterator[tuple[str, Any]]:
     for format_ in registry.FORMATS.values():
         content_type = format_.content_type.partition(";")[0]
         content = {content_type: {"schema": schemas[id(format_.body_types[0])]}}
-        for kind, wire_name in format_.wire_names.items():
+        for kind, wire_name in kind_names(format_).items():
             operation = {
                 "operationId": f"{format_.name}_{kind}",
                 "summary": f"{wire_name}, sent to endpoints of the format `{format_.name}`.",

@@ -21,8 +21,9 @@ from msgspec import Struct
 
 from tierline.engine.decide import HistoryNeeded
 from tierline.errors import TierlineError
-from tierline.ledger.batch import YIELD_AFTER_MEMBERS, ProgramCatalog, entry_of, write
+from tierline.ledger.batch import YIELD_AFTER_MEMBERS, ProgramCatalog, entry_of
 from tierline.ledger.member_aggregate import MemberAggregate
+from tierline.ledger.rows import write
 from tierline.model import ids
 from tierline.model.encoding import decode_standing
 from tierline.rules.program import Program
@@ -291,6 +292,7 @@ class Stretch:
                 seat = MemberAggregate(
                     customer, number, program, decode_standing(standing), changed_at
                 )
+                seat.tells_points = self.sweep.catalog.hears_points(number)
                 try:
                     seat.pass_time(to)
                 except HistoryNeeded:

@@ -27,7 +27,7 @@ from tierline.model.credentials import KeyKind
 from tierline.model.tenant import Project
 from tierline.rules.program import Program
 from tierline.store.catalog import audit, endpoints, keys, programs, projects
-from tierline.store.catalog.endpoints import EndpointRow, NewEndpoint, State, sealed_for
+from tierline.store.catalog.endpoints import EndpointRow, State, sealed_for
 from tierline.store.catalog.keys import Key
 from tierline.store.catalog.programs import NewVersion, ProgramRow, Put, Stamp
 from tierline.store.catalog.projects import NewProject, ProjectChange
@@ -61,8 +61,7 @@ class Catalog:
         self._programs: dict[tuple[int, str], ProgramRow] = {}
         self._numbered: dict[int, ProgramRow] = {}
         self._loaded: dict[int, Program] = {}
-        self._endpoints: dict[int, EndpointRow] = {}
-        self._endpoint_ids: dict[tuple[int, str], int] = {}
+        self._endpoints = endpoints.EndpointIndex()
         self._listeners: list[Callable[[], None]] = []
         self._refreshing = asyncio.Lock()
         self._shared: asyncio.Task[None] | None = None  # a refresh that has not begun
@@ -161,14 +160,11 @@ class Catalog:
             self._secrets[number] = msgspec.json.decode(plain, type=dict[str, str])
 
     def _take_endpoint(self, row: Any) -> None:
-        number, project = row["number"], self._projects[row["project"]]
-        if row["state"] == "deleted":
-            self._endpoints.pop(number, None)
-            self._endpoint_ids.pop((project.number, row["id"]), None)
-            return
-        plain = self.box.open(row["secrets"], sealed_for(project.id, row["id"]))
-        self._endpoints[number] = EndpointRow(**{**row, "secrets": plain})
-        self._endpoint_ids[project.number, row["id"]] = number
+        plain = b""
+        if row["state"] != "deleted":
+            sealed = sealed_for(self._projects[row["project"]].id, row["id"])
+            plain = self.box.open(row["secrets"], sealed)
+        self._endpoints.take(EndpointRow(**{**row, "secrets": plain}))
 
     # Projects and keys -----------------------------------------------------------------------
 
@@ -229,8 +225,7 @@ class Catalog:
 
     async def need_program(self, project: int, program_id: str) -> tuple[int, Program]:
         """As `program`, read where it is not in memory. Raises NotFound."""
-        match = self.program(project, program_id)
-        if match is not None:
+        if (match := self.program(project, program_id)) is not None:
             return match
         if (project, program_id) not in self._programs:
             await self.refresh_soon()
@@ -251,9 +246,8 @@ class Catalog:
 
     async def load_programs(self, numbers: Iterable[int]) -> None:
         """At once, what of these is not in memory; numbers that are not known are passed over."""
-        missing = {number for number in numbers if number not in self._loaded}
-        rows = [self._numbered[each] for each in missing if each in self._numbered]
-        if rows:
+        missing = {n for n in numbers if n not in self._loaded and n in self._numbered}
+        if rows := [self._numbered[number] for number in missing]:
             await self._load(rows)
 
     async def _load(self, rows: list[ProgramRow]) -> None:
@@ -266,16 +260,19 @@ class Catalog:
 
     # Endpoints -------------------------------------------------------------------------------
 
+    def hears_points(self, program: int) -> bool:
+        """Whether any endpoint of a program's project asks for points events."""
+        return self._endpoints.hears_points(self._numbered[program].project)
+
     def endpoints(self) -> tuple[EndpointRow, ...]:
         """All endpoints but deleted ones."""
-        return tuple(self._endpoints.values())
+        return tuple(self._endpoints.by_number.values())
 
     def endpoint(self, project: int, endpoint_id: str) -> EndpointRow | None:
-        number = self._endpoint_ids.get((project, endpoint_id))
-        return None if number is None else self._endpoints[number]
+        return self._endpoints.named(project, endpoint_id)
 
     def endpoint_numbered(self, number: int) -> EndpointRow | None:
-        return self._endpoints.get(number)
+        return self._endpoints.by_number.get(number)
 
     # Changing --------------------------------------------------------------------------------
 
@@ -376,10 +373,13 @@ class Catalog:
         self, project: int, endpoint_id: str, body: str, secret: bytes, start_at: int, now: int
     ) -> EndpointRow:
         """An active endpoint that hears what is recorded from `start_at` on."""
-        owner, new = self._projects[project], NewEndpoint(endpoint_id, body, secret, start_at)
+        owner, new = (
+            self._projects[project],
+            endpoints.NewEndpoint(endpoint_id, body, secret, start_at),
+        )
         async with self._change() as (connection, revision):
             number = await endpoints.add(connection, self.box, revision, owner, new, now)
-        return self._endpoints[number]
+        return self._endpoints.by_number[number]
 
     async def change_endpoint(
         self,
@@ -397,4 +397,4 @@ class Catalog:
         change = endpoints.Change(body, secrets, state, expected, action)
         async with self._change() as (connection, revision):
             await endpoints.change(connection, self.box, revision, number, change, now)
-        return self._endpoints.get(number)
+        return self._endpoints.by_number.get(number)

@@ -44,6 +44,42 @@ class NewEndpoint(Struct, frozen=True):
     start_at: int
 
 
+class _Hearing(Struct, frozen=True):
+    points: bool = False
+
+
+_read_hearing = msgspec.json.Decoder(_Hearing).decode
+
+
+class EndpointIndex:
+    """The endpoints that there are, by number and by id, and which projects hear points events:
+    for the others the ledger makes none."""
+
+    def __init__(self) -> None:
+        self.by_number: dict[int, EndpointRow] = {}
+        self._numbers: dict[tuple[int, str], int] = {}
+        self._points: dict[int, set[int]] = {}  # by project
+
+    def named(self, project: int, id_: str) -> EndpointRow | None:
+        number = self._numbers.get((project, id_))
+        return None if number is None else self.by_number[number]
+
+    def hears_points(self, project: int) -> bool:
+        return bool(self._points.get(project))
+
+    def take(self, row: EndpointRow) -> None:
+        """An endpoint is as this row says; a deleted one is not there any more."""
+        self._points.get(row.project, set()).discard(row.number)
+        if row.state == "deleted":
+            self.by_number.pop(row.number, None)
+            self._numbers.pop((row.project, row.id), None)
+            return
+        self.by_number[row.number] = row
+        self._numbers[row.project, row.id] = row.number
+        if _read_hearing(row.body).points:
+            self._points.setdefault(row.project, set()).add(row.number)
+
+
 class Change(Struct, frozen=True):
     """What to change of an endpoint; None leaves a part as it is. With `expected`, only if nobody
     else changed it since that revision. `action` is what the audit log calls it where the parts do

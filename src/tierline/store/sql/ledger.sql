@@ -188,15 +188,15 @@ RETURNING head, recorded_at;
 -- and the row is refused: no event is ever left out.
 INSERT INTO event (shard, "offset", class, project, program, customer, id, recorded_at, body,
                    profile)
-SELECT h.shard, h.head - $2 + u.i, 'tier', c.project, u.program, u.customer,
+SELECT h.shard, h.head - $2 + u.i, u.class, c.project, u.program, u.customer,
        'evt_' || lpad(to_hex(u.customer), 14, '0')
               || left(encode(sha256(convert_to(u.fact || chr(31) || h.recorded_at, 'UTF8')), 'hex'), 20),
        h.recorded_at, u.body,
        left(c.profile, -1) || ',"updated_at":' || greatest(c.updated_at, u.changed_at) || '}'
 FROM shard_head h
 CROSS JOIN unnest($3::text::integer[], $4::text::bigint[], string_to_array($5, chr(30)),
-                  string_to_array($6, chr(30)), $7::text::bigint[])
-     WITH ORDINALITY AS u (program, customer, fact, body, changed_at, i)
+                  string_to_array($6, chr(30)), string_to_array($7, chr(30)), $8::text::bigint[])
+     WITH ORDINALITY AS u (program, customer, class, fact, body, changed_at, i)
 LEFT JOIN LATERAL (
     SELECT r.project, r.profile, r.updated_at FROM customer r
     WHERE r.shard = $1 AND r.id = u.customer

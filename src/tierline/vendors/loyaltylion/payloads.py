@@ -27,6 +27,7 @@ from tierline.vendors.standard.payloads import event_object
 from tierline.vendors.vendor import (
     SAMPLE_EVENT,
     EndpointFacts,
+    PointsFormat,
     Secrets,
     VendorSignature,
     once_per_version,
@@ -235,6 +236,7 @@ class LoyaltyLionFormat:
     content_type = "application/json"
     endpoint_facts = LionEndpoint
     signature: VendorSignature | None = signing.SIGNATURE
+    points: PointsFormat | None = None
     body_types: tuple[type, ...] = (LionEnvelope,)
     wire_names: Mapping[EventKind, str] = MappingProxyType(
         {

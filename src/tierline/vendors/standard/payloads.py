@@ -8,13 +8,18 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tierline.engine.announcement import Announcement
 from tierline.model import ids
 from tierline.model.calendar import format_instant
 from tierline.model.events import Cause, EventKind
-from tierline.vendors.vendor import EndpointFacts, Secrets, VendorSignature, tier_of
+from tierline.vendors.standard.points_payloads import (
+    CloudPoints,
+    PointsEventObject,
+    StandardPoints,
+)
+from tierline.vendors.vendor import EndpointFacts, PointsFormat, Secrets, VendorSignature, tier_of
 
 _encode = msgspec.json.Encoder().encode
 
@@ -108,7 +113,8 @@ class ThinEvent(Struct, frozen=True):
     program: str
 
 
-_DATA = {"anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in ("TierEvent", "ThinEvent")]}
+_DATA_TYPES = ("TierEvent", "ThinEvent", "PointsEventObject")
+_DATA = {"anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in _DATA_TYPES]}
 
 
 class StandardBody(Struct, frozen=True):
@@ -129,9 +135,9 @@ class CloudEventBody(Struct, frozen=True):
     subject: str
     time: str
     datacontenttype: Literal["application/json"]
-    sequence: str
     partitionkey: str
     data: Annotated[Any, Meta(extra_json_schema=_DATA)]
+    sequence: str | UnsetType = UNSET  # of tier events
 
 
 class StandardEndpoint(EndpointFacts, frozen=True):
@@ -148,7 +154,8 @@ class StandardWebhooks:
     content_type = "application/json"
     endpoint_facts = StandardEndpoint
     signature: VendorSignature | None = None
-    body_types: tuple[type, ...] = (StandardBody, TierEvent, ThinEvent)
+    points: PointsFormat | None = StandardPoints()
+    body_types: tuple[type, ...] = (StandardBody, TierEvent, ThinEvent, PointsEventObject)
     wire_names: Mapping[EventKind, str] = MappingProxyType({k: event_type(k) for k in KINDS})
 
     def render(
@@ -180,7 +187,8 @@ class CloudEvents(StandardWebhooks):
     name = "cloudevents"
     versions = ("1.0",)
     content_type = "application/cloudevents+json; charset=utf-8"
-    body_types: tuple[type, ...] = (CloudEventBody, TierEvent, ThinEvent)
+    points: PointsFormat | None = CloudPoints()
+    body_types: tuple[type, ...] = (CloudEventBody, TierEvent, ThinEvent, PointsEventObject)
     wire_names: Mapping[EventKind, str] = MappingProxyType(
         {k: f"tierline.{event_type(k)}" for k in KINDS}
     )

@@ -24,6 +24,7 @@ from tierline.vendors.standard.payloads import event_object
 from tierline.vendors.vendor import (
     SAMPLE_EVENT,
     EndpointFacts,
+    PointsFormat,
     Secrets,
     VendorSignature,
     once_per_version,
@@ -162,6 +163,7 @@ class VoucherifyFormat:
     content_type = "application/json"
     endpoint_facts = VoucherifyEndpoint
     signature: VendorSignature | None = signing.SIGNATURE
+    points: PointsFormat | None = None
     body_types: tuple[type, ...] = (VoucherifyEnvelope, TierStay, TierMove)
     wire_names: Mapping[EventKind, str] = MappingProxyType(
         {

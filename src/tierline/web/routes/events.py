@@ -10,16 +10,17 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from tierline.errors import Invalid
 from tierline.model import validation
 from tierline.model.calendar import format_instant
-from tierline.store.announcements import announced
+from tierline.store.announcements import announced, points_announced
 from tierline.store.event_log import LogEvent
 from tierline.vendors.standard.payloads import TierEvent, event_object
+from tierline.vendors.standard.points_payloads import PointsEventObject, points_object
 from tierline.web import event_feed, limits
 from tierline.web.event_feed import CustomerReader, Reader
 from tierline.web.routes.customers import find_customer
 from tierline.web.routing import Call, Operation
 
 POLL_SECONDS = 0.25  # for what other processes commit
-_SCOPES = {"tier": "read_customers", "ops": "manage_endpoints"}
+_SCOPES = {"tier": "read_customers", "points": "read_customers", "ops": "manage_endpoints"}
 
 
 class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"class_": "class"}):
@@ -30,7 +31,7 @@ class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"clas
     since: str | None = None
     limit: Annotated[int, Meta(ge=1, le=limits.PAGE_MAX)] = limits.PAGE_DEFAULT
     wait: Annotated[float, Meta(ge=0, le=limits.WAIT_SECONDS_MAX)] = 0
-    class_: Literal["tier", "ops"] = "tier"
+    class_: Literal["tier", "points", "ops"] = "tier"
     customer: str | None = None
 
 
@@ -46,9 +47,8 @@ class OperationalEventLine(Struct, frozen=True):
     quiet: bool | UnsetType = UNSET
 
 
-_EVENT = {
-    "anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in ("TierEvent", "OperationalEventLine")]
-}
+_LINES = ("TierEvent", "PointsEventObject", "OperationalEventLine")
+_EVENT = {"anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in _LINES]}
 
 
 class EventsAnswer(Struct, frozen=True):
@@ -106,6 +106,10 @@ async def _content(call: Call, row: LogEvent) -> dict[str, Any] | None:
     if row.class_ == "tier":
         announcement = await announced(row, call.parts.catalog)
         return None if announcement is None else event_object(announcement)
+    if row.class_ == "points":
+        await call.parts.catalog.program_numbered(row.program)
+        event = points_announced(row, call.parts.catalog)
+        return None if event is None else points_object(event)
     body: dict[str, Any] = msgspec.json.decode(row.body)
     body["at"] = format_instant(body["at"])
     return {"id": row.id, **body, "recorded_at": format_instant(row.recorded_at)}
@@ -115,6 +119,7 @@ OPERATIONS = (
     Operation(
         "GET", "/api/events", list_events,
         "The project's events in the order of the log, from a cursor; may wait for the next.",
-        query=EventsQuery, answer=EventsAnswer, refers_to=(TierEvent, OperationalEventLine),
+        query=EventsQuery, answer=EventsAnswer,
+        refers_to=(TierEvent, PointsEventObject, OperationalEventLine),
     ),
 )  # fmt: skip

@@ -1,0 +1,71 @@
+"""What a refund or a void takes back: from totals, from pending points, part by part."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from tierline.engine.member_state import MemberState
+from tierline.model.entries import Detail, Entry, Origin, Part
+from tierline.model.standing import Pending
+
+
+def uncount(state: MemberState, entry: Entry, origin: Origin) -> None:
+    """A reversal takes from each total what its original brought there and still counts there: on
+    the day on which it happened; points that were pending on the day of their activation."""
+    for key, measure in state.counters.items():
+        metric = measure.metric
+        if metric.source != "earned" or metric.include_pending:
+            _uncount_part(state, key, metric.takes(entry, origin), origin, None)
+        elif not origin.parts:
+            taken = metric.takes(entry, origin)
+            if taken:
+                taken -= _still_pending(state, origin.n, None, -entry.points)  # these never counted
+            _uncount_part(state, key, taken, origin, origin.available_at)
+        elif metric.takes(entry, origin):
+            for part in origin.parts:
+                taken = part.points - _still_pending(state, origin.n, part, part.points)
+                _uncount_part(state, key, taken, origin, part.available_at)
+
+
+def _uncount_part(
+    state: MemberState, key: str, taken: int, origin: Origin, activated_at: int | None
+) -> None:
+    measure = state.counters[key]
+    admitted = state.admits(measure, origin.occurred_at)
+    if taken and admitted and state.counts(key, origin.n, activated_at):
+        counted_at = origin.occurred_at if activated_at is None else activated_at
+        state.add_total(key, measure, state.zone.day(counted_at), -taken)
+
+
+def _still_pending(state: MemberState, n: int, part: Part | None, points: int) -> int:
+    """How many of a reversal's points are taken from points that are still pending."""
+    waiting = sum(p.points for p in state.pending if _is_of(p, n, part))
+    return min(waiting, points)
+
+
+def out_of_pending(
+    state: MemberState, entry: Entry, detail: Detail, origin: Origin
+) -> tuple[tuple[int | None, int], ...]:
+    """Takes back what is still pending; returns by expiry what must come from elsewhere."""
+    if origin.parts:
+        takes = [(p, _take_from_pending(state, origin.n, p, p.points)) for p in origin.parts]
+        return tuple((part.expires_at, left) for part, left in takes)
+    left = _take_from_pending(state, origin.n, None, -entry.points)
+    return detail.lots or ((origin.expires_at, left),)
+
+
+def _take_from_pending(state: MemberState, n: int, part: Part | None, points: int) -> int:
+    """Takes back what is still pending; returns what must come from elsewhere."""
+    rest: list[Pending] = []
+    for pending in state.pending:
+        taken = min(pending.points, points) if _is_of(pending, n, part) else 0
+        points -= taken
+        if pending.points > taken:
+            rest.append(replace(pending, points=pending.points - taken))
+    state.pending = tuple(rest)
+    return points
+
+
+def _is_of(pending: Pending, n: int, part: Part | None) -> bool:
+    """Whether pending points are an entry's, or those of one of its parts."""
+    return pending.entry == n and (part is None or pending.available_at == part.available_at)

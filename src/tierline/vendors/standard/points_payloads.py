@@ -1,0 +1,103 @@
+"""Points events in our own formats: Standard Webhooks and CloudEvents 1.0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, get_args
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from tierline.engine.announcement import PointsAnnouncement
+from tierline.model.calendar import format_instant
+from tierline.model.points_event import PointsKind
+
+KINDS: tuple[PointsKind, ...] = get_args(PointsKind)
+_encode = msgspec.json.Encoder().encode
+
+
+class PointsAfter(Struct, frozen=True):
+    """A member's points right after what happened to them."""
+
+    balance: int
+    pending: int
+
+
+class PointsEventObject(Struct, frozen=True):
+    """What happened to a member's points: by how many they changed, and how many there are."""
+
+    id: str
+    kind: PointsKind
+    program: str
+    customer: str
+    customer_id: str
+    change: int
+    points: PointsAfter
+    entry: int | None
+    key: str | None
+    rule: str | None
+    at: str
+    recorded_at: str
+
+
+def points_object(announcement: PointsAnnouncement) -> dict[str, Any]:
+    """A points event as the feed shows it, and as `data` of the payloads below. `change` is signed,
+    and of pending points that become active how many do; `entry` is the
+    number of the ledger entry that brought it, `key` its caller's; null: time did."""
+    event, customer = announcement.event, announcement.customer
+    return {
+        "id": announcement.id,
+        "kind": event.kind,
+        "program": announcement.program,
+        "customer": customer.source_id or customer.id,
+        "customer_id": customer.id,
+        "change": event.points,
+        "points": {"balance": event.balance, "pending": event.pending},
+        "entry": event.entry,
+        "key": event.key,
+        "rule": event.rule,
+        "at": format_instant(event.at),
+        "recorded_at": format_instant(announcement.recorded_at),
+    }
+
+
+class StandardPoints:
+    """`{"type", "timestamp", "data"}`, as the Standard Webhooks specification advises."""
+
+    names: Mapping[PointsKind, str] = MappingProxyType({kind: kind for kind in KINDS})
+
+    def render(self, announcement: PointsAnnouncement, *, thin: bool) -> bytes:
+        at = format_instant(announcement.event.at)
+        data = data_of(announcement, thin=thin)
+        return _encode({"type": announcement.event.kind, "timestamp": at, "data": data})
+
+
+class CloudPoints:
+    """CloudEvents 1.0, structured JSON. There is no `sequence`: that counts tier events."""
+
+    names: Mapping[PointsKind, str] = MappingProxyType({kind: f"tierline.{kind}" for kind in KINDS})
+
+    def render(self, announcement: PointsAnnouncement, *, thin: bool) -> bytes:
+        project, program = announcement.project.id, announcement.program
+        customer = announcement.customer
+        return _encode(
+            {
+                "specversion": "1.0",
+                "id": announcement.id,
+                "source": f"/projects/{quote(project)}/programs/{quote(program)}",
+                "type": self.names[announcement.event.kind],
+                "subject": customer.source_id or customer.id,
+                "time": format_instant(announcement.event.at),
+                "datacontenttype": "application/json",
+                "partitionkey": customer.id,
+                "data": data_of(announcement, thin=thin),
+            }
+        )
+
+
+def data_of(announcement: PointsAnnouncement, *, thin: bool) -> dict[str, Any]:
+    """The event, or for a receiver that comes and asks its ids alone."""
+    whole = points_object(announcement)
+    return {k: whole[k] for k in ("id", "customer", "program")} if thin else whole
