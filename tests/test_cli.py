@@ -336,6 +336,19 @@ async def test_a_lost_secret_key_is_not_made_anew(database_url: str, tmp_path: P
     assert str(key) in stderr
 
 
+async def test_a_second_project_of_a_name_is_made_with_a_warning(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Which says what the other one is; the output is the new id alone."""
+    create = ("project", "create", "Shop", "--database-url", database_url)
+    _, first, quiet = await tierline(*create, directory=tmp_path)
+    code, second, warning = await tierline(*create, directory=tmp_path)
+
+    assert (code, quiet) == (0, "")
+    assert first.strip() != second.strip()
+    assert warning.startswith(f"Warning: {first.strip()} is named 'Shop', too")
+
+
 async def test_a_log_that_retention_emptied_is_well(database_url: str, tmp_path: Path) -> None:
     """All its events are told of as dropped."""
     connection = await asyncpg.connect(database_url)

@@ -29,15 +29,19 @@ class Ladder(Struct, forbid_unknown_fields=True):
 @pytest.mark.parametrize(
     ("value", "path", "says"),
     [
-        ({"steps": [{"from": 1}, {"from": "x"}]}, "steps[1].from", "expected int, got str"),
-        ({"steps": [{"from": -1}]}, "steps[0].from", "expected int >= 0"),
+        (
+            {"steps": [{"from": 1}, {"from": "x"}]},
+            "steps[1].from",
+            "expected a whole number, found a text",
+        ),
+        ({"steps": [{"from": -1}]}, "steps[0].from", "expected a whole number that is at least 0"),
         ({"steps": [{"from": 1, "mode": "left"}]}, "steps[0].mode", "expected one of up, down"),
         ({"steps": [{"from": 1, "x": 1}]}, "steps[0].x", "there is no such field"),
         ({"steps": [{}]}, "steps[0].from", "it is needed"),
         ({"stops": []}, "stops", "there is no such field"),
         ({"steps": None}, "steps", "found null"),
-        ({"steps": [], "names": {"a": "b"}}, "names[...]", "expected int, got str"),
-        ([], None, "expected object, got array"),
+        ({"steps": [], "names": {"a": "b"}}, "names[...]", "expected a whole number, found a text"),
+        ([], None, "expected an object, found a list"),
     ],
 )
 def test_the_field_is_named(value: Any, path: str | None, says: str) -> None:

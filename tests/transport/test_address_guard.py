@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -51,12 +52,26 @@ def test_every_url_of_the_corpus_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize("url", NAMES)
 async def test_every_inward_name_of_the_corpus_is_refused(url: str) -> None:
-    """A name is judged by what the system's own resolver makes of it, when it is dialled."""
-    host = Guard().check_url(url).hostname or ""
+    """As soon as somebody wants to save it where the name says it; and when it is dialled, by what
+    the system's own resolver makes of it. Both say what an operator can do."""
+    host = urlsplit(url).hostname or ""
     results = await Resolver().addresses(host) if "foo" not in host else ["127.0.0.1"]
     reply = await dialled(host, results, Guard())
+    with pytest.raises(Invalid, match=r"--allow-address 127\.0\.0\.1"):
+        Guard().check_url(url)
 
     assert "refused" == reply.fault
+    assert f"--allow-address {results[0]}" in (reply.reason or "")
+    assert Guard(["127.0.0.0/8"]).check_url(url)
+
+
+async def test_a_name_that_leads_inside_is_refused_with_what_would_allow_it() -> None:
+    """When it is dialled: what a name resolves to may change at any time."""
+    private = await dialled("receiver.internal", ["10.0.0.7"], Guard())
+    plain = Guard(["10.0.0.0/8"]).refusal("93.184.215.14", "http")
+
+    assert "--allow-address 10.0.0.7 " in (private.reason or "")
+    assert "only https" in (plain or "")
 
 
 @pytest.mark.parametrize("address", ADDRESSES)

@@ -137,7 +137,7 @@ def test_stored_and_linted() -> None:
         (
             {"membership": {"mode": "rolling", "duration_months": 0}},
             "membership.duration_months",
-            ">= 1",
+            "at least 1",
         ),
         (
             {
@@ -150,11 +150,11 @@ def test_stored_and_linted() -> None:
             "membership.evaluation_period.starts_on.day",
             "no year has the day 02-30",
         ),
-        ({"tiers": []}, "tiers", "length >= 1"),
+        ({"tiers": []}, "tiers", "at least 1 entries"),
         ({"tiers": [{"name": "A", "lower_bound": 1}]}, "tiers", "default tier"),
         ({"tiers": [{"name": "A", "lower_bound": 0, "hidden": True}]}, "tiers", "default tier"),
-        ({"tiers": [{"name": "A", "lower_bound": -1}]}, "tiers[0].lower_bound", ">= 0"),
-        ({"tiers": [{"name": "A", "lower_bound": "0.00"}]}, "tiers[0].lower_bound", "got str"),
+        ({"tiers": [{"name": "A", "lower_bound": -1}]}, "tiers[0].lower_bound", "at least 0"),
+        ({"tiers": [{"name": "A", "lower_bound": "0.00"}]}, "tiers[0].lower_bound", "found a text"),
         (
             {"tiers": [*LION["tiers"], {"name": "X", "lower_bound": 20_001}]},
             "tiers[3].lower_bound",

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.web.conftest import CLUB, POLICY, Api
+from tierline.clock import wall
+from tierline.store.catalog.projects import NewProject
 
 ACTIVITIES = "/api/programs/club/activities"
 MEMBER = "/api/programs/club/members/anna"
@@ -29,7 +31,7 @@ async def detail(answered: Any) -> str:
 async def test_a_text_with_a_form_is_explained(
     api: Api, part: str, value: dict[str, Any], words: str
 ) -> None:
-    """No regular expression is shown to anybody."""
+    """No regular expression is current to anybody."""
     answered = await api.put("/api/programs/club", {"policy": {**POLICY, part: value}, "name": "C"})
 
     assert answered.status == 400, answered.body
@@ -51,6 +53,7 @@ async def test_money_with_a_fraction_is_asked_for_in_minor_units(club: Api, amou
     [
         ("https://10.0.0.1/x", "--allow-address 10.0.0.1"),
         ("http://[fd00::1]/x", "--allow-address fd00::1"),
+        ("http://192.0.2.5/x", "--allow-address 192.0.2.5"),
         ("https://b\u00fccher.example/x", "punycode (xn--"),
     ],
 )
@@ -60,6 +63,37 @@ async def test_a_url_that_is_refused_says_what_would_do(api: Api, url: str, word
 
     assert answered.problem[:2] == (400, "invalid")
     assert words in await detail(answered)
+
+
+async def test_two_endpoints_of_one_url_are_a_warning(club: Api) -> None:
+    """However it is written; where one is made and where one is changed. Two are allowed."""
+    first = await club.post("/api/endpoints", {"url": "https://hooks.example.com"})
+    alone = await club.post("/api/endpoints", {"url": "https://hooks.example.com/other"})
+    twin = await club.post("/api/endpoints", {"url": "https://HOOKS.example.com:443/"})
+    path = f"/api/endpoints/{alone.json['id']}"
+    changed = await club.call("PATCH", path, {"url": "https://hooks.example.com/"})
+    current = await club.get(path)
+
+    assert (first.json["warnings"], alone.json["warnings"]) == ([], [])
+    for answered in (twin, changed):
+        (warning,) = answered.json["warnings"]
+        assert warning["path"] == "url"
+        assert first.json["id"] in warning["reason"]
+    assert "warnings" not in current.json
+
+
+async def test_two_projects_of_one_name_are_a_warning(club: Api) -> None:
+    """To each; which the other one is nobody else is told."""
+    other = await club.installation.catalog.add_project(NewProject("Shop", id="theirs"), wall())
+    current = await club.get("/api/project")
+    renamed = await club.call("PATCH", "/api/project", {"name": "Shop 2"})
+    again = await club.call("PATCH", "/api/project", {"name": "Shop"})
+
+    for answered in (current, again):
+        (warning,) = answered.json["warnings"]
+        assert warning["path"] == "name"
+        assert other.id not in warning["reason"]
+    assert renamed.json["warnings"] == []
 
 
 @pytest.mark.parametrize("path", ["/api/events?since=", f"{MEMBER}?at=", f"{MEMBER}/explain?at="])

@@ -19,7 +19,7 @@ from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
 from tierline.store.catalog.keys import NATIVE, SCOPES
-from tierline.store.catalog.projects import NewProject
+from tierline.store.catalog.projects import NewProject, namesakes
 from tierline.vendors.registry import KEY_KINDS
 
 _KINDS = [kind.name for kind in (NATIVE, *KEY_KINDS)]
@@ -46,6 +46,9 @@ def project_create(
         at = validation.optional_instant(clock, "--clock")
         new = NewProject(name, time_zone, currency, at)
         made = await installation.catalog.add_project(new, wall())
+        for other in namesakes(installation.catalog.projects(), made):
+            warning = f"Warning: {other.id} is named {name!r}, too; commands take either by its id."
+            click.echo(warning, err=True)
         click.echo(json.dumps(_project_facts(made)) if as_json else made.id)
 
     with_installation(location, work)

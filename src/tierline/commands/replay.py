@@ -20,8 +20,14 @@ from tierline.vendors.registry import FORMATS
 @location_options
 @click.option("--project", "owner", required=True, help="The project's id or name.")
 @click.option("--endpoint", required=True, help="The endpoint's id.")
-@click.option("--since", metavar="ISO", help="Recorded from then on; else from the log's start.")
-@click.option("--until", metavar="ISO", help="Recorded before then; else until now.")
+@click.option(
+    "--since",
+    metavar="ISO",
+    help="From then on (a sandbox: by its own clock); else from the log's start.",
+)
+@click.option(
+    "--until", metavar="ISO", help="Before then (a sandbox: by its own clock); else until now."
+)
 @click.option("--event", "events", multiple=True, help="Only this event (repeatable).")
 @click.option(
     "--kind", "kinds", multiple=True, type=click.Choice(get_args(EventKind)),
@@ -43,7 +49,10 @@ def replay(
     dry_run: bool,
     **options: Any,
 ) -> None:
-    """Send events to an endpoint again, with their first ids; a running server does the sending."""
+    """Send events to an endpoint again, with their first ids; a running server does the sending.
+
+    Instants are of recording; in a sandbox, of its own time.
+    """
     since, until = options.pop("since"), options.pop("until")
 
     async def work(installation: Installation) -> None:

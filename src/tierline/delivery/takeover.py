@@ -62,9 +62,9 @@ async def _take_shard(
         missing = endpoints.keys() - {row.endpoint for row in rows if row.run == 0}
         if not missing:
             break
-        starts = {number: endpoints[number].row.start_at for number in sorted(missing)}
-        marks = {at: await log.before(shard, at) for at in set(starts.values())}
-        fresh = [(number, 0, marks[at], None) for number, at in starts.items()]
+        starts = {number: endpoints[number].start for number in sorted(missing)}
+        marks = {start: await log.before(shard, *start) for start in set(starts.values())}
+        fresh = [(number, 0, marks[start], None) for number, start in starts.items()]
         rows += await log.open_cursors(shard, fresh)
         again = missing - {row.endpoint for row in rows if row.run == 0}
         if again:  # another process made them in between: take them from it

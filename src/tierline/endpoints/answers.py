@@ -12,6 +12,7 @@ from tierline.endpoints.retry_schedule import Preset
 from tierline.endpoints.signatures import SignatureAnswer
 from tierline.model.events import EventKind
 from tierline.model.schedule import Schedule
+from tierline.model.validation import FieldWarning
 from tierline.transport.exchange import Timings
 
 Json = dict[str, Any]
@@ -61,6 +62,7 @@ class EndpointAnswer(EndpointOptions, frozen=True, kw_only=True):
     created_at: str
     updated_at: str
     signatures: tuple[SignatureAnswer, ...]
+    warnings: tuple[FieldWarning, ...] | UnsetType = UNSET  # where it was made or changed
     secret: str | UnsetType = UNSET
     public_key: str | UnsetType = UNSET
     vendor_secret: str | UnsetType = UNSET

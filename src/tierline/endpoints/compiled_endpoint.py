@@ -119,6 +119,11 @@ class CompiledEndpoint:
         """Whether neither the endpoint nor what signs for its project changed."""
         return self.row.revision == row.revision and self.project_secrets == project_secrets
 
+    @property
+    def start(self) -> tuple[int, int | None]:
+        """Where its cursors begin, as `EventLog.before` takes it."""
+        return self.endpoint.start(self.row.start_at, self.row.project)
+
     # Which
 
     def matches(self, event: LogEvent, form_text: str = "") -> bool:

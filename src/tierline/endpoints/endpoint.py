@@ -117,6 +117,7 @@ class Endpoint(EndpointOptions, frozen=True, omit_defaults=True):
     vendor_id: str | None = None  # the id under which a vendor's route made it
     points: bool = False  # whether it asks for points events: what the ledger looks at
     last_run: int = 0  # the number of the newest replay: none is used twice
+    sandbox_since: int | None = None  # hears what took effect from then on, in a sandbox's time
     retried_at: int = 0  # when somebody last said that nothing should wait any longer
     description: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
@@ -142,6 +143,13 @@ class Endpoint(EndpointOptions, frozen=True, omit_defaults=True):
     def hears_customers(self) -> bool:
         """Whether events of customers go there: all kinds, or any that is not about operations."""
         return not self.kinds or any(kind not in _OPS for kind in self.kinds)
+
+    def start(self, start_at: int, project: int) -> tuple[int, int | None]:
+        """Where its cursors begin, as `EventLog.before` takes it. `start_at` is its row's instant
+        of recording; 0 where a sandbox's own time counts."""
+        if self.sandbox_since is None or start_at:
+            return start_at, None
+        return self.sandbox_since, project
 
     def facts(self, format_: Format[Any]) -> EndpointFacts:
         """What a format's payloads may know of it."""

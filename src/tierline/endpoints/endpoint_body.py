@@ -32,6 +32,7 @@ from tierline.model import json_text, validation
 from tierline.model.events import EventKind
 from tierline.model.points_event import PointsKind
 from tierline.model.schedule import Schedule
+from tierline.model.tenant import Project
 from tierline.vendors import registry
 from tierline.vendors.standard import signing
 from tierline.vendors.vendor import kind_names
@@ -173,6 +174,21 @@ def applied(endpoint: Endpoint, body: EndpointBody, formats: Formats) -> Endpoin
         changed.kinds
     )
     return replace(changed, format_version=version, points=asks)
+
+
+def begun(
+    project: Project, endpoint: Endpoint, body: EndpointBody, now: int
+) -> tuple[Endpoint, int]:
+    """The endpoint with where it begins: now, or at an instant of the project's own time; and its
+    row's instant of recording, 0 where that does not count."""
+    since = None
+    if not isinstance(body.since, UnsetType):
+        since = validation.instant(body.since, "since")
+    if project.clock is None or not endpoint.hears_customers:
+        return endpoint, now if since is None else since
+    if since is None:
+        return replace(endpoint, sandbox_since=project.clock), now
+    return replace(endpoint, sandbox_since=since), 0
 
 
 def check_kinds(endpoint: Endpoint, formats: Formats) -> None:

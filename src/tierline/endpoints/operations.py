@@ -43,14 +43,15 @@ from tierline.errors import NotFound
 from tierline.model import ids, validation
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
+from tierline.model.validation import FieldWarning
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import EventLog
-from tierline.transport.address_guard import Guard
+from tierline.transport.address_guard import Guard, canonical_url
 from tierline.vendors.standard import signing
 from tierline.vendors.vendor import kind_names
 
-_HIDDEN = frozenset({"number", "project", "last_run", "retried_at", "points"})
+_HIDDEN = frozenset({"number", "project", "last_run", "retried_at", "points", "sandbox_since"})
 _STATES = {"healthy": "active", "failing": "failing", "paused": "paused"}
 
 
@@ -93,14 +94,12 @@ class EndpointOperations:
         await self._check_tiers(project, endpoint)
         secret_fields |= await self._vendors_secret(project, endpoint, secrets)
         now = self.clock()
-        start_at = (
-            now if isinstance(body.since, UnsetType) else validation.instant(body.since, "since")
-        )
+        endpoint, start_at = endpoint_body.begun(project, endpoint, body, now)
         row = await self.catalog.add_endpoint(
             project.number, endpoint.id, _text(endpoint), _bytes(secrets), start_at, now
         )
         await self.caught_up()
-        return {**self._view(row, Health()), **secret_fields}
+        return {**self._view(row, Health()), **self._warnings(project, row), **secret_fields}
 
     async def change(
         self, project: Project, id_: str, body: EndpointBody, granted: frozenset[str]
@@ -108,6 +107,9 @@ class EndpointOperations:
         """What is unset stays; who turns to a vendor's format is shown the secret that it needs.
         Raises as `add`, and Conflict where somebody else changed it."""
         row, body = self.find(project, id_), endpoint_body.normalised(body)
+        if not isinstance(body.since, UnsetType):
+            what = "is set when an endpoint is made; to send again from an instant on, use rewind"
+            raise validation.invalid("since", what)
         endpoint = endpoint_body.applied(decode_endpoint(row.body), body, self.formats)
         secrets = endpoint_body.with_secrets(decode_secrets(row.secrets), body, self.clock())
         # What waits after a failure is of customers, wherever the endpoint turns to now.
@@ -128,7 +130,8 @@ class EndpointOperations:
             changed = row_now
         await self.caught_up()
         health = await self.control.inspection.health(changed)
-        return {**self._view(changed, health), **secret_fields}
+        warnings = self._warnings(project, changed)
+        return {**self._view(changed, health), **warnings, **secret_fields}
 
     async def remove(self, project: Project, id_: str) -> None:
         await self.control.delete(self.find(project, id_))
@@ -252,6 +255,21 @@ class EndpointOperations:
         endpoint_body.require_scopes(endpoint, granted)
         check(endpoint, secrets, self.guard)
 
+    def _warnings(self, project: Project, row: EndpointRow) -> Json:
+        """What works, but probably not as meant: another endpoint at the same URL."""
+        url = canonical_url(decode_endpoint(row.body).url)
+        twins = [
+            other.id
+            for other in self.of(project)
+            if other.number != row.number and canonical_url(decode_endpoint(other.body).url) == url
+        ]
+        if not twins:
+            return {"warnings": ()}
+        reason = (
+            f"{', '.join(twins)} sends to this URL, too, so an event that both hear comes twice"
+        )
+        return {"warnings": (FieldWarning("url", f"{reason}."),)}
+
     async def _check_tiers(self, project: Project, endpoint: Endpoint) -> None:
         """Raises Invalid for a tier that none of its programs has, or ever had."""
         if not endpoint.tiers:
@@ -311,7 +329,9 @@ class EndpointOperations:
             "reason": "asked" if paused else health.reason,
             "headers": sorted(secrets.headers),
             "client_certificate": secrets.client_certificate is not None,
-            "since": format_instant(row.start_at),
+            "since": format_instant(
+                row.start_at if endpoint.sandbox_since is None else endpoint.sandbox_since
+            ),
             "revision": row.revision,
             "created_at": format_instant(row.created_at),
             "updated_at": format_instant(row.updated_at),

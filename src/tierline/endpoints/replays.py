@@ -87,7 +87,9 @@ class Replays:
     async def rewind(self, endpoint: EndpointRow, since: int) -> None:
         """Move the live cursor back: everything recorded from `since` on is sent again, in order,
         and live events wait behind it."""
-        marks = [await self._log.before(shard, since) for shard in range(self._log.shards)]
+        sandbox = self._sandbox(endpoint)
+        shards = range(self._log.shards)
+        marks = [await self._log.before(shard, since, sandbox) for shard in shards]
         for shard, mark in enumerate(marks):
             async with self._log.database.pool.acquire() as connection, connection.transaction():
                 # Lanes that begin behind the new mark are covered by the cursor again; those that
@@ -154,7 +156,7 @@ class Replays:
     async def _plans(self, endpoint: EndpointRow, request: ReplayRequest) -> dict[int, ReplayPlan]:
         if request.ids:
             return await self._by_ids(endpoint.project, request)
-        return await self._by_time(request)
+        return await self._by_time(request, self._sandbox(endpoint))
 
     async def _by_ids(self, project: int, request: ReplayRequest) -> dict[int, ReplayPlan]:
         if len(request.ids) > IDS_MAX:
@@ -176,18 +178,23 @@ class Replays:
             for shard, result in offsets.items()
         }
 
-    async def _by_time(self, request: ReplayRequest) -> dict[int, ReplayPlan]:
+    async def _by_time(self, request: ReplayRequest, sandbox: int | None) -> dict[int, ReplayPlan]:
         heads = await self._log.heads()
         plans = {}
         for shard, (head, log_start) in heads.items():
             after, until = max(log_start - 1, 0), head
             if request.since is not None:
-                after = max(after, await self._log.before(shard, request.since))
+                after = max(after, await self._log.before(shard, request.since, sandbox))
             if request.until is not None:
-                until = await self._log.before(shard, request.until)
+                until = await self._log.before(shard, request.until, sandbox)
             if after < until:
                 plans[shard] = self._plan(request, after, until)
         return plans
+
+    def _sandbox(self, endpoint: EndpointRow) -> int | None:
+        """Whose time instants are of: the sandbox's where it hears customers, else the wall's."""
+        hears_customers = decode_endpoint(endpoint.body).hears_customers
+        return self._catalog.project(endpoint.project).sandbox if hears_customers else None
 
     def _plan(self, request: ReplayRequest, after: int, until: int) -> ReplayPlan:
         return ReplayPlan(

@@ -291,10 +291,13 @@ class GroupCommit:
             state = getattr(error, "sqlstate", None) or type(error).__name__
             reason = f"The database cannot hold this command ({state})."
             raise _Faulty(Invalid(reason=reason)) from error
-        _log.error("batch_failed", shard=self.shard, rows=rows, exc_info=error)
+        failure = translate(error, where(self.writer.database.url))
+        if failure is None:
+            _log.error("batch_failed", shard=self.shard, rows=rows, exc_info=error)
+        else:
+            _log.warning("batch_refused", shard=self.shard, rows=rows, error=failure.sentence)
         if committing:
             return
-        failure = translate(error, where(self.writer.database.url))
         raise failure or _Faulty(TierlineError(cause=repr(error))) from error
 
     async def _attempt(

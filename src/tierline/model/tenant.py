@@ -20,6 +20,11 @@ class Project(Struct, frozen=True, omit_defaults=True):
     vendor_programs: dict[str, str] = {}  # by vendor: the program that its routes speak of
     presentations: dict[str, dict[str, Any]] = {}
 
+    @property
+    def sandbox(self) -> int | None:
+        """Its number where it has a time of its own; None on wall time."""
+        return None if self.clock is None else self.number
+
 
 class NameKind(Struct, frozen=True):
     """A kind of name that customers have beside their source id: `names.<kind>` of a request. An

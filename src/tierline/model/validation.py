@@ -1,7 +1,7 @@
 """Values from outside against their declared shape: a complaint names the field and what it may be.
 
 One place for it, so that a wrong field reads the same in a program, a vendor's settings, an
-activity and a query string: `policy.tiers[2].from: expected int, got str.`
+activity and a query string: `policy.tiers[2].from: expected a whole number, found a text.`
 """
 
 from __future__ import annotations
@@ -35,6 +35,14 @@ METADATA_DEPTH_MAX: Final = 16
 INSTANT_MIN = -2_208_988_800_000  # 1900-01-01
 INSTANT_MAX = 7_258_118_400_000  # 2200-01-01
 
+
+class FieldWarning(Struct, frozen=True):
+    """Something that works, but probably not as meant: the field, and why."""
+
+    path: str
+    reason: str
+
+
 DOTS: Final = frozenset({".", ".."})
 
 Shape = TypeVar("Shape")
@@ -43,6 +51,18 @@ _STEP = re.compile(r"\.([^.\[]+)|\[(?:\d+|\.\.\.)\]")
 _INDEX = re.compile(r"\[\d+\]")
 _LOST_PLUS = re.compile(r"T\S*\d \d\d:?\d\d$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_MISMATCH = re.compile(r"^Expected `(?P<types>[^`]*)`(?P<bound>.*?)(?:, got `?(?P<got>[^`]*)`?)?$")
+_WORDS: Final = {
+    "int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false",
+    "array": "a list", "object": "an object",
+}  # fmt: skip
+_FOUND: Final = {
+    **_WORDS, "null": "null", "bool": "a boolean",
+    "NoneType": "null", "list": "a list", "dict": "an object",
+    "float": "a number with a fraction or an exponent",
+}  # fmt: skip
+_UNITS: Final = {"str": "characters", "array": "entries", "object": "fields"}
+_RELATIONS: Final = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 _FIELD = re.compile(r"^Object (?P<how>contains unknown|missing required) field `(?P<field>.*)`$")
 
 
@@ -68,11 +88,37 @@ def complaint(error: msgspec.ValidationError, shape: Any, path: str = "") -> Inv
     if what.startswith("Invalid enum value"):
         what += f", expected one of {_options(shape, _INDEX.sub('[...]', inner))}"
     elif "matching regex" in what:
-        what = _meaning(shape, _INDEX.sub("[...]", inner)) or what
-    what = what.replace("`", "").replace(" | null", "").replace("got null", "found null")
-    if what == "Expected int, got float":
-        what += "; send whole numbers, and money in minor units: 19.99 is 1999"
+        what = _meaning(shape, _INDEX.sub("[...]", inner)) or "expected another form of text"
+    else:
+        what = _in_words(what)
+    what = what.replace("`", "")
     return invalid(where, what[:1].lower() + what[1:])
+
+
+def _in_words(what: str) -> str:
+    """A complaint of msgspec's, in which Python's types are named, as people say it."""
+    match = _MISMATCH.match(what)
+    if match is None:
+        return what
+    types = [name for name in match["types"].split(" | ") if name != "null"]
+    text = "expected " + " or ".join(_WORDS.get(name, name) for name in types)
+    text += _bound(match["bound"].strip(), types[0])
+    if match["got"] is not None:
+        text += f", found {_FOUND.get(match['got'], match['got'])}"
+    if types[0] == "int" and match["got"] == "float":
+        text += "; money is sent in minor units: 19.99 is 1999"
+    return text
+
+
+def _bound(bound: str, type_: str) -> str:
+    """`>= 0`, `of length >= 1`, `of length 1 to 5` in words."""
+    if not bound:
+        return ""
+    relation, _, number = bound.removeprefix("of length ").partition(" ")
+    words = f"{_RELATIONS[relation]} {number}" if relation in _RELATIONS else f"{relation} {number}"
+    if type_ in _UNITS:
+        return f" of {words} {_UNITS[type_]}".replace("  ", " ")
+    return f" that is {words.removesuffix('.0')}"
 
 
 def invalid(path: str, what: str) -> Invalid:

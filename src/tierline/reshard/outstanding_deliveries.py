@@ -104,7 +104,11 @@ class Owed:
             settings = decode_endpoint(body)
             for shard, (cursors, lanes) in states.items():
                 row = cursors.get(number)
-                mark = await log.before(shard, start_at) if row is None else row["mark"]
+                mark = (
+                    await log.before(shard, *settings.start(start_at, project))
+                    if row is None
+                    else row["mark"]
+                )
                 debt = Debt(number, settings, mark, b"" if row is None else row["done"])
                 for lane in lanes.get(number, ()):
                     debt.add(lane)

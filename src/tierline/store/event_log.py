@@ -210,9 +210,19 @@ class EventLog:
         events = await self._events(shard, Sql.by_id, shard, customer, event)
         return events[0] if events else None
 
-    async def before(self, shard: int, instant: int) -> int:
-        """The last offset that was recorded before an instant: found by bisection, for instants
-        never decrease along the log and have no index of their own."""
+    async def before(self, shard: int, instant: int, sandbox: int | None = None) -> int:
+        """The last offset before an instant of recording. Of a `sandbox`, a project with a time of
+        its own, the last one before its first tier event of that instant or later."""
+        if sandbox is None:
+            return await self._before(shard, instant)
+        offset: int = await self.reader(shard).run(
+            lambda c: c.fetchval(Sql.before_in_sandbox, shard, sandbox, instant)
+        )
+        return offset
+
+    async def _before(self, shard: int, instant: int) -> int:
+        """Found by bisection, for instants of recording never decrease along the log and have no
+        index of their own."""
         line = self.reader(shard)
         row = await line.run(lambda c: c.fetchrow(Sql.head, shard))
         assert row is not None

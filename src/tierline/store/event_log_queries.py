@@ -16,6 +16,7 @@ class EventLogSql(Queries, file="event_log.sql"):
     at_offsets: str
     ids_at: str
     recorded_at: str
+    before_in_sandbox: str
     by_id: str
     take_over: str
     open_cursors: str

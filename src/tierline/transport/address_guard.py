@@ -73,6 +73,7 @@ _NUMBERS = re.compile(r"^(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+)){0,3}\.?$",
 _DOTTED = re.compile(r"^(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}$")
 _HOST = re.compile(r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]*[a-z0-9])?)*\.?$")
 
+_LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 _V4 = tuple((IPv4Network(block), why) for block, why in BLOCKED_V4)
 _V6 = tuple((IPv6Network(block), why) for block, why in BLOCKED_V6)
 
@@ -109,9 +110,9 @@ class Guard:
             return None
         why = blocked(address)
         if why is not None:
-            return f"{text} is not a public address ({why})"
+            return f"{text} is not a public address ({why}); {_hint(text)}"
         if scheme != "https":
-            return f"plain http to {text} is not allowed"
+            return f"{text} is a public address, where only https is sent; {_hint(text)}, too"
         return None
 
     def check_url(self, url: str, *, path: str = "url") -> SplitResult:
@@ -125,8 +126,10 @@ class Guard:
         if literal is not None:
             why = self.refusal(str(literal), parts.scheme)
             if why is not None:
-                hint = f"--allow-address {literal} at the server's start lets endpoints live there"
-                raise Invalid(reason=f"The address {why}; {hint}.", path=path)
+                raise Invalid(reason=f"The address {why}.", path=path)
+        elif _is_this_machine(host) and not any(self.allows(address) for address in _LOOPBACK):
+            reason = f"{host} is this machine itself (loopback); {_hint(str(_LOOPBACK[0]))}."
+            raise Invalid(reason=reason, path=path)
         elif parts.scheme == "http" and not (self.allowed_v4 or self.allowed_v6):
             reason = (
                 "Use https: plain http is only sent to addresses that the server was started with"
@@ -134,6 +137,15 @@ class Guard:
             )
             raise Invalid(reason=reason, path=path)
         return parts
+
+
+def _hint(address: str) -> str:
+    return f"--allow-address {address} at the server's start lets endpoints live there"
+
+
+def _is_this_machine(host: str) -> bool:
+    """By its name alone (RFC 6761)."""
+    return f".{host.rstrip('.')}".endswith(".localhost")
 
 
 def blocked(address: IPv4Address | IPv6Address) -> str | None:
@@ -196,6 +208,15 @@ def split_url(url: str, path: str = "url") -> SplitResult:
         raise Invalid(reason="Port 0 is no port.", path=path)
     _check_host(parts.hostname or "", "[" in parts.netloc, path)
     return parts
+
+
+def canonical_url(url: str) -> str:
+    """One text for all ways to write a URL that lead to the same receiver."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = (parts.hostname or "").rstrip(".")
+    query = parts.query and f"?{parts.query}"
+    return f"{parts.scheme}://{host}:{port}{parts.path or '/'}{query}"
 
 
 def literal_address(host: str) -> IPv4Address | IPv6Address | None:

@@ -118,9 +118,11 @@ async def start(log: EventLog) -> FeedCursor:
     return await _at(log, [heads[shard][1] - 1 for shard in range(log.shards)])
 
 
-async def since(log: EventLog, instant: int) -> FeedCursor:
-    """Before the first event that was recorded at an instant or later."""
-    return await _at(log, [await log.before(shard, instant) for shard in range(log.shards)])
+async def since(log: EventLog, instant: int, sandbox: int | None) -> FeedCursor:
+    """Before the first event that was recorded at an instant or later; of a sandbox's tier events,
+    before the first that took effect then."""
+    shards = range(log.shards)
+    return await _at(log, [await log.before(shard, instant, sandbox) for shard in shards])
 
 
 class Reader:

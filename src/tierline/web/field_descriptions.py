@@ -303,7 +303,7 @@ severity: Whether it is an error or a warning.
 signatures: Which secret signs which header of a delivery, and which answer showed it.
 signs: Which header the signing secret signs, and how.
 since: Since when.
-EventsQuery.since: From this instant on.
+EventsQuery.since: From this instant on; in a sandbox, of its own time.
 source: Where it comes from.
 Metric.source: What is counted.
 source_id: The customer's id in the caller's own systems.

@@ -42,10 +42,10 @@ SessionAnswer.session: The session's id.
 path.session: The session's id.
 sessions: The sessions, newest first.
 AuditQuery.since: Not before this instant.
-EndpointAnswer.since: Hears what was recorded from this instant on.
-EndpointBody.since: Hear what was recorded from this instant on.
-ReplayBody.since: Events recorded from this instant on.
-RewindBody.since: Everything recorded from this instant on.
+EndpointAnswer.since: Hears what was recorded from this instant on; in a sandbox, of its own time.
+EndpointBody.since: Hear what was recorded from this instant on; in a sandbox, of its own time.
+ReplayBody.since: Events recorded from this instant on; in a sandbox, of its own time.
+RewindBody.since: Everything recorded from this instant on; in a sandbox, of its own time.
 Schedule.since: From which attempt the seconds are counted.
 SignatureAnswer.since: From when on it signs; null: from the beginning.
 SignatureAnswer.source: Which answer showed that secret.

@@ -58,4 +58,7 @@ def require_json(content_type: str | None) -> None:
 
 def query(request: Request, shape: type[T]) -> T:
     """Returns the query string as a `shape`; numbers and booleans are read from their text."""
+    for name_, text in request.query_params.items():
+        if "\0" in text:
+            raise validation.invalid(name_.replace("\0", ""), "a NUL cannot stand in it")
     return validation.convert(dict(request.query_params), shape, strict=False)

@@ -189,9 +189,9 @@ WRONG: list[tuple[Any, str]] = [
     ([], "tiers: expected at least one tier"),
     ([{"points": {"from": 0}}], "name"),
     ([SILVER, {**GOLD, "points": {"from": 50}}], "overlaps with tier 'Silver' (0 to 99)"),
-    ([{**SILVER, "points": {"from": "0"}}], "expected int"),
+    ([{**SILVER, "points": {"from": "0"}}], "expected a whole number"),
     ([{**SILVER, "level": 1}], "there is no such field"),
-    ({"name": "Silver"}, "expected array"),
+    ({"name": "Silver"}, "expected a list"),
 ]
 
 

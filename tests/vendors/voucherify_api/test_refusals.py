@@ -87,8 +87,8 @@ async def test_other_paths_and_methods(shop: Shop) -> None:
 WRONG: list[tuple[bytes, str]] = [
     (b"", "JSON"),
     (b"{", "JSON"),
-    (b"[]", "expected object"),
-    (b'{"source_id": 5}', "source_id: expected str"),
+    (b"[]", "expected an object"),
+    (b'{"source_id": 5}', "source_id: expected a text"),
     (b'{"surname": "x"}', "surname: there is no such field"),
     (b'{"source_id": ""}', "source_id"),
     (b'{"birthdate": "1990-02-30"}', "birthdate: expected a date"),

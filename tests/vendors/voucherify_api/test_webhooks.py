@@ -111,7 +111,7 @@ WRONG: list[tuple[Json, str]] = [
     ({"target_url": "https://example.com", "events": []}, "events"),
     ({"target_url": "https://example.com", "events": ["x.y"]}, "events[0]: there is no event"),
     ({"target_url": "http://10.0.0.1/", "events": [UPGRADED]}, "10.0.0.1"),
-    ({"target_url": "https://example.com", "events": UPGRADED}, "events: expected array"),
+    ({"target_url": "https://example.com", "events": UPGRADED}, "events: expected a list"),
     ({"target_url": "https://example.com", "events": [UPGRADED], "id": "x"}, "id"),
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -48,6 +49,11 @@ class ProjectChange(Struct, frozen=True):
     currency: str | None = None
     vendor_programs: dict[str, str] | None = None  # by vendor; the others stay
     presentations: dict[str, dict[str, Any]] | None = None
+
+
+def namesakes(projects: Iterable[Project], project: Project) -> list[Project]:
+    """Those of the projects that have another one's name."""
+    return [p for p in projects if p.name == project.name and p.number != project.number]
 
 
 async def add(connection: Session, revision: int, new: NewProject, now: int) -> int:

@@ -72,7 +72,7 @@ async def event_filter(call: Call, query: AttemptsQuery | LanesQuery) -> EventFi
     """Raises NotFound for an unknown customer."""
     customer = None
     if query.customer is not None:
-        customer = (await find_customer(call, query.customer)).id
+        customer = (await find_customer(call, validation.identifier(query.customer, "customer"))).id
     return EventFilter(customer, query.event, query.kind)
 
 

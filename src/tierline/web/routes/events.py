@@ -90,7 +90,9 @@ async def _reader(call: Call, query: EventsQuery, customer: int | None) -> Reade
     if query.after is not None and query.since is not None:
         raise Invalid(path="since", reason="since: send a cursor or an instant, not both.")
     if query.since is not None:
-        cursor = await event_feed.since(log, validation.instant(query.since, "since"))
+        # Operational events are of requests and machines: their time is the wall's.
+        sandbox = call.project.sandbox if query.class_ == "tier" else None
+        cursor = await event_feed.since(log, validation.instant(query.since, "since"), sandbox)
     elif query.after:
         place = (database.epoch, database.shards, call.parts.catalog.box, call.project.id)
         cursor = event_feed.parse(query.after, *place, customer)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from tierline.store.catalog.queries import Session
 
 
+BALANCE_MAX = 2**53 - 1
+Balance = Annotated[int, Meta(ge=-BALANCE_MAX, le=BALANCE_MAX)]
+
+
 class CustomerListQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """One page. Of `id`, `name`, `email` and `email_part` at most one is given: a whole id of any
     kind, the beginning of a name or an email, or any part of an email. `updated_from` and
@@ -47,8 +51,8 @@ class MemberListQuery(CustomerListQuery, frozen=True, forbid_unknown_fields=True
     since_from: str | None = None
     since_before: str | None = None
     expires_before: str | None = None
-    balance_min: int | None = None
-    balance_max: int | None = None
+    balance_min: Balance | None = None
+    balance_max: Balance | None = None
     attribute: str | None = None
 
 

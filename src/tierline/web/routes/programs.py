@@ -10,6 +10,7 @@ from msgspec import Struct
 from tierline.errors import NoSuchRecord, NotFound
 from tierline.model import validation
 from tierline.model.calendar import format_instant
+from tierline.model.validation import FieldWarning
 from tierline.proposals import ProgramBody, refuse_broken, rules_from
 from tierline.rules.lint import lint
 from tierline.rules.points import Points
@@ -21,13 +22,6 @@ from tierline.vendors.vendor import ProgramFacts
 from tierline.web.routing import Call, Operation, OtherAnswer, Reply
 
 PROGRAM = "/api/programs/{program}"
-
-
-class ProgramWarning(Struct, frozen=True):
-    """Rules that work, but probably not as meant."""
-
-    path: str
-    reason: str
 
 
 class VersionLine(Struct, frozen=True):
@@ -49,7 +43,7 @@ class ProgramAnswer(Struct, frozen=True):
     auto_join: bool
     presentations: dict[str, dict[str, Any]]
     sentences: dict[str, dict[str, str]]
-    warnings: tuple[ProgramWarning, ...]
+    warnings: tuple[FieldWarning, ...]
     versions: tuple[VersionLine, ...]
 
 
@@ -160,7 +154,7 @@ def _answer(program: Program, version: Version) -> ProgramAnswer:
         auto_join=rules.auto_join,
         presentations=rules.presentations,
         sentences=rules.sentences,
-        warnings=tuple(ProgramWarning(finding.path, finding.reason) for finding in findings),
+        warnings=tuple(FieldWarning(finding.path, finding.reason) for finding in findings),
         versions=tuple(lines),
     )
 

@@ -10,8 +10,10 @@ from tierline.errors import Forbidden, Refused
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
+from tierline.model.validation import FieldWarning
+from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.keys import NATIVE, Key
-from tierline.store.catalog.projects import ProjectChange
+from tierline.store.catalog.projects import ProjectChange, namesakes
 from tierline.vendors import registry
 from tierline.web import request_body
 from tierline.web.routing import Call, Operation, Reply
@@ -46,6 +48,7 @@ class ProjectAnswer(VendorPrograms, frozen=True):
     currency: str
     clock: str | None
     presentations: dict[str, dict[str, Any]]
+    warnings: tuple[FieldWarning, ...]
 
 
 class ClockBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,7 +109,7 @@ class KeyList(Struct, frozen=True):
 
 
 async def get_project(call: Call) -> ProjectAnswer:
-    return _answer(call.project)
+    return _answer(call.parts.catalog, call.project)
 
 
 async def patch_project(call: Call, body: ProjectBody) -> ProjectAnswer:
@@ -127,7 +130,7 @@ async def patch_project(call: Call, body: ProjectBody) -> ProjectAnswer:
         vendor_programs=programs or None,
         presentations=presentations,
     )
-    return _answer(await catalog.change_project(project.number, change))
+    return _answer(catalog, await catalog.change_project(project.number, change))
 
 
 async def post_clock(call: Call, body: ClockBody) -> ClockAnswer:
@@ -165,7 +168,10 @@ async def delete_key(call: Call) -> Reply:
     return Reply(204)
 
 
-def _answer(project: Project) -> ProjectAnswer:
+def _answer(catalog: Catalog, project: Project) -> ProjectAnswer:
+    # Whose the other ones are is not said: they may be another tenant's.
+    reason = "another project of this installation has this name; tell them apart by their ids."
+    twins = bool(namesakes(catalog.projects(), project))
     return ProjectAnswer(
         id=project.id,
         name=project.name,
@@ -173,6 +179,7 @@ def _answer(project: Project) -> ProjectAnswer:
         currency=project.currency,
         clock=None if project.clock is None else format_instant(project.clock),
         presentations=project.presentations,
+        warnings=(FieldWarning("name", reason),) if twins else (),
         **{
             field: project.vendor_programs.get(vendor)
             for field, vendor in registry.PROGRAM_FIELDS.items()
