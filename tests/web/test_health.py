@@ -133,6 +133,33 @@ async def _readiness(api: Api) -> tuple[int, str, list[str]]:
     return answered.status, answered.json["status"], answered.json["missing"]
 
 
+async def test_an_operators_key_reads_the_metrics_of_the_whole_installation(
+    database: Database, tmp_path: Path
+) -> None:
+    """And nothing else; no project's key has that right, or can give it to itself."""
+    options = ServeOptions(host="0.0.0.0", port=0, allow=SERVING.allow)  # noqa: S104
+    async with running(database, tmp_path, options=options) as api:
+        api.process.url = (api.process.url or "").replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+        catalog = api.installation.catalog
+        other = await catalog.add_project(NewProject("Other"), wall())
+        theirs_key = await catalog.add_key(other.number, "native", (), "", wall())
+        body = await catalog.add_key(other.number, "native", ["read_metrics"], "", wall())
+        operator = body["key"]
+        mine = (await api.post("/api/endpoints", ENDPOINT)).json["id"]
+        theirs = (await api.post("/api/endpoints", ENDPOINT, key=theirs_key["key"])).json["id"]
+
+        text = (await api.get("/metrics", key=operator)).body.decode()
+        assert mine in text
+        assert theirs in text
+        assert "tierline_commands_waiting" in text
+        for path in ("/api/endpoints", "/api/programs", "/api/keys", "/api/customers"):
+            assert (await api.get(path, key=operator)).status == 403
+        asked = await api.post("/api/keys", {"scopes": ["read_metrics"]})
+        assert asked.problem[:2] == (403, "forbidden")
+        plain = (await api.post("/api/keys", {})).json
+        assert "read_metrics" not in plain["scopes"]
+
+
 async def test_openapi_lists_every_operation(api: Api) -> None:
     """Made from the same table that routes requests; every reference resolves."""
     document = (await api.get("/openapi.json", key="")).json

@@ -18,7 +18,7 @@ from tierline.commands.installation_options import (
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
-from tierline.store.catalog.keys import NATIVE, SCOPES
+from tierline.store.catalog.keys import NATIVE, READ_METRICS, SCOPES
 from tierline.store.catalog.projects import NewProject, namesakes
 from tierline.vendors.registry import KEY_KINDS
 
@@ -76,7 +76,11 @@ def key() -> None:
 @location_options
 @click.option("--project", "owner", required=True, help="The project's id or name.")
 @click.option("--kind", type=click.Choice(_KINDS), default="native", show_default=True)
-@click.option("--scopes", default="", help=f"Some of {','.join(SCOPES)}; all if not given.")
+@click.option(
+    "--scopes",
+    default="",
+    help=f"Some of {','.join(SCOPES)}; all of these if not given. {READ_METRICS}: of all projects.",
+)
 @click.option("--label", default="", help="For your own orientation.")
 @click.option("--json", "as_json", is_flag=True)
 def key_create(
@@ -109,7 +113,7 @@ def key_list(owner: str, as_json: bool, **location: Any) -> None:
             {
                 "id": each.id,
                 "kind": each.kind,
-                "scopes": ",".join(scope for scope in SCOPES if scope in each.scopes),
+                "scopes": ",".join(s for s in (*SCOPES, READ_METRICS) if s in each.scopes),
                 "label": each.label,
                 "created_at": format_instant(each.created_at),
                 "disabled_at": each.disabled_at and format_instant(each.disabled_at),

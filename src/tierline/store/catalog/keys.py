@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import structlog
 from msgspec import Struct
@@ -38,6 +38,8 @@ Scope = Literal[
     "manage_keys",
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+# Of the whole installation, so no project's key holds it unless an operator names it.
+READ_METRICS: Final = "read_metrics"
 
 
 class Key(Struct, frozen=True):
@@ -133,15 +135,15 @@ def matches(key: Key, hashed: bytes) -> bool:
 
 
 def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
-    """Known scopes, each once, in their usual order; all of them when none is named."""
-    names = set(scopes) or set(SCOPES)
-    unknown = sorted(names.difference(SCOPES))
+    """Known scopes, each once, in their usual order; all of a project's when none is named."""
+    names, known = set(scopes) or set(SCOPES), (*SCOPES, READ_METRICS)
+    unknown = sorted(names.difference(known))
     if unknown:
-        choices = ", ".join(SCOPES)
+        choices = ", ".join(known)
         raise Invalid(
             path="scopes", reason=f"There is no scope {unknown[0]!r}; known are {choices}."
         )
-    return tuple(scope for scope in SCOPES if scope in names)
+    return tuple(scope for scope in known if scope in names)
 
 
 def kind_of(kinds: Mapping[str, KeyKind], name: str) -> KeyKind:

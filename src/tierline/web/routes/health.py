@@ -8,6 +8,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, generate_latest
 
+from tierline.store.catalog.keys import READ_METRICS
 from tierline.store.heartbeat import ABSENT, living_roles, required_roles
 from tierline.web import auth
 from tierline.web.dependencies import Dependencies
@@ -68,17 +69,19 @@ async def _absent_roles(parts: Dependencies) -> list[str]:
 
 
 async def get_metrics(call: Call) -> Reply:
-    """To whoever is on this machine everything; to a key its own project's endpoints."""
+    """To whoever is on this machine, and to an operator's key, everything; to another key its own
+    project's endpoints."""
     registry = call.parts.registry
     if not call.parts.loopback:
         catalog = call.parts.catalog
         sessions, scope = call.parts.sessions, call.request.scope
         caller = await auth.of_request(catalog, sessions, scope, call.wall)
-        caller.require("manage_endpoints")
-        project = caller.project.number
-        own = frozenset(row.id for row in catalog.endpoints() if row.project == project)
-        registry = CollectorRegistry()
-        registry.register(ScrapedMetrics(call.parts.registry, own))
+        if READ_METRICS not in caller.scopes:
+            caller.require("manage_endpoints")
+            project = caller.project.number
+            own = frozenset(row.id for row in catalog.endpoints() if row.project == project)
+            registry = CollectorRegistry()
+            registry.register(ScrapedMetrics(call.parts.registry, own))
     content_type = "text/plain; version=0.0.4; charset=utf-8"
     return Reply(200, generate_latest(registry), content_type)
 
@@ -95,8 +98,8 @@ OPERATIONS = (
     ),
     Operation(
         "GET", "/metrics", get_metrics,
-        "Prometheus' figures; unless bound to loopback with a key that may `manage_endpoints`, and "
-        "of its project's endpoints only.", open=True,
+        "Prometheus' figures; unless bound to loopback with a key that may `read_metrics`, or with "
+        "one that may `manage_endpoints`, then of its project's endpoints only.", open=True,
         other_answers=(OtherAnswer(200, (), "text/plain"),),
     ),
 )  # fmt: skip
