@@ -22,8 +22,7 @@ class Judgement(Ends):
         held = self.rank(self.held)
         if upward > held:
             self._rise(upward, cause, occasion, entry, sight)
-            held = self.rank(self.held)
-        if held < 0 or self.began == self.position:
+        if held < 0 or self.rank(self.held) != held:
             return
         its = self.term()
         if self.policy.start.when == "next_window" and not isinstance(its, term.WhileQualified):
