@@ -96,6 +96,7 @@ class History:
         points: int | None = None,
         amount: int | None = None,
         occurred: int | None = None,
+        exchange: bool = False,
     ) -> Entry:
         """Takes back an entry: the rest of it, or so many of its points and so much money."""
         points_left, amount_left = self.left(n)
@@ -110,6 +111,8 @@ class History:
             expired = expired_of(self.program, self.entries, n, at)
             origin = replace(origin, parts=parts, expired=expired)
         detail: dict[str, Any] = {"origin": origin}
+        if exchange:
+            detail["exchange"] = True
         given = self.entries[n - 1]
         if given.kind == "transfer_out" and given.detail is not None and given.detail.lots:
             detail["lots"] = given.detail.lots  # they come back as they were

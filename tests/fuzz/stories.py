@@ -24,6 +24,7 @@ class Story:
     def __init__(self, chance: Random, program: Program, history: History, start: int) -> None:
         self.chance, self.program, self.history = chance, program, history
         self.start = self.now = start + chance.randint(0, 20) * HOUR
+        self.orders = Random(self.start)  # of its own: other things happen as they did before
         # An import may bring the beginning of a history without a word.
         self.quiet_until = chance.randint(1, 6) if chance.random() < 0.06 else 0
 
@@ -35,6 +36,8 @@ class Story:
             self.later()
             self.history.quiet = len(self.history.entries) < self.quiet_until
             self.happen()
+            if self.orders.random() < 0.06:
+                self.tell_order()
         return self.now + chance.choices((0, HOUR, 40 * DAY, 500 * DAY), (4, 4, 6, 1))[0]
 
     def join(self) -> None:
@@ -159,6 +162,30 @@ class Story:
             self.history.reverse("refund", self.now, entry.n, points=share, amount=part)
         else:
             self.history.reverse("void", self.now, entry.n)
+
+    def tell_order(self) -> None:
+        """A shop tells that an order is another than it said: it is booked anew, and maybe a part
+        of it comes back."""
+        chance = self.orders
+        orders = [e for e in self.history.entries if e.kind == "order"]
+        orders = [e for e in orders if self.history.left(e.n) != (0, 0)]
+        if not orders:
+            return
+        entry = chance.choice(orders)
+        detail: Json = {"order": "1001", "exchange": True}
+        if entry.detail is not None and entry.detail.metadata is not None:
+            detail["metadata"] = entry.detail.metadata
+        if chance.random() < 0.2:
+            detail["metadata"] = {"nights": chance.randint(0, 90), "channel": "web"}
+        self.history.reverse("void", self.now, entry.n, exchange=True)
+        amount, points = chance.randint(1, 150), chance.choice((0, 10, 60, 130))
+        occurred = entry.occurred_at if chance.random() < 0.8 else self.now
+        facts: Json = {"points": points, "amount": amount, "occurred": occurred}
+        anew = self.history.add("order", self.now, **facts, **detail)
+        if chance.random() < 0.3:
+            part = chance.randint(1, amount)
+            share = self.history.share(anew.n, part)
+            self.history.reverse("refund", self.now, anew.n, points=share, amount=part)
 
     def take_back_old(self) -> None:
         """What was spent, or has expired, or both: a debt, or nothing that is left to take."""

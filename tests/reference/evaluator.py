@@ -269,6 +269,8 @@ class Evaluator(Overrides):
             over = [o for o in self.overrides if detail.released in (None, o.id)]
             self.end_overrides(over, entry.n)
             return
+        if detail and detail.exchange and entry.kind == "void":
+            return  # the order that takes its place is judged
         if self.corrects(entry):
             self.correct(entry)
             return
@@ -327,7 +329,8 @@ class Evaluator(Overrides):
         if entry.kind in ("enrol", "opening"):
             return False
         late = self.zone.day(entry.occurred_at) < self.zone.day(entry.recorded_at)
-        return late or entry.kind in REVERSALS
+        exchange = entry.detail is not None and entry.detail.exchange and not self.ghost
+        return late or entry.kind in REVERSALS or exchange
 
     def correct(self, entry: Entry) -> None:
         """History as it would have been replaces what the rules granted."""

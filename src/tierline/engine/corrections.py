@@ -27,11 +27,13 @@ from tierline.rules.window import FROM_TERM
 
 
 def corrects(state: MemberState, entry: Entry) -> bool:
-    """Whether an entry changes the past: a reversal, or an activity of an earlier day."""
+    """Whether an entry changes the past: a reversal, or an activity of an earlier day. Of an
+    exchange it is the entry that takes the other's place."""
     if state.version.policy.corrections != "retroactive" or entry.kind == "opening":
         return False
-    if entry.kind in REVERSALS:
-        return True
+    exchange = entry.detail is not None and entry.detail.exchange
+    if entry.kind in REVERSALS or exchange:
+        return not exchange or entry.kind == "order"
     counts = bool(entry.points or entry.amount or entry.kind == "custom")
     return counts and state.zone.day(entry.occurred_at) < state.zone.day(entry.recorded_at)
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tierline.engine.assessment import assess, judge
 from tierline.engine.checkpoints import resume
+from tierline.engine.gains import count_gains, free_gains
 from tierline.engine.member_state import MemberState
 from tierline.engine.overrides import end_overrides
 from tierline.engine.reversals import out_of_pending, uncount
@@ -72,7 +73,7 @@ def _count(state: MemberState, entry: Entry, origin: Origin | None) -> None:
 def _gain(state: MemberState, entry: Entry, detail: Detail) -> None:
     """earn, order, custom, transfer_in, adjust up: points now, or pending."""
     if detail.parts:
-        _count_gains(state, entry, detail)
+        count_gains(state, entry, detail)
     if detail.differing:
         for part in detail.parts:
             _bring(state, entry, part, part.points)
@@ -87,16 +88,6 @@ def _bring(state: MemberState, entry: Entry, lives: Detail | Part, points: int) 
         _put_pending(state, entry, lives, points)
     else:
         state.accrue(points, _expiry(state, entry, lives, entry.occurred_at))
-
-
-def _count_gains(state: MemberState, entry: Entry, detail: Detail) -> None:
-    """What rules with a limit gave."""
-    day = state.zone.day(entry.recorded_at)
-    for part in detail.parts:
-        bound = state.version.bounds.get(part.rule)
-        if bound is not None:
-            gain = bound.after(part.points, state.gains.get(part.rule), day)
-            state.gains = {**state.gains, part.rule: gain}
 
 
 def _put_pending(state: MemberState, entry: Entry, lives: Detail | Part, points: int) -> None:
@@ -161,7 +152,10 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
             lots, debt = taken_back(state.lots, points - gone, expires_at)
             state.take(lots, debt, origin.n)
     state.spent -= detail.spent
-    judge(state, _cause(detail))
+    if detail.exchange:
+        free_gains(state, entry, detail)
+    else:  # of an exchange the entry that takes the other's place is judged
+        judge(state, _cause(detail))
 
 
 def _approve(state: MemberState, _entry: Entry, detail: Detail) -> None:

@@ -18,14 +18,13 @@ from msgspec import Struct
 from tierline.engine.decide import HistoryNeeded
 from tierline.errors import KeyReused, NotFound, TierlineError
 from tierline.ledger.command_handlers import joins
-from tierline.ledger.commands import SPEAKING, Answer, Command
+from tierline.ledger.commands import Answer, Command
 from tierline.ledger.member_aggregate import MemberAggregate, first_answer
-from tierline.ledger.reversal import Original
 from tierline.ledger.rows import write
+from tierline.ledger.stored_originals import StoredOriginals, entry_of
 from tierline.ledger.transfers.legs import Outcome, TransferLegs
 from tierline.model import ids
 from tierline.model.encoding import decode_standing
-from tierline.model.entries import Detail, Entry
 from tierline.model.standing import Standing
 from tierline.model.tenant import Project
 from tierline.rules.program import Program
@@ -33,7 +32,6 @@ from tierline.store import customers
 from tierline.store.ledger_transaction import CountDiffers, LedgerTx
 from tierline.store.transfers import Intent
 
-_read_detail = msgspec.json.Decoder(Detail).decode
 _NOBODY: Final = Standing()
 # Members decided at a stretch, about a millisecond; then others may go on.
 YIELD_AFTER_MEMBERS: Final = 50
@@ -73,6 +71,7 @@ class Batch:
         self.aggregates: dict[tuple[int, int], MemberAggregate] = {}
         self.work: dict[int, tuple[MemberAggregate, Command]] = {}
         self._reserved: list[tuple[int, int]] = []
+        self._originals = StoredOriginals(tx, shard)
 
     async def load(self, commands: Sequence[Command], numbers: Sequence[int]) -> None:
         """Lock and read whom the commands speak of, as far as they are members. `numbers`:
@@ -109,13 +108,14 @@ class Batch:
         if missing:
             await self._meet(missing)
         if any(command.of is not None or command.corrects for command in self.commands):
-            await self._find_originals()
+            await self._originals.load(self.work.values())
         legs = self._legs
         if legs.arriving:
             await legs.leave_out_erased(self.work, self.outcomes)
         await self._decide()
         await self._look_again()
         intents = await legs.conclude(self.work, self.outcomes, self.wall)
+        await self._originals.keep_bookings(self.aggregates.values())
         idle = [place for place in self._reserved if not self.aggregates[place].changed]
         if idle:
             await self.tx.unreserve(self.shard, idle)
@@ -265,19 +265,6 @@ class Batch:
 
     # -- decide -------------------------------------------------------------------------------
 
-    async def _find_originals(self) -> None:
-        speakers: dict[tuple[int, int, str], MemberAggregate] = {}
-        for aggregate, command in self.work.values():
-            named = command.of if command.kind in SPEAKING else None
-            for key in (named, command.corrects):
-                if key is not None:
-                    speakers[aggregate.customer, aggregate.number, key] = aggregate
-        places = list(speakers)
-        for j, row in (await self.tx.originals(self.shard, places)).items():
-            entry = entry_of(tuple(row)[1:8])
-            original = Original(entry, row["points_taken"], row["amount_taken"], row["times"])
-            speakers[places[j]].originals[places[j][2]] = original
-
     async def _decide(self) -> None:
         by_aggregate: dict[int, list[int]] = {}
         for i, (aggregate, _) in sorted(self.work.items()):
@@ -333,13 +320,6 @@ class Batch:
             else:
                 self.outcomes[i] = answer
                 answered[command.key] = (command, answer)
-
-
-def entry_of(row: Sequence[Any]) -> Entry:
-    """From (n, kind, occurred_at, recorded_at, points, amount, detail)."""
-    n, kind, occurred_at, recorded_at, points, amount, raw = row[:7]
-    detail = None if raw is None else _read_detail(raw)
-    return Entry(n, kind, occurred_at, recorded_at, points, amount, detail)
 
 
 def _failed(command: Command, fault: Exception) -> TierlineError:

@@ -23,9 +23,11 @@ from tierline.errors import (
 )
 from tierline.ledger import member_limits
 from tierline.ledger.commands import SPEAKING, Command
-from tierline.ledger.reversal import Original, reversal
+from tierline.ledger.orders.differences import OrderBooking, refund_by_others
+from tierline.ledger.reversal import Original, reversal, reversal_of
 from tierline.model.entries import Detail, Entry, Origin
 from tierline.model.events import Decision
+from tierline.model.orders import OrderFacts
 from tierline.model.standing import Standing, carried
 from tierline.rules.earning import Earner, points_for
 from tierline.rules.metadata_types import typed, unusable
@@ -50,6 +52,9 @@ class CommandSubject(Protocol):
 
     def original(self, of: str | None) -> Original:
         """Returns the activity with a key. Raises UnknownOriginal."""
+
+    def booking(self, order: str) -> OrderBooking:
+        """Returns what the ledger holds of an order."""
 
     def expired_of(self, entry: int, at: int) -> int:
         """Returns how many of an entry's points have left by expiry. Raises HistoryNeeded."""
@@ -77,6 +82,13 @@ class CommandContext:
     @property
     def detail(self) -> Detail:
         return self.entry.detail or _NOTHING
+
+    @property
+    def order_facts(self) -> OrderFacts | None:
+        """What earning rules may read, where the entry is of an order that is told whole."""
+        order = self.command.order
+        facts = None if order is None else order.facts
+        return None if facts is None else replace(facts, attributes=self.standing.attributes)
 
 
 def draft(aggregate: CommandSubject, command: Command, standing: Standing, at: int) -> list[Entry]:
@@ -233,7 +245,29 @@ def _spent(context: CommandContext) -> Entry:
 
 
 def _taken_back(context: CommandContext) -> Entry:
-    original = context.aggregate.original(context.command.of)
+    command = context.command
+    original = context.aggregate.original(command.of)
+    order = original.entry.detail.order if original.entry.detail is not None else None
+    if order is None or command.kind == "approve":
+        return taken_back(context, original)
+    booking, taken = context.aggregate.booking(order), -original.amount_taken
+    amount = command.amount if command.kind == "refund" else None
+    refund = refund_by_others(booking, taken, amount)
+    if refund is None or refund.refunded_by_others == booking.refunded_by_others:
+        return taken_back(context, original)  # which says what is wrong
+    context.entry = replace(context.entry, detail=replace(context.detail, order=order))
+    if refund.booked == 0:
+        # The shop has said so before: it is noted, and takes nothing.
+        origin = reversal_of(context.aggregate.program, original.entry)
+        detail = replace(context.detail, origin=origin)
+        return replace(context.entry, points=0, amount=0, detail=detail)
+    if command.kind == "refund" and refund.booked != command.amount:
+        context.command = replace(command, amount=refund.booked, points=None)
+    return taken_back(context, original)
+
+
+def taken_back(context: CommandContext, original: Original) -> Entry:
+    """The draft with what it takes back of an original."""
     back = reversal(context.aggregate.program, context.command, original, context.standing)
     origin, at = back.origin, context.entry.recorded_at
     if back.points < 0 and _may_have_expired(origin, at):

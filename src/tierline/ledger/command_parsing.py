@@ -22,19 +22,23 @@ from tierline.ledger.commands import (
     command,
     transfer,
 )
+from tierline.ledger.orders.statement_parsing import (
+    AHEAD_MS_MAX,
+    Amount,
+    Name,
+    OrderStatement,
+    names_order,
+    statement,
+)
 from tierline.model import json_text, validation
 from tierline.model.entries import Detail
 from tierline.model.tenant import Project
 
 POINTS_MAX: Final = 10**12  # of one activity
-AMOUNT_MAX: Final = 10**14  # minor units of one activity
-AHEAD_MS_MAX: Final = 5 * 60_000  # how far ahead a sender's clock may be
 
 Key = Annotated[str, Meta(min_length=1, max_length=200)]
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Reason = Annotated[str, Meta(min_length=1, max_length=500)]
 Points = Annotated[int, Meta(ge=-POINTS_MAX, le=POINTS_MAX)]
-Amount = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
 
 
 class Activity(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -111,6 +115,8 @@ class CommandParser:
         try:
             activity = _one(raw)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            if names_order(raw):
+                return self._statement(raw, now, where)
             raise explained(error, raw, where) from None
         return self._command(activity, len(raw), now, where, key)
 
@@ -119,9 +125,21 @@ class CommandParser:
         try:
             activity = _many(raw)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            if b'"order"' in raw and (items := _raw_items(raw)) is not None:
+                places = (f"activities[{i}]" for i in range(len(items)))
+                return [
+                    self.activity(item, now, place)
+                    for item, place in zip(items, places, strict=True)
+                ]
             raise explained(error, raw, "activities", list[Activity]) from None
         size = len(raw) // (len(activity) or 1)
         return [self._command(a, size, now, f"activities[{i}]") for i, a in enumerate(activity)]
+
+    def _statement(self, raw: bytes, now: int, where: str) -> Command:
+        try:
+            return statement(self.program_ref, raw, now, where)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise explained(error, raw, where, OrderStatement) from None
 
     def _command(
         self, activity: Activity, size: int, now: int, where: str, own: str | None = None
@@ -189,6 +207,14 @@ class CommandParser:
         return transfer(
             self.program_ref, customer, to, assertion, key=activity.key or own, size=size
         )
+
+
+def _raw_items(raw: bytes) -> list[bytes] | None:
+    """The items of a JSON array, each as its text; None for anything else."""
+    try:
+        return [bytes(item) for item in msgspec.json.decode(raw, type=list[msgspec.Raw])]
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
 
 
 def _check_fields(activity: Activity, where: str) -> None:

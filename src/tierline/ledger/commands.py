@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from tierline.errors import Invalid
+from tierline.ledger.orders.differences import OrderTarget
 from tierline.model import ids
 from tierline.model.actor import Actor
 from tierline.model.entries import Detail, Entry, EntryKind, Override
@@ -65,10 +66,12 @@ class Command(Struct, frozen=True, gc=False):
     corrects: str | None = None  # the key of the entry that is taken back first: both or none
     actor: Actor | None = None  # whose doing the audit log notes; of AUDITED kinds alone
     entry: Entry | None = None  # as another installation recorded it: nothing of it is checked
+    order: OrderTarget | None = None  # what the ledger shall say of an order, named by `of` too
 
     @property
     def needs_customer(self) -> bool:
-        """Whether nobody is named: the activity that `of` names says whose it is."""
+        """Whether nobody is named: the activity that `of` names says whose it is, or an order's
+        other statements do."""
         return not self.customer and not self.number
 
     @property

@@ -7,6 +7,7 @@ of one member in a batch see each other. A refused command leaves the seat as it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,8 @@ from tierline.errors import Refused, UnknownOriginal
 from tierline.ledger.command_handlers import draft
 from tierline.ledger.commands import Answer, Command, RuleGain, TierChange
 from tierline.ledger.member_changes import audit_facts
+from tierline.ledger.orders.differences import OrderBooking, OrderTarget, refund_by_others
+from tierline.ledger.orders.order_entries import order_entries
 from tierline.ledger.reversal import Original
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Entry
@@ -28,6 +31,7 @@ from tierline.model.standing import EDITION, Standing, checkpoint
 from tierline.rules.program import Program
 
 _LIMIT: Final = 2**53 - 1  # of points: what JSON readers hold exactly
+_NOT_BOOKED: Final = OrderBooking()
 
 _NOTHING_YET: Final = Decision(Standing())
 _detail_text = msgspec.json.Encoder().encode
@@ -47,11 +51,15 @@ class _StoredAnswer(msgspec.Struct, frozen=True, array_like=True):
     uncounted: str | None = None
     rules: tuple[RuleGain, ...] = ()
     correction_start: int | None = None
+    points: int | None = None  # of several entries together
+    amount: int | None = None
 
 
 _read_answer = msgspec.json.Decoder(_StoredAnswer).decode
 
 Originals = dict[str, Original]  # by key, of one member
+Bookings = dict[str, OrderBooking]  # by an order's name, of one member
+_NO_BOOKINGS: Final[Bookings] = {}  # never changed
 
 
 class MemberAggregate:
@@ -70,6 +78,8 @@ class MemberAggregate:
             "_taken",
             "_balance",
             "_encoded",
+            "bookings",
+            "booked",
         ),
     )
 
@@ -85,6 +95,7 @@ class MemberAggregate:
         self.originals: Originals = {}
         self.tells_points = False  # somebody hears points events
         self.history: list[Entry] | None = None  # all entries before this batch, where needed
+        self.bookings: Bookings = _NO_BOOKINGS  # of orders told whole, as stored
         self.first_standing = standing
         self.reset()
 
@@ -97,6 +108,7 @@ class MemberAggregate:
         self.events: list[tuple[int, Event | PointsEvent]] = []
         self.changes: list[tuple[Any, ...]] = []  # for the audit log
         self._taken: dict[int, Original] = {}
+        self.booked: Bookings = _NO_BOOKINGS  # of orders that this batch changed
         # Of the standing now, where they were worked out already.
         self._balance: int | None = None
         self._encoded: bytes | None = None
@@ -123,7 +135,10 @@ class MemberAggregate:
         elif not _elsewhere(command) and self._lags(standing, at):
             passed = self.decide(standing, (), at)
             standing, before = passed.standing, passed
-        entries = draft(self, command, standing, at)
+        if command.order is None:
+            entries = draft(self, command, standing, at)
+        else:
+            entries = order_entries(self, command, command.order, standing, at)
         if not entries:
             return self._unchanged(command, standing)
         decision = self.decide(standing, entries, at)
@@ -166,17 +181,24 @@ class MemberAggregate:
         pending = after.points_pending if after.pending else 0
         moved = tuple([TierChange(e.kind, e.tier_from, e.tier_to, e.cause) for e in events])
         facts = (balance, pending, after.tier, after.since, after.expires_at, moved)
+        points, amount = entry.points, entry.amount
         for made in entries[:-1]:
             self.rows.append(self._row(made, f"{key}\x1f{made.n}", command.digest, "null"))
         rules = _rules(entry)
         rarer: tuple[Any, ...] = ()
         if rules or entry.occurred_at < entry.recorded_at or self.history is not None:
             rarer = self._rarer(entries, after, rules)
-        text = _answer_text((*facts, *rarer) if rarer else facts).decode()
-        self.rows.append(self._row(entry, key, command.digest, text))
+        receipt: tuple[Any, ...] = (*facts, *rarer) if rarer else facts
+        if command.order is not None and len(entries) > 1:
+            points, amount = sum(e.points for e in entries), sum(e.amount for e in entries)
+            receipt = (*facts, *(rarer or (None, (), None)), points, amount)
+        self.rows.append(self._row(entry, key, command.digest, _answer_text(receipt).decode()))
+        if command.order is not None:
+            self._note_order(command.order, entries)
         self.entries.extend(entries)
         if command.entry is None and command.kind in ("refund", "void"):
             original = self.original(command.of)
+            self._note_refund(command, original)
             self._taken[original.entry.n] = original.less(entry.points, entry.amount)
         if command.corrects is not None:
             original = self.original(command.corrects)
@@ -191,7 +213,7 @@ class MemberAggregate:
                 self.events.append((position, replace(event, key=key) if own else event))
         elif events:
             self.events.extend([(position, event) for event in events])
-        answer = Answer(key, entry.n, entry.points, entry.amount, *facts)
+        answer = Answer(key, entry.n, points, amount, *facts)
         return replace(answer, **dict(zip(_RARER, rarer, strict=True))) if rarer else answer
 
     def _rarer(
@@ -239,13 +261,55 @@ class MemberAggregate:
         return expired_of(self.program, (*self.history, *self.entries), entry, at)
 
     def original(self, of: str | None) -> Original:
-        """The activity with a key, with what was taken back of it so far."""
-        made = (e for row, e in zip(self.rows, self.entries, strict=True) if row[4] == of)
-        entry = next(made, None)
-        original = self.originals.get(of or "") if entry is None else Original(entry)
+        """The activity with a key, with what was taken back of it so far. A key or a name of an
+        order that is told whole means the entry that stands for it now."""
+        original = self._keyed(of)
+        detail = None if original is None else original.entry.detail
+        order = of if original is None else None if detail is None else detail.order
+        if order is not None:
+            original = self._keyed(self.booking(order).entry_key) or original
         if original is None:
             raise UnknownOriginal(of=of, path="of")
         return self._taken.get(original.entry.n, original)
+
+    def _keyed(self, key: str | None) -> Original | None:
+        made = (e for row, e in zip(self.rows, self.entries, strict=False) if row[4] == key)
+        entry = next(made, None)
+        return self.originals.get(key or "") if entry is None else Original(entry)
+
+    def booking(self, order: str) -> OrderBooking:
+        """What the ledger holds of an order that is told whole."""
+        return self.booked.get(order) or self.bookings.get(order) or _NOT_BOOKED
+
+    def _note_order(self, order: OrderTarget, entries: Sequence[Entry]) -> None:
+        """After its rows were made, before its entries count as made: what the order's are."""
+        booking, first = self.booking(order.name), len(self.rows) - len(entries)
+        for row, entry in zip(self.rows[first:], entries, strict=True):
+            if entry.kind == "order":
+                booking = replace(booking, entry_key=row[4])
+            origin = None if entry.detail is None else entry.detail.origin
+            if origin is not None:
+                before = self._taken.get(origin.n) or self._numbered(origin.n, entries)
+                self._taken[origin.n] = before.less(entry.points, entry.amount)
+        booking = replace(booking, revision=order.revision, facts=order.facts)
+        self.booked = {**self.booked, order.name: booking}
+
+    def _numbered(self, n: int, made: Sequence[Entry]) -> Original:
+        entries = (Original(entry) for entry in (*self.entries, *made) if entry.n == n)
+        stored = (original for original in self.originals.values() if original.entry.n == n)
+        return next(chain(entries, stored))
+
+    def _note_refund(self, command: Command, original: Original) -> None:
+        """Others' refunds of an order that is told whole count as told."""
+        detail = original.entry.detail
+        if detail is None or detail.order is None:
+            return
+        booking = self.booking(detail.order)
+        amount = command.amount if command.kind == "refund" else None
+        refund = refund_by_others(booking, -original.amount_taken, amount)
+        if refund is not None:
+            booking = replace(booking, refunded_by_others=refund.refunded_by_others)
+            self.booked = {**self.booked, detail.order: booking}
 
     # -- answers ------------------------------------------------------------------------------
 
@@ -260,7 +324,7 @@ class MemberAggregate:
             tier=standing.tier,
             since=standing.since,
             expires_at=standing.expires_at,
-            repeated=True,
+            repeated=command.order is None,
         )
 
     @property
@@ -306,4 +370,7 @@ def _elsewhere(command: Command) -> bool:
 def first_answer(key: str, n: int, points: int, amount: int, answer: str) -> Answer:
     """A receipt as the answer that it keeps."""
     facts = msgspec.structs.asdict(_read_answer(answer))
+    all_points, all_amount = facts.pop("points"), facts.pop("amount")
+    if all_points is not None:
+        points, amount = all_points, all_amount
     return Answer(key, n, points, amount, **facts, repeated=True)

@@ -21,7 +21,8 @@ from msgspec.structs import replace
 from tierline.engine.checkpoints import last_checkpoint
 from tierline.engine.decide import decide
 from tierline.engine.timeline import due_again
-from tierline.ledger.batch import ProgramCatalog, entry_of
+from tierline.ledger.batch import ProgramCatalog
+from tierline.ledger.stored_originals import entry_of
 from tierline.model import ids
 from tierline.model.encoding import decode_standing, encode_standing
 from tierline.model.entries import Entry

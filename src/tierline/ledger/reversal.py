@@ -30,6 +30,12 @@ class Original(Struct, frozen=True):
     amount_taken: int = 0
     times: int = 0
 
+    @property
+    def is_left(self) -> bool:
+        """Whether something of it can still be taken back."""
+        left = self.entry.points + self.points_taken, self.entry.amount + self.amount_taken
+        return self.times == 0 or left != (0, 0)
+
     def less(self, points: int, amount: int) -> Original:
         return Original(
             self.entry, self.points_taken + points, self.amount_taken + amount, self.times + 1
@@ -57,7 +63,7 @@ def reversal(program: Program, command: Command, original: Original, now: Standi
         raise Refused(reason=f"{command.of!r} is of kind {entry.kind}, which stays.", path="of")
     points_left = entry.points + original.points_taken
     amount_left = entry.amount + original.amount_taken
-    if original.times and points_left == 0 and amount_left == 0:
+    if not original.is_left:
         raise Refused(reason=f"{command.of!r} was already taken back.", path="of")
     if command.kind == "void":
         origin = _origin(program, entry, last=True)
@@ -96,6 +102,11 @@ def with_parts(program: Program, original: Original, points: int, origin: Origin
             expires_at = lot_expiry(program, replace(entry, detail=detail))
             taken.append(Part(part.rule, share, part.available_at, expires_at))
     return replace(origin, parts=tuple(taken)) if parts else origin
+
+
+def reversal_of(program: Program, entry: Entry) -> Origin:
+    """What a reversal that takes nothing says of its original."""
+    return _origin(program, entry, last=False)
 
 
 def _points(command: Command, original: Original, amount: int, left: int) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 import structlog
@@ -17,6 +18,7 @@ from tierline.errors import Busy, TierlineError
 from tierline.ledger.batch import ProgramCatalog
 from tierline.ledger.commands import AUDITED, Answer, Command
 from tierline.ledger.group_commit import GroupCommit
+from tierline.ledger.orders.statements import OrderStatements, rounds
 from tierline.ledger.original_search import OriginalSearch
 from tierline.ledger.queue import Queue, QueuedCommand
 from tierline.ledger.transfers.completion import Transfers
@@ -52,6 +54,7 @@ class Writer:
             GroupCommit(self, shard, Queue(**room), batch_max) for shard in range(database.shards)
         )
         self.originals = OriginalSearch(database, self.under_way)
+        self.orders = OrderStatements(database, catalog, self.go_on, clock)
         self.transfers = Transfers(database, catalog, self.go_on)
         self._tasks: list[asyncio.Task[None]] = []
         self.closed = True
@@ -114,6 +117,10 @@ class Writer:
         for i, sent in enumerate(commands):
             command = sent
             if sent.needs_customer:
+                if sent.order is not None:
+                    if len(answers) == i:  # else it was taken together with one before it
+                        answers += await self._take_orders(commands, i)
+                    continue
                 if i not in addressed:
                     addressed |= await self.originals.addressed_from(commands, i)
                 outcome = addressed.pop(i)
@@ -130,6 +137,26 @@ class Writer:
                 answers.append(_refusal(busy))
         return answers
 
+    async def record(self, command: Command) -> Answer:
+        """The answer to a command that may name nobody. Raises as its answer would."""
+        if command.needs_customer:
+            if command.order is not None:
+                return await self.orders.take(command)
+            command = await self.originals.addressed(command)
+        return await self.submit(command)
+
+    async def _take_orders(
+        self, commands: Sequence[Command], first: int
+    ) -> list[asyncio.Future[Answer]]:
+        """The statements of orders that stand side by side, each answered."""
+        stretch = list(takewhile(lambda c: c.needs_customer and c.order, commands[first:]))
+        outcomes: dict[int, Answer | BaseException] = {}
+        for together in rounds(stretch):
+            answers = (self.orders.take(stretch[i]) for i in together)
+            done = await asyncio.gather(*answers, return_exceptions=True)
+            outcomes |= zip(together, done, strict=True)
+        return [_answered(outcomes[i]) for i in range(len(stretch))]
+
     async def submit_all(
         self, commands: Sequence[Command], *, bulk: bool = True
     ) -> list[Answer | TierlineError]:
@@ -138,10 +165,10 @@ class Writer:
         outcomes = await asyncio.gather(*answers, return_exceptions=True)
         return [_outcome(outcome) for outcome in outcomes]
 
-    def under_way(self, keys: set[tuple[int, str]]) -> list[asyncio.Future[Answer]]:
-        """Returns the coming answers to commands with these keys, of their programs."""
+    def under_way(self, keys: set[tuple[int, str]]) -> list[QueuedCommand]:
+        """Returns the commands with these keys, of their programs, that are not answered yet."""
         return [
-            waiting.answer
+            waiting
             for shard in self.shards
             for waiting in shard.waiting()
             if (waiting.command.program, waiting.command.key) in keys
@@ -166,8 +193,15 @@ def _ended(task: asyncio.Task[None]) -> None:
 
 
 def _refusal(error: TierlineError) -> asyncio.Future[Answer]:
+    return _answered(error)
+
+
+def _answered(outcome: Answer | BaseException) -> asyncio.Future[Answer]:
     answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-    answer.set_exception(error)
+    if isinstance(outcome, Answer):
+        answer.set_result(outcome)
+    else:
+        answer.set_exception(outcome)
     return answer
 
 

@@ -121,6 +121,8 @@ class Detail(Struct, frozen=True, gc=False, omit_defaults=True):
     quiet: bool = False  # import: decide, but announce nothing
     elsewhere: bool = False  # import: recorded before it came here, as was all that time did before
     implied: bool = False  # enrol: brought by a first activity, which then tells
+    order: str | None = None  # the order, told whole, whose entry this is or takes back
+    exchange: bool = False  # void and the order right after it: one takes the other's place
     parts: tuple[Part, ...] = ()  # which earning rule gave how many of the points
 
     @property

@@ -15,6 +15,8 @@ class ReshardSql(Queries, file="reshard.sql"):
     arrival: str
     last_change: str
     member_audit: str
+    order_state: str
+    order_booking: str
     event: str
     health: str
     attempt: str
@@ -26,6 +28,8 @@ class ReshardSql(Queries, file="reshard.sql"):
     arrival_sums: str
     last_change_sums: str
     member_audit_sums: str
+    order_state_sums: str
+    order_booking_sums: str
     event_sums: str
     health_sums: str
     attempt_sums: str

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from tierline.model import ids
 from tierline.reshard.queries import ReshardSql as Sql
+from tierline.store.orders import shard_of_order
 
 Key = tuple[int | str, ...]
 
@@ -71,6 +72,16 @@ LAST_CHANGE: Final = Table(
     "last_change", ("customer",), (0,), Sql.last_change, Sql.last_change_sums
 )
 MEMBER_AUDIT: Final = Table("member_audit", ("id",), ("",), Sql.member_audit, Sql.member_audit_sums)
+ORDER_STATE: Final = Table(
+    "order_state", ("project", "name"), (0, ""), Sql.order_state, Sql.order_state_sums
+)
+ORDER_BOOKING: Final = Table(
+    "order_booking",
+    ("customer", "program", "name"),
+    (0, 0, ""),
+    Sql.order_booking,
+    Sql.order_booking_sums,
+)
 EVENT: Final = Table("event", ("offset",), (0,), Sql.event, Sql.event_sums)
 ATTEMPT: Final = Table(
     "attempt",
@@ -80,7 +91,10 @@ ATTEMPT: Final = Table(
     Sql.attempt_sums,
 )
 # Moved row by row, in any order.
-ROWS: Final = (CUSTOMER, ALIAS, MEMBER, ENTRY, INTENT, ARRIVAL, HEALTH, LAST_CHANGE, MEMBER_AUDIT)
+ROWS: Final = (
+    *(CUSTOMER, ALIAS, MEMBER, ENTRY, INTENT, ARRIVAL, HEALTH, LAST_CHANGE, MEMBER_AUDIT),
+    *(ORDER_STATE, ORDER_BOOKING),
+)
 LARGE: Final = (*ROWS, EVENT, ATTEMPT)
 
 
@@ -97,6 +111,8 @@ class Places(Struct, frozen=True):
             return self.of_name(row["project"], row["name"])
         if table is ARRIVAL:
             return ids.shard_of(row["route"], self.shards)
+        if table is ORDER_STATE:
+            return shard_of_order(self.shards, row["project"], row["name"])
         if table is HEALTH:
             return self.of_endpoint(row["endpoint"])
         return self.of_customer(row["id" if table is CUSTOMER else "customer"])

@@ -267,6 +267,11 @@ class Limit(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
         times, so_far = self._in_period(gain, day)
         return self._first(day), times + 1, so_far + points
 
+    def before(self, points: int, gain: Gain, day: int) -> Gain:
+        """Returns what was given without these points of a day."""
+        first, times, so_far = gain
+        return gain if first != self._first(day) else (first, times - 1, so_far - points)
+
     def _first(self, day: int) -> int:
         return 0 if self.per is None else calendar.span(day, self.per)[0]
 

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tierline import __version__
 from tierline.errors import Invalid, TierlineError, TooLarge
-from tierline.ledger.command_parsing import Activity
 from tierline.web import limits, openapi, problem, routing
 from tierline.web.dependencies import Dependencies
 from tierline.web.fast_path import FastProtocol
@@ -34,6 +33,7 @@ from tierline.web.routes import (
     join_page,
     listing,
     members,
+    orders,
     preview,
     programs,
     projects,
@@ -89,8 +89,8 @@ ACTIVITIES = Operation(
     details="One object is answered when it is durable. An array is validated whole before the "
     "first write and answered item by item, in order, a refused one by a problem. NDJSON is "
     "answered line by line while it is read. The same key with the same body counts once.",
-    scopes=("write_customers",), body=Activity | list[Activity],
-    other_bodies=((NDJSON, Activity),),
+    scopes=("write_customers",), body=activities.ActivitiesBody,
+    other_bodies=((NDJSON, activities.ActivityBody),), refers_to=activities.BODIES,
     other_answers=(
         OtherAnswer(200, (ActivityAnswer, list[_ITEM])),
         OtherAnswer(200, (ActivityAnswer, Problem), NDJSON),
@@ -105,6 +105,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *history.OPERATIONS,
     *members.OPERATIONS,
     ACTIVITIES,
+    *orders.OPERATIONS,
     *dry_run.OPERATIONS,
     *events.OPERATIONS,
     *endpoints.OPERATIONS,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from tierline.web.list_descriptions import LISTS
 from tierline.web.operator_descriptions import OPERATORS
+from tierline.web.order_descriptions import ORDERS
 
 _TEXT = """
 path.program: The program's id.
@@ -380,7 +381,5 @@ windows: How many windows beyond this one.
 """
 
 DESCRIPTIONS: dict[str, str] = dict(
-    line.split(": ", 1)
-    for line in (*OPERATORS.splitlines(), *LISTS.splitlines(), *_TEXT.splitlines())
-    if line
+    line.split(": ", 1) for line in (OPERATORS + ORDERS + LISTS + _TEXT).splitlines() if line
 )

@@ -26,6 +26,7 @@ TAGS = {
     "customers": "People: their profiles and the names they are known by.",
     "members": "Customers in a program: joining and leaving, where they stand, and why.",
     "activities": "What happened outside: points earned and spent, orders, refunds.",
+    "orders": "Orders that a shop tells whole, as they were last told.",
     "events": "Changes of tiers, pulled from the log.",
     "endpoints": "Where webhooks go, how they are going, and what was sent.",
     "project": "The project that a key speaks for, its keys, and a sandbox's clock.",
@@ -115,6 +116,7 @@ def _operation(
 def _tag(path: str) -> str:
     for word, tag in (
         ("activities", "activities"), ("dry-run", "activities"), ("members", "members"),
+        ("orders", "orders"),
         ("programs", "programs"), ("customers", "customers"), ("events", "events"),
         ("endpoints", "endpoints"), ("project", "project"), ("keys", "project"),
         ("clock", "project"), ("audit", "project"), ("users", "people"), ("session", "people"),

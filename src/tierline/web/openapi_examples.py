@@ -11,6 +11,16 @@ _TIERS = [
 ]
 _RULES = {"name": "Club", "policy": {"tiers": _TIERS, "metric": {"source": "earned"}}}
 _ACTIVITY = {"key": "order-1", "customer": "ann", "kind": "earn", "points": 60}
+_ORDER = {
+    "kind": "order",
+    "order": "1001",
+    "customer": "ann",
+    "as_of": "2024-03-02T10:00:00Z",
+    "total": 5490,
+    "paid": 5490,
+    "shipping": 490,
+    "items": [{"product": "mug", "quantity": 2, "amount": 5000}],
+}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "put_program": {"club": _RULES},
     "preview_program": {"club": _RULES},
@@ -22,8 +32,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "put_member": {"now": {}, "import": {"enrolled_at": "2024-01-01T00:00:00Z"}},
     "put_override": {"gift": {"kind": "pin", "tier": "gold", "reason": "a gift"}},
     "put_attributes": {"staff": {"attributes": {"staff": True}}},
-    "post_activities": {"one": _ACTIVITY, "several": [_ACTIVITY, {**_ACTIVITY, "key": "order-2"}]},
-    "dry_run": {"one": _ACTIVITY},
+    "post_activities": {
+        "one": _ACTIVITY,
+        "several": [_ACTIVITY, {**_ACTIVITY, "key": "order-2"}],
+        "order": _ORDER,
+    },
+    "dry_run": {"one": _ACTIVITY, "order": _ORDER},
     "post_endpoint": {
         "standard": {"url": "https://example.com/hook", "kinds": ["upgraded", "downgraded"]}
     },

@@ -64,6 +64,11 @@ class _Sent(Struct, frozen=True):
     command: Command
     again: bool
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it corrects nothing: an entry, or an order that is told whole."""
+        return self.record.entry is not None or self.command.order is not None
+
 
 class Importer:
     """Imports files into one program of one project. `quiet`: decide, but announce nothing of what
@@ -312,14 +317,14 @@ class Importer:
             try:
                 outcome = await answer
             except KeyReused as error:
-                if sent.again or sent.record.entry is not None:
+                if sent.again or sent.is_final:
                     self._refuse(sent.record, error)
                 else:
                     doubtful.append((sent, False))
             except TierlineError as error:
                 self._refuse(sent.record, error)
             else:
-                if outcome.repeated and sent.record.entry is None:
+                if outcome.repeated and not sent.is_final:
                     doubtful.append((sent, True))
                 else:
                     counted[sent.command.kind] += 1

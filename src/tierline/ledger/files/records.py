@@ -28,6 +28,7 @@ from tierline.ledger.files import csv_rows
 from tierline.ledger.files.csv_rows import BrokenRow
 from tierline.ledger.files.ledger_lines import LedgerLine
 from tierline.ledger.files.person import Person, person_type
+from tierline.ledger.orders.statement_parsing import OrderStatement
 from tierline.model import json_text
 from tierline.model.tenant import Address, NameKind
 
@@ -35,7 +36,13 @@ LINE_BYTES_MAX: Final = 1_000_000
 REASON: Final = "refused"  # the column, or field, of a rejects file
 DELIMITERS: Final = (",", ";", "\t", "|")
 _JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
-_INTEGERS: Final = frozenset({"points", "amount", "number", "points_spent", "entry"})
+_INTEGERS: Final = frozenset(
+    {
+        *("points", "amount", "number", "points_spent", "entry"),
+        *("total", "paid", "refunded", "shipping", "tax", "discounts"),
+    }
+)
+_JSON_COLUMNS: Final = frozenset({"standing", "detail", "items", "cancelled"})
 _UTF_16: Final = "UTF-16, or holds NUL; save it as UTF-8"
 _NO_TEXT: Final = {  # how files begin that are something else
     codecs.BOM_UTF16_LE: _UTF_16,
@@ -151,9 +158,10 @@ class InputFile:
             if whole in names and any(name.startswith(f"{whole}.") for name in names):
                 reason = f"The heading has `{whole}` and parts of it as columns; keep one of both."
                 raise FileUnreadable(reason=reason, path=whole)
+        shapes: tuple[type[Struct], ...] = (self._person, Activity, OrderStatement, LedgerLine)
         fields = {
             *(f"address.{part}" for part in Address.__struct_fields__),
-            *(f for shape in (self._person, Activity, LedgerLine) for f in shape.__struct_fields__),
+            *(field for shape in shapes for field in shape.__struct_fields__),
             REASON,
         }
         wrong = [n for n in names if n not in fields and not n.startswith("metadata.")]
@@ -308,7 +316,7 @@ def _column(heading: str) -> tuple[str, _Kind]:
             return heading.removeprefix(f"{prefix}."), prefix
     if heading in _INTEGERS:
         return heading, "integer"
-    if heading in ("standing", "detail", *_OBJECTS):
+    if heading in _JSON_COLUMNS or heading in _OBJECTS:
         return heading, "json"
     if heading == "lots":
         return heading, "lots"

@@ -13,17 +13,26 @@ from msgspec.structs import replace
 
 from tierline.engine.decide import HistoryNeeded
 from tierline.errors import KeyReused, TierlineError
-from tierline.ledger.batch import entry_of
-from tierline.ledger.commands import Answer, Command
+from tierline.ledger.commands import Answer, Command, ProgramRef
 from tierline.ledger.files.people import numbers_of
 from tierline.ledger.member_aggregate import MemberAggregate, first_answer
+from tierline.ledger.orders.record import OrderRecord, Superseded, stated
+from tierline.ledger.orders.statements import (
+    booking_command,
+    keyed_state,
+    read_record,
+    state_of,
+    unchanged,
+)
 from tierline.ledger.original_search import KeyOwner, OriginalSearch, address
-from tierline.ledger.reversal import Original
+from tierline.ledger.stored_originals import entry_of, load_originals
 from tierline.model.standing import Standing
 from tierline.model.tenant import Project
 from tierline.rules.program import Program
-from tierline.store import members
+from tierline.store import members, orders
+from tierline.store.customers import shard_of_customer
 from tierline.store.database import Database
+from tierline.store.orders import OrderPlace
 
 
 class TrialWriter:
@@ -38,6 +47,7 @@ class TrialWriter:
         self.program = program
         self.now = now
         self._members: dict[str, MemberAggregate] = {}
+        self._orders: dict[str, OrderRecord] = {}  # as this run has told them
         self._receipts: dict[str, dict[str, tuple[bytes, Answer]]] = {}  # of this run
 
     async def accept(
@@ -50,7 +60,9 @@ class TrialWriter:
         for command in commands:
             future: asyncio.Future[Answer] = loop.create_future()
             try:
-                if command.needs_customer:
+                if command.order is not None:
+                    future.set_result(await self._take_order(command))
+                elif command.needs_customer:
                     future.set_result(await self._take(await self._addressed(command)))
                 else:
                     future.set_result(await self._take(command))
@@ -59,6 +71,34 @@ class TrialWriter:
                 future.set_exception(error.with_traceback(None))
             answers.append(future)
         return answers
+
+    async def _take_order(self, command: Command) -> Answer:
+        """A statement: for whom the order is now, and for whoever had it before."""
+        name = command.of or ""
+        buyer = state_of(command).customer
+        await self._load({buyer})
+        statement = keyed_state(command, max(0, self._members[buyer].customer))
+        record = self._orders.get(name) or await self._stored_order(name)
+        revision = 1 if record is None else record.revision + 1
+        after = stated(record, statement, revision, self.now)
+        if isinstance(after, Superseded):
+            return unchanged(command.key, self._members[buyer].standing, repeated=after.repeated)
+        ref = ProgramRef(self.project, self.number)
+        answer = unchanged(command.key, self._members[buyer].standing, repeated=False)
+        if after.in_ledgers:
+            await self._load({person.name for person in (after.buyer, *after.former)})
+            now, none = after.target(name), after.target_of_former(name)
+            answer = await self._take(booking_command(ref, statement, after.buyer, now))
+            for person in after.former:
+                await self._take(booking_command(ref, statement, person, none))
+        self._orders[name] = replace(after, former=())
+        return answer
+
+    async def _stored_order(self, name: str) -> OrderRecord | None:
+        place = OrderPlace.of(self.database.shards, self.project.number, name)
+        async with self.database.pool.acquire() as connection:
+            row = await orders.one(connection, place)
+        return None if row is None else read_record(row["record"])
 
     async def _addressed(self, command: Command) -> Command:
         """With its customer, who may have got the original only in this run."""
@@ -70,6 +110,11 @@ class TrialWriter:
         await self._load({owner.name for owner in stored})
         names = dict.fromkeys([owner.name for owner in stored])
         names |= dict.fromkeys(self._receipts.get(of, ()))
+        if not names:
+            order = self._orders.get(of) or await self._stored_order(of)
+            if order is not None:
+                await self._load({order.buyer.name})
+                names[order.buyer.name] = None
         owners = [KeyOwner(self._members[name].customer, name) for name in names]
         outcome = address(command, owners)
         if isinstance(outcome, TierlineError):
@@ -104,9 +149,10 @@ class TrialWriter:
             if receipt[0] != command.digest:
                 raise KeyReused(key=command.key, path="key")
             return receipt[1]
-        for key in (command.of, command.corrects):
-            if key is not None and member.customer > 0:
-                await self._load_original(member, key)
+        if (command.of is not None or command.corrects is not None) and member.customer > 0:
+            shard = shard_of_customer(self.database.shards, member.customer)
+            async with self.database.pool.acquire() as connection:
+                await load_originals(connection, shard, member, command)
         try:
             answer = member.take(0, command)
         except HistoryNeeded:
@@ -130,12 +176,3 @@ class TrialWriter:
             return None
         answer = first_answer(command.key, row["n"], row["points"], row["amount"], row["answer"])
         return row["digest"], answer
-
-    async def _load_original(self, member: MemberAggregate, key: str) -> None:
-        async with self.database.pool.acquire() as connection:
-            row = await members.original(
-                connection, self.database.shards, member.customer, self.number, key
-            )
-        if row is not None:
-            taken = row["points_taken"], row["amount_taken"], row["times"]
-            member.originals[key] = Original(entry_of(tuple(row)[1:8]), *taken)

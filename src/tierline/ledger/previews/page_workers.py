@@ -23,7 +23,7 @@ from msgspec import Struct
 from tierline.analysis.explain import Explanation, explain
 from tierline.analysis.preview import Chosen, OutcomeTally, Proposal, compare
 from tierline.engine.decide import HistoryNeeded
-from tierline.ledger.batch import entry_of
+from tierline.ledger.stored_originals import entry_of
 from tierline.model.encoding import decode_standing
 from tierline.model.entries import Entry
 from tierline.model.standing import Standing, effective_ledger

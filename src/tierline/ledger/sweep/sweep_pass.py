@@ -21,9 +21,10 @@ from msgspec import Struct
 
 from tierline.engine.decide import HistoryNeeded
 from tierline.errors import TierlineError
-from tierline.ledger.batch import YIELD_AFTER_MEMBERS, ProgramCatalog, entry_of
+from tierline.ledger.batch import YIELD_AFTER_MEMBERS, ProgramCatalog
 from tierline.ledger.member_aggregate import MemberAggregate
 from tierline.ledger.rows import write
+from tierline.ledger.stored_originals import entry_of
 from tierline.model import ids
 from tierline.model.encoding import decode_standing
 from tierline.rules.program import Program

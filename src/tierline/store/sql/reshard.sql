@@ -46,6 +46,18 @@ SELECT * FROM last_change WHERE shard = $1 AND customer > $2 ORDER BY customer L
 -- The next lines of the audit log about members of a shard.
 SELECT * FROM member_audit WHERE shard = $1 AND id > $2 ORDER BY id LIMIT $3
 
+-- name: order_state
+-- The next orders of a shard.
+SELECT * FROM order_state
+WHERE shard = $1 AND (project, name) > ($2, $3)
+ORDER BY project, name LIMIT $4
+
+-- name: order_booking
+-- The next of what a shard's ledgers hold of orders.
+SELECT * FROM order_booking
+WHERE shard = $1 AND (customer, program, name) > ($2, $3, $4)
+ORDER BY customer, program, name LIMIT $5
+
 -- name: event
 -- The next events of a shard.
 SELECT * FROM event WHERE shard = $1 AND "offset" > $2 ORDER BY "offset" LIMIT $3
@@ -106,6 +118,20 @@ FROM last_change t WHERE shard = $1 AND customer > $2 ORDER BY customer LIMIT $3
 -- As `member_audit`, for the check.
 SELECT id, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
 FROM member_audit t WHERE shard = $1 AND id > $2 ORDER BY id LIMIT $3
+
+-- name: order_state_sums
+-- As `order_state`, for the check.
+SELECT project, name, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
+FROM order_state t
+WHERE shard = $1 AND (project, name) > ($2, $3)
+ORDER BY project, name LIMIT $4
+
+-- name: order_booking_sums
+-- As `order_booking`, for the check.
+SELECT customer, program, name, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
+FROM order_booking t
+WHERE shard = $1 AND (customer, program, name) > ($2, $3, $4)
+ORDER BY customer, program, name LIMIT $5
 
 -- name: event_sums
 -- As `event`, for the check; its offset is its place.

@@ -11,15 +11,17 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
+from msgspec import Meta
 from starlette.types import Message, Receive, Scope, Send
 
 from tierline.errors import Invalid, TierlineError, TooLarge
-from tierline.ledger.command_parsing import CommandParser
+from tierline.ledger.command_parsing import Activity, CommandParser
 from tierline.ledger.commands import AUDITED, Answer, Command
+from tierline.ledger.orders.statement_parsing import OrderStatement
 from tierline.store.catalog.audit import acting
 from tierline.web import auth, limits, problem, request_body, responses
 from tierline.web.auth import Caller
@@ -34,6 +36,14 @@ LINES_MAX = 500  # read and queued before the loop looks elsewhere
 UNANSWERED_MAX = 4_000  # lines whose answers are still to come, per request
 ONLINE_MAX = 20  # longer arrays are bulk: they yield to requests of one activity
 PATHS_MAX = 10_000  # remembered; callers may send any
+_REFS = [{"$ref": f"#/components/schemas/{name}"} for name in ("Activity", "OrderStatement")]
+# One activity as a caller may send it, and what an upload may be: read by `CommandParser` alone.
+ActivityBody = Annotated[Any, Meta(extra_json_schema={"anyOf": _REFS})]
+ActivitiesBody = Annotated[
+    Any,
+    Meta(extra_json_schema={"anyOf": [*_REFS, {"type": "array", "items": {"anyOf": _REFS}}]}),
+]
+BODIES = (Activity, OrderStatement)
 _JSON = [(b"content-type", b"application/json")]
 _encode = msgspec.json.Encoder().encode
 _Outcome = Answer | TierlineError | asyncio.Future[Answer]
@@ -163,10 +173,8 @@ class Activities:
         if (raw[:64].lstrip() or raw.lstrip())[:1] != b"[":
             if len(raw) > limits.BODY_BYTES_MAX:
                 raise _too_large(limits.BODY_BYTES_MAX)
-            writer, command = self.parts.writer, parser.activity(raw, now)
-            if command.needs_customer:
-                command = await writer.originals.addressed(command)
-            return _encode(responses.activity(await writer.submit(command)))
+            answer = await self.parts.writer.record(parser.activity(raw, now))
+            return _encode(responses.activity(answer))
         commands = parser.activities(raw, now)
         if len(commands) > limits.ACTIVITIES_MAX:
             limit = f"{limits.ACTIVITIES_MAX} activities"

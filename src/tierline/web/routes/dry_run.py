@@ -6,23 +6,25 @@ The same aggregate that takes activities in a batch takes this one, and is then 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tierline.engine.decide import HistoryNeeded
-from tierline.ledger.batch import entry_of
-from tierline.ledger.command_parsing import Activity, CommandParser
+from tierline.ledger.command_parsing import CommandParser
 from tierline.ledger.commands import Command
 from tierline.ledger.member_aggregate import MemberAggregate
-from tierline.ledger.reversal import Original
-from tierline.model.entries import Entry
+from tierline.ledger.orders.statements import state_of, unchanged
+from tierline.ledger.stored_originals import load_originals
 from tierline.model.standing import Standing
 from tierline.model.tenant import Customer
 from tierline.rules.program import Program
 from tierline.store import customers, members
+from tierline.store.customers import shard_of_customer
 from tierline.web import responses
 from tierline.web.responses import ActivityAnswer, MemberAnswer
+from tierline.web.routes.activities import BODIES, ActivityBody
 from tierline.web.routes.members import history
 from tierline.web.routing import Call, Operation
 
@@ -37,82 +39,87 @@ class DryRunAnswer(Struct, frozen=True):
 
 
 class MemberSnapshot(Struct, frozen=True):
-    """The customer of the activity and, of a member, their standing. An unknown one has id 0."""
+    """The customer of the activity, and the member; an unknown customer has id 0."""
 
-    id: int
     customer: Customer
-    standing: Standing
-    originals: dict[str, Original]
+    aggregate: MemberAggregate
 
 
-async def dry_run(call: Call, _body: Activity) -> DryRunAnswer:
+async def dry_run(call: Call, _body: Any) -> DryRunAnswer:
     project, catalog, now = call.project, call.parts.catalog, call.now
     number, program = await catalog.need_program(project.number, call.param("program"))
-    command = CommandParser(project, number).activity(call.raw, now)
-    if command.needs_customer:
-        command = await call.parts.writer.originals.addressed(command)
-    snapshot = await _find(call, number, command)
-    at = max(now, snapshot.standing.at)
+    sent = CommandParser(project, number).activity(call.raw, now)
+    command, writer = sent, call.parts.writer
+    if sent.order is not None:
+        proposed = await writer.orders.proposed(sent)
+        if proposed is None:
+            name = state_of(sent).customer
+            snapshot = await _find(call, number, program, replace(sent, customer=name))
+            return _nothing(snapshot, sent.key, max(now, snapshot.aggregate.now))
+        command = proposed
+    elif sent.needs_customer:
+        command = await writer.originals.addressed(sent)
+    snapshot = await _find(call, number, program, command)
+    aggregate = snapshot.aggregate
     try:
-        return _dry_run_answer(snapshot, number, program, command, at)
+        return _dry_run_answer(snapshot, command)
     except HistoryNeeded:
-        entries = await history(call, snapshot.id, number)
-        return await asyncio.to_thread(
-            _dry_run_answer, snapshot, number, program, command, at, entries
-        )
+        aggregate.reset()
+        aggregate.history = list(await history(call, aggregate.customer, number))
+        return await asyncio.to_thread(_dry_run_answer, snapshot, command)
 
 
-def _dry_run_answer(
-    snapshot: MemberSnapshot,
-    number: int,
-    program: Program,
-    command: Command,
-    at: int,
-    entries: Sequence[Entry] | None = None,
-) -> DryRunAnswer:
-    """Raises HistoryNeeded where only the whole ledger, `entries`, can answer."""
-    aggregate = MemberAggregate(snapshot.id, number, program, snapshot.standing, at)
-    aggregate.originals = snapshot.originals
-    aggregate.history = None if entries is None else list(entries)
+def _dry_run_answer(snapshot: MemberSnapshot, command: Command) -> DryRunAnswer:
+    """Raises HistoryNeeded where only the whole ledger can answer."""
+    aggregate = snapshot.aggregate
+    before, at = aggregate.standing, aggregate.now
     answer = aggregate.take(0, command)
-    whole = None if entries is None else (*entries, *aggregate.entries)
+    whole = None if aggregate.history is None else (*aggregate.history, *aggregate.entries)
     return DryRunAnswer(
-        tier_before=snapshot.standing.tier,
-        balance_before=snapshot.standing.balance,
+        tier_before=before.tier,
+        balance_before=before.balance,
         activity=responses.activity(answer),
-        member=responses.member(program, snapshot.customer, aggregate.standing, at, whole),
+        member=responses.member(
+            aggregate.program, snapshot.customer, aggregate.standing, at, whole
+        ),
     )
 
 
-async def _find(call: Call, program: int, command: Command) -> MemberSnapshot:
+def _nothing(snapshot: MemberSnapshot, key: str, at: int) -> DryRunAnswer:
+    """Of a statement that changes nothing."""
+    standing, program = snapshot.aggregate.standing, snapshot.aggregate.program
+    return DryRunAnswer(
+        tier_before=standing.tier,
+        balance_before=standing.balance,
+        activity=responses.activity(unchanged(key, standing, repeated=True)),
+        member=responses.member(program, snapshot.customer, standing, at),
+    )
+
+
+async def _find(call: Call, number: int, program: Program, command: Command) -> MemberSnapshot:
     """Returns an unknown customer with an empty standing: a first activity may enrol them."""
     database, project, name = call.parts.database, call.project, command.customer
+    shards = database.shards
     async with database.pool.acquire() as connection:
-        id_ = command.number or await customers.find_by_name(
-            connection, database.shards, project, name
-        )
-        row = None if id_ is None else await customers.read(connection, database.shards, id_)
+        id_ = command.number or await customers.find_by_name(connection, shards, project, name)
+        row = None if id_ is None else await customers.read(connection, shards, id_)
         if row is None:
-            return MemberSnapshot(0, Customer(id="", source_id=name), Standing(), {})
-        at = (connection, database.shards, row.id, program)
-        standing = await members.standing(*at)
-        originals = {}
+            nobody = MemberAggregate(0, number, program, Standing(), call.now)
+            return MemberSnapshot(Customer(id="", source_id=name), nobody)
+        standing = await members.standing(connection, shards, row.id, number) or Standing()
+        now = max(call.now, standing.at)
+        aggregate = MemberAggregate(row.id, number, program, standing, now)
         if command.of is not None:
-            row_of_original = await members.original(*at, command.of)
-            if row_of_original is not None:
-                reversals = (
-                    row_of_original["points_taken"],
-                    row_of_original["amount_taken"],
-                    row_of_original["times"],
-                )
-                originals[command.of] = Original(entry_of(tuple(row_of_original)[1:8]), *reversals)
-        return MemberSnapshot(row.id, row.customer, standing or Standing(), originals)
+            shard = shard_of_customer(shards, row.id)
+            await load_originals(connection, shard, aggregate, command)
+        return MemberSnapshot(row.customer, aggregate)
 
 
 OPERATIONS = (
     Operation(
         "POST", "/api/programs/{program}/dry-run", dry_run,
         "What one activity would do to a member, without recording it.",
-        scopes=("read_customers",), body=Activity, answer=DryRunAnswer,
+        scopes=("read_customers",), body=ActivityBody, answer=DryRunAnswer,
+        refers_to=BODIES,
     ),
 )  # fmt: skip

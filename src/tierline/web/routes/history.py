@@ -17,8 +17,8 @@ from tierline.analysis.ledger_effects import (
     tier_periods,
 )
 from tierline.errors import Invalid, NotAMember
-from tierline.ledger.batch import entry_of
 from tierline.ledger.member_aggregate import first_answer
+from tierline.ledger.stored_originals import entry_of
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.entries import Detail, Entry, EntryKind

@@ -13,8 +13,8 @@ from tierline.analysis.phrasebook import FALLBACK
 from tierline.engine.decide import HistoryNeeded
 from tierline.errors import Invalid, NotAMember, NotAMemberThen, TooMany
 from tierline.ledger import commands
-from tierline.ledger.batch import entry_of
 from tierline.ledger.commands import Command, ProgramRef
+from tierline.ledger.stored_originals import entry_of
 from tierline.model import json_text, validation
 from tierline.model.calendar import format_instant
 from tierline.model.entries import Entry, Override, OverrideKind

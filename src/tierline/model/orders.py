@@ -1,0 +1,69 @@
+"""Orders as a shop tells them, whole and again and again; and what rules may read of one."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+Fulfilment = Literal["none", "partial", "full"]
+
+
+class OrderItem(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A line of an order. `amount` and `discounts` are of the whole line, in minor units."""
+
+    product: str
+    name: str | None = None
+    quantity: int = 1
+    amount: int = 0
+    discounts: int = 0
+    metadata: dict[str, Any] | None = None
+
+
+class OrderFacts(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What earning rules may read of an order. Money is in minor units: `amount` is what was paid,
+    before anything was refunded. `attributes` are the customer's."""
+
+    amount: int
+    total: int = 0
+    shipping: int = 0
+    tax: int = 0
+    discounts: int = 0
+    occurred_at: int = 0
+    items: tuple[OrderItem, ...] = ()
+    metadata: dict[str, Any] | None = None
+    attributes: dict[str, str | int | bool] = {}
+
+
+class OrderState(Struct, frozen=True, gc=False, omit_defaults=True):
+    """An order's whole state, as it was as of an instant. `customer` is whom the caller named."""
+
+    customer: str
+    as_of: int | None = None
+    occurred_at: int | None = None  # None: when it was first told
+    total: int = 0
+    paid: int = 0
+    refunded: int = 0
+    cancelled: bool = False
+    fulfilment: Fulfilment = "none"
+    shipping: int = 0
+    tax: int = 0
+    discounts: int = 0
+    items: tuple[OrderItem, ...] = ()
+    metadata: dict[str, Any] | None = None
+
+    def facts(self, first_at: int) -> OrderFacts | None:
+        """Returns what the ledger has to hold of the order; None: nothing. `first_at`: when it was
+        first told."""
+        if self.cancelled or self.paid <= 0:
+            return None
+        return OrderFacts(
+            amount=self.paid,
+            total=self.total,
+            shipping=self.shipping,
+            tax=self.tax,
+            discounts=self.discounts,
+            occurred_at=first_at if self.occurred_at is None else self.occurred_at,
+            items=self.items,
+            metadata=self.metadata,
+        )

@@ -1,0 +1,139 @@
+"""Orders as they are stored: the project's rows, and what members' ledgers hold of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from tierline.model import ids
+from tierline.store.named_queries import Queries
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from tierline.store.catalog.queries import Session
+
+
+class OrdersSql(Queries, file="orders.sql"):
+    """The statements of `sql/orders.sql`."""
+
+    claim: str
+    decide: str
+    conclude: str
+    withdraw: str
+    forget: str
+    one: str
+    pending_of: str
+    pending: str
+    by_change: str
+    of_customer: str
+    restore: str
+    out: str
+    bookings_of: str
+    bookings: str
+    put_bookings: str
+
+
+Sql = OrdersSql
+BookingKey = tuple[int, int, str]  # a customer, a program, an order's name
+
+
+def shard_of_order(shards: int, project: int, name: str) -> int:
+    """Where an order's row lies, by its project's number and its name alone."""
+    return ids.shard_of(ids.route(f"order\x1f{project}", name), shards)
+
+
+class OrderPlace(Struct, frozen=True):
+    """Where an order's row lies."""
+
+    shard: int
+    project: int
+    name: str
+
+    @classmethod
+    def of(cls, shards: int, project: int, name: str) -> OrderPlace:
+        """By the project's number."""
+        return cls(shard_of_order(shards, project, name), project, name)
+
+    @property
+    def key(self) -> tuple[int, int, str]:
+        return self.shard, self.project, self.name
+
+
+async def claim(connection: Session, place: OrderPlace, buyer: str, at: int) -> Record:
+    """Returns the order's row, locked until the transaction ends."""
+    row = await connection.fetchrow(Sql.claim, *place.key, buyer, at)
+    assert row is not None  # every shard has its head row from the start
+    return row
+
+
+async def decide(connection: Session, place: OrderPlace, pending: str, at: int) -> None:
+    await connection.execute(Sql.decide, *place.key, pending, at)
+
+
+async def pending_of(connection: Session, place: OrderPlace) -> str | None:
+    """What was decided and is not booked everywhere."""
+    text: str | None = await connection.fetchval(Sql.pending_of, *place.key)
+    return text
+
+
+async def conclude(
+    connection: Session, place: OrderPlace, pending: str, row: tuple[str, int, int, str, int]
+) -> None:
+    """Keeps (record, revision, customer, buyer, instant). Where somebody else did it before,
+    nothing happens."""
+    await connection.execute(Sql.conclude, *place.key, pending, *row)
+
+
+async def withdraw(connection: Session, place: OrderPlace, pending: str) -> None:
+    """Takes back what was decided, and the claim where nothing else is left of it."""
+    await connection.execute(Sql.withdraw, *place.key, pending)
+    await connection.execute(Sql.forget, *place.key)
+
+
+async def one(connection: Session, place: OrderPlace) -> Record | None:
+    return await connection.fetchrow(Sql.one, *place.key)
+
+
+async def pending(
+    connection: Session, shard: int, before: int, after: tuple[int, str], limit: int
+) -> list[Record]:
+    """Orders that were decided until an instant (wall time) and not booked everywhere."""
+    rows: list[Record] = await connection.fetch(Sql.pending, shard, before, *after, limit)
+    return rows
+
+
+async def page(
+    connection: Session,
+    shard: int,
+    project: int,
+    window: tuple[int, str, int],
+    limit: int,
+    customer: int | None,
+) -> list[Record]:
+    """Orders after (updated_at, name) and before an instant, in the order of their last change."""
+    arguments: tuple[Any, ...] = (shard, project, *window, limit)
+    if customer is None:
+        rows: list[Record] = await connection.fetch(Sql.by_change, *arguments)
+    else:
+        rows = await connection.fetch(Sql.of_customer, *arguments, customer)
+    return rows
+
+
+async def bookings(
+    connection: Session, shard: int, keys: Sequence[BookingKey]
+) -> dict[BookingKey, str]:
+    rows = await connection.fetch(Sql.bookings, shard, *_columns(keys))
+    return {keys[row["i"] - 1]: row["body"] for row in rows}
+
+
+async def put_bookings(
+    connection: Session, shard: int, rows: Sequence[tuple[int, int, str, str]]
+) -> None:
+    await connection.execute(Sql.put_bookings, shard, *_columns(rows))
+
+
+def _columns(rows: Any) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
