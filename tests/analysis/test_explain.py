@@ -269,6 +269,41 @@ def test_formulas_of_every_kind_of_term() -> None:
         assert explanation.formula == formula
 
 
+def test_a_row_of_terms_is_counted_from_its_first_day() -> None:
+    """The second year ends where two years from the first day do."""
+    club = program(term={"type": "duration", "length": "P1Y"})
+    history = member(club, "2022-12-15")
+    explanation = explain(club, history.entries, on("2024-06-01"))
+
+    assert explanation.term is not None
+    assert explanation.term.counted_from == "2022-12-15"
+    assert explanation.term.formula == "2022-12-15 + 2 times P1Y = 2024-12-15"
+
+
+def test_a_term_that_the_running_window_gave_is_counted_from_the_next_one() -> None:
+    """Renewed at its end by what the quarter has earned so far: with that quarter's own end."""
+    quarters = {"window": {"type": "calendar", "unit": "quarter"}, "start": {"when": "next_window"}}
+    longer = {"type": "window_end", "extend": "P2M"}
+    club = program(metric={"source": "earned"}, **quarters, term=longer)
+    history = member(club, "2024-01-10")
+    history.add("earn", on("2024-03-10"), points=130)
+    history.add("earn", on("2024-08-01"), points=130)
+    explanation = explain(club, history.entries, on("2024-09-10"))
+
+    assert explanation.term is not None
+    assert explanation.term.formula == (
+        "end of the window 2024-10-01 to 2024-12-31, + P2M = 2025-02-28"
+    )
+
+
+def test_what_counts_since_the_joining_says_so() -> None:
+    """Without a window too, the sum of a membership begins with it."""
+    club = program(metric={"source": "earned"})
+    explanation = explain(club, member(club, "2024-01-10").entries, on("2024-02-01"))
+
+    assert explanation.totals["metric"].start == "2024-01-10"
+
+
 def test_dates_that_no_rule_gave_say_who_set_them() -> None:
     """A tier that was brought along keeps its own end."""
     club = program(term={"type": "duration", "length": "P1Y"})

@@ -264,7 +264,8 @@ def window_days(state: MemberState, measure: Measure, day: int) -> tuple[int | N
         while calendar.add_period(first, window.length) <= day:
             first += 1
         return first, day + 1
-    return None, None
+    joining = window.since_join and measure.metric.source != "balance"
+    return (anchors.join if joining else None), None
 
 
 # -- thresholds, dates, rules ------------------------------------------------------------------

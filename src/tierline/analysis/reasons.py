@@ -27,6 +27,9 @@ def counted_from(state: MemberState, change: TermChange | None) -> int | None:
     hold moved it, a minimum stay reaches further), or there is none."""
     if state.held is None or state.ends_at is None or state.started_at is None:
         return None
+    row = state.term_anchor
+    if row is not None and row[2] == state.ends_at:
+        return row[0]
     for day in _days(state, change):
         if tier_terms.end_for(state, state.rank, day) == state.ends_at:
             return day
@@ -44,6 +47,8 @@ def _days(state: MemberState, change: TermChange | None) -> Iterator[int]:
     window = state.version.policy.window
     if window.closes:
         span = window.span(state.today, state.anchors())
+        if span is not None and state.version.policy.start.when == "next_window":
+            yield span[1]  # the running window renewed it, from the next one on
         for _ in range(state.version.windows_back + 1):
             if span is None:
                 return
@@ -90,7 +95,8 @@ def _endless(term: Term) -> str:
 def _arithmetic(state: MemberState, term: Term, day: int) -> str:
     match term:
         case Duration():
-            return _duration(term, day)
+            row = state.term_anchor
+            return _duration(term, day, 1 if row is None else row[1])
         case WindowEnd():
             return _window_end(state, term, day)
         case Dates():
@@ -101,8 +107,9 @@ def _arithmetic(state: MemberState, term: Term, day: int) -> str:
             return f"{term.__struct_config__.tag} from {format_day(day)} on"
 
 
-def _duration(term: Duration, day: int) -> str:
-    text = f"{format_day(day)} + {term.length}"
+def _duration(term: Duration, day: int, terms: int = 1) -> str:
+    length = term.length if terms == 1 else f"{terms} times {term.length}"
+    text = f"{format_day(day)} + {length}"
     if not term.inclusive:
         text += ", that day excluded"
     return text + (f", {_rounded(term.rounding)}" if term.rounding is not None else "")
