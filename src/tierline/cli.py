@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "serve": "serve:serve",
     "demo": "serve:demo",
     "project": "projects:project",
+    "program": "programs:program",
     "key": "projects:key",
     "import": "import_export:import_",
     "export": "import_export:export",

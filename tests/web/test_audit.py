@@ -69,7 +69,7 @@ async def test_every_operation_that_changes_something_leaves_a_line(sandbox: Api
     api, endpoint = sandbox, await make_endpoint(sandbox)
     await api.earn("anna", 10, "a-1")
     key = (await api.post("/api/keys", {"scopes": ["read_programs"]})).json["id"]
-    one = f"/api/endpoints/{endpoint}"
+    one, club = f"/api/endpoints/{endpoint}", "/api/programs/club"
     replay = {"everything": True, "rate_per_s": 0.001}
     done = [
         ("PUT", "/api/programs/{program}", "/api/programs/other", CLUB),
@@ -94,6 +94,11 @@ async def test_every_operation_that_changes_something_leaves_a_line(sandbox: Api
          {"kind": "pin", "tier": "gold"}),
         ("DELETE", "/api/programs/{program}/members/{source_id}/override", f"{MEMBER}/override",
          None),
+        ("POST", "/api/programs/{program}/pause", f"{club}/pause", None),
+        ("POST", "/api/programs/{program}/end", f"{club}/end", None),
+        ("POST", "/api/programs/{program}/resume", f"{club}/resume", None),
+        ("POST", "/api/project/pause", "/api/project/pause", None),
+        ("POST", "/api/project/resume", "/api/project/resume", None),
     ]  # fmt: skip
     driven = {f"{method} {path}" for method, path, _, _ in done}
     changing = {f"{o.method} {o.path}" for o in OPERATIONS if o.method != "GET"}

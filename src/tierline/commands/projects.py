@@ -18,6 +18,7 @@ from tierline.commands.installation_options import (
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
+from tierline.store.catalog.closures import StateChange
 from tierline.store.catalog.keys import NATIVE, READ_METRICS, SCOPES
 from tierline.store.catalog.projects import NewProject, namesakes
 from tierline.vendors.registry import KEY_KINDS
@@ -63,6 +64,32 @@ def project_list(as_json: bool, **location: Any) -> None:
     async def work(installation: Installation) -> None:
         rows = [_project_facts(each) for each in installation.catalog.projects()]
         print_rows(rows, as_json=as_json)
+
+    with_installation(location, work)
+
+
+@project.command("pause")
+@location_options
+@click.argument("name", metavar="PROJECT")
+def project_pause(name: str, **location: Any) -> None:
+    """Let all programs of PROJECT take nothing new."""
+
+    async def work(installation: Installation) -> None:
+        number = project_of(installation, name).number
+        await installation.catalog.change_state(StateChange(number, "paused"))
+
+    with_installation(location, work)
+
+
+@project.command("resume")
+@location_options
+@click.argument("name", metavar="PROJECT")
+def project_resume(name: str, **location: Any) -> None:
+    """Let the programs of PROJECT go on."""
+
+    async def work(installation: Installation) -> None:
+        number = project_of(installation, name).number
+        await installation.catalog.change_state(StateChange(number, "resumed"))
 
     with_installation(location, work)
 

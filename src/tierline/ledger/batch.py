@@ -8,7 +8,7 @@ leaves the others alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -29,6 +29,7 @@ from tierline.model.standing import Standing
 from tierline.model.tenant import Project
 from tierline.rules.program import Program
 from tierline.store import customers
+from tierline.store.catalog.closures import Closure
 from tierline.store.ledger_transaction import CountDiffers, LedgerTx
 from tierline.store.transfers import Intent
 
@@ -41,7 +42,10 @@ _log = structlog.get_logger("tierline.ledger")
 class ProgramCatalog(Protocol):
     """What the ledger asks of the catalog."""
 
+    @property
+    def closures(self) -> Mapping[int, Closure]: ...
     def project(self, number: int) -> Project: ...
+    def now(self, project: int, wall: int) -> int: ...
     def hears_points(self, program: int) -> bool: ...
     async def program_numbered(self, number: int, latest: int = 0) -> Program: ...
 

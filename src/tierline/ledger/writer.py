@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from tierline.clock import Clock, wall
 from tierline.errors import Busy, TierlineError
 from tierline.ledger.batch import ProgramCatalog
+from tierline.ledger.closed_programs import refusal
 from tierline.ledger.commands import AUDITED, Answer, Command
 from tierline.ledger.group_commit import GroupCommit
 from tierline.ledger.orders.statements import OrderStatements, rounds
@@ -89,6 +90,11 @@ class Writer:
         Busy at once when the queue is full; then nothing was recorded."""
         if self.closed:
             raise Busy
+        if self.catalog.closures:
+            now = self.catalog.now(command.project, self.clock())
+            refused = refusal(self.catalog.closures, command, now)
+            if refused is not None:
+                return _refusal(refused)
         if command.kind in AUDITED:
             command = replace(command, actor=current_actor())
         shard = self.shards[ids.shard_of(command.route, self.database.shards)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -19,6 +19,7 @@ class Project(Struct, frozen=True, omit_defaults=True):
     clock: int | None = None
     vendor_programs: dict[str, str] = {}  # by vendor: the program that its routes speak of
     presentations: dict[str, dict[str, Any]] = {}
+    state: Literal["active", "paused"] = "active"  # paused: its programs take nothing new
 
     @property
     def sandbox(self) -> int | None:

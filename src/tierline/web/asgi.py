@@ -38,6 +38,7 @@ from tierline.web.routes import (
     programs,
     projects,
     sign_in,
+    states,
     summary,
     users,
 )
@@ -110,6 +111,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *events.OPERATIONS,
     *endpoints.OPERATIONS,
     *projects.OPERATIONS,
+    *states.OPERATIONS,
     *audit.OPERATIONS,
     *sign_in.OPERATIONS,
     *users.OPERATIONS,

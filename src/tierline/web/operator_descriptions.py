@@ -13,6 +13,7 @@ AuditEntry.after: What it was changed to.
 AuditQuery.after: The `next` of an earlier answer.
 SessionLine.agent: What the browser says of itself.
 AuditEntry.at: When it was changed, in wall time.
+EndBody.at: From this instant on it takes nothing new.
 LaneAnswer.attempts: How often the lane's first event was tried.
 AuditEntry.before: What it was before.
 changes: The changes, newest first.
@@ -22,6 +23,7 @@ current: Whether it is the session that asks.
 AuditQuery.customer: Only changes of this customer, by any name of theirs.
 AttemptLine.detail: The request and what came back.
 ReplayBody.dry_run: Only count what would be sent.
+ended_at: From when on it takes nothing new, or null.
 AuditEntry.entry: The number of the ledger's entry that it made, of changes of members.
 ReplayBody.everything: All that the log holds, where nothing narrows it.
 SignatureAnswer.header: The header field that holds the signature.
@@ -33,7 +35,9 @@ object: The id of what was changed; of members, our id of the customer.
 password: The password.
 AuditEntry.program: The program, of changes of members.
 EndpointBody.program: Short for one of `programs`.
+ProgramState.program: The program's id.
 GrantAnswer.project: The project's id; `*` is every one.
+ProjectState.project: The project's id.
 role: What the user may do in the project.
 roles: The user's roles.
 SignatureAnswer.secret: The name of the secret that makes it, of the endpoint or of its project.
@@ -49,6 +53,8 @@ RewindBody.since: Everything recorded from this instant on; in a sandbox, of its
 Schedule.since: From which attempt the seconds are counted.
 SignatureAnswer.since: From when on it signs; null: from the beginning.
 SignatureAnswer.source: Which answer showed that secret.
+ProgramState.state: Whether it takes new activities.
+ProjectState.state: Whether its programs take new activities.
 UserLine.state: Whether they have been invited, sign in, or are let in no more.
 token: The secret of a one-time link.
 AuditQuery.until: Before this instant.

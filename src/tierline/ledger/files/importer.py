@@ -25,6 +25,7 @@ from msgspec.structs import asdict, replace
 from tierline.clock import Clock, wall
 from tierline.errors import Invalid, KeyReused, TierlineError
 from tierline.ledger import commands, member_limits
+from tierline.ledger.closed_programs import refuse_closed
 from tierline.ledger.command_parsing import CommandParser
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.files.corrections import Corrections
@@ -180,6 +181,8 @@ class Importer:
                 continue
             try:
                 command = self._command(record, mark, now)
+                if command is not None:
+                    refuse_closed(self.catalog.closures, command, now)
                 if record.person is not None:
                     people.append((record.person.customer, record.person.profile(now)))
                 sound.append((before + i, record, command))

@@ -27,6 +27,7 @@ from msgspec.structs import replace
 from tierline.clock import Clock
 from tierline.errors import Busy, TierlineError
 from tierline.ledger.batch import ProgramCatalog
+from tierline.ledger.closed_programs import refuse_closed
 from tierline.ledger.commands import Answer, Command, ProgramRef
 from tierline.ledger.member_aggregate import first_answer
 from tierline.ledger.orders.differences import OrderTarget
@@ -77,6 +78,8 @@ class OrderStatements:
         """Returns the answer to a statement when all of it is booked. Raises a TierlineError where
         it is refused; then nothing was booked."""
         assert command.order is not None
+        now = self.catalog.now(command.project, self.clock())
+        refuse_closed(self.catalog.closures, command, now)
         async with self._gate, self._alone(command.project, command.order.name):
             return await self._take(command)
 

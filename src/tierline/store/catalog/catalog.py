@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 import structlog
-from msgspec.structs import replace
 
 from tierline.clock import wall
-from tierline.errors import Conflict, NotFound, TierlineError
+from tierline.errors import NotFound, TierlineError
 from tierline.model import ids
 from tierline.model.credentials import KeyKind
 from tierline.model.tenant import Project
 from tierline.rules.program import Program
-from tierline.store.catalog import audit, endpoints, keys, programs, projects
+from tierline.store.catalog import audit, closures, endpoints, keys, programs, projects
+from tierline.store.catalog.closures import Closure, StateChange, closures_of
 from tierline.store.catalog.endpoints import EndpointRow, State, sealed_for
 from tierline.store.catalog.keys import Key
 from tierline.store.catalog.programs import NewVersion, ProgramRow, Put, Stamp
@@ -56,6 +56,7 @@ class Catalog:
         self.revision = -1
         self._projects: dict[int, Project] = {}
         self._secrets: dict[int, dict[str, str]] = {}
+        self.closures: dict[int, Closure] = {}  # by program: what takes nothing new
         self._floors: dict[int, int] = {}
         self._keys: dict[str, Key] = {}
         self._programs: dict[tuple[int, str], ProgramRow] = {}
@@ -142,13 +143,14 @@ class Catalog:
             program = ProgramRow(**row)
             self._programs[program.project, program.id] = program
             self._numbered[program.number] = program
+        self.closures = closures_of(self._projects, self._numbered.values())
         for row in await connection.fetch(Sql.endpoints_since, since):
             self._take_endpoint(row)
         self._imports_seen = await audit.log_imports(connection, self._imports_seen)
 
     def _take_project(self, row: Any) -> None:
         number = row["number"]
-        project = replace(projects.decode(row["body"]), number=number, clock=row["clock"])
+        project = projects.of_row(row)
         before = self._projects.get(number)
         if before and (before.time_zone, before.currency) != (project.time_zone, project.currency):
             for program in self.programs(number):
@@ -176,14 +178,7 @@ class Catalog:
 
     def find_project(self, name: str) -> Project | None:
         """By id, else by name. Raises Conflict where several have that name."""
-        for project in self._projects.values():
-            if project.id == name:
-                return project
-        named = [project for project in self._projects.values() if project.name == name]
-        if len(named) > 1:
-            several = ", ".join(project.id for project in named)
-            raise Conflict(reason=f"Several projects are named {name!r}; say which: {several}.")
-        return named[0] if named else None
+        return projects.find(self._projects.values(), name)
 
     def now(self, project: int, at: int) -> int:
         """A project's time: a sandbox's own clock, else the wall's."""
@@ -300,6 +295,11 @@ class Catalog:
         async with self._change() as (connection, revision):
             await projects.change(connection, revision, self._projects[number], change, fixed)
         return self._projects[number]
+
+    async def change_state(self, change: StateChange) -> None:
+        """Pauses, resumes or ends; other processes follow within a second. Raises NotFound."""
+        async with self._change() as (connection, revision):
+            await closures.write(connection, revision, self._projects[change.project], change)
 
     async def move_clock(self, number: int, to: int) -> None:
         """Raises Conflict where the project is no sandbox, or its clock is later already."""

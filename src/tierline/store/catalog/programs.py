@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
@@ -26,6 +26,8 @@ class ProgramRow(Struct, frozen=True):
     project: int
     id: str
     latest: int
+    state: Literal["active", "paused"] = "active"
+    ended_at: int | None = None  # takes nothing new from then on
 
 
 class NewVersion(Struct, frozen=True):

@@ -131,6 +131,20 @@ def check(project: Project, *, currency: bool = True) -> None:
         raise Invalid(path="time_zone", reason=reason) from error
 
 
+def find(projects: Iterable[Project], name: str) -> Project | None:
+    """By id, else by name. Raises Conflict where several have that name."""
+    named = []
+    for project in projects:
+        if project.id == name:
+            return project
+        if project.name == name:
+            named.append(project)
+    if len(named) > 1:
+        several = ", ".join(project.id for project in named)
+        raise Conflict(reason=f"Several projects are named {name!r}; say which: {several}.")
+    return named[0] if named else None
+
+
 async def have_members(database: Database, program_numbers: list[int]) -> bool:
     """Whether any of these programs has a member."""
     async with database.pool.acquire() as connection:
@@ -173,7 +187,9 @@ def _encode(project: Project) -> str:
     """The clock and the number are columns of their own; a vendor's program is a field of the
     text's top level, `<vendor>_program`."""
     programs = {vendor + _PROGRAM: program for vendor, program in project.vendor_programs.items()}
-    body = msgspec.to_builtins(replace(project, clock=None, number=0, vendor_programs={}))
+    body = msgspec.to_builtins(
+        replace(project, clock=None, number=0, vendor_programs={}, state="active")
+    )
     return msgspec.json.encode({**body, **programs}).decode()
 
 
@@ -185,3 +201,9 @@ def decode(text: str) -> Project:
         if field.endswith(_PROGRAM)
     }
     return msgspec.convert({**body, "vendor_programs": programs}, Project)
+
+
+def of_row(row: Any) -> Project:
+    """From a record of `projects_since`."""
+    facts = {"number": row["number"], "clock": row["clock"], "state": row["state"]}
+    return replace(decode(row["body"]), **facts)

@@ -22,6 +22,9 @@ class CatalogSql(Queries, file="catalog.sql"):
     endpoints_since: str
     add_project: str
     change_project: str
+    change_project_state: str
+    program_state: str
+    change_program_state: str
     project_clock: str
     move_clock: str
     seal_project: str

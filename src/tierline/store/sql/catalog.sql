@@ -11,7 +11,7 @@ UPDATE installation SET revision = revision + 1 WHERE id = 1 RETURNING revision
 
 -- name: projects_since
 -- Projects changed after a revision.
-SELECT number, id, clock, body, secrets, number_floor FROM project WHERE revision > $1 ORDER BY number
+SELECT number, id, clock, body, secrets, number_floor, state FROM project WHERE revision > $1 ORDER BY number
 
 -- name: keys_since
 -- API keys changed after a revision; disabled ones too, so that caches forget them.
@@ -22,7 +22,7 @@ WHERE k.revision > $1 ORDER BY k.created_at, k.id
 
 -- name: programs_since
 -- Programs changed after a revision.
-SELECT r.number, p.number AS project, r.id, r.latest
+SELECT r.number, p.number AS project, r.id, r.latest, r.state, r.ended_at
 FROM program r JOIN project p ON p.id = r.project
 WHERE r.revision > $1 ORDER BY r.number
 
@@ -43,6 +43,18 @@ RETURNING number
 -- name: change_project
 -- Another name, zone, currency or presentation.
 UPDATE project SET body = $2, revision = $3 WHERE number = $1
+
+-- name: change_project_state
+-- A project is paused, or goes on.
+UPDATE project SET state = $2, revision = $3 WHERE number = $1
+
+-- name: program_state
+-- A program's state, inside the transaction that changes it.
+SELECT number, state, ended_at FROM program WHERE project = $1 AND id = $2
+
+-- name: change_program_state
+-- A program is paused, ends, or goes on.
+UPDATE program SET state = $2, ended_at = $3, revision = $4 WHERE number = $1
 
 -- name: project_clock
 -- A sandbox's own time, inside the transaction of a change; null for wall time.

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tierline.engine.decide import HistoryNeeded
+from tierline.ledger.closed_programs import refuse_closed
 from tierline.ledger.command_parsing import CommandParser
 from tierline.ledger.commands import Command
 from tierline.ledger.member_aggregate import MemberAggregate
@@ -50,6 +51,7 @@ async def dry_run(call: Call, _body: Any) -> DryRunAnswer:
     number, program = await catalog.need_program(project.number, call.param("program"))
     sent = CommandParser(project, number).activity(call.raw, now)
     command, writer = sent, call.parts.writer
+    refuse_closed(catalog.closures, command, now)
     if sent.order is not None:
         proposed = await writer.orders.proposed(sent)
         if proposed is None:
