@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 from msgspec import Struct
 
-from benchmarks import floors, import_files, machine, memory
+from benchmarks import floors, import_files, machine, memory, points
 from benchmarks.costs import database_cpu, logged
 from benchmarks.lists import page_times
 from benchmarks.load import PATH, Load, Target, load
@@ -43,7 +43,7 @@ NAMES = (
         "idle",
         "yearend",
     ),
-    *("growth", "lists"),
+    *("growth", "lists", "points"),
 )
 LONGER = ("processes", "memory")  # rows that are measured with BIG=1, or when they are asked for
 
@@ -112,6 +112,22 @@ class Bench:
                 f"{done.generator}, {done.bad} bad, server {cpu:.0f} us CPU each,"
                 f" {used.resident / 2**20:.0f} MB",
             )
+        await stock.check()
+
+    async def points(self) -> AsyncIterator[Row]:
+        """Ingest where no endpoint hears points events, and where one does, by turns."""
+        stock = await self._stock(PEOPLE)
+        silent, heard = await points.costs(stock)
+        server, both = points.ratio(heard, silent)
+        spread = ", ".join(f"{cost.both:.0f}" for cost in silent)
+        yield Row(
+            "points events, one endpoint hears them",
+            f"{both:.2f} of the CPU an activity, server alone {server:.2f}",
+            f"nobody hears them: {spread} us each, with PostgreSQL",
+            f"{both:.2f}",
+            "1.30",
+            f"{points.ROUNDS} rounds by turns, {points.CONNECTIONS} connections, nothing sent",
+        )
         await stock.check()
 
     async def processes(self) -> AsyncIterator[Row]:
