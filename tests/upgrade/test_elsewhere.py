@@ -25,7 +25,9 @@ FORGET = ("attempt", "lane", "event", "entry", "member", "alias", "customer", *C
 Places = dict[tuple[str, str], Any]
 
 
-async def move(source: Installation, target: Installation, path: Path) -> None:
+async def move(
+    source: Installation, target: Installation, path: Path, *, quiet: bool = True
+) -> None:
     """Every program of the shop, ledgers and standings."""
     project = target.catalog.project(SHOP)
     now = target.catalog.now(SHOP, 0)
@@ -35,7 +37,13 @@ async def move(source: Installation, target: Installation, path: Path) -> None:
         lines = [line async for line in whole(source.database, program.number)]
         path.write_bytes(b"".join(lines))
         importer = Importer(
-            target.database, target.catalog, writer, project, program.number, clock=lambda: now
+            target.database,
+            target.catalog,
+            writer,
+            project,
+            program.number,
+            quiet=quiet,
+            clock=lambda: now,
         )
         done = await importer.run(path)
         assert (done.refused, done.records) == (0, len(lines))
@@ -104,4 +112,23 @@ async def test_a_history_moves_with_its_checkpoints(
             assert feeds[0][place][-len(lines) :] == lines
         new = sum(len(lines) for lines in feeds[1].values())
         assert 0 < new == sum(len(lines) for lines in feeds[0].values()) - past
+    await server.drop(other_url)
+
+
+async def test_a_history_that_is_announced_is_told_as_it_is_read_there(
+    empty_url: str, server: Server, tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    """Events are numbered anew, up to the checkpoint and on from it; the ledger is sound."""
+    other_url = await server.create()
+    async with upgraded(empty_url) as source, upgraded(other_url) as target:
+        for table in FORGET:
+            await target.database.pool.execute(f"DELETE FROM {table}")  # noqa: S608
+        async with served(source, session) as caller, served(target, session) as there:
+            for clock in (caller, there):
+                await clock.post("/api/clock", {"advance_to": "2025-03-01T00:00:00Z"})
+        await move(source, target, tmp_path / "shop.jsonl", quiet=False)
+        assert await unsound(target) == []
+        async with served(target, session) as caller:
+            await live(caller)
+        assert await unsound(target) == []
     await server.drop(other_url)

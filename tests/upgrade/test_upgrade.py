@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from tests.data.upgrade.stories import PROGRAMS
+from tests.data.upgrade.stories import PROGRAMS, STEPS
 from tests.e2e.caller import Caller, Json, all_told, check_seqs
 from tests.receiver import Receiver
 from tests.upgrade.older import (
@@ -24,8 +24,10 @@ from tests.upgrade.older import (
     unsound,
     upgraded,
 )
+from tierline.ledger.rebuild import repair, verify
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.model.calendar import parse_instant
+from tierline.model.encoding import decode_standing
 from tierline.reshard import copy_installation
 from tierline.vendors.registry import FORMATS
 
@@ -122,6 +124,57 @@ async def test_the_first_touch_may_be_the_sweep_of_a_server_that_starts(
         seqs = [msgspec.json.decode(body) for *_, body in await log(database)]
         ends = [e for e in seqs if e["cause"] == "expiry" and e["at"] > parse_instant(UPGRADED)]
         assert [(e["seq"], e["kind"]) for e in ends] == [(2, "downgraded")], last
+
+
+async def test_a_repetition_gets_the_older_codes_answer(
+    empty_url: str, session: aiohttp.ClientSession
+) -> None:
+    """The same key with the same body, whatever kind of activity. Neither that, nor what is
+    refused, nor what changes nothing writes anything."""
+    async with upgraded(empty_url) as installation, served(installation, session) as caller:
+        activities = [(path, body) for _, method, path, body in STEPS if method == "POST"]
+        for path, body in activities:
+            answer = await caller.post(path, body)
+            assert answer["repeated"], (body, answer)
+        assert len(activities) > 60
+        refused = {"customer": "d-ann", "kind": "redeem", "points": 10_000}
+        assert (await caller.call("POST", "/api/programs/drop/activities", refused)).status == 422
+        enrolled = await caller.call("PUT", "/api/programs/drop/members/d-ann", {})
+        assert enrolled.status == 200
+        assert (await checkpoints(installation.database)).keys() <= {"wanda"}
+
+
+async def test_new_rules_for_all_note_everybodys_standing_first(
+    empty_url: str, session: aiohttp.ClientSession
+) -> None:
+    """A PUT that judges everybody anew is the first touch of many."""
+    async with upgraded(empty_url) as installation, served(installation, session) as caller:
+        for program in ("years", "since-join", "yearly"):
+            body = PROGRAMS[program] | {"name": "Anew", "on_change": "rejudge"}
+            await caller.put(f"/api/programs/{program}", body)
+        await advance(caller, "2025-02-19")
+        assert {"l-ann", "l-ben", "s-ann", "y-ann"} <= (
+            await checkpoints(installation.database)
+        ).keys()
+        assert tier(await member(caller, "since-join", "s-ann")) == "silver"
+        assert await unsound(installation) == []
+
+
+async def test_a_repair_before_the_first_touch_keeps_what_was_decided(empty_url: str) -> None:
+    """A wrong column is put right; the standing waits for its checkpoint as before."""
+    async with upgraded(empty_url) as installation:
+        database = installation.database
+        await database.pool.execute("UPDATE member SET balance = 7 WHERE balance = 620")
+        before = {
+            row["source_id"]: decode_standing(row["standing"]) for row in await members(database)
+        }
+        (fault,) = [d async for d in verify(database, installation.catalog)]
+        assert await repair(database, installation.catalog, fault)
+        after = {
+            row["source_id"]: decode_standing(row["standing"]) for row in await members(database)
+        }
+        assert after == before
+        assert await unsound(installation) == []
 
 
 # What the older code read otherwise: what it decided stays, what comes is decided as today.

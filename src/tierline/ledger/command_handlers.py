@@ -94,7 +94,7 @@ class CommandContext:
 def draft(aggregate: CommandSubject, command: Command, standing: Standing, at: int) -> list[Entry]:
     """The entries that a command means; none where it changes nothing."""
     if command.entry is not None:
-        return [_recorded_elsewhere(command.entry, standing, at)]
+        return [_recorded_elsewhere(aggregate, command.entry, standing, at)]
     if command.corrects is not None:
         return _correction(aggregate, command, standing, at)
     asserted_at = command.occurred_at
@@ -125,7 +125,9 @@ def draft(aggregate: CommandSubject, command: Command, standing: Standing, at: i
     return entries
 
 
-def _recorded_elsewhere(entry: Entry, standing: Standing, at: int) -> Entry:
+def _recorded_elsewhere(
+    aggregate: CommandSubject, entry: Entry, standing: Standing, at: int
+) -> Entry:
     """An entry of another installation's ledger, at its own place in this one."""
     if entry.n != standing.entries + 1:
         reason = (
@@ -134,7 +136,9 @@ def _recorded_elsewhere(entry: Entry, standing: Standing, at: int) -> Entry:
         )
         raise Refused(path="entry", reason=f"{reason}.")
     if entry.kind == "checkpoint" and entry.detail is not None:
-        # Events are numbered anew here: a checkpoint tells of those that this log holds.
+        # Events are numbered anew here: a checkpoint tells of those that this log holds by then.
+        if not entry.detail.elsewhere:
+            standing = aggregate.decide(standing, (), at).standing
         noted = {**(entry.detail.standing or {}), "seq": standing.seq}
         entry = replace(entry, detail=replace(entry.detail, standing=noted))
     return replace(entry, recorded_at=at)

@@ -75,6 +75,7 @@ class MemberAggregate:
             "first_standing",
             "changes",
             "tells_points",
+            "_start",
             "_taken",
             "_balance",
             "_encoded",
@@ -114,6 +115,7 @@ class MemberAggregate:
         self._encoded: bytes | None = None
         if self.first_standing.entries and self.first_standing.edition != EDITION:
             self._note_checkpoint()
+        self._start = self.standing
 
     def _note_checkpoint(self) -> None:
         """The rules were read in another way so far: the standing is noted as it is."""
@@ -316,7 +318,7 @@ class MemberAggregate:
     def _unchanged(self, command: Command, standing: Standing) -> Answer:
         return Answer(
             key=command.key,
-            entry=standing.entries,
+            entry=(self.standing if self.changed else self.first_standing).entries,
             points=0,
             amount=0,
             balance=standing.balance,
@@ -329,7 +331,8 @@ class MemberAggregate:
 
     @property
     def changed(self) -> bool:
-        return self.standing is not self.first_standing
+        """Whether anything is to be written: a checkpoint alone is not."""
+        return self.standing is not self._start
 
     def member(self) -> tuple[Any, ...]:
         """The member's row: what `update_members` takes."""

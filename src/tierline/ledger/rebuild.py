@@ -108,7 +108,7 @@ class Folded:
 
     def row(self) -> tuple[Any, ...]:
         """The member's row as the ledger says, for `update_members`."""
-        now, latest = self.now.standing, self.program.versions[-1].number
+        latest, now = self.program.versions[-1].number, self.untouched or self.now.standing
         return (*self.place, encode_standing(now), *self._columns(now), now.due_at, latest)
 
     @cached_property
