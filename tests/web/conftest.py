@@ -107,7 +107,7 @@ async def running(
     new_key = await here.catalog.add_key(project.number, "native", (), "", wall())
     async with (
         serving(here, options) as process,
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(90)) as session,
     ):
         yield Api(session, process, new_key["key"])
 

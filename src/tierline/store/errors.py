@@ -186,6 +186,7 @@ _BY_SQLSTATE: Final[dict[str, type[TierlineError]]] = {
     "53100": DiskFull,
     "42501": NoWritePermission,
     "25006": DatabaseReadOnly,
+    "55000": DatabaseUnreachable,  # it takes no connections, as while it is copied or moved
 }
 
 # Every other state of a class: how a connection fails, or a server that has nothing left.

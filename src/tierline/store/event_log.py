@@ -212,7 +212,7 @@ class EventLog:
 
     async def before(self, shard: int, instant: int, sandbox: int | None = None) -> int:
         """The last offset before an instant of recording. Of a `sandbox`, a project with a time of
-        its own, the last one before its first tier event of that instant or later."""
+        its own, the last one before the first of its members' events of that instant or later."""
         if sandbox is None:
             return await self._before(shard, instant)
         offset: int = await self.reader(shard).run(

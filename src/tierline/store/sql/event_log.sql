@@ -74,11 +74,11 @@ JOIN event ON event.shard = v.shard AND event."offset" = v."offset"
 SELECT recorded_at FROM event WHERE shard = $1 AND "offset" = $2
 
 -- name: before_in_sandbox
--- Where a sandbox's own time begins: its tier events one after another, for they are few and in the
+-- Where a sandbox's own time begins: its members' events one after another, for they are few and in the
 -- order of the log. None of that instant: the head. The clock's own time is in the body.
 SELECT coalesce(
     (SELECT e."offset" - 1 FROM event e
-     WHERE e.shard = $1 AND e.project = $2 AND e.class = 'tier' AND e."offset" >= h.log_start
+     WHERE e.shard = $1 AND e.project = $2 AND e.class <> 'ops' AND e."offset" >= h.log_start
        AND (e.body::json ->> 'at')::bigint >= $3
      ORDER BY e."offset" LIMIT 1),
     h.head

@@ -91,7 +91,7 @@ async def _reader(call: Call, query: EventsQuery, customer: int | None) -> Reade
         raise Invalid(path="since", reason="since: send a cursor or an instant, not both.")
     if query.since is not None:
         # Operational events are of requests and machines: their time is the wall's.
-        sandbox = call.project.sandbox if query.class_ == "tier" else None
+        sandbox = None if query.class_ == "ops" else call.project.sandbox
         cursor = await event_feed.since(log, validation.instant(query.since, "since"), sandbox)
     elif query.after:
         place = (database.epoch, database.shards, call.parts.catalog.box, call.project.id)
