@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from tests.web.conftest import POLICY, Api
+from tierline.model.encoding import decode_standing, encode_standing
 
 ACTIVITIES = "/api/programs/club/activities"
 ANNA = "/api/programs/club/members/anna"
@@ -172,6 +175,28 @@ async def test_a_tier_that_was_brought_along_is_history_too(sandbox: Api) -> Non
     (line,) = (await read(sandbox, f"{ANNA}/history"))["history"]
 
     assert (line["seq"], line["tier"]["name"], line["cause"]) == (None, "Gold", "import")
+
+
+async def test_what_was_announced_before_an_upgrade_is_told_as_it_was(sandbox: Api) -> None:
+    """By the log, though today's code would have decided otherwise."""
+    await act(sandbox, "earn", "a-1", points=60)
+    pool = sandbox.installation.database.pool
+    raw = await pool.fetchval("SELECT standing FROM member")
+    older = replace(decode_standing(raw), edition=1, held="silver", tier="silver")
+    await pool.execute("UPDATE member SET standing = $1, tier = 'silver'", encode_standing(older))
+    await act(sandbox, "earn", "a-2", points=900)
+    lines = (await read(sandbox, f"{ANNA}/history"))["history"]
+    entries = (await read(sandbox, f"{ANNA}/entries"))["entries"]
+
+    assert [(line["seq"], line["kind"], line["key"]) for line in lines] == [
+        (1, "joined", "a-1"),
+        (2, "upgraded", "a-2"),
+    ]
+    assert lines[1]["tier_from"] == {"id": "silver", "name": "Silver"}
+    assert [(line["kind"], line["key"]) for line in entries[2:]] == [
+        ("checkpoint", None),
+        ("earn", "a-2"),
+    ]
 
 
 async def test_histories_are_paged_both_ways(sandbox: Api) -> None:

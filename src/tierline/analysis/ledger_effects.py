@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from tierline.engine.checkpoints import last_checkpoint, seq_of
 from tierline.engine.decide import trace
 from tierline.engine.lot_owners import LotOwners, Shares
 from tierline.engine.tracer import LotChange, MembershipChange
 from tierline.model.entries import Entry
+from tierline.model.events import Event
 from tierline.model.standing import Standing
 from tierline.rules.points import Lots
 from tierline.rules.program import Program
@@ -84,16 +86,30 @@ def held_lots(
     return state.standing(), lots
 
 
-def tier_periods(program: Program, entries: Sequence[Entry], at: int) -> tuple[TierPeriod, ...]:
-    """Returns every change of membership until an instant, oldest first."""
+def tier_periods(
+    program: Program, entries: Sequence[Entry], at: int, former: Sequence[Event] = ()
+) -> tuple[TierPeriod, ...]:
+    """Returns every change of membership until an instant, oldest first. `former`: the member's
+    events as the log has them, which tell what was announced before a checkpoint."""
     _, tracer = trace(program, entries, at)
+    moves = list(tracer.moves)
+    place = last_checkpoint(entries)
+    if place is not None:
+        seq = seq_of(entries[place])
+        before = [MembershipChange(event, True) for event in former if event.seq <= seq]
+        moves = [*before, *moves]
+        moves.sort(key=_instant)  # stable: what the fold says stays in its order
     periods: list[TierPeriod] = []
     until: int | None = None
-    for move in reversed(tracer.moves):
+    for move in reversed(moves):
         periods.append(TierPeriod(move, until))
         if move.event.kind != "prolonged":
             until = move.event.at
     return tuple(reversed(periods))
+
+
+def _instant(move: MembershipChange) -> int:
+    return move.event.at
 
 
 def _difference(change: LotChange) -> Lots:

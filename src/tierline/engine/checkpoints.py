@@ -24,6 +24,13 @@ def last_checkpoint(entries: Sequence[Entry]) -> int | None:
     return next((i for i in places if entries[i].kind == "checkpoint"), None)
 
 
+def seq_of(entry: Entry) -> int:
+    """Returns the number of the last event before a checkpoint."""
+    assert entry.detail is not None
+    assert entry.detail.standing is not None
+    return carried(entry.detail.standing).seq
+
+
 def resume(state: MemberState, entry: Entry) -> int:
     """Puts a state where a checkpoint stands, and returns that instant."""
     assert entry.detail is not None
@@ -59,7 +66,9 @@ def fill(state: MemberState, before: MemberState, entry: int) -> None:
 def _carry_lots(tracer: Tracer, earlier: Tracer, state: MemberState, entry: int) -> None:
     """Points came from where they came, and moved as they did; they are as many as is noted."""
     tracer.lots, tracer.lot_changes = earlier.lots, earlier.lot_changes
-    tracer.moves, tracer.owners = earlier.moves, earlier.owners
+    # What was announced before, the log says; what was not, nothing else.
+    tracer.moves = [move for move in earlier.moves if not move.announced]
+    tracer.owners = earlier.owners
     tracer.note_lots(state.at, entry, state.lots)
     tracer.owners.settle(state.lots)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from tierline.engine.announcement import Announcement, PointsAnnouncement
+from tierline.model import ids
 from tierline.model.events import Event
 from tierline.model.points_event import PointsEvent
 from tierline.model.tenant import Customer, Project
 from tierline.rules.program import Program, Version
-from tierline.store.event_log import LogEvent
+from tierline.store.event_log import EventLog, LogEvent
 
+ROWS_MAX: Final = 1_000  # of a customer's events, read at once
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_points_event = msgspec.json.Decoder(PointsEvent).decode
 _decode_customer = msgspec.json.Decoder(Customer).decode
@@ -24,6 +26,24 @@ class RulesCatalog(Protocol):
     def project(self, number: int) -> Project: ...
     def cached_program(self, number: int) -> Program | None: ...
     async def program_numbered(self, number: int, latest: int = 0) -> Program: ...
+
+
+async def events_of(log: EventLog, customer: int, program: int) -> list[Event]:
+    """A member's tier events that are still in the log, oldest first."""
+    shard = ids.shard_of(ids.route_of_customer(customer), log.shards)
+    head, start = (await log.heads())[shard]
+    events: list[Event] = []
+    after = start - 1
+    while after < head:
+        ranges = [(customer, after + 1, head)]
+        rows = (await log.slice_of_customers(shard, ranges, ROWS_MAX))[customer]
+        events += [
+            _decode_event(row.body)
+            for row in rows
+            if row.class_ == "tier" and row.program == program
+        ]
+        after = rows[-1].offset if len(rows) == ROWS_MAX else head
+    return events
 
 
 async def announced(row: LogEvent, catalog: RulesCatalog) -> Announcement | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -22,12 +22,13 @@ from tierline.ledger.stored_originals import entry_of
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.entries import Detail, Entry, EntryKind
-from tierline.model.events import Cause, EventKind
+from tierline.model.events import Cause, Event, EventKind
 from tierline.model.standing import Pending
 from tierline.rules.ladder import TierName
 from tierline.rules.points import Lots
 from tierline.rules.program import Program
 from tierline.store import members
+from tierline.store.announcements import events_of
 from tierline.web import limits, responses
 from tierline.web.responses import TierChangeAnswer
 from tierline.web.routes.customers import find_customer
@@ -226,7 +227,10 @@ async def list_tiers(call: Call) -> TierHistory:
     program, member = await _member(call)
     at = call.now if at is None else at
     entries = [entry for entry in await history(call, *member) if entry.recorded_at <= at]
-    periods = await asyncio.to_thread(tier_periods, program, entries, at)
+    former: Sequence[Event] = ()
+    if any(entry.kind == "checkpoint" for entry in entries):
+        former = await events_of(call.parts.log, *member)
+    periods = await asyncio.to_thread(tier_periods, program, entries, at, former)
     count = len(periods)
     if query.order == "newest":
         last = min(_place(query.after, count + 1), count + 1)  # counted from 1
