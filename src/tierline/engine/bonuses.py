@@ -53,9 +53,12 @@ def give_bonuses(state: MemberState, entry: Entry | None = None) -> None:
 
 def yearly_dates(state: MemberState) -> None:
     """The day of some rule has begun."""
-    if state.joined_at is None or state.overdue or state.zone.start(state.today) != state.at:
+    bonuses = state.version.bonuses
+    if not bonuses or state.joined_at is None or state.overdue:
         return
-    for rule in state.version.bonuses:
+    if state.zone.start(state.today) != state.at:
+        return
+    for rule in bonuses:
         dated = isinstance(rule.trigger, DateTrigger)
         if dated and _next_day(state, rule, state.today) == state.today:
             state.occur("date", rule.id)

@@ -59,6 +59,8 @@ def _refresh(state: MemberState, former: Version, places: dict[str, str]) -> Non
 
 def activate_pending(state: MemberState) -> None:
     """Pending points whose day has come can be spent, and count as earned, from now on."""
+    if not state.pending:
+        return
     due = [p for p in state.pending if p.available_at is not None and p.available_at <= state.at]
     if not due:
         return
@@ -119,10 +121,15 @@ def come_of_age(state: MemberState) -> None:
 
 def expire_lots(state: MemberState) -> None:
     """Lots whose last day is over are gone; then balance tiers are judged again."""
-    gone = sum(points for when, points in state.lots if when is not None and when <= state.at)
-    if gone == 0:
+    gone = count = 0
+    for when, points in state.lots:  # soonest first
+        if when is None or when > state.at:
+            break
+        gone += points
+        count += 1
+    if not count:
         return
-    state.lots = tuple(lot for lot in state.lots if lot[0] is None or lot[0] > state.at)
+    state.lots = state.lots[count:]
     state.expired += gone
     state.tell_points("points.expired", -gone)
     if state.tracer is not None:

@@ -11,6 +11,7 @@ from tierline.model.events import Event
 NO_TIER = ""  # the key under which members without a tier are counted
 
 CountRow = tuple[int, str, int]  # program, tier, members more (or fewer)
+MoveKey = tuple[int, int, str]
 MoveRow = tuple[int, int, str, int]  # program, civil day, kind of event, moves more
 
 
@@ -30,10 +31,15 @@ def count_rows(aggregates: Iterable[MemberAggregate]) -> list[CountRow]:
 
 def move_rows(aggregates: Iterable[MemberAggregate]) -> list[MoveRow]:
     """Returns the tier events per program, civil day in the project's time zone, and kind."""
-    moves = Counter(
-        (aggregate.number, aggregate.program.zone.day(event.at), event.kind)
-        for aggregate in aggregates
-        for _, event in aggregate.events
-        if isinstance(event, Event)
-    )
+    moves: Counter[MoveKey] = Counter()
+    days: dict[tuple[int, int], int] = {}  # most of a night's events have few instants
+    for aggregate in aggregates:
+        number = aggregate.number
+        for _, event in aggregate.events:
+            if not isinstance(event, Event):
+                continue
+            at = number, event.at
+            if at not in days:
+                days[at] = aggregate.program.zone.day(event.at)
+            moves[number, days[at], event.kind] += 1
     return [(*key, count) for key, count in sorted(moves.items())]
