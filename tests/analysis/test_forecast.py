@@ -46,9 +46,12 @@ def risks(outlook: MemberProgress) -> list[tuple[str, str, str | None, str]]:
     return [(r.kind, format_instant(r.at)[:10], r.tier, r.cause) for r in outlook.risks]
 
 
-def more(measure: str | None, club: Program, at: int, n: int, amount: int) -> Entry | None:
-    """An entry that brings so much more of a metric, where one kind of entry simply does."""
-    metric = club.version(at).measures[measure].metric
+def more(
+    measure: str | None, club: Program, at: int, n: int, amount: int, judged_at: int | None = None
+) -> Entry | None:
+    """An entry that brings so much more of a metric, where one kind of entry simply does. The rules
+    in force when it is judged say which metric that is."""
+    metric = club.version(at if judged_at is None else judged_at).measures[measure].metric
     if metric.filter is not None or metric.source in ("count", "sum"):
         return None
     if metric.source == "spend":
@@ -124,13 +127,13 @@ def _reaches(club: Program, now: Standing, chance: Opportunity, entries: list[En
 
 def _keeps(club: Program, now: Standing, needs: TierRetention, entries: list[Entry]) -> None:
     needed, n = needs.needed or 0, len(entries) + 1
-    enough = more(needs.metric, club, needs.counts_from, n, needed)
+    enough = more(needs.metric, club, needs.counts_from, n, needed, needs.until)
     if enough is None or needs.counts_from >= needs.until:
         return
     outlook_after = follow(club, now, (enough,), needs.until, entries).events
     if not any(event.kind == "upgraded" for event in outlook_after):  # who rose may fall from there
         assert [event for event in outlook_after if event.kind in LOSSES] == []
-    less = more(needs.metric, club, needs.counts_from, n, needed - 1)
+    less = more(needs.metric, club, needs.counts_from, n, needed - 1, needs.until)
     if less is not None and needed > 1:
         for at in (needs.counts_from, needs.until - 1):
             begun = follow(club, now, (less,), at, entries).standing
