@@ -8,6 +8,9 @@ from typing import Any
 
 from tests.ledger.conftest import Club
 from tests.ledger.test_import_originals import run, written
+from tierline.ledger.files.export import whole
+from tierline.ledger.orders.statements import read_record
+from tierline.ledger.rebuild import verify
 
 PAID: dict[str, Any] = {
     "kind": "order",
@@ -70,3 +73,44 @@ async def test_a_key_that_says_something_else_is_refused(club: Club, tmp_path: P
     assert [(p.line, p.path) for p in done.problems] == [(1, "key")]
     assert json.loads((tmp_path / "other.jsonl").read_text())["paid"] == 700
     assert (await club.standing()).balance == 50
+
+
+async def test_an_export_with_history_brings_orders_along(club: Club, tmp_path: Path) -> None:
+    """Ledgers and orders are equal in another program, and go on as here."""
+    await club.create()
+    records = [*RECORDS[:3], *RECORDS[4:], {"kind": "refund", "of": "1001", "amount": 3000}]
+    await run(club, written(tmp_path / "orders.jsonl", records))
+    here = await club.database.pool.fetch(
+        "SELECT name, customer, revision, record, updated_at FROM order_state ORDER BY name"
+    )
+    path = tmp_path / "whole.jsonl"
+    path.write_bytes(b"".join([line async for line in whole(club.database, club.program)]))
+    balances = [(await club.standing(name)).balance for name in ("ada", "bob", "eve")]
+
+    await club.create()  # another project, as empty as another installation
+    done = await run(club, path)
+    assert done.problems == ()
+    there = await club.database.pool.fetch(
+        "SELECT name, revision, record, updated_at FROM order_state WHERE project = $1"
+        " ORDER BY name",
+        club.project.number,
+    )
+    assert [(await club.standing(name)).balance for name in ("ada", "bob", "eve")] == balances
+    for old, new in zip(here, there, strict=True):
+        before, after = read_record(old["record"]), read_record(new["record"])
+        assert (before.state, before.keys, before.first_at) == (
+            after.state,
+            after.keys,
+            after.first_at,
+        )
+        assert (old["name"], old["revision"], old["updated_at"]) == (
+            new["name"],
+            new["revision"],
+            new["updated_at"],
+        )
+    again = await run(club, written(tmp_path / "again.jsonl", RECORDS[:3]))
+    assert (again.problems, (await club.standing()).balance) == ((), balances[0])
+    newer = [PAID | {"as_of": "2024-03-09T10:00:00Z", "refunded": 5000}]
+    await run(club, written(tmp_path / "newer.jsonl", newer))
+    assert (await club.standing()).balance == 0
+    assert [str(d) async for d in verify(club.database, club.catalog)] == []

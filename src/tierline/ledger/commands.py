@@ -75,6 +75,12 @@ class Command(Struct, frozen=True, gc=False):
         return not self.customer and not self.number
 
     @property
+    def is_final(self) -> bool:
+        """Whether no later record of a file corrects it: an entry as another installation has it,
+        or an order, which a further statement corrects."""
+        return self.entry is not None or self.order is not None
+
+    @property
     def sets_out(self) -> bool:
         """Whether points leave for somebody else: a second leg has to follow."""
         return self.kind == "transfer_out" and self.entry is None

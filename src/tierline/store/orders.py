@@ -31,7 +31,8 @@ class OrdersSql(Queries, file="orders.sql"):
     of_customer: str
     restore: str
     out: str
-    bookings_of: str
+    rewrite: str
+    project_of: str
     bookings: str
     put_bookings: str
 
@@ -120,6 +121,31 @@ async def page(
     else:
         rows = await connection.fetch(Sql.of_customer, *arguments, customer)
     return rows
+
+
+async def restore(
+    connection: Session, place: OrderPlace, row: tuple[int, str, int, str, int, int]
+) -> bool:
+    """Makes an order from (customer, buyer, revision, record, created_at, updated_at); False where
+    there is one of that name."""
+    return await connection.fetchval(Sql.restore, *place.key, *row) is not None
+
+
+async def rewrite(connection: Session, place: OrderPlace, record: str) -> None:
+    await connection.execute(Sql.rewrite, *place.key, record)
+
+
+async def out(
+    connection: Session, shard: int, project: int, after: str, limit: int
+) -> list[Record]:
+    """A project's orders in a shard, by their names."""
+    rows: list[Record] = await connection.fetch(Sql.out, shard, project, after, limit)
+    return rows
+
+
+async def project_of(connection: Session, program: int) -> int:
+    number: int = await connection.fetchval(Sql.project_of, program)
+    return number
 
 
 async def bookings(

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from tierline.ledger.files.ledger_lines import ledger_line
+from tierline.ledger.files.order_lines import order_lines
 from tierline.ledger.files.person import membership_facts
 from tierline.model.calendar import format_instant
 from tierline.model.encoding import decode_standing
@@ -46,8 +47,8 @@ async def members(
 async def whole(
     database: Database, program: int, name_kinds: Sequence[NameKind] = ()
 ) -> AsyncIterator[bytes]:
-    """Yields page by page the members' profiles, all their entries, and their standings: read in
-    this order they make the same ledgers elsewhere."""
+    """Yields page by page the members' profiles, all their entries, and their standings, then the
+    orders that are told whole: read in this order they make the same ledgers elsewhere."""
     async for shard, page in _pages(database, program):
         customers = [_customer(row["profile"]) for row in page]
         for customer in customers:
@@ -57,6 +58,8 @@ async def whole(
         for customer, row in zip(customers, page, strict=True):
             standing = carry(decode_standing(row["standing"]))
             yield _encode({"customer": customer.source_id, "standing": standing}) + b"\n"
+    async for line in order_lines(database, program):
+        yield line
 
 
 async def history(

@@ -29,6 +29,7 @@ from tierline.ledger.closed_programs import refuse_closed
 from tierline.ledger.command_parsing import CommandParser
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.files.corrections import Corrections
+from tierline.ledger.files.order_lines import OrderLine, restored
 from tierline.ledger.files.people import Named, People, StoredPeople, TrialPeople, numbers_of
 from tierline.ledger.files.person import Person
 from tierline.ledger.files.progress import Imported, RecordProblem, added, fingerprint, keep, noted
@@ -64,11 +65,6 @@ class _Sent(Struct, frozen=True):
     record: Record
     command: Command
     again: bool
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it corrects nothing: an entry, or an order that is told whole."""
-        return self.record.entry is not None or self.command.order is not None
 
 
 class Importer:
@@ -174,10 +170,13 @@ class Importer:
         before, now = self._done.records, self._now()
         sound: list[tuple[int, Record, Command | None]] = []
         people: list[Named] = []
+        orders: list[tuple[Record, OrderLine]] = []
         for i, record in enumerate(batch):
             if record.problem is not None:
-                # Raised here, it would hold this frame, which holds it: kept for a long time.
-                self._refuse(record, record.problem)
+                self._refuse(record, record.problem)  # raised here, it would hold this frame
+                continue
+            if record.order is not None:
+                orders.append((record, record.order))
                 continue
             try:
                 command = self._command(record, mark, now)
@@ -198,6 +197,9 @@ class Importer:
         ]
         self._answers.extend(await self._writer.accept([s.command for s in sent]))
         self._open.extend(sent)
+        for record, line in orders if self.writer is not None else ():
+            if why := await restored(self.database, self.parser.program_ref, line):
+                self._refuse(record, why)
         await self._await_until(OPEN_MAX)
 
     def _command(self, record: Record, mark: str, now: int) -> Command | None:
@@ -320,14 +322,14 @@ class Importer:
             try:
                 outcome = await answer
             except KeyReused as error:
-                if sent.again or sent.is_final:
+                if sent.again or sent.command.is_final:
                     self._refuse(sent.record, error)
                 else:
                     doubtful.append((sent, False))
             except TierlineError as error:
                 self._refuse(sent.record, error)
             else:
-                if outcome.repeated and not sent.is_final:
+                if outcome.repeated and not sent.command.is_final:
                     doubtful.append((sent, True))
                 else:
                     counted[sent.command.kind] += 1

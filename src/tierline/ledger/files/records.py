@@ -27,6 +27,7 @@ from tierline.ledger.command_parsing import Activity, explained
 from tierline.ledger.files import csv_rows
 from tierline.ledger.files.csv_rows import BrokenRow
 from tierline.ledger.files.ledger_lines import LedgerLine
+from tierline.ledger.files.order_lines import OrderLine
 from tierline.ledger.files.person import Person, person_type
 from tierline.ledger.orders.statement_parsing import OrderStatement
 from tierline.model import json_text
@@ -60,6 +61,7 @@ _Kind = Literal["text", "integer", "json", "lots", "reason"] | _Object  # of a c
 _OF_ACTIVITIES: Final = frozenset(Activity.__struct_fields__)
 _decode = msgspec.json.Decoder().decode
 _read_line = msgspec.json.Decoder(LedgerLine).decode
+_read_order = msgspec.json.Decoder(OrderLine).decode
 
 
 class FileUnreadable(TierlineError):
@@ -77,6 +79,7 @@ class Record(Struct, frozen=True):
     source: Sequence[str] | str | bytes
     activity: bytes | None = None
     entry: LedgerLine | None = None
+    order: OrderLine | None = None
     person: Person | None = None
     problem: TierlineError | None = None
 
@@ -130,6 +133,8 @@ class InputFile:
     def _told_apart(
         self, line: int, text: bytes, source: Sequence[str] | bytes, fields: dict[str, Any]
     ) -> Record:
+        if "order" in fields and "kind" not in fields:
+            return Record(line, source, order=_read_order(text))
         if "kind" not in fields:
             return Record(line, source, person=self._read_person(text))
         if "recorded_at" in fields:

@@ -20,8 +20,8 @@ from tierline.errors import TierlineError
 from tierline.ledger.sweep.rollout import Rolled, Rollout
 from tierline.ledger.sweep.sweep_pass import MEMBERS_MAX, MEMBERS_MIN, WALL, SweepPass, SweepStep
 from tierline.ledger.writer import Writer
+from tierline.store import orders, transfers
 from tierline.store import sweep as store
-from tierline.store import transfers
 from tierline.store.database import Database
 from tierline.store.errors import is_retryable
 from tierline.store.sweep import Lease
@@ -121,14 +121,18 @@ class Sweeper:
         return done
 
     async def _bring_home(self, shard: int, before: int) -> None:
-        """Transfers that began until then, and whose second half nobody saw to. Without the
-        lease it would be no harm, only more work."""
+        """Transfers that began until then, and whose second half nobody saw to; statements of
+        orders that nobody has booked everywhere. Without the lease it would be no harm, only more
+        work."""
         async with self.database.pool.acquire() as connection:
-            if not await transfers.open_intents(connection, shard, before, (0, 0, ""), 1):
-                return
-        if self._writer.closed:
+            in_transit = await transfers.open_intents(connection, shard, before, (0, 0, ""), 1)
+            stated = await orders.pending(connection, shard, before, (0, ""), 1)
+        if (in_transit or stated) and self._writer.closed:
             await self._writer.start()
-        await self._writer.transfers.resume(shard, before)
+        if in_transit:
+            await self._writer.transfers.resume(shard, before)
+        if stated:
+            await self._writer.orders.resume(shard, before)
 
     def _turn(self, shard: int) -> SweepRound:
         lease = Lease(shard, LEASE, self.owner)

@@ -82,10 +82,13 @@ WHERE shard = $1 AND project = $2 AND name > $3 AND record IS NOT NULL
 ORDER BY name
 LIMIT $4;
 
--- name: bookings_of
--- What customers' ledgers hold of orders.
-SELECT customer, program, name, body FROM order_booking
-WHERE shard = $1 AND customer = ANY($2::bigint[]) AND program = $3 AND name = $4;
+-- name: rewrite
+-- An order's record, of which something is noted that changes nothing.
+UPDATE order_state SET record = $4 WHERE shard = $1 AND project = $2 AND name = $3;
+
+-- name: project_of
+-- A program's project. Small tables only.
+SELECT j.number FROM program p JOIN project j ON j.id = p.project WHERE p.number = $1;
 
 -- name: bookings
 -- What members' ledgers hold of orders, by their names.

@@ -1,0 +1,51 @@
+"""A process to kill: tells orders that change hands again and again, and prints what is durable."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+from tests.ledger.conftest import Club
+from tierline.ledger.command_parsing import CommandParser
+from tierline.model.calendar import format_instant
+from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.secret_box import SecretBox
+from tierline.store.database import Database
+
+ORDERS = 6
+PEOPLE = 4
+START = 1_700_000_000_000
+
+
+def statement(order: int, turn: int) -> dict[str, Any]:
+    """The state of an order as of a turn: another person's each time, another amount."""
+    return {
+        "order": f"o{order}",
+        "customer": f"c{(order + turn) % PEOPLE}",
+        "as_of": format_instant(START + turn * 1000),
+        "paid": 10_000 + 100 * turn,
+        "refunded": 100 * (turn % 5),
+    }
+
+
+async def main(url: str) -> None:
+    async with await Database.open(url) as database:
+        club = Club(database, await Catalog.open(database, SecretBox(bytes(32))))
+        (club.project,) = club.catalog.projects()
+        (program,) = club.catalog.programs(club.project.number)
+        await club.catalog.program_numbered(program.number)
+        club.parser = CommandParser(club.project, program.number)
+        async with club.writer() as writer:
+
+            async def tell(order: int, turn: int) -> None:
+                await writer.record(club.activity("order", **statement(order, turn)))
+                sys.stdout.write(f"{order} {turn}\n")
+                sys.stdout.flush()
+
+            for turn in range(100_000):
+                await asyncio.gather(*(tell(order, turn) for order in range(ORDERS)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
