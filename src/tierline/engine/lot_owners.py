@@ -28,18 +28,17 @@ class LotOwners(Struct):
         if expires_at is not None and expires_at <= at:
             self.expired[owner] = self.expired.get(owner, 0) + points
             return
-        shares = self.lots.setdefault(expires_at, {})
-        shares[owner] = shares.get(owner, 0) + points
+        _put(self.lots.setdefault(expires_at, {}), owner, points)
 
     def take(self, before: Lots, after: Lots, spender: int | None, first: int | None) -> None:
         """Points leave lots: those of the entry `first`, then the oldest entry's."""
         rest = dict(after)
         for expires_at, points in before:
             gone = points - rest.get(expires_at, 0)
+            if gone == 0:
+                continue
             shares = self.lots.get(expires_at, {})
-            for owner in sorted(shares, key=lambda n: (n != first, n or 0)):
-                part = min(gone, shares[owner])
-                gone -= part
+            for owner, part in _parts(shares, gone, first):
                 shares[owner] -= part
                 if not shares[owner]:
                     del shares[owner]
@@ -72,10 +71,39 @@ class LotOwners(Struct):
         for expires_at, count in lots:
             shares = self.lots.setdefault(expires_at, {})
             if lacking := count - sum(shares.values()):
-                shares[None] = shares.get(None, 0) + lacking
+                _put(shares, None, lacking)
 
     def expire(self, at: int) -> None:
         """Every lot whose last day is over is gone."""
         for expires_at in [x for x in self.lots if x is not None and x <= at]:
             for owner, points in self.lots.pop(expires_at).items():
                 self.expired[owner] = self.expired.get(owner, 0) + points
+
+
+def _put(shares: Shares, owner: int | None, points: int) -> None:
+    """Adds points. Owners stand in the order of their entries, so that the oldest come first and
+    long ledgers cost no sorting."""
+    if owner in shares:
+        shares[owner] += points
+        return
+    late = bool(shares) and (next(reversed(shares)) or 0) > (owner or 0)
+    shares[owner] = points
+    if late:
+        ordered = sorted(shares.items(), key=lambda share: share[0] or 0)
+        shares.clear()
+        shares.update(ordered)
+
+
+def _parts(shares: Shares, points: int, first: int | None) -> list[tuple[int | None, int]]:
+    """Whose points go: those of the entry `first`, then the oldest entry's."""
+    parts: list[tuple[int | None, int]] = []
+    if first in shares:
+        parts.append((first, min(points, shares[first])))
+        points -= parts[0][1]
+    for owner, count in shares.items():
+        if points == 0:
+            break
+        if owner != first:
+            parts.append((owner, min(points, count)))
+            points -= parts[-1][1]
+    return parts
