@@ -29,6 +29,7 @@ from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.ledger.writer import Writer
 from tierline.people.attempts import Attempts
 from tierline.people.directory import Directory
+from tierline.people.oidc import OidcSettings, OpenIdProvider, check_settings
 from tierline.people.passwords import Passwords
 from tierline.people.sessions import Sessions
 from tierline.store.event_log import EventLog
@@ -57,6 +58,8 @@ class Process:
         self.url = ""  # known when it listens
         if options.proxy is not None:
             proxy_parts(options.proxy)  # a wrong one is told at the start
+        if options.oidc is not None:
+            check_settings(OidcSettings(*options.oidc))
         days = options.keep_events_days
         self.settings = SenderSettings(
             allow=tuple(str(network) for network in options.allow),
@@ -195,7 +198,10 @@ class Process:
             await sandbox.advance(database, catalog, self.committed, project, to, clock=self.clock)
 
         directory = Directory(database, Passwords())
+        oidc = self.options.oidc
+        provider = None if oidc is None else OpenIdProvider(OidcSettings(*oidc), catalog.box)
         return Dependencies(
+            provider=provider,
             database=database,
             catalog=catalog,
             writer=writer,

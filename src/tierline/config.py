@@ -43,6 +43,7 @@ class ServeOptions(Struct, frozen=True):
     allow: tuple[Network, ...] = ()  # special addresses where endpoints may live
     keep_events_days: int | None = None  # the log is kept so long; None: for ever
     proxy: str | None = None  # what webhooks go through, unless an endpoint has one of its own
+    oidc: tuple[str, str, str] | None = None  # an OpenID provider's issuer; our id and secret there
 
     @property
     def whole(self) -> bool:
@@ -71,6 +72,19 @@ def parse_roles(text: str) -> frozenset[str]:
     if not names:
         raise Invalid(path="--roles", reason=f"name at least one role of {', '.join(ROLES)}")
     return frozenset(names)
+
+
+def parse_oidc(
+    issuer: str | None, client_id: str | None, client_secret: str | None
+) -> tuple[str, str, str] | None:
+    """An OpenID provider's issuer, our id and secret there; None for none of them. Raises Invalid
+    for one without the others."""
+    if issuer and client_id and client_secret:
+        return issuer, client_id, client_secret
+    if issuer or client_id or client_secret:
+        reason = "Name --oidc-issuer, --oidc-client-id and --oidc-client-secret, or none of them."
+        raise Invalid(path="--oidc-issuer", reason=reason)
+    return None
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:

@@ -36,6 +36,7 @@ from tierline.config import (
     Location,
     ServeOptions,
     parse_networks,
+    parse_oidc,
     parse_roles,
 )
 from tierline.demo.run import DemoFailed, deliveries
@@ -49,6 +50,9 @@ NEW_INSTALLATION = (
     "you have, stop this one and correct --data-dir or --database-url."
 )
 _log = structlog.get_logger("tierline.serve")
+
+
+_OIDC = ("issuer", "client_id", "client_secret")
 
 
 @click.command()
@@ -74,6 +78,17 @@ _log = structlog.get_logger("tierline.serve")
     "--proxy", metavar="URL", envvar="TIERLINE_PROXY",
     help="Send webhooks through http://[user:password@]host:port.",
 )  # fmt: skip
+@click.option(
+    "--oidc-issuer", metavar="URL", envvar="TIERLINE_OIDC_ISSUER",
+    help="An OpenID provider where people may sign in.",
+)  # fmt: skip
+@click.option(
+    "--oidc-client-id", metavar="ID", envvar="TIERLINE_OIDC_CLIENT_ID", help="Our id there."
+)
+@click.option(
+    "--oidc-client-secret", metavar="SECRET", envvar="TIERLINE_OIDC_CLIENT_SECRET",
+    help="Our secret there; better in the environment.",
+)  # fmt: skip
 def serve(
     host: str,
     port: int,
@@ -92,6 +107,7 @@ def serve(
     run(_serve(lambda: ServeOptions(
         location=location_of(location), host=host, port=port, roles=parse_roles(roles),
         allow=parse_networks(allow), keep_events_days=keep, proxy=proxy,
+        oidc=parse_oidc(*(location[f"oidc_{part}"] for part in _OIDC)),
     )))  # fmt: skip
 
 

@@ -56,6 +56,10 @@ class Directory:
         row = await self.database.pool.fetchrow(Sql.user_by_email, email.lower())
         return None if row is None else user_of(row)
 
+    async def by_identity(self, identity: str) -> User | None:
+        row = await self.database.pool.fetchrow(Sql.user_by_identity, identity)
+        return None if row is None else user_of(row)
+
     # Inviting -------------------------------------------------------------------------------
 
     async def invite(

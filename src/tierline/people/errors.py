@@ -53,6 +53,21 @@ class ForgeryRefused(TierlineError):
     status = 403
 
 
+class NotInvited(TierlineError):
+    """The provider's user is nobody who was invited here by an address that it has verified, or the
+    sign-in was begun elsewhere or too long ago; begin again, or ask to be invited."""
+
+    code = "not_invited"
+    status = 403
+
+
+class ProviderFailed(TierlineError):
+    """The OpenID provider failed: {reason}; try again, or look at its log."""
+
+    code = "provider_failed"
+    status = 502
+
+
 class BeyondYourReach(Forbidden):
     """The user has roles in other projects, or may do more than you; ask somebody who may do as
     much, or use the command line."""

@@ -13,6 +13,7 @@ from tierline.config import ROLES
 from tierline.endpoints.operations import EndpointOperations
 from tierline.ledger.writer import Writer
 from tierline.people.directory import Directory
+from tierline.people.oidc import OpenIdProvider
 from tierline.people.sessions import Sessions
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.database import Database
@@ -66,6 +67,7 @@ class Dependencies(Struct, frozen=True):
     commit_signal: CommitSignal
     metrics: HttpMetrics
     registry: CollectorRegistry  # of `/metrics`
+    provider: OpenIdProvider | None = None  # where people may sign in, too
     loopback: bool = False  # only this machine can connect: metrics need no key
     roles: frozenset[str] = frozenset(ROLES)  # of this process
     ready: Callable[[], list[str]] = list  # names what is not running; empty: all is well

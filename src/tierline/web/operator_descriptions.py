@@ -17,6 +17,7 @@ EndBody.at: From this instant on it takes nothing new.
 LaneAnswer.attempts: How often the lane's first event was tried.
 AuditEntry.before: What it was before.
 changes: The changes, newest first.
+CallbackQuery.code: The provider's code.
 ReplayAnswer.complete: Whether `events` is the exact count, not only a lower bound.
 csrf_token: What changes by this session carry in `X-CSRF-Token`.
 current: Whether it is the session that asks.
@@ -53,6 +54,7 @@ RewindBody.since: Everything recorded from this instant on; in a sandbox, of its
 Schedule.since: From which attempt the seconds are counted.
 SignatureAnswer.since: From when on it signs; null: from the beginning.
 SignatureAnswer.source: Which answer showed that secret.
+CallbackQuery.state: What the browser was sent there with.
 ProgramState.state: Whether it takes new activities.
 ProjectState.state: Whether its programs take new activities.
 UserLine.state: Whether they have been invited, sign in, or are let in no more.
