@@ -154,8 +154,8 @@ async def test_an_operators_key_reads_the_metrics_of_the_whole_installation(
         assert "tierline_commands_waiting" in text
         for path in ("/api/endpoints", "/api/programs", "/api/keys", "/api/customers"):
             assert (await api.get(path, key=operator)).status == 403
-        asked = await api.post("/api/keys", {"scopes": ["read_metrics"]})
-        assert asked.problem[:2] == (403, "forbidden")
+        refusal = await api.post("/api/keys", {"scopes": ["read_metrics"]})
+        assert refusal.problem[:2] == (403, "forbidden")
         plain = (await api.post("/api/keys", {})).json
         assert "read_metrics" not in plain["scopes"]
 

@@ -136,14 +136,14 @@ def matches(key: Key, hashed: bytes) -> bool:
 
 def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
     """Known scopes, each once, in their usual order; all of a project's when none is named."""
-    names, known = set(scopes) or set(SCOPES), (*SCOPES, READ_METRICS)
-    unknown = sorted(names.difference(known))
+    names, every = set(scopes) or set(SCOPES), (*SCOPES, READ_METRICS)
+    unknown = sorted(names.difference(every))
     if unknown:
-        choices = ", ".join(known)
+        choices = ", ".join(every)
         raise Invalid(
             path="scopes", reason=f"There is no scope {unknown[0]!r}; known are {choices}."
         )
-    return tuple(scope for scope in known if scope in names)
+    return tuple(scope for scope in every if scope in names)
 
 
 def kind_of(kinds: Mapping[str, KeyKind], name: str) -> KeyKind:
