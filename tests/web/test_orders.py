@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -248,6 +250,33 @@ async def test_a_dry_run_says_what_a_statement_would_do(shop: Api) -> None:
     unpaid = await shop.post(path, PAID | {"order": "1002", "customer": "new", "paid": 0})
     assert unpaid.json["activity"]["points"] == 0
     assert await points(shop) == (50, 50)
+
+
+async def test_earning_rules_read_an_order_s_facts(shop: Api) -> None:
+    """Numbers of the order and of its items; a name that is none is refused when it is put."""
+    rule = {"id": "net", "trigger": {"type": "order"}}
+    formula = "(amount - order.shipping) / 100 + 5 * order.quantity"
+    points_rules = {"rules": [rule | {"points": {"type": "formula", "formula": formula}}]}
+    assert (await shop.put("/api/programs/net", RULES | {"points": points_rules})).status == 201
+    path = "/api/programs/net/activities"
+    stated = PAID | {"shipping": 400, "items": [{"product": "mug", "quantity": 2, "amount": 4600}]}
+    assert (await shop.post(path, stated)).json["points"] == 56
+    more = stated | {"as_of": "2024-03-05T10:00:00Z", "shipping": 0}
+    assert (await shop.post(path, more)).json["balance"] == 60
+    wrong = {
+        "rules": [rule | {"points": {"type": "per", "every": 1, "points": 1, "of": "order.x"}}]
+    }
+    answered = await shop.put("/api/programs/wrong", RULES | {"points": wrong})
+    assert answered.problem[:2] == (422, "rules_invalid")
+
+
+async def test_the_documented_example_runs(shop: Api) -> None:
+    """As `docs/http.md` shows it."""
+    text = (Path(__file__).parents[2] / "docs" / "http.md").read_text()
+    examples = re.findall(r'```json\n(\{"kind": "order".*?)\n```', text, re.DOTALL)
+    assert len(examples) == 1
+    for example in examples:
+        assert (await shop.post(PATH, example.encode())).json["points"] > 0
 
 
 async def test_orders_are_listed_by_their_last_change(shop: Api) -> None:

@@ -219,12 +219,12 @@ def _earned(context: CommandContext) -> Entry:
         return context.aggregate.decide(context.standing, entries, trial.recorded_at).standing.tier
 
     standing = context.standing
-    earner = Earner(standing.tier, standing.attributes, standing.gains)
+    earner = Earner(standing.tier, standing.attributes, standing.gains, context.order_facts)
     if context.before:
         # Enrolled by this very activity, as if a moment before it: at that tier's rate.
         at = context.entry.recorded_at
         standing = context.aggregate.decide(standing, context.before, at).standing
-        earner = Earner(standing.held, standing.attributes, standing.gains)
+        earner = Earner(standing.held, standing.attributes, standing.gains, context.order_facts)
     return points_for(program, earner, context.entry, reached, points_given=explicit)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
+
+NUMBERS: Final = ("total", "shipping", "tax", "discounts", "quantity", "items_amount")
 
 Fulfilment = Literal["none", "partial", "full"]
 
@@ -33,6 +35,18 @@ class OrderFacts(Struct, frozen=True, gc=False, omit_defaults=True):
     items: tuple[OrderItem, ...] = ()
     metadata: dict[str, Any] | None = None
     attributes: dict[str, str | int | bool] = {}
+
+    def number(self, name: str) -> int | None:
+        """Returns one of NUMBERS; None for any other name."""
+        match name:
+            case "total" | "shipping" | "tax" | "discounts":
+                number: int = getattr(self, name)
+                return number
+            case "quantity":
+                return sum(item.quantity for item in self.items)
+            case "items_amount":
+                return sum(item.amount for item in self.items)
+        return None
 
 
 class OrderState(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tierline.model.entries import Detail, Entry, Part
+from tierline.model.orders import OrderFacts
 from tierline.rules.earning_rule import (
     ActivityTrigger,
     AttributeValue,
@@ -34,6 +35,7 @@ class Earner(Struct, frozen=True):
     tier: str | None
     attributes: Mapping[str, AttributeValue] = {}
     gains: Mapping[str, Gain] = {}
+    order: OrderFacts | None = None  # of an order that is told whole
 
 
 def points_for(
@@ -91,7 +93,8 @@ class _Activity:
             self.orders = self.points.orders
         self.rules: dict[str, EarningRule] = {}
         if self.points.rules:
-            day, facts = program.zone.day(draft.occurred_at), EarningFacts(draft, earner.attributes)
+            day = program.zone.day(draft.occurred_at)
+            facts = EarningFacts(draft, earner.attributes, earner.order)
             self.rules = {
                 rule.id: rule
                 for rule in self.points.rules
@@ -161,7 +164,8 @@ class _Activity:
         if self.orders is not None:
             gains[ORDERS] = self.points.earned_by_order(amount, None)
         if self.rules and (amount or not self.draft.amount):
-            facts = EarningFacts(replace(self.draft, amount=amount), self.earner.attributes)
+            draft = replace(self.draft, amount=amount)
+            facts = EarningFacts(draft, self.earner.attributes, self.earner.order)
             gains |= {id_: rule.points.count(facts) for id_, rule in self.rules.items()}
         return gains
 

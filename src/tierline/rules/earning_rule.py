@@ -17,6 +17,7 @@ from tierline.model import calendar
 from tierline.model.calendar import CivilDay, DayOfTheYear
 from tierline.model.entries import Entry
 from tierline.model.events import EventKind
+from tierline.model.orders import OrderFacts
 from tierline.rules import formula
 from tierline.rules.expiry import Expiry
 from tierline.rules.ladder import Earning
@@ -29,11 +30,13 @@ _LEAP_YEAR = 2000
 class EarningFacts(Struct, frozen=True):
     """What a rule may calculate with: an activity where there is one, and the person's attributes.
 
-    Names of numbers: `amount` (minor units), `metadata.<key>`, `attribute.<name>`.
+    Names of numbers: `amount` (minor units), `metadata.<key>`, `attribute.<name>`; of an order that
+    is told whole `order.<name>` too (`model/orders.py` has the names).
     """
 
     entry: Entry | None
     attributes: Mapping[str, AttributeValue]
+    order: OrderFacts | None = None
 
     def number(self, name: str) -> Fraction | None:
         """Returns the number of that name; None where there is none."""
@@ -43,6 +46,8 @@ class EarningFacts(Struct, frozen=True):
                 return Fraction(self.entry.amount)
             case "metadata":
                 return _number(self.metadata.get(key))
+            case "order" if self.order is not None:
+                return _number(self.order.number(key))
             case "attribute":
                 return _number(self.attributes.get(key))
         return None

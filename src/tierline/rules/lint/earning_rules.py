@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tierline.model import calendar
+from tierline.model.orders import NUMBERS
 from tierline.rules import formula
 from tierline.rules.earning import ORDERS
 from tierline.rules.earning_rule import (
@@ -14,6 +15,7 @@ from tierline.rules.earning_rule import (
     CustomEvent,
     EarningRule,
     Formula,
+    OrderPaid,
     PointsPer,
     TierTrigger,
     YearlyDay,
@@ -93,9 +95,13 @@ def _number(path: str, name: str, rule: EarningRule) -> Iterator[Finding]:
         rule.trigger, ActivityTrigger
     ):
         return
+    if place == "order" and key in NUMBERS and isinstance(rule.trigger, OrderPaid):
+        return
     names = "attribute.<name>"
     if isinstance(rule.trigger, ActivityTrigger):
         names = f"amount, metadata.<key> and {names}"
+    if isinstance(rule.trigger, OrderPaid):
+        names += f", and of orders that are told whole order.{', order.'.join(NUMBERS)}"
     yield Finding(path, f"{name!r} is no number that the rule can know; there are {names}")
 
 
