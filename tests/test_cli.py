@@ -155,7 +155,7 @@ async def test_keys_are_made_listed_and_disabled(database_url: str, tmp_path: Pa
         )  # fmt: skip
         made = json.loads(out)
         assert code == 0
-        assert set(made) == {"id", "kind", "project_id", "scopes"} | own
+        assert set(made) == {"id", "kind", "project_id", "scopes", "signs"} | own
         assert made["scopes"] == ["read_customers", "manage_endpoints"]
         gone = await tierline("key", "disable", made["id"], *place, directory=tmp_path)
         assert gone[0] == 0

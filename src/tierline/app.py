@@ -36,7 +36,6 @@ from tierline.store.event_log import EventLog
 from tierline.store.heartbeat import Heartbeat, roles_text
 from tierline.store.notifications import Notifications
 from tierline.transport.address_guard import Guard
-from tierline.transport.tls import proxy_parts
 from tierline.vendors.registry import FORMATS, VENDORS
 from tierline.web.asgi import App, HealthApp
 from tierline.web.dependencies import CommitSignal, Dependencies
@@ -56,8 +55,6 @@ class Process:
         self.commit_signal = CommitSignal()
         self.registry = CollectorRegistry()
         self.url = ""  # known when it listens
-        if options.proxy is not None:
-            proxy_parts(options.proxy)  # a wrong one is told at the start
         if options.oidc is not None:
             check_settings(OidcSettings(*options.oidc))
         days = options.keep_events_days
@@ -189,7 +186,7 @@ class Process:
 
     def _parts(self, log: EventLog) -> Dependencies:
         database, catalog = self.installation.database, self.installation.catalog
-        metrics = HttpMetrics(self._writer, self._sweeper)
+        metrics = HttpMetrics(self._writer, self._sweeper, database.disk)
         # Without the role `api` no route gives it anything: it is not started.
         writer = self._writer or Writer(database, catalog, self.committed, clock=self.clock)
         self.registry.register(metrics)

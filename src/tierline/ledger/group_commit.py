@@ -35,7 +35,7 @@ from tierline.ledger.transfers.completion import Transfers
 from tierline.model import ids
 from tierline.store.column_encoding import Unstorable
 from tierline.store.database import Database, where
-from tierline.store.errors import blames_data, is_retryable, translate
+from tierline.store.errors import DiskFull, blames_data, is_retryable, translate
 from tierline.store.ledger_transaction import PLANNER, CountDiffers, LedgerTx
 
 RERUNS_MAX: Final = 8  # of a batch that another writer keeps interfering with
@@ -292,7 +292,9 @@ class GroupCommit:
             reason = f"The database cannot hold this command ({state})."
             raise _Faulty(Invalid(reason=reason)) from error
         failure = translate(error, where(self.writer.database.url))
-        if failure is None:
+        if isinstance(failure, DiskFull):
+            self.writer.database.disk.saw(failure)  # it is logged there, once
+        elif failure is None:
             _log.error("batch_failed", shard=self.shard, rows=rows, exc_info=error)
         else:
             _log.warning("batch_refused", shard=self.shard, rows=rows, error=failure.sentence)
@@ -303,6 +305,7 @@ class GroupCommit:
     async def _attempt(
         self, running: RunningBatch, batch: Sequence[QueuedCommand], attempt: _Attempt
     ) -> Done:
+        self.writer.database.disk.require_room()
         tx, writer = await self._connected(), self.writer
         try:
             # The clock first: a judgment never lies after what it could not have read.
@@ -318,6 +321,7 @@ class GroupCommit:
             attempt.committing = attempt.committing and not tx.stopped_before(error)
             await self._undo(tx, error)
             raise
+        writer.database.disk.wrote()
         self._idle.append(tx)
         return done
 

@@ -26,6 +26,7 @@ from tierline.ledger.transfers.completion import Transfers
 from tierline.model import ids
 from tierline.store.catalog.audit import current_actor
 from tierline.store.database import Database
+from tierline.store.errors import DiskFull
 
 BATCH_MAX: Final = 256
 IDLE_AFTER_SECONDS: Final = 0.1  # without commands, after which background work has the floor
@@ -87,7 +88,7 @@ class Writer:
 
     def submit(self, command: Command, *, bulk: bool = False) -> asyncio.Future[Answer]:
         """The answer to come: an Answer, or a TierlineError when the command is refused. Raises
-        Busy at once when the queue is full; then nothing was recorded."""
+        Busy at once when the queue is full, and DiskFull; then nothing was recorded."""
         if self.closed:
             raise Busy
         if self.catalog.closures:
@@ -95,6 +96,8 @@ class Writer:
             refused = refusal(self.catalog.closures, command, now)
             if refused is not None:
                 return _refusal(refused)
+        if self.database.disk.full:
+            self.database.disk.require_room()
         if command.kind in AUDITED:
             command = replace(command, actor=current_actor())
         shard = self.shards[ids.shard_of(command.route, self.database.shards)]
@@ -139,8 +142,8 @@ class Writer:
                 await shard.room()
             try:
                 answers.append(self.submit(command, bulk=bulk))
-            except Busy as busy:
-                answers.append(_refusal(busy))
+            except (Busy, DiskFull) as error:
+                answers.append(_refusal(error))
         return answers
 
     async def record(self, command: Command) -> Answer:

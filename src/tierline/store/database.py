@@ -15,6 +15,7 @@ import asyncpg
 
 from tierline.errors import TierlineError
 from tierline.store import migrate
+from tierline.store.disk_space import DiskSpace
 from tierline.store.errors import (
     CopyUnfinished,
     DatabaseTooOld,
@@ -57,9 +58,10 @@ class Fixed(NamedTuple):
 class Database:
     """An installation that is open for work. Made by `open`; what `fixed` says never changes."""
 
-    def __init__(self, url: str, pool: asyncpg.Pool, fixed: Fixed) -> None:
+    def __init__(self, url: str, pool: asyncpg.Pool, fixed: Fixed, disk: DiskSpace) -> None:
         self.url = url
         self.pool = pool
+        self.disk = disk
         self.shards = fixed.shards
         self.epoch = fixed.epoch
         self._plan_cache_mode = fixed.plan_cache_mode
@@ -74,6 +76,7 @@ class Database:
         create: bool = True,
         shards: int | None = None,
         pool_max: int = POOL_MAX,
+        disk: DiskSpace | None = None,
     ) -> Self:
         """Connect, bring the schema up to date (`migrate=False`: only check it), and read what is
         fixed. Without `create` an empty database stays empty. `shards` counts for a new database
@@ -104,7 +107,7 @@ class Database:
             if failure is None:
                 raise
             raise failure from error
-        return cls(url, pool, fixed)
+        return cls(url, pool, fixed, disk or DiskSpace())
 
     async def connect(self, **settings: str) -> asyncpg.Connection:
         """A dedicated, warmed connection, which the caller closes. `settings` are PostgreSQL's

@@ -46,12 +46,23 @@ async def findings(database: Database, catalog: Catalog, now: int) -> list[Diagn
             # Opening the catalog has opened every secret in it.
             Diagnosis("secrets", f"the key opens those of {len(catalog.projects())} projects"),
         ]
+        checks.append(await _disk(connection, database))
         for shard in range(database.shards):
             checks += await _shard(connection, catalog, shard, now)
         checks += await _roles(connection, endpoints=bool(catalog.endpoints()))
     finally:
         await connection.close(timeout=5)
     return checks
+
+
+async def _disk(connection: asyncpg.Connection[asyncpg.Record], database: Database) -> Diagnosis:
+    disk = database.disk
+    if not disk.look():
+        await disk.ask(connection)
+    if disk.full:
+        text = f"it is full (disk_full), nothing more is written; free some space: {disk.text}"
+        return Diagnosis("disk", text, well=False)
+    return Diagnosis("disk", disk.text)
 
 
 async def _roles(

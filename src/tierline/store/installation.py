@@ -13,6 +13,7 @@ import structlog
 from tierline.config import Location
 from tierline.errors import TierlineError
 from tierline.store.database import Database
+from tierline.store.disk_space import DiskSpace
 from tierline.store.embedded_postgres.server import EmbeddedServer
 from tierline.store.errors import NoInstallation, PathUnusable
 
@@ -36,10 +37,13 @@ async def opened(
             yield database
         return
     server = await asyncio.to_thread(EmbeddedServer.attach_or_start, location.data_dir, serve=serve)
-    nurse = asyncio.create_task(_keep_alive(server), name="embedded")
+    disk = DiskSpace(server.data_dir / "postgres")
+    if serve:
+        disk.settle()
+    nurse = asyncio.create_task(_keep_alive(server, disk), name="embedded")
     try:
         async with await Database.open(
-            server.url, migrate=migrate, create=create, shards=location.shards
+            server.url, migrate=migrate, create=create, shards=location.shards, disk=disk
         ) as database:
             yield database
     finally:
@@ -68,12 +72,13 @@ async def holds_secrets(database: Database) -> bool:
     return any_secret
 
 
-async def _keep_alive(server: EmbeddedServer) -> None:
+async def _keep_alive(server: EmbeddedServer, disk: DiskSpace) -> None:
     """A full disk or a kill ends PostgreSQL. What was on its way is done again by the same keys as
     soon as it is back, so it is tried for as long as we live."""
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         try:
+            await asyncio.to_thread(disk.settle)
             if await asyncio.to_thread(server.revive):
                 _log.warning("postgres_started_again", where=str(server.data_dir))
         except TierlineError as error:

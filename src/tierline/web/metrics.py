@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from tierline.histogram import Durations
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.ledger.writer import Writer
+from tierline.store.disk_space import DiskSpace
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -23,7 +24,8 @@ SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 class HttpMetrics(Collector):
     """One process's requests, and what waits in its roles; register it with a CollectorRegistry."""
 
-    def __init__(self, writer: Writer | None, sweeper: Sweeper | None) -> None:
+    def __init__(self, writer: Writer | None, sweeper: Sweeper | None, disk: DiskSpace) -> None:
+        self._disk = disk
         self._writer = writer
         self._sweeper = sweeper
         self._durations: dict[tuple[str, int], Durations] = {}
@@ -54,6 +56,12 @@ class HttpMetrics(Collector):
         for shard, lag_ms in (self._sweeper.lag_ms if self._sweeper else {}).items():
             lag.add_metric([str(shard)], lag_ms / 1000)
         yield lag
+        full = "Whether the database's disk is full, so that writes are refused."
+        yield GaugeMetricFamily("tierline_disk_full", full, int(self._disk.look()))
+        free = self._disk.free
+        if free is not None:
+            room = "Free bytes on the disk of the embedded database."
+            yield GaugeMetricFamily("tierline_disk_free_bytes", room, free)
 
 
 class ScrapedMetrics(Collector):

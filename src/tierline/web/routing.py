@@ -74,6 +74,13 @@ class Operation(Struct, frozen=True):
     refers_to: tuple[Any, ...] = ()  # types that schemas name and no field holds
     details: str = ""  # for OpenAPI, where one sentence is too little
 
+    @property
+    def writes(self) -> bool:
+        """Whether it needs room on the disk. Taking something away is tried without: a key that
+        leaked can be disabled at any time."""
+        adds = self.method in ("POST", "PUT", "PATCH")
+        return adds and any(scope.startswith(("write_", "manage_")) for scope in self.scopes)
+
 
 class Call:
     """One request, as a handler sees it."""
@@ -124,6 +131,7 @@ class PathApp:
         try:
             response = await self._run(request)
         except Exception as error:  # noqa: BLE001 - the last line: everything becomes a problem
+            self.parts.database.disk.saw(error)
             response = refusal(problem.as_error(error, path=self.path, method=scope["method"]))
         await response(scope, receive, send)
         self.parts.metrics.observe(self.path, response.status_code, perf_counter() - began)
@@ -141,6 +149,8 @@ class PathApp:
                 parts.catalog, parts.sessions, request.scope, parts.clock()
             )
             caller.require(*operation.scopes)
+        if operation.writes:
+            self.parts.database.disk.require_room()
         call = Call(self.parts, request, caller)
         with acting(SYSTEM if caller is None else caller.actor):
             answer = await _answer(operation, call)

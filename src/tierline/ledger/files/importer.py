@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
 from time import monotonic
@@ -167,6 +168,8 @@ class Importer:
     # -- a slice of records -------------------------------------------------------------------
 
     async def _slice(self, mark: str, batch: Sequence[Record]) -> None:
+        if self.writer is not None:
+            self.database.disk.require_room()
         before, now = self._done.records, self._now()
         sound: list[tuple[int, Record, Command | None]] = []
         people: list[Named] = []
@@ -327,6 +330,8 @@ class Importer:
                 else:
                     doubtful.append((sent, False))
             except TierlineError as error:
+                if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise  # it says nothing of this record: the same file again goes on here
                 self._refuse(sent.record, error)
             else:
                 if outcome.repeated and not sent.command.is_final:

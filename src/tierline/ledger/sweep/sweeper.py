@@ -23,7 +23,7 @@ from tierline.ledger.writer import Writer
 from tierline.store import orders, transfers
 from tierline.store import sweep as store
 from tierline.store.database import Database
-from tierline.store.errors import is_retryable
+from tierline.store.errors import DiskFull, is_retryable, translate
 from tierline.store.sweep import Lease
 
 POLL_SECONDS: Final = 1.0
@@ -145,7 +145,8 @@ class Sweeper:
                 try:
                     seconds = await self._round(shard, turn)
                 except Exception as error:  # noqa: BLE001
-                    if not is_retryable(error):
+                    self.database.disk.saw(error)
+                    if not (is_retryable(error) or isinstance(translate(error, ""), DiskFull)):
                         _log.exception("sweep_failed", shard=shard)
                     seconds = RETRY_SECONDS
                 await self._sleep(shard, seconds)
@@ -154,6 +155,7 @@ class Sweeper:
 
     async def _round(self, shard: int, turn: SweepRound) -> float:
         """Everything that is due now; how long to sleep."""
+        self.database.disk.require_room()
         if not await turn.take():
             self._went[shard] = self.clock()
             self.lag_ms.pop(shard, None)
@@ -213,6 +215,7 @@ class SweepRound:
         if not await self.take():
             await self.sweep.give_up_ahead()
             return SweepStep(0, 0, 0)
+        self.sweeper.database.disk.require_room()
         loop, now = asyncio.get_running_loop(), self.sweeper.clock()
         contended = self._contended
         limit = self._limit if contended else MEMBERS_MAX

@@ -9,7 +9,8 @@ Files in the data directory, besides what others keep there:
   .users.lock     held shared by every attached process: who gets it alone is the last one out
   .serve.lock     held exclusively by the one all-roles server, with its process id inside
   .started        the postmaster that we started; one started by hand is never stopped by us
-All are flock(2) locks, which the system releases when a process dies, however it dies.
+  .spare          room that PostgreSQL gets when the disk is full (`store/disk_space.py`)
+All locks are flock(2)'s, which the system releases when a process dies, however it dies.
 """
 
 from __future__ import annotations

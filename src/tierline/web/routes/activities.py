@@ -114,6 +114,7 @@ class Activities:
             parts = self.parts
             caller = await auth.of_request(parts.catalog, parts.sessions, scope, parts.clock())
             caller.require("write_customers")
+            parts.database.disk.require_room()
             parser = await self._parser(caller, scope["raw_path"])
             with acting(caller.actor):
                 body = await self._record(headers, parser, caller, receive, send)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry, generate_latest
 
 from tierline.store.catalog.keys import READ_METRICS
+from tierline.store.errors import DiskFull, translate
 from tierline.store.heartbeat import ABSENT, living_roles, required_roles
 from tierline.web import auth
 from tierline.web.dependencies import Dependencies
@@ -22,6 +23,8 @@ MISSING: Final = {
     "sender": "a part of the sender stopped in this process, or its signs of life do not arrive;"
     " look at its log",
     "sweeper": "the sweep stopped in this process, or got nowhere for a minute; look at its log",
+    "disk": "the disk of the database is full (disk_full): writes are refused, reads go on; free"
+    " some space",
     "catalog": "changes made by other processes are not seen here; restart this process",
 }
 
@@ -32,9 +35,9 @@ class Healthy(Struct, frozen=True):
 
 class Ready(Struct, frozen=True):
     """`not_ready`: this process cannot do its work, and `missing` names what it lacks (the
-    database, a role of which a part stopped or does not get on, the catalog, by which changes of
-    other processes are seen). `degraded`: it can, but `missing` names roles that the installation
-    needs and no living process has."""
+    database, room on its disk, a role of which a part stopped or does not get on, the catalog, by
+    which changes of other processes are seen). `degraded`: it can, but `missing` names roles that
+    the installation needs and no living process has."""
 
     status: Literal["ready", "degraded", "not_ready"]
     missing: tuple[str, ...] = ()
@@ -47,11 +50,16 @@ async def get_health(_call: Call) -> Healthy:
 
 async def get_ready(call: Call) -> Reply:
     missing, absent = call.parts.ready(), list[str]()
+    disk = call.parts.database.disk
     try:
         async with asyncio.timeout(READY_SECONDS_MAX):
             absent = await _absent_roles(call.parts)
-    except Exception:  # noqa: BLE001 - whatever it is, we are not ready
-        missing = [*missing, "database"]
+    except Exception as error:  # noqa: BLE001 - whatever it is, we are not ready
+        disk.saw(error)
+        if not isinstance(translate(error, ""), DiskFull):
+            missing = [*missing, "database"]
+    if disk.look():
+        missing = [*missing, "disk"]
     if missing:
         return Reply(503, Ready("not_ready", tuple(missing), tuple(MISSING[m] for m in missing)))
     if absent:
@@ -63,6 +71,8 @@ async def _absent_roles(parts: Dependencies) -> list[str]:
     """The roles that the installation needs and nobody has, here or elsewhere. Raises whatever
     the database does."""
     await parts.log.heads()
+    if parts.database.disk.full:
+        await parts.log.reader(0).run(parts.database.disk.ask)
     alive = await parts.log.reader(0).run(living_roles)
     required = required_roles(endpoints=bool(parts.catalog.endpoints()))
     return [role for role in required if role not in parts.roles and not alive[role]]

@@ -57,6 +57,7 @@ class VendorPath:
         try:
             response = await self._run(request)
         except Exception as error:  # noqa: BLE001 - the last line: everything becomes a refusal
+            self.parts.database.disk.saw(error)
             ours = problem.as_error(error, path=self.path, method=scope["method"])
             response = refusal(ours, request_id)
         response.headers["x-request-id"] = request_id
@@ -73,6 +74,8 @@ class VendorPath:
             allowed = ", ".join(self.by_method)
             raise problem.MethodNotAllowed(method=request.method, allowed=allowed)
         caller.require(*operation.scopes)
+        if operation.writes:
+            self.parts.database.disk.require_room()
         with acting(caller.actor):
             return await _answer(operation, Call(self.parts, request, caller))
 
