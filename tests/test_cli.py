@@ -144,9 +144,9 @@ async def test_keys_are_made_listed_and_disabled(database_url: str, tmp_path: Pa
     fields = {
         "native": {"key"},
         "voucherify": {
-            "app_id", "app_token", "management_id", "management_token", "webhook_secret",
+            "app_id", "app_token", "management_id", "management_token", "webhook_secret", "signs",
         },
-        "loyaltylion": {"key", "site_id", "site_token", "site_secret"},
+        "loyaltylion": {"key", "site_id", "site_token", "site_secret", "signs"},
     }  # fmt: skip
     for kind, own in fields.items():
         code, out, _ = await tierline(
@@ -155,7 +155,7 @@ async def test_keys_are_made_listed_and_disabled(database_url: str, tmp_path: Pa
         )  # fmt: skip
         made = json.loads(out)
         assert code == 0
-        assert set(made) == {"id", "kind", "project_id", "scopes", "signs"} | own
+        assert set(made) == {"id", "kind", "project_id", "scopes"} | own
         assert made["scopes"] == ["read_customers", "manage_endpoints"]
         gone = await tierline("key", "disable", made["id"], *place, directory=tmp_path)
         assert gone[0] == 0

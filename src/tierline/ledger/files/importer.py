@@ -168,8 +168,6 @@ class Importer:
     # -- a slice of records -------------------------------------------------------------------
 
     async def _slice(self, mark: str, batch: Sequence[Record]) -> None:
-        if self.writer is not None:
-            self.database.disk.require_room()
         before, now = self._done.records, self._now()
         sound: list[tuple[int, Record, Command | None]] = []
         people: list[Named] = []
@@ -330,8 +328,6 @@ class Importer:
                 else:
                     doubtful.append((sent, False))
             except TierlineError as error:
-                if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-                    raise  # it says nothing of this record: the same file again goes on here
                 self._refuse(sent.record, error)
             else:
                 if outcome.repeated and not sent.command.is_final:
@@ -368,9 +364,7 @@ class Importer:
         self._count(counted)
         done = self._done
         self._done = replace(
-            done,
-            repeated=done.repeated + repeated,
-            corrected=done.corrected + corrected,
+            done, repeated=done.repeated + repeated, corrected=done.corrected + corrected
         )
 
     def _count(self, kinds: Counter[str]) -> None:
@@ -379,6 +373,8 @@ class Importer:
         self._done = replace(done, commands=commands, kinds=added(done.kinds, kinds))
 
     def _refuse(self, record: Record, error: TierlineError) -> None:
+        if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise error  # it says nothing of this record: the same file again goes on here
         path = self._columns.get(error.path or "", error.path)
         problem = RecordProblem(record.line, error.sentence, path)
         problems = self._done.problems

@@ -41,6 +41,7 @@ class StoredPeople:
         self._gate = asyncio.Semaphore(WRITES_MAX)
 
     async def write(self, people: Sequence[Named], now: int) -> list[Outcome]:
+        self.database.disk.require_room()
         plain: dict[str, tuple[int, Profile]] = {}
         owners: dict[tuple[str, str], int] = {}
         late: set[int] = set()  # who want a name that another before them wants, too
