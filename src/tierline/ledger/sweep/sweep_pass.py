@@ -279,21 +279,22 @@ class Stretch:
         """The members after time has passed for them. Raises _Stuck when that fails in our
         code."""
         current = await tx.current(sorted({row["program"] for row in rows}))
-        programs: dict[int, tuple[Program, int]] = {}
+        programs: dict[int, tuple[Program, int, bool]] = {}
         for number, (latest, own) in current.items():
             program = await self.sweep.catalog.program_numbered(number, latest)
             # In a sandbox it is then as late as what falls due; elsewhere it is now.
-            programs[number] = program, self.due.now if own is None else to
+            changed_at = self.due.now if own is None else to
+            programs[number] = program, changed_at, self.sweep.catalog.hears_points(number)
         seats = []
         for n, (customer, number, standing, *_) in enumerate(rows):
             if n % YIELD_AFTER_MEMBERS == YIELD_AFTER_MEMBERS - 1:
                 await asyncio.sleep(0)  # the batch before is being written
-            program, changed_at = programs[number]
+            program, changed_at, tells_points = programs[number]
             try:
                 seat = MemberAggregate(
                     customer, number, program, decode_standing(standing), changed_at
                 )
-                seat.tells_points = self.sweep.catalog.hears_points(number)
+                seat.tells_points = tells_points
                 try:
                     seat.pass_time(to)
                 except HistoryNeeded:
