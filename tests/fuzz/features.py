@@ -26,7 +26,7 @@ LEAST = {
     "a first activity enrols": 3000,
     "a first activity of an earlier day enrols": 200,
     "rules scheduled and come into force": 500,
-    "a term that began on a 29th, 30th or 31st is renewed": 30,
+    "a term that began on a 29th, 30th or 31st is renewed": 60,
     "a term that began on a 29 February is renewed": 5,
     "a tier is kept unearned, and that is told": 1000,
     "an override ends": 1000,

@@ -26,6 +26,8 @@ def random_program(chance: Random, zone: str, start: int) -> Program:
     points = random_points(chance)
     if chance.random() < 0.15:
         following_the_balance(chance, policy, points)
+    elif chance.random() < 0.06:
+        in_a_row(chance, policy)
     versions = [Version(1, 0, make_rules(policy, points))]
     at = start
     while chance.random() < 0.25 and len(versions) < 4:
@@ -53,6 +55,16 @@ def following_the_balance(chance: Random, policy: Json, points: Json) -> None:
     policy |= {"start": {"when": "immediate"}, "term": {"type": "while_qualified"}}
     policy["assessment"] = {"up": "on_activity", "down": "on_activity"}
     points["expiry"] = {"type": "after", "length": chance.choice(("P10D", "P1M"))}
+
+
+def in_a_row(chance: Random, policy: Json) -> None:
+    """Terms that are renewed from their end, by points that stay."""
+    policy |= {"metric": {"source": "earned"}, "window": {"type": "instant"}}
+    policy["start"] = {"when": "immediate"}
+    policy["term"] = {"type": "duration", "length": chance.choice(("P1M", "P3M", "P6M", "P1Y"))}
+    policy["term"]["inclusive"] = chance.random() < 0.3
+    policy["renewal"] = {"basis": "term_end"}
+    policy["assessment"] = {"up": "on_activity", "down": "on_activity"}
 
 
 def make_rules(policy: Json, points: Json) -> Rules:

@@ -72,12 +72,12 @@ def setting(chance: Random) -> tuple[Program, int]:
 
 
 def first_day(chance: Random, year: int) -> date:
-    """Any day of the year, and one in four a month's last or a leap day."""
-    if chance.random() < 0.05:
+    """Any day of the year, and one in three a month's last or a leap day."""
+    if chance.random() < 0.1:
         return date(year - year % 4 + 4, 2, 29)
     month = chance.randint(1, 12)
     last = civil.month_length(year, month)
-    return date(year, month, last if chance.random() < 0.2 else chance.randint(1, last))
+    return date(year, month, last if chance.random() < 0.25 else chance.randint(1, last))
 
 
 @lru_cache(maxsize=8)

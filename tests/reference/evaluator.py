@@ -64,7 +64,7 @@ class Evaluator(Overrides):
             if points.rules:
                 raise NoOpinion(points.rules[0])
         super().__init__(program, zone, Ledger(zone, rules))
-        self.noted = False  # a checkpoint was met
+        self.noted = False  # a checkpoint was met; of a ghost, or there is none: nothing changes
 
     def run(self, entries: Sequence[Entry], until: int) -> Evaluator:
         for entry in entries:
@@ -337,6 +337,7 @@ class Evaluator(Overrides):
         t = self.position[0]
         ghost = Evaluator(self.program)
         ghost.ghost = True
+        ghost.noted = not any(e.kind == "checkpoint" for e in self.ledger.entries)
         ghost.run(as_it_should_have_been(self.ledger.entries), t)
         for name in (
             "held",

@@ -16,13 +16,13 @@ def as_it_should_have_been(entries: Sequence[Entry]) -> list[Entry]:
     notes stays as it came: nothing reaches behind it, and what happened before it happens there."""
     places = [i for i, entry in enumerate(entries) if entry.kind == "checkpoint"]
     if not places:
-        return _played_again(entries, entries[0].n, None)
+        return _played_again(entries, entries[0].n, entries[0].occurred_at)
     place = places[-1]
     later = _played_again(entries[place + 1 :], 0, entries[place].recorded_at)
     return [*entries[: place + 1], *later]
 
 
-def _played_again(entries: Sequence[Entry], first: int, since: int | None) -> list[Entry]:
+def _played_again(entries: Sequence[Entry], first: int, since: int) -> list[Entry]:
     """`first` is the number of the enrolment that opens the history, if it is among them; nothing
     happens before `since`."""
     numbers_here = {entry.n for entry in entries}
@@ -38,7 +38,7 @@ def _played_again(entries: Sequence[Entry], first: int, since: int | None) -> li
         return entry.kind in ("opening", "enrol") and entry.n != first
 
     def happened(entry: Entry) -> int:
-        return entry.occurred_at if since is None else max(entry.occurred_at, since)
+        return max(entry.occurred_at, since)
 
     def gone(entry: Entry) -> bool:
         """A reversal whose original is among them, or an original of which nothing is left."""
