@@ -99,7 +99,7 @@ def _answers(rule: EarningRule, occasion: tuple[str, str | None, object]) -> boo
 
 def _give(state: MemberState, rule: EarningRule) -> bool:
     facts = EarningFacts(None, state.attributes)
-    points = multiplied(rule.points.count(facts), earning_of(rule, state.tier, None))
+    points = multiplied(rule.count(facts), earning_of(rule, state.tier, None))
     bound = rule.bound
     if bound is not None:
         gain = state.gains.get(rule.id)

@@ -166,7 +166,7 @@ class _Activity:
         if self.rules and (amount or not self.draft.amount):
             draft = replace(self.draft, amount=amount)
             facts = EarningFacts(draft, self.earner.attributes, self.earner.order)
-            gains |= {id_: rule.points.count(facts) for id_, rule in self.rules.items()}
+            gains |= {id_: rule.count(facts) for id_, rule in self.rules.items()}
         return gains
 
     def _worth(self, gains: Gains, tier: str | None) -> Gains:

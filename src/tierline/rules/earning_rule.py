@@ -12,12 +12,13 @@ from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from tierline.model import calendar
 from tierline.model.calendar import CivilDay, DayOfTheYear
 from tierline.model.entries import Entry
 from tierline.model.events import EventKind
-from tierline.model.orders import OrderFacts
+from tierline.model.orders import OrderFacts, OrderItem
 from tierline.rules import formula
 from tierline.rules.expiry import Expiry
 from tierline.rules.ladder import Earning
@@ -25,6 +26,17 @@ from tierline.rules.ladder import Earning
 A_NUMBER = "a number"
 AttributeValue = str | int | bool
 _LEAP_YEAR = 2000
+
+
+class ItemFilter(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Which items of an order that is told whole: every part that is given must match."""
+
+    products: tuple[str, ...] = ()
+    metadata: dict[str, Any] = {}
+
+    def admits(self, item: OrderItem) -> bool:
+        facts = item.metadata or {}
+        return (not self.products or item.product in self.products) and _holds(self.metadata, facts)
 
 
 class EarningFacts(Struct, frozen=True):
@@ -77,10 +89,12 @@ def sort_of(value: Any) -> str:
 
 
 class OrderPaid(Struct, frozen=True, tag="order", omit_defaults=True, forbid_unknown_fields=True):
-    """An order of at least so many minor units, whose metadata has these values."""
+    """An order of at least so many minor units, whose metadata has these values. `items`: it has
+    such items, and `order.quantity` and `order.items_amount` are of these alone."""
 
     at_least: Annotated[int, Meta(ge=0)] = 0
     metadata: dict[str, Any] = {}
+    items: ItemFilter | None = None
 
     def concerns(self, kind: str, name: str | None) -> bool:
         return kind == "order"
@@ -89,7 +103,14 @@ class OrderPaid(Struct, frozen=True, tag="order", omit_defaults=True, forbid_unk
         entry = facts.entry
         if entry is None or entry.kind != "order" or entry.amount < max(self.at_least, 1):
             return False
+        if self.items is not None and not self.matching(facts.order):
+            return False
         return _holds(self.metadata, facts.metadata)
+
+    def matching(self, order: OrderFacts | None) -> tuple[OrderItem, ...]:
+        """Returns the order's items that the trigger asks for."""
+        items = () if order is None else order.items
+        return items if self.items is None else tuple(i for i in items if self.items.admits(i))
 
 
 class CustomEvent(Struct, frozen=True, tag="event", omit_defaults=True, forbid_unknown_fields=True):
@@ -306,6 +327,13 @@ class EarningRule(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     pending_days: Annotated[int, Meta(ge=0, le=366)] | None = None
     expiry: Expiry | None = None
     active: bool = True
+
+    def count(self, facts: EarningFacts) -> int:
+        """Returns how many points the rule gives, whatever the tier."""
+        trigger, order = self.trigger, facts.order
+        if order is not None and isinstance(trigger, OrderPaid) and trigger.items is not None:
+            facts = replace(facts, order=replace(order, items=trigger.matching(order)))
+        return self.points.count(facts)
 
     def runs_on(self, day: int) -> bool:
         """Whether the rule gives anything on a civil day."""

@@ -19,6 +19,9 @@ Points.stacking: Which of the rules give that answer the same activity.
 ActivityAnswer.rules: Which earning rules gave how many of the points.
 Counted.rules: The earning rules that gave the points.
 RuleGain.rule: The earning rule's id; `orders`: the program's rate for orders.
+OrderPaid.items: Which items of an order that is told whole make the rule answer, and count.
+ItemFilter.products: Products, by the id that the shop gives them; empty: all.
+ItemFilter.metadata: The values that an item's metadata has.
 EarningRule.points: How many points the rule gives.
 EarningRule.name: The rule's name, for people.
 EarningRule.tiers: What holding a tier makes of the rule's points, by tier id.
