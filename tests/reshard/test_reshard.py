@@ -120,6 +120,8 @@ async def test_everything_arrives_in_its_place(
     """Through two copies: the same rows, each in the shard of its route; logs without gaps, whose
     instants never decrease, in which every customer's events keep their order."""
     await stands(club.database, await endpoint(club, "e1"), 3)
+    async with club.writer() as writer:
+        await writer.submit(club.activity(kind="adjust", customer="c0", points=1))
     source = club.database
     events = {e["id"]: e for log in (await log_of(source)).values() for e in log}
     async with AsyncExitStack() as stack:
@@ -134,8 +136,10 @@ async def test_everything_arrives_in_its_place(
             assert await moves_of(copy) == await moves_of(club.database) != []
             assert copy.shards == shards
             assert copy.epoch != source.epoch
-            for table in (*SMALL, "customer", "alias", "member", "entry", "event"):
+            for table in (*SMALL, "customer", "alias", "member", "entry", "event", "member_audit"):
                 assert await content(copy, table) == await content(club.database, table), table
+            assert await content(copy, "audit")
+            assert await content(copy, "member_audit")
             for table, column in PLACED:
                 for row in await copy.pool.fetch(f"SELECT shard, {column} AS id FROM {table}"):  # noqa: S608
                     assert row["shard"] == ids.shard_of(ids.route_of_customer(row["id"]), shards)

@@ -118,9 +118,8 @@ class Importer:
         await self._begin(file, rejects)
         if trial:
             return await self._records(file, note, mark, on_progress)
-        # The audit log has the import, not each of its records.
         await self._note_audit("import.begun", mark)
-        with audit.acting(None):
+        with audit.acting(None):  # the import is noted, not each of its records
             await self._records(file, note, mark, on_progress)
         await self._note_audit("import.ended", mark)
         return self._done
