@@ -175,3 +175,10 @@ if __name__ == "__main__":
     where = Target(arguments[0], arguments[1], int(arguments[2]))
     result = uvloop.run(_ours(where, int(arguments[3]), float(arguments[4]), arguments[5]))
     sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+
+
+async def loads(targets: Sequence[Target], seconds: int, prefix: str) -> list[Load]:
+    """64 connections spread over so many servers, at once."""
+    each = 64 // len(targets)
+    runs = [load(target, each, seconds, f"{prefix}-{i}") for i, target in enumerate(targets)]
+    return await asyncio.gather(*runs)

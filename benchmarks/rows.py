@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from msgspec import Struct
 from benchmarks import floors, import_files, machine, memory, points
 from benchmarks.costs import database_cpu, logged
 from benchmarks.lists import page_times
-from benchmarks.load import PATH, Load, Target, load
+from benchmarks.load import PATH, Load, Target, load, loads
 from benchmarks.server import Running, running
 from benchmarks.stock import Stock
 from tierline.clock import wall
@@ -30,21 +30,8 @@ from tierline.store.database import Database
 
 PEOPLE = 100_000
 WARM_SECONDS, RUN_SECONDS = 3, 8
-NAMES = (
-    *(
-        "machine",
-        "online",
-        "processes",
-        "memory",
-        "bulk",
-        "import",
-        "dirty",
-        "sweep",
-        "idle",
-        "yearend",
-    ),
-    *("growth", "lists", "points"),
-)
+_ROWS = "machine online processes memory bulk import dirty sweep idle yearend growth lists points"
+NAMES = tuple(_ROWS.split())
 LONGER = ("processes", "memory")  # rows that are measured with BIG=1, or when they are asked for
 
 
@@ -139,8 +126,8 @@ class Bench:
                 opened = [running(self.database.url) for _ in range(count)]
                 servers = [await stack.enter_async_context(server) for server in opened]
                 targets = [Target(s.url, stock.token, stock.people) for s in servers]
-                await _loads(targets, WARM_SECONDS, f"w{count}")
-                done = await _loads(targets, RUN_SECONDS, f"r{count}")
+                await loads(targets, WARM_SECONDS, f"w{count}")
+                done = await loads(targets, RUN_SECONDS, f"r{count}")
             rate = sum(each.rate for each in done)
             first = first or rate
             yield Row(
@@ -365,13 +352,6 @@ class Bench:
 
 
 setattr(Bench, "import", Bench.import_)
-
-
-async def _loads(targets: Sequence[Target], seconds: int, prefix: str) -> list[Load]:
-    """64 connections spread over so many servers, at once."""
-    each = 64 // len(targets)
-    runs = [load(target, each, seconds, f"{prefix}-{i}") for i, target in enumerate(targets)]
-    return await asyncio.gather(*runs)
 
 
 async def _upload(url: str, stock: Stock, count: int) -> None:
