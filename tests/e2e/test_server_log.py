@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 import pytest
 
 from tests.e2e.caller import Caller
@@ -120,6 +121,30 @@ async def test_what_happens_is_logged_once(
     assert [events.count(event) for event in (*once, "key_made")] == [1, 1, 1, 1, 3 + 2]
     for token in (by_api["key"], by_command["key"], keys["key"], endpoint["secret"]):
         assert token not in json.dumps(lines)
+
+
+async def test_a_fault_is_logged_without_the_values_of_variables(
+    database_url: str, tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    """A trace says where; tokens that stood in variables on the way are in no line."""
+    server = await served(database_url, tmp_path)
+    key = json.loads(Path(server.ready["keys"]).read_text())["key"]
+    caller = Caller(session, server.ready["url"], key)
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("ALTER TABLE endpoint RENAME TO elsewhere")
+    await connection.close()
+    headers = {"x-token": "hush-hush-token"}
+    endpoint = {"url": "https://shop.example.com/", "headers": headers}
+    answered = await caller.call("POST", "/api/endpoints", endpoint)
+    lines = await server.stop()
+    fault = next(line for line in lines if line["event"] == "internal_error")
+
+    assert answered.problem[:2] == (500, "internal_error")
+    assert "Traceback" in fault["exception"]
+    assert "UndefinedTable" in fault["exception"]
+    for token in ("hush-hush-token", key):
+        assert token not in json.dumps(lines)
+        assert token.encode() not in answered.body
 
 
 def test_an_endpoint_that_fails_now_and_then_is_not_logged_each_time(

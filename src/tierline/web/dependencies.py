@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
+from starlette.types import Message, Receive
 
 from tierline.clock import Clock
 from tierline.config import ROLES
@@ -25,11 +26,12 @@ Advance = Callable[[int, int], Awaitable[None]]
 
 
 class CommitSignal:
-    """Wakes long polls after every commit that wrote events."""
+    """Wakes long polls after every commit that wrote events; ends what waits when we stop."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
         self.closed = False  # the server stops: no poll waits any more
+        self._end = asyncio.get_running_loop().create_future()
         self.waiting = 0
 
     def notify(self) -> None:
@@ -38,7 +40,18 @@ class CommitSignal:
 
     def close(self) -> None:
         self.closed = True
+        if not self._end.done():
+            self._end.set_result(None)
         self.notify()
+
+    async def message(self, receive: Receive) -> Message:
+        """The next part of a body; as if the client had left, once the server stops."""
+        part = asyncio.ensure_future(receive())
+        try:
+            await asyncio.wait({part, self._end}, return_when=asyncio.FIRST_COMPLETED)
+            return {"type": "http.disconnect"} if self.closed else part.result()
+        finally:
+            part.cancel()
 
     async def wait(self, seconds: float) -> None:
         """Returns at the next commit, or after so many seconds."""

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import structlog
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tierline.errors import TierlineError
 from tierline.web.asgi import HealthApp
@@ -16,6 +18,7 @@ from tierline.web.asgi import HealthApp
 KEEP_ALIVE_SECONDS = 75
 GRACEFUL_SECONDS_MAX = 10  # for requests that are under way when we stop
 BACKLOG = 2048
+_log = structlog.get_logger("tierline.web")
 
 
 class AddressTaken(TierlineError):
@@ -51,7 +54,7 @@ async def listening(app: HealthApp, host: str, port: int) -> AsyncIterator[str]:
     }
     server = _Server(
         uvicorn.Config(
-            app,
+            _cut_quietly(app),
             **config,
             log_config=None,
             access_log=False,
@@ -71,6 +74,18 @@ async def listening(app: HealthApp, host: str, port: int) -> AsyncIterator[str]:
         server.should_exit = True
         await serving
         sock.close()
+
+
+def _cut_quietly(app: ASGIApp) -> ASGIApp:
+    """A request that is not over some seconds after the stop is cut: that is no fault."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            _log.warning("request_cut", path=scope.get("path"))
+
+    return run
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import partial
 from http import HTTPStatus
 from time import perf_counter
 from typing import Annotated, Any
@@ -187,7 +188,8 @@ class Activities:
 
 
 class NdjsonUpload:
-    """One NDJSON upload: reads, queues and answers at the same time, in the lines' order."""
+    """One NDJSON upload: reads, queues and answers at the same time, in the lines' order. When the
+    server stops, the whole lines that came are answered, and the answer ends in order."""
 
     def __init__(self, parts: Dependencies, parser: CommandParser, project: int) -> None:
         self.parts = parts
@@ -205,7 +207,7 @@ class NdjsonUpload:
 
         async with ResponseBuffer(piece) as buffer, asyncio.TaskGroup() as group:
             group.create_task(self._answer(buffer))
-            async for lines in _lines(receive):
+            async for lines in _lines(partial(self.parts.commit_signal.message, receive)):
                 await self._take(lines)
             await self._open.put(None)
         await send({"type": "http.response.body", "body": b""})
