@@ -166,6 +166,25 @@ async def test_lag_and_attempts_are_seen(world: World, receiver: Receiver) -> No
     assert json.dumps(first).count("webhook-signature") == 1
 
 
+@pytest.mark.parametrize("fields", [{"tiers": ("gold",)}, {"filter": {"cause": "override"}}])
+async def test_what_an_endpoint_does_not_hear_is_no_lag(
+    world: World, receiver: Receiver, fields: dict[str, Any]
+) -> None:
+    """Before its mark has passed it, too: that is written when there is something else to write."""
+    row = await world.endpoint(receiver.url, **fields)
+    all_ = await world.endpoint(receiver.url)
+
+    async with world.sending() as sender:
+        await world.settled(sender)
+    await world.happen([world.customer(n) for n in range(20)])
+    inspection = control(world, sender).inspection
+    none, every = await inspection.lag(row), await inspection.lag(all_)
+    await sender.log.close()
+
+    assert (none.events, none.oldest_at) == (0, None)
+    assert (every.events, every.oldest_at is not None) == (20, True)
+
+
 async def test_a_runs_number_is_never_used_again(world: World, receiver: Receiver) -> None:
     """Also when the one before is over and leaves no row: attempts name their run."""
     row = await world.endpoint(receiver.url)

@@ -11,16 +11,18 @@ import msgspec
 from msgspec import Struct
 
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint, Formats
+from tierline.endpoints.event_content import load_content
 from tierline.endpoints.event_facts import EVERYTHING, EventFilter, facts_at
 from tierline.endpoints.health import Health
 from tierline.endpoints.health_records import read
 from tierline.model import ids
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
-from tierline.store.event_log import EventLog, rows_of
+from tierline.store.event_log import EventLog, LogEvent, rows_of
 from tierline.store.event_log_queries import EventLogSql as Sql
 
 COUNT_MAX = 10_000
+FILTERED_MAX = 1_000  # in a shard: so many unread events meet the endpoint's own filters
 LANES_SHOWN = 100
 LANES_SEARCHED = 5_000  # in a shard, where some of them are asked for
 ATTEMPTS_MAX = 500
@@ -28,8 +30,9 @@ PAGES_SEARCHED = 200
 
 
 class Lag(Struct, frozen=True):
-    """How far behind an endpoint is. `events` counts what matches its project and class, up to
-    10,000; `oldest_at` is when the oldest undelivered one was recorded."""
+    """How far behind an endpoint is. `events` counts what it hears, up to 10,000; behind the first
+    thousand unread ones of a shard, whatever its filters may drop counts too. `oldest_at` is when
+    the oldest undelivered one was recorded."""
 
     events: int
     oldest_at: int | None
@@ -82,12 +85,15 @@ class Inspection:
         mark = next((row["mark"] for row in cursors if row["run"] == 0), head)
         lanes = await rows_of(line, Sql.lanes_counted, shard, number)
         counts = {row["state"]: row["count"] for row in lanes}
-        events = 0
-        for class_ in compiled.classes:
-            place = (shard, project, class_, mark, head, COUNT_MAX)
+        unread, upto = await self._log.slice_of(
+            shard, project, compiled.classes, mark, head, FILTERED_MAX
+        )
+        heard = [event for event in unread if await self._hears(compiled, event)]
+        events = len(heard)
+        for class_ in compiled.classes if upto < head else ():
+            place = (shard, project, class_, upto, head, COUNT_MAX)
             events += (await rows_of(line, Sql.count_between, *place))[0]["count"]
-        first, _ = await self._log.slice_of(shard, project, compiled.classes, mark, head, 1)
-        owed = [event.recorded_at for event in first]
+        owed = [event.recorded_at for event in heard[:1]]
         if lanes:
             oldest = await self._log.at_offsets(shard, [min(row["oldest"] for row in lanes)])
             owed += [event.recorded_at for event in oldest]
@@ -99,6 +105,10 @@ class Inspection:
             parked=counts.get("parked", 0),
             runs=frozenset(row["run"] for row in cursors if row["run"]),
         )
+
+    async def _hears(self, compiled: CompiledEndpoint, event: LogEvent) -> bool:
+        await load_content(event, self._catalog)
+        return compiled.matches(event)
 
     async def lanes_left(self, endpoint: EndpointRow) -> tuple[int, int]:
         """How many are retrying and how many parked, of replays too."""

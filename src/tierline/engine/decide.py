@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from tierline.engine.checkpoints import fill, last_checkpoint, resume
 from tierline.engine.corrections import correct, corrects
-from tierline.engine.member_state import HistoryNeeded, MemberState, begin
+from tierline.engine.member_state import HistoryNeeded, MemberState, admits, begin
 from tierline.engine.timeline import fold, next_due, pass_time
 from tierline.engine.tracer import Tracer
 from tierline.model.entries import Entry
@@ -69,11 +69,12 @@ def uncounted(program: Program, standing: Standing, entry: Entry) -> str | None:
     brought = entry.kind == "opening"  # and not here before it came
     if brought or standing.joined_at is None or entry.occurred_at >= entry.recorded_at:
         return None
-    state = begin(program, standing)
-    measures = [m for m in state.version.totals.values() if m.metric.brings(entry)]
-    if not measures or any(state.admits(measure, entry.occurred_at) for measure in measures):
+    at, left_at = entry.occurred_at, standing.left_at
+    facts = at, program.zone, standing.joined_at, left_at
+    measures = [m for m in program.version(standing.at).totals.values() if m.metric.brings(entry)]
+    if not measures or any(admits(measure, *facts) for measure in measures):
         return None
-    if state.left_at is not None and entry.occurred_at < state.left_at:
+    if left_at is not None and at < left_at:
         return "It happened in a former membership."
     return "It happened before the membership began, from which the metric counts."
 

@@ -255,9 +255,8 @@ class MemberState(StandingFields, kw_only=True, gc=False):
     def admits(self, measure: Measure, at: int) -> bool:
         """Whether what happened at an instant may count: not what a former membership did, nor what
         came before the joining that the measure's window begins with."""
-        if self.left_at is not None and at < self.left_at:
-            return False
-        return not measure.window.since_join or self.zone.day(at) >= self.anchors().join
+        joined_at = self.at if self.joined_at is None else self.joined_at
+        return admits(measure, at, self.zone, joined_at, self.left_at)
 
     def counts(self, key: str, entry: int, activated_at: int | None) -> bool:
         """Whether what an earlier entry brought to a total is still in it. `activated_at`: when its
@@ -363,6 +362,13 @@ class MemberState(StandingFields, kw_only=True, gc=False):
             )
             if pairs:
                 yield key, pairs
+
+
+def admits(measure: Measure, at: int, zone: Zone, joined_at: int, left_at: int | None) -> bool:
+    """Whether what happened at an instant may count for who joined, and had left before, then."""
+    if left_at is not None and at < left_at:
+        return False
+    return not measure.window.since_join or zone.day(at) >= zone.day(joined_at)
 
 
 def begin(

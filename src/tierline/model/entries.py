@@ -128,7 +128,8 @@ class Detail(Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def differing(self) -> tuple[Part, ...]:
         """The parts, where they live or wait differently; else none."""
-        return self.parts if any(part.differs for part in self.parts) else ()
+        parts = self.parts
+        return parts if parts and any(part.differs for part in parts) else ()
 
 
 class Entry(Struct, frozen=True, gc=False):

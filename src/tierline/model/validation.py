@@ -32,6 +32,7 @@ from tierline.model.calendar import parse_instant
 NAME_CHARACTERS_MAX: Final = 200  # names, ids and keys
 METADATA_BYTES_MAX: Final = 65_536  # free JSON, as it is kept
 METADATA_DEPTH_MAX: Final = 16
+_METADATA: Final = json_text.Limits(METADATA_DEPTH_MAX, METADATA_BYTES_MAX)
 INSTANT_MIN = -2_208_988_800_000  # 1900-01-01
 INSTANT_MAX = 7_258_118_400_000  # 2200-01-01
 
@@ -210,6 +211,8 @@ def name(text: str, path: str, characters_max: int = NAME_CHARACTERS_MAX) -> str
     if not 0 < len(text) <= characters_max:
         size = f"1 to {characters_max} characters"
         raise Invalid(path=path, reason=f"{path}: expected {size}, found {len(text)}.")
+    if text.isprintable():
+        return text  # nearly every name: no control character in it, and no half of a pair
     if _CONTROL.search(text):
         raise Invalid(path=path, reason=f"{path}: control characters cannot stand in it.")
     json_text.normalise(text, path)
@@ -228,6 +231,5 @@ def identifier(text: str, path: str) -> str:
 
 def free_json(value: Mapping[str, Any], path: str) -> dict[str, Any]:
     """Metadata and the like, as it is normal."""
-    sizes = json_text.Limits(METADATA_DEPTH_MAX, METADATA_BYTES_MAX)
-    normal: dict[str, Any] = json_text.normalise(dict(value), path, sizes)
+    normal: dict[str, Any] = json_text.normalise(dict(value), path, _METADATA)
     return normal

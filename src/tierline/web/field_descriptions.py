@@ -139,7 +139,7 @@ errors: Every finding, where there are several.
 event: The event's id.
 events: The events.
 PreviewAnswer.events: How many events of each kind would be announced.
-EndpointLag.events: How many events it is behind, counted up to 10,000.
+EndpointLag.events: How many events that it hears it is behind, counted up to 10,000.
 AttemptRequest.events: The ids of a batch's events.
 TestAnswer.events: The ids of a batch's events.
 events_max: How many events go into one request.

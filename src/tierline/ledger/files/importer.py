@@ -44,7 +44,7 @@ from tierline.store.catalog.catalog import Catalog
 from tierline.store.database import Database
 
 BATCH: Final = 1_000  # commands a commit: nobody waits for a single one
-SLICE: Final = 500  # records whose customers are written together
+SLICE: Final = 1_000  # records whose customers are written together
 OPEN_MAX: Final = 4_000  # commands on their way
 PROBLEMS_MAX: Final = 100
 NOTE_S: Final = 1.0  # how often it is noted how far an import has come
@@ -206,7 +206,7 @@ class Importer:
         if record.activity is not None:
             key = f"import:{mark}:{record.line}"
             command = self.parser.activity(record.activity, now, key=key)
-            if self._textual:
+            if self._textual and command.detail is not None:
                 command = replace(command, textual=True)
             return commands.quietly(command) if self.quiet else command
         if record.entry is not None:
@@ -248,6 +248,8 @@ class Importer:
             for _, record, command in sound
             if record.person is not None and command is not None
         }
+        if not openings:
+            return {}
         project, number = self.parser.program_ref.project, self.parser.program_ref.program
         numbers = await numbers_of(self.database, project, openings)
         if not numbers:
@@ -276,6 +278,8 @@ class Importer:
         now: int,
     ) -> set[int]:
         """Writes the profiles of those that nothing speaks against; returns their records' ids."""
+        if not people:
+            return set()
         project = self.parser.program_ref.project
         records = [record for _, record, _ in sound if record.person is not None]
         good = [(r, p) for r, p in zip(records, people, strict=True) if id(r) not in refusals]
@@ -288,25 +292,25 @@ class Importer:
             await self.catalog.make_room(project.number, max(numbers, default=0))
         outcomes = await self._people.write([named for _, named in good], now)
         written: set[int] = set()
+        made = changed = 0
         for (record, _), outcome in zip(good, outcomes, strict=True):
             if isinstance(outcome, TierlineError):
                 self._refuse(record, outcome)
                 continue
             written.add(id(record))
-            done = self._done
-            self._done = replace(
-                done,
-                made=done.made + (outcome == "made"),
-                changed=done.changed + (outcome == "changed"),
-            )
+            made += outcome == "made"
+            changed += outcome == "changed"
+        done = self._done
+        self._done = replace(done, made=done.made + made, changed=done.changed + changed)
         return written
 
     def _sent(self, place: int, record: Record, command: Command) -> _Sent:
+        # A key that was made from the line stands nowhere else.
+        if record.activity is not None and b'"key"' not in record.activity:
+            return _Sent(place, record, command, again=False)
         key = hash((command.customer, command.key))
         again = key in self._keys
-        if record.entry is None and (
-            record.person is not None or b'"key"' in (record.activity or b"")
-        ):
+        if record.entry is None:
             self._keys.add(key)
         return _Sent(place, record, command, again)
 
@@ -316,7 +320,7 @@ class Importer:
         """Takes in answers until no more than so many commands are on their way."""
         doubtful: list[tuple[_Sent, bool]] = []
         counted: Counter[str] = Counter()
-        uncounted = 0
+        repeated = uncounted = 0
         while len(self._open) > most:
             sent, answer = self._open[0], self._answers[0]
             try:
@@ -334,13 +338,14 @@ class Importer:
                 else:
                     counted[sent.command.kind] += 1
                     uncounted += outcome.uncounted is not None
-                    self._done = replace(
-                        self._done, repeated=self._done.repeated + outcome.repeated
-                    )
+                    repeated += outcome.repeated
             self._open.popleft()
             self._answers.popleft()
         self._count(counted)
-        self._done = replace(self._done, uncounted=self._done.uncounted + uncounted)
+        done = self._done
+        self._done = replace(
+            done, repeated=done.repeated + repeated, uncounted=done.uncounted + uncounted
+        )
         if doubtful:
             await self._correct(doubtful)
 

@@ -80,14 +80,11 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
             if text is not None and validation.instant(text, field) > now:
                 raise Invalid(path=field, reason=f"{field}: it lies ahead of now.")
         fields = {f: value for f in _PROFILE if (value := getattr(self, f)) is not None}
-        names = {
-            name.kind: (value,)
-            for name in self.name_kinds
-            if (value := getattr(self, name.column)) is not None
-        }
+        names = {}
         for name in self.name_kinds:
-            if name.kind in names:
-                validation.identifier(names[name.kind][0], name.column)
+            text = getattr(self, name.column)
+            if text is not None:
+                names[name.kind] = (validation.identifier(text, name.column),)
         return profile_of(fields, names, now)
 
     def opening(self) -> tuple[int, int | None, Detail]:
