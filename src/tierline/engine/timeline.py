@@ -46,6 +46,8 @@ ORDER: tuple[tuple[str, Callable[[MemberState], None]], ...] = (
 
 def pass_time(state: MemberState, at: int) -> None:
     """Lets time pass until `at`, that instant included."""
+    if at <= state.at and (state.due_at is None or state.due_at > at):
+        return  # rules that change lie ahead of the state
     while True:
         due = state.due_at
         change = state.program.next_change(state.at)

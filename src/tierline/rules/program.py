@@ -201,6 +201,8 @@ class Program(Struct, frozen=True, dict=True):
     def version(self, at: int) -> Version:
         """The version in force at an instant; before the first one, the first."""
         versions = self.versions
+        if versions[-1].effective_at <= at:  # nearly always
+            return versions[-1]
         for version in reversed(versions):
             if version.effective_at <= at:
                 return version
