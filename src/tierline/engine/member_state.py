@@ -253,8 +253,6 @@ class MemberState(StandingFields, kw_only=True, gc=False):
         return self.term_boundary if FROM_TERM in key else self.membership_boundary
 
     def admits(self, measure: Measure, at: int) -> bool:
-        """Whether what happened at an instant may count: not what a former membership did, nor what
-        came before the joining that the measure's window begins with."""
         joined_at = self.at if self.joined_at is None else self.joined_at
         return admits(measure, at, self.zone, joined_at, self.left_at)
 
@@ -365,7 +363,8 @@ class MemberState(StandingFields, kw_only=True, gc=False):
 
 
 def admits(measure: Measure, at: int, zone: Zone, joined_at: int, left_at: int | None) -> bool:
-    """Whether what happened at an instant may count for who joined, and had left before, then."""
+    """Whether what happened at an instant may count: not what a former membership did, nor what
+    came before the joining that the measure's window begins with."""
     if left_at is not None and at < left_at:
         return False
     return not measure.window.since_join or zone.day(at) >= zone.day(joined_at)

@@ -224,7 +224,7 @@ class Importer:
             reason = f"lots: a member holds at most {member_limits.LOTS_MAX}."
             raise Invalid(path="lots", reason=reason)
         if person.ageless:
-            self._done = replace(self._done, ageless=self._done.ageless + 1)
+            self._sum(ageless=1)
         return commands.opening(
             self.parser.program_ref,
             person.customer,
@@ -300,8 +300,7 @@ class Importer:
             written.add(id(record))
             made += outcome == "made"
             changed += outcome == "changed"
-        done = self._done
-        self._done = replace(done, made=done.made + made, changed=done.changed + changed)
+        self._sum(made=made, changed=changed)
         return written
 
     def _sent(self, place: int, record: Record, command: Command) -> _Sent:
@@ -342,10 +341,7 @@ class Importer:
             self._open.popleft()
             self._answers.popleft()
         self._count(counted)
-        done = self._done
-        self._done = replace(
-            done, repeated=done.repeated + repeated, uncounted=done.uncounted + uncounted
-        )
+        self._sum(repeated=repeated, uncounted=uncounted)
         if doubtful:
             await self._correct(doubtful)
 
@@ -366,10 +362,11 @@ class Importer:
                 corrected += 1
                 counted[sent.command.kind] += 1
         self._count(counted)
-        done = self._done
-        self._done = replace(
-            done, repeated=done.repeated + repeated, corrected=done.corrected + corrected
-        )
+        self._sum(repeated=repeated, corrected=corrected)
+
+    def _sum(self, **more: int) -> None:
+        sums = {field: getattr(self._done, field) + count for field, count in more.items()}
+        self._done = replace(self._done, **sums)
 
     def _count(self, kinds: Counter[str]) -> None:
         done = self._done
