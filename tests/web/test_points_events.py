@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from standardwebhooks import Webhook
 
 from tests.receiver import Received, Receiver
 from tests.web.conftest import CLUB, Api
+from tierline.cli import main
 from tierline.ledger.rebuild import verify
+from tierline.store.database import Database
 
 ALL = ["earned", "activated", "spent", "expired", "reversed", "transferred", "adjusted"]
 KINDS = [f"points.{kind}" for kind in ALL]
@@ -138,6 +143,26 @@ async def test_a_test_event_and_a_replay_speak_of_points(
     prefix = "tierline." if format_ == "cloudevents" else ""
     assert json.loads(earned.body)["type"] == f"{prefix}points.earned"
     assert (again.body, again.headers["webhook-id"]) == (spent.body, spent.headers["webhook-id"])
+
+
+async def test_the_command_line_counts_what_a_replay_of_points_sends(
+    club: Api, receiver: Receiver, database: Database, tmp_path: Path
+) -> None:
+    """By the same kinds as the API, each event that the endpoint's filter lets through."""
+    made = await endpoint(club, receiver, filter={"change": {"gte": 5}})
+    await send(club, {"kind": "earn", "points": 9}, {"kind": "earn", "points": 4})
+    await receiver.wait(1)
+    place = ("--database-url", database.url, "--data-dir", str(tmp_path))
+    which = ("--project", "Shop", "--endpoint", made["id"], "--kind", "points.earned", "--dry-run")
+    counted = await asyncio.to_thread(CliRunner().invoke, main, ["replay", *place, *which])
+    path = f"/api/endpoints/{made['id']}/replay"
+    dry = await club.post(path, {"kinds": ["points.earned"], "dry_run": True})
+    await club.post(path, {"kinds": ["points.earned"]})
+    first, again = await receiver.wait(2)
+
+    assert (counted.exit_code, counted.output) == (0, "1 events\n")
+    assert dry.json == {"run": None, "events": 1, "complete": True}
+    assert first.headers["webhook-id"] == again.headers["webhook-id"]
 
 
 async def test_a_filter_sees_a_points_events_fields(club: Api, receiver: Receiver) -> None:

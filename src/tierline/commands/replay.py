@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import click
 
@@ -12,8 +12,11 @@ from tierline.endpoints.endpoint_body import ReplayBody
 from tierline.endpoints.lifecycle import EndpointLifecycle
 from tierline.endpoints.operations import find_endpoint
 from tierline.model.events import EventKind
+from tierline.model.points_event import PointsKind
 from tierline.store.event_log import EventLog
 from tierline.vendors.registry import FORMATS
+
+_KINDS: Final = (*get_args(EventKind), *get_args(PointsKind))
 
 
 @click.command()
@@ -30,7 +33,7 @@ from tierline.vendors.registry import FORMATS
 )
 @click.option("--event", "events", multiple=True, help="Only this event (repeatable).")
 @click.option(
-    "--kind", "kinds", multiple=True, type=click.Choice(get_args(EventKind)),
+    "--kind", "kinds", multiple=True, type=click.Choice(_KINDS),
     help="Only this kind (repeatable).",
 )  # fmt: skip
 @click.option("--everything", is_flag=True, help="All that the log has.")
@@ -43,7 +46,7 @@ def replay(
     owner: str,
     endpoint: str,
     events: tuple[str, ...],
-    kinds: tuple[EventKind, ...],
+    kinds: tuple[EventKind | PointsKind, ...],
     rate: float | None,
     everything: bool,
     dry_run: bool,

@@ -291,16 +291,13 @@ class Importer:
             # Numbers made here lie above those that come in, also while the import runs.
             await self.catalog.make_room(project.number, max(numbers, default=0))
         outcomes = await self._people.write([named for _, named in good], now)
+        self._sum(made=outcomes.count("made"), changed=outcomes.count("changed"))
         written: set[int] = set()
-        made = changed = 0
         for (record, _), outcome in zip(good, outcomes, strict=True):
             if isinstance(outcome, TierlineError):
                 self._refuse(record, outcome)
                 continue
             written.add(id(record))
-            made += outcome == "made"
-            changed += outcome == "changed"
-        self._sum(made=made, changed=changed)
         return written
 
     def _sent(self, place: int, record: Record, command: Command) -> _Sent:
