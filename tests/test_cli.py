@@ -79,7 +79,7 @@ async def test_a_first_start_makes_a_project_and_its_keys(
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 30) == 0
     async with serving(*place, directory=tmp_path) as (_, again):
-        assert set(again) == {"url", "roles"}
+        assert set(again) == {"url", "roles", "join"}  # nobody has joined yet
 
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
     assert (project["id"], project["time_zone"], project["currency"]) == (
