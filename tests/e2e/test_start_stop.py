@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -16,10 +17,12 @@ from tierline.store.embedded_postgres import cluster
 
 
 def refused(*arguments: str, data_dir: Path) -> str:
-    """What `serve` says that cannot start: one sentence on stderr and nothing else."""
+    """What `serve` says that cannot start: one sentence on stderr, after its log."""
     ended = tierline("serve", *arguments, data_dir=data_dir)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert re.fullmatch(r"tierline: [^\n]+[.)]\n", ended.stderr), ended.stderr
+    *logged, sentence = ended.stderr.splitlines()
+    assert re.fullmatch(r"tierline: .+[.)]", sentence), ended.stderr
+    assert all(json.loads(line)["event"] for line in logged)  # what was made before
     assert "Traceback" not in ended.stderr
     return ended.stderr
 

@@ -32,7 +32,7 @@ HOUR = 3_600_000
 DAY = 24 * HOUR
 PEOPLE = [f"c{i}" for i in range(8)]
 STEPS = 5
-SEEDS = 5
+SEEDS = range(8, 14)  # a debt occurs in one of these
 KINDS: tuple[Literal["pin", "floor", "hold"], ...] = ("pin", "floor", "hold")
 PROGRAMS = ("club", "other")
 Json = dict[str, Any]
@@ -213,7 +213,7 @@ async def test_a_world_that_moves_is_the_same_world(
     """Two programs of the same people, who come and go: every field of every standing is the same
     after the move, and again when both have lived on for a year."""
     occurred: set[str] = set()
-    for seed in range(SEEDS):
+    for seed in SEEDS:
         chance = Random(f"{seed} export")
         old = Shop(club, {program: random_rules(chance) for program in PROGRAMS}, START)
         await old.open()

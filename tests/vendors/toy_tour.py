@@ -13,6 +13,7 @@ import tierline
 from tests.receiver import Receiver, receiving
 from tests.web.conftest import Api, running
 from tierline.endpoints.endpoint import Endpoint
+from tierline.logging import configure
 from tierline.store.database import Database
 
 
@@ -70,4 +71,5 @@ async def main(url: str, directory: Path) -> None:
 
 
 if __name__ == "__main__":
+    configure()  # the log goes to stderr
     asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
