@@ -206,11 +206,12 @@ def webhooks(client: ApiClient, project: str) -> None:
         target_url="https://example.com/hook",
         events=["voucher.loyalty_card.points_aded", "voucher.published"],
     )
-    webhook = call(management.create_webhook, project, body)
+    drops = {"signatures"}  # ours: which secret signs which header
+    webhook = call(management.create_webhook, project, body, drops=drops)
     change = models.ManagementProjectsWebhooksUpdateRequestBody(active=False)
-    assert call(management.update_webhook, project, webhook.id, change).active is False
-    call(management.get_webhook, project, webhook.id)
-    assert call(management.list_webhooks, project).total >= 1
+    assert call(management.update_webhook, project, webhook.id, change, drops=drops).active is False
+    call(management.get_webhook, project, webhook.id, drops=drops)
+    assert call(management.list_webhooks, project, drops=drops).total >= 1
     call(management.delete_webhook, project, webhook.id)
     refused(404, "not_found", management.get_webhook, project, webhook.id)
 
