@@ -11,6 +11,7 @@ from tierline.endpoints.health import Tolerance
 from tierline.endpoints.retry_schedule import Preset
 from tierline.endpoints.signatures import SignatureAnswer
 from tierline.model.events import EventKind
+from tierline.model.points_event import PointsKind
 from tierline.model.schedule import Schedule
 from tierline.model.validation import FieldWarning
 from tierline.transport.exchange import Timings
@@ -130,7 +131,7 @@ class AttemptLine(Struct, frozen=True):
 class TestAnswer(AttemptRequest, frozen=True, kw_only=True):
     """What came back for a made-up event. `status` null: no answer came."""
 
-    kind: EventKind
+    kind: EventKind | PointsKind
     id: str
     status: int | None
     outcome: Literal["test_delivered", "test_failed"]
