@@ -24,6 +24,14 @@ class PageQuery(Struct, frozen=True, forbid_unknown_fields=True):
     order: Order = "-created_at"
 
 
+class FollowingQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """The next items behind the one with the id `starting_after_id`."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+    order: Literal["created_at", "-created_at"] = "-created_at"
+    starting_after_id: str | None = None
+
+
 def query(call: Call, shape: type[T]) -> T:
     """Returns what the query string says. Raises InvalidQuery, naming the parameter."""
     try:
@@ -36,6 +44,20 @@ def envelope(items: Sequence[Any], ref: Ref = "data", total: int | None = None) 
     """Returns a list as Voucherify answers it: the items stand under the name in `data_ref`."""
     count = len(items) if total is None else total
     return {"object": "list", "data_ref": ref, ref: list(items), "total": count}
+
+
+def following(items: Sequence[Any], limit: int, ref: Ref = "data") -> dict[str, Any]:
+    """Returns the first `limit` of the items, of which one more was looked up: whether there is
+    one says `has_more`, and `more_starting_after` is the id behind which it stands."""
+    first, more = list(items[:limit]), len(items) > limit
+    last = first[-1]["id"] if more else None
+    return {
+        "object": "list",
+        "data_ref": ref,
+        ref: first,
+        "has_more": more,
+        "more_starting_after": last,
+    }
 
 
 def page(items: Sequence[dict[str, Any]], pages: PageQuery, ref: Ref = "data") -> dict[str, Any]:
