@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from tests.vendors.voucherify_api import answers
 from tests.web.conftest import SERVING, Answered
 from tierline.app import Process, serving
 from tierline.bootstrap import catalogued
@@ -57,7 +58,8 @@ class Shop:
     async def call(
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
     ) -> Answered:
-        """`body` bytes go as they are, anything else as JSON; the key fits the path."""
+        """`body` bytes go as they are, anything else as JSON; the key fits the path. What a route
+        of the vendor's answers must be an object of the vendor's."""
         if headers is None:
             headers = self.app
             if path.startswith("/management"):
@@ -70,7 +72,9 @@ class Shop:
         sent = data if data is None or len(data) < LARGE_BYTES else io.BytesIO(data)
         url = URL(self.url + path, encoded=True)
         async with self.session.request(method, url, data=sent, headers=headers) as response:
-            return Answered(response.status, response.headers, await response.read())
+            answered = Answered(response.status, response.headers, await response.read())
+        answers.check(method, path, answered)
+        return answered
 
     async def good(self, method: str, path: str, body: Any = None) -> Any:
         """The answer's JSON, which must be a good one."""

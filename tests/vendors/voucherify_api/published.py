@@ -18,7 +18,7 @@ Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}\Z")]
 Count = Annotated[int, Meta(ge=0)]
 CustomerId = Annotated[str, Meta(pattern="^cust_")]
 CampaignId = Annotated[str, Meta(pattern="^camp_")]
-TierId = Annotated[str, Meta(pattern="^ltr_")]
+TierId = Annotated[str, Meta(min_length=1)]  # `ltr_…`; in a native program, its tier's own id
 CardId = Annotated[str, Meta(pattern="^v_")]
 Free = dict[str, Any]
 
@@ -276,6 +276,16 @@ class PublishedWebhook(Shape, frozen=True):
     target_url: str
     events: list[str]
     active: bool
+    signatures: list[PublishedSignature] | UnsetType = UNSET  # ours: what signs which header
+
+
+class PublishedSignature(Shape, frozen=True):
+    header: str
+    algorithm: str
+    secret: str
+    source: str
+    since: Instant | None
+    until: Instant | None
 
 
 class PublishedError(Shape, frozen=True):

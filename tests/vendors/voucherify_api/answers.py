@@ -1,0 +1,147 @@
+"""Which object of Voucherify's each route answers. `Shop` checks every answer of every test by it.
+
+A route gets a row here, and a shape in `published` (or a file beside it) that names the vendor's
+page. Every refusal is a `PublishedError`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from tests.vendors.voucherify_api import published as shapes
+from tests.web.conftest import Answered
+from tierline.vendors.voucherify.api import OPERATIONS
+
+VENDOR_PATHS: Final = ("/v1/", "/management/v1/", "/client/v1/")
+Route = tuple[str, str]  # a method, and a path as the table of operations has it
+Check = Callable[[Any], Any]
+
+
+class Listed(Struct, frozen=True):
+    """A list of objects: the envelope, with the items under the name in `data_ref`. `endless`: it
+    is walked by `has_more` and `more_starting_after`, and says no total."""
+
+    item: Any
+    ref: str = "data"
+    endless: bool = False
+
+    def __call__(self, answer: Any) -> None:
+        assert isinstance(answer, dict), answer
+        keys = {"object", "data_ref", self.ref}
+        if self.endless:
+            assert isinstance(answer["has_more"], bool)
+            keys |= {"has_more", "more_starting_after"} if answer["has_more"] else {"has_more"}
+        else:
+            assert answer["total"] >= len(answer[self.ref]), answer
+            keys |= {"total"}
+        assert answer.keys() == keys, answer
+        assert (answer["object"], answer["data_ref"]) == ("list", self.ref)
+        for item in answer[self.ref]:
+            msgspec.convert(item, self.item)
+        if self.endless and answer["has_more"]:
+            assert answer["more_starting_after"] == answer[self.ref][-1]["id"]
+
+
+class Nothing(Struct, frozen=True):
+    """204, without a body."""
+
+
+class Text(Struct, frozen=True):
+    """A file of this content type."""
+
+    content_type: str
+
+
+_LOYALTY, _MEMBERS = "/v1/loyalties/{campaign}", "/v1/loyalties/members/{member}"
+_MEMBER = f"{_LOYALTY}/members/{{member}}"
+_WEBHOOKS = "/management/v1/projects/{project}/webhooks"
+
+ANSWERS: Final[dict[Route, Any]] = {
+    ("POST", "/v1/customers"): shapes.PublishedCustomer,
+    ("GET", "/v1/customers/{customer}"): shapes.PublishedCustomer,
+    ("PUT", "/v1/customers/{customer}"): shapes.PublishedCustomer,
+    **{
+        (method, path): shape
+        for base in ("/v1/campaigns", "/v1/loyalties")
+        for method, path, shape in (
+            ("POST", base, shapes.PublishedCampaign),
+            ("GET", base, Listed(shapes.PublishedCampaign, "campaigns")),
+            ("GET", f"{base}/{{campaign}}", shapes.PublishedCampaign),
+            ("PUT", f"{base}/{{campaign}}", shapes.PublishedCampaign),
+        )
+    },
+    ("POST", f"{_LOYALTY}/tiers"): list[shapes.PublishedTier],
+    ("GET", f"{_LOYALTY}/tiers"): Listed(shapes.PublishedTier),
+    ("GET", f"{_LOYALTY}/tiers/{{tier}}"): shapes.PublishedTier,
+    ("PUT", f"{_LOYALTY}/tiers/{{tier}}"): shapes.PublishedTier,
+    ("DELETE", f"{_LOYALTY}/tiers/{{tier}}"): Nothing(),
+    ("POST", f"{_LOYALTY}/members"): shapes.PublishedCard,
+    ("GET", f"{_LOYALTY}/members"): Listed(shapes.PublishedCard, "vouchers"),
+    ("GET", "/v1/vouchers/{member}"): shapes.PublishedCard,
+    **{
+        (method, f"{path}{rest}"): shape
+        for path in (_MEMBER, _MEMBERS)
+        for method, rest, shape in (
+            ("GET", "", shapes.PublishedCard),
+            ("POST", "/balance", shapes.PublishedBalance),
+        )
+    },
+    ("GET", f"{_MEMBERS}/tiers"): Listed(shapes.PublishedTier),
+    ("POST", "/v1/events"): shapes.PublishedEvent,
+    ("POST", _WEBHOOKS): shapes.PublishedWebhook,
+    ("GET", _WEBHOOKS): Listed(shapes.PublishedWebhook),
+    ("GET", f"{_WEBHOOKS}/{{webhook}}"): shapes.PublishedWebhook,
+    ("PUT", f"{_WEBHOOKS}/{{webhook}}"): shapes.PublishedWebhook,
+    ("DELETE", f"{_WEBHOOKS}/{{webhook}}"): Nothing(),
+}
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"{\w+}", "[^/]+", path))
+
+
+# As the router looks: the first path that fits.
+_ROUTES: Final = tuple((_pattern(each.path), each.path) for each in OPERATIONS)
+
+
+def route_of(method: str, path: str) -> Route | None:
+    """The row that a request belongs to; None where there is no such route."""
+    bare = path.partition("?")[0]
+    template = next((there for pattern, there in _ROUTES if pattern.fullmatch(bare)), None)
+    return None if template is None else ("GET" if method == "HEAD" else method, template)
+
+
+def check(method: str, path: str, answered: Answered) -> None:
+    """An answer is the object that the vendor's page describes, or its error body. Raises
+    AssertionError or msgspec.ValidationError, which name the field."""
+    if not path.startswith(VENDOR_PATHS) or method == "HEAD":
+        return
+    if answered.status >= 300:
+        error = msgspec.convert(answered.json, shapes.PublishedError)
+        assert error.code == answered.status, answered.body
+        return
+    route = route_of(method, path)
+    assert route in ANSWERS, f"tests/vendors/voucherify_api/answers.py has no row of {route}"
+    check_object(answered, ANSWERS[route])
+
+
+def check_object(answered: Answered, shape: Any) -> None:
+    if isinstance(shape, Nothing):
+        assert (answered.status, answered.body) == (204, b"")
+        return
+    if isinstance(shape, Text):
+        assert answered.headers["content-type"] == shape.content_type
+        return
+    assert answered.status == 200, answered.status
+    assert answered.headers["content-type"] == "application/json"
+    shape(answered.json) if isinstance(shape, Listed) else msgspec.convert(answered.json, shape)
+
+
+def missing(operations: Mapping[Route, Any]) -> set[Route]:
+    """Routes without a row, and rows without a route."""
+    return {(each.method, each.path) for each in OPERATIONS} ^ operations.keys()
