@@ -21,6 +21,7 @@ from tierline.rules import (
     policy,
     program,
     term,
+    validity,
     window,
 )
 
@@ -176,6 +177,9 @@ WHERE: dict[type, str] = {
     expiry.DayOfYear: "points.expiry (day_of_year)",
     earning_rule.EarningRule: "points.rules[]",
     earning_rule.Limit: "points.rules[].limit",
+    validity.Validity: "points.rules[].validity",
+    validity.DailyHours: "points.rules[].validity.hours[]",
+    validity.Recurrence: "points.rules[].validity.recurrence",
 }
 PERIOD = "a period such as `P12M`, `P1Y6M`, `P2W`, `P30D`"
 ANCHOR = "`join`, `tier_start`, a date, or `attribute:NAME` (an attribute that holds a date)"
@@ -280,6 +284,17 @@ FIELDS: dict[str, str] = {
     "points.rules[].pending_days": "instead of the program's",
     "points.rules[].expiry": "instead of the program's",
     "points.rules[].active": "`false`: the rule gives nothing",
+    "points.rules[].validity": "when it gives, more exactly; all parts that are given must hold",
+    "points.rules[].validity.starts_at": "from this instant on",
+    "points.rules[].validity.ends_at": "until before this instant",
+    "points.rules[].validity.weekdays": "on these days of the week, 1 = Monday to 7 = Sunday",
+    "points.rules[].validity.hours": "at these hours, in the project's time zone",
+    "points.rules[].validity.recurrence": "for a while again and again, counted from `starts_at`",
+    "points.rules[].validity.hours[].from": "an hour like `08:30`",
+    "points.rules[].validity.hours[].to": "exclusive; not later than `from`: on the next day",
+    "points.rules[].validity.hours[].weekdays": "on which it begins; not given: all",
+    "points.rules[].validity.recurrence.duration": "for so long: `PT1H`, `P1DT12H`",
+    "points.rules[].validity.recurrence.interval": "once in so long: `P1D`",
     "points.rules[].limit.times": "so often at most",
     "points.rules[].limit.points": "so many points at most; the last time gives what is left",
     "points.rules[].limit.per": "in each calendar period; not given: ever",

@@ -46,6 +46,27 @@ def rule(**parts: Any) -> dict[str, Any]:
         ({"tiers": {"gold": {"fixed": 1, "multiplier": 2}}}, "tiers.gold.fixed", "one of the two"),
         ({"starts_on": "2026-02-30"}, "starts_on", "2026-12-31"),
         ({"starts_on": "2026-03-02", "ends_on": "2026-03-01"}, "ends_on", "before"),
+        ({"validity": {"starts_at": "today"}}, "validity.starts_at", "2026-12-31T08:00:00Z"),
+        (
+            {"validity": {"starts_at": "2026-12-31T08:00Z", "ends_at": "2026-12-31T08:00:00Z"}},
+            "validity.ends_at",
+            "before",
+        ),
+        (
+            {"validity": {"recurrence": {"duration": "PT1H", "interval": "P1D"}}},
+            "validity.starts_at",
+            "give it",
+        ),
+        (
+            {
+                "validity": {
+                    "starts_at": "2026-12-31T08:00:00Z",
+                    "recurrence": {"duration": "P2D", "interval": "P1D"},
+                }
+            },
+            "validity.recurrence.duration",
+            "at most interval",
+        ),
         ({"limit": {"per": "month"}}, "limit", "times or points"),
         ({"expiry": {"type": "day_of_year", "day": "00-01"}}, "expiry.day", "MM-DD"),
         ({"points": {"type": "formula", "formula": "1 +"}}, "points.formula", "no formula"),

@@ -270,6 +270,36 @@ async def test_earning_rules_read_an_order_s_facts(shop: Api) -> None:
     assert answered.problem[:2] == (422, "rules_invalid")
 
 
+@pytest.mark.parametrize(
+    ("part", "points"),
+    [
+        ({"points": "order.cheapest_price + order.dearest_quantity"}, 100 + 1),
+        ({"points": "order.cheapest_amount - order.cheapest_subtotal"}, 40),
+        ({"points": "order.lines * 1000 + order.quantity"}, 3004),
+        ({"points": "order.items_subtotal"}, 5060),
+        ({"points": "order.items_amount", "items": {"products": ["mug-red"]}}, 200),
+        ({"points": "order.items_amount", "items": {"groups": ["sale", "new"]}}, 4900),
+        ({"points": "7", "items": {"groups": ["old"]}}, 0),
+        ({"points": "7", "validity": {"starts_at": "2024-03-02T00:00:00Z"}}, 0),
+        ({"points": "7", "validity": {"weekdays": [5]}}, 7),
+        ({"points": "days_between(today, '2024-03-11')"}, 10),
+    ],
+)
+async def test_rules_ask_for_items_and_times(shop: Api, part: dict[str, Any], points: int) -> None:
+    """By product, variant or group, and for when it was ordered: a Friday."""
+    rule = {"id": "a", "trigger": {"type": "order", "items": part.get("items")}}
+    rule |= {"points": {"type": "formula", "formula": part["points"]}}
+    rules = {"rules": [rule | {"validity": part.get("validity")}]}
+    assert (await shop.put("/api/programs/net", RULES | {"points": rules})).status == 201
+    items = [
+        {"product": "mug", "variant": "mug-red", "quantity": 2, "amount": 200, "discounts": 40},
+        {"product": "lamp", "groups": ["sale"], "amount": 4500},
+        {"product": "vase", "groups": ["new", "sale"], "amount": 400},
+    ]
+    stated = PAID | {"occurred_at": "2024-03-01T10:00:00Z", "items": items}
+    assert (await shop.post("/api/programs/net/activities", stated)).json["points"] == points
+
+
 async def test_the_documented_example_runs(shop: Api) -> None:
     """As `docs/http.md` shows it."""
     text = (Path(__file__).parents[2] / "docs" / "http.md").read_text()

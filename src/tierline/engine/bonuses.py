@@ -37,7 +37,9 @@ def give_bonuses(state: MemberState, entry: Entry | None = None) -> None:
         rules = [
             rule
             for rule in state.version.bonuses
-            if rule.id not in given and _answers(rule, occasion) and rule.runs_on(state.today)
+            if rule.id not in given
+            and _answers(rule, occasion)
+            and rule.runs_at(state.at, state.zone)
         ]
         for rule in rules:
             if _give(state, rule):
@@ -98,7 +100,7 @@ def _answers(rule: EarningRule, occasion: tuple[str, str | None, object]) -> boo
 
 
 def _give(state: MemberState, rule: EarningRule) -> bool:
-    facts = EarningFacts(None, state.attributes)
+    facts = EarningFacts(None, state.attributes, day=state.today)
     points = multiplied(rule.count(facts), earning_of(rule, state.tier, None))
     bound = rule.bound
     if bound is not None:

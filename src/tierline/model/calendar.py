@@ -64,6 +64,11 @@ def format_day(day: int) -> str:
 
 
 @lru_cache(maxsize=4096)
+def weekday(day: int) -> int:
+    """The day of the week: 1 = Monday to 7 = Sunday."""
+    return (day + 3) % 7 + 1
+
+
 def parse_period(text: str) -> tuple[int, int]:
     """`P1Y2M10D` as (months, days)."""
     months = days = 0

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-NUMBERS: Final = ("total", "shipping", "tax", "discounts", "quantity", "items_amount")
+NUMBERS: Final = (
+    *("total", "shipping", "tax", "discounts", "lines", "quantity"),
+    *("items_amount", "items_subtotal"),
+    *("cheapest_price", "cheapest_amount", "cheapest_subtotal", "cheapest_quantity"),
+    *("dearest_price", "dearest_amount", "dearest_subtotal", "dearest_quantity"),
+)
 
 Fulfilment = Literal["none", "partial", "full"]
 
@@ -20,6 +27,17 @@ class OrderItem(Struct, frozen=True, gc=False, omit_defaults=True):
     amount: int = 0
     discounts: int = 0
     metadata: dict[str, Any] | None = None
+    variant: str | None = None
+    groups: tuple[str, ...] = ()  # of products, to which it belongs
+
+    @property
+    def subtotal(self) -> int:
+        return self.amount - self.discounts
+
+    @property
+    def price(self) -> Fraction:
+        """Of one piece."""
+        return Fraction(self.amount, self.quantity or 1)
 
 
 class OrderFacts(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -36,17 +54,41 @@ class OrderFacts(Struct, frozen=True, gc=False, omit_defaults=True):
     metadata: dict[str, Any] | None = None
     attributes: dict[str, str | int | bool] = {}
 
-    def number(self, name: str) -> int | None:
-        """Returns one of NUMBERS; None for any other name."""
+    def number(self, name: str) -> int | Fraction | None:
+        """Returns one of NUMBERS; None for any other name, and of an order without items."""
         match name:
             case "total" | "shipping" | "tax" | "discounts":
                 number: int = getattr(self, name)
                 return number
+            case "lines":
+                return len(self.items)
             case "quantity":
                 return sum(item.quantity for item in self.items)
             case "items_amount":
                 return sum(item.amount for item in self.items)
-        return None
+            case "items_subtotal":
+                return sum(item.subtotal for item in self.items)
+        which, _, part = name.partition("_")
+        if name not in NUMBERS or not self.items:
+            return None
+        ratio: int | Fraction = getattr(_EXTREME[which](self.items), part)
+        return ratio
+
+
+def _cheapest(items: tuple[OrderItem, ...]) -> OrderItem:
+    """By price, then by subtotal; of equals the first."""
+    return min(items, key=lambda item: (item.price, item.subtotal))
+
+
+def _dearest(items: tuple[OrderItem, ...]) -> OrderItem:
+    """By price, then by the lowest subtotal; of equals the first."""
+    return min(items, key=lambda item: (-item.price, item.subtotal))
+
+
+_EXTREME: Final[dict[str, Callable[[tuple[OrderItem, ...]], OrderItem]]] = {
+    "cheapest": _cheapest,
+    "dearest": _dearest,
+}
 
 
 class OrderState(Struct, frozen=True, gc=False, omit_defaults=True):

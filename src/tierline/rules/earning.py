@@ -94,12 +94,12 @@ class _Activity:
         self.rules: dict[str, EarningRule] = {}
         if self.points.rules:
             day = program.zone.day(draft.occurred_at)
-            facts = EarningFacts(draft, earner.attributes, earner.order)
+            facts = EarningFacts(draft, earner.attributes, earner.order, day)
             self.rules = {
                 rule.id: rule
                 for rule in self.points.rules
                 if isinstance(rule.trigger, ActivityTrigger)
-                and rule.runs_on(day)
+                and rule.runs_at(draft.occurred_at, program.zone)
                 and rule.trigger.answers(facts)
             }
 
@@ -165,7 +165,8 @@ class _Activity:
             gains[ORDERS] = self.points.earned_by_order(amount, None)
         if self.rules and (amount or not self.draft.amount):
             draft = replace(self.draft, amount=amount)
-            facts = EarningFacts(draft, self.earner.attributes, self.earner.order)
+            day = self.program.zone.day(draft.occurred_at)
+            facts = EarningFacts(draft, self.earner.attributes, self.earner.order, day)
             gains |= {id_: rule.count(facts) for id_, rule in self.rules.items()}
         return gains
 

@@ -15,13 +15,14 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from tierline.model import calendar
-from tierline.model.calendar import CivilDay, DayOfTheYear
+from tierline.model.calendar import CivilDay, DayOfTheYear, Zone
 from tierline.model.entries import Entry
 from tierline.model.events import EventKind
 from tierline.model.orders import OrderFacts, OrderItem
 from tierline.rules import formula
 from tierline.rules.expiry import Expiry
 from tierline.rules.ladder import Earning
+from tierline.rules.validity import Validity
 
 A_NUMBER = "a number"
 AttributeValue = str | int | bool
@@ -29,39 +30,54 @@ _LEAP_YEAR = 2000
 
 
 class ItemFilter(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Which items of an order that is told whole: every part that is given must match."""
+    """Which items of an order that is told whole: those of one of the products (by the product's or
+    the variant's id) or of one of the groups of products, whose metadata has these values."""
 
     products: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     metadata: dict[str, Any] = {}
 
     def admits(self, item: OrderItem) -> bool:
-        facts = item.metadata or {}
-        return (not self.products or item.product in self.products) and _holds(self.metadata, facts)
+        named = not self.products and not self.groups
+        named = named or item.product in self.products or item.variant in self.products
+        named = named or any(group in self.groups for group in item.groups)
+        return named and _holds(self.metadata, item.metadata or {})
 
 
 class EarningFacts(Struct, frozen=True):
     """What a rule may calculate with: an activity where there is one, and the person's attributes.
 
-    Names of numbers: `amount` (minor units), `metadata.<key>`, `attribute.<name>`; of an order that
-    is told whole `order.<name>` too (`model/orders.py` has the names).
+    Names: `amount` (minor units), `metadata.<key>`, `attribute.<name>`, `today`; of an order that
+    is told whole `order.<name>` too (`model/orders.py` has the names). Of any other order
+    `order.total` is its amount.
     """
 
     entry: Entry | None
     attributes: Mapping[str, AttributeValue]
     order: OrderFacts | None = None
+    day: int | None = None  # civil
 
     def number(self, name: str) -> Fraction | None:
         """Returns the number of that name; None where there is none."""
+        value = self.value(name)
+        return value if isinstance(value, Fraction) else None
+
+    def value(self, name: str) -> Fraction | str | None:
+        """Returns the number or the text of that name; None where there is neither."""
         place, _, key = name.partition(".")
         match place:
             case "amount" if self.entry is not None:
                 return Fraction(self.entry.amount)
             case "metadata":
-                return _number(self.metadata.get(key))
+                return _value(self.metadata.get(key))
             case "order" if self.order is not None:
-                return _number(self.order.number(key))
+                return _value(self.order.number(key))
+            case "order" if self.entry is not None and (self.entry.kind, key) == ("order", "total"):
+                return Fraction(self.entry.amount)
             case "attribute":
-                return _number(self.attributes.get(key))
+                return _value(self.attributes.get(key))
+            case "today" if self.day is not None and not key:
+                return calendar.format_day(self.day)
         return None
 
     @property
@@ -70,10 +86,12 @@ class EarningFacts(Struct, frozen=True):
         return (detail.metadata or {}) if detail is not None else {}
 
 
-def _number(value: Any) -> Fraction | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return Fraction(str(value))
+def _value(value: Any) -> Fraction | str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return Fraction(str(value))
+    return value if isinstance(value, str | Fraction) else None
 
 
 def sort_of(value: Any) -> str:
@@ -258,10 +276,10 @@ class Formula(Struct, frozen=True, tag="formula", forbid_unknown_fields=True):
     @property
     def numbers(self) -> tuple[str, ...]:
         """The numbers that it needs. Raises FormulaError."""
-        return formula.names(self.formula)
+        return formula.number_names(self.formula)
 
     def count(self, facts: EarningFacts) -> int:
-        number = formula.calculated(self.formula, facts.number)
+        number = formula.calculated(self.formula, facts.value)
         return 0 if number is None else min(max(0, formula.half_up(number)), 2**53 - 1)
 
 
@@ -312,7 +330,8 @@ class EarningRule(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     """What gives points to a member.
 
     `tiers` says what holding a tier makes of it, instead of the tier's own `earning`.
-    `starts_on` and `ends_on` are the first and the last day, in the project's time zone.
+    `starts_on` and `ends_on` are the first and the last day, in the project's time zone; `validity`
+    says more exactly when it gives.
     `pending_days` and `expiry` are instead of the program's.
     """
 
@@ -327,6 +346,7 @@ class EarningRule(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     pending_days: Annotated[int, Meta(ge=0, le=366)] | None = None
     expiry: Expiry | None = None
     active: bool = True
+    validity: Validity | None = None
 
     def count(self, facts: EarningFacts) -> int:
         """Returns how many points the rule gives, whatever the tier."""
@@ -335,13 +355,13 @@ class EarningRule(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
             facts = replace(facts, order=replace(order, items=trigger.matching(order)))
         return self.points.count(facts)
 
-    def runs_on(self, day: int) -> bool:
-        """Whether the rule gives anything on a civil day."""
-        starts, ends = self.starts_on, self.ends_on
-        return (
-            self.active
-            and (starts is None or day >= calendar.parse_day(starts))
-            and (ends is None or day <= calendar.parse_day(ends))
+    def runs_at(self, at: int, zone: Zone) -> bool:
+        """Whether the rule gives anything at an instant."""
+        if not self.active or (self.validity is not None and not self.validity.holds(at, zone)):
+            return False
+        day, starts, ends = zone.day(at), self.starts_on, self.ends_on
+        return (starts is None or day >= calendar.parse_day(starts)) and (
+            ends is None or day <= calendar.parse_day(ends)
         )
 
     def needs(self, kind: str | None = None, name: str | None = None) -> dict[str, str]:

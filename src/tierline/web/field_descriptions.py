@@ -20,12 +20,23 @@ ActivityAnswer.rules: Which earning rules gave how many of the points.
 Counted.rules: The earning rules that gave the points.
 RuleGain.rule: The earning rule's id; `orders`: the program's rate for orders.
 OrderPaid.items: Which items of an order that is told whole make the rule answer, and count.
-ItemFilter.products: Products, by the id that the shop gives them; empty: all.
+ItemFilter.products: Products or variants, by the ids that the shop gives them.
+ItemFilter.groups: Groups of products, by the names that the shop gives them.
 ItemFilter.metadata: The values that an item's metadata has.
 EarningRule.points: How many points the rule gives.
 EarningRule.name: The rule's name, for people.
 EarningRule.tiers: What holding a tier makes of the rule's points, by tier id.
 EarningRule.active: Whether the rule gives anything.
+EarningRule.validity: When the rule gives, beside its first and its last day.
+Validity.starts_at: The instant from which it gives.
+Validity.ends_at: The instant from which it gives no more.
+Validity.hours: At which hours, in the project's time zone; empty: at all.
+DailyHours.from: The hour at which it begins, like `08:30`.
+DailyHours.to: The hour before which it ends; not later than `from`: on the next day.
+weekdays: On which days of the week, 1 = Monday to 7 = Sunday; empty: on all.
+recurrence: For a while again and again.
+duration: For so long, such as `PT1H`.
+interval: Once in so long, such as `P1D`, counted from `starts_at`.
 at_least: How many minor units the order is of, at least.
 ends_on: The last day, in the project's time zone.
 formula: The calculation, such as `amount / 100 * 2`.

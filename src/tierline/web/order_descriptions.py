@@ -12,6 +12,8 @@ OrderStatement.as_of: The instant as of which the order was so; a newer one wins
 cancelled: Whether the order was cancelled: nothing of it counts.
 OrderAnswer.customer: The customer as the shop named them.
 OrderStatement.customer: The customer's id in the caller's own systems.
+variant: The id of the product's variant (its SKU) in the shop.
+groups: The groups of products to which the item belongs.
 discounts: What was taken off the price, in minor units.
 fulfilment: How much of the order was sent.
 items: The lines of the order.

@@ -17,6 +17,7 @@ from tierline.model.orders import Fulfilment, OrderItem, OrderState
 AMOUNT_MAX: Final = 10**14  # minor units of one activity
 AHEAD_MS_MAX: Final = 5 * 60_000  # how far ahead a sender's clock may be
 ITEMS_MAX: Final = 500
+GROUPS_MAX: Final = 20  # of products, to which an item belongs
 QUANTITY_MAX: Final = 10**9
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -33,6 +34,8 @@ class OrderItemBody(Struct, frozen=True, forbid_unknown_fields=True):
     amount: Amount = 0
     discounts: Amount = 0
     metadata: dict[str, Any] | None = None
+    variant: Name | None = None
+    groups: Annotated[list[Name], Meta(max_length=GROUPS_MAX)] = []
 
 
 class OrderStatement(Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,6 +131,13 @@ def _item(body: OrderItemBody, where: str) -> OrderItem:
         amount=body.amount,
         discounts=body.discounts,
         metadata=_metadata(body.metadata, where),
+        variant=None
+        if body.variant is None
+        else validation.name(body.variant, _path(where, "variant")),
+        groups=tuple(
+            validation.name(group, _path(where, f"groups[{i}]"))
+            for i, group in enumerate(body.groups)
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from tierline.rules.earning_rule import (
 from tierline.rules.lint.finding import Finding, warning
 from tierline.rules.lint.values import day_of_year, expiry_findings, text_findings
 from tierline.rules.program import Rules
+from tierline.rules.validity import length_ms
 
 RULES_MAX = 100
 
@@ -41,7 +42,7 @@ def earning_rules(rules: Rules) -> Iterator[Finding]:
         elif rule.id in ids:
             yield Finding(f"{path}.id", f"{rule.id!r} is also the id of rules[{ids[rule.id]}]")
         ids.setdefault(rule.id, i)
-        for part in (_trigger, _points, _tiers, _dates, _feedback):
+        for part in (_trigger, _points, _tiers, _dates, _validity, _feedback):
             yield from part(path, rule, rules)
         if rule.limit is not None and rule.limit.times is None and rule.limit.points is None:
             yield Finding(f"{path}.limit", "needs times or points")
@@ -89,7 +90,7 @@ def _points(path: str, rule: EarningRule, _rules: Rules) -> Iterator[Finding]:
 def _number(path: str, name: str, rule: EarningRule) -> Iterator[Finding]:
     """Whether a rule's occasion may carry a number of this name at all."""
     place, _, key = name.partition(".")
-    if place == "attribute" and key:
+    if (place == "attribute" and key) or name == "today":
         return
     if (name == "amount" or (place == "metadata" and key)) and isinstance(
         rule.trigger, ActivityTrigger
@@ -125,6 +126,31 @@ def _dates(path: str, rule: EarningRule, _rules: Rules) -> Iterator[Finding]:
             yield Finding(f"{path}.{part}", f"{text!r} is no day: expected one like 2026-12-31")
     if len(days) == 2 and days[1] < days[0]:
         yield Finding(f"{path}.ends_on", "lies before starts_on")
+
+
+def _validity(path: str, rule: EarningRule, _rules: Rules) -> Iterator[Finding]:
+    validity, path = rule.validity, f"{path}.validity"
+    if validity is None:
+        return
+    instants = []
+    for part in ("starts_at", "ends_at"):
+        text = getattr(validity, part)
+        if text is None:
+            continue
+        try:
+            instants.append(calendar.parse_instant(text))
+        except ValueError:
+            reason = f"{text!r} is no instant: expected one like 2026-12-31T08:00:00Z"
+            yield Finding(f"{path}.{part}", reason)
+    if len(instants) == 2 and instants[1] <= instants[0]:
+        yield Finding(f"{path}.ends_at", "lies before starts_at")
+    recurrence = validity.recurrence
+    if recurrence is None:
+        return
+    if validity.starts_at is None:
+        yield Finding(f"{path}.starts_at", "a recurrence is counted from it; give it")
+    if not 0 < length_ms(recurrence.duration) <= length_ms(recurrence.interval):
+        yield Finding(f"{path}.recurrence.duration", "expected more than nothing, at most interval")
 
 
 def _feedback(path: str, rule: EarningRule, rules: Rules) -> Iterator[Finding]:
