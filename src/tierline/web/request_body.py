@@ -3,11 +3,12 @@ has no HTTP in it is `model/validation.py`."""
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from tierline.errors import TooLarge
+from tierline.errors import Invalid, TooLarge
 from tierline.model import validation
 from tierline.model.validation import configuration, free_json, name
 from tierline.web import limits
@@ -21,6 +22,8 @@ __all__ = [
     "name",
     "query",
     "require_json",
+    "require_known",
+    "require_none",
 ]
 T = TypeVar("T")
 _LENGTH_DIGITS_MAX: Final = 20  # of 64 bits; Python reads no number of thousands of digits
@@ -54,6 +57,30 @@ def require_json(content_type: str | None) -> None:
     kind = (content_type or "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMediaType(content_type=kind, expected="application/json")
+
+
+async def require_none(request: Request) -> None:
+    """Raises Invalid for a body that an operation would pass over; an empty object says nothing,
+    and some clients send it with every request."""
+    if (await body_of(request)).strip() not in (b"", b"{}"):
+        raise Invalid(reason="There is no body in this request; leave it out.")
+
+
+def require_known(query_string: bytes, shape: Any) -> None:
+    """Raises Invalid, naming those that exist, for a parameter that is not a field of the struct
+    `shape` (None: there are none), and for one that comes twice."""
+    if shape is not None and not shape.__struct_config__.forbid_unknown_fields:
+        return
+    names = () if shape is None else shape.__struct_encode_fields__
+    seen = set()
+    for name_, _ in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True):
+        where = name_.replace("\0", "")
+        if name_ not in names:
+            there = f"this path takes {', '.join(names)}" if names else "this path takes none"
+            raise validation.invalid(where, f"there is no such parameter, {there}")
+        if name_ in seen:
+            raise validation.invalid(where, "the parameter comes twice, send it once")
+        seen.add(name_)
 
 
 def query(request: Request, shape: type[T]) -> T:

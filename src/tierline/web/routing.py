@@ -69,6 +69,7 @@ class Operation(Struct, frozen=True):
     status: int = 200
     optional: bool = False  # the body may be empty
     open: bool = False  # needs no key
+    reads_body: bool = False  # the handler does, for it is no JSON
     other_bodies: tuple[tuple[str, Any], ...] = ()  # content type, type of its lines
     other_answers: tuple[OtherAnswer, ...] = ()
     refers_to: tuple[Any, ...] = ()  # types that schemas name and no field holds
@@ -149,6 +150,7 @@ class PathApp:
                 parts.catalog, parts.sessions, request.scope, parts.clock()
             )
             caller.require(*operation.scopes)
+        request_body.require_known(request.scope["query_string"], operation.query)
         if operation.writes:
             self.parts.database.disk.require_room()
         call = Call(self.parts, request, caller)
@@ -159,6 +161,8 @@ class PathApp:
 
 async def _answer(operation: Operation, call: Call) -> Any:
     if operation.body is None:
+        if operation.method != "GET" and not operation.reads_body:
+            await request_body.require_none(call.request)
         return await operation.handler(call)
     call.raw = await request_body.body_of(call.request, limits.BODY_BYTES_MAX)
     if operation.optional and not call.raw:

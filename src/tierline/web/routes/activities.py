@@ -115,6 +115,7 @@ class Activities:
             parts = self.parts
             caller = await auth.of_request(parts.catalog, parts.sessions, scope, parts.clock())
             caller.require("write_customers")
+            request_body.require_known(scope["query_string"], None)
             parts.database.disk.require_room()
             parser = await self._parser(caller, scope["raw_path"])
             with acting(caller.actor):

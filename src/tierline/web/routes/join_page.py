@@ -79,6 +79,6 @@ OPERATIONS = (
     ),
     Operation(
         "POST", "/join", post_join, "Takes that page's form; signs in.",
-        open=True, other_answers=(OtherAnswer(200, (), HTML),),
+        open=True, reads_body=True, other_answers=(OtherAnswer(200, (), HTML),),
     ),
 )  # fmt: skip

@@ -232,7 +232,8 @@ def _campaign_operations(path: str) -> tuple[Operation, ...]:
     return (
         Operation("POST", path, post_campaign, "Makes a loyalty program.", scopes=write,
                   body=CampaignRequest),
-        Operation("GET", path, list_campaigns, "All programs of the project.", scopes=read),
+        Operation("GET", path, list_campaigns, "All programs of the project.", scopes=read,
+                  query=CampaignsQuery),
         Operation("GET", one, get_campaign, "A program, by id or name.", scopes=read),
         Operation("PUT", one, put_campaign, "Changes a program: a new version of its rules.",
                   scopes=write, body=CampaignRequest),
@@ -246,7 +247,8 @@ OPERATIONS = (
         "POST", TIERS, post_tiers, "Adds tiers to a program.",
         scopes=("read_programs", "write_programs"), body=list[TierRequest],
     ),
-    Operation("GET", TIERS, list_tiers, "A program's tiers.", scopes=("read_programs",)),
+    Operation("GET", TIERS, list_tiers, "A program's tiers.", scopes=("read_programs",),
+              query=lists.PageQuery),
     Operation("GET", TIER, get_tier, "One tier.", scopes=("read_programs",)),
     Operation(
         "PUT", TIER, put_tier, "Changes a tier.",

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Meta, Struct
+from starlette.requests import Request
 
 from tierline.errors import Invalid
 from tierline.vendors.voucherify.api.errors import InvalidQuery
+from tierline.web import request_body
 from tierline.web.routing import Call
 
 T = TypeVar("T")
@@ -36,6 +38,14 @@ def query(call: Call, shape: type[T]) -> T:
     """Returns what the query string says. Raises InvalidQuery, naming the parameter."""
     try:
         return call.query(shape)
+    except Invalid as error:
+        raise InvalidQuery(path=error.path, reason=error.sentence) from None
+
+
+def require_known(request: Request, shape: Any) -> None:
+    """Raises InvalidQuery for a parameter that is not a field of `shape`."""
+    try:
+        request_body.require_known(request.scope["query_string"], shape)
     except Invalid as error:
         raise InvalidQuery(path=error.path, reason=error.sentence) from None
 

@@ -288,6 +288,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET", OF_CAMPAIGN, list_members, "The cards of one customer.", scopes=_READ,
+        query=MembersQuery,
     ),
     *(Operation("GET", path, get_member, "A member's card.", scopes=_READ)
       for path in (*MEMBERS, VOUCHER)),

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from tierline.errors import TierlineError, Unauthorized
 from tierline.store.catalog.audit import acting
 from tierline.store.catalog.catalog import Catalog
-from tierline.vendors.voucherify.api import errors
+from tierline.vendors.voucherify.api import errors, lists
 from tierline.vendors.voucherify.objects import NAME
 from tierline.web import limits, problem, request_body, routing
 from tierline.web.auth import Caller
@@ -74,6 +74,7 @@ class VendorPath:
             allowed = ", ".join(self.by_method)
             raise problem.MethodNotAllowed(method=request.method, allowed=allowed)
         caller.require(*operation.scopes)
+        lists.require_known(request, operation.query)
         if operation.writes:
             self.parts.database.disk.require_room()
         with acting(caller.actor):
