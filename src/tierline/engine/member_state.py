@@ -62,6 +62,7 @@ class MemberState(StandingFields, kw_only=True, gc=False):
     counts_only: bool = False  # entries change points and totals, and nothing is judged
     overdue: bool = False  # what happens was due before: what this instant itself brings is over
     points_events: list[PointsEvent] | None = None  # None: nobody asks for them
+    tells_all: bool = False  # also what was imported quietly
     silent: bool = False  # an import brings it: no bonus is given for what it moves
     occasions: tuple[tuple[str, str | None, object], ...] = ()  # what earning rules have to answer
     # At a checkpoint where a whole state went on: totals, tiers once held, the term's boundary.
@@ -234,10 +235,9 @@ class MemberState(StandingFields, kw_only=True, gc=False):
         self, kind: PointsKind, points: int, entry: int | None = None, rule: str | None = None
     ) -> None:
         """Adds a points event, where somebody asks for them and nothing is imported quietly."""
-        if self.points_events is not None and points and not self.quiet:
-            balance, pending = self.balance, self.points_pending
-            event = PointsEvent(kind, self.at, points, balance, pending, entry, rule)
-            self.points_events.append(event)
+        if self.points_events is not None and points and (self.tells_all or not self.quiet):
+            rest = self.balance, self.points_pending, entry, rule
+            self.points_events.append(PointsEvent(kind, self.at, points, *rest))
 
     def count_bonus(self, rule: str, points: int, *, waits: bool) -> None:
         """Points that a rule gave count as earned like any others, under the rule's name."""

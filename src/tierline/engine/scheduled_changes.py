@@ -64,8 +64,11 @@ def activate_pending(state: MemberState) -> None:
     due = [p for p in state.pending if p.available_at is not None and p.available_at <= state.at]
     if not due:
         return
-    state.pending = tuple(p for p in state.pending if p not in due)
-    for pending in due:
+    rest = tuple(p for p in state.pending if p not in due)
+    state.pending = rest
+    for i, pending in enumerate(due, 1):
+        if state.points_events is not None:
+            state.pending = (*due[i:], *rest)  # each event says what still waits after it
         state.accrue(pending.points, state.lot_expiry(pending), pending.entry)
         state.count_activation(pending)
         state.tell_points("points.activated", pending.points, pending.entry or None)

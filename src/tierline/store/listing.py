@@ -42,6 +42,7 @@ class ListingSql(Queries, file="listing.sql"):
     by_name: str
     by_email: str
     by_updated_at: str
+    by_updated_at_backwards: str
     customers_among: str
     members_among: str
     standings_among: str
@@ -222,6 +223,19 @@ def _text(standing: Standing, name: str) -> str | None:
     """A member's attribute as a query names it: `true`, `7`, `blue`."""
     value = standing.attributes.get(name)
     return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
+
+
+async def changed_before(
+    connection: Session, shards: int, project: int, place: ListPlace, size: int
+) -> list[ListPlace]:
+    """Returns the customers who changed last before a place, at most so many, the newest change
+    first. What was not listed yet (`last_changes.mark`) is not among them."""
+    places: list[ListPlace] = []
+    for shard in range(shards):
+        facts = (project, place.key, place.customer, size)
+        rows = await connection.fetch(Sql.by_updated_at_backwards, shard, *facts)
+        places += [ListPlace(row["key"], row["id"]) for row in rows]
+    return sorted(places, reverse=True)[:size]
 
 
 async def changed_at(

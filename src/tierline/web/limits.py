@@ -19,6 +19,7 @@ UNREAD_SECONDS_MAX: Final = 5  # … and for so long, where the connection ends
 HEADERS_MAX: Final = 100  # header fields of a request
 PAGE_DEFAULT: Final = 100
 PAGE_MAX: Final = 1_000  # items of one page
+STATEMENT_PAGE_MAX: Final = 100  # lines of one page of a program's statement
 ATTEMPTS_MAX: Final = 500  # attempts of one page
 WAIT_SECONDS_MAX: Final = 60  # a long poll
 METADATA_BYTES_MAX: Final = validation.METADATA_BYTES_MAX

@@ -36,6 +36,14 @@ tiers_ending: For how many of them it is their tier that ends.
 TierPeriodLine.until: When it was left for another; null: it is held to this day.
 updated_before: Who changed last before this instant.
 updated_from: Who changed last at this instant or later.
+moved: By how many points the balance changed.
+StatementLine.number: Which of the member's changes at that instant it is, from 1 on.
+PointsStatement.points: The changes of points of this page.
+StatementLine.points: By how many points; of pending ones that became active, how many did.
+StatementLine.entry: The entry that brought it, or whose points became active; null: time did.
+StatementLine.tier: The tier that they were in.
+StatementLine.total: All points that were ever added, less what was taken back by hand.
+waits: By how many the pending points changed.
 HeldTermAnswer.set_by_key: The key of the entry that set it last, as its caller sent it.
 language: The language, as `de` or `pt-BR`.
 ExplainQuery.language: The language of the sentences, as `de` or `pt-BR`, else English.

@@ -35,7 +35,7 @@ class Listed(Struct, frozen=True):
         keys = {"object", "data_ref", self.ref}
         if self.endless:
             assert isinstance(answer["has_more"], bool)
-            keys |= {"has_more", "more_starting_after"} if answer["has_more"] else {"has_more"}
+            keys |= {"has_more", "more_starting_after"}
         else:
             assert answer["total"] >= len(answer[self.ref]), answer
             keys |= {"total"}
@@ -43,8 +43,9 @@ class Listed(Struct, frozen=True):
         assert (answer["object"], answer["data_ref"]) == ("list", self.ref)
         for item in answer[self.ref]:
             msgspec.convert(item, self.item)
-        if self.endless and answer["has_more"]:
-            assert answer["more_starting_after"] == answer[self.ref][-1]["id"]
+        if self.endless:
+            last = answer[self.ref][-1]["id"] if answer["has_more"] else None
+            assert answer["more_starting_after"] == last
 
 
 class Nothing(Struct, frozen=True):

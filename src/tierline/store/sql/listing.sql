@@ -58,3 +58,10 @@ WHERE m.entries > 0
 -- name: standings_among
 -- The standings of these customers in all programs.
 SELECT customer, standing FROM member WHERE shard = $1 AND customer = ANY($2::bigint[]);
+
+-- name: by_updated_at_backwards
+-- The customers of a project who changed last before an instant, the newest change first.
+SELECT changed_at AS key, customer AS id FROM last_change
+WHERE shard = $1 AND project = $2 AND (changed_at, customer) < ($3, $4)
+ORDER BY changed_at DESC, customer DESC
+LIMIT $5;

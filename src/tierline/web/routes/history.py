@@ -177,7 +177,7 @@ class TierHistory(Struct, frozen=True):
 
 async def list_entries(call: Call) -> EntryList:
     query = call.query(EntriesQuery)
-    program, member = await _member(call)
+    program, member = await member_of_path(call)
     newest = query.order == "newest"
     place = _place(query.after, members.ENTRY_MAX if newest else 0)
     database = call.parts.database
@@ -206,7 +206,7 @@ async def list_entries(call: Call) -> EntryList:
 
 async def list_lots(call: Call) -> LotList:
     at = validation.optional_instant(call.query(LotsQuery).at, "at")
-    program, member = await _member(call)
+    program, member = await member_of_path(call)
     at = call.now if at is None else at
     entries = [entry for entry in await history(call, *member) if entry.recorded_at <= at]
     standing, lots = await asyncio.to_thread(held_lots, program, entries, at)
@@ -224,7 +224,7 @@ async def list_lots(call: Call) -> LotList:
 async def list_tiers(call: Call) -> TierHistory:
     query = call.query(HistoryQuery)
     at = validation.optional_instant(query.at, "at")
-    program, member = await _member(call)
+    program, member = await member_of_path(call)
     at = call.now if at is None else at
     entries = [entry for entry in await history(call, *member) if entry.recorded_at <= at]
     former: Sequence[Event] = ()
@@ -248,7 +248,7 @@ async def list_tiers(call: Call) -> TierHistory:
     )
 
 
-async def _member(call: Call) -> tuple[Program, members.Member]:
+async def member_of_path(call: Call) -> tuple[Program, members.Member]:
     """The program, and the member's customer and program by their numbers. Raises NotAMember for
     whoever never was one."""
     catalog, database = call.parts.catalog, call.parts.database
