@@ -94,6 +94,9 @@ def project_resume(name: str, **location: Any) -> None:
     with_installation(location, work)
 
 
+_ORDER = {scope: place for place, scope in enumerate((*SCOPES, READ_METRICS))}
+
+
 @click.group()
 def key() -> None:
     """Make, list and disable API keys."""
@@ -106,7 +109,8 @@ def key() -> None:
 @click.option(
     "--scopes",
     default="",
-    help=f"Some of {','.join(SCOPES)}; all of these if not given. {READ_METRICS}: of all projects.",
+    help=f"Some of {','.join(SCOPES)} and of the kind's own; all of these if not given. "
+    f"{READ_METRICS}: of all projects.",
 )
 @click.option("--label", default="", help="For your own orientation.")
 @click.option("--json", "as_json", is_flag=True)
@@ -140,7 +144,7 @@ def key_list(owner: str, as_json: bool, **location: Any) -> None:
             {
                 "id": each.id,
                 "kind": each.kind,
-                "scopes": ",".join(s for s in (*SCOPES, READ_METRICS) if s in each.scopes),
+                "scopes": ",".join(sorted(each.scopes, key=lambda s: (_ORDER.get(s, 99), s))),
                 "label": each.label,
                 "created_at": format_instant(each.created_at),
                 "disabled_at": each.disabled_at and format_instant(each.disabled_at),

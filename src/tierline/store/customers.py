@@ -33,6 +33,9 @@ class CustomersSql(Queries, file="customers.sql"):
     named: str
     holders: str
     take_numbers: str
+    counters: str
+    raise_counter: str
+    number_floor: str
     add_customers: str
     add_names: str
     drop_name: str
@@ -156,8 +159,11 @@ async def create(
     counter = taken["customers"] - len(new)
     for name in sorted(newcomers.keys() - numbers.keys()):
         counter += 1
-        id_ = newcomers[name].id or ids.customer_number(counter, ids.route(project.id, name))
-        made[id_] = _numbered(newcomers[name].customer, id_, taken["number_floor"])
+        # Whose id was reserved before has a number of this moment, as everybody: numbers of a shard
+        # become visible in rising order, and no list that walks by them misses anybody.
+        fresh = ids.customer_number(counter, ids.route(project.id, name))
+        id_ = newcomers[name].id or fresh
+        made[id_] = _numbered(newcomers[name].customer, id_, fresh, taken["number_floor"])
         numbers[name] = id_
     if made:
         await _insert(connection, shard, project.number, made)
@@ -171,13 +177,28 @@ def bare(source_id: str, now: int) -> NewCustomer:
     return NewCustomer(Customer(id="", source_id=source_id, created_at=now, updated_at=now))
 
 
-def _numbered(customer: Customer, id_: int, floor: int) -> Customer:
+def _numbered(customer: Customer, id_: int, fresh: int, floor: int) -> Customer:
     """With an id and a number, where none was imported. A number made here lies above all
     imported ones, moved there by whole multiples of 65536 so that it still carries the route."""
-    above = -(-floor // ids.ROUTES) * ids.ROUTES
-    return replace(
-        customer, id=customer.id or ids.customer_id(id_), number=customer.number or id_ + above
-    )
+    number = customer.number or fresh + _above(floor)
+    return replace(customer, id=customer.id or ids.customer_id(id_), number=number)
+
+
+def _above(floor: int) -> int:
+    return -(-floor // ids.ROUTES) * ids.ROUTES
+
+
+async def number_mark(connection: Session, project: int) -> int:
+    """Returns the number of a project up to which all numbers that were made here are final: who
+    is made from now on gets a higher one. Every shard's counter rises to the highest, after
+    whoever makes customers there at this moment."""
+    floor = await connection.fetchval(Sql.number_floor, project)
+    counters = {row["shard"]: row["customers"] for row in await connection.fetch(Sql.counters)}
+    highest: int = max(counters.values())
+    for shard, counter in counters.items():
+        if counter < highest:
+            await connection.execute(Sql.raise_counter, shard, highest)
+    return ids.customer_number(highest + 1, 0) - 1 + _above(floor)
 
 
 async def _insert(connection: Session, shard: int, project: int, made: dict[int, Customer]) -> None:

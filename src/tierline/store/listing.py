@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tierline.model.encoding import decode_standing
 from tierline.model.standing import Standing
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 Order = Literal["number", "name", "email", "updated_at"]
 MET_MAX: Final = 5_000  # customers whom one page looks at
 ROUND_MAX: Final = 1_000  # of them at once, so that others get their turn in between
+NUMBER_END: Final = 2**62  # lies above every number
 HIGHEST: Final = "\U0010ffff"  # no text goes on with it: what begins with a prefix lies below
 
 
@@ -39,10 +41,12 @@ class ListingSql(Queries, file="listing.sql"):
     """The statements of `sql/listing.sql`."""
 
     by_number: str
+    by_number_down: str
     by_name: str
     by_email: str
     by_updated_at: str
     by_updated_at_backwards: str
+    by_updated_at_down: str
     customers_among: str
     members_among: str
     standings_among: str
@@ -73,8 +77,9 @@ class MemberFilter(Struct, frozen=True):
 
 class Search(Struct, frozen=True):
     """What a list holds, and in which order. `prefix` goes with the orders `name` and `email`,
-    the instants with `updated_at`: who changed last at `updated_from` or later, before
-    `updated_before`, which lies above no shard's mark."""
+    `updated_from` and `updated_before`, which lies above no shard's mark, with `updated_at`.
+    Instants named `from` are inclusive, those named `before` exclusive. Numbers and last changes
+    are walked `downwards`, too."""
 
     order: Order = "number"
     prefix: str = ""
@@ -82,13 +87,28 @@ class Search(Struct, frozen=True):
     updated_before: int = 0
     email_part: str | None = None
     members: MemberFilter | None = None  # None: all customers
+    downwards: bool = False
+    created_from: int | None = None
+    created_before: int | None = None
+
+    @property
+    def statement(self) -> str:
+        name = f"by_{self.order}_down" if self.downwards else f"by_{self.order}"
+        text: str = getattr(Sql, name)
+        return text
+
+    def admits(self, row: CustomerRow) -> bool:
+        """Whether a customer was made at a time that the list asks for."""
+        at, end = row.customer.created_at, self.created_before
+        return (self.created_from or 0) <= at and (end is None or at < end)
 
 
 class Listed(Struct, frozen=True):
-    """One line of a list; `standing` where members are listed."""
+    """One line of a list; `standing` where members are listed. `key`: its place in the order."""
 
     customer: CustomerRow
     standing: Standing | None = None
+    key: int | str = 0
 
 
 class ListPage(Struct, frozen=True):
@@ -111,7 +131,8 @@ class Walk:
     ) -> None:
         self._connection = connection
         self._project = project
-        self._order = search.order
+        self._statement = search.statement
+        self._next = max if search.downwards else min
         first, bounds = _ends(search)
         self._bounds = bounds
         self._after = [after or ListPlace(first, -1)] * shards
@@ -129,14 +150,13 @@ class Walk:
             heads = [(ahead[0], shard) for shard, ahead in enumerate(self._ahead) if ahead]
             if not heads:
                 break
-            places.append(self._ahead[min(heads)[1]].popleft())
+            places.append(self._ahead[self._next(heads)[1]].popleft())
         return places
 
     async def _fill(self, shard: int, size: int) -> None:
         after = self._after[shard]
-        statement = getattr(Sql, f"by_{self._order}")
         facts = (self._project, after.key, after.customer, size, *self._bounds)
-        rows = await self._connection.fetch(statement, shard, *facts)
+        rows = await self._connection.fetch(self._statement, shard, *facts)
         self._ahead[shard].extend(ListPlace(row["key"], row["id"]) for row in rows)
         self._ended[shard] = len(rows) < size
         if rows:
@@ -146,7 +166,9 @@ class Walk:
 def _ends(search: Search) -> tuple[int | str, tuple[int | str, ...]]:
     """Where a walk begins, and what it stays below."""
     if search.order == "number":
-        return -1, ()
+        return (NUMBER_END if search.downwards else -1), ()
+    if search.order == "updated_at" and search.downwards:
+        return search.updated_before, (search.updated_from,)
     if search.order == "updated_at":
         return search.updated_from, (search.updated_before,)
     prefix = search_key(search.prefix) or ""
@@ -176,7 +198,7 @@ async def page(
             if len(rows) == limit:
                 return ListPage(rows, last)
             if place.customer in lines:
-                rows.append(lines[place.customer])
+                rows.append(replace(lines[place.customer], key=place.key))
             last, met = place, met + 1
         if len(places) < size:
             return ListPage(rows, None)
@@ -197,6 +219,8 @@ async def sieve(
     for shard, group in _by_shard(shards, customers).items():
         for record in await connection.fetch(Sql.customers_among, shard, group, part):
             row = row_of(record)
+            if not search.admits(row):
+                continue
             standing = None if standings is None else standings[row.id]
             lines[row.id] = Listed(row, standing)
     return lines
@@ -236,6 +260,13 @@ async def changed_before(
         rows = await connection.fetch(Sql.by_updated_at_backwards, shard, *facts)
         places += [ListPlace(row["key"], row["id"]) for row in rows]
     return sorted(places, reverse=True)[:size]
+
+
+async def standings(
+    connection: Session, shards: int, program: int, customers: Iterable[int]
+) -> dict[int, Standing]:
+    """Returns the standings of those of these customers who are or were members of a program."""
+    return await _members(connection, shards, MemberFilter(program), customers)
 
 
 async def changed_at(

@@ -330,9 +330,9 @@ class Catalog:
         granted: frozenset[str] = ALL_SCOPES,
     ) -> dict[str, Any]:
         """A key; `granted` is what whoever is shown its secrets may do. Raises Forbidden."""
-        kind_, checked = keys.kind_of(self.key_kinds, kind), keys.checked_scopes(scopes)
+        kind_ = keys.kind_of(self.key_kinds, kind)
+        new = keys.NewKey(kind_, keys.checked_scopes(scopes, kind_), label, now, granted)
         async with self._change() as change:
-            new = keys.NewKey(kind_, checked, label, now, granted)
             return await keys.add(*change, self.box, self._projects[project], new)
 
     async def add_first_keys(
@@ -348,7 +348,7 @@ class Catalog:
             if await change[0].fetchval(Sql.any_key, project):
                 return False
             owner, kinds = self._projects[project], self.key_kinds.values()
-            new_keys = [keys.NewKey(kind, keys.SCOPES, label, now) for kind in kinds]
+            new_keys = [keys.NewKey(k, keys.checked_scopes((), k), label, now) for k in kinds]
             keep([await keys.add(*change, self.box, owner, new) for new in new_keys])
         return True
 

@@ -68,6 +68,14 @@ class NewKey(Struct, frozen=True):
     granted: frozenset[str] = frozenset(SCOPES)
 
 
+def _native(_project: int, _secrets: Mapping[str, str], entropy: Entropy) -> Credentials:
+    token = "tk_" + entropy(32).hex()
+    return Credentials((Credential(token),), {"key": token})
+
+
+NATIVE = KeyKind("native", _native, {"key": str})
+
+
 async def add(
     connection: Session, revision: int, box: SecretBox, owner: Project, new: NewKey
 ) -> dict[str, Any]:
@@ -84,7 +92,8 @@ async def add(
         if door is not None and door["dead"]:
             del stored[shared.id_secret], stored[shared.token_secret]
         elif door is not None:
-            for scope in sorted(set(door["scopes"]) - new.granted):
+            needed = {new.kind.scopes.get(scope, scope) for scope in door["scopes"]}
+            for scope in sorted(needed - new.granted):
                 raise Forbidden(scope=scope, path="kind")
     fresh = new.kind.make(owner.number, stored, secrets.token_bytes)
     for each in fresh.doors:
@@ -134,9 +143,11 @@ def matches(key: Key, hashed: bytes) -> bool:
     return hmac.compare_digest(key.hash, hashed)
 
 
-def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
-    """Known scopes, each once, in their usual order; all of a project's when none is named."""
-    names, every = set(scopes) or set(SCOPES), (*SCOPES, READ_METRICS)
+def checked_scopes(scopes: Iterable[str], kind: KeyKind = NATIVE) -> tuple[str, ...]:
+    """Known scopes of a kind of key, each once, in their usual order; when none is named, all of a
+    project's."""
+    whole = (*SCOPES, *kind.scopes)
+    names, every = set(scopes) or set(whole), (*whole, READ_METRICS)
     unknown = sorted(names.difference(every))
     if unknown:
         choices = ", ".join(every)
@@ -158,14 +169,6 @@ def kind_of(kinds: Mapping[str, KeyKind], name: str) -> KeyKind:
 def shared_doors(kinds: Mapping[str, KeyKind]) -> list[str]:
     """The kinds of rows that outlive the key that they came with."""
     return [f"{kind.name}.{kind.shared.name}" for kind in kinds.values() if kind.shared is not None]
-
-
-def _native(_project: int, _secrets: Mapping[str, str], entropy: Entropy) -> Credentials:
-    token = "tk_" + entropy(32).hex()
-    return Credentials((Credential(token),), {"key": token})
-
-
-NATIVE = KeyKind("native", _native, {"key": str})
 
 
 def log_change(key: Key, project: Project) -> None:

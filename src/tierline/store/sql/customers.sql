@@ -23,6 +23,19 @@ FROM project p
 WHERE h.shard = $1 AND p.number = $2
 RETURNING h.customers, p.number_floor
 
+-- name: counters
+-- How many customers every shard counted.
+-- wide: one row per shard, and shards are few
+SELECT shard, customers FROM shard_head
+
+-- name: raise_counter
+-- Whoever is made in this shard from now on is counted beyond this; waits for who is being made.
+UPDATE shard_head SET customers = $2 WHERE shard = $1 AND customers < $2
+
+-- name: number_floor
+-- No customer of a project gets a number up to this one.
+SELECT number_floor FROM project WHERE number = $1
+
 -- name: add_customers
 -- New customers.
 INSERT INTO customer (shard, id, project, number, profile, updated_at, name_key, email_key)

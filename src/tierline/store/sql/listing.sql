@@ -8,6 +8,13 @@ WHERE shard = $1 AND project = $2 AND (number, id) > ($3, $4) AND erased_at IS N
 ORDER BY number, id
 LIMIT $5;
 
+-- name: by_number_down
+-- The next customers of a project, from the highest number on.
+SELECT number AS key, id FROM customer
+WHERE shard = $1 AND project = $2 AND (number, id) < ($3, $4) AND erased_at IS NULL
+ORDER BY number DESC, id DESC
+LIMIT $5;
+
 -- name: by_name
 -- The next customers whose name begins with a text, in the order of their names.
 SELECT name_key AS key, id FROM customer
@@ -29,6 +36,13 @@ LIMIT $5;
 SELECT changed_at AS key, customer AS id FROM last_change
 WHERE shard = $1 AND project = $2 AND (changed_at, customer) > ($3, $4) AND changed_at < $6
 ORDER BY changed_at, customer
+LIMIT $5;
+
+-- name: by_updated_at_down
+-- The next customers from the newest last change on, down to an instant.
+SELECT changed_at AS key, customer AS id FROM last_change
+WHERE shard = $1 AND project = $2 AND (changed_at, customer) < ($3, $4) AND changed_at >= $6
+ORDER BY changed_at DESC, customer DESC
 LIMIT $5;
 
 -- name: customers_among

@@ -33,5 +33,12 @@ def credentials(project: int, secrets: Mapping[str, str], entropy: Entropy) -> C
     )
 
 
+# Scopes that only LoyaltyLion has words for, and the native one that says as much.
+SCOPES = {
+    "read_orders": "read_customers",
+    "write_orders": "write_customers",
+    "read_unsubscribes": "read_customers",
+    "write_unsubscribes": "write_customers",
+}
 _FIELDS = {"key": str, "site_id": int, "site_token": str, "site_secret": str, "signs": str}
-KEY = KeyKind(NAME, credentials, _FIELDS, shows_signing_secret=True, shared=SITE)
+KEY = KeyKind(NAME, credentials, _FIELDS, shows_signing_secret=True, shared=SITE, scopes=SCOPES)

@@ -11,6 +11,7 @@ from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
 from tierline.model.validation import FieldWarning
+from tierline.store.catalog import keys
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.keys import NATIVE, Key
 from tierline.store.catalog.projects import ProjectChange, namesakes
@@ -152,10 +153,12 @@ async def list_keys(call: Call) -> KeyList:
 
 async def post_key(call: Call, body: KeyBody) -> Reply:
     own_scopes = call.caller.scopes
+    further = keys.kind_of(call.parts.catalog.key_kinds, body.kind).scopes
     for scope in body.scopes:
-        if scope not in own_scopes:
+        if further.get(scope, scope) not in own_scopes:
             raise Forbidden(scope=scope, path="scopes")
-    scopes = body.scopes or tuple(sorted(own_scopes))
+    passed = [scope for scope, needed in further.items() if needed in own_scopes]
+    scopes = body.scopes or (*sorted(own_scopes), *passed)
     catalog, label = call.parts.catalog, body.label and request_body.name(body.label, "label")
     new_key = await catalog.add_key(
         call.project.number, body.kind, scopes, label, call.wall, own_scopes

@@ -1,0 +1,23 @@
+"""LoyaltyLion's HTTP API. A route turns the vendor's words into the same commands, queries and
+errors as the native API's, and our answers back into the vendor's objects: it has no rule, no
+statement and no cache of its own.
+"""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from tierline.vendors.loyaltylion.api import customers, identity
+from tierline.vendors.loyaltylion.api.door import LionDoor
+from tierline.web.dependencies import Dependencies
+from tierline.web.vendor_path import vendor_paths
+
+OPERATIONS = (
+    *identity.OPERATIONS,
+    *customers.OPERATIONS,
+)
+
+
+def routes(parts: Dependencies) -> list[BaseRoute]:
+    """Returns what the composition root hangs beside the native routes."""
+    return vendor_paths(parts, LionDoor(), OPERATIONS, ("/v2", "/headless"))

@@ -1,0 +1,60 @@
+"""Who may come in: a program API token as `Bearer`, or the site's token and secret as `Basic`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+from starlette.responses import Response
+
+from tierline.errors import TierlineError, Unauthorized
+from tierline.store.catalog.catalog import Catalog
+from tierline.vendors.loyaltylion.api import errors
+from tierline.vendors.loyaltylion.credentials import SITE
+from tierline.vendors.loyaltylion.payloads import NAME
+from tierline.web import auth
+from tierline.web.auth import Caller
+
+_BASIC: Final = "basic "
+_SITE_KIND: Final = f"{NAME}.{SITE.name}"
+_WRITE: Final = "write_"
+
+
+class LionDoor:
+    """Tokens and secrets are compared as everywhere; whoever may write may read."""
+
+    async def caller(self, catalog: Catalog, path: str, headers: Mapping[str, str]) -> Caller:
+        """Returns whom the header proves. The headless API takes no `Basic`. Raises
+        Unauthorized."""
+        authorization = headers.get("authorization", "")
+        if authorization[: len(_BASIC)].lower() == _BASIC and not path.startswith(errors.HEADLESS):
+            token, secret = _pair(authorization[len(_BASIC) :])
+            caller = await Caller.of(catalog, (_SITE_KIND,), secret, token)
+        else:
+            caller = await Caller.of(catalog, (NAME,), auth.bearer(authorization))
+        return replace(caller, scopes=with_reading(caller.scopes))
+
+    def refusal(self, error: TierlineError, path: str) -> Response:
+        body = msgspec.json.encode(errors.body_of(error, path))
+        return Response(body, errors.status_of(error), errors.headers(error))
+
+
+def with_reading(scopes: frozenset[str]) -> frozenset[str]:
+    """Returns the scopes with what they imply: who may write something may read it."""
+    implied = {f"read_{scope[len(_WRITE) :]}" for scope in scopes if scope.startswith(_WRITE)}
+    return scopes | implied
+
+
+def _pair(text: str) -> tuple[str, str]:
+    try:
+        pair = base64.b64decode(text.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise Unauthorized from None
+    token, colon, secret = pair.partition(":")
+    if not colon:
+        raise Unauthorized
+    return token, secret
