@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import gc
 import logging
+from pathlib import Path
 
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from tests.web.conftest import Api
+from tests.web.conftest import CLUB, Api, running
 from tests.web.raw_connection import PATH, activity, balance, connected
-from tierline.web import limits
+from tierline.store.database import Database
+from tierline.web import limits, server
 from tierline.web.fast_path import FastRequest
 
 REQUESTS = (FastRequest, RequestResponseCycle)
@@ -171,3 +173,30 @@ async def test_an_answered_request_leaves_nothing_to_the_collector(anna: Api) ->
 
     assert [status for status, _ in answers] == [200] * 200
     assert len(here) < 10
+
+
+async def test_every_request_of_a_connection_has_a_key_of_its_own(anna: Api) -> None:
+    """What one sent opens nothing for the next, and a key that was disabled in between neither."""
+    second = (await anna.post("/api/keys", {})).json
+    async with connected(anna) as line:
+        own, other = line.earn(1), line.earn(2, authorization=f"Bearer {second['key']}")
+        wrong = line.earn(3, authorization="Bearer tk_of_nobody")
+        answers = await line.answers(own + other + own + wrong + other, 5)
+        await anna.call("DELETE", f"/api/keys/{second['id']}")
+        answers += await line.answers(other + own, 2)
+
+    assert [status for status, _ in answers] == [200, 200, 200, 401, 200, 401, 200]
+
+
+async def test_a_connection_ends_when_nothing_comes_for_too_long(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time begins anew with every answer."""
+    monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", 0.1)
+    async with running(database, tmp_path) as api:
+        await api.put("/api/programs/club", CLUB)
+        async with connected(api) as line:
+            answers = await line.answers(line.earn(1) + line.earn(2), 2)
+            assert await line.ended()
+
+    assert [status for status, _ in answers] == [200, 200]

@@ -30,7 +30,7 @@ from tierline.rules.term import Duration, Term, WhileQualified, WindowEnd
 
 def judge(state: MemberState, cause: Cause, *, turn: bool = False) -> None:
     """Judges the member now, and tells what follows. `turn`: a window has just turned."""
-    if state.joined_at is None or state.frozen or state.counts_only:
+    if state.joined_at is None or state.hold_since is not None or state.counts_only:
         return
     assess(state, cause, turn=turn)
     show(state, cause)
@@ -45,7 +45,9 @@ def assess(state: MemberState, cause: Cause, *, turn: bool = False) -> None:
         best = closed(state)
     if rising > held and may_rise(state, turn=turn):
         _rise(state, rising)
-    if held < 0 or state.rank != held:
+        if state.rank != held:
+            return
+    if held < 0:
         return
     if state.version.policy.start.when == "next_window":
         best = _lasting(state, best)
@@ -109,7 +111,7 @@ def _wait(state: MemberState, rank: int) -> None:
 def _keep(state: MemberState, held: int, cause: Cause, *, exactly: bool) -> None:
     """Still earned: ends that may move later do, never earlier. Not `exactly`: a higher tier is
     earned, but may not begin yet; then the term is left to end."""
-    term = term_of(state)
+    term = term_of(state, held)
     if isinstance(term, WhileQualified):
         state.ends_at, state.grace_until, state.grace_announced = None, None, False
     elif state.grace_until is not None:

@@ -89,20 +89,22 @@ def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:
     if state.whole and (noted := last_checkpoint(entries)) is not None:
         _resume(state, entries, noted)
         first = noted + 1
-    for i, entry in enumerate(entries[first:], first):
+    for i, entry in enumerate(entries[first:] if first else entries, first):
         detail = entry.detail
-        state.silent = False
-        state.quiet = detail is not None and detail.elsewhere
+        if detail is not None:
+            state.quiet = detail.elsewhere
         pass_time(state, entry.recorded_at)
-        state.silent = detail is not None and detail.quiet and not detail.elsewhere
+        if detail is not None:
+            state.silent = detail.quiet and not detail.elsewhere
         if corrects(state, entry):
             correct(state, entries[: i + 1])
         else:
             fold(state, entry)
-        if detail is not None and detail.quiet:
-            state.quiet = True  # nothing is announced that was true before it came
-            pass_time(state, entry.recorded_at)
-        state.quiet = state.silent = False
+        if detail is not None:
+            if detail.quiet:
+                state.quiet = True  # nothing is announced that was true before it came
+                pass_time(state, entry.recorded_at)
+            state.quiet = state.silent = False
         if state.tracer is not None:
             points = state.balance, state.points_pending
             number = entry.n, entry.kind

@@ -73,7 +73,8 @@ def _tick(state: MemberState) -> None:
 def fold(state: MemberState, entry: Entry) -> None:
     """Applies one entry; time up to its `recorded_at` has already passed."""
     apply(state, entry)
-    give_bonuses(state, entry)
+    if state.occasions:
+        give_bonuses(state, entry)
     state.due_at = next_due(state)
 
 

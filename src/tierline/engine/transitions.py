@@ -49,7 +49,7 @@ def show(state: MemberState, cause: Cause, *, since: int | None = None) -> bool:
     """Announces the difference between what the world saw and what it sees now; returns whether
     there is one. `since`: the tier was held from then on, elsewhere. Under a `hold` nothing changes
     until it ends."""
-    if state.frozen:
+    if state.hold_since is not None:
         return False
     tier, _ = state.overridden(state.held)
     if tier == state.tier:

@@ -78,6 +78,7 @@ class MemberAggregate:
             "_start",
             "_taken",
             "_balance",
+            "_expires_at",
             "_encoded",
             "bookings",
             "booked",
@@ -112,6 +113,7 @@ class MemberAggregate:
         self.booked: Bookings = _NO_BOOKINGS  # of orders that this batch changed
         # Of the standing now, where they were worked out already.
         self._balance: int | None = None
+        self._expires_at: int | None = None  # beside a balance
         self._encoded: bytes | None = None
         if self.first_standing.entries and self.first_standing.edition != EDITION:
             self._note_checkpoint()
@@ -181,10 +183,15 @@ class MemberAggregate:
         except OverflowError:
             raise Refused(reason="A number of the member's would pass 2**63 - 1.") from None
         pending = after.points_pending if after.pending else 0
-        moved = tuple([TierChange(e.kind, e.tier_from, e.tier_to, e.cause) for e in events])
-        facts = (balance, pending, after.tier, after.since, after.expires_at, moved)
+        moved = (
+            tuple([TierChange(e.kind, e.tier_from, e.tier_to, e.cause) for e in events])
+            if events
+            else ()
+        )
+        expires_at = after.expires_at
+        facts = (balance, pending, after.tier, after.since, expires_at, moved)
         points, amount = entry.points, entry.amount
-        for made in entries[:-1]:
+        for made in entries[:-1] if len(entries) > 1 else ():
             self.rows.append(self._row(made, f"{key}\x1f{made.n}", command.digest, "null"))
         rules = _rules(entry)
         rarer: tuple[Any, ...] = ()
@@ -208,7 +215,8 @@ class MemberAggregate:
         if command.actor is not None:
             noted = audit_facts(command, entry, self.standing, after)
             self.changes.append((command.project, self.number, self.customer, *noted))
-        self.standing, self._balance, self._encoded = after, balance, encoded
+        self.standing, self._encoded = after, encoded
+        self._balance, self._expires_at = balance, expires_at
         if decision.points:
             for event in in_order(decision):
                 own = isinstance(event, PointsEvent) and event.entry == entry.n
@@ -343,8 +351,11 @@ class MemberAggregate:
             encode_standing(now) if self._encoded is None else self._encoded,
             now.tier,
             now.since,
-            now.expires_at,
-            now.balance if self._balance is None else self._balance,
+            *(
+                (now.expires_at, now.balance)
+                if self._balance is None
+                else (self._expires_at, self._balance)
+            ),
             now.entries,
             now.seq,
             now.due_at,

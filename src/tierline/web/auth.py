@@ -29,6 +29,7 @@ from tierline.people.roles import EVERYWHERE, scopes_in
 from tierline.people.sessions import Sessions, Visit
 from tierline.store.catalog import keys
 from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.keys import Key
 
 COOKIE: Final = "tierline_session"
 PROJECT_HEADER: Final = "tierline-project"
@@ -82,6 +83,45 @@ class Caller(Struct, frozen=True):
         if key is None or not keys.matches(key, digest) or key.kind not in kinds:
             return None
         return cls(key.scopes, catalog.project(key.project), "key", key.id)
+
+
+class LastBearer:
+    """The bearer token that one connection sent last, and whose it is: hashing it once is enough.
+
+    The next one is compared in constant time, for behind a proxy others may speak on the same
+    connection. The key is looked up anew each time: it may have been disabled, or changed."""
+
+    __slots__ = ("_authorization", "_caller", "_key", "_lookup")
+
+    def __init__(self) -> None:
+        self._authorization = b""
+        self._lookup = ""
+        self._key: Key | None = None
+        self._caller: Caller | None = None
+
+    def caller(self, catalog: Catalog, authorization: bytes) -> Caller | None:
+        """Returns who sends a native key that is in memory; None for any other header."""
+        last, key = self._caller, catalog.key(self._lookup)
+        if (
+            last is not None
+            and hmac.compare_digest(authorization, self._authorization)
+            and key is self._key
+            and key is not None
+            and catalog.project(key.project) is last.project
+        ):
+            return last
+        return self._read(catalog, authorization)
+
+    def _read(self, catalog: Catalog, authorization: bytes) -> Caller | None:
+        try:
+            token = bearer(authorization.decode("latin-1"))
+        except Unauthorized:
+            return None
+        self._authorization = authorization
+        self._lookup = keys.bearer_lookup(keys.digest(token))
+        self._key = catalog.key(self._lookup)
+        self._caller = Caller.from_memory(catalog, ("native",), token)
+        return self._caller
 
 
 def bearer(authorization: str | None) -> str:

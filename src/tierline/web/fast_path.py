@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from tierline.errors import TierlineError
 from tierline.ledger.commands import Answer
 from tierline.web import limits, problem, responses
+from tierline.web.auth import LastBearer
 from tierline.web.http_protocol import HttpConnection
 from tierline.web.request_body import content_length
 from tierline.web.routes import activities
@@ -68,6 +69,7 @@ class FastProtocol(HttpConnection):
     def __init__(self, activities: Activities, **options: Any) -> None:
         super().__init__(**options)
         self.activities = activities
+        self._bearer = LastBearer()
         self._default_lines: tuple[object, bytes] = (None, b"")
 
     # -- reading --------------------------------------------------------------------------------
@@ -95,7 +97,7 @@ class FastProtocol(HttpConnection):
         authorization, length, content_types, hosts = b"", 0, 0, 0
         for name, value in self.headers:
             if name == b"content-length":
-                length = content_length(value)
+                length = int(value) if value.isdigit() and len(value) < 8 else content_length(value)
             elif name == b"authorization":
                 if authorization:
                     return None
@@ -122,7 +124,8 @@ class FastProtocol(HttpConnection):
             super().end()
             return
         request.keep_alive = self.parser.should_keep_alive()
-        answer = self.activities.submit_plain(request.authorization, self.url, request.body)
+        caller = self._bearer.caller(self.activities.parts.catalog, request.authorization)
+        answer = self.activities.submit_plain(caller, self.url, request.body)
         if answer is not None:
             request.body = b""  # read: nobody needs it while the answer is waited for
             answer.add_done_callback(partial(self._answer, request))
@@ -151,7 +154,11 @@ class FastProtocol(HttpConnection):
         self.transport.write(b"".join((head, self._date(), closing, size, body)))
         if not request.keep_alive:
             self.transport.close()
-        self.on_response_complete()
+        if self.pipeline or self.flow.read_paused or not request.keep_alive:
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.await_request()
 
     def _date(self) -> bytes:
         """The headers that uvicorn puts into every answer; it makes new ones each second."""

@@ -10,6 +10,7 @@ Where uvicorn would do otherwise:
   the connection has its answer: it must not be taken for the answer to what was recorded.
 - An offer to speak another protocol is passed over (RFC 9110 §7.8). Java's client makes one with
   its first request; the parser would take that request's body for the other protocol's.
+- One timer serves a connection for as long as it is used; uvicorn makes and cancels one a request.
 """
 
 from __future__ import annotations
@@ -68,18 +69,39 @@ class HttpConnection(HttpToolsProtocol):
         self._error: TierlineError | None = None  # nothing more is read
         self._progress = 0  # bytes received when a body, or a chunk of it, last went on
         self._unread = 0  # bytes of a body that came after the answer
+        self._answered_at = 0.0  # when the last answer went out, by the loop's clock
         self._timer: asyncio.TimerHandle | None = None  # of a head, or of a connection that ends
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+        self.await_request()
+
+    def await_request(self) -> None:
+        """From now on the connection ends when nothing comes for too long."""
+        self._answered_at = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Ends the connection if nothing has come all the time; else looks again later."""
+        self.timeout_keep_alive_task = None
+        if (
+            self._in_head
+            or self._in_body
+            or not (self.cycle is None or self.cycle.response_complete)
+        ):
+            return  # the answer to what is coming starts the time anew
+        left = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if left <= 0:
+            super().timeout_keep_alive_handler()
+            return
+        self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
 
     # -- reading --------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
         self._size = len(data)
         self._received += self._size
         if self._error is not None or self._ending:
@@ -117,13 +139,13 @@ class HttpConnection(HttpToolsProtocol):
         return b"".join([line, *lines, b"\r\n"])
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         self._in_head = True
         self._head_start, self._first_read = self._received, self._size
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:
-            super().on_header(name, value)
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -163,6 +185,11 @@ class HttpConnection(HttpToolsProtocol):
 
     def begin(self) -> None:
         """A request's head is read."""
+        url, headers = self.url, self.headers
+        super().on_message_begin()  # as if it began now: the fast path needs nothing of this
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
         super().on_headers_complete()
         self.cycle.transport = _AnswerTransport(self)
 

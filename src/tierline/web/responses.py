@@ -173,7 +173,9 @@ def activity(answer: Answer) -> ActivityAnswer:
         tier=answer.tier,
         since=instant(answer.since),
         expires_at=instant(answer.expires_at),
-        events=tuple(
+        events=()
+        if not answer.events
+        else tuple(
             TierChangeAnswer(m.kind, m.tier_from, m.tier_to, m.cause) for m in answer.events
         ),
         repeated=answer.repeated,
