@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
+import msgspec
 from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute
 
+from tierline import __version__
 from tierline.bootstrap import Installation
 from tierline.clock import Clock, wall
 from tierline.config import ServeOptions
@@ -37,6 +41,7 @@ from tierline.store.heartbeat import Heartbeat, roles_text
 from tierline.store.notifications import Notifications
 from tierline.transport.address_guard import Guard
 from tierline.vendors.registry import FORMATS, VENDORS
+from tierline.web import openapi
 from tierline.web.asgi import App, HealthApp
 from tierline.web.dependencies import CommitSignal, Dependencies
 from tierline.web.metrics import HttpMetrics
@@ -213,18 +218,32 @@ class Process:
             loopback=self.options.loopback,
             roles=self.options.roles,
             ready=self.missing,
+            documents=vendor_documents(),
             registry=self.registry,
         )
 
 
-def vendor_routes(dependencies: Dependencies) -> list[BaseRoute]:
-    """The routes of the vendors that have some: what `vendors/<name>/api` makes of these."""
-    routes: list[BaseRoute] = []
+def vendor_apis() -> Iterator[tuple[str, Any]]:
+    """The packages `vendors/<name>/api` of the vendors that have an API, by name."""
     for vendor in VENDORS:
         package = f"tierline.vendors.{vendor.name}.api"
         if find_spec(package) is not None:
-            routes += import_module(package).routes(dependencies)
-    return routes
+            yield vendor.name, import_module(package)
+
+
+def vendor_routes(dependencies: Dependencies) -> list[BaseRoute]:
+    """What each package's `routes` makes of these."""
+    return [route for _, api in vendor_apis() for route in api.routes(dependencies)]
+
+
+def vendor_documents() -> dict[str, Callable[[], bytes]]:
+    """The OpenAPI of each package that has a `DESCRIBED`, made when it is asked for first."""
+    apis = {name: getattr(api, "DESCRIBED", None) for name, api in vendor_apis()}
+    return {name: cache(partial(_document, api)) for name, api in apis.items() if api is not None}
+
+
+def _document(api: openapi.DescribedApi) -> bytes:
+    return msgspec.json.encode(openapi.document(api.operations, __version__, api))
 
 
 @asynccontextmanager

@@ -29,7 +29,8 @@ def main() -> None:
         directory = Path(name)
         with Served(directory / "data") as server:
             file = tools.document(server.url, directory)
-            print(tools.validate(file).strip())
+            for path in (tools.NATIVE, tools.VOUCHERIFY):
+                print(tools.validate(tools.document(server.url, directory, path)).strip())
             print("Python:", tools.call_from_python(file, server.url, server.key).strip())
             print("TypeScript:", tools.call_from_typescript(file, server.url, server.key).strip())
             _cases(server, options)
@@ -38,10 +39,15 @@ def main() -> None:
 def _cases(server: Served, options: argparse.Namespace) -> None:
     """Run after run with other seeds, until there were enough; a failure ends it."""
     cases, began, seed = 0, time.monotonic(), options.seed
+    apis = (
+        ((f"Authorization: Bearer {server.key}",), tools.NATIVE),
+        (tools.vendor_headers(server.url, server.key, "voucherify"), tools.VOUCHERIFY),
+    )
     while cases < options.cases:
         examples = max(5, min(500, (options.cases - cases) // (3 * len(OPERATIONS))))
-        text = tools.try_requests(server.url, server.key, examples, seed, options.workers)
-        cases += sum(int(count) for count in CASES.findall(text))
+        for headers, path in apis:
+            text = tools.try_requests(server.url, headers, examples, seed, options.workers, path)
+            cases += sum(int(count) for count in CASES.findall(text))
         seconds = time.monotonic() - began
         print(f"{cases:,} cases in {seconds:,.0f} s, none failed; the last seed was {seed}")
         seed += 1

@@ -33,9 +33,10 @@ def file(server: Served, tmp_path: Path) -> Path:
     return tools.document(server.url, tmp_path)
 
 
-def test_the_document_is_valid(file: Path) -> None:
+@pytest.mark.parametrize("path", [tools.NATIVE, tools.VOUCHERIFY])
+def test_a_document_is_valid(server: Served, tmp_path: Path, path: str) -> None:
     """OpenAPI 3.1, as the specification's own schema has it."""
-    assert "OK" in tools.validate(file)
+    assert "OK" in tools.validate(tools.document(server.url, tmp_path, path))
 
 
 def test_a_generated_python_client_calls(server: Served, file: Path) -> None:
@@ -66,4 +67,12 @@ def test_webhooks_are_as_the_document_foresees(file: Path) -> None:
 
 def test_made_up_requests_get_answers_that_are_foreseen(server: Served) -> None:
     """No answer of the 500s, none without its status, content type and schema."""
-    assert "No issues found" in tools.try_requests(server.url, server.key, EXAMPLES, SEED)
+    headers = (f"Authorization: Bearer {server.key}",)
+    assert "No issues found" in tools.try_requests(server.url, headers, EXAMPLES, SEED)
+
+
+def test_made_up_requests_to_voucherifys_routes_are_foreseen(server: Served) -> None:
+    """As to the native ones."""
+    headers = tools.vendor_headers(server.url, server.key, "voucherify")
+    text = tools.try_requests(server.url, headers, EXAMPLES, SEED, path=tools.VOUCHERIFY)
+    assert "No issues found" in text

@@ -24,6 +24,7 @@ class Step(Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
 class Ladder(Struct, forbid_unknown_fields=True):
     steps: list[Step]
     names: dict[str, int] = {}
+    never: None = None
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,7 @@ class Ladder(Struct, forbid_unknown_fields=True):
         ({"steps": [{}]}, "steps[0].from", "it is needed"),
         ({"stops": []}, "stops", "there is no such field"),
         ({"steps": None}, "steps", "found null"),
+        ({"steps": [], "never": {}}, "never", "expected null, found an object"),
         ({"steps": [], "names": {"a": "b"}}, "names[...]", "expected a whole number, found a text"),
         ([], None, "expected an object, found a list"),
     ],

@@ -101,7 +101,7 @@ def _in_words(what: str) -> str:
     match = _MISMATCH.match(what)
     if match is None:
         return what
-    types = [name for name in match["types"].split(" | ") if name != "null"]
+    types = [name for name in match["types"].split(" | ") if name != "null"] or ["null"]
     text = "expected " + " or ".join(_WORDS.get(name, name) for name in types)
     text += _bound(match["bound"].strip(), types[0])
     if match["got"] is not None:

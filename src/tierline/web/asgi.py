@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tierline import __version__
-from tierline.errors import Invalid, TierlineError, TooLarge
+from tierline.errors import Invalid, NoSuchRecord, TierlineError, TooLarge
 from tierline.web import limits, openapi, problem, routing
 from tierline.web.dependencies import Dependencies
 from tierline.web.fast_path import FastProtocol
@@ -75,6 +75,14 @@ async def get_openapi(_call: Call) -> Reply:
     return Reply(200, _document())
 
 
+async def get_vendor_openapi(call: Call) -> Reply:
+    name = call.param("vendor")
+    document = call.parts.documents.get(name)
+    if document is None:
+        raise NoSuchRecord(what="vendor with an API", name=name, path="vendor")
+    return Reply(200, await asyncio.to_thread(document))
+
+
 NDJSON = "application/x-ndjson"
 _ITEM = Annotated[
     Any,
@@ -125,7 +133,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET", "/", get_root, "What this is, and where to go on.", open=True, answer=RootAnswer
     ),
     Operation("GET", "/openapi.json", get_openapi, "This document.", open=True),
-)
+    Operation(
+        "GET", "/openapi/{vendor}.json", get_vendor_openapi,
+        "The like of it for a vendor's own API, as this server has it.", open=True,
+    ),
+)  # fmt: skip
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
@@ -84,3 +84,4 @@ class Dependencies(Struct, frozen=True):
     loopback: bool = False  # only this machine can connect: metrics need no key
     roles: frozenset[str] = frozenset(ROLES)  # of this process
     ready: Callable[[], list[str]] = list  # names what is not running; empty: all is well
+    documents: Mapping[str, Callable[[], bytes]] = {}  # OpenAPI of vendors' own APIs, by vendor

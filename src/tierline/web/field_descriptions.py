@@ -13,6 +13,7 @@ path.program: The program's id.
 path.source_id: The customer's id in the caller's own systems.
 path.endpoint: The endpoint's id.
 path.key: The key's id.
+path.vendor: The vendor's name.
 path.run: The number of the replay.
 Points.rules: Earning rules: what gives points without their sender saying how many.
 Points.stacking: Which of the rules give that answer the same activity.

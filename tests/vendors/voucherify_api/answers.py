@@ -16,6 +16,7 @@ from msgspec import Struct
 from tests.vendors.voucherify_api import published as shapes
 from tests.web.conftest import Answered
 from tierline.vendors.voucherify.api import OPERATIONS
+from tierline.web.routing import Operation
 
 VENDOR_PATHS: Final = ("/v1/", "/management/v1/", "/client/v1/")
 Route = tuple[str, str]  # a method, and a path as the table of operations has it
@@ -106,6 +107,7 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"{\w+}", "[^/]+", path))
 
 
+_DESCRIBED: Final[dict[Route, Operation]] = {(each.method, each.path): each for each in OPERATIONS}
 # As the router looks: the first path that fits.
 _ROUTES: Final = tuple((_pattern(each.path), each.path) for each in OPERATIONS)
 
@@ -129,6 +131,9 @@ def check(method: str, path: str, answered: Answered) -> None:
     route = route_of(method, path)
     assert route in ANSWERS, f"tests/vendors/voucherify_api/answers.py has no row of {route}"
     check_object(answered, ANSWERS[route])
+    described = _DESCRIBED[route].answer
+    if described is not None:  # what /openapi/voucherify.json says of it
+        msgspec.convert(answered.json, described)
 
 
 def check_object(answered: Answered, shape: Any) -> None:

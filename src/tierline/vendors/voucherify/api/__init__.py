@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from tierline.vendors.voucherify.api import campaigns, customers, events, members, routing, webhooks
+from tierline.vendors.voucherify.api import (
+    campaigns,
+    customers,
+    description,
+    events,
+    members,
+    routing,
+    webhooks,
+)
 from tierline.web.dependencies import Dependencies
 
 # Members first: `/v1/loyalties/members/…` names no campaign.
@@ -18,6 +26,7 @@ OPERATIONS = (
     *events.OPERATIONS,
     *webhooks.OPERATIONS,
 )
+DESCRIBED = description.described(OPERATIONS)
 
 
 def routes(parts: Dependencies) -> list[BaseRoute]:

@@ -14,6 +14,12 @@ from tierline.store.catalog.programs import NewVersion, ProgramChanged, Put
 from tierline.vendors.registry import compile_settings
 from tierline.vendors.vendor import ProgramFacts
 from tierline.vendors.voucherify.api import campaign_settings, lists, programs
+from tierline.vendors.voucherify.api.answers import (
+    CampaignObject,
+    CampaignObjects,
+    TierObject,
+    TierObjects,
+)
 from tierline.vendors.voucherify.api.campaign_settings import CampaignRequest, TierRequest
 from tierline.vendors.voucherify.objects import NAME
 from tierline.web.routes.programs import put_rules, rules_of
@@ -231,12 +237,13 @@ def _campaign_operations(path: str) -> tuple[Operation, ...]:
     read, write = ("read_programs",), ("read_programs", "write_programs")
     return (
         Operation("POST", path, post_campaign, "Makes a loyalty program.", scopes=write,
-                  body=CampaignRequest),
+                  body=CampaignRequest, answer=CampaignObject),
         Operation("GET", path, list_campaigns, "All programs of the project.", scopes=read,
-                  query=CampaignsQuery),
-        Operation("GET", one, get_campaign, "A program, by id or name.", scopes=read),
+                  query=CampaignsQuery, answer=CampaignObjects),
+        Operation("GET", one, get_campaign, "A program, by id or name.", scopes=read,
+                  answer=CampaignObject),
         Operation("PUT", one, put_campaign, "Changes a program: a new version of its rules.",
-                  scopes=write, body=CampaignRequest),
+                  scopes=write, body=CampaignRequest, answer=CampaignObject),
     )  # fmt: skip
 
 
@@ -246,13 +253,16 @@ OPERATIONS = (
     Operation(
         "POST", TIERS, post_tiers, "Adds tiers to a program.",
         scopes=("read_programs", "write_programs"), body=list[TierRequest],
+        answer=list[TierObject],
     ),
     Operation("GET", TIERS, list_tiers, "A program's tiers.", scopes=("read_programs",),
-              query=lists.PageQuery),
-    Operation("GET", TIER, get_tier, "One tier.", scopes=("read_programs",)),
+              query=lists.PageQuery, answer=TierObjects),
+    Operation("GET", TIER, get_tier, "One tier.", scopes=("read_programs",),
+              answer=TierObject),
     Operation(
         "PUT", TIER, put_tier, "Changes a tier.",
         scopes=("read_programs", "write_programs"), body=TierRequest,
+        answer=TierObject,
     ),
     Operation(
         "DELETE", TIER, delete_tier, "Takes a tier away.",

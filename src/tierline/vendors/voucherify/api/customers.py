@@ -19,6 +19,7 @@ from tierline.store import profiles
 from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
 from tierline.vendors.voucherify.api import memberships
+from tierline.vendors.voucherify.api.answers import CustomerObject
 from tierline.vendors.voucherify.api.programs import campaign_of
 from tierline.vendors.voucherify.objects import NAME
 from tierline.web import limits, request_body
@@ -223,14 +224,14 @@ _BOTH = ("read_customers", "write_customers")
 OPERATIONS = (
     Operation(
         "POST", CUSTOMERS, post_customer, "Makes or changes a customer.",
-        scopes=_BOTH, body=CustomerRequest,
+        scopes=_BOTH, body=CustomerRequest, answer=CustomerObject,
     ),
     Operation(
         "GET", CUSTOMER, get_customer, "A customer, by id or source id.",
-        scopes=("read_customers",),
+        scopes=("read_customers",), answer=CustomerObject,
     ),
     Operation(
         "PUT", CUSTOMER, put_customer, "Changes a customer.",
-        scopes=_BOTH, body=CustomerRequest,
+        scopes=_BOTH, body=CustomerRequest, answer=CustomerObject,
     ),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from tierline.ledger.commands import Assertion, ProgramRef
 from tierline.model.entries import Detail
 from tierline.store.customers import CustomerRow
 from tierline.vendors.voucherify.api import customers, members, memberships
+from tierline.vendors.voucherify.api.answers import EventObject
 from tierline.vendors.voucherify.api.customers import CustomerRequest
 from tierline.vendors.voucherify.api.memberships import Member
 from tierline.web import limits, request_body
@@ -88,5 +89,6 @@ OPERATIONS = (
     Operation(
         "POST", EVENTS, post_event, "Records what a customer did.",
         scopes=("read_customers", "write_customers"), body=EventRequest,
+        answer=EventObject,
     ),
 )  # fmt: skip

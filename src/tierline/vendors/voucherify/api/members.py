@@ -27,6 +27,12 @@ from tierline.vendors.voucherify.api import (
     memberships,
     programs,
 )
+from tierline.vendors.voucherify.api.answers import (
+    BalanceObject,
+    CardObject,
+    CardObjects,
+    TierObjects,
+)
 from tierline.vendors.voucherify.api.customers import CustomerRequest
 from tierline.vendors.voucherify.api.errors import (
     AlreadyPublished,
@@ -284,18 +290,19 @@ _READ, _WRITE = ("read_customers",), ("write_customers",)
 OPERATIONS = (
     Operation(
         "POST", OF_CAMPAIGN, post_member, "Makes a customer a member, with a card.",
-        scopes=(*_READ, *_WRITE), body=MemberRequest,
+        scopes=(*_READ, *_WRITE), body=MemberRequest, answer=CardObject,
     ),
     Operation(
         "GET", OF_CAMPAIGN, list_members, "The cards of one customer.", scopes=_READ,
-        query=MembersQuery,
+        query=MembersQuery, answer=CardObjects,
     ),
-    *(Operation("GET", path, get_member, "A member's card.", scopes=_READ)
+    *(Operation("GET", path, get_member, "A member's card.", scopes=_READ,
+                answer=CardObject)
       for path in (*MEMBERS, VOUCHER)),
     *(Operation("POST", f"{path}/balance", post_balance, "Adds or removes points.",
-                scopes=_WRITE, body=BalanceRequest) for path in MEMBERS),
+                scopes=_WRITE, body=BalanceRequest, answer=BalanceObject) for path in MEMBERS),
     Operation(
         "GET", f"{MEMBERS[1]}/tiers", list_member_tiers, "The tier that a member holds.",
-        scopes=_READ,
+        scopes=_READ, answer=TierObjects,
     ),
 )  # fmt: skip

@@ -11,6 +11,7 @@ from tierline.endpoints.endpoint_body import EndpointBody
 from tierline.errors import NotFound
 from tierline.model import validation
 from tierline.vendors.voucherify.api import lists, webhook_events
+from tierline.vendors.voucherify.api.answers import WebhookObject, WebhookObjects
 from tierline.vendors.voucherify.objects import NAME
 from tierline.vendors.voucherify.payloads import prefixed
 from tierline.web.routing import Call, Operation
@@ -134,10 +135,12 @@ def _webhook(call: Call, endpoint: Json) -> Json:
 _SCOPES = ("manage_endpoints", "read_customers")
 OPERATIONS = (
     Operation("POST", WEBHOOKS, post_webhook, "Makes a webhook.", scopes=_SCOPES,
-              body=WebhookRequest),
-    Operation("GET", WEBHOOKS, list_webhooks, "The webhooks that were made here.", scopes=_SCOPES),
-    Operation("GET", WEBHOOK, get_webhook, "A webhook.", scopes=_SCOPES),
+              body=WebhookRequest, answer=WebhookObject),
+    Operation("GET", WEBHOOKS, list_webhooks, "The webhooks that were made here.", scopes=_SCOPES,
+              answer=WebhookObjects),
+    Operation("GET", WEBHOOK, get_webhook, "A webhook.", scopes=_SCOPES,
+              answer=WebhookObject),
     Operation("PUT", WEBHOOK, put_webhook, "Changes a webhook.", scopes=_SCOPES,
-              body=WebhookRequest),
+              body=WebhookRequest, answer=WebhookObject),
     Operation("DELETE", WEBHOOK, delete_webhook, "Deletes a webhook.", scopes=_SCOPES, status=204),
 )  # fmt: skip
