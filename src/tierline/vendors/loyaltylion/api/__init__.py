@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from tierline.vendors.loyaltylion.api import customers, identity
+from tierline.vendors.loyaltylion.api import activities, customers, identity, orders, points
 from tierline.vendors.loyaltylion.api.door import LionDoor
 from tierline.web.dependencies import Dependencies
 from tierline.web.vendor_path import vendor_paths
@@ -15,6 +15,9 @@ from tierline.web.vendor_path import vendor_paths
 OPERATIONS = (
     *identity.OPERATIONS,
     *customers.OPERATIONS,
+    *points.OPERATIONS,
+    *activities.OPERATIONS,
+    *orders.OPERATIONS,
 )
 
 
