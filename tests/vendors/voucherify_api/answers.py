@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from tests.vendors.voucherify_api import published as shapes
+from tests.vendors.voucherify_api.published_rules import PublishedRule
 from tests.web.conftest import Answered
 from tierline.vendors.voucherify.api import OPERATIONS
 from tierline.web.routing import Operation
@@ -60,6 +61,7 @@ class Text(Struct, frozen=True):
 
 
 _LOYALTY, _MEMBERS = "/v1/loyalties/{campaign}", "/v1/loyalties/members/{member}"
+_RULE = f"{_LOYALTY}/earning-rules/{{rule}}"
 _MEMBER = f"{_LOYALTY}/members/{{member}}"
 _WEBHOOKS = "/management/v1/projects/{project}/webhooks"
 
@@ -82,6 +84,14 @@ ANSWERS: Final[dict[Route, Any]] = {
     ("GET", f"{_LOYALTY}/tiers/{{tier}}"): shapes.PublishedTier,
     ("PUT", f"{_LOYALTY}/tiers/{{tier}}"): shapes.PublishedTier,
     ("DELETE", f"{_LOYALTY}/tiers/{{tier}}"): Nothing(),
+    ("POST", f"{_LOYALTY}/earning-rules"): list[PublishedRule],
+    ("GET", f"{_LOYALTY}/earning-rules"): Listed(PublishedRule),
+    ("GET", f"{_RULE}"): PublishedRule,
+    ("PUT", f"{_RULE}"): PublishedRule,
+    ("DELETE", f"{_RULE}"): Nothing(),
+    ("POST", f"{_RULE}/enable"): PublishedRule,
+    ("POST", f"{_RULE}/disable"): PublishedRule,
+    ("GET", f"{_LOYALTY}/tiers/{{tier}}/earning-rules"): Listed(PublishedRule),
     ("POST", f"{_LOYALTY}/members"): shapes.PublishedCard,
     ("GET", f"{_LOYALTY}/members"): Listed(shapes.PublishedCard, "vouchers"),
     ("GET", "/v1/vouchers/{member}"): shapes.PublishedCard,

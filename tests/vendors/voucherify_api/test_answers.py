@@ -57,6 +57,9 @@ EXPIRATION = {
 }
 
 
+RULE = {"event": "order.paid", "loyalty": {"type": "FIXED", "points": 5}}
+
+
 async def full_world(shop: Shop) -> Json:
     """A program with all that can be said, and a member of whom everything is known."""
     await shop.good("POST", "/v1/customers", FULL_CUSTOMER)
@@ -92,7 +95,9 @@ async def _world(shop: Shop, campaign: Json, tier: str, card: Json, customer: st
     body = {"target_url": "https://example.com/", "events": ["voucher.published"]}
     webhooks = f"/management/v1/projects/{shop.project}/webhooks"
     webhook = await shop.good("POST", webhooks, body)
+    (rule,) = await shop.good("POST", f"/v1/loyalties/{campaign['id']}/earning-rules", [RULE])
     return {
+        "rule": rule["id"],
         "project": shop.project,
         "campaign": campaign["id"],
         "tier": tier,

@@ -1,4 +1,4 @@
-"""Voucherify's loyalty card and earning rules: how points are earned, and when they expire."""
+"""Voucherify's loyalty card: what a campaign gives to its members, and when points expire."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from msgspec import Meta, Struct
 from tierline.model.calendar import Unit, parse_day
 from tierline.model.validation import invalid
 from tierline.rules.expiry import AfterPeriod, DayOfYear, Expiry, NoExpiry
-from tierline.rules.points import PerAmount, Points
 
-Positive = Annotated[int, Meta(ge=1, le=10**12)]
 Rounded = Literal[
     "END_OF_MONTH", "END_OF_QUARTER", "END_OF_HALF_YEAR", "END_OF_YEAR", "PARTICULAR_MONTH"
 ]
@@ -46,76 +44,15 @@ class Voucher(Struct, frozen=True):
     code_config: dict[str, Any] | None = None
 
 
-Digits = Annotated[
-    str, Meta(pattern=r"^[1-9][0-9]{0,11}$", description="a whole number of at most 12 digits")
-]
-
-
-class Ratio(Struct, frozen=True):
-    """`points` for every whole `every` minor units. The vendor's own samples send text, too."""
-
-    every: Positive | Digits
-    points: Positive | Digits
-
-
-class OrderRatio(Struct, frozen=True):
-    amount: Ratio | None = None
-    total_amount: Ratio | None = None
-
-
-class RuleLoyalty(Struct, frozen=True):
-    type: Literal["PROPORTIONAL"]
-    calculation_type: Literal["ORDER_AMOUNT", "ORDER_TOTAL_AMOUNT"] | None = None
-    order: OrderRatio | None = None
-
-
-class PendingPoints(Struct, frozen=True):
-    period_type: Literal["DAY"]
-    period_value: Annotated[int, Meta(ge=1, le=90)]
-
-
-class RuleSettings(Struct, frozen=True):
-    """The one that orders earn by; points for anything else are sent as activities."""
-
-    event: Literal["order.paid"]
-    loyalty: RuleLoyalty
-    id: str | None = None
-    pending_points: PendingPoints | None = None
-    expiration_rules: ExpirationRules | None = None
-
-
-def points_rules(voucher: Voucher | None, rules: tuple[RuleSettings, ...] | None) -> Points:
-    """How points come and go. An earning rule's own expiration overrides the card's."""
+def card_expiry(voucher: Voucher | None) -> Expiry:
+    """When the points of a campaign's card expire."""
     card = voucher.loyalty_card if voucher else None
     path = "settings.voucher.loyalty_card.expiration_rules"
-    expiry = _expiry(card.expiration_rules if card else None, path)
-    if not rules:
-        return Points(expiry=expiry)
-    if len(rules) > 1:
-        what = "one rule for order.paid; send points for anything else as activities"
-        raise invalid("settings.earning_rules[1]", what)
-    rule, path = rules[0], "settings.earning_rules[0]"
-    own = None  # for what the rule earns; what is added by hand follows the card
-    if rule.expiration_rules is not None:
-        own = _expiry(rule.expiration_rules, f"{path}.expiration_rules")
-    return Points(
-        expiry=expiry,
-        pending_days=rule.pending_points.period_value if rule.pending_points else 0,
-        orders=_per_amount(rule.loyalty, own, f"{path}.loyalty"),
-    )
+    return points_expiry(card.expiration_rules if card else None, path)
 
 
-def _per_amount(loyalty: RuleLoyalty, expiry: Expiry | None, path: str) -> PerAmount:
-    total = loyalty.calculation_type == "ORDER_TOTAL_AMOUNT"
-    name = "total_amount" if total else "amount"
-    order = loyalty.order or OrderRatio()
-    ratio = order.total_amount if total else order.amount
-    if ratio is None:
-        raise invalid(f"{path}.order.{name}", 'missing; expected {"every": 1000, "points": 5}')
-    return PerAmount(int(ratio.every), int(ratio.points), expiry)
-
-
-def _expiry(rules: ExpirationRules | None, path: str) -> Expiry:
+def points_expiry(rules: ExpirationRules | None, path: str) -> Expiry:
+    """Returns the expiry in our words. Raises Invalid, naming the field."""
     if rules is None:
         return NoExpiry()
     if rules.period_type == "FIXED_DAY_OF_YEAR":

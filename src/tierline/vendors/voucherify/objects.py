@@ -78,12 +78,14 @@ _VOUCHER_DEFAULTS: dict[str, Any] = {
 
 
 class Presentation(Struct, frozen=True):
-    """What Voucherify calls a program: the campaign, its tiers by our ids, lowest first, and the
-    tiers' `loyalty_tiers_expiration` where the program was made from such settings."""
+    """What Voucherify calls a program: the campaign, its tiers by our ids, lowest first, and where
+    the program was made from such settings the tiers' `loyalty_tiers_expiration` and the earning
+    rules."""
 
     campaign: dict[str, Any]
     tiers: dict[str, dict[str, Any]]
     expiration: dict[str, Any] | None = None
+    rules: tuple[dict[str, Any], ...] = ()
 
 
 def campaign_object(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +117,10 @@ def _presentation(version: Version, project: str, program: str) -> Presentation:
     names = rules.presentations.get(NAME)
     if names:
         tiers = {tier["id"]: tier for tier in names["loyalty_tiers"]}
-        return Presentation(names["campaign"], tiers, names.get("loyalty_tiers_expiration"))
+        campaign = dict(names["campaign"])
+        inside = campaign.pop("earning_rules", None)  # where versions before 2026-11 kept them
+        own = names.get("earning_rules") or inside or ()
+        return Presentation(campaign, tiers, names.get("loyalty_tiers_expiration"), tuple(own))
     created_at = format_instant(version.effective_at)
     campaign = campaign_object(
         {

@@ -28,7 +28,9 @@ from tierline.rules.program import Rules
 from tierline.rules.term import Duration, Rounding, Term, WhileQualified, WindowEnd
 from tierline.rules.window import Calendar
 from tierline.vendors.vendor import ProgramFacts
-from tierline.vendors.voucherify.cards import RuleSettings, Voucher, points_rules
+from tierline.vendors.voucherify.campaign_points import campaign_points
+from tierline.vendors.voucherify.cards import Voucher
+from tierline.vendors.voucherify.earning import printed
 from tierline.vendors.voucherify.objects import NAME, campaign_id, campaign_object, tier_object
 
 LIMITS = json_text.Limits(depth=32, size=1_048_576)
@@ -126,7 +128,7 @@ class Campaign(Struct, frozen=True):
     updated_at: str | None = None
     object: Literal["campaign"] | None = None
     loyalty_tiers_expiration: TiersExpiration | None = None
-    earning_rules: tuple[RuleSettings, ...] | None = None
+    earning_rules: tuple[dict[str, Any], ...] | None = None
 
 
 def compile_settings(settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
@@ -144,18 +146,24 @@ def compile_settings(settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
     before = _before(facts)
     campaign_ = _campaign(fields, campaign, facts, before.get("campaign") or {})
     tiers = _tiers(fields, campaign, campaign_["id"], facts, before.get("loyalty_tiers") or [])
+    rules = [
+        {"id": ids.derived("ern_", facts.project, facts.id, str(i), size=12), **printed(rule)}
+        for i, rule in enumerate(fields.get("earning_rules") or ())
+    ]
+    points = campaign_points(fields, campaign.voucher, rules, tiers)
+    presentation = {
+        "campaign": campaign_,
+        "loyalty_tiers": tiers,
+        "loyalty_tiers_expiration": fields.get("loyalty_tiers_expiration"),
+    }
+    if rules:
+        presentation["earning_rules"] = rules
     return Rules(
         name=campaign_["name"],
-        policy=_policy(campaign, tuple(_tier(tier, campaign) for tier in tiers)),
-        points=points_rules(campaign.voucher, campaign.earning_rules),
+        policy=_policy(campaign, tuple(_tier(tier, points.earning) for tier in tiers)),
+        points=points.points,
         auto_join=campaign_["auto_join"],
-        presentations={
-            NAME: {
-                "campaign": campaign_,
-                "loyalty_tiers": tiers,
-                "loyalty_tiers_expiration": fields.get("loyalty_tiers_expiration"),
-            }
-        },
+        presentations={NAME: presentation},
     )
 
 
@@ -247,31 +255,21 @@ def _rounding(rounding: DateRounding | None, path: str) -> Rounding | None:
     )
 
 
-def _tier(tier_: dict[str, Any], campaign: Campaign) -> Tier:
+def _tier(tier_: dict[str, Any], earning: Mapping[str, Earning]) -> Tier:
     return Tier(
         id=tier_["id"],
         name=tier_["name"],
         from_=tier_["points"]["from"],
         to=tier_["points"].get("to"),
-        earning=_earning(tier_, campaign),
+        earning=earning.get(tier_["id"]),
     )
-
-
-def _earning(tier_: dict[str, Any], campaign: Campaign) -> Earning | None:
-    """A tier's mapping of the rule that orders earn by; those of other rules are only printed."""
-    for rule in campaign.earning_rules or ():
-        mapped = tier_["earning_rules"].get(rule.id)
-        if mapped and mapped["type"] == "CUSTOM":
-            return Earning(fixed=mapped["points"])
-        if mapped:
-            return Earning(multiplier=round(mapped["multiplier"] * 100))
-    return None
 
 
 def _campaign(
     fields: dict[str, Any], campaign: Campaign, facts: ProgramFacts, before: dict[str, Any]
 ) -> dict[str, Any]:
-    whole = {k: v for k, v in fields.items() if not k.startswith("loyalty_tiers")}
+    apart = ("earning_rules", "loyalty_tiers", "loyalty_tiers_expiration")
+    whole = {k: v for k, v in fields.items() if k not in apart}
     now = format_instant(facts.at)
     whole["id"] = campaign.id or before.get("id") or campaign_id(facts.project, facts.id)
     whole["name"] = campaign.name or facts.name or facts.id

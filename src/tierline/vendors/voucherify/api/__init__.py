@@ -11,6 +11,7 @@ from tierline.vendors.voucherify.api import (
     campaigns,
     customers,
     description,
+    earning_rules,
     events,
     members,
     routing,
@@ -23,6 +24,7 @@ OPERATIONS = (
     *customers.OPERATIONS,
     *members.OPERATIONS,
     *campaigns.OPERATIONS,
+    *earning_rules.OPERATIONS,
     *events.OPERATIONS,
     *webhooks.OPERATIONS,
 )

@@ -17,6 +17,7 @@ from tierline.model.calendar import format_instant
 from tierline.rules.program import OnChange, Version
 from tierline.rules.term import WhileQualified
 from tierline.vendors.voucherify.api.card_codes import code_config
+from tierline.vendors.voucherify.earning import TimeLimits
 from tierline.vendors.voucherify.objects import Presentation
 
 Json = dict[str, Any]
@@ -83,8 +84,20 @@ def settings_of(words: Presentation) -> Json:
     settings = {**words.campaign, "loyalty_tiers": list(words.tiers.values())}
     if words.expiration is not None:
         settings["loyalty_tiers_expiration"] = words.expiration
+    if words.rules:
+        settings["earning_rules"] = list(words.rules)
     settings.pop("updated_at", None)
     return settings
+
+
+def as_kept_only(settings: Json) -> Json:
+    """Returns settings without what the first versions of this API kept and did not mean."""
+    card = {**settings["voucher"].get("loyalty_card", {}), "points": 0}
+    others = {key: value for key, value in settings.items() if key not in _ONCE_KEPT_ONLY}
+    return {**others, "voucher": {**settings["voucher"], "loyalty_card": card}}
+
+
+_ONCE_KEPT_ONLY = frozenset(("active", *TimeLimits.__struct_fields__))
 
 
 def new_settings(request: CampaignRequest, id_: str) -> Json:

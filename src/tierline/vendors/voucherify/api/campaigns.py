@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from typing import Any
 
-from tierline.errors import Conflict, Invalid, NotFound
+from tierline.errors import Conflict, NotFound
 from tierline.model import ids, validation
-from tierline.proposals import ProgramBody, refuse_broken
-from tierline.rules.program import OnChange, Program, Rules
-from tierline.store.catalog.programs import NewVersion, ProgramChanged, Put
-from tierline.vendors.registry import compile_settings
-from tierline.vendors.vendor import ProgramFacts
-from tierline.vendors.voucherify.api import campaign_settings, lists, programs
+from tierline.rules.program import Program
+from tierline.store.catalog.programs import ProgramChanged, Put
+from tierline.vendors.voucherify.api import campaign_settings, campaign_versions, lists, programs
 from tierline.vendors.voucherify.api.answers import (
     CampaignObject,
     CampaignObjects,
@@ -21,8 +17,6 @@ from tierline.vendors.voucherify.api.answers import (
     TierObjects,
 )
 from tierline.vendors.voucherify.api.campaign_settings import CampaignRequest, TierRequest
-from tierline.vendors.voucherify.objects import NAME
-from tierline.web.routes.programs import put_rules, rules_of
 from tierline.web.routing import Call, Operation
 
 CAMPAIGNS, LOYALTIES = "/v1/campaigns", "/v1/loyalties"
@@ -36,14 +30,6 @@ class CampaignsQuery(lists.PageQuery, frozen=True, forbid_unknown_fields=True):
     """There are loyalty programs only; a list of another type is empty."""
 
     campaign_type: str | None = None
-
-
-class NotInTheseWords(Conflict):
-    """The program {program!r} has rules that Voucherify's words cannot say; change it by
-    PUT /api/programs/{program}."""
-
-    code = "not_in_these_words"
-    status = 400
 
 
 # Campaigns --------------------------------------------------------------------------------------
@@ -61,7 +47,9 @@ async def post_campaign(call: Call, body: CampaignRequest) -> Json:
         id_ = "camp_" + secrets.token_hex(12)  # that campaign is called something else by now
     settings = campaign_settings.new_settings(body, id_)
     try:
-        return await _answer(call, await _put(call, id_, settings, "next_assessment", 0))
+        return await _answer(
+            call, await campaign_versions.put(call, id_, settings, "next_assessment", 0)
+        )
     except ProgramChanged:
         raise _taken(name) from None
 
@@ -81,8 +69,8 @@ async def get_campaign(call: Call) -> Json:
 
 
 async def put_campaign(call: Call, body: CampaignRequest) -> Json:
-    program = await _newest(call)
-    before = _settings(call, program)
+    program = await campaign_versions.newest(call)
+    before = campaign_versions.settings(call, program)
     settings = campaign_settings.changed_settings(before, body)
     if settings["name"] != before["name"]:
         other = await programs.find_or_none(call, validation.name(settings["name"], "name"))
@@ -93,7 +81,7 @@ async def put_campaign(call: Call, body: CampaignRequest) -> Json:
         return campaign_settings.campaign_answer(
             programs.words(call, program, len(program.versions))
         )
-    put = await _put(call, program.id, settings, on_change, len(program.versions))
+    put = await campaign_versions.put(call, program.id, settings, on_change, len(program.versions))
     return await _answer(call, put)
 
 
@@ -110,68 +98,16 @@ def _taken(name: str) -> Conflict:
     return Conflict(path="name", reason=f"Duplicated campaign exists with name {name}.")
 
 
-# Rules in Voucherify's words --------------------------------------------------------------------
-
-
-def _settings(call: Call, program: Program) -> Json:
-    """The settings of a program's newest version, which may come into force in a moment. Raises
-    NotInTheseWords where they say less than its rules: what was laid over them would be lost with
-    the next change."""
-    words = programs.words(call, program, len(program.versions))
-    settings = campaign_settings.settings_of(words)
-    rules = program.versions[-1].rules
-    facts = ProgramFacts(
-        program.id, call.project.id, call.now, call.project.currency, rules.name, rules
-    )
-    compiled = compile_settings(NAME, settings, facts)
-    if not _same(rules, compiled):
-        raise NotInTheseWords(program=program.id)
-    return settings
-
-
-def _same(rules: Rules, other: Rules) -> bool:
-    parts = [(each.policy, each.points, each.auto_join) for each in (rules, other)]
-    return parts[0] == parts[1]
-
-
-async def _newest(call: Call) -> Program:
-    """The program that the path names, with the newest version, whoever wrote it. One that comes
-    into force in a moment is waited for: the next may not come before it."""
-    await call.parts.catalog.refresh()
-    _, program = await programs.find(call, call.param("campaign"))
-    ahead_ms = program.versions[-1].effective_at - call.now
-    if call.project.clock is None and 0 < ahead_ms <= MOMENT_MS:
-        await asyncio.sleep(ahead_ms / 1000)
-        call.wall = call.parts.clock()
-    return program
-
-
-async def _put(
-    call: Call, program_id: str, settings: Json, on_change: OnChange, based_on: int
-) -> Put:
-    """Writes a version of the program, in force when this returns. Raises ProgramChanged where
-    somebody else wrote one meanwhile."""
-    body = ProgramBody(format=NAME, settings=settings, on_change=on_change)
-    try:
-        rules = await rules_of(call, program_id, body)
-    except Invalid as error:
-        reason = error.sentence.removeprefix("settings.")
-        raise Invalid(path=(error.path or "").removeprefix("settings."), reason=reason) from None
-    refuse_broken(rules)
-    new = NewVersion(rules, call.raw.decode(), None, on_change, supersede=False, based_on=based_on)
-    return await put_rules(call, program_id, new)
-
-
 # Tiers ------------------------------------------------------------------------------------------
 
 
 async def post_tiers(call: Call, body: list[TierRequest]) -> list[Json]:
     """Adds tiers; the answer is a bare array, in the order of the request."""
-    program = await _newest(call)
+    program = await campaign_versions.newest(call)
     if not body:
         raise validation.invalid("tiers", "expected at least one tier")
     added = [campaign_settings.tier_settings(tier) for tier in body]
-    settings = _settings(call, program)
+    settings = campaign_versions.settings(call, program)
     settings["loyalty_tiers"] = [*settings["loyalty_tiers"], *added]
     tiers = await _put_tiers(call, program, settings)
     return campaign_settings.named(tiers, [tier["name"] for tier in added])
@@ -194,8 +130,8 @@ async def get_tier(call: Call) -> Json:
 
 async def put_tier(call: Call, body: TierRequest) -> Json:
     """Changes a tier: an extension, for Voucherify has it on the dashboard alone."""
-    program = await _newest(call)
-    settings = _settings(call, program)
+    program = await campaign_versions.newest(call)
+    settings = campaign_versions.settings(call, program)
     before = _tier(settings["loyalty_tiers"], call)
     fields = campaign_settings.tier_settings(body)
     if "points" in fields or "config" in fields:
@@ -210,8 +146,8 @@ async def put_tier(call: Call, body: TierRequest) -> Json:
 
 async def delete_tier(call: Call) -> None:
     """Takes a tier away, an extension too: its members lose it as the rules say."""
-    program = await _newest(call)
-    settings = _settings(call, program)
+    program = await campaign_versions.newest(call)
+    settings = campaign_versions.settings(call, program)
     gone = _tier(settings["loyalty_tiers"], call)
     settings["loyalty_tiers"] = [tier for tier in settings["loyalty_tiers"] if tier != gone]
     await _put_tiers(call, program, settings)
@@ -219,7 +155,7 @@ async def delete_tier(call: Call) -> None:
 
 async def _put_tiers(call: Call, program: Program, settings: Json) -> list[Json]:
     on_change = campaign_settings.on_tiers(program.versions[-1])
-    put = await _put(call, program.id, settings, on_change, len(program.versions))
+    put = await campaign_versions.put(call, program.id, settings, on_change, len(program.versions))
     changed = await call.parts.catalog.program_numbered(put.program, put.version)
     return campaign_settings.tier_answers(programs.words(call, changed, put.version))
 

@@ -18,7 +18,7 @@ from tierline.model.tenant import Address, Customer
 from tierline.store import profiles
 from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
-from tierline.vendors.voucherify.api import memberships
+from tierline.vendors.voucherify.api import customer_attributes, memberships
 from tierline.vendors.voucherify.api.answers import CustomerObject
 from tierline.vendors.voucherify.api.programs import campaign_of
 from tierline.vendors.voucherify.objects import NAME
@@ -197,16 +197,19 @@ def new_id() -> str:
     return "cust_" + secrets.token_hex(12)
 
 
-async def answer(call: Call, row: CustomerRow) -> dict[str, Any]:
-    """Returns the whole customer object."""
+async def answer(call: Call, row: CustomerRow, *, noted: bool = True) -> dict[str, Any]:
+    """Returns the whole customer object. `noted`: nothing was written of them just now."""
     members = await memberships.of_customer(call, row)
+    if not noted:
+        for member in members:
+            await customer_attributes.note(call, member)
     by_campaign = {campaign_of(call, each.program)["name"]: each.standing for each in members}
     moved = max((each.changed_at for each in members), default=0)
     return customer_object(row.customer, by_campaign, moved)
 
 
 async def post_customer(call: Call, body: CustomerRequest) -> dict[str, Any]:
-    return await answer(call, await upsert(call, body))
+    return await answer(call, await upsert(call, body), noted=False)
 
 
 async def get_customer(call: Call) -> dict[str, Any]:
@@ -217,7 +220,7 @@ async def put_customer(call: Call, body: CustomerRequest) -> dict[str, Any]:
     """The customer of the path; an id in the body says nothing here, as at Voucherify."""
     row = await find(call, call.param("customer"))
     request = msgspec.structs.replace(body, id=row.customer.id, source_id=row.customer.source_id)
-    return await answer(call, await upsert(call, request))
+    return await answer(call, await upsert(call, request), noted=False)
 
 
 _BOTH = ("read_customers", "write_customers")

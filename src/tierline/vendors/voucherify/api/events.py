@@ -11,10 +11,10 @@ from tierline.ledger import commands
 from tierline.ledger.commands import Assertion, ProgramRef
 from tierline.model.entries import Detail
 from tierline.store.customers import CustomerRow
-from tierline.vendors.voucherify.api import customers, members, memberships
+from tierline.vendors.voucherify.api import customer_attributes, customers, members, participation
 from tierline.vendors.voucherify.api.answers import EventObject
 from tierline.vendors.voucherify.api.customers import CustomerRequest
-from tierline.vendors.voucherify.api.memberships import Member
+from tierline.vendors.voucherify.api.participation import Participant
 from tierline.web import limits, request_body
 from tierline.web.routing import Call, Operation
 
@@ -43,8 +43,9 @@ class EventRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def post_event(call: Call, body: EventRequest) -> dict[str, Any]:
-    """A custom activity in every program of which the customer is a member; nobody is enrolled by
-    it. With the header `Idempotency-Key` a repetition changes nothing."""
+    """A custom activity in every program of which the customer is a member, and in those that enrol
+    by themselves and have a rule for it. With the header `Idempotency-Key` a repetition changes
+    nothing."""
     name = request_body.name(body.event, "event")
     metadata = None
     if body.metadata is not None:
@@ -56,11 +57,12 @@ async def post_event(call: Call, body: EventRequest) -> dict[str, Any]:
     assertion = Assertion(detail=Detail(name=name, metadata=metadata))
     key = call.request.headers.get("idempotency-key")
     key = None if key is None else request_body.name(key, "Idempotency-Key")
-    for member in await _members(call, row, code):
-        ref = ProgramRef(call.project, member.number)
+    for participant in await _participants(call, row, name, code):
+        ref = ProgramRef(call.project, participant.number)
         source = customers.source_id_of(row)
         command = commands.command(ref, "custom", source, assertion, key=key, number=row.id)
         await call.parts.writer.submit(command)
+        await participation.welcome(call, row, participant)
     return {
         "object": "event",
         "type": name,
@@ -79,10 +81,15 @@ async def _check_card(call: Call, code: str, named: str | CustomerRequest) -> No
         raise NotFound(what="voucher", name=code, path="loyalty.code")
 
 
-async def _members(call: Call, row: CustomerRow, code: str | None) -> list[Member]:
-    if code is not None:
-        return await members.by_card(call, code)
-    return [each for each in await memberships.of_customer(call, row) if each.joined]
+async def _participants(
+    call: Call, row: CustomerRow, name: str, code: str | None
+) -> list[Participant]:
+    if code is None:
+        return await participation.participants(call, row, "custom", name)
+    cards = await members.by_card(call, code)
+    for member in cards:
+        await customer_attributes.note(call, member)
+    return [Participant(member.number, member.program, member) for member in cards]
 
 
 OPERATIONS = (

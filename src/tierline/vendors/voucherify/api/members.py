@@ -21,6 +21,7 @@ from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
 from tierline.vendors.voucherify.api import (
     card_codes,
+    customer_attributes,
     customers,
     lists,
     loyalty_cards,
@@ -145,12 +146,25 @@ async def post_member(call: Call, body: MemberRequest) -> Json:
     code = None if has else await _claimed(call, row, program, body.voucher)
     await call.parts.writer.submit(commands.enrol(ref, customers.source_id_of(row), number=row.id))
     if code is not None:
-        attributes = {ATTRIBUTE: code}
-        command = commands.attributes(ref, customers.source_id_of(row), attributes, number=row.id)
-        await call.parts.writer.submit(command)
+        await _keep_code(call, row, number, code)
     member = await memberships.in_program(call, row, number, program)
     assert member is not None  # enrolled above
+    await customer_attributes.note(call, member)
     return _card(call, member)
+
+
+async def _keep_code(call: Call, row: CustomerRow, number: int, code: str) -> None:
+    ref = ProgramRef(call.project, number)
+    attributes = {ATTRIBUTE: code}
+    command = commands.attributes(ref, customers.source_id_of(row), attributes, number=row.id)
+    await call.parts.writer.submit(command)
+
+
+async def give_card(call: Call, member: Member) -> None:
+    """Gives a code to a member who joined in another way and has none."""
+    if ATTRIBUTE not in member.standing.attributes:
+        code = await _claimed(call, member.row, member.program, None)
+        await _keep_code(call, member.row, member.number, code)
 
 
 async def _check_voucher(call: Call, code: str, named: str | CustomerRequest) -> None:
