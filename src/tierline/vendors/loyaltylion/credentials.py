@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tierline.model.credentials import Credential, Credentials, Entropy, KeyKind, SharedDoor
 from tierline.vendors.loyaltylion import signing
-from tierline.vendors.loyaltylion.payloads import NAME
+from tierline.vendors.loyaltylion.ladder import NAME
 
 SITE = SharedDoor("site", id_secret=f"{NAME}.site_token", token_secret=signing.SIGNATURE.secret)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from tierline.vendors.loyaltylion.payloads import NAME
+from tierline.vendors.loyaltylion.ladder import NAME
 
 DESCRIPTIONS = {
     "site_id": f"{NAME}: the id of the site.",
     "site_token": f"{NAME}: the site's token, the same for all keys.",
     "site_secret": f"{NAME}: the site's secret, which signs webhooks.",
     f"{NAME}_program": "The program that LoyaltyLion's routes speak of.",
+    "webhook_topic": f"{NAME}: the one topic that a webhook of its API hears.",
+    "date": "When they enrolled.",
+    "enrollment": "Since when they are enrolled, and by what.",
+    "trigger": "What enrolled them.",
     "position_base": f"{NAME}: the `position` of the first tier, 1 like `number`, or 0.",
     "birthday": "Their birthday.",
     "blocked": "Whether they are blocked.",

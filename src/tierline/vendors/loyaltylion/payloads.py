@@ -1,15 +1,11 @@
-"""LoyaltyLion's webhooks v2: the envelope, the customer, and the two tier events.
+"""LoyaltyLion's webhooks v2: the envelope, the customer, and the events of tiers.
 
-Bounds are text with two decimals: minor units / 100 whatever the currency, points and orders
-included; a tier's upper bound is the next one's lower bound - 0.01, null at the top. There is no
-event for a first tier, a renewal or leaving.
+LoyaltyLion itself has no event for a renewal or for leaving; those topics are ours.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -21,8 +17,9 @@ from tierline.model import ids, json_text
 from tierline.model.calendar import format_instant
 from tierline.model.events import EventKind, View
 from tierline.model.tenant import Customer, Project
-from tierline.rules.program import Rules, Version
-from tierline.vendors.loyaltylion import signing
+from tierline.rules.program import Version
+from tierline.vendors.loyaltylion import signing, topics
+from tierline.vendors.loyaltylion.ladder import NAME, LionTier, tiers
 from tierline.vendors.standard.payloads import event_object
 from tierline.vendors.vendor import (
     SAMPLE_EVENT,
@@ -34,7 +31,6 @@ from tierline.vendors.vendor import (
     version_of_tier,
 )
 
-NAME = "loyaltylion"
 AGENT = f"Tierline/{__version__} (in the shape of LoyaltyLion webhooks)"
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
 _ENCODED = "loyaltylion.encoded"
@@ -43,69 +39,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 class LionEndpoint(EndpointFacts, frozen=True):
-    """Options: the `position` of the first tier, and our own event as one more key, `tierline`."""
+    """Options: the `position` of the first tier, and our own event as one more key, `tierline`.
+    `webhook_topic`: what a webhook of LoyaltyLion's API asked for."""
 
     position_base: Literal[0, 1] = 1
     extended: bool = False
-
-
-class LionTier(Struct, frozen=True):
-    """A tier as LoyaltyLion sees it. Bounds in minor units, points or orders; both inclusive."""
-
-    id: int
-    tier: str  # our id
-    name: str
-    number: int  # 1 is the first
-    default: bool
-    hidden: bool
-    lower_bound: int
-    upper_bound: int | None
-
-    def event_object(self) -> dict[str, Any]:
-        """As `previous_tier` and `new_tier`: without `position`."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "number": self.number,
-            "default": self.default,
-            "hidden": self.hidden,
-            "lower_bound": bound(self.lower_bound),
-            "upper_bound": None if self.upper_bound is None else bound(self.upper_bound),
-        }
-
-    def membership_object(self, position_base: int = 1) -> dict[str, Any]:
-        """As `loyalty_tier_membership.loyalty_tier`. The vendor's pages disagree on `position`:
-        1 for the first tier like `number`, or 0 where an endpoint asks for that."""
-        rest = self.event_object()
-        head = {key: rest.pop(key) for key in ("id", "name", "number")}
-        return {**head, "position": self.number - 1 + position_base, **rest}
-
-
-def bound(minor: int) -> str:
-    """20001 is "200.01"."""
-    return f"{minor // 100}.{minor % 100:02d}"
-
-
-def tiers(version: Version, project: str, program: str) -> dict[str, LionTier]:
-    """A version's tiers in LoyaltyLion's words by our ids, lowest first; a program that was made
-    in other words has them too."""
-
-    def make() -> dict[str, LionTier]:
-        names = version.rules.presentations.get(NAME)
-        if names:
-            ladder: Iterable[LionTier] = msgspec.convert(names["tiers"], list[LionTier])
-        else:
-            ladder = _synthetic(version.rules, project, program)
-        return {tier.tier: tier for tier in ladder}
-
-    return once_per_version(version, "loyaltylion.tiers", make)
-
-
-def tier_number(project: str, program: str, tier: str) -> int:
-    """An integer id for a tier that has none: the same every time."""
-    text = f"{project}\x00{program}\x00{tier}"
-    digest = hashlib.blake2b(text.encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") >> 1
+    webhook_topic: str | None = None
 
 
 def _tier_schema(*more: str) -> dict[str, Any]:
@@ -168,6 +107,30 @@ class LionProperties(Struct):
     new_tier: EventTierJson
 
 
+class LionEnrollment(Struct):
+    """`trigger`: what brought it, an activity, or an enrolment by itself."""
+
+    date: str
+    trigger: str
+
+
+class EnrolledProperties(Struct):
+    customer: LionCustomer
+    enrollment: LionEnrollment
+
+
+class TierProperties(Struct):
+    """Of our own topics: the tier that it is about."""
+
+    customer: LionCustomer
+    tier: EventTierJson
+
+
+_PROPERTIES = (LionProperties, EnrolledProperties, TierProperties)
+_REFERENCES = [{"$ref": f"#/components/schemas/{each.__name__}"} for each in _PROPERTIES]
+PropertiesJson = Annotated[Any, Meta(extra_json_schema={"anyOf": _REFERENCES})]
+
+
 class ProgramEvent(Struct):
     """`payload`: its id is the same at every endpoint. `unique_until` is a cool-down's end, which
     tier events do not have."""
@@ -176,7 +139,7 @@ class ProgramEvent(Struct):
     created_at: str
     kind: str
     unique_until: None
-    properties: LionProperties
+    properties: PropertiesJson
 
 
 class LionEnvelope(Struct):
@@ -237,13 +200,8 @@ class LoyaltyLionFormat:
     endpoint_facts = LionEndpoint
     signature: VendorSignature | None = signing.SIGNATURE
     points: PointsFormat | None = None
-    body_types: tuple[type, ...] = (LionEnvelope,)
-    wire_names: Mapping[EventKind, str] = MappingProxyType(
-        {
-            "upgraded": "program_events/customer.tier_upgraded",
-            "downgraded": "program_events/customer.tier_downgraded",
-        }
-    )
+    body_types: tuple[type, ...] = (LionEnvelope, *_PROPERTIES)
+    wire_names: Mapping[EventKind, str] = topics.MOVES
 
     def render(
         self, announcement: Announcement, endpoint: LionEndpoint, version: str
@@ -255,7 +213,7 @@ class LoyaltyLionFormat:
         payload = ProgramEvent(
             event_uuid(announcement.id),
             format_instant(event.at),
-            topic.removeprefix("program_events/"),
+            topic.partition("/")[2],
             None,
             _properties(announcement, endpoint.position_base),
         )
@@ -287,6 +245,13 @@ class LoyaltyLionFormat:
         return headers
 
 
+class LionTopicsFormat(LoyaltyLionFormat):
+    """The same with every kind of event: also those for which the vendor has no topic."""
+
+    name = f"{NAME}-topics"
+    wire_names: Mapping[EventKind, str] = topics.OF_KIND
+
+
 def event_uuid(event_id: str) -> str:
     """The program event's own id: the same at every endpoint."""
     return _NO_UUID if event_id == SAMPLE_EVENT else ids.derived_uuid("event", event_id)
@@ -298,7 +263,9 @@ def site_domain(project: Project) -> str:
     return (names.get("site_domain") if names else None) or f"{project.id}.invalid"
 
 
-def _properties(announcement: Announcement, base: int) -> LionProperties:
+def _properties(
+    announcement: Announcement, base: int
+) -> LionProperties | EnrolledProperties | TierProperties:
     event, view = announcement.event, announcement.event.view
     since = event.at if view.since is None else view.since
     encoded = _encoded(announcement, announcement.rules)
@@ -307,8 +274,15 @@ def _properties(announcement: Announcement, base: int) -> LionProperties:
         _tier(announcement, encoded, event.tier_from),
     )
     membership = None if new is None else lion_membership(view, since, new.held[base])
+    customer = lion_customer(announcement.customer, view, membership)
+    if event.kind == "joined":
+        date = customer.enrolled_at or format_instant(event.at)
+        return EnrolledProperties(customer, LionEnrollment(date, event.cause))
+    if event.kind in ("prolonged", "left"):
+        about = previous if new is None else new
+        return TierProperties(customer, None if about is None else about.event)
     return LionProperties(
-        lion_customer(announcement.customer, view, membership),
+        customer,
         None if previous is None else previous.event,
         None if new is None else new.event,
     )
@@ -346,32 +320,3 @@ def _tier(
     if tier_id not in encoded:
         encoded = _encoded(announcement, version_of_tier(announcement, tier_id))
     return encoded.get(tier_id)
-
-
-def _synthetic(rules: Rules, project: str, program: str) -> list[LionTier]:
-    ladder = rules.policy.tiers
-    lion = []
-    for i, tier in enumerate(ladder):
-        above = ladder[i + 1].from_ if i + 1 < len(ladder) else None
-        upper = tier.to if tier.to is not None or above is None else above - 1
-        lower = tier.from_ or 0
-        lion.append(
-            LionTier(
-                id=int(tier.id)
-                if plain_number(tier.id)
-                else tier_number(project, program, tier.id),
-                tier=tier.id,
-                name=tier.name,
-                number=i + 1,
-                default=i == 0 and lower == 0,
-                hidden=tier.hidden,
-                lower_bound=lower,
-                upper_bound=upper,
-            )
-        )
-    return lion
-
-
-def plain_number(text: str) -> bool:
-    """Whether an id of ours can stand as LoyaltyLion's integer."""
-    return text.isascii() and text.isdigit() and len(text) <= 15 and str(int(text)) == text

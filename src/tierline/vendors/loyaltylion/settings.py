@@ -22,7 +22,7 @@ from tierline.rules.policy import TIERS_MAX, Assessment, Policy, Renewal
 from tierline.rules.program import Rules
 from tierline.rules.term import Duration, Forever, Term, WindowEnd
 from tierline.rules.window import Cycle, Rolling, Since, Window
-from tierline.vendors.loyaltylion.payloads import NAME, LionTier, plain_number, tier_number
+from tierline.vendors.loyaltylion.ladder import NAME, LionTier, plain_number, tier_number
 from tierline.vendors.vendor import ProgramFacts
 
 METRICS: dict[str, Source] = {"points": "earned", "spend": "spend", "orders": "count"}

@@ -8,7 +8,8 @@ from tierline.rules.program import Rules
 from tierline.vendors.loyaltylion import signing
 from tierline.vendors.loyaltylion.credentials import KEY
 from tierline.vendors.loyaltylion.descriptions import DESCRIPTIONS
-from tierline.vendors.loyaltylion.payloads import NAME, LoyaltyLionFormat
+from tierline.vendors.loyaltylion.ladder import NAME
+from tierline.vendors.loyaltylion.payloads import LionTopicsFormat, LoyaltyLionFormat
 from tierline.vendors.loyaltylion.settings import compile_settings
 from tierline.vendors.vendor import ProgramFacts, Vendor
 
@@ -28,7 +29,7 @@ def sample(facts: ProgramFacts) -> Rules:
 
 VENDOR = Vendor(
     name=NAME,
-    formats=(LoyaltyLionFormat(),),
+    formats=(LoyaltyLionFormat(), LionTopicsFormat()),
     # Exponential until 30 attempts were made; base and cap are not published, these are ours.
     retry=Schedule(tuple(min(15 << n, 6 * HOUR) for n in range(29))),
     timeout_ms=5_000,

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from tierline.vendors.loyaltylion.api import activities, customers, identity, orders, points
+from tierline.vendors.loyaltylion.api import (
+    activities,
+    customers,
+    identity,
+    orders,
+    points,
+    webhooks,
+)
 from tierline.vendors.loyaltylion.api.door import LionDoor
 from tierline.web.dependencies import Dependencies
 from tierline.web.vendor_path import vendor_paths
@@ -18,6 +25,7 @@ OPERATIONS = (
     *points.OPERATIONS,
     *activities.OPERATIONS,
     *orders.OPERATIONS,
+    *webhooks.OPERATIONS,
 )
 
 

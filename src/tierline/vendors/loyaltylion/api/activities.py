@@ -22,7 +22,7 @@ from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
 from tierline.vendors.loyaltylion.api import site
 from tierline.vendors.loyaltylion.api.customers import WRITE
-from tierline.vendors.loyaltylion.payloads import NAME
+from tierline.vendors.loyaltylion.ladder import NAME
 from tierline.web import request_body
 from tierline.web.routing import Call, Operation
 

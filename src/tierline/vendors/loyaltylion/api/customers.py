@@ -15,7 +15,7 @@ from tierline.store.customers import CustomerRow
 from tierline.store.listing import Listed, ListPlace, Search
 from tierline.store.profiles import Profile
 from tierline.vendors.loyaltylion.api import lists, site
-from tierline.vendors.loyaltylion.payloads import NAME
+from tierline.vendors.loyaltylion.ladder import NAME
 from tierline.web import limits, request_body
 from tierline.web.routing import Call, Operation, Reply
 

@@ -15,7 +15,7 @@ from tierline.errors import TierlineError, Unauthorized
 from tierline.store.catalog.catalog import Catalog
 from tierline.vendors.loyaltylion.api import errors
 from tierline.vendors.loyaltylion.credentials import SITE
-from tierline.vendors.loyaltylion.payloads import NAME
+from tierline.vendors.loyaltylion.ladder import NAME
 from tierline.web import auth
 from tierline.web.auth import Caller
 

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 
 from tierline.ledger.orders.statement_parsing import AMOUNT_MAX
 from tierline.model.validation import invalid
-from tierline.vendors.loyaltylion.payloads import bound
+from tierline.vendors.loyaltylion.ladder import bound
 
 Money = str | int | float
 CHARACTERS_MAX = 40

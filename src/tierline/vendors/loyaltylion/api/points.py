@@ -13,7 +13,7 @@ from tierline.model import validation
 from tierline.model.entries import Detail, Override
 from tierline.vendors.loyaltylion.api import customers, site
 from tierline.vendors.loyaltylion.api.customers import CUSTOMER, WRITE
-from tierline.vendors.loyaltylion.payloads import LionTier
+from tierline.vendors.loyaltylion.ladder import LionTier
 from tierline.web import request_body
 from tierline.web.routing import Call, Operation
 

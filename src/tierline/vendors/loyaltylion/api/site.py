@@ -19,9 +19,10 @@ from tierline.model.standing import Standing
 from tierline.rules.program import Program
 from tierline.store import customers, listing, members
 from tierline.store.customers import CustomerRow
-from tierline.vendors.loyaltylion import payloads
+from tierline.vendors.loyaltylion import ladder, payloads
 from tierline.vendors.loyaltylion.api.errors import NoProgram
-from tierline.vendors.loyaltylion.payloads import NAME, LionCustomer, LionTier
+from tierline.vendors.loyaltylion.ladder import NAME, LionTier
+from tierline.vendors.loyaltylion.payloads import LionCustomer
 from tierline.web.routes import customers as native
 from tierline.web.routes.members import history
 from tierline.web.routing import Call
@@ -39,7 +40,7 @@ class Site(Struct, frozen=True):
     def tiers(self, call: Call) -> dict[str, LionTier]:
         """Returns the tiers in force by our ids, lowest first."""
         version = self.program.version(call.now)
-        return payloads.tiers(version, call.project.id, self.program.id)
+        return ladder.tiers(version, call.project.id, self.program.id)
 
 
 async def site_or_none(call: Call) -> Site | None:

@@ -1,0 +1,64 @@
+"""The topics of webhooks: which scope each needs, and which of our events it is. Pure.
+
+What begins with `tierline/` LoyaltyLion does not have. What Tierline has no event for is taken, so
+that scripts go on; nothing is ever sent for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from tierline.model.events import EventKind
+
+CUSTOMERS: Final = "read_customers"
+UNSUBSCRIBES: Final = "read_unsubscribes"
+UPGRADED: Final = "program_events/customer.tier_upgraded"
+DOWNGRADED: Final = "program_events/customer.tier_downgraded"
+ENROLLED: Final = "program_events/customer.enrolled"
+OF_KIND: Final[Mapping[EventKind, str]] = MappingProxyType(
+    {
+        "upgraded": UPGRADED,
+        "downgraded": DOWNGRADED,
+        "joined": ENROLLED,
+        "prolonged": "tierline/customer.tier_renewed",
+        "left": "tierline/customer.tier_left",
+    }
+)
+# Of LoyaltyLion's format itself: the moves between two tiers.
+MOVES: Final[Mapping[EventKind, str]] = MappingProxyType(
+    {"upgraded": UPGRADED, "downgraded": DOWNGRADED}
+)
+# Known from the vendor's page on making a webhook; there are no such events here.
+SILENT: Final = frozenset(
+    {
+        "customers/update",
+        "loyalty_emails/unsubscribe",
+        "program_events/customer.points_earned",
+        "program_events/customer.reward_available_notification",
+        "program_events/customer.recurring_reward_available_reminder",
+        "program_events/customer.claimed_reward",
+        "program_events/customer.referral_complete",
+        "program_events/customer.rule_completed",
+        "program_events/customer.approaching_tier_upgrade",
+        "program_events/customer.approaching_points_expiration",
+        "program_events/customer.approaching_reward_expiration",
+        "program_events/customer.moved_to_at_risk_segment",
+        "program_events/customer.moved_to_defected_segment",
+        "program_events/customer.moved_to_loyal_segment",
+        "program_events/customer.receipt_approved",
+        "program_events/customer.receipt_declined",
+    }
+)
+NAMES: Final = tuple(sorted({*OF_KIND.values(), *SILENT}))
+
+
+def scope_of(topic: str) -> str:
+    """Returns the scope without which a key cannot subscribe to a topic."""
+    return UNSUBSCRIBES if topic == "loyalty_emails/unsubscribe" else CUSTOMERS
+
+
+def kinds_of(topic: str) -> list[EventKind]:
+    """Returns our kinds of events that a topic is sent for."""
+    return [kind for kind, name in OF_KIND.items() if name == topic]
