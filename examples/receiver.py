@@ -1,7 +1,8 @@
 """A webhook receiver in the standard library alone: verifies each signature and prints the event.
 
 python3 examples/receiver.py 9000 whsec_...      (the secret that creating the endpoint showed)
-python3 examples/receiver.py 9000 SECRET         (the webhook_secret of a Voucherify key)
+python3 examples/receiver.py 9000 SECRET         (a Voucherify key's webhook_secret, or the
+                                                  site_secret of a LoyaltyLion key)
 """
 
 import base64
@@ -17,11 +18,13 @@ TOLERANCE_SECONDS = 300
 
 
 def verified(headers: Message, body: bytes, secret: str) -> bool:
-    """By Standard Webhooks with a `whsec_` secret, else by Voucherify's header."""
+    """By Standard Webhooks with a `whsec_` secret, else by the vendor's header."""
     if secret.startswith("whsec_"):
         return standard(headers, body, secret)
-    expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(expected, headers.get("x-voucherify-signature", ""))
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).digest()
+    given = headers.get("x-voucherify-signature"), headers.get("x-loyaltylion-hmac-sha256")
+    expected = digest.hex(), base64.b64encode(digest).decode()
+    return any(hmac.compare_digest(e, g or "") for e, g in zip(expected, given, strict=True))
 
 
 def standard(headers: Message, body: bytes, secret: str) -> bool:
@@ -55,4 +58,6 @@ class Receiver(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     Receiver.secret = sys.argv[2] if len(sys.argv) > 2 else ""
-    HTTPServer(("127.0.0.1", int(sys.argv[1])), Receiver).serve_forever()
+    server = HTTPServer(("127.0.0.1", int(sys.argv[1])), Receiver)
+    print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever()
