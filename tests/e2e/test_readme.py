@@ -65,7 +65,8 @@ def test_the_example_ends_in_a_verified_signature(data_dir: Path) -> None:
             )  # fmt: skip
             assert done.returncode == 0, done.stdout + done.stderr
             assert process.stdout is not None
-            first = process.stdout.readline()
+            listens, first = process.stdout.readline(), process.stdout.readline()
 
+    assert listens == f"listening on http://127.0.0.1:{port}\n"
     assert re.fullmatch(r"--- whs_\S+ \(verified\)\n", first)
     assert '"secret":"voucherify.webhook_secret"' in done.stdout

@@ -49,7 +49,7 @@ class StateRequest(Struct, frozen=True):
     state: Literal["approved", "declined", "void"]
 
 
-class Buyer(Struct, frozen=True):
+class LionBuyer(Struct, frozen=True):
     """Who did something, as a shop names them."""
 
     customer_id: Name
@@ -66,7 +66,7 @@ async def post_activity(call: Call, body: ActivityRequest) -> str:
     if body.properties is not None:
         metadata = request_body.free_json(body.properties, "properties")
     key = key_of(name, body.merchant_id)
-    buyer = Buyer(body.customer_id, body.customer_email, body.guest)
+    buyer = LionBuyer(body.customer_id, body.customer_email, body.guest)
     row = await customer_of(call, buyer)
     source = site.name_of(row)
     if name == SIGNUP:
@@ -127,7 +127,7 @@ def past(call: Call, text: str | None, field: str) -> int | None:
     return at
 
 
-async def customer_of(call: Call, buyer: Buyer) -> CustomerRow:
+async def customer_of(call: Call, buyer: LionBuyer) -> CustomerRow:
     """Returns the customer, made where nobody has that id; an email is kept where there was
     none."""
     name = validation.identifier(site.bare(str(buyer.customer_id)), "customer_id")

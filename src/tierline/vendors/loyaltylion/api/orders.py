@@ -21,7 +21,7 @@ from tierline.store import customers as stored
 from tierline.store import orders
 from tierline.store.orders import OrderPlace
 from tierline.vendors.loyaltylion.api import activities, lists, site
-from tierline.vendors.loyaltylion.api.activities import Buyer, Name
+from tierline.vendors.loyaltylion.api.activities import LionBuyer, Name
 from tierline.vendors.loyaltylion.api.money import Money, minor
 from tierline.vendors.loyaltylion.api.order_states import (
     Json,
@@ -66,7 +66,7 @@ class ChangeRequest(Struct, frozen=True):
     """Of a call whose path says it all."""
 
 
-class OrdersQuery(lists.LionPageQuery, frozen=True, forbid_unknown_fields=True):
+class LionOrdersQuery(lists.LionPageQuery, frozen=True, forbid_unknown_fields=True):
     """Which orders, by their last change."""
 
     updated_at_min: str | None = None
@@ -92,7 +92,7 @@ async def post_order(call: Call, body: OrderRequest) -> str:
     before = await _stored(call, name)
     fields = statement(body, None if before is None else before.state)
     row = await activities.customer_of(
-        call, Buyer(body.customer_id, body.customer_email, body.guest)
+        call, LionBuyer(body.customer_id, body.customer_email, body.guest)
     )
     if at is None and before is not None:
         at = before.state.occurred_at
@@ -160,7 +160,7 @@ async def get_order(call: Call) -> Json:
 
 async def list_orders(call: Call) -> Reply:
     """By the last change, oldest first: an order that changes meanwhile is met again at the end."""
-    query, paging = lists.paging(call, OrdersQuery)
+    query, paging = lists.paging(call, LionOrdersQuery)
     first, before = lists.window(query.updated_at_min, query.updated_at_max, "updated_at")
     start: tuple[Any, ...] = (-1 if first is None else first - 1, "\U0010ffff")
     if paging.place is not None:
@@ -233,7 +233,7 @@ def order_number(project: str, name: str) -> int:
 
 OPERATIONS = (
     Operation("GET", ORDERS, list_orders, "Orders, by their last change.", scopes=READ,
-              query=OrdersQuery),
+              query=LionOrdersQuery),
     Operation("POST", ORDERS, post_order, "Tells an order.", scopes=WRITE, body=OrderRequest,
               query=SiteQuery, status=201),
     Operation("GET", ORDER, get_order, "An order as it was last told.", scopes=READ),
