@@ -164,6 +164,20 @@ class World:
             while not holds(await ask()):
                 await asyncio.sleep(0.01)
 
+    async def settled_but_lanes(self, sender: Dispatcher) -> None:
+        """Until everything that was committed is read, and what became of it is written."""
+        heads = {s: head for s, (head, _) in (await sender.log.heads()).items()}
+
+        def done() -> bool:
+            workers = sender.workers.values()
+            live = [f.cursor for w in workers for f in w.subscriptions.values() if not f.cursor.run]
+            read = all(cursor.position >= heads[cursor.shard] for cursor in live)
+            return read and not any(worker.in_flight for worker in workers)
+
+        await self.until(done, "everything is read")
+        for shard in heads:
+            await sender.committers[shard].drain()
+
     async def settled(self, sender: Dispatcher) -> None:
         """Until the sender has passed everything that was committed, and written it."""
         heads = {s: head for s, (head, _) in (await sender.log.heads()).items()}

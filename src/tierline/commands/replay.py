@@ -8,7 +8,8 @@ import click
 
 from tierline.bootstrap import Installation
 from tierline.commands.installation_options import location_options, project_of, with_installation
-from tierline.endpoints.endpoint_body import ReplayBody
+from tierline.endpoints.endpoint import OpsKind
+from tierline.endpoints.endpoint_body import OPS_KINDS, ReplayBody
 from tierline.endpoints.lifecycle import EndpointLifecycle
 from tierline.endpoints.operations import find_endpoint
 from tierline.model.events import EventKind
@@ -16,7 +17,7 @@ from tierline.model.points_event import PointsKind
 from tierline.store.event_log import EventLog
 from tierline.vendors.registry import FORMATS
 
-_KINDS: Final = (*get_args(EventKind), *get_args(PointsKind))
+_KINDS: Final = (*get_args(EventKind), *get_args(PointsKind), *sorted(OPS_KINDS))
 
 
 @click.command()
@@ -46,7 +47,7 @@ def replay(
     owner: str,
     endpoint: str,
     events: tuple[str, ...],
-    kinds: tuple[EventKind | PointsKind, ...],
+    kinds: tuple[EventKind | PointsKind | OpsKind, ...],
     rate: float | None,
     everything: bool,
     dry_run: bool,

@@ -15,11 +15,13 @@ import structlog
 from tierline.delivery.cursor_row import Write
 from tierline.delivery.subscription import Subscription
 from tierline.endpoints.settings import SenderSettings
+from tierline.logging import RecurringFaults
 from tierline.store.errors import blames_data
 from tierline.store.event_log import AttemptRow, CursorProgress, EventLog
 
 AGAIN_S = 0.25
 _log = structlog.get_logger("tierline.sender")
+_again = RecurringFaults(_log)
 
 
 PendingWrite = tuple[Subscription, Write]
@@ -109,7 +111,7 @@ class Committer:
                 lost = await self._log.settle(self.shard, _progress(entries), attempts)
             except Exception as error:  # noqa: BLE001
                 # Whatever it was, nothing else may be written for these cursors before this.
-                _log.warning("flush_failed", shard=self.shard, error=repr(error))
+                _again.warning("flush_failed", shard=self.shard, error=repr(error))
                 if blames_data(error):
                     attempts = []  # better a hole in the attempt log than a cursor that stands
                 await asyncio.sleep(AGAIN_S)

@@ -28,6 +28,7 @@ from tierline.delivery.tracing import Trace
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint, Formats
 from tierline.endpoints.health_records import read
 from tierline.endpoints.settings import SenderSettings
+from tierline.logging import RecurringFaults
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.database import Database
@@ -43,6 +44,7 @@ TICK_S = 0.05
 RECONCILE_AGAIN_S = 0.5
 WRITE_S_MIN = 5  # for the last write, when the requests before it used their time up
 _log = structlog.get_logger("tierline.sender")
+_again = RecurringFaults(_log)
 
 
 class Dispatcher:
@@ -217,7 +219,7 @@ class Dispatcher:
             try:
                 await self._reconcile()
             except Exception as error:  # noqa: BLE001  # logged, and tried again
-                _log.warning("reconcile_failed", error=repr(error))
+                _again.warning("reconcile_failed", error=repr(error))
                 await asyncio.sleep(RECONCILE_AGAIN_S)
                 self._waiting += waiting
                 self._changed.set()
@@ -356,8 +358,6 @@ class Dispatcher:
         if self.workers.get(worker.number) is worker:
             del self.workers[worker.number]
 
-    # Time
-
     def _beaten(self, news: bool) -> None:
         if news or self.membership.lapsed or not self.workers:
             self._changed.set()
@@ -370,7 +370,7 @@ class Dispatcher:
                 for shard, (head, _) in (await self.log.heads()).items():
                     self._fetchers[shard].wake(head)
             except Exception as error:  # noqa: BLE001  # logged, and tried again
-                _log.warning("poll_failed", error=repr(error))
+                _again.warning("poll_failed", error=repr(error))
 
     async def _tick(self) -> None:
         while True:

@@ -22,6 +22,7 @@ from tierline.endpoints.event_content import (
     load_content,
     load_content_at_once,
 )
+from tierline.logging import RecurringFaults
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.event_log import EventLog, LogEvent
 
@@ -32,6 +33,7 @@ PATIENCE_S = 0.05  # how long draining waits for subscriptions that would fall o
 AGAIN_S = 0.5  # after a database error
 
 _log = structlog.get_logger("tierline.sender")
+_again = RecurringFaults(_log)
 
 
 class TopicEvents:
@@ -141,7 +143,7 @@ class ShardFetcher:
                         await self._patience()
                     await self._read_slice()
             except Exception as error:  # noqa: BLE001  # it outlives whatever happens
-                _log.warning("log_read_failed", shard=self.shard, error=repr(error))
+                _again.warning("log_read_failed", shard=self.shard, error=repr(error))
                 await asyncio.sleep(AGAIN_S)
                 self.wake()
 
@@ -216,7 +218,7 @@ class ShardFetcher:
             try:
                 await self._read_own(subscription)
             except Exception as error:  # noqa: BLE001  # the same
-                _log.warning("log_read_failed", shard=self.shard, error=repr(error))
+                _again.warning("log_read_failed", shard=self.shard, error=repr(error))
                 await asyncio.sleep(AGAIN_S)
                 self._laggards.append(subscription)
             else:

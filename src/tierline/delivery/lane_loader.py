@@ -10,6 +10,7 @@ from tierline.delivery.background_tasks import BackgroundTasks
 from tierline.delivery.lanes import Lane
 from tierline.delivery.subscription import Subscription
 from tierline.endpoints.event_content import load_content
+from tierline.logging import RecurringFaults
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.event_log import EventLog, LogEvent
 
@@ -17,6 +18,7 @@ LOAD_LANES_MAX = 100
 NEWEST_MAX = 64
 AGAIN_S = 0.5
 _log = structlog.get_logger("tierline.sender")
+_again = RecurringFaults(_log)
 
 
 class LaneLoader:
@@ -52,7 +54,7 @@ class LaneLoader:
                 try:
                     await self._load(subscription, lanes)
                 except Exception as error:  # noqa: BLE001  # the database may be away for a while
-                    _log.warning("lanes_not_read", shard=shard, error=repr(error))
+                    _again.warning("lanes_not_read", shard=shard, error=repr(error))
                     await asyncio.sleep(AGAIN_S)
                     self._queues[shard] += [(subscription, lane) for lane in lanes]
         del self._queues[shard]
@@ -100,7 +102,7 @@ class LaneLoader:
             try:
                 newest = await self._newest(subscription, lane)
             except Exception as error:  # noqa: BLE001  # the database may be away for a while
-                _log.warning("lane_not_superseded", error=repr(error))
+                _again.warning("lane_not_superseded", error=repr(error))
                 await asyncio.sleep(AGAIN_S)
             else:
                 if newest is not None and waits():

@@ -23,6 +23,7 @@ from time import monotonic
 import structlog
 
 from tierline.endpoints.settings import SenderSettings
+from tierline.logging import RecurringFaults
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import EventLog
 from tierline.store.event_log_queries import EventLogSql as Sql
@@ -33,6 +34,7 @@ MEMBERS = "members"  # said to the others when a process joins or leaves
 FORGET_FACTOR = 30  # rows of processes silent for so many times `dead_ms` are removed
 CERTAIN_SHARE = 0.8  # of `dead_ms`: the rest is for a request to leave, and for clocks
 _log = structlog.get_logger("tierline.sender")
+_again = RecurringFaults(_log)
 
 
 def owner_of(endpoint: str, processes: list[str]) -> str | None:
@@ -123,7 +125,7 @@ class Membership:
                 async with asyncio.timeout(beat_s):
                     await self.beat()
             except Exception as error:  # noqa: BLE001  # logged, and tried again
-                _log.warning("beat_failed", error=repr(error))
+                _again.warning("beat_failed", error=repr(error))
             else:
                 news = self.alive != alive_before or bool(self._doubted)
                 self._doubted.clear()

@@ -13,10 +13,12 @@ from tierline.delivery.background_tasks import BackgroundTasks
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint
 from tierline.endpoints.health import Health
 from tierline.endpoints.health_records import home, record
+from tierline.logging import RecurringFaults
 from tierline.store.event_log import EventLog
 
 AGAIN_S = 0.5
 _log = structlog.get_logger("tierline.sender")
+_again = RecurringFaults(_log)
 
 
 class EventSource(Protocol):
@@ -66,7 +68,7 @@ class OperationalEvents:
                     generation=generation,
                 )  # fmt: skip
             except Exception as error:  # noqa: BLE001  # the database may be away for a while
-                _log.warning("event_not_recorded", kind=kind, error=repr(error))
+                _again.warning("event_not_recorded", kind=kind, error=repr(error))
                 await asyncio.sleep(AGAIN_S)
             else:
                 if not ours:

@@ -17,6 +17,7 @@ from tierline.endpoints.compiled_endpoint import CompiledEndpoint
 from tierline.endpoints.health_records import record
 from tierline.endpoints.inspection import COUNT_MAX
 from tierline.endpoints.settings import SenderSettings
+from tierline.logging import RecurringFaults
 from tierline.model.calendar import format_instant
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
@@ -28,6 +29,7 @@ BREATH_S = 0.02  # between chunks: retention never competes with deliveries
 FIRST_S = 60  # after the start
 WARN_AT = (80, 50)  # percent of the time that events are kept
 _log = structlog.get_logger("tierline.sender")
+_again = RecurringFaults(_log)
 
 
 class LogRetention:
@@ -60,7 +62,7 @@ class LogRetention:
                 try:
                     await self.look(shard)
                 except Exception as error:  # noqa: BLE001  # the next round tries again
-                    _log.warning("retention_failed", shard=shard, error=repr(error))
+                    _again.warning("retention_failed", shard=shard, error=repr(error))
 
     async def look(self, shard: int) -> None:
         """One round over a shard."""

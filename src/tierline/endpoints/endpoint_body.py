@@ -112,7 +112,7 @@ class ReplayBody(Struct, frozen=True, forbid_unknown_fields=True):
     ids: Annotated[tuple[Name, ...], Meta(max_length=1_000)] = ()
     since: str | None = None
     until: str | None = None
-    kinds: tuple[EventKind | PointsKind, ...] = ()
+    kinds: tuple[EventKind | PointsKind | OpsKind, ...] = ()
     rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | None = None
     everything: bool = False
     dry_run: bool = False

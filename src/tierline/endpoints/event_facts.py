@@ -60,8 +60,12 @@ async def facts_at(log: EventLog, shard: int, offsets: Iterable[int]) -> dict[in
     return {event.offset: _facts(event) for event in events}
 
 
+def kind_of(event: LogEvent) -> str:
+    return _read_kind(event.body).kind
+
+
 def _facts(event: LogEvent) -> EventFacts:
-    kind = _read_kind(event.body).kind
+    kind = kind_of(event)
     if not event.customer:
         return EventFacts(event.id, kind, None, None)
     customer_id = ids.customer_id(event.customer)

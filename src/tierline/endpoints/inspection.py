@@ -4,7 +4,7 @@ of the last committed write."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint, Formats
 from tierline.endpoints.event_content import load_content
-from tierline.endpoints.event_facts import EVERYTHING, EventFilter, facts_at
+from tierline.endpoints.event_facts import EVERYTHING, EventFilter, facts_at, kind_of
 from tierline.endpoints.health import Health
 from tierline.endpoints.health_records import read
+from tierline.endpoints.replay_plan import decode_plan
 from tierline.model import ids
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
@@ -24,7 +25,8 @@ from tierline.store.event_log_queries import EventLogSql as Sql
 COUNT_MAX = 10_000
 FILTERED_MAX = 1_000  # in a shard: so many unread events meet the endpoint's own filters
 LANES_SHOWN = 100
-LANES_SEARCHED = 5_000  # in a shard, where some of them are asked for
+OFFSET_MAX = (1 << 63) - 1
+CUSTOMERS_NEWEST = 200  # events of a customer that a lane of everybody may wait with
 ATTEMPTS_MAX = 500
 PAGES_SEARCHED = 200
 
@@ -62,9 +64,7 @@ class Inspection:
         return (await read(self._log, {endpoint.number: endpoint.id}))[endpoint.number]
 
     async def lag(self, endpoint: EndpointRow) -> Lag:
-        compiled = CompiledEndpoint(
-            endpoint, self._formats, self._catalog.project_secrets(endpoint.project)
-        )
+        compiled = self._compile(endpoint)
         heads = await self._log.heads()
         shards = {s: await self._lag(compiled, s, head) for s, (head, _) in heads.items()}
         each = shards.values()
@@ -106,6 +106,10 @@ class Inspection:
             runs=frozenset(row["run"] for row in cursors if row["run"]),
         )
 
+    def _compile(self, endpoint: EndpointRow) -> CompiledEndpoint:
+        secrets = self._catalog.project_secrets(endpoint.project)
+        return CompiledEndpoint(endpoint, self._formats, secrets)
+
     async def _hears(self, compiled: CompiledEndpoint, event: LogEvent) -> bool:
         await load_content(event, self._catalog)
         return compiled.matches(event)
@@ -123,16 +127,79 @@ class Inspection:
         self, endpoint: EndpointRow, which: EventFilter = EVERYTHING
     ) -> list[dict[str, Any]]:
         """Customers whose events wait, oldest first, each with the facts of the event that is tried
-        next."""
-        most = LANES_SHOWN if which == EVERYTHING else LANES_SEARCHED
+        next. Of an event, the lane in which it waits, at its head or behind it."""
+        compiled = self._compile(endpoint)
         lanes: list[dict[str, Any]] = []
-        for shard in self._shards_of(which):
-            rows = await rows_of(
-                self._log.reader(shard), Sql.lanes_listed, shard, endpoint.number, most
+        if which.event is not None:
+            lanes = await self._lanes_of_event(compiled, which)
+        else:
+            for shard in self._shards_of(which):
+                lanes += await self._lanes_of_shard(compiled, shard, which)
+        lanes = sorted(lanes, key=lambda lane: int(lane["first_at"]))[:LANES_SHOWN]
+        for shard in {lane["shard"] for lane in lanes}:
+            here = [lane for lane in lanes if lane["shard"] == shard]
+            facts = await facts_at(self._log, shard, (lane["head"] for lane in here))
+            for lane in here:
+                lane["facts"] = facts.get(lane["head"])
+        return lanes
+
+    async def _lanes_of_shard(
+        self, compiled: CompiledEndpoint, shard: int, which: EventFilter
+    ) -> list[dict[str, Any]]:
+        customer, fifo = which.customer, compiled.endpoint.order == "fifo"
+        if which == EVERYTHING or (fifo and customer is not None):
+            lanes = await self._rows(Sql.lanes_listed, shard, compiled.number, LANES_SHOWN)
+        else:
+            place = (compiled.number, customer, which.kind, LANES_SHOWN)
+            lanes = await self._rows(Sql.lanes_by_head, shard, *place)
+        if not fifo or customer is None:
+            return lanes
+        theirs: list[dict[str, Any]] = []
+        for lane in lanes:  # one of each run, and everybody waits in it
+            events = await self._log.newest_of_customer(
+                shard, customer, OFFSET_MAX, lane["head"], CUSTOMERS_NEWEST
             )
-            facts = await facts_at(self._log, shard, (row["head"] for row in rows))
-            lanes += [{**row, "shard": shard, "facts": facts.get(row["head"])} for row in rows]
-        return [lane for lane in lanes if which.keeps(lane["facts"])][:LANES_SHOWN]
+            if any([await self._waits(compiled, event, which, lane) for event in events]):
+                theirs.append(lane)
+        return theirs
+
+    async def _lanes_of_event(
+        self, compiled: CompiledEndpoint, which: EventFilter
+    ) -> list[dict[str, Any]]:
+        match = await self._log.find(compiled.row.project, which.event or "")
+        if match is None:
+            return []
+        shard, event = match
+        if which.customer is not None and which.customer != event.customer:
+            return []
+        keys = {"customer": event.customer, "fifo": 0, "unordered": event.offset}
+        key = keys[compiled.endpoint.order]
+        lanes = await self._rows(Sql.lanes_of_key, shard, compiled.number, key, event.offset)
+        return [lane for lane in lanes if await self._waits(compiled, event, which, lane)]
+
+    async def _rows(self, statement: str, shard: int, *place: object) -> list[dict[str, Any]]:
+        rows = await rows_of(self._log.reader(shard), statement, shard, *place)
+        return [{**row, "shard": shard} for row in rows]
+
+    async def _waits(
+        self,
+        compiled: CompiledEndpoint,
+        event: LogEvent,
+        which: EventFilter,
+        lane: Mapping[str, Any],
+    ) -> bool:
+        """Whether an event behind a lane's head is what the endpoint hears, and the lane's run
+        sends."""
+        if not await self._hears(compiled, event):
+            return False
+        if which.kind is not None and kind_of(event) != which.kind:
+            return False
+        if not lane["run"]:
+            return True
+        cursors = await self._rows(Sql.cursors_of, lane["shard"], compiled.number)
+        plans = [decode_plan(row["plan"]) for row in cursors if row["run"] == lane["run"]]
+        keeps = plans[0].keeps() if plans else None
+        return bool(plans) and event.offset <= plans[0].until and (keeps is None or keeps(event))
 
     async def attempts(
         self,

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from tierline.engine.announcement import Announcement, PointsAnnouncement
+from tierline.model.operational_event import Notice
 from tierline.store.event_log import LogEvent
 
 IDS_MAX = 1_000
@@ -38,7 +39,7 @@ class ReplayPlan(Struct, frozen=True, omit_defaults=True):
             if customers and event.customer not in customers:
                 return False
             content = event.content
-            if isinstance(content, Announcement | PointsAnnouncement):
+            if isinstance(content, Announcement | PointsAnnouncement | Notice):
                 return not kinds or content.event.kind in kinds
             return not kinds
 

@@ -20,7 +20,6 @@ from tierline.endpoints.endpoint import Endpoint, decode_endpoint
 from tierline.endpoints.event_content import load_content
 from tierline.endpoints.replay_plan import IDS_MAX, ReplayPlan, decode_plan, encode_plan
 from tierline.errors import Conflict, Invalid, NoSuchRecord, NotFound
-from tierline.model import ids
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import EventLog, rows_of
@@ -164,15 +163,10 @@ class Replays:
             raise Invalid(path="ids", reason=reason)
         offsets: dict[int, list[int]] = {}
         for name in request.ids:
-            try:
-                customer = ids.customer_of_event(name)
-            except ValueError:
-                raise NoSuchRecord(what="event", name=name, path="ids") from None
-            shard = ids.shard_of(ids.route_of_customer(customer), self._log.shards)
-            event = await self._log.by_id(shard, customer, name)
-            if event is None or event.project != project:
+            match = await self._log.find(project, name)
+            if match is None:
                 raise NoSuchRecord(what="event", name=name, path="ids")
-            offsets.setdefault(shard, []).append(event.offset)
+            offsets.setdefault(match[0], []).append(match[1].offset)
         return {
             shard: self._plan(request, min(result) - 1, max(result))
             for shard, result in offsets.items()

@@ -32,6 +32,7 @@ from tierline.ledger.batch import Batch, Done, ProgramCatalog
 from tierline.ledger.commands import Answer
 from tierline.ledger.queue import Queue, QueuedCommand
 from tierline.ledger.transfers.completion import Transfers
+from tierline.logging import RecurringFaults
 from tierline.model import ids
 from tierline.store.column_encoding import Unstorable
 from tierline.store.database import Database, where
@@ -45,6 +46,7 @@ UNDER_WAY_MAX: Final = 3  # batches of one shard
 ENOUGH: Final = 12  # waiting commands that are worth another batch
 
 _log = structlog.get_logger("tierline.ledger")
+_again = RecurringFaults(_log)
 
 
 class RunningBatch:
@@ -273,7 +275,7 @@ class GroupCommit:
                     if self.writer.closed:
                         raise _LeftOpen from error
                     self._refuse_waiting()
-                _log.warning("batch_retried", shard=self.shard, error=repr(error), tries=tries)
+                _again.warning("batch_retried", shard=self.shard, error=repr(error), tries=tries)
                 await asyncio.sleep(BACKOFF_SECONDS[min(tries, len(BACKOFF_SECONDS)) - 1])
 
     def _refuse_waiting(self) -> None:
@@ -297,7 +299,7 @@ class GroupCommit:
         elif failure is None:
             _log.error("batch_failed", shard=self.shard, rows=rows, exc_info=error)
         else:
-            _log.warning("batch_refused", shard=self.shard, rows=rows, error=failure.sentence)
+            _again.warning("batch_refused", shard=self.shard, rows=rows, error=failure.sentence)
         if committing:
             return
         raise failure or _Faulty(TierlineError(cause=repr(error))) from error

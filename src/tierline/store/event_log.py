@@ -22,6 +22,7 @@ import asyncpg
 from msgspec import Struct
 
 from tierline.engine.announcement import Announcement, PointsAnnouncement
+from tierline.model import ids
 from tierline.model.operational_event import Notice
 from tierline.store.column_encoding import columns, hexes, integers
 from tierline.store.database import Database
@@ -209,6 +210,20 @@ class EventLog:
     async def by_id(self, shard: int, customer: int, event: str) -> LogEvent | None:
         events = await self._events(shard, Sql.by_id, shard, customer, event)
         return events[0] if events else None
+
+    async def find(self, project: int, event: str) -> tuple[int, LogEvent] | None:
+        """An event of a project by its id, whatever it is about, and its shard."""
+        try:
+            customer = ids.customer_of_event(event)
+        except ValueError:  # an operational one, whose id says no place
+            for shard in range(self.shards):
+                events = await self._events(shard, Sql.ops_by_id, shard, project, event)
+                if events:
+                    return shard, events[0]
+            return None
+        shard = ids.shard_of(ids.route_of_customer(customer), self.shards)
+        match = await self.by_id(shard, customer, event)
+        return None if match is None or match.project != project else (shard, match)
 
     async def before(self, shard: int, instant: int, sandbox: int | None = None) -> int:
         """The last offset before an instant of recording. Of a `sandbox`, a project with a time of

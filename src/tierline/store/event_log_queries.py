@@ -18,6 +18,7 @@ class EventLogSql(Queries, file="event_log.sql"):
     recorded_at: str
     before_in_sandbox: str
     by_id: str
+    ops_by_id: str
     take_over: str
     open_cursors: str
     lanes_of: str
@@ -41,6 +42,8 @@ class EventLogSql(Queries, file="event_log.sql"):
     drop_endpoint_lanes: str
     make_due: str
     lanes_listed: str
+    lanes_by_head: str
+    lanes_of_key: str
     lanes_counted: str
     count_between: str
     attempts_of: str

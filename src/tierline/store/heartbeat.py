@@ -12,6 +12,7 @@ import asyncpg
 import structlog
 
 from tierline.errors import TierlineError
+from tierline.logging import RecurringFaults
 from tierline.store.database import Database
 from tierline.store.event_log_queries import EventLogSql
 from tierline.store.reconnecting_connection import ReconnectingConnection
@@ -26,6 +27,7 @@ ABSENT: Final = {
     " start `tierline serve --roles sweeper`",
 }
 _log = structlog.get_logger("tierline.live")
+_again = RecurringFaults(_log)
 
 
 class InUse(TierlineError):
@@ -99,4 +101,4 @@ class Heartbeat:
             try:
                 await self._give()
             except Exception as error:  # noqa: BLE001  # logged, and tried again
-                _log.warning("beat_failed", error=repr(error))
+                _again.warning("beat_failed", error=repr(error))

@@ -12,6 +12,7 @@ import structlog
 
 from tierline.config import Location
 from tierline.errors import TierlineError
+from tierline.logging import RecurringFaults
 from tierline.store.database import Database
 from tierline.store.disk_space import DiskSpace
 from tierline.store.embedded_postgres.server import EmbeddedServer
@@ -19,6 +20,7 @@ from tierline.store.errors import NoInstallation, PathUnusable
 
 LOOK_SECONDS: Final = 1.0  # how often we look whether the embedded server lives
 _log = structlog.get_logger("tierline.store")
+_again = RecurringFaults(_log)
 
 
 @asynccontextmanager
@@ -82,6 +84,6 @@ async def _keep_alive(server: EmbeddedServer, disk: DiskSpace) -> None:
             if await asyncio.to_thread(server.revive):
                 _log.warning("postgres_started_again", where=str(server.data_dir))
         except TierlineError as error:
-            _log.error("postgres_down", code=error.code, reason=error.sentence)
+            _again.error("postgres_down", code=error.code, reason=error.sentence)
         except Exception:  # noqa: BLE001 - logged; the next look tries again
-            _log.exception("postgres_down", where=str(server.data_dir))
+            _again.error("postgres_down", where=str(server.data_dir), exc_info=True)

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from tierline.errors import Busy, TierlineError, Unauthorized
+from tierline.logging import RecurringFaults
 from tierline.store.errors import is_retryable, translate
 
 CONTENT_TYPE = "application/problem+json"
@@ -20,6 +21,7 @@ RETRY_SECONDS = 1
 # As RFC 9110 has them; older Pythons still have the names before it.
 TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 _log = structlog.get_logger("tierline.web")
+_again = RecurringFaults(_log)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -91,10 +93,10 @@ def as_error(error: Exception, **context: Any) -> TierlineError:
         return error
     translation = translate(error, "the database")
     if translation is not None:
-        _log.warning("database_failed", error=str(error), **context)
+        _again.warning("database_failed", error=str(error), **context)
         return translation
     if is_retryable(error):
-        _log.warning("database_busy", error=str(error), **context)
+        _again.warning("database_busy", error=str(error), **context)
         return Busy()
     _log.error("internal_error", exc_info=error, **context)
     return TierlineError()

@@ -21,6 +21,7 @@ import structlog
 
 from tierline.clock import wall
 from tierline.errors import NotFound, TierlineError
+from tierline.logging import RecurringFaults
 from tierline.model import ids
 from tierline.model.credentials import KeyKind
 from tierline.model.tenant import Project
@@ -43,7 +44,7 @@ WATCH_SECONDS = 0.5
 ASK_SECONDS = 0.05
 SETTLE_MS = 200
 _DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
-_log = structlog.get_logger("tierline.catalog")
+_again = RecurringFaults(structlog.get_logger("tierline.catalog"))
 
 
 class Catalog:
@@ -125,11 +126,10 @@ class Catalog:
             await asyncio.sleep(WATCH_SECONDS)
             try:
                 await self.refresh()
-            except (TierlineError, *_DATABASE_AWAY) as error:
-                _log.warning("catalog_refresh_failed", error=str(error))
-            except Exception:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001
                 # Whatever it is: who stopped following would let disabled keys live on.
-                _log.exception("catalog_refresh_failed")
+                away = isinstance(error, (TierlineError, *_DATABASE_AWAY))
+                _again.warning("catalog_refresh_failed", error=str(error), exc_info=not away)
 
     async def _take_in(self, connection: Session, since: int) -> None:
         for row in await connection.fetch(Sql.projects_since, since):

@@ -90,6 +90,11 @@ FROM shard_head h WHERE h.shard = $1
 SELECT "offset", class, project, program, customer, id, recorded_at, body, profile
 FROM event WHERE shard = $1 AND customer = $2 AND id = $3
 
+-- name: ops_by_id
+-- An operational event by its id, among its project's.
+SELECT "offset", class, project, program, customer, id, recorded_at, body, profile
+FROM event WHERE shard = $1 AND project = $2 AND class = 'ops' AND id = $3
+
 -- name: take_over
 -- A new owner: raises the generation of its endpoints' cursors before it reads them.
 UPDATE cursor SET generation = generation + 1
@@ -237,6 +242,20 @@ WHERE shard = $1 AND endpoint = $2 AND (state = 'parked' OR due_at > $3)
 -- Lanes as people see them, oldest head first.
 SELECT run, key, head, attempt, due_at, state, first_at FROM lane
 WHERE shard = $1 AND endpoint = $2 ORDER BY head LIMIT $3
+
+-- name: lanes_by_head
+-- The lanes whose head is an event of a customer, of a kind, or both; null: of any.
+SELECT lane.run, lane.key, lane.head, lane.attempt, lane.due_at, lane.state, lane.first_at
+FROM lane JOIN event ON event.shard = lane.shard AND event."offset" = lane.head
+WHERE lane.shard = $1 AND lane.endpoint = $2
+  AND ($3::bigint IS NULL OR event.customer = $3)
+  AND ($4::text IS NULL OR event.body::json ->> 'kind' = $4)
+ORDER BY lane.head LIMIT $5
+
+-- name: lanes_of_key
+-- The lanes of a key, of every run, that begin at an offset or before it.
+SELECT run, key, head, attempt, due_at, state, first_at FROM lane
+WHERE shard = $1 AND endpoint = $2 AND key = $3 AND head <= $4 ORDER BY run
 
 -- name: lanes_counted
 -- How many lanes wait, by state.
