@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "export": "import_export:export",
     "copy": "copy:copy",
     "user": "users:user",
+    "customer": "customers:customer",
     "audit": "audit:audit",
     "sweep": "maintenance:sweep",
     "preview": "preview:preview",

@@ -50,14 +50,22 @@ def rebuild(*, verify: bool, **location: Any) -> None:
     """
 
     async def work(installation: Installation) -> None:
-        wrong = repaired = 0
-        async for difference in ledger.verify(installation.database, installation.catalog):
+        wrong = repaired = erased = 0
+
+        def progressed(progress: ledger.VerificationProgress) -> None:
+            nonlocal erased
+            erased = progress.erased
+
+        differences = ledger.verify(installation.database, installation.catalog, progressed)
+        async for difference in differences:
             wrong += 1
             click.echo(str(difference))
             if not verify and await ledger.repair(
                 installation.database, installation.catalog, difference
             ):
                 repaired += 1
+        if erased:
+            click.echo(f"{erased} memberships are of erased customers: folded from a checkpoint.")
         if wrong and verify:
             raise Unsound(count=wrong)
         click.echo(f"{wrong} differences, {repaired} members rebuilt." if wrong else "All equal.")

@@ -33,6 +33,7 @@ OpsKind = Literal[
     "log.expiring",
     "log.dropped",
     "member.quarantined",
+    "customer_erased",
 ]
 
 OVERLAP_S_DEFAULT = 86_400

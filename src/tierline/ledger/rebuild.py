@@ -68,12 +68,14 @@ class VerificationProgress(Struct, frozen=True):
     members: int = 0
     entries: int = 0
     events: int = 0
+    erased: int = 0  # of the members, those of whom only numbers are left
 
     def plus(self, page: LedgerPage) -> VerificationProgress:
         return VerificationProgress(
             self.members + len(page.members),
             self.entries + len(page.entries),
             self.events + len(page.events),
+            self.erased + sum(row["erased_at"] is not None for row in page.members),
         )
 
 
@@ -109,7 +111,13 @@ class Folded:
     def row(self) -> tuple[Any, ...]:
         """The member's row as the ledger says, for `update_members`."""
         latest, now = self.program.versions[-1].number, self.untouched or self.now.standing
-        return (*self.place, encode_standing(now), *self._columns(now), now.due_at, latest)
+        due_at = None if self.erased else now.due_at
+        return (*self.place, encode_standing(now), *self._columns(now), due_at, latest)
+
+    @property
+    def erased(self) -> bool:
+        """Whether the ledger is only its numbers, and a fold begins at the last checkpoint."""
+        return self.stored is not None and self.stored["erased_at"] is not None
 
     @cached_property
     def now(self) -> Decision:
@@ -132,7 +140,11 @@ class Folded:
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """The ledger as it is read today."""
-        return effective_ledger([entry_of(tuple(row)[2:]) for row in self.rows], self.untouched)
+        rows = self.rows
+        if self.erased:
+            last = max((i for i, row in enumerate(rows) if row["kind"] == "checkpoint"), default=0)
+            rows = rows[last:]
+        return effective_ledger([entry_of(tuple(row)[2:]) for row in rows], self.untouched)
 
     @cached_property
     def untouched(self) -> Standing | None:
@@ -289,7 +301,7 @@ async def repair(database: Database, catalog: ProgramCatalog, difference: Differ
                     await tx.flush()
                     await last_changes.note(connection, difference.shard, [difference.customer])
                     before, after = member.stored["tier"], member.now.standing.tier
-                    if before != after:
+                    if before != after and not member.erased:
                         place = difference.shard, difference.program
                         await tier_counts.move(connection, *place, before, after)
                     return True

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
+
+CUSTOMER_ERASED: Final = "customer_erased"  # the kind of the event that says so
 
 
 class OperationalEvent(Struct, frozen=True, omit_defaults=True):

@@ -17,6 +17,8 @@ class ReshardSql(Queries, file="reshard.sql"):
     member_audit: str
     order_state: str
     order_booking: str
+    erasure: str
+    erased_name: str
     event: str
     health: str
     attempt: str
@@ -30,6 +32,8 @@ class ReshardSql(Queries, file="reshard.sql"):
     member_audit_sums: str
     order_state_sums: str
     order_booking_sums: str
+    erasure_sums: str
+    erased_name_sums: str
     event_sums: str
     health_sums: str
     attempt_sums: str

@@ -145,7 +145,7 @@ class CopyRun:
         assert ours is not None
         tables = {name: await rows_of_table(pair.source, name) for name in SMALL}
         async with target.transaction():
-            facts = (ours["revision"], ours["created_at"])
+            facts = (ours["revision"], ours["created_at"], ours["digest_key"])
             if await target.fetchval(Sql.rename, row["epoch"], mark, *facts) is None:
                 raise TargetInUse(where=place)
             for name, rows in tables.items():
@@ -239,7 +239,7 @@ async def _finish(target: asyncpg.Connection, mark: str) -> None:
     row = await target.fetchrow(Sql.installation)
     assert row is not None
     async with target.transaction():
-        facts = (row["revision"], row["created_at"])
+        facts = (row["revision"], row["created_at"], row["digest_key"])
         await target.fetchval(Sql.rename, mark, secrets.token_hex(8), *facts)
         await target.execute(Sql.forget_positions)
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from tierline.model import ids
 from tierline.reshard.queries import ReshardSql as Sql
+from tierline.store.erasures import shard_of_fingerprint
 from tierline.store.orders import shard_of_order
 
 Key = tuple[int | str, ...]
@@ -82,6 +83,14 @@ ORDER_BOOKING: Final = Table(
     Sql.order_booking,
     Sql.order_booking_sums,
 )
+ERASURE: Final = Table("erasure", ("customer",), (0,), Sql.erasure, Sql.erasure_sums)
+ERASED_NAME: Final = Table(
+    "erased_name",
+    ("project", "fingerprint"),
+    (0, ""),
+    Sql.erased_name,
+    Sql.erased_name_sums,
+)
 EVENT: Final = Table("event", ("offset",), (0,), Sql.event, Sql.event_sums)
 ATTEMPT: Final = Table(
     "attempt",
@@ -93,7 +102,7 @@ ATTEMPT: Final = Table(
 # Moved row by row, in any order.
 ROWS: Final = (
     *(CUSTOMER, ALIAS, MEMBER, ENTRY, INTENT, ARRIVAL, HEALTH, LAST_CHANGE, MEMBER_AUDIT),
-    *(ORDER_STATE, ORDER_BOOKING),
+    *(ORDER_STATE, ORDER_BOOKING, ERASURE, ERASED_NAME),
 )
 LARGE: Final = (*ROWS, EVENT, ATTEMPT)
 
@@ -113,6 +122,8 @@ class Places(Struct, frozen=True):
             return ids.shard_of(row["route"], self.shards)
         if table is ORDER_STATE:
             return shard_of_order(self.shards, row["project"], row["name"])
+        if table is ERASED_NAME:
+            return shard_of_fingerprint(self.shards, row["fingerprint"])
         if table is HEALTH:
             return self.of_endpoint(row["endpoint"])
         return self.of_customer(row["id" if table is CUSTOMER else "customer"])

@@ -21,6 +21,20 @@ AGAIN_S = 1.0
 _log = structlog.get_logger("tierline.signal")
 
 
+ERASED = "erased:"  # begins the word that a customer was erased
+
+
+def erased_message(customer: int) -> str:
+    """What is told when a customer was erased: whoever has their text in memory lets go of it."""
+    return f"{ERASED}{customer}"
+
+
+def erased_customer(message: str) -> int | None:
+    """The customer of `erased_message`; None for any other message."""
+    number = message.removeprefix(ERASED)
+    return int(number) if number != message and number.isdigit() else None
+
+
 class Notifications:
     """`tell(shard)` reaches `heard` in every other process that listens. `listening` is called
     whenever it begins to: what was said before, nobody heard here."""

@@ -66,17 +66,18 @@ async def put(
             if number is not None:
                 row = await customers.read(connection, database.shards, number)
             if number is not None and row is not None:
-                check_fixed(row, profile)
-                claims = claims_of(profile, new=False)
-                await _claim(connection, database.shards, project, claims, number)
-                await _drop(connection, database.shards, number, profile.emptied)
-                return await _change(connection, database.shards, number, profile, now), False
+                changed = await _changed(connection, database.shards, project, row, profile, now)
+                if changed is not None:
+                    return changed, False
             if ids.number_of_customer(source_id) is not None:
                 raise NotFound(what="customer", name=source_id, path="source_id")
             # A name without a customer is of a request that has not come to its end: this one may
             # have been begun by it, else its end is waited for.
-            with suppress(MadeMeanwhile):
-                return await _make(connection, database.shards, project, source_id, profile, now)
+            if row is None:
+                with suppress(MadeMeanwhile):
+                    return await _make(
+                        connection, database.shards, project, source_id, profile, now
+                    )
         await asyncio.sleep(random.uniform(0, 2 * LOOK_SECONDS))  # noqa: S311 - no secret
     reason = f"A customer who is to be named {source_id!r} is being made at this moment; try again."
     raise Conflict(path="source_id", reason=reason)
@@ -156,6 +157,24 @@ async def _make(
     return row, True
 
 
+async def _changed(
+    connection: Session, shards: int, project: Project, row: CustomerRow, profile: Profile, now: int
+) -> CustomerRow | None:
+    """A customer with another profile; None where they are being erased: their names are free in a
+    moment."""
+    if row.erased_at is not None:
+        return None
+    check_fixed(row, profile)
+    claims = claims_of(profile, new=False)
+    await _claim(connection, shards, project, claims, row.id)
+    await _drop(connection, shards, row.id, profile.emptied)
+    changed = await _change(connection, shards, row.id, profile, now)
+    if changed.erased_at is None:
+        return changed
+    await _release(connection, shards, project, claims, row.id)
+    return None
+
+
 async def _change(
     connection: Session, shards: int, customer: int, profile: Profile, now: int
 ) -> CustomerRow:
@@ -164,6 +183,8 @@ async def _change(
         record = await connection.fetchrow(Sql.lock_customer, shard, customer)
         assert record is not None
         before = customers.row_of(record)
+        if before.erased_at is not None:
+            return before
         after = applied(before.customer, profile)
         if after == before.customer:
             return before

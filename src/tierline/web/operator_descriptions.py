@@ -24,6 +24,7 @@ current: Whether it is the session that asks.
 AuditQuery.customer: Only changes of this customer, by any name of theirs.
 AttemptLine.detail: The request and what came back.
 ReplayBody.dry_run: Only count what would be sent.
+erased_at: When the text went; it is the same however often it is asked for.
 ended_at: From when on it takes nothing new, or null.
 AuditEntry.entry: The number of the ledger's entry that it made, of changes of members.
 ReplayBody.everything: All that the log holds, where nothing narrows it.

@@ -120,6 +120,12 @@ class OrderStatements:
                 return ended
             after = page[-1]["project"], page[-1]["name"]
 
+    async def end(self, project: Project, name: str) -> None:
+        """Ends what is pending of one order. Raises what keeps it from its end for now."""
+        place = OrderPlace.of(self.database.shards, project.number, name)
+        async with self._alone(project.number, name):
+            await self._end(project, place)
+
     async def _take(self, command: Command) -> Answer:
         project = self.catalog.project(command.project)
         statement = await self._statement(project, command)

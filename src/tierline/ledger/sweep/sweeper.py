@@ -17,12 +17,14 @@ import structlog
 
 from tierline.clock import Clock, wall
 from tierline.errors import TierlineError
+from tierline.ledger.erasure.erasures import ErasureCatalog, Erasures
 from tierline.ledger.sweep.rollout import Rolled, Rollout
 from tierline.ledger.sweep.sweep_pass import MEMBERS_MAX, MEMBERS_MIN, WALL, SweepPass, SweepStep
 from tierline.ledger.writer import Writer
 from tierline.store import orders, transfers
 from tierline.store import sweep as store
 from tierline.store.database import Database
+from tierline.store.erasures import ErasuresSql
 from tierline.store.errors import DiskFull, is_retryable, translate
 from tierline.store.sweep import Lease
 
@@ -37,6 +39,10 @@ TRANSFER_MS: Final = 2_000  # after which whoever began a transfer is thought to
 _log = structlog.get_logger("tierline.sweep")
 
 
+class SweptCatalog(Rolled, ErasureCatalog, Protocol):
+    """What a sweep asks of the catalog."""
+
+
 class Load(Protocol):
     """What the sweep gives way to: the writer of the same process."""
 
@@ -49,7 +55,7 @@ class Sweeper:
     def __init__(
         self,
         database: Database,
-        catalog: Rolled,
+        catalog: SweptCatalog,
         on_commit: Callable[[int], None],
         load: Load | None = None,
         *,
@@ -122,17 +128,22 @@ class Sweeper:
 
     async def _bring_home(self, shard: int, before: int) -> None:
         """Transfers that began until then, and whose second half nobody saw to; statements of
-        orders that nobody has booked everywhere. Without the lease it would be no harm, only more
-        work."""
+        orders that nobody has booked everywhere; customers who are half erased. Without the lease
+        it would be no harm, only more work."""
         async with self.database.pool.acquire() as connection:
             in_transit = await transfers.open_intents(connection, shard, before, (0, 0, ""), 1)
             stated = await orders.pending(connection, shard, before, (0, ""), 1)
-        if (in_transit or stated) and self._writer.closed:
+            erasing = await connection.fetch(ErasuresSql.due, shard, before, 0, 1)
+        if (in_transit or stated or erasing) and self._writer.closed:
             await self._writer.start()
         if in_transit:
             await self._writer.transfers.resume(shard, before)
         if stated:
             await self._writer.orders.resume(shard, before)
+        if erasing:
+            writer = self._writer
+            erasures = Erasures(self.database, self.catalog, writer, self.on_commit, self.clock)
+            await erasures.resume(shard, before)
 
     def _turn(self, shard: int) -> SweepRound:
         lease = Lease(shard, LEASE, self.owner)

@@ -28,6 +28,7 @@ from tierline.model.tenant import Project
 from tierline.rules.program import Program
 from tierline.store.catalog import audit, closures, endpoints, keys, programs, projects
 from tierline.store.catalog.closures import Closure, StateChange, closures_of
+from tierline.store.catalog.digests import Digests
 from tierline.store.catalog.endpoints import EndpointRow, State, sealed_for
 from tierline.store.catalog.keys import Key
 from tierline.store.catalog.programs import NewVersion, ProgramRow, Put, Stamp
@@ -49,6 +50,8 @@ _again = RecurringFaults(structlog.get_logger("tierline.catalog"))
 
 class Catalog:
     """The small tables of one installation: `open` reads them, `refresh` follows others."""
+
+    digests: Digests
 
     def __init__(self, database: Database, box: SecretBox, key_kinds: Iterable[KeyKind]) -> None:
         self.database = database
@@ -78,6 +81,8 @@ class Catalog:
         not open what the database holds."""
         catalog = cls(database, box, key_kinds)
         await catalog.refresh()
+        async with database.pool.acquire() as connection:
+            catalog.digests = await Digests.of(connection, box)
         return catalog
 
     # Following changes ----------------------------------------------------------------------
@@ -287,11 +292,10 @@ class Catalog:
 
     async def change_project(self, number: int, change: ProjectChange) -> Project:
         """Raises Conflict for another zone or currency once the project has members."""
+        fixed = False
         if change.time_zone is not None or change.currency is not None:
             held = [row.number for row in self.programs(number)]
             fixed = await projects.have_members(self.database, held)
-        else:
-            fixed = False
         async with self._change() as (connection, revision):
             await projects.change(connection, revision, self._projects[number], change, fixed)
         return self._projects[number]
@@ -336,11 +340,7 @@ class Catalog:
             return await keys.add(*change, self.box, self._projects[project], new)
 
     async def add_first_keys(
-        self,
-        project: int,
-        label: str,
-        now: int,
-        keep: Callable[[list[dict[str, Any]]], None],
+        self, project: int, label: str, now: int, keep: Callable[[list[dict[str, Any]]], None]
     ) -> bool:
         """A key of each kind for a project that has none, else False. `keep` gets what is shown of
         them before they count: where it fails, there are none."""
@@ -373,10 +373,8 @@ class Catalog:
         self, project: int, endpoint_id: str, body: str, secret: bytes, start_at: int, now: int
     ) -> EndpointRow:
         """An active endpoint that hears what is recorded from `start_at` on."""
-        owner, new = (
-            self._projects[project],
-            endpoints.NewEndpoint(endpoint_id, body, secret, start_at),
-        )
+        owner = self._projects[project]
+        new = endpoints.NewEndpoint(endpoint_id, body, secret, start_at)
         async with self._change() as (connection, revision):
             number = await endpoints.add(connection, self.box, revision, owner, new, now)
         return self._endpoints.by_number[number]

@@ -32,6 +32,7 @@ _log = structlog.get_logger("tierline.catalog")
 Scope = Literal[
     "read_customers",
     "write_customers",
+    "erase_customers",
     "read_programs",
     "write_programs",
     "manage_endpoints",

@@ -48,3 +48,5 @@ class CatalogSql(Queries, file="catalog.sql"):
     add_audit: str
     imports_since: str
     key_row: str
+    keep_digest_key: str
+    digest_key: str

@@ -186,3 +186,11 @@ WHERE k.id = $1
 SELECT a.id, p.id AS project, a."after"
 FROM audit a JOIN project p ON p.number = a.project
 WHERE a.id > $1 AND a.kind = 'import.ended' ORDER BY a.id
+
+-- name: keep_digest_key
+-- The key of digests, made once. Small tables only.
+UPDATE installation SET digest_key = $1 WHERE id = 1 AND digest_key IS NULL;
+
+-- name: digest_key
+-- The key of digests, sealed. Small tables only.
+SELECT digest_key FROM installation WHERE id = 1;

@@ -26,6 +26,7 @@ CROSS JOIN (
 CROSS JOIN LATERAL (
     SELECT r.standing FROM member r
     WHERE r.shard = $1 AND r.customer = w.customer AND r.program = w.program
+      AND r.erased_at IS NULL
     FOR UPDATE
 ) AS m
 CROSS JOIN LATERAL (
@@ -55,8 +56,11 @@ CROSS JOIN LATERAL (
 ) AS a;
 
 -- name: living
--- Which of these customers exist and are not erased, and their projects.
-SELECT id, project FROM customer WHERE shard = $1 AND id = ANY($2::bigint[]) AND erased_at IS NULL;
+-- Which of these customers exist and are not erased, and their projects. Nobody is erased before the
+-- transaction has ended: what it writes of them would be overlooked.
+SELECT id, project FROM customer
+WHERE shard = $1 AND id = ANY($2::bigint[]) AND erased_at IS NULL
+ORDER BY id FOR KEY SHARE;
 
 -- name: receipts
 -- Receipts of keys, for customers that are not members (yet) of the program they are sent to.

@@ -15,7 +15,8 @@ FROM (
 -- The standings of one page.
 SELECT customer, standing
 FROM member
-WHERE shard = $1 AND program = $2 AND customer > $3 AND customer <= $4 AND entries > 0;
+WHERE shard = $1 AND program = $2 AND customer > $3 AND customer <= $4 AND entries > 0
+  AND erased_at IS NULL;
 
 -- name: histories
 -- The whole ledgers of some members, each oldest first.

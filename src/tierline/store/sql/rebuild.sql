@@ -19,7 +19,7 @@ SELECT log_start FROM shard_head WHERE shard = $1;
 -- name: members_of
 -- The members that some customers are.
 SELECT m.customer, m.program, m.standing, m.tier, m.since, m.expires_at, m.balance, m.entries,
-       m.seq, m.version
+       m.seq, m.version, m.erased_at
 FROM member m
 WHERE m.shard = $1 AND m.customer = ANY($2::bigint[])
 ORDER BY m.customer, m.program;
@@ -42,7 +42,7 @@ ORDER BY v."offset";
 -- name: lock_member
 -- One member, for repair.
 SELECT m.customer, m.program, m.standing, m.tier, m.since, m.expires_at, m.balance, m.entries,
-       m.seq, m.version
+       m.seq, m.version, m.erased_at
 FROM member m
 WHERE m.shard = $1 AND m.customer = $2 AND m.program = $3
 FOR UPDATE OF m;

@@ -58,6 +58,16 @@ SELECT * FROM order_booking
 WHERE shard = $1 AND (customer, program, name) > ($2, $3, $4)
 ORDER BY customer, program, name LIMIT $5
 
+-- name: erasure
+-- The next erasures of a shard.
+SELECT * FROM erasure WHERE shard = $1 AND customer > $2 ORDER BY customer LIMIT $3
+
+-- name: erased_name
+-- The next fingerprints of a shard.
+SELECT * FROM erased_name
+WHERE shard = $1 AND (project, fingerprint) > ($2, $3)
+ORDER BY project, fingerprint LIMIT $4
+
 -- name: event
 -- The next events of a shard.
 SELECT * FROM event WHERE shard = $1 AND "offset" > $2 ORDER BY "offset" LIMIT $3
@@ -133,6 +143,18 @@ FROM order_booking t
 WHERE shard = $1 AND (customer, program, name) > ($2, $3, $4)
 ORDER BY customer, program, name LIMIT $5
 
+-- name: erasure_sums
+-- As `erasure`, for the check.
+SELECT customer, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
+FROM erasure t WHERE shard = $1 AND customer > $2 ORDER BY customer LIMIT $3
+
+-- name: erased_name_sums
+-- As `erased_name`, for the check.
+SELECT project, fingerprint, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
+FROM erased_name t
+WHERE shard = $1 AND (project, fingerprint) > ($2, $3)
+ORDER BY project, fingerprint LIMIT $4
+
 -- name: event_sums
 -- As `event`, for the check; its offset is its place.
 SELECT "offset", ('x' || left(md5((to_jsonb(t) - '{shard,offset}'::text[])::text), 16))::bit(64)::bigint AS sum
@@ -199,11 +221,11 @@ DELETE FROM copying
 
 -- name: installation
 -- What is fixed about an installation, and how often its small tables changed.
-SELECT epoch, shards, revision, created_at FROM installation WHERE id = 1
+SELECT epoch, shards, revision, created_at, digest_key FROM installation WHERE id = 1
 
 -- name: rename
--- Another epoch, if it is still the one we know.
-UPDATE installation SET epoch = $2, revision = $3, created_at = $4
+-- Another epoch, if it is still the one we know, and the source's key of digests.
+UPDATE installation SET epoch = $2, revision = $3, created_at = $4, digest_key = $5
 WHERE id = 1 AND epoch = $1 RETURNING id
 
 -- name: project_ids

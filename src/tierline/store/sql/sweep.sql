@@ -82,4 +82,4 @@ SET version = $3,
     due_at = (SELECT least(coalesce(m.due_at, min(v.effective_at)), min(v.effective_at))
               FROM program_version v WHERE v.program = $2 AND v.number > m.version)
 WHERE m.shard = $1 AND m.program = $2 AND m.customer > $4 AND m.customer <= $5
-  AND m.version < $3 AND m.quarantined IS NULL;
+  AND m.version < $3 AND m.quarantined IS NULL AND m.erased_at IS NULL;

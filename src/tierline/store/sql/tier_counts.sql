@@ -53,7 +53,7 @@ SELECT program, tier, members FROM tier_count WHERE shard = $1 ORDER BY program,
 -- What the counts should be.
 SELECT m.program, coalesce(m.tier, '') AS tier, count(*) AS members
 FROM member m
-WHERE m.shard = $1 AND m.entries > 0
+WHERE m.shard = $1 AND m.entries > 0 AND m.erased_at IS NULL
 GROUP BY 1, 2;
 
 -- name: all_moves

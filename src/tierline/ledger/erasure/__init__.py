@@ -1,0 +1,1 @@
+"""Erasing a customer: text goes, numbers stay."""
