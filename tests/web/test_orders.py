@@ -300,6 +300,19 @@ async def test_rules_ask_for_items_and_times(shop: Api, part: dict[str, Any], po
     assert (await shop.post("/api/programs/net/activities", stated)).json["points"] == points
 
 
+async def test_an_order_may_be_told_to_the_project(shop: Api) -> None:
+    """In no program it is kept; told to one it is booked, and from then on by the project too."""
+    first = await shop.post("/api/orders", PAID)
+    assert (first.status, first.json["programs"], first.json["paid"]) == (200, [], 5000)
+    assert (await shop.get("/api/programs/club/members/anna")).status == 404
+    assert (await shop.post(PATH, PAID)).json["points"] == 50
+    more = {**PAID, "as_of": "2024-03-06T10:00:00Z", "paid": 6000, "total": 6000}
+    assert (await shop.post("/api/orders", more)).json["programs"] == ["club"]
+    assert await points(shop) == (60, 60)
+    wrong = await shop.post("/api/orders", {**PAID, "refunded": 9000})
+    assert wrong.problem == (400, "invalid", "refunded")
+
+
 async def test_the_documented_example_runs(shop: Api) -> None:
     """As `docs/http.md` shows it."""
     text = (Path(__file__).parents[2] / "docs" / "http.md").read_text()

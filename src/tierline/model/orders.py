@@ -107,6 +107,7 @@ class OrderState(Struct, frozen=True, gc=False, omit_defaults=True):
     discounts: int = 0
     items: tuple[OrderItem, ...] = ()
     metadata: dict[str, Any] | None = None
+    presentations: dict[str, Any] = {}  # by vendor, what only that one speaks of
 
     def facts(self, first_at: int) -> OrderFacts | None:
         """Returns what the ledger has to hold of the order; None: nothing. `first_at`: when it was

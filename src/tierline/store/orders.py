@@ -29,6 +29,9 @@ class OrdersSql(Queries, file="orders.sql"):
     pending: str
     by_change: str
     of_customer: str
+    newest: str
+    oldest: str
+    count: str
     restore: str
     out: str
     rewrite: str
@@ -121,6 +124,27 @@ async def page(
     else:
         rows = await connection.fetch(Sql.of_customer, *arguments, customer)
     return rows
+
+
+async def numbered_page(
+    connection: Session, shards: int, project: int, first: int, limit: int, *, newest: bool
+) -> list[Record]:
+    """Returns `limit` orders behind the first so many, by their last change, over all shards."""
+    statement = Sql.newest if newest else Sql.oldest
+    places: list[Record] = []
+    for shard in range(shards):
+        places += await connection.fetch(statement, shard, project, first + limit)
+    places.sort(key=lambda row: (row["updated_at"], row["name"].encode()), reverse=newest)
+    rows = []
+    for place in places[first : first + limit]:
+        row = await one(connection, OrderPlace.of(shards, project, place["name"]))
+        if row is not None:
+            rows.append(row)
+    return rows
+
+
+async def count(connection: Session, shards: int, project: int) -> int:
+    return sum([await connection.fetchval(Sql.count, shard, project) for shard in range(shards)])
 
 
 async def restore(

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from tests.vendors.voucherify_api import published as shapes
+from tests.vendors.voucherify_api.published_orders import PublishedOrder
 from tests.vendors.voucherify_api.published_rules import PublishedRule
 from tests.web.conftest import Answered
 from tierline.vendors.voucherify.api import OPERATIONS
@@ -105,6 +106,10 @@ ANSWERS: Final[dict[Route, Any]] = {
     },
     ("GET", f"{_MEMBERS}/tiers"): Listed(shapes.PublishedTier),
     ("POST", "/v1/events"): shapes.PublishedEvent,
+    ("POST", "/v1/orders"): PublishedOrder,
+    ("GET", "/v1/orders"): Listed(PublishedOrder, "orders"),
+    ("GET", "/v1/orders/{order}"): PublishedOrder,
+    ("PUT", "/v1/orders/{order}"): PublishedOrder,
     ("POST", _WEBHOOKS): shapes.PublishedWebhook,
     ("GET", _WEBHOOKS): Listed(shapes.PublishedWebhook),
     ("GET", f"{_WEBHOOKS}/{{webhook}}"): shapes.PublishedWebhook,

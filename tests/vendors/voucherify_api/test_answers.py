@@ -96,7 +96,9 @@ async def _world(shop: Shop, campaign: Json, tier: str, card: Json, customer: st
     webhooks = f"/management/v1/projects/{shop.project}/webhooks"
     webhook = await shop.good("POST", webhooks, body)
     (rule,) = await shop.good("POST", f"/v1/loyalties/{campaign['id']}/earning-rules", [RULE])
+    order = await shop.good("POST", "/v1/orders", {"customer": customer, "amount": 100})
     return {
+        "order": order["id"],
         "rule": rule["id"],
         "project": shop.project,
         "campaign": campaign["id"],

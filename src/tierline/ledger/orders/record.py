@@ -54,7 +54,7 @@ class OrderRecord(Struct, frozen=True, omit_defaults=True):
 
 
 class KeyedState(Struct, frozen=True, omit_defaults=True):
-    """One statement of an order by its key, in a program."""
+    """One statement of an order by its key, in a program; 0: in none."""
 
     key: str
     digest: str  # hexadecimal
@@ -82,14 +82,14 @@ def stated(
             buyer=statement.buyer,
             revision=revision,
             first_at=at,
-            programs=(statement.program,),
+            programs=(statement.program,) if statement.program else (),
             keys=keys,
             in_ledgers=statement.state.facts(at) is not None,
         )
     digest = record.keys.get(statement.key)
     if digest is not None and digest != statement.digest:
         raise KeyReused(key=statement.key, path="key")
-    is_new_program = statement.program not in record.programs
+    is_new_program = statement.program not in (0, *record.programs)
     if digest is not None and not is_new_program:
         return Superseded(repeated=True)
     wins = digest is None and _wins(record.state, statement.state)
@@ -106,7 +106,7 @@ def stated(
         elif not buyer.number:
             buyer = replace(buyer, number=record.buyer.number)
     newest = dict(list((record.keys | keys).items())[-KEYS_MAX:])
-    programs = tuple(sorted({*record.programs, statement.program}))
+    programs = tuple(sorted({*record.programs, statement.program} - {0}))
     return replace(
         record,
         state=state,

@@ -107,6 +107,14 @@ def statement(ref: ProgramRef, raw: bytes, now: int, where: str) -> Command:
     name = validation.identifier(body.order, _path(where, "order"))
     if body.key is not None:
         validation.name(body.key, _path(where, "key"))
+    return stating(ref, name, state, key=body.key, size=len(raw) + 200)
+
+
+def stating(
+    ref: ProgramRef, name: str, state: OrderState, *, key: str | None = None, size: int = 200
+) -> Command:
+    """Returns the command that tells a program an order's state; with program 0 only the project
+    hears of it, and the programs that were told of the order before."""
     digest = hashlib.blake2b(_canonical((name, state)), digest_size=16)
     return Command(
         project=ref.project.number,
@@ -114,11 +122,11 @@ def statement(ref: ProgramRef, raw: bytes, now: int, where: str) -> Command:
         route=0,
         customer="",  # the order's other statements say whose it is, too
         number=0,
-        key=body.key or f"order:{digest.hexdigest()}",
+        key=key or f"order:{digest.hexdigest()}",
         digest=digest.digest(),
         kind="order",
         of=name,
-        size=len(raw) + 200,
+        size=size,
         order=OrderTarget(name, state),
     )
 

@@ -204,7 +204,7 @@ class OrderStatements:
         """Books in the program that was told, for whom the order is now."""
         statement, record = pending.statement, pending.record
         ref = ProgramRef(project, statement.program)
-        if not record.in_ledgers:
+        if not record.in_ledgers or not statement.program:
             return await self._standing_of(ref, statement.key, record.buyer, repeated=False)
         target = record.target(place.name)
         return await self.record(booking_command(ref, statement, record.buyer, target))

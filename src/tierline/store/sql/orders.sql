@@ -65,6 +65,24 @@ WHERE shard = $1 AND project = $2 AND (updated_at, name) > ($3, $4) AND updated_
 ORDER BY updated_at, name
 LIMIT $6;
 
+-- name: newest
+-- Where a project's orders stand, the one that changed last first.
+SELECT name, updated_at FROM order_state
+WHERE shard = $1 AND project = $2 AND record IS NOT NULL
+ORDER BY updated_at DESC, name DESC
+LIMIT $3;
+
+-- name: oldest
+-- Where a project's orders stand, the one that changed longest ago first.
+SELECT name, updated_at FROM order_state
+WHERE shard = $1 AND project = $2 AND record IS NOT NULL
+ORDER BY updated_at, name
+LIMIT $3;
+
+-- name: count
+-- How many orders a project has in a shard.
+SELECT count(*) FROM order_state WHERE shard = $1 AND project = $2 AND record IS NOT NULL;
+
 -- name: restore
 -- An order as another installation held it; one that is here already stays.
 INSERT INTO order_state (shard, project, name, customer, buyer, revision, record, created_at,

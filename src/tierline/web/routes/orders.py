@@ -9,6 +9,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from tierline.errors import Invalid, NoSuchRecord, NotFound
+from tierline.ledger.commands import ProgramRef
+from tierline.ledger.orders.statement_parsing import OrderStatement, statement
 from tierline.ledger.orders.statements import read_record
 from tierline.model import ids, validation
 from tierline.model.calendar import format_instant
@@ -72,13 +74,24 @@ class _Cursor(Struct, frozen=True, array_like=True):
 
 
 async def get_order(call: Call) -> OrderAnswer:
-    name = call.param("order")
+    return await _order(call, call.param("order"))
+
+
+async def _order(call: Call, name: str) -> OrderAnswer:
     place = OrderPlace.of(call.parts.database.shards, call.project.number, name)
     async with call.parts.database.pool.acquire() as connection:
         row = await orders.one(connection, place)
     if row is None:
         raise NoSuchRecord(what="order", name=name, path="order")
     return _answer(call, row)
+
+
+async def post_order(call: Call, _body: OrderStatement) -> OrderAnswer:
+    """The statement is booked in every program that was told of the order; where none was, the
+    order is only kept."""
+    command = statement(ProgramRef(call.project, 0), call.raw, call.now, "")
+    await call.parts.writer.record(command)
+    return await _order(call, command.of or "")
 
 
 async def get_orders(call: Call) -> OrdersAnswer:
@@ -151,6 +164,11 @@ def _cursor(text: str) -> _Cursor:
 
 
 OPERATIONS = (
+    Operation(
+        "POST", "/api/orders", post_order,
+        "Tells an order's whole state to the project, whichever programs know it.",
+        scopes=("read_customers", "write_customers"), body=OrderStatement, answer=OrderAnswer,
+    ),
     Operation(
         "GET", "/api/orders", get_orders,
         "Orders as they were last told, by their last change; all, or a customer's.",

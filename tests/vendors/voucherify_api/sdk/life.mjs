@@ -60,6 +60,23 @@ await refused(
 const held = await client.loyalties.listMemberLoyaltyTiers(card.code);
 assert.equal(held.data[0].name, "Gold");
 await client.events.create("cart_abandoned", { customer: { source_id: "source_123" }, metadata: { number: 1 } });
+const points = async () => (await client.customers.get("source_123")).loyalty.points;
+const [rule] = await client.loyalties.createEarningRule(campaign.id, [
+  { event: "order.paid", loyalty: { type: "PROPORTIONAL", calculation_type: "ORDER_AMOUNT", order: { amount: { every: 1000, points: 2 } } } },
+]);
+assert.equal((await client.loyalties.listEarningRules(campaign.id)).data[0].id, rule.id);
+assert.equal((await client.loyalties.disableEarningRule(campaign.id, rule.id)).active, false);
+assert.equal((await client.loyalties.enableEarningRule(campaign.id, rule.id)).active, true);
+await client.loyalties.updateEarningRule(campaign.id, { id: rule.id, source: { banner: "For orders" } });
+const [order, balance] = [await client.orders.create({
+  source_id: "o-1", customer: { source_id: "source_123" }, items: [{ product_id: "p", quantity: 2, price: 2500 }],
+}), await points()];
+assert.equal((await client.orders.update({ id: order.id, status: "PAID" })).status, "PAID");
+assert.equal(await points(), balance + 10);
+assert.equal((await client.orders.update({ id: order.id, status: "CANCELED" })).status, "CANCELED");
+assert.equal((await client.orders.get("o-1")).total_amount, 5000);
+assert.equal((await client.orders.list()).orders.length, 1);
+await client.loyalties.deleteEarningRule(campaign.id, rule.id);
 await refused(client.customers.get("nobody"), 404, "not_found");
 const wrong = sdk.VoucherifyServerSide({ apiUrl, applicationId, secretKey: "wrong" });
 await refused(wrong.campaigns.list(), 401, "unauthorized");

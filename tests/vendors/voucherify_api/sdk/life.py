@@ -13,6 +13,7 @@ import sys
 
 import voucherify
 from checked import call, calls, refused
+from earning import earning
 from voucherify import ApiClient, Configuration, models
 
 
@@ -156,6 +157,7 @@ def main(url: str, project: str) -> None:
     with ApiClient(Configuration(host=url, api_key=keys)) as client:
         campaign = programs(client)
         people(client, campaign)
+        earning(client, campaign)
         webhooks(client, project)
     wrong = {**keys, "X-App-Token": "wrong"}
     with ApiClient(Configuration(host=url, api_key=wrong)) as client:

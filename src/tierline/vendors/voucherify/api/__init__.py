@@ -14,6 +14,7 @@ from tierline.vendors.voucherify.api import (
     earning_rules,
     events,
     members,
+    orders,
     routing,
     webhooks,
 )
@@ -26,6 +27,7 @@ OPERATIONS = (
     *campaigns.OPERATIONS,
     *earning_rules.OPERATIONS,
     *events.OPERATIONS,
+    *orders.OPERATIONS,
     *webhooks.OPERATIONS,
 )
 DESCRIBED = description.described(OPERATIONS)

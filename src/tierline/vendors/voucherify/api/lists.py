@@ -14,7 +14,7 @@ from tierline.web import request_body
 from tierline.web.routing import Call
 
 T = TypeVar("T")
-Ref = Literal["data", "campaigns", "customers", "vouchers"]
+Ref = Literal["data", "campaigns", "customers", "orders", "vouchers"]
 Order = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
 
 

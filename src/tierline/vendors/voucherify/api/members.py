@@ -105,7 +105,7 @@ async def by_card(call: Call, name: str) -> list[Member]:
     customer = None if numbers is None else numbers[0]
     if customer is None:
         customer = await _holder(call, name)
-    row = None if customer is None else await _customer(call, customer)
+    row = None if customer is None else await numbered_customer(call, customer)
     if row is None:
         return []
     matches = await memberships.of_customer(call, row)
@@ -122,7 +122,7 @@ async def _holder(call: Call, code: str) -> int | None:
         return await stored.find(connection, database.shards, call.project, code, "card")
 
 
-async def _customer(call: Call, customer: int) -> CustomerRow | None:
+async def numbered_customer(call: Call, customer: int) -> CustomerRow | None:
     database = call.parts.database
     async with database.pool.acquire() as connection:
         row = await stored.read(connection, database.shards, customer)

@@ -1,0 +1,216 @@
+"""`/v1/orders`: purchases, told whole or in part and again and again. Paid ones earn points."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tierline.errors import NotFound
+from tierline.ledger.commands import ProgramRef
+from tierline.ledger.orders import statement_parsing
+from tierline.ledger.orders.statements import read_record
+from tierline.model import validation
+from tierline.model.calendar import format_instant
+from tierline.model.orders import OrderState
+from tierline.model.tenant import Customer
+from tierline.store import orders as stored
+from tierline.store.customers import CustomerRow
+from tierline.store.orders import OrderPlace
+from tierline.vendors.voucherify.api import (
+    customers,
+    lists,
+    members,
+    order_objects,
+    participation,
+)
+from tierline.vendors.voucherify.api.errors import InvalidQuery
+from tierline.vendors.voucherify.api.order_objects import VoucherifyOrderRequest
+from tierline.vendors.voucherify.objects import NAME
+from tierline.web.routing import Call, Operation
+
+ORDERS = "/v1/orders"
+ORDER = "/v1/orders/{order}"
+REACH_MAX = 10_000  # orders behind which no page is counted out
+Json = dict[str, Any]
+
+
+class OrdersPageQuery(lists.PageQuery, frozen=True, forbid_unknown_fields=True):
+    """Which page of orders; all orders of a list are by last change."""
+
+
+class VoucherifyOrder(Struct, frozen=True):
+    """An order as it was last told. `customer`: its number, 0 where nobody is known."""
+
+    name: str
+    state: OrderState
+    customer: int
+    times: tuple[int, int | None]
+
+
+# Telling ----------------------------------------------------------------------------------------
+
+
+async def post_order(call: Call, body: VoucherifyOrderRequest) -> Json:
+    """Makes an order, or changes the one of this id or source id."""
+    name = body.source_id or body.id
+    before = None if name is None else await _find_or_none(call, name)
+    if before is None and body.source_id is None and body.id is not None:
+        raise NotFound(what="order", name=body.id, path="id")
+    new = body.source_id or order_objects.new_name()
+    return await _tell(call, body, new if before is None else before.name, before)
+
+
+async def put_order(call: Call, body: VoucherifyOrderRequest) -> Json:
+    before = await _find(call)
+    if body.source_id is not None and body.source_id != before.name:
+        raise validation.invalid("source_id", "an order keeps its name; send another order")
+    return await _tell(call, body, before.name, before)
+
+
+async def _tell(
+    call: Call, body: VoucherifyOrderRequest, name: str, before: VoucherifyOrder | None
+) -> Json:
+    """By the native statement, in each program where the order counts; in none it is only kept."""
+    state = None if before is None else before.state
+    fields = order_objects.fields_of(body, state)
+    metadata = {**((state and state.metadata) or {}), **(body.metadata or {})}
+    native: Json = {"kind": "order", "order": name, "customer": "-"}  # who it is follows below
+    native |= order_objects.native_fields(fields, metadata or None)
+    native |= _times(call, body, state, native["paid"])
+    # Checked whole before a customer is made.
+    raw = msgspec.json.encode(native)
+    target = statement_parsing.statement(ProgramRef(call.project, 0), raw, call.now, "").order
+    row = await _buyer(call, body, before)
+    assert target is not None
+    assert target.state is not None
+    state = replace(
+        target.state,
+        customer=customers.source_id_of(row),
+        presentations={NAME: validation.free_json(fields, "order")},
+    )
+    places = await participation.participants(call, row, "order", None)
+    for participant in places:
+        await _state(call, participant.number, name, state)
+        await participation.welcome(call, row, participant)
+    if not places:
+        await _state(call, 0, name, state)
+    after = await _find_or_none(call, name)
+    assert after is not None  # told above
+    return await _object(call, after)
+
+
+async def _state(call: Call, program: int, name: str, state: OrderState) -> None:
+    command = statement_parsing.stating(ProgramRef(call.project, program), name, state)
+    await call.parts.writer.record(command)
+
+
+def _times(
+    call: Call, body: VoucherifyOrderRequest, before: OrderState | None, paid: int
+) -> dict[str, str | None]:
+    """When it was ordered; and, where less is paid than before, that this is the newer word."""
+    at = body.created_at
+    if at is not None:
+        created_at = validation.instant(at, "created_at")
+        if created_at > max(call.now, call.wall) + statement_parsing.AHEAD_MS_MAX:
+            raise validation.invalid("created_at", "it is more than 5 minutes ahead of now")
+    if at is None and before is not None and before.occurred_at is not None:
+        at = format_instant(before.occurred_at)
+    is_less = before is not None and 0 < paid < before.paid
+    return {"occurred_at": at, "as_of": format_instant(call.now) if is_less else None}
+
+
+async def _buyer(
+    call: Call, body: VoucherifyOrderRequest, before: VoucherifyOrder | None
+) -> CustomerRow:
+    """Whose order it is: as the body says, or as before."""
+    if body.customer is not None:
+        return await members.holder_of(call, body.customer)
+    if body.customer_id is not None:
+        return await customers.find(call, body.customer_id)
+    if before is None:
+        what = "it is needed: points go to somebody"
+        raise validation.invalid("customer", what)
+    row = await members.numbered_customer(call, before.customer) if before.customer else None
+    return row or await customers.find(call, before.state.customer)
+
+
+# Reading ----------------------------------------------------------------------------------------
+
+
+async def get_order(call: Call) -> Json:
+    return await _object(call, await _find(call))
+
+
+async def list_orders(call: Call) -> Json:
+    """By last change, whichever time the order names: by when they were made there is no index."""
+    pages = lists.query(call, OrdersPageQuery)
+    first, newest = (pages.page - 1) * pages.limit, pages.order.startswith("-")
+    if first + pages.limit > REACH_MAX:
+        reason = f"page: only the first {REACH_MAX} orders are counted out; page by /api/orders."
+        raise InvalidQuery(path="page", reason=reason)
+    database, project = call.parts.database, call.project.number
+    async with database.pool.acquire() as connection:
+        place = (connection, database.shards, project)
+        rows = await stored.numbered_page(*place, first, pages.limit, newest=newest)
+        total = await stored.count(*place)
+    answers = [await _object(call, _order(row)) for row in rows]
+    ref: Literal["orders"] = "orders"
+    return lists.envelope(answers, ref, total)
+
+
+async def _find(call: Call) -> VoucherifyOrder:
+    name = call.param("order")
+    order = await _find_or_none(call, name)
+    if order is None:
+        raise NotFound(what="order", name=name, path="order")
+    return order
+
+
+async def _find_or_none(call: Call, name: str) -> VoucherifyOrder | None:
+    """By source id, or else by id."""
+    database, project = call.parts.database, call.project.number
+    names = [name, order_objects.name_of(name)]
+    async with database.pool.acquire() as connection:
+        for each in names:
+            if each is not None:
+                place = OrderPlace.of(database.shards, project, each)
+                row = await stored.one(connection, place)
+                if row is not None:
+                    return _order(row)
+    return None
+
+
+def _order(row: Any) -> VoucherifyOrder:
+    record = read_record(row["record"])
+    changed_at = row["updated_at"] if record.revision > 1 else None
+    times = (row["created_at"], changed_at)
+    return VoucherifyOrder(row["name"], record.state, row["customer"], times)
+
+
+async def _object(call: Call, order: VoucherifyOrder) -> Json:
+    customer: Customer | None = None
+    if order.customer:
+        row = await members.numbered_customer(call, order.customer)
+        customer = None if row is None else row.customer
+    return order_objects.order_object(order.name, order.state, order.times, customer)
+
+
+_READ, _WRITE = ("read_customers",), ("read_customers", "write_customers")
+OPERATIONS = (
+    Operation(
+        "POST", ORDERS, post_order, "Makes or changes an order.",
+        scopes=_WRITE, body=VoucherifyOrderRequest,
+    ),
+    Operation(
+        "GET", ORDERS, list_orders, "Orders, by last change.",
+        scopes=_READ, query=OrdersPageQuery,
+    ),
+    Operation("GET", ORDER, get_order, "An order, by id or source id.", scopes=_READ),
+    Operation(
+        "PUT", ORDER, put_order, "Changes an order.",
+        scopes=_WRITE, body=VoucherifyOrderRequest,
+    ),
+)  # fmt: skip
