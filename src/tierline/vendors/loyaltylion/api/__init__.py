@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from tierline.vendors.loyaltylion.api import (
     activities,
     customers,
+    headless,
     identity,
     orders,
     points,
@@ -26,6 +27,7 @@ OPERATIONS = (
     *activities.OPERATIONS,
     *orders.OPERATIONS,
     *webhooks.OPERATIONS,
+    *headless.OPERATIONS,
 )
 
 
