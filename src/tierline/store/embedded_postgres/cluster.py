@@ -34,7 +34,8 @@ SUPERUSER: Final = "postgres"
 PORT: Final = 5432  # only a part of the socket's name
 START_SECONDS_MAX: Final = 600  # crash recovery replays at most max_wal_size of log
 ORPHAN_SECONDS_MAX: Final = 30
-DAC_READ_SEARCH: Final = 2  # the capability's number in capabilities(7)
+DAC_READ_SEARCH: Final = 2  # the capabilities' numbers in capabilities(7)
+SETPCAP: Final = 8
 SOCKET_PATH_BYTES_MAX: Final = 100  # sun_path holds 104 on macOS, 108 on Linux, with the NUL
 
 # The wheel's defaults are PostgreSQL's, made for a shared host of long ago. `{…}` is by machine.
@@ -324,10 +325,12 @@ def _become(user: pwd.struct_passwd, *paths: Path) -> tuple[str, ...]:
     program = shutil.which("setpriv")
     if program is None or not _may_grant_search():
         raise DataDirUnreachable(where=str(shut[0]), user=user.pw_name)
+    # Else access(2), which initdb asks of its own binaries, would not count the right.
+    bits = "--securebits=+no_setuid_fixup"
     identity = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
     right = "-all,+dac_read_search"
     rights = (f"--inh-caps={right}", f"--ambient-caps={right}", f"--bounding-set={right}")
-    return (program, *identity, *rights, "--no-new-privs", "--")
+    return (program, bits, *identity, *rights, "--no-new-privs", "--")
 
 
 def _may_pass(user: pwd.struct_passwd, directory: Path) -> bool:
@@ -338,13 +341,15 @@ def _may_pass(user: pwd.struct_passwd, directory: Path) -> bool:
 
 
 def _may_grant_search() -> bool:
-    """Whether this process has CAP_DAC_READ_SEARCH: root of a container often has not."""
+    """Whether this process has CAP_DAC_READ_SEARCH, which root of a container often has not, and
+    may set how it counts."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return False
     rights = re.search(r"^CapEff:\s*([0-9a-f]+)", status, re.MULTILINE)
-    return rights is not None and bool(int(rights[1], 16) >> DAC_READ_SEARCH & 1)
+    needed = 1 << DAC_READ_SEARCH | 1 << SETPCAP
+    return rights is not None and int(rights[1], 16) & needed == needed
 
 
 def _open_tree(tree: Path) -> None:
