@@ -18,14 +18,17 @@ def test_changes_add_up_to_the_standing(first: int) -> None:
         world = seeded(seed)
         state, _ = trace(world.program, world.entries, world.until)
         moves = points_history(world.program, world.entries, world.until)
-        balance = moves[0].balance - moves[0].moved if moves else state.balance
-        pending = moves[0].pending - moves[0].waits if moves else state.points_pending
+        balance = moves[0].event.balance - moves[0].moved if moves else state.balance
+        pending = moves[0].event.pending - moves[0].event.waits if moves else state.points_pending
         for move in moves:
             balance += move.moved
-            pending += move.waits
-            assert (balance, pending) == (move.balance, move.pending), (seed, move)
-            if move.kind not in ("points.activated", "points.expired"):
-                assert move.points == move.moved + move.waits, (seed, move)
+            pending += move.event.waits
+            assert (balance, pending) == (move.event.balance, move.event.pending), (seed, move)
+            if move.event.kind not in ("points.activated", "points.expired"):
+                assert move.event.points == move.moved + move.event.waits, (seed, move)
         assert (balance, pending) == (state.balance, state.points_pending), seed
-        names = [(move.at, move.number) for move in moves]
+        if moves:
+            gone = state.spent + state.expired
+            assert moves[-1].event.total <= state.balance + gone, seed
+        names = [(move.event.at, move.number) for move in moves]
         assert names == sorted(set(names)), seed

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from tierline.engine.assessment import assess, judge
 from tierline.engine.member_state import MemberState
+from tierline.engine.points_notes import tell_points
 from tierline.model import calendar
 from tierline.model.entries import Entry
 from tierline.model.standing import Pending
@@ -124,7 +125,8 @@ def _give(state: MemberState, rule: EarningRule) -> bool:
         state.pending = (*state.pending, pending)
     else:
         state.accrue(points, expires_at)
-    state.tell_points("points.earned", points, state.cause_entry, rule.id)
+    waits = points if days > 0 else 0
+    tell_points(state, "points.earned", points, state.cause_entry, rule.id, waits=waits)
     state.count_bonus(rule.id, points, waits=days > 0)
     if state.tracer is not None:
         after = state.balance, state.points_pending

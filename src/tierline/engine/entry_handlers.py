@@ -13,6 +13,7 @@ from tierline.engine.checkpoints import resume
 from tierline.engine.gains import count_gains, free_gains
 from tierline.engine.member_state import MemberState
 from tierline.engine.overrides import end_overrides
+from tierline.engine.points_notes import tell_points
 from tierline.engine.reversals import out_of_pending, uncount
 from tierline.engine.tier_terms import anchor_from, count_terms_anew, drop, end_for, term_of
 from tierline.engine.transitions import emit, show
@@ -45,13 +46,14 @@ def apply(state: MemberState, entry: Entry) -> None:
 
 
 def _apply_and_tell(state: MemberState, entry: Entry, detail: Detail) -> None:
-    balance, pending = state.balance, state.points_pending
+    balance, pending, tier = state.balance, state.points_pending, state.tier
     _KINDS[entry.kind](state, entry, detail)
     kind = OF_ENTRY.get(entry.kind)
     if kind is not None:
         moved = state.balance - balance
-        waits = 0 if kind == "points.activated" else state.points_pending - pending
-        state.tell_points(kind, moved + waits, entry.n)
+        waits = state.points_pending - pending
+        points = -waits if kind == "points.activated" else moved + waits
+        tell_points(state, kind, points, entry.n, waits=waits, tier=tier)
 
 
 def _count(state: MemberState, entry: Entry, origin: Origin | None) -> None:

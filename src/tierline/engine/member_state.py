@@ -27,7 +27,7 @@ from tierline.engine.tracer import Contribution, Tracer
 from tierline.model.calendar import Zone
 from tierline.model.entries import EntryKind, Override
 from tierline.model.events import Event, View
-from tierline.model.points_event import PointsEvent, PointsKind
+from tierline.model.points_event import PointsEvent
 from tierline.model.standing import EDITION, Pending, Standing, StandingFields
 from tierline.rules.ladder import Facts
 from tierline.rules.points import Lots, added
@@ -230,14 +230,6 @@ class MemberState(StandingFields, kw_only=True, gc=False):
                 continue
             if metric.counts(pending.kind, pending.name, pending.metadata):
                 self.add_total(key, measure, self.today, pending.points, pending.entry)
-
-    def tell_points(
-        self, kind: PointsKind, points: int, entry: int | None = None, rule: str | None = None
-    ) -> None:
-        """Adds a points event, where somebody asks for them and nothing is imported quietly."""
-        if self.points_events is not None and points and (self.tells_all or not self.quiet):
-            rest = self.balance, self.points_pending, entry, rule
-            self.points_events.append(PointsEvent(kind, self.at, points, *rest))
 
     def count_bonus(self, rule: str, points: int, *, waits: bool) -> None:
         """Points that a rule gave count as earned like any others, under the rule's name."""

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from tierline.engine.assessment import judge, may_rise, settle
 from tierline.engine.member_state import MemberState
+from tierline.engine.points_notes import tell_points
 from tierline.engine.qualification import qualified
 from tierline.engine.tier_terms import extend, grant, grant_now, renewal, term_of, turn_matters
 from tierline.engine.transitions import show
@@ -71,7 +72,8 @@ def activate_pending(state: MemberState) -> None:
             state.pending = (*due[i:], *rest)  # each event says what still waits after it
         state.accrue(pending.points, state.lot_expiry(pending), pending.entry)
         state.count_activation(pending)
-        state.tell_points("points.activated", pending.points, pending.entry or None)
+        waits, entry = -pending.points, pending.entry or None
+        tell_points(state, "points.activated", pending.points, entry, waits=waits)
         if state.tracer is not None:
             state.tracer.points_activated(state.today, pending.points, pending.entry)
     judge(state, "activation")
@@ -134,7 +136,7 @@ def expire_lots(state: MemberState) -> None:
         return
     state.lots = state.lots[count:]
     state.expired += gone
-    state.tell_points("points.expired", -gone)
+    tell_points(state, "points.expired", -gone)
     if state.tracer is not None:
         state.tracer.owners.expire(state.at)
     judge(state, "expiry")

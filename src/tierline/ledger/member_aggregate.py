@@ -26,7 +26,7 @@ from tierline.ledger.reversal import Original
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Entry
 from tierline.model.events import Decision, Event
-from tierline.model.points_event import PointsEvent
+from tierline.model.points_event import PointsEvent, activity_facts
 from tierline.model.standing import EDITION, Standing, checkpoint
 from tierline.rules.program import Program
 
@@ -220,7 +220,7 @@ class MemberAggregate:
         if decision.points:
             for event in in_order(decision):
                 own = isinstance(event, PointsEvent) and event.entry == entry.n
-                self.events.append((position, replace(event, key=key) if own else event))
+                self.events.append((position, _named(event, key, entry) if own else event))
         elif events:
             self.events.extend([(position, event) for event in events])
         answer = Answer(key, entry.n, points, amount, *facts)
@@ -361,6 +361,13 @@ class MemberAggregate:
             now.due_at,
             self.program.versions[-1].number,
         )
+
+
+def _named(event: Event | PointsEvent, key: str, entry: Entry) -> Event | PointsEvent:
+    """A points event with its activity's key, and what that said."""
+    if isinstance(event, Event):
+        return event
+    return replace(event, key=key, facts=activity_facts(entry))
 
 
 def in_order(decision: Decision) -> list[Event | PointsEvent]:

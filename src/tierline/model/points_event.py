@@ -6,6 +6,8 @@ from typing import Literal, TypeGuard, get_args
 
 from msgspec import Struct
 
+from tierline.model.entries import Detail, Entry
+
 PointsKind = Literal[
     "points.earned",
     "points.activated",
@@ -31,10 +33,31 @@ OF_ENTRY: dict[str, PointsKind] = {
 }
 
 
+class ActivityFacts(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What an activity said, as far as whoever hears of its points may ask. `rules`: which earning
+    rules gave how many."""
+
+    kind: str
+    name: str | None = None
+    reason: str | None = None
+    order: str | None = None
+    counterpart: str | None = None  # of a transfer: the other customer
+    rules: tuple[tuple[str, int], ...] = ()
+
+
+def activity_facts(entry: Entry) -> ActivityFacts:
+    """Returns what an entry said."""
+    detail = entry.detail or _NOTHING
+    rules = tuple((part.rule, part.points) for part in detail.parts)
+    order = detail.order
+    return ActivityFacts(entry.kind, detail.name, detail.reason, order, detail.counterpart, rules)
+
+
 class PointsEvent(Struct, frozen=True, gc=False, omit_defaults=True):
-    """`points` is signed; `balance` and `pending` are the member's right after it. `entry`: the
-    entry that brought it, or whose points became active; None: time did. `rule`: the earning rule
-    that gave a bonus."""
+    """`points` is signed; `balance`, `pending`, `total`, `joined_at` and `attributes` are the
+    member's right after it. `entry`: the entry that brought it, or whose points became active;
+    None: time did. `rule`: the earning rule that gave a bonus. `twin` tells events apart that are
+    equal in instant, kind, entry and rule."""
 
     kind: PointsKind
     at: int
@@ -44,8 +67,16 @@ class PointsEvent(Struct, frozen=True, gc=False, omit_defaults=True):
     entry: int | None = None
     rule: str | None = None
     key: str | None = None  # of the activity
+    waits: int = 0  # by how many the pending points changed
+    total: int = 0  # all that was ever added, less what was taken back by hand
+    tier: str | None = None  # that the member was in
+    joined_at: int | None = None
+    attributes: dict[str, str | int | bool] = {}
+    twin: int = 0
+    facts: ActivityFacts | None = None  # of the activity that brought it
 
 
+_NOTHING = Detail()
 _KINDS = frozenset(get_args(PointsKind))
 
 

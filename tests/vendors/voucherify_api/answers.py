@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from tests.vendors.voucherify_api import published as shapes
+from tests.vendors.voucherify_api import published_points as points
 from tests.vendors.voucherify_api.published_orders import PublishedOrder
 from tests.vendors.voucherify_api.published_rules import PublishedRule
 from tests.web.conftest import Answered
@@ -102,8 +103,14 @@ ANSWERS: Final[dict[Route, Any]] = {
         for method, rest, shape in (
             ("GET", "", shapes.PublishedCard),
             ("POST", "/balance", shapes.PublishedBalance),
+            ("GET", "/transactions", Listed(points.PublishedTransaction, endless=True)),
         )
     },
+    ("GET", f"{_MEMBER}/points-expiration"): Listed(points.PublishedBucket),
+    ("GET", f"{_LOYALTY}/transactions"): Listed(points.PublishedTransaction, endless=True),
+    ("GET", "/v1/campaigns/{campaign}/transactions"): Listed(
+        points.PublishedTransaction, endless=True
+    ),
     ("GET", f"{_MEMBERS}/tiers"): Listed(shapes.PublishedTier),
     ("POST", "/v1/events"): shapes.PublishedEvent,
     ("POST", "/v1/orders"): PublishedOrder,

@@ -70,9 +70,20 @@ def second_half(program_ref: ProgramRef, intent: Intent) -> Command:
         quiet=promise.quiet,
     )
     assertion = Assertion(points=intent.points, occurred_at=promise.occurred_at, detail=detail)
-    key, to = f"{intent.key}\x1f{sender}\x1f{SECOND}", promise.to
+    key, to = arrival_key(intent.key, intent.customer), promise.to
     made = command(program_ref, SECOND, to, assertion, key=key, number=promise.recipient)
     return _half(made, intent)
+
+
+def arrival_key(key: str, sender: int) -> str:
+    """The key under which a transfer arrives: its own, and who sent it."""
+    return f"{key}\x1f{ids.customer_id(sender)}\x1f{SECOND}"
+
+
+def departure_key(key: str) -> str | None:
+    """The key under which points set out that arrived under this one; None for any other key."""
+    parts = key.rsplit("\x1f", 2)
+    return parts[0] if len(parts) == len(("key", "sender", SECOND)) and parts[2] == SECOND else None
 
 
 def compensation(program_ref: ProgramRef, intent: Intent, why: str) -> Command:

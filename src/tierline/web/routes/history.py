@@ -23,7 +23,7 @@ from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.entries import Detail, Entry, EntryKind
 from tierline.model.events import Cause, Event, EventKind
-from tierline.model.standing import Pending
+from tierline.model.standing import Pending, Standing
 from tierline.rules.ladder import TierName
 from tierline.rules.points import Lots
 from tierline.rules.program import Program
@@ -208,8 +208,7 @@ async def list_lots(call: Call) -> LotList:
     at = validation.optional_instant(call.query(LotsQuery).at, "at")
     program, member = await member_of_path(call)
     at = call.now if at is None else at
-    entries = [entry for entry in await history(call, *member) if entry.recorded_at <= at]
-    standing, lots = await asyncio.to_thread(held_lots, program, entries, at)
+    standing, lots = await lots_of(call, program, member, at)
     numbers = {share.entry for lot in lots for share in lot.shares if share.entry is not None}
     keys = await _keys(call, member, numbers | {pending.entry for pending in standing.pending})
     return LotList(
@@ -219,6 +218,14 @@ async def list_lots(call: Call) -> LotList:
         lots=tuple(_lot_line(lot, keys) for lot in lots),
         pending=tuple(_pending_line(pending, keys) for pending in standing.pending),
     )
+
+
+async def lots_of(
+    call: Call, program: Program, member: members.Member, at: int
+) -> tuple[Standing, tuple[HeldLot, ...]]:
+    """A member's standing at an instant, and the lots of points with their owners."""
+    entries = [entry for entry in await history(call, *member) if entry.recorded_at <= at]
+    return await asyncio.to_thread(held_lots, program, entries, at)
 
 
 async def list_tiers(call: Call) -> TierHistory:

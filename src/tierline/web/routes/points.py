@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
@@ -82,7 +82,7 @@ class MemberMove(Struct, frozen=True):
 
     @property
     def place(self) -> MovePlace:
-        return self.move.at, self.row.id, self.move.number
+        return self.move.event.at, self.row.id, self.move.number
 
 
 async def moves_of(
@@ -93,35 +93,47 @@ async def moves_of(
     return await asyncio.to_thread(points_history, program, entries, at)
 
 
+class MoveSearch(Struct, frozen=True):
+    """The next changes of points behind a place that pass a test, at most so many; `among`: of
+    these customers alone."""
+
+    place: MovePlace | None
+    limit: int
+    order: PointsOrder
+    among: Collection[int] | None = None
+    test: Callable[[MemberMove], bool] = lambda _: True
+
+    def finds(self, made: MemberMove) -> bool:
+        behind = self.place is None or (
+            made.place < self.place if self.order == "newest" else made.place > self.place
+        )
+        return behind and self.test(made)
+
+
 async def program_moves(
-    call: Call,
-    program: tuple[int, Program],
-    place: MovePlace | None,
-    limit: int,
-    order: PointsOrder,
-    among: Collection[int] | None = None,
+    call: Call, program: tuple[int, Program], search: MoveSearch
 ) -> list[MemberMove]:
-    """The next changes of points behind a place, at most so many, in a program or of some of its
-    customers. It meets members in the order of their last changes and stops when no other can
-    have anything newer. Raises TooLarge where that takes more than `MET_MAX` members."""
-    newest = order == "newest"
+    """What a search finds in a program. It meets members in the order of their last changes and
+    stops when no other can have anything newer. Raises TooLarge where that takes more than
+    `MET_MAX` members."""
+    newest = search.order == "newest"
     database, project = call.parts.database, call.project
     moves: list[MemberMove] = []
 
     async def meet(met: Collection[int]) -> int:
         async with database.pool.acquire() as connection:
-            search = Search(members=MemberFilter(program[0]))
-            lines = await listing.sieve(connection, database.shards, search, met)
+            of_program = Search(members=MemberFilter(program[0]))
+            lines = await listing.sieve(connection, database.shards, of_program, met)
         for line in lines.values():
             assert line.standing is not None  # members are listed
             member = (line.customer.id, program[0])
             theirs = await moves_of(call, program[1], member, line.standing.at)
             made = (MemberMove(line.customer, move) for move in theirs)
-            moves.extend(m for m in made if place is None or _is_beyond(m.place, place, order))
+            moves.extend(m for m in made if search.finds(m))
         return len(lines)
 
-    if among is not None:
-        await meet(among)
+    if search.among is not None:
+        await meet(search.among)
     else:
         async with database.pool.acquire() as connection:
             await last_changes.mark(connection, database.shards, call.wall)
@@ -136,20 +148,16 @@ async def program_moves(
             last = places[-1]
             # What others have is no newer than their last change. A sandbox's time is its own.
             final = int(last.key) + SKEW_MS
-            if newest and project.clock is None and _count_after(moves, final) >= limit:
+            if newest and project.clock is None and _count_after(moves, final) >= search.limit:
                 break
             if met >= MET_MAX:
                 limit_text = f"{MET_MAX} members; ask for one member, or take an export"
                 raise TooLarge(what="statement", limit=limit_text)
-    return sorted(moves, key=lambda m: m.place, reverse=newest)[:limit]
-
-
-def _is_beyond(place: MovePlace, after: MovePlace, order: PointsOrder) -> bool:
-    return place < after if order == "newest" else place > after
+    return sorted(moves, key=lambda m: m.place, reverse=newest)[: search.limit]
 
 
 def _count_after(moves: Sequence[MemberMove], at: int) -> int:
-    return sum(1 for each in moves if each.move.at > at)
+    return sum(1 for each in moves if each.move.event.at > at)
 
 
 async def list_member(call: Call) -> PointsStatement:
@@ -176,7 +184,8 @@ async def list_program(call: Call) -> PointsStatement:
     query = call.query(ProgramStatementQuery)
     program = await call.parts.catalog.need_program(call.project.number, call.param("program"))
     place = _place(query.after)
-    moves = await program_moves(call, program, place, query.limit + 1, query.order)
+    search = MoveSearch(place, query.limit + 1, query.order)
+    moves = await program_moves(call, program, search)
     page = moves[: query.limit]
     more = _cursor(page[-1].place) if len(moves) > query.limit else None
     return PointsStatement(await _lines(call, program, page), more)
@@ -199,23 +208,23 @@ async def _lines(
 
 
 def _line(program: Program, made: MemberMove, keys: dict[int, str]) -> StatementLine:
-    move, customer = made.move, made.row.customer
-    entry = None if move.entry is None else move.entry.n
+    event, customer = made.move.event, made.row.customer
+    entry = None if made.move.entry is None else made.move.entry.n
     return StatementLine(
         customer=customer.source_id or customer.id,
-        at=format_instant(move.at),
-        number=move.number,
-        kind=move.kind,
-        points=move.points,
-        moved=move.moved,
-        waits=move.waits,
-        balance=move.balance,
-        pending=move.pending,
-        total=move.total,
-        tier=responses.tier_name(program.version(move.at), move.tier),
+        at=format_instant(event.at),
+        number=made.move.number,
+        kind=event.kind,
+        points=event.points,
+        moved=made.move.moved,
+        waits=event.waits,
+        balance=event.balance,
+        pending=event.pending,
+        total=event.total,
+        tier=responses.tier_name(program.version(event.at), event.tier),
         entry=entry,
         key=keys.get(entry or 0),
-        rule=move.rule,
+        rule=event.rule,
     )
 
 

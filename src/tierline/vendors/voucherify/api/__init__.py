@@ -16,6 +16,7 @@ from tierline.vendors.voucherify.api import (
     members,
     orders,
     routing,
+    transactions,
     webhooks,
 )
 from tierline.web.dependencies import Dependencies
@@ -24,6 +25,7 @@ from tierline.web.dependencies import Dependencies
 OPERATIONS = (
     *customers.OPERATIONS,
     *members.OPERATIONS,
+    *transactions.OPERATIONS,
     *campaigns.OPERATIONS,
     *earning_rules.OPERATIONS,
     *events.OPERATIONS,

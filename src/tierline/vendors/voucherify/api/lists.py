@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Meta, Struct
 from starlette.requests import Request
 
 from tierline.errors import Invalid
+from tierline.model import validation
 from tierline.vendors.voucherify.api.errors import InvalidQuery
+from tierline.vendors.voucherify.filters import ListFilter, of_query
 from tierline.web import request_body
 from tierline.web.routing import Call
 
@@ -24,6 +27,18 @@ class PageQuery(Struct, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=100)] = 10
     page: Annotated[int, Meta(ge=1, le=1000)] = 1
     order: Order = "-created_at"
+
+
+class FilteredQuery(Struct, frozen=True):
+    """What lists with filters take: `filtered` reads it, and knows the names."""
+
+
+class ByIdQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """The next items behind the one with the id `starting_after_id`; ids follow time."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+    order: Literal["id", "-id"] = "-id"
+    starting_after_id: str | None = None
 
 
 class FollowingQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +61,20 @@ def require_known(request: Request, shape: Any) -> None:
     """Raises InvalidQuery for a parameter that is not a field of `shape`."""
     try:
         request_body.require_known(request.scope["query_string"], shape)
+    except Invalid as error:
+        raise InvalidQuery(path=error.path, reason=error.sentence) from None
+
+
+def filtered(call: Call, shape: type[T], fields: Iterable[str]) -> tuple[T, ListFilter]:
+    """Returns what the query string says, and the filter that its `filters[…]` are. The operation's
+    own shape lets them pass: here every other name is refused. Raises InvalidQuery."""
+    pairs = parse_qsl(call.request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    rest = [(name, value) for name, value in pairs if not name.startswith("filters")]
+    try:
+        request_body.require_known(urlencode(rest).encode(), shape)
+        values = validation.convert(dict(rest), shape, strict=False)
+        conditions = [pair for pair in pairs if pair[0].startswith("filters")]
+        return values, of_query(conditions, fields)
     except Invalid as error:
         raise InvalidQuery(path=error.path, reason=error.sentence) from None
 

@@ -8,13 +8,13 @@ has a card: who joined without being given a code is found by the id, which is t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from tierline.model.calendar import format_day, format_instant, zone
 from tierline.model.standing import Standing
 from tierline.vendors.voucherify.api.memberships import Member
+from tierline.vendors.voucherify.card_objects import ATTRIBUTE, last_day
 
-ATTRIBUTE: Final = "card"
 Json = dict[str, Any]
 
 
@@ -84,24 +84,6 @@ def _points(standing: Standing, time_zone: str) -> Json:
         points["next_expiration_date"] = last_day(next_lot[0], time_zone)
         points["next_expiration_points"] = next_lot[1]
     return points
-
-
-def last_day(end: int, time_zone: str) -> str:
-    """Returns the last civil day before an exclusive end."""
-    return format_day(zone(time_zone).day(end - 1))
-
-
-def balance_answer(points: int, total: int, balance: int, id_: str) -> Json:
-    """Returns what a change of a balance is answered with."""
-    return {
-        "points": points,
-        "total": total,
-        "balance": max(balance, 0),
-        "type": "loyalty_card",
-        "object": "balance",
-        "related_object": {"type": "voucher", "id": id_},
-        "operation_type": "MANUAL",
-    }
 
 
 def tier_expiration(member: Member, campaign_id: str, time_zone: str) -> Json | None:

@@ -14,6 +14,7 @@ from tierline.ledger.commands import Assertion, ProgramRef
 from tierline.model import validation
 from tierline.model.calendar import parse_day, zone
 from tierline.model.entries import Detail
+from tierline.model.standing import Standing
 from tierline.rules.program import Program
 from tierline.store import customers as stored
 from tierline.store import profiles
@@ -40,8 +41,9 @@ from tierline.vendors.voucherify.api.errors import (
     InvalidExpirationDate,
     InvalidQuery,
 )
-from tierline.vendors.voucherify.api.loyalty_cards import ATTRIBUTE
 from tierline.vendors.voucherify.api.memberships import Member
+from tierline.vendors.voucherify.card_ids import numbers_of
+from tierline.vendors.voucherify.card_objects import ATTRIBUTE, balance_object
 from tierline.web import request_body
 from tierline.web.routing import Call, Operation
 
@@ -101,7 +103,7 @@ async def by_card(call: Call, name: str) -> list[Member]:
     """The memberships that a card's id or code may mean: one, unless a code stands at the
     customer alone (imported, or replaced by another since), who is a member of several
     programs."""
-    numbers = memberships.numbers_of(name)
+    numbers = numbers_of(name)
     customer = None if numbers is None else numbers[0]
     if customer is None:
         customer = await _holder(call, name)
@@ -171,7 +173,7 @@ async def _check_voucher(call: Call, code: str, named: str | CustomerRequest) ->
     """Before anything is made: a code that is brought along may be nobody else's, and no card's
     id."""
     validation.identifier(code, "voucher")
-    if memberships.numbers_of(code) is not None:
+    if numbers_of(code) is not None:
         raise validation.invalid("voucher", "it looks like the id of a card; send another code")
     holder = await _holder(call, code)
     if holder is None:
@@ -257,8 +259,13 @@ async def post_balance(call: Call, body: BalanceRequest) -> Json:
     )
     answer = await call.parts.writer.submit(command)
     after = await memberships.in_program(call, member.row, member.number, member.program)
-    total = 0 if after is None else after.standing.earned
-    return loyalty_cards.balance_answer(body.points, total, answer.balance, member.card)
+    total = 0 if after is None else total_of(after.standing)
+    return balance_object(member.card, body.points, total, answer.balance, "MANUAL")
+
+
+def total_of(standing: Standing) -> int:
+    """All points that were ever added, less what was taken back by hand."""
+    return standing.balance + standing.spent + standing.expired
 
 
 def _detail(call: Call, body: BalanceRequest) -> Detail:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 
 from msgspec import Struct
 
@@ -13,21 +12,9 @@ from tierline.model.standing import Standing
 from tierline.rules.program import Program
 from tierline.store import members
 from tierline.store.customers import CustomerRow
+from tierline.vendors.voucherify.card_ids import card_id
 from tierline.web.routes.members import history
 from tierline.web.routing import Call
-
-_ID = re.compile(r"v_([0-9a-f]{14})([0-9a-f]{1,8})", re.ASCII)
-
-
-def card_id(customer: int, program: int) -> str:
-    """The id of a member's card; the numbers are those inside the installation."""
-    return f"v_{customer:014x}{program:x}"
-
-
-def numbers_of(id_: str) -> tuple[int, int] | None:
-    """Returns customer and program of a card's id; None for any other text."""
-    match = _ID.fullmatch(id_)
-    return None if match is None else (int(match[1], 16), int(match[2], 16))
 
 
 class Member(Struct, frozen=True):

@@ -6,9 +6,6 @@ it was sent; what counts are its own amounts.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
@@ -23,6 +20,7 @@ from tierline.model.tenant import Customer
 from tierline.model.validation import invalid
 from tierline.vendors.voucherify.api import campaign_settings
 from tierline.vendors.voucherify.api.customers import CustomerRequest
+from tierline.vendors.voucherify.card_ids import order_id
 from tierline.vendors.voucherify.objects import NAME
 
 Json = dict[str, Any]
@@ -31,8 +29,6 @@ Quantity = Annotated[int, Meta(ge=0, le=QUANTITY_MAX)]
 Status = Literal["CREATED", "PAID", "FULFILLED", "CANCELED"]
 STATUSES: Final[tuple[Status, ...]] = ("CREATED", "PAID", "FULFILLED", "CANCELED")
 SOURCE_ID_MAX: Final = 140  # characters; the id holds them
-_OWN: Final = re.compile(r"ord_[0-9a-f]{24}", re.ASCII)
-_MARK: Final = "ord_s"
 
 
 class OrderItemRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,28 +101,6 @@ _KEPT: Final = ("status", "amount", "initial_amount", "discount_amount", "referr
 def new_name() -> str:
     """The name of an order that the shop gave none."""
     return "ord_" + secrets.token_hex(12)
-
-
-def order_id(name: str) -> str:
-    """The id of an order: one of ours, or one that holds the shop's own name."""
-    if _OWN.fullmatch(name):
-        return name
-    return _MARK + base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
-
-
-def name_of(id_: str) -> str | None:
-    """Returns the name that an id holds; None for what is none of our ids."""
-    if _OWN.fullmatch(id_):
-        return id_
-    text = id_.removeprefix(_MARK)
-    if text == id_:
-        return None
-    try:
-        padded = text + "=" * (-len(text) % 4)
-        name = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return name if order_id(name) == id_ else None
 
 
 # What an order says -----------------------------------------------------------------------------
@@ -283,7 +257,7 @@ def order_object(
     whose = None if customer is None else customer.id
     answer: Json = {
         "id": order_id(name),
-        "source_id": None if _OWN.fullmatch(name) else name,
+        "source_id": None if order_id(name) == name else name,
         "created_at": format_instant(created_at),
         "updated_at": None if times[1] is None else format_instant(times[1]),
         "status": status_of(state),

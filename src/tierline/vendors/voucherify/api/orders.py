@@ -19,6 +19,7 @@ from tierline.model.tenant import Customer
 from tierline.store import orders as stored
 from tierline.store.customers import CustomerRow
 from tierline.store.orders import OrderPlace
+from tierline.vendors.voucherify import card_ids
 from tierline.vendors.voucherify.api import (
     customers,
     lists,
@@ -172,7 +173,7 @@ async def _find(call: Call) -> VoucherifyOrder:
 async def _find_or_none(call: Call, name: str) -> VoucherifyOrder | None:
     """By source id, or else by id."""
     database, project = call.parts.database, call.project.number
-    names = [name, order_objects.name_of(name)]
+    names = [name, card_ids.name_of(name)]
     async with database.pool.acquire() as connection:
         for each in names:
             if each is not None:

@@ -1,0 +1,49 @@
+"""Points events: what happened to a member's points, for whoever asks for them."""
+
+from __future__ import annotations
+
+from tierline.engine.member_state import MemberState
+from tierline.model.points_event import PointsEvent, PointsKind
+
+AS_IT_IS = ""  # the tier that the state shows; no tier is called so
+
+
+def tell_points(
+    state: MemberState,
+    kind: PointsKind,
+    points: int,
+    entry: int | None = None,
+    rule: str | None = None,
+    *,
+    waits: int = 0,
+    tier: str | None = AS_IT_IS,
+) -> None:
+    """Adds a points event, where somebody asks for them and nothing is imported quietly. `tier`:
+    the one that the member was in."""
+    events = state.points_events
+    if events is None or not points or (state.quiet and not state.tells_all):
+        return
+    balance = state.balance
+    same = (state.at, kind, entry, rule)
+    twin = 0
+    for event in reversed(events):
+        if event.at != state.at:
+            break
+        twin += (event.at, event.kind, event.entry, event.rule) == same
+    events.append(
+        PointsEvent(
+            kind=kind,
+            at=state.at,
+            points=points,
+            balance=balance,
+            pending=state.points_pending,
+            entry=entry,
+            rule=rule,
+            waits=waits,
+            total=balance + state.spent + state.expired,
+            tier=state.tier if tier == AS_IT_IS else tier,
+            joined_at=state.joined_at,
+            attributes=state.attributes,
+            twin=twin,
+        )
+    )
