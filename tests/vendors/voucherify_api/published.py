@@ -193,6 +193,7 @@ class PublishedCampaign(Shape, frozen=True):
     vouchers_count: Count | UnsetType = UNSET
     validity_timeframe: Free | UnsetType = UNSET
     validity_day_of_week: list[int] | UnsetType = UNSET
+    validity_hours: Free | UnsetType = UNSET
     activity_duration_after_publishing: str | UnsetType = UNSET
 
 

@@ -101,5 +101,15 @@ class PublishedRule(Shape, frozen=True):
     expiration_rules: Free | UnsetType = UNSET
 
 
+class PublishedAsyncAction(Shape, frozen=True):
+    """campaigns/delete-campaign."""
+
+    async_action_id: Annotated[str, Meta(pattern="^aa_")]
+
+
+class PublishedEmpty(Shape, frozen=True):
+    """campaigns/enable-campaign, campaigns/disable-campaign."""
+
+
 def rule_of(answer: Any) -> PublishedRule:
     return as_published(answer, PublishedRule)

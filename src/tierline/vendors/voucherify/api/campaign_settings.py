@@ -38,6 +38,7 @@ class CampaignRequest(Struct, frozen=True, forbid_unknown_fields=True):
     description: str | None = None
     campaign_type: Literal["LOYALTY_PROGRAM"] | None = None
     type: Literal["AUTO_UPDATE", "STATIC", "STANDALONE"] | None = None
+    active: bool | None = None
     join_once: bool | None = None
     auto_join: bool | None = None
     use_voucher_metadata_schema: bool | None = None

@@ -5,9 +5,12 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from msgspec import Struct
+
 from tierline.errors import Conflict, NotFound
 from tierline.model import ids, validation
 from tierline.rules.program import Program
+from tierline.store.catalog.closures import StateChange
 from tierline.store.catalog.programs import ProgramChanged, Put
 from tierline.vendors.voucherify.api import campaign_settings, campaign_versions, lists, programs
 from tierline.vendors.voucherify.api.answers import (
@@ -17,13 +20,19 @@ from tierline.vendors.voucherify.api.answers import (
     TierObjects,
 )
 from tierline.vendors.voucherify.api.campaign_settings import CampaignRequest, TierRequest
-from tierline.web.routing import Call, Operation
+from tierline.web.routing import Call, Operation, Reply
 
 CAMPAIGNS, LOYALTIES = "/v1/campaigns", "/v1/loyalties"
 TIERS = f"{LOYALTIES}/{{campaign}}/tiers"
 TIER = f"{TIERS}/{{tier}}"
 Json = dict[str, Any]
 MOMENT_MS = 5_000  # what is farther ahead was scheduled by somebody
+
+
+class DeletionQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """`force`: said of other kinds of campaigns; a program ends all the same."""
+
+    force: bool | None = None
 
 
 class CampaignsQuery(lists.PageQuery, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +52,7 @@ async def post_campaign(call: Call, body: CampaignRequest) -> Json:
     if await programs.find_or_none(call, name) is not None:
         raise _taken(name)
     id_ = ids.derived("camp_", call.project.id, "campaign", name, size=12)
-    if await programs.find_or_none(call, id_) is not None:
+    if any(row.id == id_ for row in call.parts.catalog.programs(call.project.number)):
         id_ = "camp_" + secrets.token_hex(12)  # that campaign is called something else by now
     settings = campaign_settings.new_settings(body, id_)
     try:
@@ -83,6 +92,36 @@ async def put_campaign(call: Call, body: CampaignRequest) -> Json:
         )
     put = await campaign_versions.put(call, program.id, settings, on_change, len(program.versions))
     return await _answer(call, put)
+
+
+async def enable_campaign(call: Call) -> Json:
+    return await _activate(call, active=True)
+
+
+async def disable_campaign(call: Call) -> Json:
+    return await _activate(call, active=False)
+
+
+async def _activate(call: Call, *, active: bool) -> Json:
+    """Rules give points again, or no more; what members have stays."""
+    program = await campaign_versions.newest(call)
+    settings = campaign_versions.settings(call, program)
+    if settings["active"] is not active:
+        changed = {**settings, "active": active}
+        based_on = len(program.versions)
+        await campaign_versions.put(call, program.id, changed, "next_assessment", based_on)
+    return {}
+
+
+async def delete_campaign(call: Call) -> Reply:
+    """Ends the program: it is not found here any more, and takes nothing new. Members and their
+    history stay where the native API shows them."""
+    _, program = await programs.find(call, call.param("campaign"))
+    campaign = programs.campaign_of(call, program)["id"]
+    state = StateChange(call.project.number, "ended", program.id, call.now)
+    await call.parts.catalog.change_state(state)
+    action = ids.derived("aa_", call.project.id, campaign, str(call.now), size=9)
+    return Reply(202, {"async_action_id": action})
 
 
 def _current(call: Call, program: Program) -> Json:
@@ -178,6 +217,8 @@ def _campaign_operations(path: str) -> tuple[Operation, ...]:
                   query=CampaignsQuery, answer=CampaignObjects),
         Operation("GET", one, get_campaign, "A program, by id or name.", scopes=read,
                   answer=CampaignObject),
+        Operation("DELETE", one, delete_campaign, "Ends a program.", scopes=("write_programs",),
+                  query=DeletionQuery),
         Operation("PUT", one, put_campaign, "Changes a program: a new version of its rules.",
                   scopes=write, body=CampaignRequest, answer=CampaignObject),
     )  # fmt: skip
@@ -186,6 +227,14 @@ def _campaign_operations(path: str) -> tuple[Operation, ...]:
 OPERATIONS = (
     *_campaign_operations(CAMPAIGNS),
     *_campaign_operations(LOYALTIES),
+    Operation(
+        "POST", f"{CAMPAIGNS}/{{campaign}}/enable", enable_campaign, "Lets a program give points.",
+        scopes=("read_programs", "write_programs"),
+    ),
+    Operation(
+        "POST", f"{CAMPAIGNS}/{{campaign}}/disable", disable_campaign,
+        "Lets a program give points no more.", scopes=("read_programs", "write_programs"),
+    ),
     Operation(
         "POST", TIERS, post_tiers, "Adds tiers to a program.",
         scopes=("read_programs", "write_programs"), body=list[TierRequest],

@@ -12,6 +12,7 @@ from tierline.model.standing import Standing
 from tierline.rules.program import Program
 from tierline.store import members
 from tierline.store.customers import CustomerRow
+from tierline.vendors.voucherify.api import programs
 from tierline.vendors.voucherify.card_ids import card_id
 from tierline.web.routes.members import history
 from tierline.web.routing import Call
@@ -37,13 +38,15 @@ class Member(Struct, frozen=True):
 
 
 async def of_customer(call: Call, row: CustomerRow) -> list[Member]:
-    """Returns the customer as a member of each program, oldest program first, those that they
-    left among them."""
+    """Returns the customer as a member of each program that has not ended, oldest program first,
+    those that they left among them."""
     database = call.parts.database
     async with database.pool.acquire() as connection:
         stored = await members.standings(connection, database.shards, row.id)
     memberships = []
     for number in sorted(stored):
+        if programs.has_ended(call, number):
+            continue
         program = await call.parts.catalog.program_numbered(number)
         memberships.append(await _member(call, row, number, program, stored[number]))
     return memberships

@@ -22,10 +22,17 @@ def campaign_of(call: Call, program: Program) -> dict[str, Any]:
     return words(call, program).campaign
 
 
+def has_ended(call: Call, number: int) -> bool:
+    """Whether a program has ended: a campaign that was deleted is one."""
+    closure = call.parts.catalog.closures.get(number)
+    return closure is not None and closure.ended_at is not None and call.now >= closure.ended_at
+
+
 async def programs(call: Call) -> list[tuple[int, Program]]:
-    """Returns the project's programs with their numbers, oldest first."""
+    """Returns the project's programs with their numbers, oldest first, but for those that have
+    ended."""
     catalog = call.parts.catalog
-    rows = catalog.programs(call.project.number)
+    rows = [row for row in catalog.programs(call.project.number) if not has_ended(call, row.number)]
     return [(row.number, await catalog.program_numbered(row.number, row.latest)) for row in rows]
 
 
