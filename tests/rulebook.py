@@ -20,6 +20,7 @@ from tierline.rules import (
     points,
     policy,
     program,
+    reminders,
     term,
     validity,
     window,
@@ -74,6 +75,7 @@ def parts() -> Iterator[str]:
     yield from _choices("members at a change of rules", program.OnChange)
     yield from _choices("points at a crossing", _hint(points.Points, "crossing"))
     yield from _choices("several rules for one activity", earning_rule.Stacking)
+    yield from _choices("tiers that a move skips", reminders.SkippedTiers)
 
 
 MEANINGS = {
@@ -122,6 +124,8 @@ SPECIAL = {
     ("several rules for one activity", "all"): "each gives its points",
     ("several rules for one activity", "best"): "the one that gives most; of equals the first",
     ("several rules for one activity", "first"): "the first that gives anything",
+    ("tiers that a move skips", "first"): "those that the member never passed before",
+    ("tiers that a move skips", "every"): "each time that a move skips them",
     ("points at a crossing", "after"): "the tier reached by the order decides the multiplier",
     (
         "members at a change of rules",
@@ -180,7 +184,13 @@ WHERE: dict[type, str] = {
     validity.Validity: "points.rules[].validity",
     validity.DailyHours: "points.rules[].validity.hours[]",
     validity.Recurrence: "points.rules[].validity.recurrence",
+    reminders.Reminders: "reminders",
+    reminders.TierEndingReminder: "reminders.tier_ending",
+    reminders.TierNearReminder: "reminders.tier_near",
+    reminders.PointsExpiringReminder: "reminders.points_expiring",
+    reminders.TierWaitingReminder: "reminders.tier_waiting",
 }
+LEADS = "up to five numbers of civil days before, from 1 to 366"
 PERIOD = "a period such as `P12M`, `P1Y6M`, `P2W`, `P30D`"
 ANCHOR = "`join`, `tier_start`, a date, or `attribute:NAME` (an attribute that holds a date)"
 FIELDS: dict[str, str] = {
@@ -305,6 +315,17 @@ FIELDS: dict[str, str] = {
     "points.expiry (after).round_to": "then to the end of such a unit, as a calendar window's",
     "points.expiry (after).month": "or of the next month so numbered, from 1",
     "points.expiry (day_of_year).day": "`MM-DD`",
+    "reminders.tier_ending": "of the end of a tier that would be lost",
+    "reminders.tier_near": "of the next tier",
+    "reminders.points_expiring": "of points that expire",
+    "reminders.tier_waiting": "of a tier that was earned and begins later",
+    "reminders.tier_skipped": "see the values below",
+    "reminders.tier_ending.lead_days": LEADS,
+    "reminders.points_expiring.lead_days": LEADS,
+    "reminders.tier_waiting.lead_days": LEADS + ", beside the moment at which it is earned",
+    "reminders.tier_near.within": "so much of the tier's metric is missing, or less",
+    "reminders.tier_near.percent": "or so much of the tier's threshold, in percent",
+    "reminders.tier_near.cool_down_days": "nobody hears it twice within so many times 24 hours",
 }
 
 
@@ -331,7 +352,24 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     return f"`{str(value).lower()}`"
 
 
-SECTIONS = {"transitions": transitions, "order": order, "fields": fields, "parts": parts}
+def occasions() -> Iterator[str]:
+    yield "| kind | when |"
+    yield "|---|---|"
+    for field in msgspec.structs.fields(reminders.Reminders):
+        value = next(t for t in typing.get_args(field.type) if isinstance(t, type))
+        words = " ".join((value.__doc__ or "").split())
+        if field.name == "tier_skipped":
+            words = "Told of each tier that a move upward skips, right after the move."
+        yield f"| `{field.name}` | {words} |"
+
+
+SECTIONS = {
+    "transitions": transitions,
+    "order": order,
+    "fields": fields,
+    "parts": parts,
+    "reminders": occasions,
+}
 
 
 def printed(page: str) -> str:

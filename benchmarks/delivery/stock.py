@@ -11,8 +11,9 @@ import msgspec
 from tierline.clock import wall
 from tierline.endpoints.endpoint import Dated, EndpointSecrets
 from tierline.model import ids
-from tierline.model.events import Event, View
+from tierline.model.events import Event
 from tierline.model.tenant import Customer
+from tierline.model.view import View
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.programs import NewVersion
 from tierline.store.catalog.projects import NewProject

@@ -16,11 +16,11 @@ from tierline.analysis.forecast import (
     HORIZON_DAYS,
     MemberProgress,
     Opportunity,
-    TierRetention,
     follow,
     progress,
 )
 from tierline.engine.decide import HistoryNeeded, decide
+from tierline.engine.retention import TierRetention
 from tierline.model.calendar import DAY_MS, format_instant, parse_day
 from tierline.model.entries import Detail, Entry, Override
 from tierline.model.events import Event

@@ -17,8 +17,9 @@ from tierline.delivery.dispatcher import Dispatcher
 from tierline.endpoints.endpoint import Dated, Endpoint, EndpointSecrets
 from tierline.endpoints.settings import SenderSettings
 from tierline.model import ids
-from tierline.model.events import Event, EventKind, View
+from tierline.model.events import Event, EventKind
 from tierline.model.tenant import Customer
+from tierline.model.view import View
 from tierline.rules.ladder import Tier
 from tierline.rules.policy import Policy
 from tierline.rules.program import Rules

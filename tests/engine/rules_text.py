@@ -11,6 +11,7 @@ import msgspec
 from tierline.rules.points import Points
 from tierline.rules.policy import Policy
 from tierline.rules.program import Rules
+from tierline.rules.reminders import Reminders
 
 Json = dict[str, Any]
 UNITS = {"month": "month", "quarter": "quarter", "half year": "half_year", "year": "year",
@@ -27,6 +28,7 @@ class RulesText:
         self.name = name
         self.policy: Json = {"tiers": []}
         self.points: Json = {}
+        self.reminders: Json = {}
         self.auto_join = True
         self.fresh_tiers = True  # the next `tier` line starts the ladder anew
 
@@ -34,6 +36,7 @@ class RulesText:
         later = RulesText(self.name)
         later.policy = json.loads(json.dumps(self.policy))
         later.points = json.loads(json.dumps(self.points))
+        later.reminders = dict(self.reminders)
         later.auto_join = self.auto_join
         return later
 
@@ -42,6 +45,7 @@ class RulesText:
             name=self.name,
             policy=msgspec.convert(self.policy, Policy),
             points=msgspec.convert(self.points, Points),
+            reminders=msgspec.convert(self.reminders, Reminders),
             auto_join=self.auto_join,
         )
 
@@ -139,6 +143,22 @@ class RulesText:
     def _silent(self, text: str) -> None:
         assert text == "about grace"
         self.policy["tell_grace"] = False
+
+    def _remind(self, text: str) -> None:
+        """`remind of tier_ending 30 7 days before`, `of tier_near {…}`, `of nothing`."""
+        match = re.fullmatch(r"of (\w+) ?(.*)", text)
+        if match is None:
+            raise ValueError(f"not a reminder: {text}")
+        kind, rest = match.groups()
+        days = re.fullmatch(r"([\d ]*)days before", rest)
+        if kind == "nothing":
+            self.reminders = {}
+        elif kind == "tier_skipped":
+            self.reminders[kind] = rest.removesuffix(" time")
+        elif days is not None:
+            self.reminders[kind] = {"lead_days": [int(lead) for lead in days[1].split()]}
+        else:
+            self.reminders[kind] = json.loads(rest or "{}")
 
     # -- points ------------------------------------------------------------------------------
 

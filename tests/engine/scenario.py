@@ -16,13 +16,16 @@ from typing import Any
 
 from tests.engine.actions import Recorder
 from tests.engine.driver import Driver
+from tests.engine.reminder_text import reminder_wording, reminders_of, unequal
 from tests.engine.rules_text import RulesText
 from tests.reference import NoOpinion, civil
 from tests.reference.evaluator import evaluate
 from tests.reference.outcome import Outcome
+from tests.reference.reminders import reminders
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Entry, Override
 from tierline.model.events import Event
+from tierline.model.reminder import Reminder, is_reminder_kind
 from tierline.model.standing import Standing
 from tierline.rules.program import Program, Rules, Version
 from tierline.vendors.registry import compile_settings
@@ -184,8 +187,10 @@ def add_line(scenario: Scenario, number: int, text: str) -> None:
         raise ValueError("not a step")
 
 
-def described(zone: civil.Zone, event: Event) -> str:
+def described(zone: civil.Zone, event: Event | Reminder) -> str:
     """An event as scenarios write it."""
+    if isinstance(event, Reminder):
+        return reminder_wording(zone, event)
     return wording(
         zone, event.kind, event.tier_from, event.tier_to, event.cause, event.view.expires_at
     )
@@ -210,7 +215,9 @@ def wording(
 def normal(zone: civil.Zone, text: str) -> str:
     """Expected words with their instants written in full."""
     return re.sub(
-        rf"expires ({TIME})", lambda m: f"expires {zone.show(zone.parse(m[1]))}", text
+        rf"\b(expires|before|from|until|on) ({TIME})",
+        lambda m: f"{m[1]} {zone.show(zone.parse(m[2]))}",
+        text,
     ).replace(", expires never", "")
 
 
@@ -261,7 +268,7 @@ class Run:
                 batch = self._let_pass(driver, batch, step.at, chance)
             batch.extend(entries)
         driver.decide(batch, self.scenario.steps[-1].at)
-        actual = [(e.at, described(self.zone, e)) for e in driver.events]
+        actual = [(e.at, described(self.zone, e)) for e in driver.announced]
         self.compare(f"{self.scenario.line} (batches, seed {seed})", self.all_expected(), actual)
         return driver.standing
 
@@ -281,7 +288,7 @@ class Run:
         """Every entry in one decision."""
         driver = Driver(self.scenario.program)
         driver.decide(self.entries, self.scenario.steps[-1].at)
-        actual = [(e.at, described(self.zone, e)) for e in driver.events]
+        actual = [(e.at, described(self.zone, e)) for e in driver.announced]
         self.compare(f"{self.scenario.line} (in one go)", self.all_expected(), actual)
         return driver.standing
 
@@ -292,7 +299,9 @@ class Run:
             (t.at, wording(self.zone, t.kind, t.tier_from, t.tier_to, t.cause, t.expires_at))
             for t in outcome.events
         ]
-        self.compare(f"{self.scenario.line} (slow evaluator)", self.all_expected(), actual)
+        events = [e for e in self.all_expected() if not is_reminder_kind(e.text.split()[0])]
+        self.compare(f"{self.scenario.line} (slow evaluator)", events, actual)
+        self.remind_slowly()
         entries: list[Entry] = []
         for step, more in self.made:
             entries.extend(more)
@@ -301,6 +310,15 @@ class Run:
                 for line, text in step.facts:
                     self.check(f"{line} (slow evaluator)", text, seen.standing())
         return outcome
+
+    def remind_slowly(self) -> None:
+        """The reminders by the independent evaluator."""
+        until, program = self.scenario.steps[-1].at, self.scenario.program
+        driver = Driver(program)
+        driver.decide(self.entries, until)
+        differing = unequal(reminders(program, self.entries, until), reminders_of(driver))
+        place = f"{self.scenario.file}:{self.scenario.line} (slow evaluator)"
+        self.problems += [f"{place}\n  {problem}" for problem in differing]
 
     def all_expected(self) -> list[Expected]:
         return [e for step in self.scenario.steps for e in step.expected]

@@ -9,8 +9,9 @@ from typing import Any
 
 from tierline.engine.announcement import Announcement
 from tierline.model.calendar import parse_instant
-from tierline.model.events import Cause, Event, EventKind, View
+from tierline.model.events import Cause, Event, EventKind
 from tierline.model.tenant import Customer, Project
+from tierline.model.view import View
 from tierline.rules.program import Rules, Version
 from tierline.vendors.registry import FORMATS, compile_settings
 from tierline.vendors.vendor import EndpointFacts, ProgramFacts

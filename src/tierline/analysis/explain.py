@@ -21,6 +21,7 @@ from tierline.engine.checkpoints import last_checkpoint
 from tierline.engine.corrections import as_it_happened
 from tierline.engine.decide import trace
 from tierline.engine.member_state import MemberState
+from tierline.engine.retention import window_days
 from tierline.engine.tracer import Tracer
 from tierline.model import calendar
 from tierline.model.calendar import format_day, format_instant
@@ -31,7 +32,6 @@ from tierline.rules.ladder import All, AtLeast, Attribute, Criterion, Facts, Mem
 from tierline.rules.ladder import Any as AnyOf
 from tierline.rules.policy import Measure
 from tierline.rules.program import Program
-from tierline.rules.window import Rolling, Since
 
 NO_KEYS: Final[Mapping[int, str]] = {}
 
@@ -247,25 +247,6 @@ def _balance(tracer: Tracer, measure: Measure, sources: Mapping[int, Entry]) -> 
         for m, c in counts
         if c
     )
-
-
-def window_days(state: MemberState, measure: Measure, day: int) -> tuple[int | None, int | None]:
-    """The first civil day that counts in a measure's window on a day, and the first that does not
-    any more; None: unbounded."""
-    window, anchors = measure.window, state.anchors()
-    span = window.span(day, anchors)
-    if span is not None:
-        return span
-    if isinstance(window, Since):
-        return anchors.day(window.anchor), None
-    if isinstance(window, Rolling):
-        # Clamped months make "length before today" a few days too early or too late.
-        first = calendar.add_period(day, window.length, -1) - 4
-        while calendar.add_period(first, window.length) <= day:
-            first += 1
-        return first, day + 1
-    joining = window.since_join and measure.metric.source != "balance"
-    return (anchors.join if joining else None), None
 
 
 # -- thresholds, dates, rules ------------------------------------------------------------------

@@ -8,26 +8,29 @@ the very instant at which it will be judged.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Literal
 
 from msgspec import Struct
 
-from tierline.analysis.explain import window_days
-from tierline.engine import qualification, scheduled_changes, tier_terms
+from tierline.engine import qualification
 from tierline.engine.decide import HistoryNeeded, decide
 from tierline.engine.member_state import MemberState, begin
+from tierline.engine.retention import (
+    Loss,
+    TierRetention,
+    counts_today,
+    entry_range,
+    retention,
+    valid_until,
+    window_days,
+)
 from tierline.model import calendar
 from tierline.model.entries import Entry
 from tierline.model.events import Cause, Decision, Event
 from tierline.model.standing import Standing
-from tierline.rules.ladder import Range, Tier
-from tierline.rules.program import Program, successors
-from tierline.rules.term import WhileQualified, WindowEnd
-from tierline.rules.window import Window
+from tierline.rules.program import Program
 
 HORIZON_DAYS = 2 * 366  # how far ahead risks are looked for
-_AHEAD = 16  # windows: terms reach over at most twelve of them, and an extension
 
 
 class Current(Struct, frozen=True, kw_only=True):
@@ -77,16 +80,6 @@ class Opportunity(Struct, frozen=True):
     metric: str | None = None  # the measure's name; None: the policy's own
     begins: Begins = "at_once"
     begins_at: int | None = None
-
-
-class TierRetention(Struct, frozen=True):
-    """`needed` more of the metric, counted from `counts_from` on, keeps the held tier beyond
-    `until`, when it is judged next. None needed: no amount does, or by other criteria."""
-
-    needed: int | None
-    counts_from: int
-    until: int
-    metric: str | None = None
 
 
 class MemberProgress(Struct, frozen=True):
@@ -199,7 +192,7 @@ def _opportunities(state: MemberState) -> Iterator[Opportunity]:
     for tier in version.policy.tiers[rank + 1 :]:
         if tier.hidden or tier.invitation:
             continue
-        bounds = _bounds(tier, before=tier.id in state.reached)
+        bounds = entry_range(tier, before=tier.id in state.reached)
         if bounds is None:
             yield Opportunity(tier.id, None, change, None, begins, begins_at)
             continue
@@ -208,15 +201,9 @@ def _opportunities(state: MemberState) -> Iterator[Opportunity]:
         value = facts.values(bounds.metric)
         if bounds.to is None or value <= bounds.to:
             needed = max(bounds.low - value, 0)
-            until = _earliest(_valid_until(state, bounds.metric), change)
+            until = _earliest(valid_until(state, bounds.metric), change)
             when = _not_counted(state, bounds.metric) or (begins, begins_at)
             yield Opportunity(tier.id, needed, until, bounds.metric, *when)
-
-
-def _bounds(tier: Tier, *, before: bool) -> Range | None:
-    """The single range that decides about entering a tier, if it is that simple."""
-    criterion = tier.reentry if before and tier.reentry is not None else tier.criterion
-    return criterion if isinstance(criterion, Range) else None
 
 
 def _begins(state: MemberState) -> tuple[Begins, int | None]:
@@ -240,28 +227,11 @@ def _begins(state: MemberState) -> tuple[Begins, int | None]:
 
 
 def _not_counted(state: MemberState, metric: str | None) -> tuple[Begins, int | None] | None:
-    """Where nothing that happens today counts: a window that begins at a later date, or is laid
-    out from something not known yet."""
-    measure, today = state.version.measures[metric], state.today
-    bucket = measure.window.bucket(today)
-    anchors = state.anchors()
-    if measure.metric.source == "balance" or (
-        bucket is not None and measure.window.total(((bucket, 1),), today, anchors)
-    ):
+    """From when something counts, where nothing that happens today does."""
+    if counts_today(state, metric):
         return None
-    start, _ = window_days(state, measure, today)
+    start, _ = window_days(state, state.version.measures[metric], state.today)
     return "not_counted", None if start is None else state.zone.start(start)
-
-
-def _valid_until(state: MemberState, metric: str | None) -> int | None:
-    """From when today's value of a metric is wrong, because time took something away."""
-    measure = state.version.measures[metric]
-    if measure.metric.source == "balance":
-        return state.lots[0][0] if state.lots else None
-    if measure.window.moves:
-        turn = state.turn(measure)
-        return None if turn is None else state.zone.start(turn)
-    return None
 
 
 def _earliest(*instants: int | None) -> int | None:
@@ -279,99 +249,13 @@ def _retention(
     history: Sequence[Entry] | None,
 ) -> TierRetention | None:
     """What keeps the held tier beyond the first instant at which it would be lost."""
-    tier = state.version.tier(state.held)
-    if tier is None or state.tier != state.held or state.joined_at is None:
+    if state.version.tier(state.held) is None or state.tier != state.held:
         return None
     end = state.grace_until or state.ends_at
     if not risks:
         return None if end is None else TierRetention(0, now.at, end)
-    loss = risks[0]
-    lost = TierRetention(None, now.at, loss.at)
+    loss = Loss(risks[0].at, risks[0].cause)
     if loss.cause in ("rules", "override"):
-        return lost
+        return TierRetention(None, now.at, loss.at)
     then = begin(program, follow(program, now, (), loss.at - 1, history).standing)
-    # By then other rules may be in force, under which the tier asks for more or less.
-    try:
-        _come_to_rules(then, loss.at)
-    except HistoryNeeded:
-        return lost  # they count what is not kept yet
-    tier = then.version.tier(then.held)
-    if tier is None or then.held != _successor(program, state, then):
-        return lost
-    keep = tier.retain if tier.retain is not None else tier.criterion
-    invited = not tier.open and tier.retain is None
-    if invited or not isinstance(keep, Range):
-        return lost
-    _come_to_judgment(then, loss)
-    term, window = tier_terms.term_of(then), then.version.policy.window
-    if isinstance(term, WindowEnd) and window.closes:
-        return _by_windows(state, then, keep, window, loss) or lost
-    return _by_value(state, then, keep, loss)
-
-
-def _come_to_rules(then: MemberState, at: int) -> None:
-    """Put the rules that are in force at an instant in place; they move nobody here."""
-    new = then.program.version(at)
-    if new is not then.version:
-        then.at = at
-        then.need_totals_of(new)
-        then.held = successors(then.version, new).get(then.held or "", then.held)
-        then.version = new
-
-
-def _successor(program: Program, state: MemberState, then: MemberState) -> str | None:
-    """What the held tier is called under the rules that are in force later."""
-    held = state.held
-    for former, new in pairwise(program.versions[state.version.number - 1 : then.version.number]):
-        held = successors(former, new).get(held or "", held)
-    return held
-
-
-def _come_to_judgment(then: MemberState, loss: Risk) -> None:
-    """Move a state to the moment of its loss, with what happens before the judgment, and no
-    judgment."""
-    then.at, then.counts_only = loss.at, True
-    scheduled_changes.activate_pending(then)
-    if loss.cause == "expiry":
-        scheduled_changes.expire_lots(then)
-
-
-def _by_value(state: MemberState, then: MemberState, keep: Range, loss: Risk) -> TierRetention:
-    """The tier is judged by the metric as it will be."""
-    measure, day = then.version.measures[keep.metric], then.today
-    closed = then.version.policy.assessment.down == "at_window_end"
-    if closed and isinstance(tier_terms.term_of(then), WhileQualified):
-        day -= then.version.policy.window.closes
-    start, _ = window_days(then, measure, day)
-    begins = state.at if start is None else max(state.at, then.zone.start(start))
-    # A window that has not begun by then, or is laid out from nothing known, counts nothing.
-    counted = _not_counted(then, keep.metric) is None
-    needed = _needed(keep, then.value(keep.metric, day)) if counted else None
-    return TierRetention(needed, begins, loss.at, keep.metric)
-
-
-def _by_windows(
-    state: MemberState, then: MemberState, keep: Range, window: Window, loss: Risk
-) -> TierRetention | None:
-    """The tier is judged by every window whose own term reaches beyond the loss: the one that
-    needs least, and of those the first."""
-    waits = then.version.policy.start.when == "next_window"
-    options: list[TierRetention] = []
-    span = window.span(state.today, then.anchors())
-    for _ in range(_AHEAD):
-        # Under `next_window` the window that runs at the loss speaks as well.
-        if span is None or then.zone.start(span[0]) > loss.at:
-            break
-        end = tier_terms.end_for(then, then.rank, span[1] if waits else span[0])
-        if end is None or end > loss.at:
-            needed = _needed(keep, then.value(keep.metric, span[1] - 1))
-            begins = max(state.at, then.zone.start(span[0]))
-            options.append(TierRetention(needed, begins, loss.at, keep.metric))
-        span = window.span(span[1], then.anchors())
-    possible = [option for option in options if option.needed is not None]
-    return min(possible, key=lambda option: option.needed or 0, default=None)
-
-
-def _needed(keep: Range, value: int) -> int | None:
-    """What is missing at the judgment; None where more of it would not help."""
-    return keep.low - value if value < keep.low else None
+    return retention(state, then, loss)

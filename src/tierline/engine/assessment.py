@@ -106,6 +106,7 @@ def _wait(state: MemberState, rank: int) -> None:
     else:
         begins = calendar.add_period(state.today, policy.start.after or "P0D")
     state.waiting = (policy.tiers[rank].id, state.zone.start(begins))
+    state.waiting_anew = state.version.reminders is not None
 
 
 def _keep(state: MemberState, held: int, cause: Cause, *, exactly: bool) -> None:

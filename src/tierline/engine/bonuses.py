@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from tierline.engine.assessment import assess, judge
 from tierline.engine.member_state import MemberState
 from tierline.engine.points_notes import tell_points
+from tierline.engine.qualification import note_values
 from tierline.model import calendar
 from tierline.model.entries import Entry
 from tierline.model.standing import Pending
@@ -111,6 +112,7 @@ def _give(state: MemberState, rule: EarningRule) -> bool:
             state.gains = {**state.gains, rule.id: bound.after(points, gain, state.today)}
     if points <= 0:
         return False
+    note_values(state)
     days = state.version.rules.points.pending_days
     if rule.pending_days is not None:
         days = rule.pending_days

@@ -15,8 +15,9 @@ from tierline.engine.bonuses import give_bonuses
 from tierline.engine.checkpoints import last_checkpoint, resume_replay
 from tierline.engine.entry_handlers import apply
 from tierline.engine.member_state import HistoryNeeded, MemberState, begin
+from tierline.engine.qualification import note_values
 from tierline.engine.tier_terms import drop
-from tierline.engine.timeline import fold, next_due, pass_time
+from tierline.engine.timeline import conclude, fold, next_due, pass_time
 from tierline.engine.tracer import Tracer
 from tierline.engine.transitions import show
 from tierline.model.entries import Entry, Part
@@ -44,6 +45,7 @@ def correct(state: MemberState, entries: Sequence[Entry]) -> None:
     if not state.whole:
         raise HistoryNeeded
     correction = entries[-1]
+    note_values(state)
     replay = _replay(state, entries)
     state.counts_only = True
     apply(state, correction)
@@ -51,7 +53,7 @@ def correct(state: MemberState, entries: Sequence[Entry]) -> None:
     if replay.joined_at is not None:
         _adopt(state, replay, correction)
     give_bonuses(state, correction)
-    state.due_at = next_due(state)
+    conclude(state, correction)
 
 
 def correction_start(
@@ -73,6 +75,7 @@ def correction_start(
 def _replay(state: MemberState, entries: Sequence[Entry]) -> MemberState:
     tracer = None if state.tracer is None else Tracer()
     replay = begin(state.program, Standing(), whole=True, tracer=tracer)
+    replay.foresees = True  # what would have been told was not
     noted = last_checkpoint(entries)
     if noted is None:
         history = in_order_of_happening(entries, state.at)
@@ -172,6 +175,8 @@ def _adopt(state: MemberState, replay: MemberState, correction: Entry) -> None:
         state.held, state.started_at = replay.held, replay.started_at
         state.ends_at, state.grace_until = replay.ends_at, replay.grace_until
         state.grace_announced, state.term_anchor = replay.grace_announced, replay.term_anchor
+    if replay.waiting is not None and replay.waiting != state.waiting:
+        state.waiting_anew = state.version.reminders is not None
     state.waiting, state.reached = replay.waiting, replay.reached
     _adopt_term_totals(state, replay)
     show(state, "correction")

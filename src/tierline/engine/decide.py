@@ -14,12 +14,13 @@ from collections.abc import Sequence
 
 from tierline.engine.checkpoints import fill, last_checkpoint, resume
 from tierline.engine.corrections import correct, corrects
-from tierline.engine.member_state import HistoryNeeded, MemberState, admits, begin
+from tierline.engine.member_state import HistoryNeeded, MemberState, begin
 from tierline.engine.timeline import fold, next_due, pass_time
 from tierline.engine.tracer import Tracer
 from tierline.model.entries import Entry
 from tierline.model.events import Decision
 from tierline.model.standing import Standing
+from tierline.rules.policy import admits
 from tierline.rules.program import Program
 
 __all__ = ["HistoryNeeded", "decide", "expired_of", "follow", "trace", "uncounted"]
@@ -45,7 +46,7 @@ def decide(
         state.points_events = []
     follow(state, entries, at)
     events, points_events = tuple(state.events), tuple(state.points_events or ())
-    return Decision(standing=state.standing(), events=events, points=points_events)
+    return Decision(state.standing(), events, points_events, state.reminders)
 
 
 def trace(program: Program, entries: Sequence[Entry], at: int) -> tuple[MemberState, Tracer]:

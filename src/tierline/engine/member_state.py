@@ -26,12 +26,14 @@ from msgspec.structs import astuple, fields
 from tierline.engine.tracer import Contribution, Tracer
 from tierline.model.calendar import Zone
 from tierline.model.entries import EntryKind, Override
-from tierline.model.events import Event, View
+from tierline.model.events import Event
 from tierline.model.points_event import PointsEvent
+from tierline.model.reminder import Reminder
 from tierline.model.standing import EDITION, Pending, Standing, StandingFields
+from tierline.model.view import View
 from tierline.rules.ladder import Facts
 from tierline.rules.points import Lots, added
-from tierline.rules.policy import Measure
+from tierline.rules.policy import Measure, admits
 from tierline.rules.program import Program, Version
 from tierline.rules.window import FROM_TERM, Anchors, Buckets
 
@@ -65,6 +67,10 @@ class MemberState(StandingFields, kw_only=True, gc=False):
     tells_all: bool = False  # also what was imported quietly
     silent: bool = False  # an import brings it: no bonus is given for what it moves
     occasions: tuple[tuple[str, str | None, object], ...] = ()  # what earning rules have to answer
+    reminders: tuple[Reminder, ...] = ()  # told on the way
+    foresees: bool = False  # a look at what is to come: nobody is reminded of anything
+    waiting_anew: bool = False  # a tier was earned that begins later, where the rules tell of it
+    values_before: dict[str | None, int] | None = None  # of the metrics, before a step
     # At a checkpoint where a whole state went on: totals, tiers once held, the term's boundary.
     noted: tuple[dict[str, dict[int, int]], tuple[str, ...], tuple[int, int] | None] | None = None
     day_cache: tuple[int, int] = (-1, 0)  # the last instant and its civil day
@@ -352,14 +358,6 @@ class MemberState(StandingFields, kw_only=True, gc=False):
             )
             if pairs:
                 yield key, pairs
-
-
-def admits(measure: Measure, at: int, zone: Zone, joined_at: int, left_at: int | None) -> bool:
-    """Whether what happened at an instant may count: not what a former membership did, nor what
-    came before the joining that the measure's window begins with."""
-    if left_at is not None and at < left_at:
-        return False
-    return not measure.window.since_join or zone.day(at) >= zone.day(joined_at)
 
 
 def begin(

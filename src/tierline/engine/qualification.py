@@ -48,6 +48,16 @@ def qualified_lately(state: MemberState) -> int:
     return max(ranks)
 
 
+def note_values(state: MemberState) -> None:
+    """Notes a member's metrics before a step brings anything, where the rules remind of a tier that
+    is near."""
+    reminders = state.version.reminders
+    if reminders is None or reminders.tier_near is None or state.values_before is not None:
+        return
+    if state.joined_at is not None:
+        state.values_before = {name: state.value(name) for name in state.version.measures}
+
+
 def closed(state: MemberState) -> int:
     """By the final sums of the window that closed (settled: the tier of a period is the tier of
     its final sum); windows that only slide have no closed one."""

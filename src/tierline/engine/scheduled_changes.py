@@ -7,10 +7,11 @@ from msgspec.structs import replace
 from tierline.engine.assessment import judge, may_rise, settle
 from tierline.engine.member_state import MemberState
 from tierline.engine.points_notes import tell_points
-from tierline.engine.qualification import qualified
+from tierline.engine.qualification import note_values, qualified
 from tierline.engine.tier_terms import extend, grant, grant_now, renewal, term_of, turn_matters
 from tierline.engine.transitions import show
 from tierline.model import calendar
+from tierline.model.standing import ReminderMemory
 from tierline.rules.program import Version, successors
 
 
@@ -34,6 +35,8 @@ def change_rules(state: MemberState) -> None:
         state.waiting = None if waits is None else (waits, state.waiting[1])
     state.overrides = tuple(replace(o, tier=successor(o.tier)) for o in state.overrides)
     state.reached = tuple(places[tier] for tier in state.reached if tier in places)
+    if state.reminder_memory is not None:
+        state.reminder_memory = _known_to(new, state.reminder_memory, places)
     if held >= 0 and term_of(state) != term:
         state.term_anchor = None  # another length: a row of terms of its own
     lost = state.held is not None and state.held not in new.rank
@@ -43,6 +46,16 @@ def change_rules(state: MemberState) -> None:
         elif new.on_change == "up_only":
             _refresh(state, former, places)
     show(state, "rules")
+
+
+def _known_to(
+    new: Version, memory: ReminderMemory, places: dict[str, str]
+) -> ReminderMemory | None:
+    """What was told to a member, as far as new rules ask for it."""
+    reminders = new.rules.reminders
+    near_at = None if reminders.tier_near is None else memory.near_at
+    peak = places.get(memory.peak or "") if reminders.tier_skipped == "first" else None
+    return None if near_at is None and peak is None else ReminderMemory(near_at, peak)
 
 
 def _refresh(state: MemberState, former: Version, places: dict[str, str]) -> None:
@@ -65,6 +78,7 @@ def activate_pending(state: MemberState) -> None:
     due = [p for p in state.pending if p.available_at is not None and p.available_at <= state.at]
     if not due:
         return
+    note_values(state)
     rest = tuple(p for p in state.pending if p not in due)
     state.pending = rest
     for i, pending in enumerate(due, 1):

@@ -12,6 +12,8 @@ from tierline.engine.bonuses import give_bonuses, next_dates, yearly_dates
 from tierline.engine.entry_handlers import apply
 from tierline.engine.member_state import MemberState, begin
 from tierline.engine.overrides import override_edges
+from tierline.engine.qualification import note_values
+from tierline.engine.reminders import next_reminder, remind
 from tierline.engine.scheduled_changes import (
     activate_pending,
     begin_waiting,
@@ -59,7 +61,7 @@ def pass_time(state: MemberState, at: int) -> None:
         state.overdue = due <= state.at
         state.at = max(due, state.at)
         _tick(state)
-        state.due_at = next_due(state)
+        conclude(state)
     state.at = max(at, state.at)
 
 
@@ -72,10 +74,25 @@ def _tick(state: MemberState) -> None:
 
 def fold(state: MemberState, entry: Entry) -> None:
     """Applies one entry; time up to its `recorded_at` has already passed."""
+    reminded = state.version.reminders is not None
+    if reminded:
+        note_values(state)
     apply(state, entry)
     if state.occasions:
         give_bonuses(state, entry)
-    state.due_at = next_due(state)
+    if reminded:
+        conclude(state, entry)
+    else:
+        state.due_at = _next_change(state)
+
+
+def conclude(state: MemberState, entry: Entry | None = None) -> None:
+    """Ends a step, an entry's or time's: tells what it makes due to be told, and says when time has
+    work next."""
+    due = _next_change(state)
+    if state.version.reminders is not None and not state.foresees:
+        due = remind(state, entry, due, pass_time)
+    state.due_at = due
 
 
 def due_again(program: Program, standing: Standing) -> int | None:
@@ -85,6 +102,14 @@ def due_again(program: Program, standing: Standing) -> int | None:
 
 def next_due(state: MemberState) -> int | None:
     """Returns the earliest instant at which time has work for the member; None: never."""
+    due = _next_change(state)
+    if state.version.reminders is not None and not state.foresees:
+        due = next_reminder(state, due, pass_time)
+    return due
+
+
+def _next_change(state: MemberState) -> int | None:
+    """When time changes something next."""
     instants = [p.available_at for p in state.pending if p.available_at is not None]
     if state.lots and state.lots[0][0] is not None:
         instants.append(state.lots[0][0])

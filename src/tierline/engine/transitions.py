@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Literal
 
 from tierline.engine.member_state import MemberState
+from tierline.engine.skipped_tiers import tell_skipped
 from tierline.model.events import Cause, Event, EventKind
 from tierline.rules.program import successors
 
@@ -73,8 +74,16 @@ def emit(
     if kind is None:
         return
     state.occur(kind, before if kind == "left" else after)
-    if state.quiet and state.tracer is None:
-        return
+    if not state.quiet or state.tracer is not None:
+        _announce(state, kind, (before, after), cause)
+    if state.version.reminders is not None and kind in ("joined", "upgraded"):
+        tell_skipped(state, _place(state, before), after)
+
+
+def _announce(
+    state: MemberState, kind: EventKind, move: tuple[str | None, str | None], cause: Cause
+) -> None:
+    before, after = move
     event = Event(
         seq=state.seq + 1,
         kind=kind,

@@ -11,6 +11,9 @@ from tierline.model.standing import Standing
 
 VERSION = b"\x01"
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
+# Of a standing without a memory of reminders: it ends before that field, as it did before there was
+# one. The array's head (three bytes) then counts one field less.
+_SHORT_HEAD = b"\xdc" + (len(Standing.__struct_fields__) - 1).to_bytes(2)
 _decode = msgspec.msgpack.Decoder(Standing).decode
 
 
@@ -18,10 +21,13 @@ def encode_standing(standing: Standing) -> bytes:
     """Equal standings give equal bytes. Raises OverflowError for a number of the member's that 64
     bits do not hold."""
     try:
-        return VERSION + _encode(standing)
+        body = _encode(standing)
     except OverflowError:
         pending = tuple(replace(p, metadata=with_doubles(p.metadata)) for p in standing.pending)
-        return VERSION + _encode(replace(standing, pending=pending))
+        body = _encode(replace(standing, pending=pending))
+    if standing.reminder_memory is None:
+        return VERSION + _SHORT_HEAD + body[3:-1]
+    return VERSION + body
 
 
 def packed_bytes(value: Any) -> int:

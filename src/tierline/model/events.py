@@ -7,7 +7,9 @@ from typing import Literal
 from msgspec import Struct
 
 from tierline.model.points_event import PointsEvent
+from tierline.model.reminder import Reminder
 from tierline.model.standing import Standing
+from tierline.model.view import View
 
 EventKind = Literal["joined", "upgraded", "downgraded", "prolonged", "left"]
 
@@ -32,19 +34,6 @@ Cause = Literal[
 ]
 
 
-class View(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A member as an event shows it: right after the change."""
-
-    balance: int = 0
-    pending: int = 0
-    spent: int = 0
-    earned: int = 0
-    joined_at: int | None = None
-    since: int | None = None
-    expires_at: int | None = None  # exclusive; None: the tier does not expire
-    manual: bool = False  # an override decides the tier
-
-
 class Event(Struct, frozen=True, gc=False):
     """One change of a membership. `seq` counts a member's events, without gaps."""
 
@@ -66,3 +55,12 @@ class Decision(Struct, frozen=True, gc=False):
     standing: Standing
     events: tuple[Event, ...] = ()
     points: tuple[PointsEvent, ...] = ()  # where somebody asks
+    reminders: tuple[Reminder, ...] = ()  # where the program's version asks
+
+    @property
+    def announced(self) -> list[Event | Reminder]:
+        """Tier events and reminders, in the order in which they happened."""
+        if not self.reminders:
+            return [*self.events]
+        both: list[Event | Reminder] = [*self.events, *self.reminders]
+        return sorted(both, key=lambda event: event.seq)

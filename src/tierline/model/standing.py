@@ -26,6 +26,13 @@ class Pending(Struct, frozen=True, gc=False, array_like=True):
     occurred_at: int | None = None  # of that entry: it may have been before the membership
 
 
+class ReminderMemory(Struct, frozen=True, gc=False, array_like=True):
+    """What was told to a member and is not to be told again, where the rules ask for it."""
+
+    near_at: int | None = None  # when they heard last that a tier is near, while that cools down
+    peak: str | None = None  # the highest tier that they passed or had since that is told
+
+
 EDITION = 2  # of how the rules are read here; a standing of another one is noted as it is
 
 
@@ -74,6 +81,8 @@ class StandingFields(Struct, gc=False):
     edition: int = 1  # of the reading of the rules that decided
     # Of earning rules with a limit: first civil day of the period, times, points in it.
     gains: dict[str, tuple[int, int, int]] = {}
+    # The last field: where it is None, it takes no room in the stored form (`encoding`).
+    reminder_memory: ReminderMemory | None = None
 
     @property
     def balance(self) -> int:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from tierline.model.calendar import Period
+from tierline.model.calendar import Period, Zone
 from tierline.rules.ladder import LapseRule, Tier
 from tierline.rules.metric import Metric
 from tierline.rules.term import Rounding, Term, WhileQualified
@@ -32,6 +32,14 @@ class Measure(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     def key(self) -> str:
         """Equal keys, equal stored totals: what is counted, and how its days are kept."""
         return self.metric.key + self.window.mark
+
+
+def admits(measure: Measure, at: int, zone: Zone, joined_at: int, left_at: int | None) -> bool:
+    """Whether what happened at an instant may count: not what a former membership did, nor what
+    came before the joining that the measure's window begins with."""
+    if left_at is not None and at < left_at:
+        return False
+    return not measure.window.since_join or zone.day(at) >= zone.day(joined_at)
 
 
 class Assessment(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

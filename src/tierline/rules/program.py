@@ -13,6 +13,7 @@ from tierline.rules.earning_rule import ActivityTrigger, EarningRule, Limit
 from tierline.rules.ladder import Tier, ages
 from tierline.rules.points import Points
 from tierline.rules.policy import Measure, Policy
+from tierline.rules.reminders import Reminders
 from tierline.rules.term import Dates, Duration, WindowEnd
 from tierline.rules.window import FROM_TERM, Anchors, Window
 
@@ -29,6 +30,7 @@ class Rules(Struct, frozen=True, omit_defaults=True):
     auto_join: bool = True
     presentations: dict[str, dict[str, Any]] = {}
     sentences: dict[str, dict[str, str]] = {}
+    reminders: Reminders = Reminders()
 
 
 class Version(Struct, frozen=True, dict=True):
@@ -42,6 +44,12 @@ class Version(Struct, frozen=True, dict=True):
     @cached_property
     def policy(self) -> Policy:
         return self.rules.policy
+
+    @cached_property
+    def reminders(self) -> Reminders | None:
+        """What members are reminded of; None: of nothing."""
+        reminders = self.rules.reminders
+        return None if reminders == Reminders() else reminders
 
     @cached_property
     def rank(self) -> dict[str, int]:
@@ -161,6 +169,18 @@ class Version(Struct, frozen=True, dict=True):
     def remembers(self) -> bool:
         """Whether tiers once held matter: some tier has a re-entry criterion."""
         return any(tier.reentry is not None for tier in self.policy.tiers)
+
+    def counts_like(self, other: Version) -> bool:
+        """Whether both count the same things over the same windows and terms: then what one of them
+        keeps of a member is what the other asks for."""
+        return self._counting == other._counting
+
+    @cached_property
+    def _counting(self) -> tuple[object, ...]:
+        policy = self.policy
+        terms = frozenset(tier.term for tier in policy.tiers) | {policy.term, None}
+        counted = (policy.metric, policy.window, policy.measures)
+        return *counted, policy.start.when, policy.start.after, terms, self.remembers
 
     def dates_unlike(self, former: Version, moved: dict[str, str], rank: int) -> bool:
         """Whether terms of this tier are counted in another way than the former rules did.

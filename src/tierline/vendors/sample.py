@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from tierline.engine.announcement import Announcement, PointsAnnouncement
 from tierline.errors import Invalid
-from tierline.model.events import Event, EventKind, View
+from tierline.model.events import Event, EventKind
 from tierline.model.points_event import PointsEvent, is_points_kind
 from tierline.model.tenant import Customer, Project
+from tierline.model.view import View
 from tierline.rules.program import Version
 from tierline.vendors.registry import FORMATS, VENDOR_OF
 from tierline.vendors.vendor import SAMPLE_EVENT, ProgramFacts, kind_names

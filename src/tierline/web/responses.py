@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from tierline.analysis import forecast
+from tierline.engine.retention import TierRetention
 from tierline.ledger.commands import Answer, RuleGain, Transfer
 from tierline.model.calendar import format_instant
 from tierline.model.entries import Entry, Override, OverrideKind
@@ -282,7 +283,7 @@ def _opportunity(version: Version, opportunity: forecast.Opportunity) -> Opportu
     )
 
 
-def _retention(retention: forecast.TierRetention | None) -> RetentionAnswer | None:
+def _retention(retention: TierRetention | None) -> RetentionAnswer | None:
     if retention is None:
         return None
     counts_from, until = format_instant(retention.counts_from), format_instant(retention.until)

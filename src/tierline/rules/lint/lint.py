@@ -16,6 +16,7 @@ from tierline.model.entries import EntryKind
 from tierline.rules.ladder import All, Any, AtLeast, Attribute, Criterion, MemberFor, Range, Tier
 from tierline.rules.lint.earning_rules import earning_rules
 from tierline.rules.lint.finding import Finding, warning
+from tierline.rules.lint.reminders import reminders
 from tierline.rules.lint.sentences import sentences
 from tierline.rules.lint.traps import traps
 from tierline.rules.lint.values import (
@@ -275,4 +276,5 @@ _RULES: tuple[Callable[[Rules], Iterator[Finding]], ...] = (
     _points,
     earning_rules,
     sentences,
+    reminders,
 )

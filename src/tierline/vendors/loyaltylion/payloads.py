@@ -15,8 +15,9 @@ from tierline import __version__
 from tierline.engine.announcement import Announcement
 from tierline.model import ids, json_text
 from tierline.model.calendar import format_instant
-from tierline.model.events import EventKind, View
+from tierline.model.events import EventKind
 from tierline.model.tenant import Customer, Project
+from tierline.model.view import View
 from tierline.rules.program import Version
 from tierline.vendors.loyaltylion import signing, topics
 from tierline.vendors.loyaltylion.ladder import NAME, LionTier, tiers

@@ -14,8 +14,8 @@ from tierline.engine.member_state import begin
 from tierline.errors import NotFound
 from tierline.ledger.commands import ProgramRef
 from tierline.model import validation
-from tierline.model.events import View
 from tierline.model.standing import Standing
+from tierline.model.view import View
 from tierline.rules.program import Program
 from tierline.store import customers, listing, members
 from tierline.store.customers import CustomerRow
