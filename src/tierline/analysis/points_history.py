@@ -16,7 +16,7 @@ from tierline.engine.checkpoints import last_checkpoint
 from tierline.engine.decide import follow
 from tierline.engine.member_state import begin
 from tierline.model.entries import Entry
-from tierline.model.points_event import PointsEvent, activity_facts
+from tierline.model.points_event import PointsEvent, PointsKind, activity_facts
 from tierline.model.standing import Standing, carried
 from tierline.rules.program import Program
 
@@ -28,6 +28,28 @@ class PointsMove(Struct, frozen=True):
     event: PointsEvent
     moved: int  # by how many the balance changed: less where some had expired by then
     entry: Entry | None  # which brought it, or whose points became active; None: time did
+
+    @property
+    def at(self) -> int:
+        return self.event.at
+
+    @property
+    def kind(self) -> PointsKind:
+        return self.event.kind
+
+    @property
+    def points(self) -> int:
+        return self.event.points
+
+    @property
+    def waits(self) -> int:
+        """By how many the pending points changed."""
+        return self.event.waits
+
+    @property
+    def rule(self) -> str | None:
+        """The earning rule that gave a bonus."""
+        return self.event.rule
 
 
 def points_history(program: Program, entries: Sequence[Entry], at: int) -> tuple[PointsMove, ...]:
