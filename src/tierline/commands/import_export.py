@@ -55,6 +55,7 @@ class RecordsWouldBeRefused(TierlineError):
 )  # fmt: skip
 @click.option("--resume/--restart", default=True, help="Go on where a stopped import was.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made, changed and refused.")
+@click.option("--allow-erased", is_flag=True, help="Also customers who were erased here.")
 @click.option(
     "--rejects", type=click.Path(dir_okay=False, path_type=Path),
     help="Where refused records go, with their reasons; FILE.rejects and FILE's suffix if not given"
@@ -68,6 +69,7 @@ def import_(
     quiet: bool,
     resume: bool,
     dry_run: bool,
+    allow_erased: bool,
     rejects: Path | None,
     **location: Any,
 ) -> None:
@@ -95,6 +97,7 @@ def import_(
                 database, catalog, writer, project, program,
                 quiet=quiet, name_kinds=(CARD, *NAME_KINDS),
             )  # fmt: skip
+            importer.allow_erased = allow_erased
             with ImportBar(file) as bar:
                 place = RejectsOutput() if on_stdout else rejects
                 done = await importer.run(file, bar.show, resume=resume, rejects=place)

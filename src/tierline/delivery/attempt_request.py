@@ -25,10 +25,11 @@ def attempt_request(
     compiled: CompiledEndpoint, delivery: Delivery[LogEvent], run: int, now: int, *, changed: bool
 ) -> SignedRequest | None:
     """`changed`: the endpoint changed since the events were matched. Returns None when nothing is
-    to be sent: nothing matches any more, or the format has no such event."""
+    to be sent: nothing matches any more, as of a customer who was erased since, or the format has
+    no such event."""
     lane, events = delivery.lane, delivery.events
     form = lane.form if lane is not None else ""
-    if changed or lane is not None:
+    if changed or lane is not None or compiled.tells_of_erased(events):
         events = [event for event in events if compiled.matches(event, form)]
         if not events:
             return None

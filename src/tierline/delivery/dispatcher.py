@@ -31,11 +31,12 @@ from tierline.endpoints.settings import SenderSettings
 from tierline.logging import RecurringFaults
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.endpoints import EndpointRow
+from tierline.store.customers import shard_of_customer
 from tierline.store.database import Database
 from tierline.store.event_log import EventLog
 from tierline.store.event_log_queries import EventLogSql as Sql
 from tierline.store.heartbeat import new_process_id
-from tierline.store.notifications import Notifications
+from tierline.store.notifications import Notifications, erased_customer
 from tierline.transport import Client
 from tierline.transport.address_guard import Guard
 from tierline.transport.resolver import Resolver
@@ -96,18 +97,12 @@ class Dispatcher:
         """Read the catalog, take over what is ours, and begin. Database errors come through."""
         self._client = Client(Guard(self.settings.allow), self._names)
         self._collaborators = Collaborators(
-            ownership=self,
-            client=self._client,
-            slots=self._slots,
-            run_slots=self._run_slots_soon,
+            ownership=self, client=self._client, slots=self._slots,
+            run_slots=self._run_slots_soon, operational_events=self.operational_events,
             lane_loader=LaneLoader(self.log, self.catalog, self._background),
-            operational_events=self.operational_events,
-            settings=self.settings,
-            clock=self._clock,
-            spread=random,
-            metrics=self.metrics,
-            trace=self._trace,
-        )
+            settings=self.settings, clock=self._clock, spread=random,
+            metrics=self.metrics, trace=self._trace,
+        )  # fmt: skip
         await self.membership.join()
         await self._signal.start()
         self.catalog.on_change(self._changed.set)
@@ -287,7 +282,8 @@ class Dispatcher:
     def _compile(self, row: EndpointRow) -> CompiledEndpoint | None:
         try:
             secrets = self.catalog.project_secrets(row.project)
-            return CompiledEndpoint(row, self.formats, secrets, self.settings.proxy)
+            more = self.settings.proxy, self.log.erased
+            return CompiledEndpoint(row, self.formats, secrets, *more)
         except Exception as error:  # noqa: BLE001  # logged, and tried again
             # A row that a newer version wrote, a format that is not here: its events wait.
             _log.error("endpoint_unusable", endpoint=row.id, error=repr(error))
@@ -391,9 +387,12 @@ class Dispatcher:
                         subscription.touch()
 
     def _heard(self, message: str) -> None:
-        """Another process committed events of a shard, or changed the catalog."""
+        """Another process committed events of a shard, erased somebody, or changed the catalog."""
+        customer = erased_customer(message)
         if message.isdigit() and int(message) < len(self._fetchers):
             self._fetchers[int(message)].wake()
+        elif customer is not None:
+            self._fetchers[shard_of_customer(self.log.shards, customer)].forget(customer)
         elif message == MEMBERS:
             self.membership.look()
         else:

@@ -23,6 +23,7 @@ from tierline.endpoints.event_content import (
     load_content_at_once,
 )
 from tierline.logging import RecurringFaults
+from tierline.model.operational_event import CUSTOMER_ERASED
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.event_log import EventLog, LogEvent
 
@@ -131,6 +132,14 @@ class ShardFetcher:
             self._laggards.append(subscription)
             self._lagging.set()
 
+    def forget(self, customer: int) -> None:
+        """A customer was erased: nothing that is remembered of them is sent any more."""
+        self._log.erased.add(customer)
+        for topic in self.topics.values():
+            for event in topic.events:
+                if event.customer == customer and event.class_ != "ops":
+                    event.forget()
+
     # The tail
 
     async def _read(self) -> None:
@@ -154,6 +163,9 @@ class ShardFetcher:
             if self.head == head:
                 self.head = self.position
             return
+        for event in events:  # of which a hint may have been lost
+            if event.class_ == "ops" and CUSTOMER_ERASED in event.body:
+                self.forget(event.customer)
         projects = {project for project, _ in self.topics}
         catalog = self._catalog
         empty = [

@@ -63,15 +63,15 @@ def attempt_row(
 ) -> AttemptRow:
     """Returns the row as it is written. `number`: 1, 2, 3 … of this delivery."""
     event, timings = events[0], reply.timings
-    detail = AttemptDetail(
-        compiled.endpoint.url, request.headers, reply.address, reply.reused, timings
-    )
+    silent = compiled.tells_of_erased(events)
+    headers = {} if silent else request.headers
+    detail = AttemptDetail(compiled.endpoint.url, headers, reply.address, reply.reused, timings)
     if len(events) > 1:
         detail.events = [event.id for event in events]
     if reply.fault is not None:
         detail.fault, detail.reason = reply.fault, reply.reason
     else:
-        detail.answer = _answer(reply)
+        detail.answer = _NOTHING_SAID if silent else _answer(reply)
     return (
         compiled.number, run, at, request.id, number, event.offset, event.id, reply.status or 0,
         outcome, int(timings.total), _encode(detail).decode(),

@@ -6,6 +6,7 @@ Made anew whenever the row changes, so that what is in force when a request star
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any
 
@@ -71,7 +72,8 @@ class SignedRequest(Struct, frozen=True):
 
 
 class CompiledEndpoint:
-    """One version of one endpoint."""
+    """One version of one endpoint. `erased`: customers of whom nothing is sent or noted any more,
+    though events of theirs may be in memory."""
 
     def __init__(
         self,
@@ -79,9 +81,11 @@ class CompiledEndpoint:
         formats: Formats,
         project_secrets: Mapping[str, str],
         proxy: str | None = None,
+        erased: AbstractSet[int] = frozenset(),
     ) -> None:
         """`proxy` is the operator's, for endpoints without one of their own."""
         self.row = row
+        self.erased = erased
         self.endpoint: Endpoint = decode_endpoint(row.body)
         self.number = row.number
         self.secrets: EndpointSecrets = decode_secrets(row.secrets or b"{}")
@@ -130,6 +134,8 @@ class CompiledEndpoint:
         """Whether this endpoint hears a prepared event. `form_text`: of what was tried already; if
         that was in another format, the kinds of that one count."""
         content = event.content
+        if event.customer in self.erased and not isinstance(content, Notice):
+            return False
         if isinstance(content, Announcement):
             move = content.event
             if move.kind not in self.kinds and not self._was_heard(move.kind, form_text):
@@ -149,6 +155,10 @@ class CompiledEndpoint:
         else:
             return False
         return self._test is None or self._test(view(event))
+
+    def tells_of_erased(self, events: Sequence[LogEvent]) -> bool:
+        """Whether any of these events is of a customer who was erased."""
+        return bool(self.erased) and any(event.customer in self.erased for event in events)
 
     # What
 

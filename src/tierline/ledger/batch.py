@@ -30,6 +30,7 @@ from tierline.model.tenant import Project
 from tierline.rules.program import Program
 from tierline.store import customers
 from tierline.store.catalog.closures import Closure
+from tierline.store.catalog.digests import Digests
 from tierline.store.ledger_transaction import CountDiffers, LedgerTx
 from tierline.store.transfers import Intent
 
@@ -44,6 +45,8 @@ class ProgramCatalog(Protocol):
 
     @property
     def closures(self) -> Mapping[int, Closure]: ...
+    @property
+    def digests(self) -> Digests: ...
     def project(self, number: int) -> Project: ...
     def now(self, project: int, wall: int) -> int: ...
     def hears_points(self, program: int) -> bool: ...
@@ -152,6 +155,7 @@ class Batch:
                     customer, command.program, program, stored, self._now(clock)
                 )
                 aggregate.tells_points = self.catalog.hears_points(command.program)
+                aggregate.keyed = self.catalog.digests.keyed
                 self.aggregates[place] = aggregate
             self._assign(i, command, aggregate, receipt)
 
@@ -159,9 +163,15 @@ class Batch:
         self, i: int, command: Command, aggregate: MemberAggregate, receipt: Sequence[Any]
     ) -> None:
         if receipt and receipt[0] is not None:
-            self.outcomes[i] = _repeated(command, receipt)
+            self.outcomes[i] = self._repeated(command, receipt)
         else:
             self.work[i] = (aggregate, command)
+
+    def _repeated(self, command: Command, receipt: Sequence[Any]) -> Answer | KeyReused:
+        n, digest, answer, points, amount = receipt
+        if not self.catalog.digests.matches(digest, command.digest):
+            return KeyReused(key=command.key, path="key")
+        return first_answer(command.key, n, points, amount, answer)
 
     # -- whom the load did not find -----------------------------------------------------------
 
@@ -213,7 +223,7 @@ class Batch:
         for j, i in enumerate(order):
             command, place = commands[i], (customer_at[i], commands[i].program)
             if j in receipts:
-                self.outcomes[i] = _repeated(command, tuple(receipts[j])[1:])
+                self.outcomes[i] = self._repeated(command, tuple(receipts[j])[1:])
                 continue
             aggregate = await self._new_aggregate(place, command, current)
             self.work[i] = (aggregate, command)
@@ -261,6 +271,7 @@ class Batch:
             )
             aggregate.fresh = True
             aggregate.tells_points = self.catalog.hears_points(command.program)
+            aggregate.keyed = self.catalog.digests.keyed
             aggregate.clock = 0 if clock is None else command.project
         return aggregate
 
@@ -302,7 +313,7 @@ class Batch:
         ]
         for j, row in (await self.tx.receipts(self.shard, keys)).items():
             i = refused[j]
-            self.outcomes[i] = _repeated(self.work[i][1], tuple(row)[1:])
+            self.outcomes[i] = self._repeated(self.work[i][1], tuple(row)[1:])
 
     def _judge(self, aggregate: MemberAggregate, positions: Iterable[int]) -> None:
         answered: dict[str, tuple[Command, Answer]] = {}
@@ -330,13 +341,6 @@ def _failed(command: Command, fault: Exception) -> TierlineError:
     """A fault of ours met by one command: it alone fails, and leaves nothing."""
     _log.error("command_failed", key=command.key, kind=command.kind, exc_info=fault)
     return TierlineError(cause=repr(fault))
-
-
-def _repeated(command: Command, receipt: Sequence[Any]) -> Answer | KeyReused:
-    n, digest, answer, points, amount = receipt
-    if digest != command.digest:
-        return KeyReused(key=command.key, path="key")
-    return first_answer(command.key, n, points, amount, answer)
 
 
 def _same(command: Command, first: Command, answer: Answer) -> Answer | KeyReused:

@@ -6,7 +6,7 @@ of one member in a batch see each other. A refused command leaves the seat as it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -75,6 +75,7 @@ class MemberAggregate:
             "first_standing",
             "changes",
             "tells_points",
+            "keyed",
             "_start",
             "_taken",
             "_balance",
@@ -96,6 +97,7 @@ class MemberAggregate:
         self.clock = 0
         self.originals: Originals = {}
         self.tells_points = False  # somebody hears points events
+        self.keyed: Callable[[bytes], bytes] = bytes  # a digest as it is stored
         self.history: list[Entry] | None = None  # all entries before this batch, where needed
         self.bookings: Bookings = _NO_BOOKINGS  # of orders told whole, as stored
         self.first_standing = standing
@@ -191,8 +193,9 @@ class MemberAggregate:
         expires_at = after.expires_at
         facts = (balance, pending, after.tier, after.since, expires_at, moved)
         points, amount = entry.points, entry.amount
+        digest = self.keyed(command.digest)
         for made in entries[:-1] if len(entries) > 1 else ():
-            self.rows.append(self._row(made, f"{key}\x1f{made.n}", command.digest, "null"))
+            self.rows.append(self._row(made, f"{key}\x1f{made.n}", digest, "null"))
         rules = _rules(entry)
         rarer: tuple[Any, ...] = ()
         if rules or entry.occurred_at < entry.recorded_at or self.history is not None:
@@ -201,7 +204,7 @@ class MemberAggregate:
         if command.order is not None and len(entries) > 1:
             points, amount = sum(e.points for e in entries), sum(e.amount for e in entries)
             receipt = (*facts, *(rarer or (None, (), None)), points, amount)
-        self.rows.append(self._row(entry, key, command.digest, _answer_text(receipt).decode()))
+        self.rows.append(self._row(entry, key, digest, _answer_text(receipt).decode()))
         if command.order is not None:
             self._note_order(command.order, entries)
         self.entries.extend(entries)

@@ -34,6 +34,7 @@ class ErasuresSql(Queries, file="erasures.sql"):
     names_of: str
     drop_names: str
     add_fingerprints: str
+    any_erased: str
     fingerprints: str
     lock_members: str
     newest_entries: str
@@ -117,6 +118,14 @@ async def add_fingerprints(
 ) -> None:
     for shard, group in _by_shard(shards, prints).items():
         await connection.execute(Sql.add_fingerprints, shard, project, sorted(group), customer)
+
+
+async def any_erased(connection: Session, shards: int, project: int) -> bool:
+    """Returns whether anybody of a project was erased."""
+    for shard in range(shards):
+        if await connection.fetchval(Sql.any_erased, shard, project):
+            return True
+    return False
 
 
 async def erased_among(

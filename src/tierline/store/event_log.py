@@ -75,6 +75,10 @@ class LogEvent:
         self.content: Content | None = None
         self.view: dict[str, Any] | None = None
 
+    def forget(self) -> None:
+        """Lets go of the customer, who was erased."""
+        self.content, self.profile, self.view = TOMBSTONE, None, None
+
 
 class ShardRange(NamedTuple):
     """What to read of one shard: up to `limit` events behind `after`, none behind `upto`."""
@@ -122,6 +126,7 @@ class EventLog:
         self._readers = [ReconnectingConnection(database) for _ in range(count)]
         self._writers = [ReconnectingConnection(database) for _ in range(count)]
         self.statements = 0  # of the delivery path, for the benchmark and for metrics
+        self.erased: set[int] = set()  # customers of whom something may be in memory here
 
     async def close(self) -> None:
         for line in (*self._readers, *self._writers):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.receiver import Receiver
 from tests.web.conftest import Api
 from tests.web.test_orders import RULES
 from tierline.model import ids
@@ -34,11 +33,12 @@ async def post(api: Api, kind: str, **fields: Any) -> dict[str, Any]:
     return answer
 
 
-async def planted(api: Api, receiver: Receiver | None = None) -> str:
-    """The customer's id, as we made it. A `receiver` answers 500 and says their name."""
+async def planted(api: Api, hook: dict[str, Any] | None = None) -> str:
+    """The customer's id, as we made it. `hook`: an endpoint that hears of them."""
     assert (await api.put("/api/programs/club", RULES)).status == 201
-    if receiver is not None:
-        await _webhook(api, receiver)
+    if hook is not None:
+        answered = await api.post("/api/endpoints", hook)
+        assert answered.status == 201, answered.body
     made = await api.put(f"/api/customers/{SOURCE}", PROFILE)
     assert made.status == 201, made.body
     said = {"metadata": {"note": f"{TOKEN}-note", TOKEN: TOKEN}}
@@ -56,12 +56,6 @@ async def planted(api: Api, receiver: Receiver | None = None) -> str:
     pool = api.process.installation.database.pool
     number = await pool.fetchval("SELECT customer FROM alias WHERE name = $1", SOURCE)
     return ids.customer_id(number)
-
-
-async def _webhook(api: Api, receiver: Receiver) -> None:
-    endpoint = {"id": "hook", "url": f"{receiver.url}/hook"}
-    answered = await api.post("/api/endpoints", endpoint)
-    assert answered.status == 201, answered.body
 
 
 async def _order(api: Api) -> None:

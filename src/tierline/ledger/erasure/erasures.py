@@ -46,7 +46,6 @@ from tierline.model.standing import Standing, checkpoint
 from tierline.model.tenant import Customer, Project
 from tierline.store import customers, erasures, transfers
 from tierline.store.catalog.audit import current_actor, new_id
-from tierline.store.catalog.digests import Digests
 from tierline.store.column_encoding import columns
 from tierline.store.customers import CustomersSql, shard_of_customer
 from tierline.store.database import Database
@@ -78,8 +77,6 @@ _log = structlog.get_logger("tierline.ledger")
 class ErasureCatalog(ProgramCatalog, Protocol):
     """What erasing asks of the catalog."""
 
-    @property
-    def digests(self) -> Digests: ...
     async def change_endpoint(self, number: int, *, now: int) -> object: ...
 
 

@@ -16,6 +16,7 @@ from tierline.ledger.files.people import numbers_of
 from tierline.ledger.original_search import OriginalSearch
 from tierline.model.tenant import Project
 from tierline.store import members
+from tierline.store.catalog.digests import Digests
 from tierline.store.customers import shard_of_customer
 from tierline.store.database import Database
 
@@ -25,8 +26,11 @@ STEP: Final = 4  # corrections of one key that are looked for at once
 class Corrections:
     """Looks up what a program's ledger holds under a command's key."""
 
-    def __init__(self, database: Database, project: Project, program: int) -> None:
+    def __init__(
+        self, database: Database, digests: Digests, project: Project, program: int
+    ) -> None:
         self.database = database
+        self.digests = digests
         self.project = project
         self.program = program
 
@@ -51,7 +55,7 @@ class Corrections:
                 first,
             )
             for (i, n), row in sorted(rows.items()):
-                newest[i] = n, row["digest"] == repetitions[i][0].digest
+                newest[i] = n, self.digests.matches(row["digest"], repetitions[i][0].digest)
             pending = [i for i in pending if newest[i][0] == first + STEP - 1]
             first += STEP
         for i, (n, same) in newest.items():

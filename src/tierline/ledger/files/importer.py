@@ -24,12 +24,14 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from tierline.clock import Clock, wall
-from tierline.errors import Invalid, KeyReused, TierlineError
-from tierline.ledger import commands, member_limits
+from tierline.errors import KeyReused, TierlineError
+from tierline.ledger import commands
 from tierline.ledger.closed_programs import refuse_closed
 from tierline.ledger.command_parsing import CommandParser
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.files.corrections import Corrections
+from tierline.ledger.files.erased_people import ErasedHere, ErasedPeople
+from tierline.ledger.files.openings import opening
 from tierline.ledger.files.order_lines import OrderLine, restored
 from tierline.ledger.files.people import Named, People, StoredPeople, TrialPeople, numbers_of
 from tierline.ledger.files.person import Person
@@ -90,6 +92,7 @@ class Importer:
         self.writer = writer
         self.parser = CommandParser(project, program)
         self.quiet = quiet
+        self.allow_erased = False  # also who was erased here
         self.clock = clock
         self._name_kinds = tuple(name_kinds)
         self._columns = {f"names.{name.kind}": name.column for name in self._name_kinds}
@@ -159,10 +162,13 @@ class Importer:
         self._writer: CommandWriter
         if self.writer is None:
             self._people = TrialPeople(self.database, project)
-            self._writer = TrialWriter(self.database, project, number, self._program, self._now())
+            self._writer = self._trial_writer()
         else:
             self._people, self._writer = StoredPeople(self.database, project), self.writer
-        self._corrections = Corrections(self.database, project, number)
+        digests = self.catalog.digests
+        self._corrections = Corrections(self.database, digests, project, number)
+        allowed = self.allow_erased
+        self._erased = ErasedPeople(self.database, digests, project, allowed=allowed)
 
     # -- a slice of records -------------------------------------------------------------------
 
@@ -171,7 +177,11 @@ class Importer:
         sound: list[tuple[int, Record, Command | None]] = []
         people: list[Named] = []
         orders: list[tuple[Record, OrderLine]] = []
+        erased = await self._erased.among(batch)
         for i, record in enumerate(batch):
+            if id(record) in erased:
+                self._refuse(record, ErasedHere())
+                continue
             if record.problem is not None:
                 self._refuse(record, record.problem)  # raised here, it would hold this frame
                 continue
@@ -215,29 +225,14 @@ class Importer:
         return self._opening(record.person, now) if record.person.joins else None
 
     def _opening(self, person: Person, now: int) -> Command:
-        points, enrolled_at, detail = person.opening()
-        tier, rank = detail.tier, self._program.version(now).rank
-        if tier is not None and tier not in rank:
-            reason = f"tier: the program has no tier {tier!r}; tiers are {', '.join(rank)}."
-            raise Invalid(path="tier", reason=reason)
-        if len(detail.lots) > member_limits.LOTS_MAX:
-            reason = f"lots: a member holds at most {member_limits.LOTS_MAX}."
-            raise Invalid(path="lots", reason=reason)
         if person.ageless:
             self._sum(ageless=1)
-        return commands.opening(
-            self.parser.program_ref,
-            person.customer,
-            points,
-            replace(
-                detail,
-                quiet=self.quiet,
-                elsewhere=self.quiet and detail.standing is not None,
-            ),
-            # One per customer and program, whichever file brings it.
-            key=f"import:opening:{self.parser.program_ref.program}",
-            occurred_at=enrolled_at,
-        )
+        return opening(self.parser.program_ref, self._program, person, now, quiet=self.quiet)
+
+    def _trial_writer(self) -> TrialWriter:
+        project, number = self.parser.program_ref.project, self.parser.program_ref.program
+        facts = (project, number, self._program, self._now())
+        return TrialWriter(self.database, self.catalog.digests, *facts)
 
     async def _would_refuse(
         self, sound: Sequence[tuple[int, Record, Command | None]]
@@ -250,11 +245,11 @@ class Importer:
         }
         if not openings:
             return {}
-        project, number = self.parser.program_ref.project, self.parser.program_ref.program
+        project = self.parser.program_ref.project
         numbers = await numbers_of(self.database, project, openings)
         if not numbers:
             return {}
-        trial = TrialWriter(self.database, project, number, self._program, self._now())
+        trial = self._trial_writer()
         at_trial = [openings[name] for name in numbers]
         answers = await trial.accept([command for _, command in at_trial])
         errors = [answer.exception() for answer in answers]

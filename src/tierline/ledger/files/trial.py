@@ -30,6 +30,7 @@ from tierline.model.standing import Standing
 from tierline.model.tenant import Project
 from tierline.rules.program import Program
 from tierline.store import members, orders
+from tierline.store.catalog.digests import Digests
 from tierline.store.customers import shard_of_customer
 from tierline.store.database import Database
 from tierline.store.orders import OrderPlace
@@ -39,9 +40,16 @@ class TrialWriter:
     """Answers commands as `Writer` would."""
 
     def __init__(
-        self, database: Database, project: Project, number: int, program: Program, now: int
+        self,
+        database: Database,
+        digests: Digests,
+        project: Project,
+        number: int,
+        program: Program,
+        now: int,
     ) -> None:
         self.database = database
+        self.digests = digests
         self.project = project
         self.number = number  # the program's
         self.program = program
@@ -77,10 +85,11 @@ class TrialWriter:
         name = command.of or ""
         buyer = state_of(command).customer
         await self._load({buyer})
-        statement = keyed_state(command, max(0, self._members[buyer].customer))
+        customer = max(0, self._members[buyer].customer)
+        statement = keyed_state(command, customer, self.digests.keyed)
         record = self._orders.get(name) or await self._stored_order(name)
         revision = 1 if record is None else record.revision + 1
-        after = stated(record, statement, revision, self.now)
+        after = stated(record, statement, revision, self.now, command.digest.hex())
         if isinstance(after, Superseded):
             return unchanged(command.key, self._members[buyer].standing, repeated=after.repeated)
         ref = ProgramRef(self.project, self.number)
@@ -146,7 +155,7 @@ class TrialWriter:
         if receipt is None and member.customer > 0:
             receipt = await self._stored_receipt(member, command)
         if receipt is not None:
-            if receipt[0] != command.digest:
+            if not self.digests.matches(receipt[0], command.digest):
                 raise KeyReused(key=command.key, path="key")
             return receipt[1]
         if (command.of is not None or command.corrects is not None) and member.customer > 0:

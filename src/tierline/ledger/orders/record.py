@@ -72,9 +72,14 @@ class Superseded(Struct, frozen=True):
 
 
 def stated(
-    record: OrderRecord | None, statement: KeyedState, revision: int, at: int
+    record: OrderRecord | None,
+    statement: KeyedState,
+    revision: int,
+    at: int,
+    former_digest: str | None = None,
 ) -> OrderRecord | Superseded:
-    """Returns the order after a statement, as the given revision. Raises KeyReused."""
+    """Returns the order after a statement, as the given revision. `former_digest`: how its digest
+    was stored before digests were keyed. Raises KeyReused."""
     keys = {statement.key: statement.digest}
     if record is None:
         return OrderRecord(
@@ -87,7 +92,7 @@ def stated(
             in_ledgers=statement.state.facts(at) is not None,
         )
     digest = record.keys.get(statement.key)
-    if digest is not None and digest != statement.digest:
+    if digest is not None and digest not in {statement.digest, former_digest}:
         raise KeyReused(key=statement.key, path="key")
     is_new_program = statement.program not in (0, *record.programs)
     if digest is not None and not is_new_program:

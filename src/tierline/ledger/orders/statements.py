@@ -94,7 +94,7 @@ class OrderStatements:
         record = None if row is None else read_record(row["record"])
         now = self.clock() if project.clock is None else project.clock
         revision = 1 if row is None else row["revision"] + 1
-        after = stated(record, statement, revision, now)
+        after = stated(record, statement, revision, now, command.digest.hex())
         if isinstance(after, Superseded) or not after.in_ledgers:
             return None
         ref, target = ProgramRef(project, command.program), after.target(place.name)
@@ -132,7 +132,7 @@ class OrderStatements:
         assert command.order is not None
         place = OrderPlace.of(self.database.shards, project.number, command.order.name)
         for _ in range(ENDED_MAX):
-            step = await self._decide(project, place, statement)
+            step = await self._decide(project, place, statement, command.digest.hex())
             match step:
                 case Superseded(repeated):
                     return await self._as_it_is(command, statement, repeated=repeated)
@@ -148,10 +148,10 @@ class OrderStatements:
             number = await customers.find_by_name(
                 connection, self.database.shards, project, state.customer
             )
-        return keyed_state(command, number or 0)
+        return keyed_state(command, number or 0, self.catalog.digests.keyed)
 
     async def _decide(
-        self, project: Project, place: OrderPlace, statement: KeyedState
+        self, project: Project, place: OrderPlace, statement: KeyedState, former_digest: str
     ) -> PendingStatement | Superseded:
         """Notes what the statement makes of the order; returns that, or what is pending before."""
         wall = self.clock()
@@ -161,7 +161,7 @@ class OrderStatements:
             if row["pending"] is not None:
                 return _read_pending(row["pending"])
             record = None if row["record"] is None else read_record(row["record"])
-            after = stated(record, statement, row["revision"] + 1, now)
+            after = stated(record, statement, row["revision"] + 1, now, former_digest)
             if isinstance(after, Superseded):
                 return after
             pending = PendingStatement(statement, after)
@@ -248,7 +248,11 @@ class OrderStatements:
             place = statement.buyer.number, command.program, command.key
             async with self.database.pool.acquire() as connection:
                 row = await members.receipt(connection, self.database.shards, place)
-            if row is not None and row["digest"] == command.digest:
+            digests, keyed = self.catalog.digests, bytes.fromhex(statement.digest)
+            if row is not None and (
+                digests.matches(row["digest"], keyed)
+                or digests.matches(row["digest"], command.digest)
+            ):
                 return first_answer(
                     command.key, row["n"], row["points"], row["amount"], row["answer"]
                 )
@@ -299,13 +303,16 @@ def state_of(command: Command) -> OrderState:
     return command.order.state
 
 
-def keyed_state(command: Command, number: int) -> KeyedState:
-    """Returns a statement, whose customer has this id; 0: nobody known."""
+def keyed_state(
+    command: Command, number: int, keyed: Callable[[bytes], bytes] = bytes
+) -> KeyedState:
+    """Returns a statement, whose customer has this id; 0: nobody known. `keyed`: how a digest is
+    stored."""
     quiet = command.detail is not None and command.detail.quiet
     state = state_of(command)
     return KeyedState(
         key=command.key,
-        digest=command.digest.hex(),
+        digest=keyed(command.digest).hex(),
         program=command.program,
         state=state,
         buyer=Buyer(state.customer, number),

@@ -45,6 +45,10 @@ FROM shard_head h CROSS JOIN unnest($3::text[]) AS u (fingerprint)
 WHERE h.shard = $1
 ON CONFLICT (shard, project, fingerprint) DO UPDATE SET customer = excluded.customer;
 
+-- name: any_erased
+-- Whether somebody of a project was erased, as far as one shard knows.
+SELECT EXISTS (SELECT 1 FROM erased_name WHERE shard = $1 AND project = $2);
+
 -- name: fingerprints
 -- Which of these names were of somebody who was erased.
 SELECT fingerprint, customer FROM erased_name
