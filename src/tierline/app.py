@@ -160,11 +160,10 @@ class Process:
         stack.push_async_callback(log.close)
         dependencies = self._parts(log)
         serves_api = self._writer is not None
-        app = (
-            App(dependencies, vendor_routes(dependencies))
-            if serves_api
-            else HealthApp(dependencies)
-        )
+        app = HealthApp(dependencies)
+        if serves_api:
+            pages = console_routes(dependencies) if self.options.console else ()
+            app = App(dependencies, [*vendor_routes(dependencies), *pages])
         self.url = await stack.enter_async_context(
             listening(app, self.options.host, self.options.port)
         )
@@ -216,6 +215,7 @@ class Process:
             commit_signal=self.commit_signal,
             metrics=metrics,
             loopback=self.options.loopback,
+            console=self.options.console,
             roles=self.options.roles,
             ready=self.missing,
             documents=vendor_documents(),
@@ -244,6 +244,12 @@ def vendor_documents() -> dict[str, Callable[[], bytes]]:
 
 def _document(api: openapi.DescribedApi) -> bytes:
     return msgspec.json.encode(openapi.document(api.operations, __version__, api))
+
+
+def console_routes(dependencies: Dependencies) -> list[BaseRoute]:
+    """The console's routes; without a console nothing of it is loaded."""
+    routes: list[BaseRoute] = import_module("tierline.console.routes").routes(dependencies)
+    return routes
 
 
 @asynccontextmanager

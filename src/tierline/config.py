@@ -44,6 +44,7 @@ class ServeOptions(Struct, frozen=True):
     keep_events_days: int | None = None  # the log is kept so long; None: for ever
     proxy: str | None = None  # what webhooks go through, unless an endpoint has one of its own
     oidc: tuple[str, str, str] | None = None  # an OpenID provider's issuer; our id and secret there
+    console: bool = True  # with the pages for people
 
     @property
     def whole(self) -> bool:

@@ -33,9 +33,10 @@ MAY_IMPORT = {
     "reshard": {"leaf", "model", "store", "endpoints", "reshard"},
     "proposals": {"leaf", "model", "rules", "analysis", "ledger", "vendors", "proposals"},
 }
-PARTS = {*MAY_IMPORT, "web", "api", "cli"}
-MAY_IMPORT["web"] = PARTS - {"transport", "delivery", "reshard", "api", "cli"}
+PARTS = {*MAY_IMPORT, "web", "api", "console", "cli"}
+MAY_IMPORT["web"] = PARTS - {"transport", "delivery", "reshard", "api", "console", "cli"}
 MAY_IMPORT["api"] = MAY_IMPORT["web"] | {"api"}
+MAY_IMPORT["console"] = MAY_IMPORT["web"] | {"console"}
 MAY_IMPORT["cli"] = PARTS
 LEAVES = {"", "errors", "clock", "config", "histogram", "logging"}
 PURE = {"model", "rules", "engine", "analysis", "vendors"}

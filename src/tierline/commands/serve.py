@@ -89,6 +89,10 @@ _OIDC = ("issuer", "client_id", "client_secret")
     "--oidc-client-secret", metavar="SECRET", envvar="TIERLINE_OIDC_CLIENT_SECRET",
     help="Our secret there; better in the environment.",
 )  # fmt: skip
+@click.option(
+    "--console/--no-console", default=True, envvar="TIERLINE_CONSOLE", show_default=True,
+    help="Serve the pages for people at /console.",
+)  # fmt: skip
 def serve(
     host: str,
     port: int,
@@ -108,6 +112,7 @@ def serve(
         location=location_of(location), host=host, port=port, roles=parse_roles(roles),
         allow=parse_networks(allow), keep_events_days=keep, proxy=proxy,
         oidc=parse_oidc(*(location[f"oidc_{part}"] for part in _OIDC)),
+        console=location["console"],
     )))  # fmt: skip
 
 

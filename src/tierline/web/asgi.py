@@ -68,7 +68,10 @@ class RootAnswer(msgspec.Struct, frozen=True):
     next: str = "Send `Authorization: Bearer KEY`; the first start wrote keys to keys.json."
 
 
-async def get_root(_call: Call) -> RootAnswer:
+async def get_root(call: Call) -> RootAnswer | Reply:
+    """A browser is led to the console."""
+    if call.parts.console and "text/html" in call.request.headers.get("accept", ""):
+        return Reply(303, b"", headers={"location": "/console", "vary": "accept"})
     return RootAnswer()
 
 

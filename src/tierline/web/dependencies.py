@@ -82,6 +82,7 @@ class Dependencies(Struct, frozen=True):
     registry: CollectorRegistry  # of `/metrics`
     provider: OpenIdProvider | None = None  # where people may sign in, too
     loopback: bool = False  # only this machine can connect: metrics need no key
+    console: bool = False  # this process has pages for people
     roles: frozenset[str] = frozenset(ROLES)  # of this process
     ready: Callable[[], list[str]] = list  # names what is not running; empty: all is well
     documents: Mapping[str, Callable[[], bytes]] = {}  # OpenAPI of vendors' own APIs, by vendor

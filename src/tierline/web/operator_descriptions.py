@@ -23,6 +23,7 @@ csrf_token: What changes by this session carry in `X-CSRF-Token`.
 current: Whether it is the session that asks.
 AuditQuery.customer: Only changes of this customer, by any name of theirs.
 AttemptLine.detail: The request and what came back.
+dry_run: Only say what it would do, and record nothing.
 ReplayBody.dry_run: Only count what would be sent.
 erased_at: When the text went; it is the same however often it is asked for.
 ended_at: From when on it takes nothing new, or null.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from tierline.analysis.phrasebook import FALLBACK
 from tierline.engine.decide import HistoryNeeded
 from tierline.errors import Invalid, NotAMember, NotAMemberThen, TooMany
 from tierline.ledger import commands
+from tierline.ledger.closed_programs import refuse_closed
 from tierline.ledger.commands import Command, ProgramRef
 from tierline.ledger.stored_originals import entry_of
 from tierline.model import json_text, validation
@@ -24,6 +26,7 @@ from tierline.rules.program import Program
 from tierline.rules.sentence_template import is_language
 from tierline.store import members, transfers
 from tierline.web import limits, request_body, responses
+from tierline.web.dry_run import DryRunAnswer, dry_run_of
 from tierline.web.explanation import ExplanationAnswer, explanation_answer
 from tierline.web.responses import ActivityAnswer, MemberAnswer
 from tierline.web.routes.customers import find_customer
@@ -54,12 +57,14 @@ class OverrideBody(Struct, frozen=True, forbid_unknown_fields=True):
     reason: str | None = None
     actor: str | None = None
     key: str | None = None
+    dry_run: bool = False  # say what it would do, and record nothing
 
 
 class AttributesBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Facts about the person that criteria may ask for; null takes one away."""
 
     attributes: dict[str, str | int | bool | None]
+    dry_run: bool = False  # say what it would do, and record nothing
 
 
 class AtQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,7 +121,7 @@ async def delete_member(call: Call) -> ActivityAnswer:
     )
 
 
-async def put_override(call: Call, body: OverrideBody) -> ActivityAnswer:
+async def put_override(call: Call, body: OverrideBody) -> ActivityAnswer | DryRunAnswer:
     number, program = await _program(call)
     now = call.now
     starts_at = validation.optional_instant(body.starts_at, "starts_at")
@@ -139,7 +144,7 @@ async def put_override(call: Call, body: OverrideBody) -> ActivityAnswer:
     )
     door = ProgramRef(call.project, number)
     command = commands.override(door, call.param("source_id"), override, key=_key(body.key))
-    return await _record(call, command)
+    return await (_dry_run(call, command) if body.dry_run else _record(call, command))
 
 
 async def delete_override(call: Call) -> ActivityAnswer:
@@ -149,7 +154,7 @@ async def delete_override(call: Call) -> ActivityAnswer:
     return await _record(call, commands.release(door, call.param("source_id"), query.id))
 
 
-async def put_attributes(call: Call, body: AttributesBody) -> ActivityAnswer:
+async def put_attributes(call: Call, body: AttributesBody) -> ActivityAnswer | DryRunAnswer:
     number, _ = await _program(call)
     door, source_id = ProgramRef(call.project, number), call.param("source_id")
     values: dict[str, str | int | bool | None] = {}
@@ -164,11 +169,20 @@ async def put_attributes(call: Call, body: AttributesBody) -> ActivityAnswer:
         values[name] = checked
     if not values:
         raise Invalid(path="attributes", reason="attributes: name at least one.")
-    return await _record(call, commands.attributes(door, source_id, values))
+    command = commands.attributes(door, source_id, values)
+    return await (_dry_run(call, command) if body.dry_run else _record(call, command))
 
 
 async def _record(call: Call, command: Command) -> ActivityAnswer:
     return responses.activity(await call.parts.writer.submit(command))
+
+
+async def _dry_run(call: Call, command: Command) -> DryRunAnswer:
+    """What it would do; it tells where the member stands, which takes the right to read."""
+    call.caller.require("read_customers")
+    number, program = await _program(call)
+    refuse_closed(call.parts.catalog.closures, command, call.now)
+    return await dry_run_of(call, number, program, command, partial(history, call))
 
 
 def _check_tier(program: Program, tier: str, now: int) -> None:
@@ -313,6 +327,7 @@ OPERATIONS = (
         "PUT", f"{MEMBER}/override", put_override,
         "Asserts a tier over the computed one, for a while or until released.",
         scopes=("write_customers",), body=OverrideBody, answer=ActivityAnswer,
+        other_answers=(OtherAnswer(200, (ActivityAnswer, DryRunAnswer)),),
     ),
     Operation(
         "DELETE", f"{MEMBER}/override", delete_override, "Releases one override, or all.",
@@ -322,5 +337,6 @@ OPERATIONS = (
         "PUT", f"{MEMBER}/attributes", put_attributes,
         "Sets facts about a member that criteria may ask for.",
         scopes=("write_customers",), body=AttributesBody, answer=ActivityAnswer,
+        other_answers=(OtherAnswer(200, (ActivityAnswer, DryRunAnswer)),),
     ),
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The console: pages over the same operations as the API."""

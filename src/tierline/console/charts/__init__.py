@@ -1,0 +1,1 @@
+"""Charts as numbers: laid out here, drawn by the templates."""

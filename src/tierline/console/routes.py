@@ -1,0 +1,41 @@
+"""The console's routes: its pages, in the order of the navigation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.routing import BaseRoute, Route
+
+from tierline.console import assets
+from tierline.console.pages import (
+    member,
+    member_changes,
+    member_ledger,
+    members,
+    overview,
+    sign_in,
+)
+from tierline.console.site import ROOT, ConsolePage, PageApp, Section
+from tierline.web.dependencies import Dependencies
+
+SECTIONS: Final = (
+    Section("overview", "Overview", "", ("read_customers", "read_programs")),
+    Section("members", "Members", "members", ("read_customers", "read_programs")),
+)
+PAGES: Final[tuple[ConsolePage, ...]] = (
+    *overview.PAGES,
+    *members.PAGES,
+    *member.PAGES,
+    *member_changes.PAGES,
+    *member_ledger.PAGES,
+)
+
+
+def routes(parts: Dependencies) -> list[BaseRoute]:
+    """What a server with a console serves besides."""
+    doors = [Route(path, door) for path, door in sign_in.doors(parts).items()]
+    pages = [
+        Route(f"{ROOT}/{{project}}{page.path}", PageApp(parts, page, SECTIONS)) for page in PAGES
+    ]
+    rest = Route(f"{ROOT}/{{rest:path}}", sign_in.Door(parts, "nowhere"))
+    return [*doors, Route(f"{ROOT}/static/{{address}}", assets.serve), *pages, rest]
