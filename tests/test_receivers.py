@@ -27,7 +27,7 @@ BODY = '{"type":"tier.upgraded","data":{"customer":{"name":"Zoë"}}}'.encode()
 RECEIVERS = (
     "receiver.py",
     *(
-        pytest.param(f"receivers/receiver.{suffix}", marks=pytest.mark.languages)
+        pytest.param(f"receivers/receiver.{suffix}", marks=pytest.mark.programs)
         for suffix in ("mjs", "rb", "php")
     ),
 )
