@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from yarl import URL
 
 from tests.conftest import absent
 from tests.web.conftest import CLUB, Api, api
@@ -81,7 +82,7 @@ class Proxy:
 
     async def call(self, method: str, path: str, **more: Any) -> tuple[int, bytes]:
         headers = {"authorization": f"Bearer {self.key}", "host": NAME, **more.pop("headers", {})}
-        url = aiohttp.client.URL(f"{self.url}{path}", encoded=True)
+        url = URL(f"{self.url}{path}", encoded=True)
         async with self.session.request(
             method, url, headers=headers, server_hostname=NAME, **more
         ) as answer:
