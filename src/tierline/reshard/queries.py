@@ -19,6 +19,8 @@ class ReshardSql(Queries, file="reshard.sql"):
     order_booking: str
     erasure: str
     erased_name: str
+    points_line: str
+    points_list: str
     event: str
     health: str
     attempt: str
@@ -34,6 +36,8 @@ class ReshardSql(Queries, file="reshard.sql"):
     order_booking_sums: str
     erasure_sums: str
     erased_name_sums: str
+    points_line_sums: str
+    points_list_sums: str
     event_sums: str
     health_sums: str
     attempt_sums: str

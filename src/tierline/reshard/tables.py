@@ -12,6 +12,7 @@ from tierline.model import ids
 from tierline.reshard.queries import ReshardSql as Sql
 from tierline.store.erasures import shard_of_fingerprint
 from tierline.store.orders import shard_of_order
+from tierline.store.points_lines import home_of_list
 
 Key = tuple[int | str, ...]
 
@@ -91,6 +92,10 @@ ERASED_NAME: Final = Table(
     Sql.erased_name,
     Sql.erased_name_sums,
 )
+POINTS_LINE: Final = Table(
+    "points_line", ("program", "number"), (0, 0), Sql.points_line, Sql.points_line_sums
+)
+POINTS_LIST: Final = Table("points_list", ("program",), (0,), Sql.points_list, Sql.points_list_sums)
 EVENT: Final = Table("event", ("offset",), (0,), Sql.event, Sql.event_sums)
 ATTEMPT: Final = Table(
     "attempt",
@@ -102,7 +107,7 @@ ATTEMPT: Final = Table(
 # Moved row by row, in any order.
 ROWS: Final = (
     *(CUSTOMER, ALIAS, MEMBER, ENTRY, INTENT, ARRIVAL, HEALTH, LAST_CHANGE, MEMBER_AUDIT),
-    *(ORDER_STATE, ORDER_BOOKING, ERASURE, ERASED_NAME),
+    *(ORDER_STATE, ORDER_BOOKING, ERASURE, ERASED_NAME, POINTS_LINE, POINTS_LIST),
 )
 LARGE: Final = (*ROWS, EVENT, ATTEMPT)
 
@@ -124,6 +129,8 @@ class Places(Struct, frozen=True):
             return shard_of_order(self.shards, row["project"], row["name"])
         if table is ERASED_NAME:
             return shard_of_fingerprint(self.shards, row["fingerprint"])
+        if table is POINTS_LIST:
+            return home_of_list(self.shards, row["program"])
         if table is HEALTH:
             return self.of_endpoint(row["endpoint"])
         return self.of_customer(row["id" if table is CUSTOMER else "customer"])

@@ -68,6 +68,16 @@ SELECT * FROM erased_name
 WHERE shard = $1 AND (project, fingerprint) > ($2, $3)
 ORDER BY project, fingerprint LIMIT $4
 
+-- name: points_line
+-- The next numbered changes of points of a shard.
+SELECT * FROM points_line
+WHERE shard = $1 AND (program, number) > ($2, $3)
+ORDER BY program, number LIMIT $4
+
+-- name: points_list
+-- The next lists of such changes of a shard.
+SELECT * FROM points_list WHERE shard = $1 AND program > $2 ORDER BY program LIMIT $3
+
 -- name: event
 -- The next events of a shard.
 SELECT * FROM event WHERE shard = $1 AND "offset" > $2 ORDER BY "offset" LIMIT $3
@@ -154,6 +164,18 @@ SELECT project, fingerprint, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16
 FROM erased_name t
 WHERE shard = $1 AND (project, fingerprint) > ($2, $3)
 ORDER BY project, fingerprint LIMIT $4
+
+-- name: points_line_sums
+-- As `points_line`, for the check.
+SELECT program, number, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
+FROM points_line t
+WHERE shard = $1 AND (program, number) > ($2, $3)
+ORDER BY program, number LIMIT $4
+
+-- name: points_list_sums
+-- As `points_list`, for the check.
+SELECT program, ('x' || left(md5((to_jsonb(t) - 'shard')::text), 16))::bit(64)::bigint AS sum
+FROM points_list t WHERE shard = $1 AND program > $2 ORDER BY program LIMIT $3
 
 -- name: event_sums
 -- As `event`, for the check; its offset is its place.

@@ -14,6 +14,7 @@ from tierline.vendors.loyaltylion.api import (
     identity,
     orders,
     points,
+    transactions,
     webhooks,
 )
 from tierline.vendors.loyaltylion.api.door import LionDoor
@@ -25,6 +26,7 @@ OPERATIONS = (
     *customers.OPERATIONS,
     *points.OPERATIONS,
     *activities.OPERATIONS,
+    *transactions.OPERATIONS,
     *orders.OPERATIONS,
     *webhooks.OPERATIONS,
     *headless.OPERATIONS,

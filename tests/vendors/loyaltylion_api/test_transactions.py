@@ -1,0 +1,169 @@
+"""`/v2/transactions` and `/v2/activities`: every change of points, in one order."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from tests.vendors.loyaltylion_api.conftest import CLUB, Shop
+
+Json = dict[str, Any]
+TRANSACTIONS = "/v2/transactions"
+RULES = [
+    {"id": "review", "trigger": {"type": "event", "name": "review"},
+     "points": {"type": "fixed", "points": 120}, "pending_days": 30},
+]  # fmt: skip
+POINTS = {"rules": RULES, "orders": {"every": 100, "points": 1},
+          "expiry": {"type": "after", "length": "P3M"}}  # fmt: skip
+
+
+async def life(shop: Shop) -> None:
+    """An order, a review that is approved and declined, points by hand, spent, expired."""
+    await shop.good("PUT", "/api/programs/club", {**CLUB, "points": POINTS})
+    order = {"customer_id": "ann", "merchant_id": 7, "total": "80", "payment_status": "paid"}
+    await shop.good("POST", "/v2/orders", order)
+    review = {"name": "review", "customer_id": "ann", "merchant_id": "r1"}
+    await shop.good("POST", "/v2/activities", review)
+    await shop.good("PUT", "/v2/activities/review/r1", {"state": "approved"})
+    await shop.good("PUT", "/v2/activities/review/r1", {"state": "void"})
+    await shop.good("POST", "/v2/customers/ann/points", {"points": 9, "reason": "Hi"})
+    redeem = {"customer": "ann", "kind": "redeem", "points": 30}
+    await shop.good("POST", "/api/programs/club/activities", redeem)
+    await shop.good("POST", "/api/clock", {"advance_to": "2024-07-01T10:00:00Z"})
+
+
+async def test_what_each_change_says(sandbox_shop: Shop) -> None:
+    await life(sandbox_shop)
+    page = (await sandbox_shop.good("GET", f"{TRANSACTIONS}?since_id=0"))["transactions"]
+
+    assert [(t["resource"], t["points_approved"], t["points_pending"]) for t in page] == [
+        ("activity", 80, 0),
+        ("activity", 0, 120),
+        ("activity", 120, -120),
+        ("activity", -120, 0),
+        ("adjustment", 9, 0),
+        ("claimed_reward", -30, 0),
+        ("expiry", -59, 0),
+    ]
+    ids = [t["id"] for t in page]
+    assert ids == sorted(set(ids))
+    assert page[0]["activity"] == {
+        "id": ids[0],
+        "merchant_id": "7",
+        "value": 80,
+        "state": "approved",
+        "rule": page[0]["activity"]["rule"],
+        "created_at": page[0]["created_at"],
+        "resource": None,
+    }
+    for line in page[1:4]:
+        assert (line["activity"]["id"], line["activity"]["state"]) == (ids[1], "void")
+        assert (line["activity"]["merchant_id"], line["activity"]["rule"]["name"]) == (
+            "r1",
+            "review",
+        )
+    assert page[4]["adjustment"] == {"id": ids[4], "value": 9, "reason": "Hi"}
+    assert page[6]["created_at"] == "2024-06-02T00:00:00.000Z"
+    ann = await sandbox_shop.customer("ann")
+    keys = ("id", "merchant_id", "email", "points_approved", "points_pending", "points_spent")
+    assert page[0]["customer"] == {key: ann[key] for key in keys}
+    activities = (await sandbox_shop.good("GET", "/v2/activities"))["activities"]
+    assert [(a["id"], a["value"], a["state"]) for a in activities] == [
+        (ids[1], 120, "void"),
+        (ids[0], 80, "approved"),
+    ]
+    assert activities[0]["customer"] == page[0]["customer"]
+
+
+async def test_lists_by_customer_by_time_and_as_csv(sandbox_shop: Shop) -> None:
+    await life(sandbox_shop)
+    await sandbox_shop.good("PUT", "/api/programs/club/members/bob", {})
+    await sandbox_shop.good("POST", "/v2/customers/bob/points", {"points": 5})
+    ann = (await sandbox_shop.customer("ann"))["id"]
+    whole = (await sandbox_shop.good("GET", TRANSACTIONS))["transactions"]
+    hers = (await sandbox_shop.good("GET", f"{TRANSACTIONS}?customer_id={ann}"))["transactions"]
+
+    assert [t["id"] for t in whole] == sorted((t["id"] for t in whole), reverse=True)
+    assert [t for t in whole if t["customer"]["id"] == ann] == hers
+    path = "/v2/customers/bob/transactions"
+    assert len((await sandbox_shop.good("GET", path))["transactions"]) == 1
+    june = "created_at_min=2024-06-01T00:00:00Z&created_at_max=2024-06-30T00:00:00Z"
+    (line,) = (await sandbox_shop.good("GET", f"{TRANSACTIONS}?{june}"))["transactions"]
+    assert line["resource"] == "expiry"
+    answered = await sandbox_shop.call("GET", f"{TRANSACTIONS}?type=csv&limit=2")
+    assert answered.headers["content-type"] == "text/csv; charset=utf-8"
+    assert len(answered.body.splitlines()) == 3
+    assert 'rel="next"' in answered.headers["link"]
+
+
+async def test_a_cursor_goes_on_and_back(sandbox_shop: Shop) -> None:
+    await life(sandbox_shop)
+    first = await sandbox_shop.good("GET", f"{TRANSACTIONS}?limit=3")
+    second = await sandbox_shop.good(
+        "GET", f"{TRANSACTIONS}?limit=3&cursor={first['cursor']['next']}"
+    )
+    back = await sandbox_shop.good(
+        "GET", f"{TRANSACTIONS}?limit=3&cursor={second['cursor']['prev']}"
+    )
+    third = await sandbox_shop.good(
+        "GET", f"{TRANSACTIONS}?limit=3&cursor={second['cursor']['next']}"
+    )
+
+    assert back["transactions"] == first["transactions"]
+    assert len(third["transactions"]) == 1
+    assert third["cursor"]["next"] is None
+
+
+async def test_since_id_misses_nothing_while_two_servers_write(club: Shop) -> None:
+    """As a replicating client walks, by `Link` and by the last id; it also goes back a little
+    before the first id, and meets nothing twice."""
+    met: list[int] = []
+    since, made = 0, 0
+    for turn in range(8):
+        activity = {"kind": "earn", "points": 1}
+        writes = (
+            club.good(
+                "POST", "/api/programs/club/activities", {**activity, "customer": f"c{n % 5}"}
+            )
+            for n in range(20)
+        )
+        reads = (club.good("GET", f"{TRANSACTIONS}?since_id={since}") for _ in range(3))
+        await asyncio.gather(*writes, *reads)
+        made += 20
+        path = f"{TRANSACTIONS}?since_id={since if turn else -500}&limit=3"
+        while path:
+            answered = await club.call("GET", path)
+            met += [t["id"] for t in answered.json["transactions"]]
+            link = re.search(r'<([^>]+)>; rel="next"', answered.headers.get("link", ""))
+            path = link[1] if link else ""
+        since = met[-1]
+
+    assert met == list(range(1, made + 1))
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("since_id=x", "since_id"),
+        ("limit=501", "limit"),
+        ("type=xml", "type"),
+        ("customer_id=0", "customer_id"),
+        ("cursor=abc", "cursor"),
+        ("created_at_min=now", "created_at_min"),
+        ("colour=red", "colour"),
+    ],
+)
+async def test_a_wrong_query_is_named(club: Shop, query: str, field: str) -> None:
+    status, error = await club.refused("GET", f"{TRANSACTIONS}?{query}")
+
+    assert (status, list(error["details"])) == (400, [field])
+
+
+async def test_a_scope_is_needed(club: Shop) -> None:
+    other = await club.with_scopes("read_orders")
+    for path in (TRANSACTIONS, "/v2/activities"):
+        assert (await club.call("GET", path, headers=other)).status == 403
+    assert (await club.good("GET", f"{TRANSACTIONS}?customer_id=12345"))["transactions"] == []
