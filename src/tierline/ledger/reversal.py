@@ -69,7 +69,8 @@ def reversal(program: Program, command: Command, original: Original, now: Standi
         origin = _origin(program, entry, last=True)
         origin = with_parts(program, original, points_left, origin)
         return Reversal(-points_left, -amount_left, origin)
-    if entry.kind not in ("order", "custom"):
+    by_points = command.points is not None and not command.amount
+    if entry.kind not in ("order", "custom") and not (entry.kind == "earn" and by_points):
         raise Refused(
             reason=f"{command.of!r} is of kind {entry.kind}; void it, orders are refunded.",
             path="of",

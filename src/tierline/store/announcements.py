@@ -77,7 +77,7 @@ def announced_at_once(row: LogEvent, catalog: RulesCatalog) -> Announcement | No
         rules=version,
         customer=_decode_customer(row.profile),
         event=event,
-        before=_before(program, version, event.tier_from),
+        before=before_of(program, version, event.tier_from),
     )
 
 
@@ -104,7 +104,7 @@ def _version(program: Program, number: int) -> Version | None:
     return next((version for version in versions if version.number == number), None)
 
 
-def _before(program: Program, version: Version, tier: str | None) -> Version | None:
+def before_of(program: Program, version: Version, tier: str | None) -> Version | None:
     """The newest earlier version with a tier that `version` dropped."""
     if tier is None or tier in version.rank:
         return None

@@ -41,6 +41,7 @@ class ListingSql(Queries, file="listing.sql"):
     """The statements of `sql/listing.sql`."""
 
     by_number: str
+    by_number_backwards: str
     by_number_down: str
     by_name: str
     by_email: str
@@ -254,10 +255,23 @@ async def changed_before(
 ) -> list[ListPlace]:
     """Returns the customers who changed last before a place, at most so many, the newest change
     first. What was not listed yet (`last_changes.mark`) is not among them."""
+    return await _before(connection, shards, Sql.by_updated_at_backwards, project, place, size)
+
+
+async def numbered_before(
+    connection: Session, shards: int, project: int, place: ListPlace, size: int
+) -> list[ListPlace]:
+    """Returns the customers below a number, at most so many, the highest first."""
+    return await _before(connection, shards, Sql.by_number_backwards, project, place, size)
+
+
+async def _before(
+    connection: Session, shards: int, statement: str, project: int, place: ListPlace, size: int
+) -> list[ListPlace]:
     places: list[ListPlace] = []
     for shard in range(shards):
         facts = (project, place.key, place.customer, size)
-        rows = await connection.fetch(Sql.by_updated_at_backwards, shard, *facts)
+        rows = await connection.fetch(statement, shard, *facts)
         places += [ListPlace(row["key"], row["id"]) for row in rows]
     return sorted(places, reverse=True)[:size]
 

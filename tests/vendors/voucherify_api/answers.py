@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from tests.vendors.voucherify_api import published as shapes
 from tests.vendors.voucherify_api import published_points as points
+from tests.vendors.voucherify_api.published_activity import PublishedActivity
 from tests.vendors.voucherify_api.published_orders import PublishedOrder
 from tests.vendors.voucherify_api.published_rules import (
     PublishedAsyncAction,
@@ -60,6 +61,10 @@ class Nothing(Struct, frozen=True):
     """204, without a body."""
 
 
+class Never(Struct, frozen=True):
+    """There is nothing of the kind: the answer is always a refusal."""
+
+
 class Text(Struct, frozen=True):
     """A file of this content type."""
 
@@ -69,6 +74,7 @@ class Text(Struct, frozen=True):
 _LOYALTY, _MEMBERS = "/v1/loyalties/{campaign}", "/v1/loyalties/members/{member}"
 _RULE = f"{_LOYALTY}/earning-rules/{{rule}}"
 _MEMBER = f"{_LOYALTY}/members/{{member}}"
+_PENDING = f"{_MEMBERS}/pending-points/{{pending}}"
 _WEBHOOKS = "/management/v1/projects/{project}/webhooks"
 
 ANSWERS: Final[dict[Route, Any]] = {
@@ -111,8 +117,30 @@ ANSWERS: Final[dict[Route, Any]] = {
             ("GET", "", shapes.PublishedCard),
             ("POST", "/balance", shapes.PublishedBalance),
             ("GET", "/transactions", Listed(points.PublishedTransaction, endless=True)),
+            ("GET", "/pending-points", Listed(points.PublishedPendingPoints, endless=True)),
+            ("GET", "/activity", Listed(PublishedActivity, endless=True)),
         )
     },
+    ("GET", "/v1/customers/{customer}/activity"): Listed(PublishedActivity, endless=True),
+    ("GET", f"{_LOYALTY}/pending-points"): Listed(points.PublishedPendingPoints, endless=True),
+    ("POST", f"{_PENDING}/activate"): shapes.PublishedBalance,
+    ("POST", f"{_PENDING}/balance"): points.PublishedPendingBalance,
+    ("POST", f"{_PENDING}/cancel"): Nothing(),
+    ("POST", f"{_MEMBER}/transfers"): shapes.PublishedCard,
+    **{
+        ("GET", path): Listed(shapes.Free)  # none
+        for path in (
+            f"{_LOYALTY}/rewards",
+            f"{_LOYALTY}/reward-assignments",
+            f"{_LOYALTY}/tiers/{{tier}}/rewards",
+            f"{_MEMBERS}/rewards",
+        )
+    },
+    ("GET", f"{_LOYALTY}/rewards/{{assignment}}"): Never(),
+    ("GET", f"{_LOYALTY}/reward-assignments/{{assignment}}"): Never(),
+    ("GET", f"{_LOYALTY}/reward-assignments/{{assignment}}/reward"): Never(),
+    ("GET", "/v1/async-actions"): points.PublishedActions,
+    ("GET", "/v1/async-actions/{action}"): Never(),
     ("GET", f"{_MEMBER}/points-expiration"): Listed(points.PublishedBucket),
     ("GET", f"{_LOYALTY}/transactions"): Listed(points.PublishedTransaction, endless=True),
     ("GET", "/v1/campaigns/{campaign}/transactions"): Listed(
@@ -169,6 +197,7 @@ def check_object(answered: Answered, shape: Any) -> None:
     if isinstance(shape, Nothing):
         assert (answered.status, answered.body) == (204, b"")
         return
+    assert not isinstance(shape, Never), answered.body
     if isinstance(shape, Text):
         assert answered.headers["content-type"] == shape.content_type
         return

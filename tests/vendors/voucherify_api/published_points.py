@@ -182,3 +182,22 @@ class PublishedPendingPoints(Shape, frozen=True):
     details: PublishedPendingDetails
     created_at: Instant
     updated_at: Instant | UnsetType = UNSET
+
+
+class PublishedPendingBalance(Shape, frozen=True):
+    """loyalties/adjust-pending-points."""
+
+    points: int
+    total: Count
+    object: Literal["balance"]
+    related_object: PublishedRelated
+    operation_type: Literal["MANUAL"]
+
+
+class PublishedActions(Shape, frozen=True):
+    """async-actions/list-async-actions: there are none."""
+
+    object: Literal["list"]
+    data_ref: Literal["async_actions"]
+    async_actions: Annotated[list[Free], Meta(max_length=0)]
+    has_more: bool

@@ -106,6 +106,8 @@ async def _world(shop: Shop, campaign: Json, tier: str, card: Json, customer: st
         "customer": customer,
         "member": card["id"],
         "webhook": webhook["id"],
+        "assignment": "rewa_none",
+        "action": "aa_none",
     }
 
 

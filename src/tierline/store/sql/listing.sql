@@ -79,3 +79,10 @@ SELECT changed_at AS key, customer AS id FROM last_change
 WHERE shard = $1 AND project = $2 AND (changed_at, customer) < ($3, $4)
 ORDER BY changed_at DESC, customer DESC
 LIMIT $5;
+
+-- name: by_number_backwards
+-- The customers of a project below a number, the highest first.
+SELECT number AS key, id FROM customer
+WHERE shard = $1 AND project = $2 AND (number, id) < ($3, $4) AND erased_at IS NULL
+ORDER BY number DESC, id DESC
+LIMIT $5;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -33,6 +33,8 @@ CAMPAIGN_KEYS = (
     "updated_at",
     "object",
 )
+# What events hold of a campaign.
+EVENT_KEYS: Final = frozenset((*CAMPAIGN_KEYS, "referral_program", "categories"))
 TIER_KEYS = (
     "id",
     "name",

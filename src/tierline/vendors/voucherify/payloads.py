@@ -31,9 +31,8 @@ from tierline.vendors.vendor import (
     version_of_tier,
 )
 from tierline.vendors.voucherify import signing
-from tierline.vendors.voucherify.objects import CAMPAIGN_KEYS, NAME, presentation
+from tierline.vendors.voucherify.objects import EVENT_KEYS, NAME, presentation
 
-_EVENT_KEYS = frozenset((*CAMPAIGN_KEYS, "referral_program", "categories"))
 _MOVES = frozenset(("upgraded", "downgraded"))
 _API, _INTERNAL = Raw(b'{"channel":"API"}'), Raw(b'{"channel":"INTERNAL"}')
 _ENCODED = "voucherify.encoded"
@@ -255,7 +254,7 @@ def _encoded(announcement: Announcement, version: Version) -> _Encoded:
 
 def _encode_parts(announcement: Announcement, version: Version) -> _Encoded:
     names = presentation(version, announcement.project.id, announcement.program)
-    campaign = {k: v for k, v in names.campaign.items() if k in _EVENT_KEYS}
+    campaign = {k: v for k, v in names.campaign.items() if k in EVENT_KEYS}
     tiers = {key: Raw(json_text.dump(tier)) for key, tier in names.tiers.items()}
     return _Encoded(Raw(json_text.dump(campaign)), tiers)
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from tierline.vendors.voucherify.api import (
+    activity,
     campaigns,
     customers,
     description,
     earning_rules,
+    empty_lists,
     events,
     members,
     orders,
+    pending,
     routing,
     transactions,
     webhooks,
@@ -26,6 +29,9 @@ OPERATIONS = (
     *customers.OPERATIONS,
     *members.OPERATIONS,
     *transactions.OPERATIONS,
+    *pending.OPERATIONS,
+    *activity.OPERATIONS,
+    *empty_lists.OPERATIONS,
     *campaigns.OPERATIONS,
     *earning_rules.OPERATIONS,
     *events.OPERATIONS,

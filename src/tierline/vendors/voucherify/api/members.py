@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from tierline.errors import Conflict, Invalid, NotFound
+from tierline.errors import Conflict, Invalid, NotFound, TooLarge
 from tierline.ledger import commands
 from tierline.ledger.command_parsing import POINTS_MAX
 from tierline.ledger.commands import Assertion, ProgramRef
 from tierline.model import validation
-from tierline.model.calendar import parse_day, zone
+from tierline.model.calendar import parse_day, parse_instant, zone
 from tierline.model.entries import Detail
 from tierline.model.standing import Standing
 from tierline.rules.program import Program
 from tierline.store import customers as stored
-from tierline.store import profiles
+from tierline.store import profiles, tier_counts
 from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
 from tierline.vendors.voucherify.api import (
@@ -50,6 +51,8 @@ from tierline.web.routing import Call, Operation
 OF_CAMPAIGN = "/v1/loyalties/{campaign}/members"
 MEMBERS = (f"{OF_CAMPAIGN}/{{member}}", "/v1/loyalties/members/{member}")
 VOUCHER = "/v1/vouchers/{member}"
+SORTED_MAX = 1_000  # members of a program whose list is sorted by when cards were made
+NAMES_MAX = 100  # cards of one query
 CODES_MAX = 20  # tries to find a code that nobody has
 Json = dict[str, Any]
 
@@ -77,10 +80,16 @@ class BalanceRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MembersQuery(lists.PageQuery, frozen=True, forbid_unknown_fields=True):
-    """A member by the customer's id or source id, or by the card's code."""
+    """Members: of a customer by id or source id, by the card's code, by cards' ids, or by when the
+    card was made or changed."""
 
     customer: str | None = None
     code: str | None = None
+    ids: str | None = None
+    created_before: str | None = field(name="created_at[before]", default=None)
+    created_after: str | None = field(name="created_at[after]", default=None)
+    updated_before: str | None = field(name="updated_at[before]", default=None)
+    updated_after: str | None = field(name="updated_at[after]", default=None)
 
 
 # Finding ----------------------------------------------------------------------------------------
@@ -223,19 +232,68 @@ async def get_member(call: Call) -> Json:
 
 
 async def list_members(call: Call) -> Json:
-    """The member that the query names; all of them are listed by the native API."""
+    """A program's cards, those made last first. Of a program that is too large to be sorted, whose
+    holders became customers last."""
     number, program = await programs.find(call, call.param("campaign"))
-    pages = lists.query(call, MembersQuery)
-    if pages.code is not None:
-        matches = [m for m in await by_card(call, pages.code) if m.number == number]
-    elif pages.customer is not None:
-        row = await customers.find_or_none(call, pages.customer)
-        member = None if row is None else await memberships.in_program(call, row, number, program)
-        matches = [] if member is None else [member]
-    else:
-        reason = "customer: name one, or a code; the list of all members is not here yet."
-        raise InvalidQuery(path="customer", reason=reason)
-    return lists.page([_card(call, member) for member in matches], pages, "vouchers")
+    query = lists.query(call, MembersQuery)
+    by_name = await _named_members(call, query, number, program)
+    if by_name is not None:
+        cards = [_card(call, member) for member in by_name]
+        return lists.page(list(filter(_times(query), cards)), query, "vouchers")
+    database = call.parts.database
+    async with database.pool.acquire() as connection:
+        count = (await tier_counts.counts(connection, database.shards, number)).total()
+    is_small = count <= SORTED_MAX
+    if not is_small and query.order.endswith("updated_at"):
+        limit = f"{SORTED_MAX:,} members, of whom none can be sorted so; order by created_at"
+        raise TooLarge(what="list", limit=limit)
+    newest = query.order.startswith("-")
+    enough = SORTED_MAX if is_small else query.page * query.limit
+    members, is_all = await memberships.of_program(call, number, program, enough, newest=newest)
+    cards = list(filter(_times(query), (_card(call, member) for member in members)))
+    if is_all:
+        return lists.page(cards, query, "vouchers")
+    first = (query.page - 1) * query.limit
+    return lists.envelope(cards[first : first + query.limit], "vouchers", max(count, len(cards)))
+
+
+async def _named_members(
+    call: Call, query: MembersQuery, number: int, program: Program
+) -> list[Member] | None:
+    """The members whom the query names; None where it names nobody."""
+    if query.code is not None or query.ids is not None:
+        names = [query.code] if query.code is not None else (query.ids or "").split(",")
+        if len(names) > NAMES_MAX:
+            raise InvalidQuery(path="ids", reason=f"ids: at most {NAMES_MAX} at once.")
+        matches = [each for name in names for each in await by_card(call, name)]
+        return [member for member in matches if member.number == number]
+    if query.customer is None:
+        return None
+    row = await customers.find_or_none(call, query.customer)
+    member = None if row is None else await memberships.in_program(call, row, number, program)
+    return [] if member is None else [member]
+
+
+def _times(query: MembersQuery) -> Callable[[Json], bool]:
+    """Whether a card was made and changed in the time that a query names."""
+    bounds: list[tuple[str, bool, int]] = []
+    for name, before, after in (
+        ("created_at", query.created_before, query.created_after),
+        ("updated_at", query.updated_before, query.updated_after),
+    ):
+        for text, is_before in ((before, True), (after, False)):
+            if text is not None:
+                path = f"{name}[{'before' if is_before else 'after'}]"
+                bounds.append((name, is_before, validation.instant(text, path)))
+
+    def fits(card: Json) -> bool:
+        for name, is_before, bound in bounds:
+            at = parse_instant(card[name] or card["created_at"])
+            if not (at < bound if is_before else at > bound):
+                return False
+        return True
+
+    return fits
 
 
 # Balances and tiers -----------------------------------------------------------------------------
@@ -314,8 +372,8 @@ OPERATIONS = (
         scopes=(*_READ, *_WRITE), body=MemberRequest, answer=CardObject,
     ),
     Operation(
-        "GET", OF_CAMPAIGN, list_members, "The cards of one customer.", scopes=_READ,
-        query=MembersQuery, answer=CardObjects,
+        "GET", OF_CAMPAIGN, list_members, "A program's cards, or those of one customer.",
+        scopes=_READ, query=MembersQuery, answer=CardObjects,
     ),
     *(Operation("GET", path, get_member, "A member's card.", scopes=_READ,
                 answer=CardObject)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from msgspec import Struct
 
 from tierline.analysis.forecast import follow
 from tierline.engine.decide import HistoryNeeded
+from tierline.errors import TooLarge
+from tierline.model.ids import NUMBER_MAX
 from tierline.model.standing import Standing
 from tierline.rules.program import Program
-from tierline.store import members
+from tierline.store import listing, members
 from tierline.store.customers import CustomerRow
+from tierline.store.listing import ListPlace, MemberFilter, Search, Walk
 from tierline.vendors.voucherify.api import programs
 from tierline.vendors.voucherify.card_ids import card_id
 from tierline.web.routes.members import history
 from tierline.web.routing import Call
+
+MET_MAX: Final = 20_000  # customers whom one list looks at
+ROUND: Final = 500  # of them at once
 
 
 class Member(Struct, frozen=True):
@@ -74,3 +81,39 @@ async def _member(
         decision = await asyncio.to_thread(follow, program, stored, (), at, entries)
         standing = decision.standing
     return Member(row, number, program, standing, stored.at)
+
+
+async def of_program(
+    call: Call, number: int, program: Program, enough: int, *, newest: bool
+) -> tuple[list[Member], bool]:
+    """Returns members of a program, whoever became a customer first standing first (or last, with
+    `newest`): `enough` of them, or all; and whether these are all. Raises TooLarge where that
+    takes more than `MET_MAX` customers."""
+    database, project = call.parts.database, call.project.number
+    of_number = Search(members=MemberFilter(number))
+    place = ListPlace(NUMBER_MAX if newest else -1, NUMBER_MAX if newest else -1)
+    members_: list[Member] = []
+    met = 0
+    while True:
+        async with database.pool.acquire() as connection:
+            where = (connection, database.shards)
+            if newest:
+                places = await listing.numbered_before(*where, project, place, ROUND)
+            else:
+                walk = Walk(*where, project, Search(), place)
+                places = await walk.take(ROUND)
+            lines = await listing.sieve(*where, of_number, [each.customer for each in places])
+        for each in places:
+            line = lines.get(each.customer)
+            if line is not None and line.standing is not None:
+                member = await _member(call, line.customer, number, program, line.standing)
+                members_.append(member)
+        met += len(places)
+        if len(places) < ROUND:
+            return members_, True
+        if len(members_) >= enough:
+            return members_[:enough], False
+        if met >= MET_MAX:
+            limit = f"{MET_MAX:,} customers; use the native API, or an export"
+            raise TooLarge(what="list", limit=limit)
+        place = places[-1]
