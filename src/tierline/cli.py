@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "replay": "replay:replay",
     "rebuild": "maintenance:rebuild",
     "doctor": "maintenance:doctor",
+    "compact": "maintenance:compact",
     "migrate": "maintenance:migrate",
 }
 

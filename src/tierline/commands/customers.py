@@ -12,15 +12,41 @@ from tierline.commands.installation_options import (
     project_of,
     with_installation,
 )
+from tierline.errors import NotFound
 from tierline.ledger.erasure.erasures import Erasures
+from tierline.ledger.erasure.holdings import Holdings
 from tierline.ledger.writer import Writer
 from tierline.model import ids
 from tierline.model.calendar import format_instant
+from tierline.store import customers
 
 
 @click.group()
 def customer() -> None:
-    """Erase a customer."""
+    """Erase a customer, or hand over what is held of one."""
+
+
+@customer.command("data")
+@location_options
+@click.argument("name")
+@click.option("--project", "owner", required=True, help="The project's id or name.")
+def customer_data(name: str, owner: str, **location: Any) -> None:
+    """Print all that is held of the customer NAME, as JSON."""
+
+    async def work(installation: Installation) -> None:
+        database, catalog = installation.database, installation.catalog
+        project = project_of(installation, owner)
+        async with database.pool.acquire() as connection:
+            number = await customers.find_by_name(connection, database.shards, project, name)
+            row = None
+            if number is not None:
+                row = await customers.read(connection, database.shards, number)
+        if row is None or row.project != project.number or row.erased_at is not None:
+            raise NotFound(what="customer", name=name)
+        async for piece in Holdings(database, catalog, project, row).pieces():
+            click.echo(piece, nl=False)
+
+    with_installation(location, work)
 
 
 @customer.command("erase")

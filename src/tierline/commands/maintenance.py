@@ -1,4 +1,4 @@
-"""`sweep`, `rebuild`, `doctor`, `migrate`: looking after an installation."""
+"""`sweep`, `rebuild`, `doctor`, `compact`, `migrate`: looking after an installation."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tierline.ledger import rebuild as ledger
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.store import diagnostics
 from tierline.store.citus import distribute as spread
+from tierline.store.compaction import compact as rewritten
 from tierline.store.installation import opened
 
 
@@ -85,6 +86,19 @@ def doctor(**location: Any) -> None:
         count = sum(not check.well for check in findings)
         if count:
             raise Unsound(count=count)
+
+    with_installation(location, work)
+
+
+@click.command()
+@location_options
+def compact(**location: Any) -> None:
+    """Write all tables anew, so that no file holds what was erased; in a quiet hour, for writers
+    wait for the table whose turn it is."""
+
+    async def work(installation: Installation) -> None:
+        count = await rewritten(installation.database, lambda table: click.echo(f"{table} …"))
+        click.echo(f"{count} tables were written anew.")
 
     with_installation(location, work)
 

@@ -59,6 +59,9 @@ class ErasuresSql(Queries, file="erasures.sql"):
     drop_orders: str
     endpoints_of: str
     first_event: str
+    events_held: str
+    intents_held: str
+    attempts_held: str
     attempts: str
     rewrite_attempts: str
     owed: str

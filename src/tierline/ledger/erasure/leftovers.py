@@ -77,12 +77,19 @@ async def empty_events(connection: Connection[Record], shards: int, customer: in
         after = offsets[-1]
 
 
+async def first_event_at(connection: Session, shards: int, customer: int) -> int | None:
+    """When the first event of a customer's was recorded: no attempt began before."""
+    shard = shard_of_customer(shards, customer)
+    instant: int | None = await connection.fetchval(Sql.first_event, shard, customer)
+    return instant
+
+
 async def empty_attempts(
     connection: Connection[Record], shards: int, erasure: StoredErasure
 ) -> None:
     """Attempts without what was sent and answered; of a batch that told of others too, whole."""
     shard, number = shard_of_customer(shards, erasure.customer), erasure.customer
-    first = await connection.fetchval(Sql.first_event, shard, number)
+    first = await first_event_at(connection, shards, number)
     if first is None:
         return
     event = f"evt_{number:014x}%"

@@ -177,6 +177,24 @@ WHERE p.number = $1 ORDER BY e.number;
 -- When the first event of a customer's was recorded.
 SELECT recorded_at FROM event WHERE shard = $1 AND customer = $2 ORDER BY "offset" LIMIT 1;
 
+-- name: events_held
+-- The next events of a customer's, as they stand in the log.
+SELECT "offset", class, id, recorded_at, body, profile FROM event
+WHERE shard = $1 AND customer = $2 AND "offset" > $3
+ORDER BY "offset" LIMIT $4;
+
+-- name: intents_held
+-- A customer's points that are under way.
+SELECT key, points, begun_at, body FROM intent
+WHERE shard = $1 AND customer = $2 ORDER BY program, key;
+
+-- name: attempts_held
+-- The next attempts at an endpoint that told of a customer, whole.
+SELECT at, delivery, number, event, status, outcome, took_ms, detail FROM attempt
+WHERE shard = $1 AND endpoint = $2 AND (at, delivery, number) > ($3, $4, $5)
+  AND (event LIKE $6 OR detail LIKE $7)
+ORDER BY at, delivery, number LIMIT $8;
+
 -- name: attempts
 -- The next attempts at an endpoint that told of a customer.
 SELECT at, delivery, number, detail FROM attempt
