@@ -62,11 +62,13 @@ class Process:
         self.url = ""  # known when it listens
         if options.oidc is not None:
             check_settings(OidcSettings(*options.oidc))
-        days = options.keep_events_days
         self.settings = SenderSettings(
             allow=tuple(str(network) for network in options.allow),
             proxy=options.proxy,
-            events_kept_s=None if days is None else days * 86_400,
+            events_kept_s=_seconds(options.keep_events_days),
+            attempt_texts_kept_s=_seconds(options.keep_attempt_texts_days),
+            profiles_kept_s=_seconds(options.keep_profiles_days),
+            audit_kept_s=_seconds(options.keep_audit_days),
             sole=options.whole and options.location.database_url is None,
             roles=roles_text(options.roles),
         )
@@ -229,6 +231,10 @@ def vendor_apis() -> Iterator[tuple[str, Any]]:
         package = f"tierline.vendors.{vendor.name}.api"
         if find_spec(package) is not None:
             yield vendor.name, import_module(package)
+
+
+def _seconds(days: int | None) -> int | None:
+    return None if days is None else days * 86_400
 
 
 def vendor_routes(dependencies: Dependencies) -> list[BaseRoute]:

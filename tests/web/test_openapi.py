@@ -25,6 +25,9 @@ WITH_BODY = [operation for operation in OPERATIONS if operation.body is not None
 FREE = {
     *("metadata", "not_metadata", "presentations", "settings", "filter", "mapping", "data"),
     *("properties", "referred_by", "voucher", "config", "points", "names"),
+    # What is handed over of a person, in the shapes in which it is stored.
+    *("customer", "memberships", "entries", "orders", "transfers_under_way", "events"),
+    *("deliveries", "changes"),
 }
 
 

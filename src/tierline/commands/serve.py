@@ -75,6 +75,19 @@ _OIDC = ("issuer", "client_id", "client_secret")
     help="Drop older events from the log, delivered or not; kept for ever if not given.",
 )  # fmt: skip
 @click.option(
+    "--keep-attempt-texts", type=click.IntRange(1), default=7, metavar="DAYS", show_default=True,
+    envvar="TIERLINE_KEEP_ATTEMPT_TEXTS",
+    help="Keep headers and answers of webhooks so long; the attempts themselves stay 30 days.",
+)  # fmt: skip
+@click.option(
+    "--keep-profiles", type=click.IntRange(1), metavar="DAYS", envvar="TIERLINE_KEEP_PROFILES",
+    help="Empty profiles in older events, which are then not sent again; kept if not given.",
+)  # fmt: skip
+@click.option(
+    "--keep-audit", type=click.IntRange(1), metavar="DAYS", envvar="TIERLINE_KEEP_AUDIT",
+    help="Drop older lines of the audit log; kept for ever if not given.",
+)  # fmt: skip
+@click.option(
     "--proxy", metavar="URL", envvar="TIERLINE_PROXY",
     help="Send webhooks through http://[user:password@]host:port.",
 )  # fmt: skip
@@ -113,6 +126,8 @@ def serve(
         allow=parse_networks(allow), keep_events_days=keep, proxy=proxy,
         oidc=parse_oidc(*(location[f"oidc_{part}"] for part in _OIDC)),
         console=location["console"],
+        keep_attempt_texts_days=location["keep_attempt_texts"],
+        keep_profiles_days=location["keep_profiles"], keep_audit_days=location["keep_audit"],
     )))  # fmt: skip
 
 

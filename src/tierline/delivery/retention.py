@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import structlog
 
 from tierline.clock import Clock
+from tierline.delivery.text_retention import TextRetention
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint
 from tierline.endpoints.health_records import record
 from tierline.endpoints.inspection import COUNT_MAX
@@ -49,6 +50,7 @@ class LogRetention:
         self._settings = settings
         self._clock = clock
         self._warned: dict[tuple[int, int], int] = {}  # (shard, endpoint) -> percent
+        self._texts = TextRetention(log, settings, clock)
 
     async def run(self, owns: Callable[[str], bool]) -> None:
         """Now and then, the shards that are this process's."""
@@ -67,6 +69,7 @@ class LogRetention:
     async def look(self, shard: int) -> None:
         """One round over a shard."""
         await self._forget_attempts(shard)
+        await self._texts.look(shard)
         kept_s = self._settings.events_kept_s
         if kept_s is not None:
             await self._drop(shard, kept_s * 1000)

@@ -20,10 +20,10 @@ from tierline.people.errors import SignInFailed
 from tierline.store.catalog import audit
 from tierline.store.catalog.secret_box import SecretBox, SecretKeyWrong
 from tierline.store.database import Database
+from tierline.store.people import SESSION_IDLE_MS, SessionRow, User, decode_grants, session_of
 from tierline.store.people import PeopleSql as Sql
-from tierline.store.people import SessionRow, User, decode_grants, session_of
 
-IDLE_MS: Final = 8 * 3_600_000
+IDLE_MS: Final = SESSION_IDLE_MS
 ABSOLUTE_MS: Final = 7 * 86_400_000
 SEEN_EVERY_MS: Final = 60_000
 AGENT_CHARACTERS_MAX: Final = 200

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from tierline.store.named_queries import Queries
 
+SESSION_IDLE_MS: Final = 8 * 3_600_000  # after which a session that nobody used has ended
 UserState = Literal["invited", "active", "disabled"]
 
 

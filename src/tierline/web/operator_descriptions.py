@@ -16,6 +16,15 @@ AuditEntry.at: When it was changed, in wall time.
 EndBody.at: From this instant on it takes nothing new.
 LaneAnswer.attempts: How often the lane's first event was tried.
 AuditEntry.before: What it was before.
+CustomerData.changes: What operators changed of the person, newest first.
+CustomerData.customer: Our id, and the profile as it is stored.
+CustomerData.deliveries: Attempts of webhooks that told of them, with the start of each answer.
+CustomerData.entries: The entries of their ledgers, with their keys.
+CustomerData.events: Their events, each with the profile as it was then.
+CustomerData.memberships: All that the engine knows of each membership.
+CustomerData.names: What they are called, by kind.
+CustomerData.orders: Their orders that were told whole.
+CustomerData.transfers_under_way: Points that left them and have not arrived yet.
 changes: The changes, newest first.
 CallbackQuery.code: The provider's code.
 ReplayAnswer.complete: Whether `events` is the exact count, not only a lower bound.

@@ -6,13 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from tierline.ledger.erasure.remains import (
-    SETTLED,
-    attempt_remains,
-    detail_remains,
-    event_remains,
-)
+from tierline.ledger.erasure.remains import detail_remains, event_remains
 from tierline.model import ids
+from tierline.model.attempt_text import SETTLED, attempt_remains
 from tierline.store.customers import shard_of_customer
 from tierline.store.erasures import ErasuresSql as Sql
 from tierline.store.erasures import StoredErasure

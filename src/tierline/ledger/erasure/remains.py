@@ -19,7 +19,6 @@ _OF_DETAIL: Final = (
 )
 _OF_EVENT: Final = ("kind", "at", "points", "balance", "pending", "entry", "rule")
 _OF_NOTICE: Final = ("customer", "customer_id", "program")
-_OF_ATTEMPT: Final = ("url", "address", "reused", "timings", "events", "fault")
 _read_detail = msgspec.json.Decoder(Detail).decode
 _text = msgspec.json.Encoder().encode
 
@@ -94,18 +93,3 @@ def event_remains(class_: str, body: str) -> str:
         return _text({**fields, "data": data}).decode()
     except (msgspec.MsgspecError, AttributeError):
         return "{}"
-
-
-def attempt_remains(text: str) -> str:
-    """Of a request that told of the customer: not what was sent, nor what was answered."""
-    try:
-        fields = msgspec.json.decode(text)
-        left = {name: fields[name] for name in _OF_ATTEMPT if name in fields}
-    except (msgspec.MsgspecError, TypeError):
-        left = {"url": "", "address": None, "reused": False, "timings": {"total": 0.0}}
-    if "fault" not in left:
-        left["answer"] = {"headers": {}, "body": ""}
-    return _text({**left, "headers": {}}).decode()
-
-
-SETTLED: Final = attempt_remains("null")  # of a delivery that is not made any more
