@@ -6,10 +6,7 @@ import re
 from typing import Any
 
 from tests.engine.history import History
-from tierline.engine.decide import decide
-from tierline.model.entries import Detail, Entry, Override
-from tierline.model.standing import Standing
-from tierline.rules.earning import Earner, points_for
+from tierline.model.entries import Entry, Override
 from tierline.rules.program import Program
 
 TIME = r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:\d\d)?"
@@ -82,35 +79,10 @@ class Recorder:
         amount = int(text) if text and kind == "order" else 0
         points = int(earned or (text if text and kind != "order" else 0) or 0)
         if (kind == "order" and not earned) or (kind == "custom" and not points):
-            made = self._earned(kind, at, amount, happened, detail)
-            points, detail = made.points, _given(made.detail)
+            return self.history.earn(kind, at, amount=amount, occurred=happened, **detail)
         if kind in ("redeem", "transfer_out"):
             points = -points
         return self.history.add(kind, at, points=points, amount=amount, occurred=happened, **detail)
-
-    def _earned(
-        self, kind: Any, at: int, amount: int, happened: int | None, detail: dict[str, Any]
-    ) -> Entry:
-        """What the program's own rules make of an order or an event."""
-        program, entries = self.history.program, self.history.entries
-        draft = Entry(
-            n=len(entries) + 1,
-            kind=kind,
-            occurred_at=at if happened is None else happened,
-            recorded_at=at,
-            amount=amount,
-            detail=Detail(**detail) if detail else None,
-        )
-
-        def reached(trial: Entry) -> str | None:
-            return decide(program, Standing(), [*entries, trial], at).standing.tier
-
-        before = decide(program, Standing(), entries, at).standing
-        detail_ = entries[-1].detail if entries else None
-        # Enrolled by this order, as if a moment before it.
-        tier = before.held if detail_ is not None and detail_.implied else before.tier
-        earner = Earner(tier, before.attributes, before.gains)
-        return points_for(program, earner, draft, reached, points_given=False)
 
     def _earn(self, at: int, text: str, happened: int | None) -> Entry:
         return self._activity("earn", at, text, happened)
@@ -229,16 +201,3 @@ def value_of(text: str) -> str | int | bool:
     if text in WORDS:
         return WORDS[text]
     return int(text) if re.fullmatch(r"-?\d+", text) else text
-
-
-def _given(detail: Detail | None) -> dict[str, Any]:
-    """The fields of a detail that say something."""
-    return (
-        {}
-        if detail is None
-        else {
-            name: getattr(detail, name)
-            for name in Detail.__struct_fields__
-            if getattr(detail, name) != getattr(Detail(), name)
-        }
-    )

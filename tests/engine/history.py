@@ -8,13 +8,19 @@ from typing import Any
 from msgspec.structs import replace
 
 from tests.reference import civil
-from tests.reference.account import ARRIVAL, FOREVER, Ledger
-from tierline.engine.decide import expired_of
+from tests.reference.account import ARRIVAL, FOREVER, Account
+from tests.reference.evaluator import Evaluator
+from tests.reference.ledger import Ledger
+from tierline.engine.decide import decide, expired_of
 from tierline.ledger.reversal import Original, with_parts
 from tierline.model.entries import Detail, Entry, EntryKind, Origin, Override
+from tierline.model.standing import Standing
+from tierline.rules.earning import Earner, points_for
+from tierline.rules.earning_rule import CustomEvent, OrderPaid
 from tierline.rules.points import in_ratio
 from tierline.rules.program import Program
 
+BY_RULES = "by rules"  # the reason of activities whose sender named no points
 MAY_WAIT = ("earn", "order", "custom")
 
 
@@ -29,6 +35,7 @@ class History:
         self.entries = self.ledger.entries
         self.taken: dict[int, tuple[int, int]] = {}
         self.approved: dict[int, int] = {}
+        self._account: tuple[tuple[int, int], Account] | None = None  # after so many entries
         self.quiet = False  # entries are recorded as a quiet import records them
 
     def add(
@@ -62,10 +69,60 @@ class History:
         self.entries.append(entry)
         return entry
 
+    def account(self, at: int) -> Account:
+        """The member's points right after what happened at an instant."""
+        upto = (at, ARRIVAL, 10**6)
+        rules = [rule for v in self.program.versions for rule in v.rules.points.rules]
+        if all(isinstance(rule.trigger, OrderPaid | CustomEvent) for rule in rules):
+            return self.ledger.account(upto)
+        place = (at, len(self.entries))
+        if self._account is None or self._account[0] != place:
+            evaluator = Evaluator(self.program).run(self.entries, at)  # which knows of bonuses
+            self._account = place, evaluator.ledger.account(upto)
+        return self._account[1]
+
+    def earn(
+        self,
+        kind: EntryKind,
+        at: int,
+        *,
+        amount: int = 0,
+        occurred: int | None = None,
+        **detail: Any,
+    ) -> Entry:
+        """An order or an event whose sender named no points: the program's rules give them."""
+        if self.quiet:
+            detail["quiet"] = True
+        draft = Entry(
+            n=len(self.entries) + 1,
+            kind=kind,
+            occurred_at=at if occurred is None else occurred,
+            recorded_at=at,
+            amount=amount,
+            detail=Detail(**detail, reason=BY_RULES),
+        )
+        entry = self.earned(draft, self.entries)
+        self.entries.append(entry)
+        return entry
+
+    def earned(self, draft: Entry, before: list[Entry]) -> Entry:
+        """The draft with what rules give for it after some entries."""
+        at = draft.recorded_at
+
+        def reached(trial: Entry) -> str | None:
+            return decide(self.program, Standing(), [*before, trial], at).standing.tier
+
+        standing = decide(self.program, Standing(), before, at).standing
+        last = before[-1].detail if before else None
+        # Enrolled by this activity, as if a moment before it.
+        tier = standing.held if last is not None and last.implied else standing.tier
+        earner = Earner(tier, standing.attributes, standing.gains)
+        return points_for(self.program, earner, draft, reached, points_given=False)
+
     def spend(self, kind: EntryKind, at: int, points: int) -> Entry:
         """Spends or gives away; the entry keeps the lots that it took from, as intake does."""
         lots, left = [], points
-        for expires, held in self.ledger.account((at, ARRIVAL, 10**6)).lots:
+        for expires, held in self.account(at).lots:
             if left > 0:
                 lots.append((None if expires == FOREVER else expires, min(held, left)))
                 left -= held
@@ -106,7 +163,7 @@ class History:
         before = self.taken.get(n, (0, 0))
         self.taken[n] = (before[0] - points, before[1] - amount)
         origin = self.origin(n, at, last=last)
-        taken = Original(self.entries[n - 1], *before)
+        taken = Original(self.entries[n - 1], *before, approved_at=self.approved.get(n))
         if (parts := with_parts(self.program, taken, points, origin).parts) != origin.parts:
             expired = expired_of(self.program, self.entries, n, at)
             origin = replace(origin, parts=parts, expired=expired)
@@ -133,7 +190,7 @@ class History:
         if entry.kind in ("redeem", "transfer_out"):
             ends = [FOREVER if end is None else end for end, _ in detail.lots] if detail else []
             expires = max(ends, default=FOREVER)
-        lost = self.ledger.account((at, ARRIVAL, 10**6)).lost if entry.points > 0 else {}
+        account = self.account(at)
         return Origin(
             n=n,
             kind=entry.kind,
@@ -145,7 +202,7 @@ class History:
             available_at=waits,
             expires_at=None if expires == FOREVER else expires,
             last=last,
-            expired=lost.get(n, 0),
+            expired=account.lost_of(n) if entry.points > 0 else 0,
         )
 
     def days_after(self, instant: int, days: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.reference import account, civil, terms
+from tests.reference import civil, ledger, terms
 from tests.reference.account import Account
 from tests.reference.measures import Sight
 from tierline.model import calendar
@@ -167,7 +167,7 @@ def test_points(case: Case) -> None:
     last = rule.last_day(calendar.parse_day(case["day"]))
     assert (None if last is None else calendar.format_day(last)) == case["last_valid_day"]
     assert (None if last is None else iso(zone, last + 1)) == case["expires_at"]
-    slowly = account.last_day(rule, date.fromisoformat(case["day"]))
+    slowly = ledger.last_day(rule, date.fromisoformat(case["day"]))
     assert (slowly and slowly.isoformat()) == case["last_valid_day"]
 
 

@@ -19,6 +19,7 @@ from collections import Counter
 
 from tests.fuzz.check import differences
 from tests.fuzz.features import LEAST, features
+from tests.fuzz.order_worlds import order_differences
 from tests.fuzz.shrink import described, smaller
 from tests.fuzz.worlds import World, seeded
 
@@ -28,12 +29,16 @@ PATIENCE = 120  # seconds of its own time for one world, of which most take a fe
 
 def one(seed: int) -> tuple[int, list[str], int]:
     """(seed, what differs, how many entries). Histories take turns in the ways in which they are
-    decided beside in one go, and one in three is explained."""
+    decided beside in one go, and one in three is explained. One in twenty has orders beside that
+    are told whole, again and again."""
     patience(PATIENCE)
     try:
         made = seeded(seed)
         ways = ("pieces", "steps")[seed % 2 : seed % 2 + 1]
         problems = differences(made, ways=ways, explains=seed % 3 == 0)
+        if seed % 20 == 3:
+            more, entries = order_differences(seed)
+            return seed, problems + more, len(made.entries) + entries
         return seed, problems, len(made.entries)
     except Exception as wrong:  # noqa: BLE001  (a crash is a finding like any other)
         where = traceback.extract_tb(wrong.__traceback__)[-1]

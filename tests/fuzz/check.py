@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.engine.driver import Driver
+from tests.engine.history import BY_RULES
 from tests.fuzz.upgrades import checkpoint_of, former
 from tests.fuzz.worlds import World
 from tests.reference.account import FOREVER
@@ -14,7 +15,7 @@ from tests.reference.outcome import Outcome
 from tierline.analysis.explain import explain
 from tierline.engine.decide import expired_of
 from tierline.model.encoding import encode_standing
-from tierline.model.entries import Entry
+from tierline.model.entries import Detail, Entry, Part
 from tierline.model.events import Event
 from tierline.model.standing import Standing
 from tierline.rules.metric import EARNING
@@ -116,9 +117,11 @@ def differences(
     first = 1 if place is None else former(world.entries[place]).seq + 1
     if [e.seq for e in once.events] != list(range(first, len(once.events) + first)):
         problems.append(f"seq has gaps: {[e.seq for e in once.events]}")
-    outcome = evaluate(world.program, world.entries, world.until)
+    outcome = evaluate(world.program, world.entries, world.until, world.orders)
     problems += unequal(outcome.events, [expected_event(e) for e in once.events])
     problems += state(outcome, standing)
+    if place is None:  # after it rules go by the tier that is noted
+        problems += given(world, outcome)
     return problems + (explained(world, outcome) + expired(world) if explains else [])
 
 
@@ -133,12 +136,37 @@ def beside(world: World, other: World, once: Driver) -> list[str]:
     return [] if same else ["two programs of a customer change each other"]
 
 
+def given(world: World, outcome: Outcome) -> list[str]:
+    """What rules gave for activities whose sender named no points."""
+    problems = []
+    for entry in world.entries:
+        detail = entry.detail
+        if detail is None or (detail.reason != BY_RULES and entry.n not in world.orders):
+            continue
+        own = (detail.available_at, ends_of(detail))
+        gifts = [("orders", entry.points, *own)] if entry.points else []
+        if detail.parts:
+            said = [(part.available_at, ends_of(part)) for part in detail.parts]
+            said = [own] * len(said) if set(said) == {(None, None)} else said
+            parts = zip(detail.parts, said, strict=True)
+            gifts = [(part.rule, part.points, *life) for part, life in parts]
+        if gifts != outcome.gifts[entry.n]:
+            problems.append(f"points by rules of {entry.n}: {outcome.gifts[entry.n]} != {gifts}")
+    return problems
+
+
+def ends_of(life: Detail | Part) -> int | None:
+    return FOREVER if life.never_expires and life.expires_at is None else life.expires_at
+
+
 def expired(world: World) -> list[str]:
     """What reversals find to have expired, against what the evaluator says of it."""
     problems = []
     for i, entry in enumerate(world.entries):
         origin = entry.detail.origin if entry.detail else None
-        if origin is None or origin.kind not in EARNING or origin.expires_at is None:
+        if origin is None or not entry.points or origin.kind not in EARNING:
+            continue
+        if origin.expires_at is None:
             continue
         if origin.expires_at <= entry.recorded_at:
             points = expired_of(world.program, world.entries[:i], origin.n, entry.recorded_at)

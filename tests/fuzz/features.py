@@ -10,6 +10,9 @@ from tests.reference import civil
 from tests.reference.account import ARRIVAL
 from tests.reference.evaluator import evaluate
 from tests.reference.expected_event import ExpectedEvent
+from tests.reference.ledger import Ledger
+from tests.reference.outcome import Outcome
+from tierline.rules.earning_rule import Anniversary, Birthday, YearlyDay
 from tierline.rules.policy import Policy
 from tierline.rules.term import Duration
 from tierline.rules.window import Calendar
@@ -35,15 +38,24 @@ LEAST = {
     "a vendor's own settings": 700,
     "an upgrade in the middle": 800,
     "a retroactive correction after an upgrade": 20,
+    "a rule gives for an activity": 700,
+    "two rules give for one activity": 150,
+    "parts of an activity live differently": 70,
+    "a limit takes something": 8,
+    "a bonus": 500,
+    "a bonus moves a tier": 15,
+    "a bonus by a date": 150,
 }
 
 
 def features(world: World) -> set[str]:
     """Which of the things above a world brings."""
-    events = evaluate(world.program, world.entries, world.until).events
+    outcome = evaluate(world.program, world.entries, world.until)
+    events = outcome.events
     return {
+        *of_rules(world, outcome),
         *of_program(world),
-        *of_entries(world),
+        *of_entries(world, outcome.ledger),
         *(feature for event in events for feature in of_event(world, event)),
         *renewals(world, events),
     }
@@ -66,6 +78,27 @@ def of_program(world: World) -> Iterator[str]:
         yield "the clocks change"
 
 
+def of_rules(world: World, outcome: Outcome) -> Iterator[str]:
+    """What earning rules do."""
+    rules = {rule.id: rule for v in world.program.versions for rule in v.rules.points.rules}
+    for bonus in outcome.ledger.bonuses:
+        yield "a bonus"
+        if isinstance(rules[bonus.rule].trigger, YearlyDay | Birthday | Anniversary):
+            yield "a bonus by a date"
+        elif rules[bonus.rule].limit is not None and bonus.points == 1:
+            yield "a limit takes something"
+    if any(event.cause == "bonus" for event in outcome.events):
+        yield "a bonus moves a tier"
+    for entry in world.entries:
+        parts = entry.detail.parts if entry.detail and not entry.detail.origin else ()
+        if parts:
+            yield "a rule gives for an activity"
+        if len(parts) > 1:
+            yield "two rules give for one activity"
+        if any((p.available_at, p.expires_at, p.never_expires) != (None, None, 0) for p in parts):
+            yield "parts of an activity live differently"
+
+
 def hidden_between(policy: Policy) -> bool:
     hidden = [tier.hidden for tier in policy.tiers]
     return any(
@@ -73,11 +106,11 @@ def hidden_between(policy: Policy) -> bool:
     )
 
 
-def of_entries(world: World) -> Iterator[str]:
+def of_entries(world: World, ledger: Ledger) -> Iterator[str]:
     left_at, upgraded = None, False
     for entry in world.entries:
         detail = entry.detail
-        if world.history.ledger.account((entry.recorded_at, ARRIVAL, entry.n)).debt:
+        if ledger.account((entry.recorded_at, ARRIVAL, entry.n)).debt:
             yield "a debt"
         if detail and detail.origin and detail.origin.expired and entry.kind in ("refund", "void"):
             yield "expired points are refunded"

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tests.fuzz.earning import changed_rules, fitting, random_rules
 from tests.fuzz.stories import DAY, HOUR
 from tests.fuzz.vendor_programs import vendor_rules
 from tierline.rules.lint.lint import lint
@@ -16,6 +17,7 @@ from tierline.rules.program import OnChange, Program, Rules, Version
 
 Json = dict[str, Any]
 HOW: tuple[OnChange, ...] = ("next_assessment", "up_only", "rejudge")
+STACKING = ("all", "all", "best", "first")
 UNITS = ("day", "week", "month", "quarter", "half_year", "year")
 
 
@@ -34,6 +36,8 @@ def random_program(chance: Random, zone: str, start: int) -> Program:
         at += chance.randint(1, 300) * DAY + chance.choice((0, 5 * HOUR))
         policy = changed(chance, policy)
         points = random_points(chance) if chance.random() < 0.2 else points
+        if "rules" in points and chance.random() < 0.3:
+            points = points | {"rules": changed_rules(chance, points["rules"])}
         how = chance.choice(HOW)
         versions.append(Version(len(versions) + 1, at, make_rules(policy, points), how))
     return Program("program", "project", zone, "EUR", tuple(versions))
@@ -68,6 +72,9 @@ def in_a_row(chance: Random, policy: Json) -> None:
 
 
 def make_rules(policy: Json, points: Json) -> Rules:
+    if "rules" in points:
+        tiers = {tier["id"] for tier in policy["tiers"]}
+        points = points | {"rules": fitting(points["rules"], tiers)}
     return Rules("Fuzz", msgspec.convert(policy, Policy), msgspec.convert(points, Points))
 
 
@@ -85,6 +92,11 @@ def random_points(chance: Random) -> Json:
     if chance.random() < 0.1:
         own = {"type": "after", "length": chance.choice(("P10D", "P2M"))}
         made["orders"] = {"every": 10, "points": 1, "expiry": own}
+    rules = Random(chance.random())  # of their own: programs without any are as they were
+    if rules.random() < 0.4:
+        made |= {"rules": random_rules(rules), "stacking": rules.choice(STACKING)}
+        if rules.random() < 0.3:
+            made["orders"] = {"every": rules.choice((1, 10)), "points": 1}
     return made
 
 

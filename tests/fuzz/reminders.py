@@ -22,9 +22,12 @@ LEADS = (1, 2, 3, 7, 10, 14, 28, 29, 30, 31, 60, 90, 366)
 
 
 def reminded(seed: int) -> World:
-    """The world of a seed, whose program reminds."""
+    """The world of a seed, whose program reminds, or of the next one whose rules give no bonus."""
     chance = Random(f"reminders {seed // 4}")
     made = seeded(seed)
+    while any(version.bonuses for version in made.program.versions):
+        seed += 4
+        made = seeded(seed)
     versions, occasions = [], random_reminders(chance)
     for version in made.program.versions:
         rules = replace(version.rules, reminders=occasions)

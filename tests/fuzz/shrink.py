@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from tests.engine.history import History
+from tests.engine.history import BY_RULES, History
 from tests.fuzz.programs import savable
 from tests.fuzz.upgrades import checkpoint_of, counted
 from tests.fuzz.worlds import World
@@ -30,13 +30,25 @@ def smaller(world: World, wrong: Wrong) -> World:
         shrunk = False
         for candidate in variants(world):
             try:
-                still = wrong(candidate)
+                still = rules_give(candidate) and wrong(candidate)
             except (ValueError, KeyError, IndexError, AssertionError, msgspec.ValidationError):
                 continue
             if still:
                 world, shrunk = candidate, True
                 break
     return world
+
+
+def rules_give(world: World) -> bool:
+    """Whether rules give what the entries say that they gave."""
+    history = world.history
+    for i, entry in enumerate(history.entries):
+        if entry.detail is not None and entry.detail.reason == BY_RULES:
+            plain = replace(entry.detail, parts=(), available_at=None, expires_at=None)
+            draft = replace(entry, points=0, detail=replace(plain, never_expires=False))
+            if history.earned(draft, history.entries[:i]) != entry:
+                return False
+    return True
 
 
 def variants(world: World) -> Iterator[World]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.engine.history import History
 from tests.reference import civil
-from tests.reference.account import ARRIVAL
 from tierline.model.entries import EntryKind, Override
+from tierline.rules.points import Points
 from tierline.rules.program import Program
 
 Json = dict[str, Any]
@@ -25,6 +25,7 @@ class Story:
         self.chance, self.program, self.history = chance, program, history
         self.start = self.now = start + chance.randint(0, 20) * HOUR
         self.orders = Random(self.start)  # of its own: other things happen as they did before
+        self.ruled = Random(f"rules {self.start}")  # likewise: what only earning rules ask for
         # An import may bring the beginning of a history without a word.
         self.quiet_until = chance.randint(1, 6) if chance.random() < 0.06 else 0
 
@@ -38,7 +39,13 @@ class Story:
             self.happen()
             if self.orders.random() < 0.06:
                 self.tell_order()
+            if self.points.rules and self.ruled.random() < 0.12:
+                self.answer_a_rule()
         return self.now + chance.choices((0, HOUR, 40 * DAY, 500 * DAY), (4, 4, 6, 1))[0]
+
+    @property
+    def points(self) -> Points:
+        return self.program.version(self.now).rules.points
 
     def join(self) -> None:
         chance = self.chance
@@ -109,6 +116,13 @@ class Story:
             detail["expires_at"] = detail["available_at"]  # over as they become active
         elif chance.random() < 0.05:
             detail["never_expires"] = True
+        if kind != "earn" and self.points.rules and self.ruled.random() < 0.7:
+            happened = self.occurred() if occurred is None else occurred
+            if self.ruled.random() < 0.3:
+                detail.setdefault("metadata", {})["rate"] = self.ruled.choice((2.5, 7, -1.25))
+            money = self.money(kind)
+            self.history.earn(kind, self.now, amount=money, occurred=happened, **detail)
+            return
         points = (
             chance.choice((0, 10, 40, 60, 100, 130)) if kind != "earn" else chance.randint(1, 150)
         )
@@ -126,7 +140,7 @@ class Story:
         return self.chance.randint(1, 150) if paid else 0
 
     def balance(self) -> int:
-        return self.history.ledger.account((self.now, ARRIVAL, 10**6)).balance
+        return self.history.account(self.now).balance
 
     def adjust(self) -> None:
         points = self.chance.randint(-60, 120)
@@ -214,6 +228,17 @@ class Story:
             day = self.history.zone.day(self.now) + chance.randint(-400, 400) * civil.ONE_DAY
             value = chance.choice((day.isoformat(), day.isoformat(), day.isoformat(), None, "soon"))
         self.history.add("attribute", self.now, attribute=name, value=value)
+
+    def answer_a_rule(self) -> None:
+        """An attribute that earning rules ask for."""
+        chance = self.ruled
+        days = ("1990-05-17", "1992-02-29", "02-29", "12-31", "12-30", "07-01", "13-45")
+        values: dict[str, tuple[Any, ...]] = {
+            "birthdate": (*days, None), "level": (0, 3, 17, -4, "high"),
+            "club": (True, False, "gold"), "renewal": ("2020-11-03", "11-03"),
+        }  # fmt: skip
+        name = chance.choice(tuple(values))
+        self.history.add("attribute", self.now, attribute=name, value=chance.choice(values[name]))
 
     def override(self) -> None:
         chance = self.chance

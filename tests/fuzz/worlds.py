@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from random import Random
@@ -13,6 +13,7 @@ from tests.fuzz.stories import Story
 from tests.fuzz.upgrades import upgraded
 from tests.reference import civil
 from tierline.model.entries import Entry
+from tierline.model.orders import OrderFacts
 from tierline.rules.program import Program
 
 # Where days start at odd instants, twice, or not at all; and a year in which they do.
@@ -30,6 +31,8 @@ class World:
     until: int
     cuts: list[int]  # instants at which time is let pass, and batches end
     beside: World | None = None  # what the same customer does in another program
+    # By entry: what its order was, where it was told whole.
+    orders: dict[int, OrderFacts] = field(default_factory=dict)
 
     @property
     def entries(self) -> list[Entry]:

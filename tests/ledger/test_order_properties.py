@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.ledger.order_book import OrderBook
+from tests.ledger.order_book import ORDER, OrderBook, club
 from tierline.model.orders import OrderItem, OrderState
 from tierline.rules.earning_rule import EarningRule, FixedPoints, Limit, OrderPaid
 from tierline.rules.expiry import AfterPeriod
@@ -80,15 +80,14 @@ def play(book: OrderBook, story: list[OrderState | tuple[str, int | None]]) -> i
             book.tell(happening)
         else:
             book.refund(*happening)
-    assert book.record is not None
-    return book.member(book.record.buyer.name).booking("1001").refunded_by_others
+    return book.member(book.records[ORDER].buyer.name).booking(ORDER).refunded_by_others
 
 
 def test_a_limited_rule_gives_once_for_an_order_however_often_it_is_told() -> None:
     """What an order gave may be given again when it is booked anew, and to no other order."""
     policy = Policy(TIERS, Metric("earned"))
     rule = EarningRule("first", OrderPaid(), FixedPoints(40), limit=Limit(times=1))
-    book = OrderBook(Rules("Club", policy, Points(rules=(rule,))), NOW)
+    book = OrderBook(club(Rules("Club", policy, Points(rules=(rule,)))), NOW)
     state = OrderState("anna", as_of=NOW - 10, paid=1000)
     for i in range(4):
         book.tell(replace(state, as_of=NOW - 10 + i, paid=1000 - i))
@@ -104,10 +103,10 @@ def test_any_order_of_statements_ends_as_the_last_state_told_once(
     story: list[OrderState | tuple[str, int | None]], corrections: str, pending_days: int
 ) -> None:
     """The same points, lots, pending points, spend and counts, for everybody who had the order."""
-    book = OrderBook(rules(corrections, pending_days), NOW)
+    book = OrderBook(club(rules(corrections, pending_days)), NOW)
     others = play(book, story)
     last = max((s for s in story if isinstance(s, OrderState)), key=lambda s: s.as_of or 0)
-    once = OrderBook(rules(corrections, pending_days), NOW)
+    once = OrderBook(club(rules(corrections, pending_days)), NOW)
     once.tell(replace(last, refunded=min(last.paid, max(last.refunded, others))))
 
     assert book.standings() == once.standings()
@@ -126,9 +125,9 @@ def test_the_end_is_the_same_in_every_order(
         return
     ends = []
     for _ in range(3):
-        book = OrderBook(rules("forward", 0), NOW)
+        book = OrderBook(club(rules("forward", 0)), NOW)
         play(book, data.draw(st.permutations([*statements, *others])))
         ends.append(book.standings())
-    once = OrderBook(rules("forward", 0), NOW)
+    once = OrderBook(club(rules("forward", 0)), NOW)
     once.tell(last)
     assert ends == [once.standings()] * 3

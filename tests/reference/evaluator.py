@@ -7,17 +7,19 @@ it follows are the published ones (docs/rules.md); the order of what one instant
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from msgspec.structs import replace
 
-from tests.reference import NoOpinion, civil
+from tests.reference import civil
 from tests.reference.account import (
     ACTIVATION,
     AGE,
     ARRIVAL,
+    BONUS,
+    DATE,
     EXPIRY,
     FOREVER,
     OVERRIDE,
@@ -26,13 +28,14 @@ from tests.reference.account import (
     TERM,
     TURN,
     Fact,
-    Ledger,
     Position,
 )
+from tests.reference.bonuses import Bonuses
+from tests.reference.ledger import Ledger
 from tests.reference.outcome import Outcome
-from tests.reference.overrides import Overrides
 from tests.reference.replay import REVERSALS, as_it_should_have_been
 from tierline.model.entries import Entry
+from tierline.model.orders import OrderFacts
 from tierline.rules import term
 from tierline.rules.program import Program, Version
 
@@ -49,33 +52,41 @@ CAUSES = {
 }
 
 
-def evaluate(program: Program, entries: Sequence[Entry], until: int) -> Outcome:
-    """Everything that happens to a member up to and at `until`."""
-    return Evaluator(program).run(entries, until).outcome()
+Orders = Mapping[int, OrderFacts]
 
 
-class Evaluator(Overrides):
+def evaluate(
+    program: Program, entries: Sequence[Entry], until: int, orders: Orders | None = None
+) -> Outcome:
+    """Everything that happens to a member up to and at `until`. `orders`: by entry, what an order
+    was that was told whole."""
+    evaluator = Evaluator(program)
+    evaluator.orders = orders or {}
+    return evaluator.run(entries, until).outcome()
+
+
+class Evaluator(Bonuses):
     """Walks through time; what is judged and how is `Judgement`'s."""
 
     def __init__(self, program: Program) -> None:
         zone = civil.zone(program.time_zone)
         rules = [(v.effective_at, v.rules.points) for v in program.versions]
-        for _, points in rules:
-            if points.rules:
-                raise NoOpinion(points.rules[0])
         super().__init__(program, zone, Ledger(zone, rules))
+        self.step = 0  # of what happened last in time
         self.noted = False  # a checkpoint was met; of a ghost, or there is none: nothing changes
 
     def run(self, entries: Sequence[Entry], until: int) -> Evaluator:
         for entry in entries:
-            self.pass_time((entry.recorded_at, AGE, 2**62))
+            self.pass_time((entry.recorded_at, BONUS, 2**62))
+            self.note_activity(entry)
             self.ledger.entries.append(entry)
             self.position = (entry.recorded_at, ARRIVAL, entry.n)
             self.arrive(entry)
+            self.give_bonuses(entry)
             if self.quiet:  # nor does anybody hear of what was over before it came
-                self.pass_time((entry.recorded_at, AGE, 2**62))
+                self.pass_time((entry.recorded_at, BONUS, 2**62))
             self.quiet = False
-        self.pass_time((until, AGE, 2**62))
+        self.pass_time((until, BONUS, 2**62))
         return self
 
     # -- time ------------------------------------------------------------------------------
@@ -84,14 +95,22 @@ class Evaluator(Overrides):
         """Everything that time brings, one after another, up to a position."""
         while True:
             due = [d for d in self.dues(upto) if d <= upto]
+            if self.occasions and not self.goes_on(due):
+                due = [(self.now, BONUS, 0)]
             if not due:
                 break
             following = min(due)
             if following[:2] > self.position[:2]:
                 # Beyond every entry's number: in a replay they do not rise with time.
                 self.position = (*following[:2], max(LATEST, self.position[2]) + 1)
+            self.step = following[1]
             self.bring(following[1])  # what was overdue happens now, after what arrived
         self.position = max(upto, self.position)
+
+    def goes_on(self, due: list[Position]) -> bool:
+        """Whether something else of this instant comes before what rules give for it."""
+        at, place, _ = min(due, default=(FOREVER, 0, 0))
+        return at == self.now and place > self.step
 
     def dues(self, upto: Position) -> list[Position]:
         """What is ahead, by (instant, place in the instant's order); overdue things are now."""
@@ -119,7 +138,7 @@ class Evaluator(Overrides):
         for length in self.ages():
             day = civil.plus(self.zone.day(self.joined), length)
             dues.append((self.zone.start(day), AGE, 0))
-        dues = [f for f in dues if f[:2] > now[:2]]
+        dues = [f for f in dues if f[:2] > now[:2]] + self.dates()
         if not self.on_hold and self.waiting is not None:
             at(self.waiting[1], START)
         if not self.on_hold and self.held is not None:
@@ -161,10 +180,15 @@ class Evaluator(Overrides):
             self.end_term()
         elif place == TURN:
             self.judge("window_turn", "at_window_end" if self.own_turn() else "on_activity")
+        elif place == DATE:
+            self.dates_come()
+        elif place == BONUS:
+            self.give_bonuses()
         elif place in (EXPIRY, AGE):
             self.judge(CAUSES[place], "on_activity")
         # The first step that shows an override names the cause, even one that began just now.
-        self.show(CAUSES[place])
+        if place in CAUSES:
+            self.show(CAUSES[place])
 
     # -- rules -----------------------------------------------------------------------------------
 
@@ -243,6 +267,7 @@ class Evaluator(Overrides):
             self.joined = entry.occurred_at
             # All that is there counts.
             self.began, self.carried, self.replayed = (-FOREVER, 0, 0), [], None
+            self.occur("joining", None, None)
         if entry.kind == "enrol":
             if detail and detail.implied:
                 # A moment before the activity that implied it; but that shows where it led.
@@ -255,6 +280,8 @@ class Evaluator(Overrides):
             self.bring_tier(entry)
             return
         if entry.kind == "attribute" and detail and detail.attribute is not None:
+            if self.attributes.get(detail.attribute) != detail.value:
+                self.occur("attribute", detail.attribute, detail.value)
             if detail.value is None:
                 self.attributes.pop(detail.attribute, None)
             else:
@@ -274,10 +301,7 @@ class Evaluator(Overrides):
         if self.corrects(entry):
             self.correct(entry)
             return
-        if entry.kind == "opening":
-            cause = "import"
-        if entry.kind == "approve":
-            cause = "activation"
+        cause = {"opening": "import", "approve": "activation"}.get(entry.kind, cause)
         self.judge(cause, "on_activity", entry.n)
         self.show(cause, entry.n)
 
@@ -324,7 +348,7 @@ class Evaluator(Overrides):
 
     def corrects(self, entry: Entry) -> bool:
         """Whether an entry changes the past: a reversal, or an activity of an earlier day."""
-        if self.version.rules.policy.corrections != "retroactive" or (self.ghost and self.noted):
+        if self.policy.corrections != "retroactive" or (self.ghost and self.noted):
             return False
         if entry.kind in ("enrol", "opening"):
             return False
@@ -339,15 +363,8 @@ class Evaluator(Overrides):
         ghost.ghost = True
         ghost.noted = not any(e.kind == "checkpoint" for e in self.ledger.entries)
         ghost.run(as_it_should_have_been(self.ledger.entries), t)
-        for name in (
-            "held",
-            "started_at",
-            "ends_at",
-            "grace_until",
-            "waiting",
-            "grace_announced",
-            "row",
-        ):
+        dates = ("held", "started_at", "ends_at", "grace_until", "waiting", "row")
+        for name in (*dates, "grace_announced"):
             setattr(self, name, getattr(ghost, name))
         self.carried = ghost.of_term()
         self.began, self.replayed = self.position, entry.n
@@ -363,7 +380,7 @@ class Evaluator(Overrides):
 
     def outcome(self) -> Outcome:
         sight = self.sight() if self.joined is not None else None
-        names = (None, *self.version.rules.policy.measures)
+        names = (None, *self.policy.measures)
         return Outcome(
             events=self.events,
             tier=self.visible,
@@ -376,5 +393,7 @@ class Evaluator(Overrides):
             joined_at=self.joined,
             overrides=tuple(self.overrides),
             account=self.ledger.account(self.position),
+            ledger=self.ledger,
             values={name: sight.value(name) for name in names} if sight else {},
+            gifts=self.gifts,
         )

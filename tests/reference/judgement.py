@@ -32,6 +32,7 @@ class Judgement(Ends):
             downward = max(downward, lately) if inside else lately
         if downward >= held:
             acted = cause not in ("window_turn", "expiry", "override")
+            acted = acted and (cause != "bonus" or entry is not None)
             exactly = max(upward, downward) == held
             self._requalify(cause, entry, sight, exactly=exactly, acted=acted)
         else:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from tests.reference import civil, terms
-from tests.reference.account import FOREVER, OVERRIDE, Account, Fact, Ledger, Position
+from tests.reference.account import FOREVER, OVERRIDE, Account, Fact, Position
 from tests.reference.expected_event import ExpectedEvent
+from tests.reference.ledger import Ledger
 from tests.reference.measures import Sight, Span
 from tierline.model.entries import Override
 from tierline.rules import ladder, term

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.reference.account import FOREVER, Account
+from tests.reference.earning import Gift
 from tests.reference.expected_event import ExpectedEvent
+from tests.reference.ledger import Ledger
 from tierline.model.entries import Override
 from tierline.model.standing import Pending, Standing
 
@@ -24,8 +26,10 @@ class Outcome:
     waiting: tuple[str, int] | None
     joined_at: int | None
     account: Account
+    ledger: Ledger
     overrides: tuple[Override, ...] = ()
     values: dict[str | None, int] = field(default_factory=dict)
+    gifts: dict[int, list[Gift]] = field(default_factory=dict)  # by entry: what rules give for it
 
     def standing(self) -> Standing:
         """The same in the engine's type, as far as the evaluator knows it."""
@@ -44,7 +48,7 @@ class Outcome:
             lots=lots,
             debt=account.debt,
             pending=tuple(
-                Pending(w.entry.n, w.available_at, w.points, None, w.entry.kind)
+                Pending(w.entry, w.available_at, w.points, None, w.kind)  # type: ignore[arg-type]
                 for w in account.pending
             ),
             earned=account.earned,

@@ -12,7 +12,16 @@ from datetime import timedelta
 from itertools import pairwise
 
 from tests.reference import civil
-from tests.reference.account import ACTIVATION, AGE, ARRIVAL, EXPIRY, FOREVER, RULES
+from tests.reference.account import (
+    ACTIVATION,
+    AGE,
+    ARRIVAL,
+    BONUS,
+    EXPIRY,
+    FOREVER,
+    RULES,
+    Position,
+)
 from tests.reference.evaluator import LATEST, Evaluator
 from tests.reference.expected_event import ExpectedEvent
 from tierline.model.entries import Entry
@@ -78,7 +87,7 @@ class Watched(Evaluator):
         step.anew |= place != RULES and self.waiting not in (None, waiting)
         step.waiting = self.waiting
 
-    def pass_time(self, upto: tuple[int, int, int]) -> None:
+    def pass_time(self, upto: Position) -> None:
         super().pass_time(upto)
         self.come_near(0)
 
@@ -92,7 +101,7 @@ class Watched(Evaluator):
             self.before = None  # an order that is told anew
         self.come_near(entry.n)
 
-    def values(self, position: tuple[int, int, int]) -> dict[str | None, int] | None:
+    def values(self, position: Position) -> dict[str | None, int] | None:
         """A member's metrics at a position of this instant."""
         if self.joined is None:
             return None
@@ -106,7 +115,7 @@ class Watched(Evaluator):
         """Tells whom the step that is over brought near; it is looked at from its own instant."""
         if self.steps:
             here, at = self.position, self.steps[-1].at
-            self.position = (at, ARRIVAL, entry) if entry else (at, AGE, 2**62)
+            self.position = (at, ARRIVAL, entry) if entry else (at, BONUS, 2**62)
             self.tell_near(entry)
             self.position = here
 
@@ -329,7 +338,7 @@ def before_expiries(
             reminder = asked_at(future, at).points_expiring
             if not since < at <= end or reminder is None or days not in reminder.lead_days:
                 continue
-            account = ledger.account((at, AGE, 2**62))
+            account = ledger.account((at, BONUS, 2**62))
             lots: dict[int, int] = {}
             for expires, points in account.lots:
                 lots[expires] = lots.get(expires, 0) + points

@@ -22,6 +22,18 @@ def as_it_should_have_been(entries: Sequence[Entry]) -> list[Entry]:
     return [*entries[: place + 1], *later]
 
 
+def less_parts(entry: Entry, taken: int) -> Entry:
+    """An entry of whose parts points were taken, one after another."""
+    detail, parts = entry.detail, []
+    if detail is None or not detail.parts or taken <= 0:
+        return entry
+    for part in detail.parts:
+        gone = min(part.points, taken)
+        taken -= gone
+        parts.append(replace(part, points=part.points - gone))
+    return replace(entry, detail=replace(detail, parts=tuple(parts)))
+
+
 def _played_again(entries: Sequence[Entry], first: int, since: int) -> list[Entry]:
     """`first` is the number of the enrolment that opens the history, if it is among them; nothing
     happens before `since`."""
@@ -49,7 +61,7 @@ def _played_again(entries: Sequence[Entry], first: int, since: int) -> list[Entr
 
     rest = [
         replace(
-            entry,
+            less_parts(entry, -taken.get(entry.n, (0, 0, False))[0]),
             points=entry.points + taken.get(entry.n, (0, 0, False))[0],
             amount=entry.amount + taken.get(entry.n, (0, 0, False))[1],
             recorded_at=entry.recorded_at if arrived(entry) else happened(entry),

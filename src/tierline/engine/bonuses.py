@@ -36,18 +36,16 @@ def give_bonuses(state: MemberState, entry: Entry | None = None) -> None:
     given: set[str] = set()
     while state.occasions:
         occasion, state.occasions = state.occasions[0], state.occasions[1:]
-        rules = [
-            rule
-            for rule in state.version.bonuses
-            if rule.id not in given
-            and _answers(rule, occasion)
-            and rule.runs_at(state.at, state.zone)
-        ]
-        for rule in rules:
+        before = len(given)
+        for rule in state.version.bonuses:
+            if rule.id in given or not _answers(rule, occasion):
+                continue
+            if not rule.runs_at(state.at, state.zone):
+                continue
             if _give(state, rule):
                 given.add(rule.id)
-        if not rules:
-            continue
+        if len(given) == before:
+            continue  # nothing was given, so nothing is judged
         if not implied:
             judge(state, "bonus")
         elif not state.frozen:
@@ -60,11 +58,14 @@ def yearly_dates(state: MemberState) -> None:
     bonuses = state.version.bonuses
     if not bonuses or state.joined_at is None or state.overdue:
         return
-    if state.zone.start(state.today) != state.at:
+    days, day = set[int](), state.today
+    while state.zone.start(day) == state.at:
+        days.add(day)
+        day -= 1  # a day that the zone skipped starts where the next one does
+    if not days:
         return
     for rule in bonuses:
-        dated = isinstance(rule.trigger, DateTrigger)
-        if dated and _next_day(state, rule, state.today) == state.today:
+        if isinstance(rule.trigger, DateTrigger) and _next_day(state, rule, min(days)) in days:
             state.occur("date", rule.id)
 
 
@@ -122,11 +123,12 @@ def _give(state: MemberState, rule: EarningRule) -> bool:
     expires_at = None if last is None else state.zone.start(last + 1)
     if days:
         pending = Pending(
-            0, state.zone.start(start), points, expires_at, "earn", rule.id, None, last is None
+            *(0, state.zone.start(start), points, expires_at, "earn", rule.id, None, last is None),
+            occurred_at=state.at,
         )
         state.pending = (*state.pending, pending)
     else:
-        state.accrue(points, expires_at)
+        state.accrue(points, expires_at, entry=0)  # they are no entry's
     waits = points if days > 0 else 0
     tell_points(state, "points.earned", points, state.cause_entry, rule.id, waits=waits)
     state.count_bonus(rule.id, points, waits=days > 0)

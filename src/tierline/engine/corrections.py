@@ -88,7 +88,11 @@ def _replay(state: MemberState, entries: Sequence[Entry]) -> MemberState:
         history = in_order_of_happening(entries[noted + 1 :], state.at, since)
     for entry in history:
         pass_time(replay, entry.recorded_at)
+        replay.silent = entry.detail is not None and entry.detail.brings_no_bonus
         fold(replay, entry)
+        if replay.silent:
+            pass_time(replay, entry.recorded_at)
+        replay.silent = False
     pass_time(replay, state.at)
     return replay
 

@@ -96,7 +96,7 @@ def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:
             state.quiet = detail.elsewhere
         pass_time(state, entry.recorded_at)
         if detail is not None:
-            state.silent = detail.quiet and not detail.elsewhere
+            state.silent = detail.brings_no_bonus
         if corrects(state, entry):
             correct(state, entries[: i + 1])
         else:

@@ -14,7 +14,7 @@ from tierline.engine.gains import count_gains, free_gains
 from tierline.engine.member_state import MemberState
 from tierline.engine.overrides import end_overrides
 from tierline.engine.points_notes import tell_points
-from tierline.engine.reversals import out_of_pending, uncount
+from tierline.engine.reversals import less_expired, out_of_pending, uncount
 from tierline.engine.tier_terms import anchor_from, count_terms_anew, drop, end_for, term_of
 from tierline.engine.transitions import emit, show
 from tierline.model.entries import Detail, Entry, Origin, Part
@@ -148,10 +148,9 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
         expired = min(left, origin.expired)  # these have left already
         if state.tracer is not None and expired:
             state.tracer.owners.take_back(origin.n, expired)
-        for expires_at, points in lots:
-            gone = min(points, expired)
-            expired -= gone
-            lots, debt = taken_back(state.lots, points - gone, expires_at)
+        whole = len(lots) == 1 and not origin.parts
+        for expires_at, points in less_expired(lots, expired, None if whole else state.at):
+            lots, debt = taken_back(state.lots, points, expires_at)
             state.take(lots, debt, origin.n)
     state.spent -= detail.spent
     if detail.exchange:

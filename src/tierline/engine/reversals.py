@@ -54,6 +54,19 @@ def out_of_pending(
     return detail.lots or ((origin.expires_at, left),)
 
 
+def less_expired(
+    lots: tuple[tuple[int | None, int], ...], expired: int, at: int | None
+) -> tuple[tuple[int | None, int], ...]:
+    """Returns lots to take from without the points of them that have left already: those whose last
+    day is over by an instant; None: any of them."""
+    rest = list[tuple[int | None, int]]()
+    for end, points in lots:
+        gone = min(points, expired) if at is None or (end is not None and end <= at) else 0
+        expired -= gone
+        rest.append((end, points - gone))
+    return tuple(rest)
+
+
 def _take_from_pending(state: MemberState, n: int, part: Part | None, points: int) -> int:
     """Takes back what is still pending; returns what must come from elsewhere."""
     rest: list[Pending] = []

@@ -19,7 +19,8 @@ from tierline.engine.decide import HistoryNeeded
 from tierline.errors import KeyReused, NotFound, TierlineError
 from tierline.ledger.command_handlers import joins
 from tierline.ledger.commands import Answer, Command
-from tierline.ledger.member_aggregate import MemberAggregate, first_answer
+from tierline.ledger.member_aggregate import MemberAggregate
+from tierline.ledger.receipts import first_answer
 from tierline.ledger.rows import write
 from tierline.ledger.stored_originals import StoredOriginals, entry_of
 from tierline.ledger.transfers.legs import Outcome, TransferLegs

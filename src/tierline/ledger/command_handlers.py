@@ -24,8 +24,15 @@ from tierline.errors import (
 from tierline.ledger import member_limits
 from tierline.ledger.commands import SPEAKING, Command
 from tierline.ledger.orders.differences import OrderBooking, refund_by_others
-from tierline.ledger.reversal import Original, reversal, reversal_of
-from tierline.model.entries import Detail, Entry, Origin
+from tierline.ledger.reversal import (
+    Original,
+    lots_of,
+    may_be_approved,
+    may_have_expired,
+    reversal,
+    reversal_of,
+)
+from tierline.model.entries import Detail, Entry
 from tierline.model.events import Decision
 from tierline.model.orders import OrderFacts
 from tierline.model.standing import Standing, carried
@@ -56,8 +63,12 @@ class CommandSubject(Protocol):
     def booking(self, order: str) -> OrderBooking:
         """Returns what the ledger holds of an order."""
 
-    def expired_of(self, entry: int, at: int) -> int:
-        """Returns how many of an entry's points have left by expiry. Raises HistoryNeeded."""
+    def approved_at(self, entry: int) -> int | None:
+        """Returns when an entry's pending points were approved. Raises HistoryNeeded."""
+
+    def expired_of(self, entry: int, at: int, before: Sequence[Entry]) -> int:
+        """Returns how many of an entry's points have left by expiry; `before`: the entries of the
+        same command so far. Raises HistoryNeeded."""
 
 
 class CommandContext:
@@ -262,7 +273,7 @@ def _taken_back(context: CommandContext) -> Entry:
     context.entry = replace(context.entry, detail=replace(context.detail, order=order))
     if refund.booked == 0:
         # The shop has said so before: it is noted, and takes nothing.
-        origin = reversal_of(context.aggregate.program, original.entry)
+        origin = reversal_of(context.aggregate.program, original)
         detail = replace(context.detail, origin=origin)
         return replace(context.entry, points=0, amount=0, detail=detail)
     if command.kind == "refund" and refund.booked != command.amount:
@@ -272,29 +283,21 @@ def _taken_back(context: CommandContext) -> Entry:
 
 def taken_back(context: CommandContext, original: Original) -> Entry:
     """The draft with what it takes back of an original."""
+    if context.command.kind != "approve" and may_be_approved(original.entry, context.standing):
+        at = context.aggregate.approved_at(original.entry.n)
+        original = replace(original, approved_at=at)
     back = reversal(context.aggregate.program, context.command, original, context.standing)
     origin, at = back.origin, context.entry.recorded_at
-    if back.points < 0 and _may_have_expired(origin, at):
-        origin = replace(origin, expired=context.aggregate.expired_of(origin.n, at))
+    if back.points < 0 and may_have_expired(origin, at):
+        expired = context.aggregate.expired_of(origin.n, at, context.before)
+        origin = replace(origin, expired=expired)
     detail = replace(context.entry.detail or Detail(), origin=origin)
     brought = original.entry.detail
     if original.entry.kind == "opening" and brought is not None:
-        detail = replace(detail, lots=_lots_of(original.entry, back.origin), spent=brought.spent)
+        detail = replace(detail, lots=lots_of(original.entry, back.origin), spent=brought.spent)
     if context.command.leg is not None and original.entry.detail is not None:
         detail = replace(detail, lots=original.entry.detail.lots)
     return replace(context.entry, points=back.points, amount=back.amount, detail=detail)
-
-
-def _may_have_expired(origin: Origin, at: int) -> bool:
-    ends = (origin.expires_at, *(part.expires_at for part in origin.parts))
-    return any(end is not None and end <= at for end in ends)
-
-
-def _lots_of(opening: Entry, origin: Origin) -> tuple[tuple[int | None, int], ...]:
-    """The lots that an opening brought, with the one that the rules gave a life."""
-    lots = opening.detail.lots if opening.detail is not None else ()
-    rest = opening.points - sum(points for _, points in lots)
-    return (*lots, (origin.expires_at, rest)) if rest > 0 else lots
 
 
 def _arrived(context: CommandContext) -> Entry:

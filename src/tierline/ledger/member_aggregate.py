@@ -22,6 +22,7 @@ from tierline.ledger.commands import Answer, Command, RuleGain, TierChange
 from tierline.ledger.member_changes import audit_facts
 from tierline.ledger.orders.differences import OrderBooking, OrderTarget, refund_by_others
 from tierline.ledger.orders.order_entries import order_entries
+from tierline.ledger.receipts import answer_text
 from tierline.ledger.reversal import Original
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Entry
@@ -35,27 +36,7 @@ _NOT_BOOKED: Final = OrderBooking()
 
 _NOTHING_YET: Final = Decision(Standing())
 _detail_text = msgspec.json.Encoder().encode
-_answer_text = msgspec.json.Encoder().encode
 _RARER: Final = ("uncounted", "rules", "correction_start")
-
-
-class _StoredAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """What a receipt keeps of the first answer. What few answers say stands only where it does."""
-
-    balance: int
-    pending: int
-    tier: str | None
-    since: int | None
-    expires_at: int | None
-    events: tuple[TierChange, ...]
-    uncounted: str | None = None
-    rules: tuple[RuleGain, ...] = ()
-    correction_start: int | None = None
-    points: int | None = None  # of several entries together
-    amount: int | None = None
-
-
-_read_answer = msgspec.json.Decoder(_StoredAnswer).decode
 
 Originals = dict[str, Original]  # by key, of one member
 Bookings = dict[str, OrderBooking]  # by an order's name, of one member
@@ -146,6 +127,8 @@ class MemberAggregate:
         else:
             entries = order_entries(self, command, command.order, standing, at)
         if not entries:
+            if command.order is not None and self.booking(command.order.name).facts is not None:
+                self._note_order(command.order, entries)
             return self._unchanged(command, standing)
         decision = self.decide(standing, entries, at)
         if before is not _NOTHING_YET:
@@ -204,7 +187,7 @@ class MemberAggregate:
         if command.order is not None and len(entries) > 1:
             points, amount = sum(e.points for e in entries), sum(e.amount for e in entries)
             receipt = (*facts, *(rarer or (None, (), None)), points, amount)
-        self.rows.append(self._row(entry, key, digest, _answer_text(receipt).decode()))
+        self.rows.append(self._row(entry, key, digest, answer_text(receipt).decode()))
         if command.order is not None:
             self._note_order(command.order, entries)
         self.entries.extend(entries)
@@ -266,12 +249,23 @@ class MemberAggregate:
         history = None if self.history is None else (*self.history, *self.entries)
         return follow(self.program, standing, entries, at, history, points=self.tells_points)
 
-    def expired_of(self, entry: int, at: int) -> int:
-        """How many of an entry's points have left by expiry. Raises HistoryNeeded where only the
-        ledger can tell."""
+    def expired_of(self, entry: int, at: int, before: Sequence[Entry]) -> int:
+        """How many of an entry's points have left by expiry; `before`: the entries of the same
+        command so far. Raises HistoryNeeded where only the ledger can tell."""
         if self.history is None:
             raise HistoryNeeded
-        return expired_of(self.program, (*self.history, *self.entries), entry, at)
+        return expired_of(self.program, (*self.history, *self.entries, *before), entry, at)
+
+    def approved_at(self, entry: int) -> int | None:
+        """When an entry's pending points were approved; None: never. Raises HistoryNeeded where
+        only the ledger can tell."""
+        if self.history is None:
+            raise HistoryNeeded
+        for made in (*self.history, *self.entries):
+            origin = made.detail.origin if made.detail is not None else None
+            if made.kind == "approve" and origin is not None and origin.n == entry:
+                return made.recorded_at
+        return None
 
     def original(self, of: str | None) -> Original:
         """The activity with a key, with what was taken back of it so far. A key or a name of an
@@ -297,6 +291,8 @@ class MemberAggregate:
     def _note_order(self, order: OrderTarget, entries: Sequence[Entry]) -> None:
         """After its rows were made, before its entries count as made: what the order's are."""
         booking, first = self.booking(order.name), len(self.rows) - len(entries)
+        if booking.revision >= order.revision:
+            return
         for row, entry in zip(self.rows[first:], entries, strict=True):
             if entry.kind == "order":
                 booking = replace(booking, entry_key=row[4])
@@ -389,12 +385,3 @@ def _rules(entry: Entry) -> tuple[RuleGain, ...]:
 def _elsewhere(command: Command) -> bool:
     """Whether time went on for the member in another installation."""
     return command.detail is not None and command.detail.elsewhere
-
-
-def first_answer(key: str, n: int, points: int, amount: int, answer: str) -> Answer:
-    """A receipt as the answer that it keeps."""
-    facts = msgspec.structs.asdict(_read_answer(answer))
-    all_points, all_amount = facts.pop("points"), facts.pop("amount")
-    if all_points is not None:
-        points, amount = all_points, all_amount
-    return Answer(key, n, points, amount, **facts, repeated=True)

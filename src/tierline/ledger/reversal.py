@@ -16,19 +16,21 @@ from tierline.ledger.commands import Command
 from tierline.model.entries import Detail, Entry, Origin, Part
 from tierline.model.standing import Standing
 from tierline.rules.earning import lot_expiry
-from tierline.rules.points import in_ratio
+from tierline.rules.points import Lots, in_ratio
 from tierline.rules.program import Program
 
 REVERSIBLE: Final = frozenset({"earn", "redeem", "adjust", "order", "custom"})
 
 
 class Original(Struct, frozen=True):
-    """An entry, and what was taken back of it so far (signed as the reversals are)."""
+    """An entry, and what was taken back of it so far (signed as the reversals are). `approved_at`:
+    when its pending points were approved, where a reversal has to know."""
 
     entry: Entry
     points_taken: int = 0
     amount_taken: int = 0
     times: int = 0
+    approved_at: int | None = None
 
     @property
     def is_left(self) -> bool:
@@ -36,10 +38,23 @@ class Original(Struct, frozen=True):
         left = self.entry.points + self.points_taken, self.entry.amount + self.amount_taken
         return self.times == 0 or left != (0, 0)
 
-    def less(self, points: int, amount: int) -> Original:
-        return Original(
-            self.entry, self.points_taken + points, self.amount_taken + amount, self.times + 1
+    def active_from(self, available_at: int | None) -> int | None:
+        """Returns when points became active, or will, that were to wait until an instant."""
+        if available_at is None or self.approved_at is None:
+            return available_at
+        return min(available_at, self.approved_at)
+
+    def lives(self, life: Detail | Part) -> Detail:
+        """Returns how long the entry's points live, or those of a part of it."""
+        return Detail(
+            available_at=self.active_from(life.available_at),
+            expires_at=life.expires_at,
+            never_expires=life.never_expires,
         )
+
+    def less(self, points: int, amount: int) -> Original:
+        taken = self.points_taken + points, self.amount_taken + amount
+        return Original(self.entry, *taken, self.times + 1, self.approved_at)
 
 
 class Reversal(Struct, frozen=True):
@@ -56,7 +71,7 @@ def reversal(program: Program, command: Command, original: Original, now: Standi
     if command.kind == "approve":
         if not any(pending.entry == entry.n for pending in now.pending):
             raise Refused(reason=f"The points of {command.of!r} are not pending.", path="of")
-        return Reversal(0, 0, _origin(program, entry, last=False))
+        return Reversal(0, 0, _origin(program, original, last=False))
     # What a transfer took comes back only when nobody could get it: then its second half says so.
     stays = entry.kind not in REVERSIBLE and command.leg is None
     if stays and not (entry.kind == "opening" and command.corrects is not None):
@@ -66,7 +81,7 @@ def reversal(program: Program, command: Command, original: Original, now: Standi
     if not original.is_left:
         raise Refused(reason=f"{command.of!r} was already taken back.", path="of")
     if command.kind == "void":
-        origin = _origin(program, entry, last=True)
+        origin = _origin(program, original, last=True)
         origin = with_parts(program, original, points_left, origin)
         return Reversal(-points_left, -amount_left, origin)
     by_points = command.points is not None and not command.amount
@@ -80,7 +95,7 @@ def reversal(program: Program, command: Command, original: Original, now: Standi
         raise Refused(reason=f"Of {command.of!r} only {amount_left} is left.", path="amount")
     points = _points(command, original, amount, points_left)
     last = amount == amount_left and points == points_left
-    origin = with_parts(program, original, points, _origin(program, entry, last=last))
+    origin = with_parts(program, original, points, _origin(program, original, last=last))
     return Reversal(-points, -amount, origin)
 
 
@@ -95,19 +110,38 @@ def with_parts(program: Program, original: Original, points: int, origin: Origin
         share = min(part.points - gone, points)
         points -= share
         if share:
-            detail = Detail(
-                available_at=part.available_at,
-                expires_at=part.expires_at,
-                never_expires=part.never_expires,
-            )
-            expires_at = lot_expiry(program, replace(entry, detail=detail))
-            taken.append(Part(part.rule, share, part.available_at, expires_at))
+            lives = original.lives(part)
+            expires_at = lot_expiry(program, replace(entry, detail=lives))
+            taken.append(Part(part.rule, share, lives.available_at, expires_at))
     return replace(origin, parts=tuple(taken)) if parts else origin
 
 
-def reversal_of(program: Program, entry: Entry) -> Origin:
+def reversal_of(program: Program, original: Original) -> Origin:
     """What a reversal that takes nothing says of its original."""
-    return _origin(program, entry, last=False)
+    return _origin(program, original, last=False)
+
+
+def may_be_approved(entry: Entry, now: Standing) -> bool:
+    """Whether points of an entry were pending and are not any more: by time, or by an approval,
+    which only the ledger tells."""
+    detail = entry.detail
+    if detail is None or any(pending.entry == entry.n for pending in now.pending):
+        return False
+    waits = (detail.available_at, *(part.available_at for part in detail.parts))
+    return any(at is not None and at > entry.recorded_at for at in waits)
+
+
+def may_have_expired(origin: Origin, at: int) -> bool:
+    """Whether some of what an original brought may be over by an instant."""
+    ends = (origin.expires_at, *(part.expires_at for part in origin.parts))
+    return any(end is not None and end <= at for end in ends)
+
+
+def lots_of(opening: Entry, origin: Origin) -> Lots:
+    """Returns the lots that an opening brought, with the one that the rules gave a life."""
+    lots = opening.detail.lots if opening.detail is not None else ()
+    rest = opening.points - sum(points for _, points in lots)
+    return (*lots, (origin.expires_at, rest)) if rest > 0 else lots
 
 
 def _points(command: Command, original: Original, amount: int, left: int) -> int:
@@ -124,15 +158,17 @@ def _points(command: Command, original: Original, amount: int, left: int) -> int
     return max(0, min(left, share + original.points_taken))
 
 
-def _origin(program: Program, entry: Entry, *, last: bool) -> Origin:
+def _origin(program: Program, original: Original, *, last: bool) -> Origin:
+    entry = original.entry
     detail = entry.detail
+    lives = None if detail is None else original.lives(detail)
     if entry.kind in ("redeem", "transfer_out"):
         # The lots that it took from; the member gets the longest of their lives back.
         lots = detail.lots if detail is not None else ()
         ends = [end for end, _ in lots]
         expires_at = None if None in ends else max((e for e in ends if e is not None), default=None)
     else:
-        expires_at = lot_expiry(program, entry)
+        expires_at = lot_expiry(program, replace(entry, detail=lives))
     return Origin(
         n=entry.n,
         kind=entry.kind,
@@ -141,7 +177,7 @@ def _origin(program: Program, entry: Entry, *, last: bool) -> Origin:
         amount=entry.amount,
         name=detail.name if detail is not None else None,
         metadata=detail.metadata if detail is not None else None,
-        available_at=detail.available_at if detail is not None else None,
+        available_at=lives.available_at if lives is not None else None,
         expires_at=expires_at,
         last=last,
     )

@@ -126,6 +126,11 @@ class Detail(Struct, frozen=True, gc=False, omit_defaults=True):
     parts: tuple[Part, ...] = ()  # which earning rule gave how many of the points
 
     @property
+    def brings_no_bonus(self) -> bool:
+        """Whether it is an import, for which rules gave what they gave where it comes from."""
+        return self.quiet and not self.elsewhere
+
+    @property
     def differing(self) -> tuple[Part, ...]:
         """The parts, where they live or wait differently; else none."""
         parts = self.parts

@@ -73,10 +73,10 @@ def lot_expiry(program: Program, entry: Entry) -> int | None:
     detail = entry.detail
     if detail is not None and (detail.never_expires or detail.expires_at is not None):
         return detail.expires_at
-    expiry = program.version(entry.recorded_at).rules.points.expiry_of(entry.kind)
-    start = entry.occurred_at
-    if detail is not None and detail.available_at is not None:
-        start = max(start, detail.available_at)
+    start, at = entry.occurred_at, entry.recorded_at
+    if detail is not None and detail.available_at is not None and detail.available_at > at:
+        start = at = detail.available_at  # by the rules of then
+    expiry = program.version(at).rules.points.expiry_of(entry.kind)
     last = expiry.last_day(program.zone.day(start))
     return None if last is None else program.zone.start(last + 1)
 

@@ -15,7 +15,7 @@ from tierline.engine.decide import HistoryNeeded
 from tierline.errors import KeyReused, TierlineError
 from tierline.ledger.commands import Answer, Command, ProgramRef
 from tierline.ledger.files.people import numbers_of
-from tierline.ledger.member_aggregate import MemberAggregate, first_answer
+from tierline.ledger.member_aggregate import MemberAggregate
 from tierline.ledger.orders.record import OrderRecord, Superseded, stated
 from tierline.ledger.orders.statements import (
     booking_command,
@@ -25,6 +25,7 @@ from tierline.ledger.orders.statements import (
     unchanged,
 )
 from tierline.ledger.original_search import KeyOwner, OriginalSearch, address
+from tierline.ledger.receipts import first_answer
 from tierline.ledger.stored_originals import entry_of, load_originals
 from tierline.model.standing import Standing
 from tierline.model.tenant import Project

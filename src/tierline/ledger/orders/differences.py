@@ -98,5 +98,5 @@ def refund_by_others(booking: OrderBooking, taken: int, amount: int | None) -> O
     asserted = whole - before if amount is None else amount
     if asserted > whole - before:
         return None
-    after = before + asserted
+    after = max(before + asserted, booking.refunded_by_others)  # of a larger order it was more
     return OthersRefund(max(taken, after) - taken, after)

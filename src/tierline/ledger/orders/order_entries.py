@@ -31,7 +31,7 @@ def order_entries(
         assert original is not None  # what is taken back was booked before
         back = _taking_back(command, order, step)
         entry = Entry(after.entries + 1, back.kind, at, at, detail=back.detail)
-        entry = taken_back(CommandContext(aggregate, back, after, entry, []), original)
+        entry = taken_back(CommandContext(aggregate, back, after, entry, entries), original)
         entries.append(_frees_gains(entry, original.entry))
     return entries
 

@@ -29,9 +29,9 @@ from tierline.errors import Busy, TierlineError
 from tierline.ledger.batch import ProgramCatalog
 from tierline.ledger.closed_programs import refuse_closed
 from tierline.ledger.commands import Answer, Command, ProgramRef
-from tierline.ledger.member_aggregate import first_answer
 from tierline.ledger.orders.differences import OrderTarget
 from tierline.ledger.orders.record import Buyer, KeyedState, OrderRecord, Superseded, stated
+from tierline.ledger.receipts import first_answer
 from tierline.model import ids
 from tierline.model.entries import Detail
 from tierline.model.orders import OrderState

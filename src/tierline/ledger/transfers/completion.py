@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from tierline.errors import Busy
 from tierline.ledger.batch import ProgramCatalog
 from tierline.ledger.commands import Answer, Command, ProgramRef, Transfer
-from tierline.ledger.member_aggregate import first_answer
+from tierline.ledger.receipts import first_answer
 from tierline.ledger.transfers.legs import TransferRefused, compensation, second_half, void_key
 from tierline.model.entries import Detail
 from tierline.store import customers

@@ -17,7 +17,7 @@ from tierline.analysis.ledger_effects import (
     tier_periods,
 )
 from tierline.errors import Invalid, NotAMember
-from tierline.ledger.member_aggregate import first_answer
+from tierline.ledger.receipts import first_answer
 from tierline.ledger.stored_originals import entry_of
 from tierline.model import validation
 from tierline.model.calendar import format_instant
