@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tierline.store.catalog.queries import Session
 
-Order = Literal["number", "name", "email", "updated_at"]
+Order = Literal["number", "name", "email", "created_at", "updated_at"]
 MET_MAX: Final = 5_000  # customers whom one page looks at
 ROUND_MAX: Final = 1_000  # of them at once, so that others get their turn in between
 NUMBER_END: Final = 2**62  # lies above every number
@@ -45,9 +45,12 @@ class ListingSql(Queries, file="listing.sql"):
     by_number_down: str
     by_name: str
     by_email: str
+    by_created_at: str
+    by_created_at_down: str
     by_updated_at: str
     by_updated_at_backwards: str
     by_updated_at_down: str
+    count: str
     customers_among: str
     members_among: str
     standings_among: str
@@ -168,6 +171,10 @@ def _ends(search: Search) -> tuple[int | str, tuple[int | str, ...]]:
     """Where a walk begins, and what it stays below."""
     if search.order == "number":
         return (NUMBER_END if search.downwards else -1), ()
+    if search.order == "created_at":
+        start = search.created_from or 0
+        end = NUMBER_END if search.created_before is None else search.created_before
+        return (end, (start,)) if search.downwards else (start, (end,))
     if search.order == "updated_at" and search.downwards:
         return search.updated_before, (search.updated_from,)
     if search.order == "updated_at":
@@ -205,6 +212,11 @@ async def page(
             return ListPage(rows, None)
         size = min(size * 4, ROUND_MAX)
     return ListPage(rows, last)
+
+
+async def count(connection: Session, shards: int, project: int) -> int:
+    """How many customers a project has, counted one by one."""
+    return sum([await connection.fetchval(Sql.count, shard, project) for shard in range(shards)])
 
 
 async def sieve(

@@ -16,6 +16,10 @@ from msgspec import Struct
 from tests.vendors.voucherify_api import published as shapes
 from tests.vendors.voucherify_api import published_points as points
 from tests.vendors.voucherify_api.published_activity import PublishedActivity
+from tests.vendors.voucherify_api.published_customers import (
+    PublishedCustomers,
+    PublishedDeletion,
+)
 from tests.vendors.voucherify_api.published_orders import PublishedOrder
 from tests.vendors.voucherify_api.published_rules import (
     PublishedAsyncAction,
@@ -79,6 +83,11 @@ _WEBHOOKS = "/management/v1/projects/{project}/webhooks"
 
 ANSWERS: Final[dict[Route, Any]] = {
     ("POST", "/v1/customers"): shapes.PublishedCustomer,
+    ("GET", "/v1/customers"): PublishedCustomers,
+    ("POST", "/v1/customers/bulk/async"): PublishedAsyncAction,
+    ("POST", "/v1/customers/metadata/async"): PublishedAsyncAction,
+    ("DELETE", "/v1/customers/{customer}"): Nothing(),
+    ("POST", "/v1/customers/{customer}/permanent-deletion"): PublishedDeletion,
     ("GET", "/v1/customers/{customer}"): shapes.PublishedCustomer,
     ("PUT", "/v1/customers/{customer}"): shapes.PublishedCustomer,
     **{

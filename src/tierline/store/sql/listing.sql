@@ -15,6 +15,10 @@ WHERE shard = $1 AND project = $2 AND (number, id) < ($3, $4) AND erased_at IS N
 ORDER BY number DESC, id DESC
 LIMIT $5;
 
+-- name: count
+-- How many customers a project has in a shard.
+SELECT count(*) FROM customer WHERE shard = $1 AND project = $2 AND erased_at IS NULL;
+
 -- name: by_name
 -- The next customers whose name begins with a text, in the order of their names.
 SELECT name_key AS key, id FROM customer
@@ -29,6 +33,26 @@ SELECT email_key AS key, id FROM customer
 WHERE shard = $1 AND project = $2 AND (email_key, id) > ($3, $4) AND email_key < $6
   AND erased_at IS NULL
 ORDER BY email_key, id
+LIMIT $5;
+
+-- name: by_created_at
+-- The next customers in the order in which they were made, up to an instant.
+SELECT coalesce(substring(profile FROM '.*"created_at":([0-9]+),"updated_at":')::bigint, 0) AS key, id FROM customer
+WHERE shard = $1 AND project = $2
+  AND (coalesce(substring(profile FROM '.*"created_at":([0-9]+),"updated_at":')::bigint, 0), id) > ($3, $4)
+  AND coalesce(substring(profile FROM '.*"created_at":([0-9]+),"updated_at":')::bigint, 0) < $6
+  AND erased_at IS NULL
+ORDER BY coalesce(substring(profile FROM '.*"created_at":([0-9]+),"updated_at":')::bigint, 0), id
+LIMIT $5;
+
+-- name: by_created_at_down
+-- The next customers from the newest on, down to an instant.
+SELECT coalesce(substring(profile FROM '.*"created_at":([0-9]+),"updated_at":')::bigint, 0) AS key, id FROM customer
+WHERE shard = $1 AND project = $2
+  AND (coalesce(substring(profile FROM '.*"created_at":([0-9]+),"updated_at":')::bigint, 0), id) < ($3, $4)
+  AND coalesce(substring(profile FROM '.*"created_at":([0-9]+),"updated_at":')::bigint, 0) >= $6
+  AND erased_at IS NULL
+ORDER BY coalesce(substring(profile FROM '.*"created_at":([0-9]+),"updated_at":')::bigint, 0) DESC, id DESC
 LIMIT $5;
 
 -- name: by_updated_at

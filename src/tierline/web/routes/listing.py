@@ -39,7 +39,7 @@ class CustomerListQuery(Struct, frozen=True, forbid_unknown_fields=True):
     name: str | None = None
     email: str | None = None
     email_part: str | None = None
-    sort: Literal["number", "updated_at"] = "number"
+    sort: Literal["number", "created_at", "updated_at"] = "number"
     updated_from: str | None = None
     updated_before: str | None = None
 
@@ -156,7 +156,7 @@ def _search(query: CustomerListQuery, members: MemberFilter | None) -> Search:
         validation.name(text, field, limits.EMAIL_CHARACTERS_MAX)
     by_text = query.name is not None or query.email is not None
     by_change = query.sort == "updated_at"
-    if by_text and by_change:
+    if by_text and query.sort != "number":
         reason = "sort: names and emails that begin alike are sorted by them."
         raise Invalid(path="sort", reason=reason)
     for field in ("updated_from", "updated_before"):

@@ -10,7 +10,9 @@ from starlette.routing import BaseRoute
 from tierline.vendors.voucherify.api import (
     activity,
     campaigns,
+    customer_lists,
     customers,
+    deletions,
     description,
     earning_rules,
     empty_lists,
@@ -27,6 +29,8 @@ from tierline.web.dependencies import Dependencies
 # Members first: `/v1/loyalties/members/…` names no campaign.
 OPERATIONS = (
     *customers.OPERATIONS,
+    *customer_lists.OPERATIONS,
+    *deletions.OPERATIONS,
     *members.OPERATIONS,
     *transactions.OPERATIONS,
     *pending.OPERATIONS,

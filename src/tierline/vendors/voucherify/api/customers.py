@@ -174,6 +174,13 @@ async def upsert(call: Call, request: CustomerRequest) -> CustomerRow:
     return await _put(call, source_id_of(row), profile)
 
 
+async def upsert_and_note(call: Call, request: CustomerRequest) -> None:
+    """As `upsert`, and notes what earning rules ask of the customer."""
+    row = await upsert(call, request)
+    for member in await memberships.of_customer(call, row):
+        await customer_attributes.note(call, member)
+
+
 async def _make(call: Call, request: CustomerRequest) -> CustomerRow:
     id_ = request.id
     if id_ is None and request.source_id is None:

@@ -1,0 +1,65 @@
+"""`DELETE /v1/customers/{customer}` and `…/permanent-deletion`: both erase for good."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from tierline.ledger.erasure.erasures import Erased, Erasures
+from tierline.model.calendar import format_instant
+from tierline.vendors.voucherify.api import customers, memberships
+from tierline.vendors.voucherify.api.customers import CUSTOMER
+from tierline.web.routing import Call, Operation
+
+Json = dict[str, Any]
+
+
+async def delete_customer(call: Call) -> None:
+    """Voucherify keeps nothing of a customer that was deleted, so nor do we."""
+    row = await customers.find(call, call.param("customer"))
+    await _erase(call, row.customer.id)
+
+
+async def post_permanent_deletion(call: Call) -> Json:
+    """Answered when nobody finds the customer any more."""
+    row = await customers.find(call, call.param("customer"))
+    members = await memberships.of_customer(call, row)
+    erased = await _erase(call, row.customer.id)
+    return {
+        "id": f"del_{secrets.token_hex(12)}",
+        "created_at": format_instant(erased.erased_at),
+        "related_object_id": row.customer.id,
+        "related_object": "customer",
+        "status": "DONE",
+        "data_json": {
+            "events": sum(member.standing.entries for member in members),
+            "customer_events": 0,
+            "daily_events": 0,
+            "segments": 0,
+            "orders": 0,
+            "order_events": 0,
+            "customer": 1,
+        },
+        "object": "pernament_deletion",  # Voucherify's spelling
+    }
+
+
+async def _erase(call: Call, customer: str) -> Erased:
+    parts = call.parts
+    erasures = Erasures(
+        parts.database, parts.catalog, parts.writer, parts.writer.on_commit, parts.clock
+    )
+    return await erasures.erase(call.project, customer)
+
+
+_SCOPES = ("read_customers", "erase_customers")
+OPERATIONS = (
+    Operation(
+        "DELETE", CUSTOMER, delete_customer, "Erases a customer for good.",
+        scopes=("erase_customers",), status=204,
+    ),
+    Operation(
+        "POST", f"{CUSTOMER}/permanent-deletion", post_permanent_deletion,
+        "Erases a customer for good, and says what went.", scopes=_SCOPES,
+    ),
+)  # fmt: skip
