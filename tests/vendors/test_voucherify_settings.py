@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.vendors.announcements import rules, seed
+from tierline.errors import Invalid
 from tierline.model.calendar import format_day, parse_day
 from tierline.rules.expiry import AfterPeriod, DayOfYear, NoExpiry
 from tierline.rules.ladder import Earning, Tier
@@ -270,3 +271,17 @@ def test_stored_and_linted(settings: dict[str, Any]) -> None:
 
     assert [f for f in lint(given) if f.severity == "error"] == []
     assert msgspec.json.decode(msgspec.json.encode(given), type=Rules) == given
+
+
+def test_what_is_advised_can_be_done() -> None:
+    """The vendor's tiers need `from`: the advice is a policy, and it works."""
+    base = {"name": "Base", "points": {"from": 0, "to": 0}}
+    given = compiled(loyalty_tiers=[base, *TIERS])
+    (debt,) = [finding for finding in lint(given) if finding.path == "policy.tiers[0].from"]
+    lowest = msgspec.structs.replace(given.policy.tiers[0], from_=None)
+    policy = msgspec.structs.replace(given.policy, tiers=(lowest, *given.policy.tiers[1:]))
+
+    assert "a `policy`" in debt.reason
+    assert debt not in lint(msgspec.structs.replace(given, policy=policy))
+    with pytest.raises(Invalid, match="from"):
+        compiled(loyalty_tiers=[{"name": "Base", "points": {"to": 0}}])

@@ -64,6 +64,17 @@ async def test_a_parameter_that_comes_twice_is_refused(club: Api) -> None:
     assert answered.problem == (400, "invalid", "limit")
 
 
+async def test_null_is_no_value_of_a_parameter(club: Api) -> None:
+    """It would be passed over; what is not meant is left out."""
+    for target in (
+        "/api/programs/club?version=null",
+        "/api/programs/club/members?balance_min=null",
+    ):
+        answered = await club.get(target)
+        assert answered.problem[:2] == (400, "invalid"), target
+        assert "leave the parameter out" in answered.json["detail"]
+
+
 async def test_who_has_no_key_is_not_told_of_parameters(club: Api) -> None:
     """The key comes first."""
     for path in ("/api/customers?x=1", f"{ACTIVITIES}?x=1"):

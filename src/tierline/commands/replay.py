@@ -20,6 +20,12 @@ from tierline.vendors.registry import FORMATS
 _KINDS: Final = (*get_args(EventKind), *get_args(PointsKind), *sorted(OPS_KINDS))
 
 
+class Positive(click.FloatRange):
+    """A number above 0, under the name that people give it."""
+
+    name = "number"
+
+
 @click.command()
 @location_options
 @click.option("--project", "owner", required=True, help="The project's id or name.")
@@ -39,9 +45,7 @@ _KINDS: Final = (*get_args(EventKind), *get_args(PointsKind), *sorted(OPS_KINDS)
 )  # fmt: skip
 @click.option("--everything", is_flag=True, help="All that the log has.")
 @click.option("--dry-run", is_flag=True, help="Count the events; send nothing.")
-@click.option(
-    "--rate", type=click.FloatRange(0, min_open=True), help="At most so many events per second."
-)
+@click.option("--rate", type=Positive(0, min_open=True), help="At most so many events per second.")
 def replay(
     *,
     owner: str,

@@ -75,6 +75,20 @@ def convert(value: Any, shape: type[Shape], path: str = "", *, strict: bool = Tr
         raise complaint(error, shape, path) from None
 
 
+def from_text(parameters: Mapping[str, str], shape: type[Shape]) -> Shape:
+    """Texts, as a query has them, as a `shape`: numbers and booleans are read from their text. Who
+    gives nothing leaves the parameter out: `null` is no way to say it."""
+    for name_, text in parameters.items():
+        if "\0" in text or "\0" in name_:
+            raise invalid(name_.replace("\0", ""), "a NUL cannot stand in it")
+    whole = convert(dict(parameters), shape, strict=False)
+    fields: Any = shape
+    for field, name_ in zip(fields.__struct_fields__, fields.__struct_encode_fields__, strict=True):
+        if name_ in parameters and getattr(whole, field) is None:
+            raise invalid(name_, "expected a value, found null; leave the parameter out")
+    return whole
+
+
 def complaint(error: msgspec.ValidationError, shape: Any, path: str = "") -> Invalid:
     """What msgspec says, as `Invalid` with our kind of path."""
     match = _WHERE.match(str(error))

@@ -36,6 +36,8 @@ from tierline.model.tenant import Address, NameKind
 LINE_BYTES_MAX: Final = 1_000_000
 REASON: Final = "refused"  # the column, or field, of a rejects file
 DELIMITERS: Final = (",", ";", "\t", "|")
+# Excel's own first line, which names the delimiter; saved again, it has delimiters behind it.
+_HINT: Final = re.compile(r'"?sep=([,;\t|])"?[,;\t|]*', re.IGNORECASE)
 _JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
 _INTEGERS: Final = frozenset(
     {
@@ -95,13 +97,17 @@ class InputFile:
         first = _first_line(path)
         suffix = path.suffix.lower()
         self.is_json = first.startswith("{") or suffix in _JSON_SUFFIXES
-        self.delimiter, self.heading = ",", list[str]()
+        self.delimiter, self.heading, self._hint = ",", list[str](), False
         if self.is_json and (first.startswith("[") or first.strip() == "{"):
             what = "one JSON array" if first.startswith("[") else "JSON over several lines"
             reason = f"The file is {what}; write an object on each line instead."
             raise FileUnreadable(reason=reason, path=None)
         if not self.is_json:
-            self.delimiter, self.heading = self._heading(first)
+            delimiters: Sequence[str] = DELIMITERS
+            if hint := _HINT.fullmatch(first):
+                self._hint, delimiters = True, (hint[1],)
+                first = _first_line(path, skip=1)
+            self.delimiter, self.heading = self._heading(first, delimiters)
         self._columns = [_column(name) for name in self.heading]
 
     def records(self) -> Iterator[Record]:
@@ -141,10 +147,10 @@ class InputFile:
             return Record(line, source, entry=_read_line(text))
         return Record(line, source, activity=text)
 
-    def _heading(self, first: str) -> tuple[str, list[str]]:
+    def _heading(self, first: str, delimiters: Sequence[str]) -> tuple[str, list[str]]:
         """Returns the delimiter under which the first line is a heading, and its names."""
-        headings = {d: _cells_of(first, d) for d in DELIMITERS}
-        delimiter = max(DELIMITERS, key=lambda d: ("customer" in headings[d], len(headings[d])))
+        headings = {d: _cells_of(first, d) for d in delimiters}
+        delimiter = max(delimiters, key=lambda d: ("customer" in headings[d], len(headings[d])))
         names = headings[delimiter]
         while names and not names[-1]:  # a delimiter at the line's end
             names.pop()
@@ -195,7 +201,8 @@ class InputFile:
         # A byte that is no UTF-8 comes through, so that it spoils its own row alone.
         with self.path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             numbered = csv_rows.rows(file, self.delimiter)
-            next(numbered, None)
+            for _ in range(1 + self._hint):
+                next(numbered, None)
             for line, row in numbered:
                 if isinstance(row, BrokenRow):
                     problem = Invalid(path=self._column_named(row.cell), reason=f"{row.reason}.")
@@ -244,9 +251,9 @@ def _is_text(cell: str) -> bool:
     return True
 
 
-def _first_line(path: Path) -> str:
-    """The first line that is not empty. Raises FileUnreadable where there is none, or where the
-    file holds something else than lines of UTF-8."""
+def _first_line(path: Path, skip: int = 0) -> str:
+    """The first line that is not empty, or a later such one. Raises FileUnreadable where there is
+    none, or where the file holds something else than lines of UTF-8."""
     with path.open("rb") as raw:
         start = raw.read(4)
     for signature, what in _NO_TEXT.items():
@@ -257,7 +264,9 @@ def _first_line(path: Path) -> str:
             if "\0" in line:
                 raise FileUnreadable(reason=f"The file is {_UTF_16}.", path=None)
             if line.strip():
-                return line.strip("\r\n")
+                if not skip:
+                    return line.strip("\r\n")
+                skip -= 1
     raise FileUnreadable(reason="The file is empty; is it the right one?", path=None)
 
 

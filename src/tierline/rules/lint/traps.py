@@ -135,19 +135,20 @@ def _debts(rules: Rules) -> Iterator[Finding]:
     sources = {None: rules.policy.metric.source} | {n: m.source for n, m in metrics.items()}
     for i, tier in enumerate(rules.policy.tiers):
         if tier.entry is None and tier.open and tier.from_ == 0:
-            yield from _from_zero(f"policy.tiers[{i}].from", sources[None], "without `from`")
+            yield from _from_zero(f"policy.tiers[{i}].from", sources[None], "`from` left out")
         for part, criterion in (("entry", tier.entry), ("retain", tier.retain)):
             for path, bounds in _ranges(f"policy.tiers[{i}].{part}", criterion):
                 if bounds.from_ == 0:
                     source = sources.get(bounds.metric, "")
-                    yield from _from_zero(f"{path}.from", source, "with `from` null")
+                    yield from _from_zero(f"{path}.from", source, "`from` null")
 
 
 def _from_zero(path: str, source: str, instead: str) -> Iterator[Finding]:
     causes = {"balance": "points taken back after they were spent", "sum": "values below it"}
     if source in causes:
-        reason = f"a {source} below zero ({causes[source]}) leaves this tier; {instead} it has "
-        yield warning(path, reason + "no lower bound")
+        # A vendor's settings have no word for it: there it takes a policy of one's own.
+        reason = f"a {source} below zero ({causes[source]}) leaves this tier; only a `policy` "
+        yield warning(path, reason + f"can keep such a member in it, with {instead}")
 
 
 def _ranges(path: str, criterion: Criterion | None) -> Iterator[tuple[str, Range]]:

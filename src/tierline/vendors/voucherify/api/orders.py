@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from tierline.errors import NotFound
 from tierline.ledger.commands import ProgramRef
 from tierline.ledger.orders import statement_parsing
+from tierline.ledger.orders.statement_parsing import OrderStatement
 from tierline.ledger.orders.statements import read_record
 from tierline.model import validation
 from tierline.model.calendar import format_instant
@@ -56,8 +57,9 @@ class VoucherifyOrder(Struct, frozen=True):
 
 async def post_order(call: Call, body: VoucherifyOrderRequest) -> Json:
     """Makes an order, or changes the one of this id or source id."""
-    name = body.source_id or body.id
-    before = None if name is None else await _find_or_none(call, name)
+    name, field = body.source_id or body.id, "source_id" if body.source_id else "id"
+    name = name and validation.identifier(name, field)
+    before = await _find_or_none(call, name) if name else None
     if before is None and body.source_id is None and body.id is not None:
         raise NotFound(what="order", name=body.id, path="id")
     new = body.source_id or order_objects.new_name()
@@ -83,7 +85,11 @@ async def _tell(
     native |= _times(call, body, state, native["paid"])
     # Checked whole before a customer is made.
     raw = msgspec.json.encode(native)
-    target = statement_parsing.statement(ProgramRef(call.project, 0), raw, call.now, "").order
+    try:
+        command = statement_parsing.statement(ProgramRef(call.project, 0), raw, call.now, "")
+    except msgspec.ValidationError as error:
+        raise validation.complaint(error, OrderStatement) from None
+    target = command.order
     row = await _buyer(call, body, before)
     assert target is not None
     assert target.state is not None
