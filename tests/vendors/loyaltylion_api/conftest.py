@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from tests.vendors.loyaltylion_api.published import as_published
 from tests.web.conftest import SERVING, Answered
 from tierline.app import Process, serving
 from tierline.bootstrap import catalogued
@@ -83,7 +84,10 @@ class Shop:
         sent = data if data is None or len(data) < LARGE_BYTES else io.BytesIO(data)
         url = URL(path if "://" in path else self.url + path, encoded=True)
         async with self.session.request(method, url, data=sent, headers=headers) as response:
-            return Answered(response.status, response.headers, await response.read())
+            answered = Answered(response.status, response.headers, await response.read())
+        if response.content_type == "application/json" and not url.path.startswith("/api"):
+            _check_shape(method, str(url.relative()), answered)
+        return answered
 
     async def good(self, method: str, path: str, body: Any = None) -> Any:
         """The answer's JSON, which must be a good one; of 204, None."""
@@ -102,6 +106,14 @@ class Shop:
     async def customer(self, name: str) -> Json:
         whole: Json = (await self.good("GET", f"/v2/customers/{name}"))["customer"]
         return whole
+
+
+def _check_shape(method: str, path: str, answered: Answered) -> None:
+    """Every answer is the vendor's object, or its error body."""
+    if answered.status in (200, 201):
+        as_published(method, path, answered.body)
+    else:
+        error_of(answered)
 
 
 def error_of(answered: Answered) -> tuple[int, Json]:
