@@ -187,6 +187,8 @@ class CompiledEndpoint:
             if self.endpoint.batch is None:
                 headers["tierline-seq"] = str(content.event.seq)
             headers.update(format_.headers(content, form.facts, body, secrets))
+        elif isinstance(content, PointsAnnouncement) and format_.points is not None:
+            headers.update(format_.points.headers(body, secrets))
         headers.update(signing.headers(body, delivery, now // 1000, secrets.standard))
         headers.update(extra)
         return self._request(delivery, body, headers)
@@ -211,7 +213,8 @@ class CompiledEndpoint:
         format_ = self.format if form is self.form else self._formats[form.format]
         if isinstance(content, PointsAnnouncement):
             thin = getattr(form.facts, "thin", False)
-            body = None if format_.points is None else format_.points.render(content, thin=thin)
+            points = format_.points
+            body = None if points is None else points.render(content, form.facts, thin=thin)
         elif isinstance(content, Announcement):
             body = format_.render(content, form.facts, form.version)
         else:

@@ -9,7 +9,12 @@ import structlog
 
 from tierline.engine.announcement import Announcement, PointsAnnouncement
 from tierline.model.operational_event import Notice, decode_operational_event
-from tierline.store.announcements import announced, announced_at_once, points_announced
+from tierline.store.announcements import (
+    announced,
+    announced_at_once,
+    load_points_program,
+    points_announced,
+)
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.event_log import TOMBSTONE, LogEvent
 from tierline.vendors.standard.payloads import event_object
@@ -28,7 +33,7 @@ async def load_content(event: LogEvent, catalog: Catalog) -> None:
     try:
         if not _load(event, catalog):
             if event.class_ == "points":
-                await catalog.program_numbered(event.program)
+                await load_points_program(event, catalog)
                 event.content = points_announced(event, catalog)
             else:
                 event.content = await announced(event, catalog)

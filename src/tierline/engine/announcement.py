@@ -26,11 +26,14 @@ class Announcement(Struct, frozen=True):
 
 
 class PointsAnnouncement(Struct, frozen=True):
-    """One points event of the log, with everything that a payload may speak of."""
+    """One points event of the log, with everything that a payload may speak of. `member`: customer
+    and program by their numbers."""
 
     id: str
     recorded_at: int
     project: Project
     program: str
+    rules: Version
     customer: Customer
     event: PointsEvent
+    member: tuple[int, int] = (0, 0)

@@ -45,5 +45,6 @@ def tell_points(
             joined_at=state.joined_at,
             attributes=state.attributes,
             twin=twin,
+            version=state.version.number,
         )
     )

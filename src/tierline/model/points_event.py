@@ -73,6 +73,7 @@ class PointsEvent(Struct, frozen=True, gc=False, omit_defaults=True):
     joined_at: int | None = None
     attributes: dict[str, str | int | bool] = {}
     twin: int = 0
+    version: int = 0  # of the rules that were in force; 0: not noted
     facts: ActivityFacts | None = None  # of the activity that brought it
 
 

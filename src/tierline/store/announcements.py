@@ -82,19 +82,30 @@ def announced_at_once(row: LogEvent, catalog: RulesCatalog) -> Announcement | No
 
 
 def points_announced(row: LogEvent, catalog: RulesCatalog) -> PointsAnnouncement | None:
-    """A points event, from memory alone; None when its program is not there yet, and for a
-    tombstone."""
+    """A points event, from memory alone; None when its program's version is not there yet, and for
+    a tombstone."""
     program = catalog.cached_program(row.program)
     if program is None or row.profile is None:
+        return None
+    event = _decode_points_event(row.body)
+    version = _version(program, event.version) if event.version else program.version(event.at)
+    if version is None:
         return None
     return PointsAnnouncement(
         id=row.id,
         recorded_at=row.recorded_at,
         project=catalog.project(row.project),
         program=program.id,
+        rules=version,
         customer=_decode_customer(row.profile),
-        event=_decode_points_event(row.body),
+        event=event,
+        member=(row.customer or 0, row.program),
     )
+
+
+async def load_points_program(row: LogEvent, catalog: RulesCatalog) -> None:
+    """Brings the version that a points event was decided by into memory."""
+    await catalog.program_numbered(row.program, _decode_points_event(row.body).version)
 
 
 def _version(program: Program, number: int) -> Version | None:

@@ -21,7 +21,8 @@ def sample_event(
     format_ = FORMATS[format_name]
     if format_.points is not None and is_points_kind(kind):
         points = PointsEvent(kind, at, 50, balance=250, pending=0, entry=1, key="sample-activity")
-        return PointsAnnouncement(SAMPLE_EVENT, at, project, "sample", _customer(at), points)
+        rules = _version(format_name, project, at)
+        return PointsAnnouncement(SAMPLE_EVENT, at, project, "sample", rules, _customer(at), points)
     for tier_kind in format_.wire_names:
         if tier_kind == kind:
             return sample_announcement(format_name, tier_kind, project, at)
@@ -34,8 +35,7 @@ def sample_announcement(
     format_name: str, kind: EventKind, project: Project, at: int
 ) -> Announcement:
     """A test event about a tier."""
-    facts = ProgramFacts(id="sample", project=project.id, at=at, name="Sample program")
-    version = Version(1, at, VENDOR_OF[format_name].sample(facts))
+    version = _version(format_name, project, at)
     low, high = (tier.id for tier in version.rules.policy.tiers)
     tier_from, tier_to = {
         "joined": (None, low),
@@ -47,6 +47,11 @@ def sample_announcement(
     view = View(balance=250, joined_at=at, since=None if tier_to is None else at)
     event = Event(1, kind, tier_from, tier_to, at, "activity", 1, 1, view)
     return Announcement(SAMPLE_EVENT, at, project, "sample", version, _customer(at), event)
+
+
+def _version(format_name: str, project: Project, at: int) -> Version:
+    facts = ProgramFacts(id="sample", project=project.id, at=at, name="Sample program")
+    return Version(1, at, VENDOR_OF[format_name].sample(facts))
 
 
 def _customer(at: int) -> Customer:

@@ -81,14 +81,20 @@ class ProgramFacts(Struct, frozen=True):
 
 
 class PointsFormat(Protocol):
-    """A format's shapes for points events. `thin`: ids alone."""
+    """A format's shapes for points events. `thin`: ids alone. None: it has none for this one."""
 
     @property
     def names(self) -> Mapping[PointsKind, str]:
         """Our kind of event -> its name on this wire."""
         ...
 
-    def render(self, announcement: PointsAnnouncement, *, thin: bool) -> bytes: ...
+    def render(
+        self, announcement: PointsAnnouncement, endpoint: Any, *, thin: bool
+    ) -> bytes | None: ...
+
+    def headers(self, body: bytes, secrets: Secrets) -> dict[str, str]:
+        """The vendor's own headers, as of `Format.headers`."""
+        ...
 
 
 class Format(Protocol[Facts]):

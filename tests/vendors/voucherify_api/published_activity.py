@@ -143,3 +143,25 @@ class PublishedActivity(Shape, frozen=True):
         if self.type not in DATA:
             raise ValueError(f"no page knows the type {self.type!r}")
         msgspec.convert(self.data.data, DATA[self.type])
+
+
+class PublishedTransactionCreated(Shape, frozen=True):
+    """events-voucher/voucher-loyalty-card-transaction-created: always the same keys."""
+
+    transaction: PublishedTransaction
+    voucher: PublishedSimpleVoucher
+    campaign: PublishedCampaignName
+    holder: PublishedSimpleCustomer
+    holder_loyalty_tier: PublishedTier | None
+    balance: PublishedVoucherBalance
+    order: Free | None
+    event: Free | None
+    earning_rule: Free | None
+    segment: None
+    loyalty_tier: None
+    redemption: None
+    rollback: None
+    reward: None
+    custom_event: Free | None
+    source_voucher: None
+    destination_voucher: None

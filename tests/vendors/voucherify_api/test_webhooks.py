@@ -10,6 +10,8 @@ from typing import Any
 from tests.receiver import Receiver
 from tests.vendors.voucherify_api.conftest import Shop
 from tests.vendors.voucherify_api.published import PublishedWebhook, as_published
+from tests.vendors.voucherify_api.published_activity import DATA, PublishedTransactionCreated
+from tests.vendors.voucherify_api.test_transactions import act
 from tierline.endpoints.filters import compile_filter
 
 UPGRADED = "customer.loyalty.tier.upgraded"
@@ -33,7 +35,7 @@ async def test_a_tier_event_arrives_signed(shop: Shop, receiver: Receiver) -> No
     await shop.good("POST", "/v1/loyalties/Club/tiers", [{"name": "Gold", "points": {"from": 10}}])
     card = await shop.good("POST", "/v1/loyalties/Club/members", {"customer": "anna"})
     await shop.good("POST", f"/v1/loyalties/members/{card['code']}/balance", {"points": 10})
-    (request,) = await receiver.wait(1)
+    _, request = await receiver.wait(2)  # the points come before the tier that they bring
 
     sent = json.loads(request.body)
     assert sent["type"] == sent["event"]["type"] == JOINED
@@ -43,6 +45,97 @@ async def test_a_tier_event_arrives_signed(shop: Shop, receiver: Receiver) -> No
         "target_url": receiver.url,
     }
     assert sent["data"]["campaign"]["id"] == card["campaign_id"]
+    secret = shop.keys["webhook_secret"].encode()
+    signature = hmac.new(secret, request.body, hashlib.sha256).hexdigest()
+    assert request.headers["x-voucherify-signature"] == signature
+
+
+CARD = "voucher.loyalty_card"
+CREATED = f"{CARD}.transaction.created"
+OWN = [
+    f"{CARD}.points_aded",
+    f"customer.{CARD}.pending_points.added",
+    f"{CARD}.pending_points.aded",
+    f"{CARD}.pending_points.canceled",
+    f"customer.{CARD}.points_expired",
+]
+
+
+async def lives(shop: Shop) -> None:
+    """Points are added, wait, are taken away, are spent, and expire."""
+    await shop.good("POST", "/v1/campaigns", {"name": "Club"})
+    card = await shop.good("POST", "/v1/loyalties/Club/members", {"customer": "anna"})
+    member = f"/v1/loyalties/members/{card['code']}"
+    await shop.good("POST", f"{member}/balance", {"points": 10, "source_id": "b-1"})
+    until = {"expiration_type": "CUSTOM_DATE", "expiration_date": "2022-11-12"}
+    await shop.good("POST", f"{member}/balance", {"points": 3, **until})
+    soon = {"available_at": "2022-11-20T00:00:00Z"}
+    await act(shop, customer="anna", kind="earn", key="e-1", points=7, **soon)
+    (pending,) = (await shop.good("GET", f"{member}/pending-points"))["data"]
+    await shop.call("POST", f"{member}/pending-points/{pending['id']}/cancel")
+    await act(shop, customer="anna", kind="redeem", key="r-1", points=2)
+    await shop.good("POST", "/api/clock", {"advance_to": "2022-11-14T00:00:00Z"})
+
+
+async def test_every_transaction_is_told(sandbox_shop: Shop, receiver: Receiver) -> None:
+    """As the list of transactions shows it, under the same id."""
+    webhook = await make(sandbox_shop, receiver.url, [CREATED])
+    await lives(sandbox_shop)
+    bodies = [json.loads(each.body) for each in await receiver.wait(4)]
+    member = bodies[0]["data"]["voucher"]["code"]
+    path = f"/v1/loyalties/members/{member}/transactions?order=id"
+    listed = (await sandbox_shop.good("GET", path))["data"]
+
+    assert [each["data"]["transaction"] for each in bodies] == listed
+    assert [each["type"] for each in listed] == [
+        "POINTS_ADDITION",
+        "POINTS_ADDITION",
+        "POINTS_REDEMPTION",
+        "POINTS_EXPIRATION",
+    ]
+    for body in bodies:
+        assert body["type"] == body["event"]["type"] == CREATED
+        assert body["source"]["id"] == webhook["id"]
+        assert body["event"]["entity_id"] == body["data"]["voucher"]["id"]
+        as_published(body["data"], PublishedTransactionCreated)
+    assert bodies[0]["event"]["id"].startswith("evvou_")
+    assert bodies[3]["event"]["event_source"] == {"channel": "INTERNAL"}
+
+
+async def test_changes_of_points_are_told_by_their_names(
+    sandbox_shop: Shop, receiver: Receiver
+) -> None:
+    """In either spelling, and as an event of the card or of its holder: the card's where a webhook
+    asks for both."""
+    await make(sandbox_shop, receiver.url, OWN)
+    await lives(sandbox_shop)
+    bodies = [json.loads(each.body) for each in await receiver.wait(5)]
+
+    assert [each["type"] for each in bodies] == [
+        f"{CARD}.points_added",
+        f"{CARD}.points_added",
+        f"{CARD}.pending_points.added",
+        f"{CARD}.pending_points.canceled",
+        f"customer.{CARD}.points_expired",
+    ]
+    for body in bodies:
+        of_card = body["type"].startswith("voucher.")
+        entity = body["data"]["voucher"]["id"] if of_card else body["data"]["customer"]["id"]
+        assert body["event"]["entity_id"] == entity
+        name = body["type"] if not of_card else f"customer.{body['type']}"
+        shape: Any = DATA[name]
+        as_published(body["data"], shape)
+    assert bodies[0]["data"]["transaction"]["source_id"] == "b-1"
+    assert bodies[4]["data"]["points"] == 1  # two were spent
+
+
+async def test_a_test_event_of_points(shop: Shop, receiver: Receiver) -> None:
+    webhook = await make(shop, receiver.url, [CREATED])
+    sent = await shop.call("POST", f"/api/endpoints/{webhook['id']}/test", {})
+    (request,) = await receiver.wait(1)
+
+    assert sent.status == 200
+    assert json.loads(request.body)["type"] == CREATED
     secret = shop.keys["webhook_secret"].encode()
     signature = hmac.new(secret, request.body, hashlib.sha256).hexdigest()
     assert request.headers["x-voucherify-signature"] == signature
@@ -62,7 +155,7 @@ async def test_a_webhook_as_it_was_sent(shop: Shop, receiver: Receiver) -> None:
     assert signatures["x-voucherify-signature"] == "voucherify.webhook_secret"
     native = await shop.good("GET", f"/api/endpoints/{webhook.id}")
     assert (native["kinds"], native["format"], native["retry"]) == (
-        [UPGRADED],
+        ["points.earned", "points.adjusted", UPGRADED],
         "voucherify",
         "voucherify",
     )

@@ -13,6 +13,7 @@ from msgspec import Struct
 from tierline.engine.announcement import PointsAnnouncement
 from tierline.model.calendar import format_instant
 from tierline.model.points_event import PointsKind
+from tierline.vendors.vendor import EndpointFacts, Secrets
 
 KINDS: tuple[PointsKind, ...] = get_args(PointsKind)
 _encode = msgspec.json.Encoder().encode
@@ -63,23 +64,34 @@ def points_object(announcement: PointsAnnouncement) -> dict[str, Any]:
     }
 
 
-class StandardPoints:
+class _Unsigned:
+    """No headers but those of Standard Webhooks, which every delivery carries."""
+
+    def headers(self, _body: bytes, _secrets: Secrets) -> dict[str, str]:
+        return {}
+
+
+class StandardPoints(_Unsigned):
     """`{"type", "timestamp", "data"}`, as the Standard Webhooks specification advises."""
 
     names: Mapping[PointsKind, str] = MappingProxyType({kind: kind for kind in KINDS})
 
-    def render(self, announcement: PointsAnnouncement, *, thin: bool) -> bytes:
+    def render(
+        self, announcement: PointsAnnouncement, _endpoint: EndpointFacts, *, thin: bool
+    ) -> bytes:
         at = format_instant(announcement.event.at)
         data = data_of(announcement, thin=thin)
         return _encode({"type": announcement.event.kind, "timestamp": at, "data": data})
 
 
-class CloudPoints:
+class CloudPoints(_Unsigned):
     """CloudEvents 1.0, structured JSON. There is no `sequence`: that counts tier events."""
 
     names: Mapping[PointsKind, str] = MappingProxyType({kind: f"tierline.{kind}" for kind in KINDS})
 
-    def render(self, announcement: PointsAnnouncement, *, thin: bool) -> bytes:
+    def render(
+        self, announcement: PointsAnnouncement, _endpoint: EndpointFacts, *, thin: bool
+    ) -> bytes:
         project, program = announcement.project.id, announcement.program
         customer = announcement.customer
         return _encode(

@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from tierline.engine.announcement import Announcement
+from tierline.engine.announcement import Announcement, PointsAnnouncement
 from tierline.model import ids, json_text
 from tierline.model.calendar import format_instant
 from tierline.model.events import EventKind
+from tierline.model.points_event import PointsKind
 from tierline.model.tenant import Customer
 from tierline.rules.program import Version
 from tierline.vendors.standard.payloads import event_object
@@ -31,7 +32,9 @@ from tierline.vendors.vendor import (
     version_of_tier,
 )
 from tierline.vendors.voucherify import signing
+from tierline.vendors.voucherify.card_ids import card_id
 from tierline.vendors.voucherify.objects import EVENT_KEYS, NAME, presentation
+from tierline.vendors.voucherify.points_payloads import POINTS_NAMES, named_data
 
 _MOVES = frozenset(("upgraded", "downgraded"))
 _API, _INTERNAL = Raw(b'{"channel":"API"}'), Raw(b'{"channel":"INTERNAL"}')
@@ -154,6 +157,54 @@ def event_data(announcement: Announcement) -> TierStay | TierMove:
     return TierStay(customer, encoded.campaign, tier, at)
 
 
+class VoucherifyPoints:
+    """The shapes for points events, by what the endpoint asked for."""
+
+    names: Mapping[PointsKind, str] = POINTS_NAMES
+
+    def render(
+        self, announcement: PointsAnnouncement, endpoint: VoucherifyEndpoint, *, thin: bool
+    ) -> bytes | None:
+        del thin  # an option of other formats
+        named = named_data(announcement, endpoint.webhook_events)
+        if named is None:
+            return None
+        name, data = named
+        if endpoint.raw:
+            return json_text.dump(data)
+        event, customer = announcement.event, announcement.customer
+        of_card = name.startswith("voucher.")
+        entity = card_id(*announcement.member) if of_card else customer.id
+        prefix = "evvou_" if of_card else "evcus_"
+        cause = f"at:{event.at}" if event.entry is None else f"entry:{event.entry}"
+        envelope = VoucherifyEnvelope(
+            _delivery_id(announcement.id, endpoint.id),
+            project_id(announcement),
+            format_instant(announcement.recorded_at),
+            name if endpoint.event_name is None else endpoint.event_name,
+            Raw(json_text.dump(data)),
+            _source(endpoint),
+            VoucherifyEvent(
+                prefix + announcement.id.removeprefix("evt_"),
+                name,
+                format_instant(event.at),
+                entity,
+                ids.derived("v-", announcement.program, customer.id, cause, size=9),
+                _INTERNAL if event.facts is None else _API,
+            ),
+        )
+        return _encode(envelope)
+
+    def headers(self, body: bytes, secrets: Secrets) -> dict[str, str]:
+        return _signature(body, secrets)
+
+
+def _signature(body: bytes, secrets: Secrets) -> dict[str, str]:
+    if secrets.vendor is None:
+        return {}
+    return {signing.HEADER: signing.signature(body, secrets.vendor)}
+
+
 class VoucherifyFormat:
     """The registered format."""
 
@@ -162,7 +213,7 @@ class VoucherifyFormat:
     content_type = "application/json"
     endpoint_facts = VoucherifyEndpoint
     signature: VendorSignature | None = signing.SIGNATURE
-    points: PointsFormat | None = None
+    points: PointsFormat | None = VoucherifyPoints()
     body_types: tuple[type, ...] = (VoucherifyEnvelope, TierStay, TierMove)
     wire_names: Mapping[EventKind, str] = MappingProxyType(
         {
@@ -190,9 +241,7 @@ class VoucherifyFormat:
         body: bytes,
         secrets: Secrets,
     ) -> dict[str, str]:
-        if secrets.vendor is None:
-            return {}
-        return {signing.HEADER: signing.signature(body, secrets.vendor)}
+        return _signature(body, secrets)
 
     def _envelope(
         self, announcement: Announcement, endpoint: VoucherifyEndpoint, data: TierStay | TierMove
@@ -226,7 +275,7 @@ def _delivery_id(event_id: str, endpoint_id: str) -> str:
     return ids.derived("whs_", event_id, endpoint_id, size=9)
 
 
-def project_id(announcement: Announcement) -> str:
+def project_id(announcement: Announcement | PointsAnnouncement) -> str:
     names = announcement.project.presentations.get(NAME)
     return (names.get("project_id") if names else None) or prefixed(announcement.project.id)
 

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from tierline.errors import Invalid
 from tierline.model import validation
 from tierline.model.calendar import format_instant
-from tierline.store.announcements import announced, points_announced
+from tierline.store.announcements import announced, load_points_program, points_announced
 from tierline.store.event_log import LogEvent
 from tierline.vendors.standard.payloads import TierEvent, event_object
 from tierline.vendors.standard.points_payloads import PointsEventObject, points_object
@@ -109,7 +109,7 @@ async def _content(call: Call, row: LogEvent) -> dict[str, Any] | None:
         announcement = await announced(row, call.parts.catalog)
         return None if announcement is None else event_object(announcement)
     if row.class_ == "points":
-        await call.parts.catalog.program_numbered(row.program)
+        await load_points_program(row, call.parts.catalog)
         event = points_announced(row, call.parts.catalog)
         return None if event is None else points_object(event)
     body: dict[str, Any] = msgspec.json.decode(row.body)

@@ -12,6 +12,8 @@ from typing import Final
 
 from tierline.model.validation import invalid
 from tierline.vendors.voucherify.payloads import VoucherifyFormat
+from tierline.vendors.voucherify.points_payloads import NAMES as POINTS
+from tierline.vendors.voucherify.points_payloads import kinds_of
 
 _PUBLISHED: Final = {
     "business_validation_rule": "assignment.created assignment.deleted created deleted updated",
@@ -46,6 +48,7 @@ NAMES: Final = (
     PUBLISHED
     | TIER_EVENTS
     | {name.replace("aded", "added") for name in PUBLISHED}
+    | POINTS
     | {"customer.updated"}
 )
 
@@ -61,8 +64,12 @@ def checked(names: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def kinds(names: Iterable[str]) -> list[str]:
-    """Returns the names of which Tierline has events: those of tiers, each once."""
-    return list(dict.fromkeys(name for name in names if name in TIER_EVENTS))
+    """Returns the kinds of event that an endpoint has to hear for these names, each once: tier
+    events by their names, points events by ours."""
+    heard: list[str] = []
+    for name in names:
+        heard += [name] if name in TIER_EVENTS else kinds_of(name)
+    return list(dict.fromkeys(heard))
 
 
 def parsable(names: Iterable[str]) -> list[str]:
