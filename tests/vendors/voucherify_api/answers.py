@@ -20,7 +20,11 @@ from tests.vendors.voucherify_api.published_customers import (
     PublishedCustomers,
     PublishedDeletion,
 )
-from tests.vendors.voucherify_api.published_orders import PublishedOrder
+from tests.vendors.voucherify_api.published_orders import (
+    PublishedEstimation,
+    PublishedOrder,
+    PublishedQualifications,
+)
 from tests.vendors.voucherify_api.published_rules import (
     PublishedAsyncAction,
     PublishedEmpty,
@@ -157,6 +161,8 @@ ANSWERS: Final[dict[Route, Any]] = {
     ),
     ("GET", f"{_MEMBERS}/tiers"): Listed(shapes.PublishedTier),
     ("POST", "/v1/events"): shapes.PublishedEvent,
+    ("POST", f"{_LOYALTY}/qualifications"): PublishedEstimation,
+    ("POST", "/v1/qualifications"): PublishedQualifications,
     ("POST", "/v1/orders"): PublishedOrder,
     ("GET", "/v1/orders"): Listed(PublishedOrder, "orders"),
     ("GET", "/v1/orders/{order}"): PublishedOrder,

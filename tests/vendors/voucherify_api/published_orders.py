@@ -6,7 +6,14 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from tests.vendors.voucherify_api.published import Count, CustomerId, Free, Instant, Shape
+from tests.vendors.voucherify_api.published import (
+    CampaignId,
+    Count,
+    CustomerId,
+    Free,
+    Instant,
+    Shape,
+)
 
 OrderId = Annotated[str, Meta(pattern="^ord_")]
 
@@ -58,3 +65,31 @@ class PublishedOrder(Shape, frozen=True):
     object: Literal["order"]
     redemptions: Free
     customer: PublishedOrderCustomer | UnsetType = UNSET
+
+
+class PublishedCampaignName(Shape, frozen=True):
+    id: CampaignId
+    name: str
+    object: Literal["campaign"]
+
+
+class PublishedEstimation(Shape, frozen=True):
+    """loyalties/check-eligibility-for-loyalty."""
+
+    campaign: PublishedCampaignName
+    points_estimation: Count
+
+
+class PublishedRedeemables(Shape, frozen=True):
+    object: Literal["list"]
+    data_ref: Literal["data"]
+    data: list[Free]
+    total: Count
+    has_more: bool
+
+
+class PublishedQualifications(Shape, frozen=True):
+    """qualifications/check-eligibility."""
+
+    redeemables: PublishedRedeemables
+    tracking_id: str | UnsetType = UNSET

@@ -20,6 +20,7 @@ from tierline.vendors.voucherify.api import (
     members,
     orders,
     pending,
+    qualifications,
     routing,
     transactions,
     webhooks,
@@ -40,6 +41,7 @@ OPERATIONS = (
     *earning_rules.OPERATIONS,
     *events.OPERATIONS,
     *orders.OPERATIONS,
+    *qualifications.OPERATIONS,
     *webhooks.OPERATIONS,
 )
 DESCRIBED = description.described(OPERATIONS)

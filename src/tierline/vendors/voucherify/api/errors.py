@@ -61,6 +61,11 @@ _WORDS = {
     "too_large": (400, "query_too_large", "Query too large"),
     "voucher_already_published": (400, "voucher_already_published", "Voucher already published"),
     "invalid_expiration_date": (400, "invalid_expiration_date", "Invalid expiration date"),
+    "campaign_not_active": (400, "campaign_not_active", "Loyalty campaign is not active"),
+    "campaign_not_allow_auto_join": (
+        *(400, "campaign_not_allow_auto_join"),
+        "Loyalty campaign does not allow auto-join for non-members",
+    ),
     "busy": (503, "service_unavailable", "Service Unavailable"),
 }
 _PAYLOAD = (400, "invalid_payload", "Invalid payload")

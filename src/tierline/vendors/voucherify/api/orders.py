@@ -59,7 +59,7 @@ async def post_order(call: Call, body: VoucherifyOrderRequest) -> Json:
     """Makes an order, or changes the one of this id or source id."""
     name, field = body.source_id or body.id, "source_id" if body.source_id else "id"
     name = name and validation.identifier(name, field)
-    before = await _find_or_none(call, name) if name else None
+    before = await find_or_none(call, name) if name else None
     if before is None and body.source_id is None and body.id is not None:
         raise NotFound(what="order", name=body.id, path="id")
     new = body.source_id or order_objects.new_name()
@@ -104,7 +104,7 @@ async def _tell(
         await participation.welcome(call, row, participant)
     if not places:
         await _state(call, 0, name, state)
-    after = await _find_or_none(call, name)
+    after = await find_or_none(call, name)
     assert after is not None  # told above
     return await _object(call, after)
 
@@ -170,13 +170,13 @@ async def list_orders(call: Call) -> Json:
 
 async def _find(call: Call) -> VoucherifyOrder:
     name = call.param("order")
-    order = await _find_or_none(call, name)
+    order = await find_or_none(call, name)
     if order is None:
         raise NotFound(what="order", name=name, path="order")
     return order
 
 
-async def _find_or_none(call: Call, name: str) -> VoucherifyOrder | None:
+async def find_or_none(call: Call, name: str) -> VoucherifyOrder | None:
     """By source id, or else by id."""
     database, project = call.parts.database, call.project.number
     names = [name, card_ids.name_of(name)]
