@@ -19,7 +19,7 @@ from tierline.commands.definition_files import (
     NAME_FIELD,
     SECRETS,
     Definition,
-    Difference,
+    FieldDifference,
     differences,
     read_folder,
     write_folder,
@@ -35,7 +35,15 @@ from tierline.vendors.vendor import ProgramFacts
 
 URL_DEFAULT: Final = "http://127.0.0.1:8080"
 SECONDS_MAX: Final = 600  # of one answer: a preview of millions takes minutes
-PARTS: Final = ("name", "policy", "points", "auto_join", "presentations", "sentences", "reminders")
+PARTS: tuple[str, ...] = (
+    "name",
+    "policy",
+    "points",
+    "auto_join",
+    "presentations",
+    "sentences",
+    "reminders",
+)
 # Of an endpoint what is no setting of its owner's.
 FACTS: Final = frozenset(
     {
@@ -64,7 +72,7 @@ class DefinitionChange(Struct, frozen=True):
 
     definition: Definition
     id: str | None
-    differences: tuple[Difference, ...]
+    differences: tuple[FieldDifference, ...]
 
     @property
     def needed(self) -> bool:

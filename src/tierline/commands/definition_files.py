@@ -131,7 +131,7 @@ def write_folder(folder: Path, definitions: list[Definition]) -> list[Path]:
     return paths
 
 
-class Difference(Struct, frozen=True):
+class FieldDifference(Struct, frozen=True):
     """One place where a definition and what is there differ; None: nothing stands there."""
 
     path: str
@@ -146,7 +146,7 @@ class Difference(Struct, frozen=True):
         return f"{self.path}: {before} → {after}"
 
 
-def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]:
+def differences(before: Any, after: Any, path: str = "") -> Iterator[FieldDifference]:
     """Yields what differs, as deep down as it can be said."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted(before.keys() | after.keys()):
@@ -156,4 +156,4 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]
         for i, (old, new) in enumerate(zip(before, after, strict=True)):
             yield from differences(old, new, f"{path}[{i}]")
     elif before != after:
-        yield Difference(path, before, after)
+        yield FieldDifference(path, before, after)
