@@ -86,3 +86,21 @@ async def test_a_native_key_passes_on_what_it_holds(club: Shop) -> None:
     assert refused.problem == (403, "forbidden", "scopes")
     unknown = await club.call("POST", "/api/keys", {"kind": "loyaltylion", "scopes": ["read_x"]})
     assert unknown.status == 403
+
+
+async def test_a_limit_of_calls_is_a_setting(club: Shop) -> None:
+    """Off by default; the rest of a second's calls are refused, and say when to go on."""
+    path = "/v2/identity/whoami"
+    assert {(await club.call("GET", path)).status for _ in range(30)} == {200}
+    limit = {"presentations": {"loyaltylion": {"requests_per_second": 1}}}
+    await club.good("PATCH", "/api/project", limit)
+    answers = [await club.call("GET", path) for _ in range(20)]
+    refused = [answered for answered in answers if answered.status == 429]
+
+    assert refused
+    assert {answered.headers["retry-after"] for answered in refused} == {"1"}
+    assert error_of(refused[0])[1]["message"].startswith("The site makes more than 1 calls")
+    for wrong in (0, -1, "x", True, None):
+        body = {"presentations": {"loyaltylion": {"requests_per_second": wrong}}}
+        await club.good("PATCH", "/api/project", body)
+        assert {(await club.call("GET", path)).status for _ in range(5)} == {200}

@@ -35,4 +35,4 @@ OPERATIONS = (
 
 def routes(parts: Dependencies) -> list[BaseRoute]:
     """Returns what the composition root hangs beside the native routes."""
-    return vendor_paths(parts, LionDoor(), OPERATIONS, ("/v2", "/headless"))
+    return vendor_paths(parts, LionDoor(parts.clock), OPERATIONS, ("/v2", "/headless"))

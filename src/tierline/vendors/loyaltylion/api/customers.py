@@ -25,7 +25,7 @@ ROUNDS_MAX = 20  # of looking further where a filter lets few through
 READ, WRITE = ("read_customers",), ("write_customers",)
 
 
-class CustomersQuery(lists.LionPageQuery, frozen=True, forbid_unknown_fields=True):
+class LionCustomersQuery(lists.LionPageQuery, frozen=True, forbid_unknown_fields=True):
     """Which customers. `email` is a part of one; `since_id` walks upwards from an id."""
 
     since_id: lists.SinceId | None = None
@@ -58,7 +58,7 @@ class CustomerChangeRequest(Struct, frozen=True, forbid_unknown_fields=True):
 async def list_customers(call: Call) -> Reply:
     """Newest first. A window of `updated_at` is walked by the last change, unless the query says
     otherwise: it costs what changed in it, not what the project holds."""
-    query, paging = lists.paging(call, CustomersQuery)
+    query, paging = lists.paging(call, LionCustomersQuery)
     search, number_max = await _search(call, query, paging)
     if paging.backwards:
         search = replace(search, downwards=not search.downwards)
@@ -81,7 +81,7 @@ async def list_customers(call: Call) -> Reply:
 
 
 async def _search(
-    call: Call, query: CustomersQuery, paging: lists.Paging
+    call: Call, query: LionCustomersQuery, paging: lists.Paging
 ) -> tuple[Search, int | None]:
     """What to walk, and up to which number where ids rise: below it nobody is missed."""
     created = lists.window(query.created_at_min, query.created_at_max, "created_at")
@@ -213,7 +213,7 @@ def change_of(change: CustomerChange, row: CustomerRow, now: int) -> Profile:
 
 OPERATIONS = (
     Operation("GET", CUSTOMERS, list_customers, "Customers, newest first.", scopes=READ,
-              query=CustomersQuery),
+              query=LionCustomersQuery),
     Operation("GET", CUSTOMER, get_customer, "A customer.", scopes=READ),
     Operation("PATCH", CUSTOMER, patch_customer, "Changes a customer.", scopes=WRITE,
               body=CustomerChangeRequest),

@@ -11,9 +11,11 @@ import msgspec
 from msgspec.structs import replace
 from starlette.responses import Response
 
+from tierline.clock import Clock
 from tierline.errors import TierlineError, Unauthorized
 from tierline.store.catalog.catalog import Catalog
 from tierline.vendors.loyaltylion.api import errors
+from tierline.vendors.loyaltylion.api.call_rate import CallRate
 from tierline.vendors.loyaltylion.credentials import SITE
 from tierline.vendors.loyaltylion.ladder import NAME
 from tierline.web import auth
@@ -27,6 +29,10 @@ _WRITE: Final = "write_"
 class LionDoor:
     """Tokens and secrets are compared as everywhere; whoever may write may read."""
 
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.rate = CallRate()
+
     async def caller(self, catalog: Catalog, path: str, headers: Mapping[str, str]) -> Caller:
         """Returns whom the header proves. The headless API takes no `Basic`. Raises
         Unauthorized."""
@@ -36,6 +42,7 @@ class LionDoor:
             caller = await Caller.of(catalog, (_SITE_KIND,), secret, token)
         else:
             caller = await Caller.of(catalog, (NAME,), auth.bearer(authorization))
+        self.rate.count(caller.project, self.clock())
         return replace(caller, scopes=with_reading(caller.scopes))
 
     def refusal(self, error: TierlineError, path: str) -> Response:

@@ -43,7 +43,7 @@ _CSV = ("id", "customer_id", "customer_merchant_id", "customer_email", "points_a
         "points_pending", "resource", "created_at")  # fmt: skip
 
 
-class ActivitiesQuery(lists.LionPageQuery, frozen=True, forbid_unknown_fields=True):
+class LionActivitiesQuery(lists.LionPageQuery, frozen=True, forbid_unknown_fields=True):
     """Which lines. A `since_id` below 0 is the beginning: some clients go back a little."""
 
     since_id: int | None = None
@@ -51,7 +51,7 @@ class ActivitiesQuery(lists.LionPageQuery, frozen=True, forbid_unknown_fields=Tr
     created_at_max: str | None = None
 
 
-class TransactionsQuery(ActivitiesQuery, frozen=True, forbid_unknown_fields=True):
+class LionTransactionsQuery(LionActivitiesQuery, frozen=True, forbid_unknown_fields=True):
     type: Literal["json", "csv"] = "json"
     customer_id: int | None = None
 
@@ -70,7 +70,7 @@ class _Page(Struct, frozen=True):
 
 
 async def list_transactions(call: Call) -> Reply:
-    query, paging = lists.paging(call, TransactionsQuery)
+    query, paging = lists.paging(call, LionTransactionsQuery)
     customer = None
     if query.customer_id is not None:
         if not 0 < query.customer_id <= ids.NUMBER_MAX * 2:
@@ -83,13 +83,13 @@ async def list_transactions(call: Call) -> Reply:
 
 
 async def list_of_customer(call: Call) -> Reply:
-    query, paging = lists.paging(call, TransactionsQuery)
+    query, paging = lists.paging(call, LionTransactionsQuery)
     row = await site.of_path(call)
     return await _transactions(call, query, paging, row.id)
 
 
 async def _transactions(
-    call: Call, query: TransactionsQuery, paging: lists.Paging, customer: int | None
+    call: Call, query: LionTransactionsQuery, paging: lists.Paging, customer: int | None
 ) -> Reply:
     page, cursors = await _page(call, query, paging, customer, None)
     objects = [_transaction(call, page, line) for line in page.lines]
@@ -102,7 +102,7 @@ async def _transactions(
 
 async def list_activities(call: Call) -> Reply:
     """What gave points. An activity that gave none is no line."""
-    query, paging = lists.paging(call, ActivitiesQuery)
+    query, paging = lists.paging(call, LionActivitiesQuery)
     page, cursors = await _page(call, query, paging, None, ("points.earned",))
     objects = [_activity(call, page, line, whole=True) for line in page.lines]
     return lists.answer(call, "activities", objects, paging, cursors)
@@ -113,7 +113,7 @@ async def list_activities(call: Call) -> Reply:
 
 async def _page(
     call: Call,
-    query: ActivitiesQuery,
+    query: LionActivitiesQuery,
     paging: lists.Paging,
     customer: int | None,
     kinds: tuple[str, ...] | None,
@@ -293,10 +293,10 @@ def _plain(text: str | None) -> str:
 
 OPERATIONS = (
     Operation("GET", TRANSACTIONS, list_transactions, "Changes of points, newest first.",
-              scopes=READ, query=TransactionsQuery),
+              scopes=READ, query=LionTransactionsQuery),
     Operation("GET", f"{CUSTOMER}/transactions", list_of_customer,
               "A customer's changes of points, newest first.", scopes=READ,
-              query=TransactionsQuery),
+              query=LionTransactionsQuery),
     Operation("GET", ACTIVITIES, list_activities, "What gave points, newest first.", scopes=READ,
-              query=ActivitiesQuery),
+              query=LionActivitiesQuery),
 )  # fmt: skip
