@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from tests.receiver import Receiver
 from tests.web.conftest import Api
 from tests.web.erasure.person import RENAMED, SOURCE, TOKEN, planted, post
 from tests.web.erasure.traces import in_database
@@ -32,10 +35,17 @@ async def numbers(database: Database, customer: str) -> list[Any]:
     )
 
 
-async def test_no_trace_is_left_in_any_column(api: Api) -> None:
+POINTS = ["joined", "points.earned", "points.spent", "points.transferred", "points.reversed"]
+
+
+@pytest.mark.parametrize("hears_points", [False, True])
+async def test_no_trace_is_left_in_any_column(
+    api: Api, receiver: Receiver, hears_points: bool
+) -> None:
     """Plain, folded, in hex, in base64, escaped: in no column of any table; and what remains is
     sound."""
-    customer = await planted(api)
+    hook = {"url": receiver.url, "kinds": POINTS, "format": "cloudevents"}
+    customer = await planted(api, hook if hears_points else None)
     database = api.process.installation.database
     before, amounts = await traces(api), await numbers(database, customer)
     assert len(before) > 40

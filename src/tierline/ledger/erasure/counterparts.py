@@ -16,7 +16,7 @@ from msgspec import Struct
 from tierline.analysis.forecast import follow
 from tierline.engine.decide import decide
 from tierline.ledger.batch import ProgramCatalog
-from tierline.ledger.erasure.remains import counterpart_remains
+from tierline.ledger.erasure.remains import counterpart_event_remains, counterpart_remains
 from tierline.ledger.stored_originals import entry_of
 from tierline.ledger.transfers.legs import FIRST, SECOND, void_key
 from tierline.model import ids
@@ -133,8 +133,7 @@ class Counterparts:
                 await self._keep_sound(tx, place, member, (row["n"], detail))
             change = (row["n"], key, detail, place.is_keyed_by_erased)
             await connection.execute(Sql.rewrite_entry, *own, *change)
-            if place.is_keyed_by_erased:
-                await self._rewrite_events(connection, place, row["recorded_at"])
+            await self._rewrite_events(connection, place, row)
 
     async def _keep_sound(
         self,
@@ -163,20 +162,20 @@ class Counterparts:
         await tx.flush()
 
     async def _rewrite_events(
-        self, connection: Connection[Record], place: Place, since: int
+        self, connection: Connection[Record], place: Place, entry: Record
     ) -> None:
-        """An event of points names the entry's key."""
+        """Events of points say what their entry said."""
         shard = shard_of_customer(self.database.shards, place.customer)
+        since, key = entry["recorded_at"], place.key if place.is_keyed_by_erased else None
         rows = await connection.fetch(Sql.points_events, shard, place.customer, since)
-        offsets, bodies = list[int](), list[str]()
-        for row in rows:
-            fields = msgspec.json.decode(row["body"])
-            if fields.get("key") == place.key:
-                del fields["key"]
-                offsets.append(row["offset"])
-                bodies.append(msgspec.json.encode(fields).decode())
-        if offsets:
-            await connection.execute(Sql.rewrite_points_events, shard, offsets, bodies)
+        changes = [
+            (row["offset"], counterpart_event_remains(row["body"], self.customer, key))
+            for row in rows
+            if msgspec.json.decode(row["body"]).get("entry") == entry["n"]
+        ]
+        if changes:
+            columns = [list(column) for column in zip(*changes, strict=True)]
+            await connection.execute(Sql.rewrite_points_events, shard, *columns)
 
 
 def checkpoint_row(customer: int, program: int, entry: Entry) -> tuple[Any, ...]:

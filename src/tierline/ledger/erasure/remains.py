@@ -81,15 +81,32 @@ def counterpart_remains(text: str, customer: int) -> str:
     return _text(left).decode()
 
 
+def counterpart_event_remains(body: str, customer: int, key: str | None) -> str:
+    """Of an event of points of somebody who stays, which an entry of a transfer brought. `key`:
+    the entry's, where it holds one of the erased customer's. Raises a MsgspecError."""
+    fields: dict[str, Any] = msgspec.json.decode(body)
+    if key is not None and fields.get("key") == key:
+        del fields["key"]
+    facts = fields.get("facts")
+    if facts is not None:
+        facts.pop("reason", None)
+        if facts.get("counterpart") is not None:
+            facts["counterpart"] = ids.customer_id(customer)
+    return _text(fields).decode()
+
+
 def event_remains(class_: str, body: str) -> str:
-    """Of a line of the log. A tier event holds no text of callers: its bytes stay."""
-    if class_ == "tier":
+    """Of a line of the log. Tier events and reminders hold no text of callers: their bytes stay."""
+    if class_ in ("tier", "reminder"):
         return body
     try:
         fields = msgspec.json.decode(body)
         if class_ == "points":
             return _text({name: fields[name] for name in _OF_EVENT if name in fields}).decode()
-        data = {k: v for k, v in fields.get("data", {}).items() if k in _OF_NOTICE}
-        return _text({**fields, "data": data}).decode()
+        if class_ == "ops":
+            data = {k: v for k, v in fields.get("data", {}).items() if k in _OF_NOTICE}
+            return _text({**fields, "data": data}).decode()
+        numbers = {k: v for k, v in fields.items() if k == "kind" or isinstance(v, int | None)}
+        return _text(numbers).decode()
     except (msgspec.MsgspecError, AttributeError):
         return "{}"
