@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from tierline.engine.decide import HistoryNeeded
 from tierline.errors import KeyReused, NotFound, TierlineError
+from tierline.ledger.birthdates import add_at_joining
 from tierline.ledger.command_handlers import joins
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.member_aggregate import MemberAggregate
@@ -122,6 +123,9 @@ class Batch:
             await legs.leave_out_erased(self.work, self.outcomes)
         await self._decide()
         await self._look_again()
+        await add_at_joining(
+            self.tx.connection, self.shards, self.catalog.project, self.work.values()
+        )
         intents = await legs.conclude(self.work, self.outcomes, self.wall)
         await self._originals.keep_bookings(self.aggregates.values())
         idle = [place for place in self._reserved if not self.aggregates[place].changed]

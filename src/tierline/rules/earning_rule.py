@@ -191,7 +191,8 @@ class YearlyDay(Struct, frozen=True, tag="yearly", forbid_unknown_fields=True):
 
 
 class Birthday(Struct, frozen=True, tag="birthday", omit_defaults=True, forbid_unknown_fields=True):
-    """The day of the year of an attribute like `1990-05-17` or `05-17`."""
+    """The day of the year of the profile's `birthdate`, or of an attribute like `1990-05-17` or
+    `05-17` that is named."""
 
     attribute: str = "birthdate"
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from tierline.model.calendar import Zone, zone
-from tierline.rules.earning_rule import ActivityTrigger, EarningRule, Limit
+from tierline.rules.earning_rule import ActivityTrigger, Birthday, EarningRule, Limit
 from tierline.rules.ladder import Tier, ages
 from tierline.rules.points import Points
 from tierline.rules.policy import Measure, Policy
@@ -147,6 +147,11 @@ class Version(Struct, frozen=True, dict=True):
         tiers = self.policy.tiers
         given = (c for t in tiers for c in (t.entry, t.retain, t.reentry) if c is not None)
         return frozenset(length for criterion in given for length in ages(criterion))
+
+    @cached_property
+    def asks_birthdates(self) -> bool:
+        """Whether a rule gives on birthdays, by the birthdate of the profile."""
+        return any(rule.trigger == Birthday() for rule in self.bonuses)
 
     @cached_property
     def bonuses(self) -> tuple[EarningRule, ...]:

@@ -8,6 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tierline.errors import Invalid, NotFound
+from tierline.ledger.birthdates import write_down
+from tierline.ledger.commands import ProgramRef
 from tierline.ledger.customer_parsing import profile_of
 from tierline.model import ids
 from tierline.model.calendar import format_instant
@@ -80,14 +82,33 @@ async def put_customer(call: Call, body: CustomerBody) -> Reply:
     profile = _profile(body, max(call.now, call.wall))
     if isinstance(profile.number, int):
         await call.parts.catalog.make_room(call.project.number, profile.number)
-    project = call.project
-    row, new = await profiles.put(call.parts.database, project, source_id, profile, call.now)
+    row, new = await put_profile(call, source_id, profile)
     answer: CustomerAnswer | CustomerReceipt
     if "read_customers" in call.caller.scopes:
         answer = await _answer(call, row)
     else:
         answer = CustomerReceipt(row.customer.id, row.customer.number, row.customer.source_id)
     return Reply(201 if new else 200, answer)
+
+
+async def put_profile(call: Call, name: str, profile: Profile) -> tuple[CustomerRow, bool]:
+    """Writes a profile over a customer's, and its birthdate down for rules that ask for it;
+    returns the customer, and whether they are new."""
+    database, project, catalog = call.parts.database, call.project, call.parts.catalog
+    row, new = await profiles.put(database, project, name, profile, call.now)
+    if profile.birthdate is not UNSET and not new:
+        async with database.pool.acquire() as connection:
+            standings = await members.standings(connection, database.shards, row.id)
+        customer = row.id, row.customer.source_id or row.customer.id
+        await write_down(
+            catalog,
+            call.parts.writer.submit,
+            lambda number: ProgramRef(project, number),
+            customer,
+            profile.birthdate,
+            standings,
+        )
+    return row, new
 
 
 async def get_customer(call: Call) -> CustomerAnswer:

@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from tierline.ledger import customer_parsing
 from tierline.model import validation
 from tierline.store import customers as stored
-from tierline.store import last_changes, listing, profiles
+from tierline.store import last_changes, listing
 from tierline.store.customers import CustomerRow
 from tierline.store.listing import Listed, ListPlace, Search
 from tierline.store.profiles import Profile
 from tierline.vendors.loyaltylion.api import lists, site
 from tierline.vendors.loyaltylion.ladder import NAME
 from tierline.web import limits, request_body
+from tierline.web.routes import customers as native
 from tierline.web.routing import Call, Operation, Reply
 
 CUSTOMERS = "/v2/customers"
@@ -178,7 +179,7 @@ async def patch_customer(call: Call, body: CustomerChangeRequest) -> dict[str, A
 async def put(call: Call, row: CustomerRow, profile: Profile) -> CustomerRow:
     """Returns the customer, with the profile written over."""
     name = site.name_of(row)
-    after, _ = await profiles.put(call.parts.database, call.project, name, profile, call.now)
+    after, _ = await native.put_profile(call, name, profile)
     return after
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from tierline.ledger import commands
+from tierline.ledger.birthdates import attribute_of
 from tierline.ledger.commands import ProgramRef
 from tierline.model.tenant import Customer
 from tierline.rules import formula
@@ -51,7 +52,7 @@ def values_of(customer: Customer, names: frozenset[str]) -> dict[str, Value | No
     for name in names:
         given = customer.metadata.get(name)
         if name == BIRTHDATE and given is None:
-            given = customer.full_birthdate
+            given = attribute_of(customer.birthdate)
         values[name] = _attribute(given)
     return values
 

@@ -15,7 +15,6 @@ from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.standing import Standing
 from tierline.model.tenant import Address, Customer
-from tierline.store import profiles
 from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
 from tierline.vendors.voucherify.api import customer_attributes, memberships
@@ -192,7 +191,7 @@ async def _make(call: Call, request: CustomerRequest) -> CustomerRow:
 
 
 async def _put(call: Call, source_id: str, profile: Profile) -> CustomerRow:
-    row, _ = await profiles.put(call.parts.database, call.project, source_id, profile, call.now)
+    row, _ = await native.put_profile(call, source_id, profile)
     return row
 
 
