@@ -44,6 +44,7 @@ from tierline.vendors.registry import FORMATS, VENDORS
 from tierline.web import openapi
 from tierline.web.asgi import App, HealthApp
 from tierline.web.dependencies import CommitSignal, Dependencies
+from tierline.web.export_files import EXPORTS_DIRECTORY, ExportFiles
 from tierline.web.metrics import HttpMetrics
 from tierline.web.server import listening
 
@@ -215,6 +216,7 @@ class Process:
             directory=directory,
             sessions=Sessions(database, catalog.box, directory, Attempts(database)),
             commit_signal=self.commit_signal,
+            exports=ExportFiles(self.installation.files.expanduser() / EXPORTS_DIRECTORY),
             metrics=metrics,
             loopback=self.options.loopback,
             console=self.options.console,

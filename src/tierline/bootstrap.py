@@ -26,10 +26,11 @@ KEYS_FILE = "keys.json"
 
 
 class Installation(Struct, frozen=True):
-    """A database that is open, and its small tables."""
+    """A database that is open, its small tables, and where its files lie."""
 
     database: Database
     catalog: Catalog
+    files: Path
 
 
 @asynccontextmanager
@@ -45,7 +46,8 @@ async def catalogued(database: Database, data_dir: Path, *, create: bool = True)
     """The catalog of an open database; its secret key lies in the environment or `data_dir`."""
     used = await holds_secrets(database)
     box = SecretBox.load(data_dir, os.environ.get(KEY_VARIABLE), used=used, create=create)
-    return Installation(database, await Catalog.open(database, box, KEY_KINDS))
+    catalog = await Catalog.open(database, box, KEY_KINDS)
+    return Installation(database, catalog, data_dir)
 
 
 async def first_start(installation: Installation, directory: Path, clock: Clock) -> Path | None:

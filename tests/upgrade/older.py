@@ -56,7 +56,7 @@ async def upgraded(url: str) -> AsyncIterator[Installation]:
 async def opened(url: str) -> AsyncIterator[Installation]:
     async with await Database.open(url) as database:
         catalog = await Catalog.open(database, SecretBox(bytes(32)), KEY_KINDS)
-        yield Installation(database, catalog)
+        yield Installation(database, catalog, Path())
 
 
 @asynccontextmanager

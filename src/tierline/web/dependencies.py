@@ -19,6 +19,7 @@ from tierline.people.sessions import Sessions
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.database import Database
 from tierline.store.event_log import EventLog
+from tierline.web.export_files import ExportFiles
 from tierline.web.metrics import HttpMetrics
 
 # A sandbox's clock: (project's number, to); returns when what fell due is committed.
@@ -78,6 +79,7 @@ class Dependencies(Struct, frozen=True):
     directory: Directory
     sessions: Sessions
     commit_signal: CommitSignal
+    exports: ExportFiles
     metrics: HttpMetrics
     registry: CollectorRegistry  # of `/metrics`
     provider: OpenIdProvider | None = None  # where people may sign in, too

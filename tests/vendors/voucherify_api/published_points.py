@@ -201,3 +201,29 @@ class PublishedActions(Shape, frozen=True):
     data_ref: Literal["async_actions"]
     async_actions: Annotated[list[Free], Meta(max_length=0)]
     has_more: bool
+
+
+class PublishedResult(Shape, frozen=True):
+    url: str
+
+
+class PublishedExport(Shape, frozen=True):
+    """exports/get-export, exports/list-exports."""
+
+    id: Annotated[str, Meta(pattern="^exp_[0-9a-f]+\\Z")]
+    object: Literal["export"]
+    created_at: Instant
+    status: Literal["SCHEDULED", "IN_PROGRESS", "DONE", "ERROR"]
+    channel: Literal["API", "WEBSITE"]
+    exported_object: Literal["voucher_transactions", "points_expiration"]
+    parameters: Free
+    result: PublishedResult | None
+    user_id: str | None
+
+
+class PublishedExportScheduled(PublishedExport, frozen=True):
+    """exports/create-export."""
+
+    def __post_init__(self) -> None:
+        if (self.status, self.result) != ("SCHEDULED", None):
+            raise ValueError("an export that was just made is scheduled")

@@ -107,6 +107,7 @@ async def _world(shop: Shop, campaign: Json, tier: str, card: Json, customer: st
         "member": card["id"],
         "webhook": webhook["id"],
         "assignment": "rewa_none",
+        "export": (await shop.good("POST", "/v1/exports", {}))["id"],
         "action": "aa_none",
     }
 

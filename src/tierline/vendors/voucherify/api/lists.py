@@ -17,7 +17,7 @@ from tierline.web import request_body
 from tierline.web.routing import Call
 
 T = TypeVar("T")
-Ref = Literal["data", "campaigns", "customers", "orders", "vouchers"]
+Ref = Literal["data", "exports", "campaigns", "customers", "orders", "vouchers"]
 Order = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
 
 

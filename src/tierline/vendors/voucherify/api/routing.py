@@ -85,6 +85,9 @@ async def _answer(operation: Operation, call: Call) -> Response:
     if operation.body is None:
         return routing.respond(await operation.handler(call), operation.status)
     call.raw = await request_body.body_of(call.request, limits.BODY_BYTES_MAX)
+    if operation.optional and not call.raw:
+        empty = request_body.configuration(b"{}", operation.body)
+        return routing.respond(await operation.handler(call, empty), operation.status)
     request_body.require_json(call.request.headers.get("content-type"))
     body = request_body.configuration(call.raw, operation.body)
     return routing.respond(await operation.handler(call, body), operation.status)
