@@ -21,7 +21,7 @@ serve: $(VENV)/.runtime  ## a server on 127.0.0.1:8080 that may send to this mac
 	@$(BIN)/tierline serve --allow-address 127.0.0.0/8 --allow-address ::1/128 $(ARGS)
 
 test: lint  ## lint, strict types and the whole suite (ARGS=-x)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 test-sdk: $(VENV)/.dev $(VENV)/.sdk  ## Voucherify's own SDKs run a program's life; needs Node.js
 	$(BIN)/python -m pytest -m sdk $(ARGS)

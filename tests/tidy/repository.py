@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +25,12 @@ TEXTS = python_files("src", "tests", "benchmarks", "examples")
 def name(path: Path) -> str:
     """Returns a file's path from the root, with slashes: a test's id."""
     return path.relative_to(ROOT).as_posix()
+
+
+def offences(paths: Iterable[Path], rule: Callable[[Path], Iterable[str]]) -> list[str]:
+    """What breaks a rule, and where. One test for all files: thousands of tests cost more time to
+    collect than to run."""
+    return [f"{name(path)}: {offence}" for path in paths for offence in rule(path)]
 
 
 @cache

@@ -6,10 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
 from tests.tidy.architecture import DRAWN
-from tests.tidy.repository import IMPORTS, MODULES, SOURCES, imports, module_of, name
+from tests.tidy.repository import IMPORTS, MODULES, SOURCES, imports, module_of, offences
 
 # Layer → the layers that it may import. `leaf`: the first files of the map, and the package.
 # `vendors` are a vendor's pure modules, `api` its HTTP; `proposals` what a body proposes, whoever
@@ -57,26 +55,31 @@ def layer(module: str) -> str:
     return parts[0] if parts[0] in MAY_IMPORT else "cli"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_layers_import_one_way(path: Path) -> None:
-    """Each layer imports only what the table allows."""
+def forbidden(path: Path) -> list[str]:
     here = layer(module_of(path))
-    wrong = [
-        module
+    return [
+        f"{here} may not import {module}"
         for module in imports(path)
         if module.split(".")[0] == "tierline"
         and layer(module) not in MAY_IMPORT[here]
         and module not in ALSO.get(here, ())
     ]
 
-    assert wrong == [], f"{here} may import {sorted(MAY_IMPORT[here])}"
+
+def test_layers_import_one_way() -> None:
+    """Each layer imports only what the table allows."""
+    assert offences(SOURCES, forbidden) == []
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) & set(DRAWN)))
-def test_files_import_only_what_stands_above_them(module: str) -> None:
+def test_files_import_only_what_stands_above_them() -> None:
     """The map's order is the order of reading: state before the rules that move it."""
     place = {drawn: number for number, drawn in enumerate(DRAWN)}
-    wrong = [inner for inner in IMPORTS[module] if inner in place and place[inner] > place[module]]
+    wrong = [
+        f"{module} imports {inner}"
+        for module in sorted(set(MODULES) & set(DRAWN))
+        for inner in IMPORTS[module]
+        if inner in place and place[inner] > place[module]
+    ]
 
     assert wrong == []
 

@@ -8,19 +8,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.tidy.repository import SOURCES, TEXTS, module_of, name, tree
+from tests.tidy.repository import SOURCES, TEXTS, module_of, name, offences, tree
 
 EMPTY_NAMES = re.compile(r"(^|_)(utils?|helpers?|manager|service|base|misc|common)$")
 # A variable is a noun for what it is, never a participle for what happened to it.
 PARTICIPLES = {"told", "found", "shown", "wanted", "kept", "asked", "known"}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_file_names_say_something(path: Path) -> None:
+def test_file_names_say_something() -> None:
     """A file called after nothing in the field collects everything."""
-    assert not EMPTY_NAMES.search(path.stem)
+    assert [name(path) for path in SOURCES if EMPTY_NAMES.search(path.stem)] == []
 
 
 def test_a_public_class_name_exists_once() -> None:
@@ -56,12 +53,13 @@ def names(path: Path) -> Iterator[tuple[int, str]]:
                 pass
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=name)
-def test_variables_are_nouns(path: Path) -> None:
-    """`told`, `found` and their like say what happened, not what a thing is."""
-    wrong = [f"line {line}: {word}" for line, word in names(path) if word.strip("_") in PARTICIPLES]
+def participles(path: Path) -> list[str]:
+    return [f"line {line}: {word}" for line, word in names(path) if word.strip("_") in PARTICIPLES]
 
-    assert wrong == []
+
+def test_variables_are_nouns() -> None:
+    """`told`, `found` and their like say what happened, not what a thing is."""
+    assert offences(TEXTS, participles) == []
 
 
 def test_the_scan_sees_every_way_to_give_a_name(tmp_path: Path) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.tidy.repository import SOURCES, imports, module_of, name, tree
+from tests.tidy.repository import SOURCES, imports, module_of, offences, tree
 from tests.tidy.test_imports import PURE, layer
 
 IMPURE_MODULES = {
@@ -31,32 +30,32 @@ def is_impure(module: str) -> bool:
     return any(module == banned or module.startswith(f"{banned}.") for banned in IMPURE_MODULES)
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in SOURCES if layer(module_of(path)) in PURE], ids=name
-)
-def test_pure_modules_have_no_clock_no_chance_and_no_io(path: Path) -> None:
-    """All that they need is an argument: `now` too."""
-    wrong = [module for module in imports(path) if is_impure(module)]
+def impurities(path: Path) -> Iterator[str]:
+    yield from (module for module in imports(path) if is_impure(module))
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Call):
             called = node.func
             if isinstance(called, ast.Attribute) and called.attr in IMPURE_CALLS:
-                wrong.append(f"line {node.lineno}: .{called.attr}()")
+                yield f"line {node.lineno}: .{called.attr}()"
             if isinstance(called, ast.Name) and called.id in IMPURE_NAMES:
-                wrong.append(f"line {node.lineno}: {called.id}()")
-
-    assert wrong == []
+                yield f"line {node.lineno}: {called.id}()"
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in SOURCES if layer(module_of(path)) != "store"], ids=name
-)
-def test_sql_lives_in_the_store(path: Path) -> None:
-    """No other layer speaks of tables."""
-    wrong = [
+def test_pure_modules_have_no_clock_no_chance_and_no_io() -> None:
+    """All that they need is an argument: `now` too."""
+    pure = [path for path in SOURCES if layer(module_of(path)) in PURE]
+    assert offences(pure, impurities) == []
+
+
+def statements(path: Path) -> list[str]:
+    return [
         f"line {node.lineno}: {node.value.strip()[:40]}"
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value)
     ]
 
-    assert wrong == []
+
+def test_sql_lives_in_the_store() -> None:
+    """No other layer speaks of tables."""
+    others = [path for path in SOURCES if layer(module_of(path)) != "store"]
+    assert offences(others, statements) == []

@@ -35,8 +35,8 @@ async def test_what_an_order_would_earn(club: Shop) -> None:
     assert await estimation(club, ORDER | {"discount_amount": 1000}) == 50
     assert await estimation(club, {"items": [{"product_id": "p", "price": 5000}]}) == 5
     assert await estimation(club, ORDER, "somebody-new") == 51
-    known = {"source_id": "o-1", "amount": 7000, "status": "PAID", "customer": "anna"}
-    order = await club.good("POST", "/v1/orders", known)
+    paid = {"source_id": "o-1", "amount": 7000, "status": "PAID", "customer": "anna"}
+    order = await club.good("POST", "/v1/orders", paid)
     assert await balance(club) == 7
     assert await estimation(club, {"source_id": "o-1"}) == 7
     assert await estimation(club, {"id": order["id"]}) == 7
