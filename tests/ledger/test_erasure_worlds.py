@@ -24,7 +24,7 @@ from tierline.store import diagnostics
 STEPS = 4
 
 
-@pytest.mark.parametrize("seed", (20, 22))
+@pytest.mark.parametrize("seed", [20, 22])
 async def test_worlds_with_erasures_stay_sound(club: Club, seed: int) -> None:
     """Eight people in two programs of random rules do anything; now and then one of them is erased,
     and may come back as somebody else. Time goes on, a newer version of the rules too."""

@@ -1,8 +1,8 @@
 """LoyaltyLion's tier settings, compiled to rules that the engine knows.
 
 In: `{"boundary_mode", "membership": {"mode", …}, "tiers": [{"id"?, "name", "lower_bound",
-"hidden"?}]}`, the words of its tier configuration; bounds in minor units, points or orders. The
-tier at 0 is the default one: everybody who is enrolled has it, and it never ends.
+"hidden"?, "condition"?}], "rules"?}`, the words of its configuration; bounds in minor units, points
+or orders. The tier at 0 is the default one: everybody who is enrolled has it, and it never ends.
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ from msgspec import Meta, Struct
 
 from tierline.model import calendar, json_text
 from tierline.model.validation import convert, invalid
-from tierline.rules.ladder import Tier
+from tierline.rules.ladder import Attribute, Tier
 from tierline.rules.metric import Metric, Source
+from tierline.rules.points import Points
 from tierline.rules.policy import TIERS_MAX, Assessment, Policy, Renewal
 from tierline.rules.program import Rules
-from tierline.rules.term import Duration, Forever, Term, WindowEnd
+from tierline.rules.term import Duration, Forever, Term, WhileQualified, WindowEnd
 from tierline.rules.window import Cycle, Rolling, Since, Window
+from tierline.vendors.loyaltylion.earning import LionRule, earning_rules
 from tierline.vendors.loyaltylion.ladder import NAME, LionTier, plain_number, tier_number
 from tierline.vendors.vendor import ProgramFacts
 
 METRICS: dict[str, Source] = {"points": "earned", "spend": "spend", "orders": "count"}
 Bound = Annotated[int, Meta(ge=0, le=json_text.SAFE - 1)]
+RULES_MAX = 50
 Months = Annotated[int, Meta(ge=1, le=1200)]
 
 
@@ -68,10 +71,24 @@ class AnniversaryMembership(Struct, frozen=True, tag_field="mode", tag="enrollme
 
 
 class LionTierSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A conditional tier has no bound of its own: it is held while the member's attribute of that
+    name is true, and stands above all others."""
+
     name: Annotated[str, Meta(min_length=1, max_length=255)]
-    lower_bound: Bound
+    lower_bound: Bound | None = None
     id: int | str | None = None
     hidden: bool = False
+    condition: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+    @property
+    def is_step(self) -> bool:
+        """Whether its bound ends the tier below."""
+        return not self.hidden and self.condition is None
+
+    @property
+    def bound(self) -> int:
+        """Where it stands on the ladder."""
+        return json_text.SAFE if self.lower_bound is None else self.lower_bound
 
 
 class LionSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +96,15 @@ class LionSettings(Struct, frozen=True, forbid_unknown_fields=True):
     membership: RollingMembership | CalendarMembership | LifetimeMembership | AnniversaryMembership
     tiers: Annotated[tuple[LionTierSettings, ...], Meta(min_length=1, max_length=TIERS_MAX)]
     include_pending: bool = False  # points mode; the vendor's pages disagree
+    rules: Annotated[tuple[LionRule, ...], Meta(max_length=RULES_MAX)] = ()
+
+    @property
+    def is_conditional(self) -> bool:
+        return any(tier.condition is not None for tier in self.tiers)
+
+    def named(self, name: str) -> LionTierSettings:
+        """Returns the tier of a name; each has its own."""
+        return next(tier for tier in self.tiers if tier.name == name)
 
 
 def compile_settings(settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
@@ -90,28 +116,35 @@ def compile_settings(settings: Mapping[str, Any], facts: ProgramFacts) -> Rules:
     tiers = _tiers(lion, facts)
     window, term = _membership(lion.membership)
     default = next(tier.tier for tier in tiers if tier.default)
-    ladder = tuple(
-        Tier(
-            id=tier.tier,
-            name=tier.name,
-            from_=tier.lower_bound,
-            to=None if tier.hidden else tier.upper_bound,
-            hidden=tier.hidden,
-            term=Forever() if tier.tier == default else None,
-        )
-        for tier in tiers
-    )
+    ladder = tuple(_step(lion.named(tier.name), tier, default) for tier in tiers)
+    earning = earning_rules(lion.rules, {str(t.id): t.tier for t in tiers}, "settings.rules")
     policy = Policy(
         tiers=ladder,
         metric=Metric(METRICS[lion.boundary_mode], include_pending=lion.include_pending),
         window=window,
         term=term,
-        assessment=Assessment(down="at_term_end"),
+        # A condition's end is seen at once; a tier with a term is kept to its end all the same.
+        assessment=Assessment(down="on_activity" if lion.is_conditional else "at_term_end"),
         # A rolling membership starts on the day of its renewal, by the vendor's own formula.
         renewal=Renewal(basis="now" if isinstance(term, Duration) else "term_end"),
     )
     names = {"settings": fields, "tiers": msgspec.to_builtins(tiers)}
-    return Rules(name=facts.name or facts.id, policy=policy, presentations={NAME: names})
+    name = facts.name or facts.id
+    return Rules(name, policy, points=Points(rules=earning), presentations={NAME: names})
+
+
+def _step(settings: LionTierSettings, tier: LionTier, default: str) -> Tier:
+    if settings.condition is not None:
+        entry = Attribute(settings.condition)
+        return Tier(tier.tier, tier.name, entry=entry, term=WhileQualified())
+    return Tier(
+        id=tier.tier,
+        name=tier.name,
+        from_=tier.lower_bound,
+        to=None if tier.hidden else tier.upper_bound,
+        hidden=tier.hidden,
+        term=Forever() if tier.tier == default else None,
+    )
 
 
 def _membership(
@@ -140,14 +173,14 @@ def _membership(
 
 def _tiers(lion: LionSettings, facts: ProgramFacts) -> list[LionTier]:
     """Numbered from 1 by rising bound; a hidden tier bounds nobody but itself."""
-    order = sorted(range(len(lion.tiers)), key=lambda i: (lion.tiers[i].lower_bound, i))
+    order = sorted(range(len(lion.tiers)), key=lambda i: (lion.tiers[i].bound, i))
     _check(lion, order)
     named = _ids(lion, facts)
-    bounds = sorted(tier.lower_bound for tier in lion.tiers if not tier.hidden)
+    bounds = sorted(tier.bound for tier in lion.tiers if tier.is_step)
     tiers = []
     for number, i in enumerate(order, 1):
         tier = lion.tiers[i]
-        above = next((b for b in bounds if b > tier.lower_bound), None)
+        above = next((b for b in bounds if b > tier.bound), None)
         tiers.append(
             LionTier(
                 id=named[i][1],
@@ -156,7 +189,7 @@ def _tiers(lion: LionSettings, facts: ProgramFacts) -> list[LionTier]:
                 number=number,
                 default=tier.lower_bound == 0 and not tier.hidden,
                 hidden=tier.hidden,
-                lower_bound=tier.lower_bound,
+                lower_bound=tier.lower_bound or 0,
                 upper_bound=None if above is None else above - 1,
             )
         )
@@ -164,7 +197,13 @@ def _tiers(lion: LionSettings, facts: ProgramFacts) -> list[LionTier]:
 
 
 def _check(lion: LionSettings, order: list[int]) -> None:
-    visible = [i for i in order if not lion.tiers[i].hidden]
+    for i, tier in enumerate(lion.tiers):
+        if (tier.lower_bound is None) is (tier.condition is None):
+            what = "a tier has a lower bound, or a condition, and not both"
+            raise invalid(f"settings.tiers[{i}].lower_bound", what)
+        if tier.hidden and tier.condition is not None:
+            raise invalid(f"settings.tiers[{i}].hidden", "a conditional tier is never hidden")
+    visible = [i for i in order if lion.tiers[i].is_step]
     if not visible or lion.tiers[visible[0]].lower_bound != 0:
         what = "one tier that is not hidden needs lower_bound 0: it is the default tier"
         raise invalid("settings.tiers", what)

@@ -92,8 +92,8 @@ def progress_object(
     def number(tier: str | None) -> int | None:
         return None if tier is None or tier not in tiers else tiers[tier].id
 
-    following = None if held.hidden else way.next_tier
-    needed = None if following is None else way.needed_for_next
+    needed = None if held.hidden else way.needed_for_next
+    following = None if needed is None else way.next_tier  # no amount reaches a conditional tier
     return {
         "kind": kind,
         "valid_until": None if way.valid_until is None else format_instant(way.valid_until),
