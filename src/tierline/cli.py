@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "copy": "copy:copy",
     "user": "users:user",
     "customer": "customers:customer",
+    "member": "members:member",
     "apply": "apply:apply",
     "diff": "apply:diff",
     "save": "apply:save",
