@@ -10,14 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.process import ROOT, Served
 
+SDK_PYTHON = ROOT / ".venv" / "sdk" / "bin" / "python"
 
-def blocks() -> list[str]:
-    """The section's lines for a shell, block by block."""
-    section = (ROOT / "README.md").read_text().partition("## From nothing to a webhook")[2]
+
+def blocks(title: str = "From nothing to a webhook", language: str = "sh") -> list[str]:
+    """A section's lines for a shell, block by block."""
+    section = (ROOT / "README.md").read_text().partition(f"## {title}")[2]
     section = section.partition("\n## ")[0]
-    return re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    pattern = rf"^```{language}\n(.*?)^```$"
+    return re.findall(pattern, section, re.MULTILINE | re.DOTALL)
 
 
 @contextmanager
@@ -70,3 +75,33 @@ def test_the_example_ends_in_a_verified_signature(data_dir: Path) -> None:
     assert listens == f"listening on http://127.0.0.1:{port}\n"
     assert re.fullmatch(r"--- whs_\S+ \(verified\)\n", first)
     assert '"secret":"voucherify.webhook_secret"' in done.stdout
+
+
+@pytest.mark.sdk
+def test_voucherifys_sdk_ends_in_a_verified_signature(data_dir: Path) -> None:
+    """Their routes by curl, then their SDK: the webhook is signed with the project's secret."""
+    with Served(data_dir) as served:
+        port = free_port()
+        here = {
+            "localhost:8080": served.url.removeprefix("http://"),
+            "127.0.0.1:9000": f"127.0.0.1:{port}",
+            "receiver.py 9000": f"receiver.py {port}",
+            "tierline-data/": f"{data_dir}/",
+            "python3": sys.executable,
+        }
+        title = "Voucherify's SDK, unmodified"
+        texts = [blocks()[0], *blocks(title), *blocks(title, "python")]
+        for said, meant in here.items():
+            texts = [text.replace(said, meant) for text in texts]
+        receiver, calls, program = texts
+        calls = calls.replace("curl ", "curl -sS --fail-with-body --retry 9 ")
+        with running(receiver) as process:
+            for arguments in (["sh", "-ec", calls], [str(SDK_PYTHON), "-c", program]):
+                done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+                assert done.returncode == 0, done.stdout + done.stderr
+            assert process.stdout is not None
+            process.stdout.readline()
+            first = process.stdout.readline()
+
+    assert done.stdout == "120\n"
+    assert re.fullmatch(r"--- whs_\S+ \(verified\)\n", first)
