@@ -76,6 +76,7 @@ async def test_no_page_opens_without_a_good_session(shop: Api, maya: Visitor) ->
     stranger = Visitor(shop)
     for page in PAGES:
         path = page.path.replace("{program}", "club").replace("{source_id}", "anna")
+        path = path.replace("{endpoint}", "ep_1")
         for value in ("", "x", cookie[:-2], cookie[::-1]):
             stranger.cookies = {"tierline_session": value} if value else {}
             for method in ("GET", "POST"):

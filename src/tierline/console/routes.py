@@ -8,12 +8,19 @@ from starlette.routing import BaseRoute, Route
 
 from tierline.console import assets
 from tierline.console.pages import (
+    attempts,
+    endpoint_form,
+    endpoints,
     member,
     member_changes,
     member_ledger,
     members,
     overview,
+    program_editor,
+    programs,
+    settings,
     sign_in,
+    time,
 )
 from tierline.console.site import ROOT, ConsolePage, PageApp, Section
 from tierline.web.dependencies import Dependencies
@@ -21,6 +28,10 @@ from tierline.web.dependencies import Dependencies
 SECTIONS: Final = (
     Section("overview", "Overview", "", ("read_customers", "read_programs")),
     Section("members", "Members", "members", ("read_customers", "read_programs")),
+    Section("program", "Program", "programs", ("read_programs",)),
+    Section("deliveries", "Deliveries", "endpoints", ("manage_endpoints",)),
+    Section("time", "Time", "time", ("read_customers", "write_customers"), sandbox=True),
+    Section("settings", "Settings", "settings"),
 )
 PAGES: Final[tuple[ConsolePage, ...]] = (
     *overview.PAGES,
@@ -28,6 +39,13 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *member.PAGES,
     *member_changes.PAGES,
     *member_ledger.PAGES,
+    *programs.PAGES,
+    *program_editor.PAGES,
+    *endpoints.PAGES,
+    *attempts.PAGES,
+    *endpoint_form.PAGES,
+    *time.PAGES,
+    *settings.PAGES,
 )
 
 

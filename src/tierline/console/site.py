@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from time import perf_counter
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -29,6 +30,7 @@ from tierline.model.tenant import Project
 from tierline.people.errors import ForgeryRefused
 from tierline.people.roles import EVERYWHERE, role_in, scopes_in
 from tierline.people.sessions import Visit
+from tierline.store.catalog.audit import acting
 from tierline.web import auth, problem
 from tierline.web.auth import Caller
 from tierline.web.dependencies import Dependencies
@@ -125,6 +127,10 @@ class PageView:
     def projects(self) -> list[Project]:
         """Those that the user has a role in."""
         return projects_of(self.call.parts, self.visit.grants)
+
+    def acting(self) -> AbstractContextManager[None]:
+        """Inside, the audit log notes the user's name."""
+        return acting(self.call.caller.actor)
 
     def may(self, *scopes: str) -> bool:
         return set(scopes) <= self.call.caller.scopes

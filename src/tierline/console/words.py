@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -113,6 +114,14 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def pretty(text: str) -> str:
+    """JSON with indents; any other text as it is."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text
+
+
 def words(name: str) -> str:
     """A code as words: `term_end` → `term end`."""
     return name.replace("_", " ").replace("points.", "points ")
@@ -127,5 +136,6 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "money": money,
     "signed": signed,
     "plural": plural,
+    "pretty": pretty,
     "words": words,
 }

@@ -9,12 +9,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from tierline.console import cells
 from tierline.console.pages.member import MEMBER, frame
 from tierline.console.site import ConsolePage, Content, Go, PageView
 from tierline.errors import Invalid
 from tierline.ledger.commands import fresh_key
-from tierline.model import calendar
-from tierline.model.calendar import format_instant
 
 ACTIVITIES: Final = "POST /api/programs/{program}/activities"
 DRY_RUN: Final = "POST /api/programs/{program}/dry-run"
@@ -70,13 +69,7 @@ def _override(view: PageView) -> Json:
 def _end(view: PageView) -> str | None:
     """The end of the last civil day that was picked; None: until it is released."""
     text = view.form.text("last_day")
-    if text is None:
-        return None
-    try:
-        day = calendar.parse_day(text)
-    except ValueError:
-        raise Invalid(path="last_day", reason="last_day: expected a day like 2027-01-31.") from None
-    return format_instant(calendar.zone(view.zone).start(day + 1))
+    return None if text is None else cells.day_end(text, "last_day", view.zone)
 
 
 def _attributes(view: PageView) -> Json:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tierline.console import cells
 from tierline.console.ladder_view import LadderView
 from tierline.console.site import ConsolePage, Content, Go, PageView
 from tierline.errors import Invalid
-from tierline.model import calendar, validation
-from tierline.model.calendar import format_instant
+from tierline.model import validation
 
 LINES: Final = 25
 LIST: Final = "GET /api/programs/{program}/members"
@@ -57,14 +57,8 @@ async def _lines(view: PageView, program: str) -> tuple[list[Any], str | None]:
 
 
 def _day(view: PageView, name: str) -> str | None:
-    """The beginning of a civil day of the project, as an instant."""
     text = view.asks(name)
-    if text is None:
-        return None
-    try:
-        return format_instant(calendar.zone(view.zone).start(calendar.parse_day(text)))
-    except ValueError:
-        raise Invalid(path=name, reason=f"{name}: expected a day like 2027-01-31.") from None
+    return None if text is None else cells.day_start(text, name, view.zone)
 
 
 async def show_first(view: PageView) -> Content | Go:

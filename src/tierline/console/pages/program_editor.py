@@ -1,0 +1,167 @@
+"""The rules are changed: everyday values in a form, all of them as JSON beside it, and who would
+move, before anything is saved."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import msgspec
+
+from tierline.console import cells
+from tierline.console.charts.sankey import Flow, SankeyChart, sankey
+from tierline.console.pages.programs import PROGRAM, frame
+from tierline.console.site import ConsolePage, Content, Go, PageView
+from tierline.errors import Invalid
+from tierline.rules.program import Rules
+
+NO_TIER: Final = "No tier"
+BLANK: Final = {
+    "name": "Club",
+    "policy": {
+        "tiers": [
+            {"id": "bronze", "name": "Bronze", "from": 0},
+            {"id": "silver", "name": "Silver", "from": 200},
+            {"id": "gold", "name": "Gold", "from": 800},
+        ],
+        "metric": {"source": "earned"},
+        "window": {"type": "calendar", "unit": "year"},
+        "term": {"type": "window_end", "windows": 1},
+    },
+}
+Json = dict[str, Any]
+
+
+def document_of(rules: Rules) -> Json:
+    """The body of a PUT that says the same as these rules."""
+    document: Json = msgspec.json.decode(msgspec.json.encode(rules))
+    return {"name": document.pop("name"), "policy": document.pop("policy"), **document}
+
+
+def edited(view: PageView) -> Json:
+    """The document of the form: its JSON, with those everyday values that were changed since the
+    page was shown. Raises Invalid for what is no JSON."""
+    document = cells.json_of(view.form.text("document"), "document")
+    base = cells.json_of(view.form.text("base"), "base")
+    if not isinstance(document, dict):
+        raise Invalid(path="document", reason="document: expected an object in braces.")
+    if isinstance(base, dict):
+        if (name := view.form.text("name")) is not None and name != base.get("name"):
+            document["name"] = name
+        _edit_tiers(view, document, _tiers(base))
+    return document
+
+
+def _tiers(document: Json) -> list[Json]:
+    policy = document.get("policy")
+    tiers = policy.get("tiers") if isinstance(policy, dict) else None
+    return [tier for tier in tiers if isinstance(tier, dict)] if isinstance(tiers, list) else []
+
+
+def _edit_tiers(view: PageView, document: Json, base: list[Json]) -> None:
+    former = {str(tier.get("id")): tier for tier in base}
+    tiers = _tiers(document)
+    for place, tier in enumerate(tiers):
+        field = f"tier_{tier.get('id')}"
+        before = former.get(str(tier.get("id")), {})
+        name = view.form.text(f"{field}_name")
+        if name is not None and name != before.get("name"):
+            tier["name"] = name
+        low = view.form.number(f"{field}_from")
+        if low is not None and low != before.get("from"):
+            if place and "to" in tiers[place - 1]:  # the tier below ends where this one begins
+                tiers[place - 1]["to"] = low - 1
+            tier["from"] = low
+
+
+async def _content(view: PageView, document: Json, **more: Any) -> dict[str, Any]:
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    typed = view.form.raw("document")
+    return {
+        "document": typed if view.problem is not None and typed else text,
+        "base": text,
+        "tiers": _tiers(document),
+        "name": document.get("name", ""),
+        "preview": None,
+        **more,
+    }
+
+
+def _document(view: PageView, stored: Json) -> Json:
+    """What the form shows: what was sent, as far as it can be read."""
+    if "document" not in view.form:
+        return stored
+    try:
+        return edited(view)
+    except Invalid:
+        return stored
+
+
+async def show(view: PageView) -> Content:
+    content = await frame(view)
+    newest = content["program"].versions[-1]
+    document = _document(view, document_of(newest.rules))
+    return {**content, **await _content(view, document), "newest": newest.number}
+
+
+async def show_new(view: PageView) -> Content:
+    document = _document(view, json.loads(json.dumps(BLANK)))
+    return {**await _content(view, document), "program": None, "newest": 0}
+
+
+def _body(view: PageView) -> Json:
+    body = {**edited(view), "on_change": view.form.text("on_change") or "next_assessment"}
+    effective = view.form.text("effective_at")
+    if effective is not None:
+        body["effective_at"] = cells.local_instant(effective, "effective_at", view.zone)
+    return body
+
+
+async def save(view: PageView) -> Content | Go:
+    body, path = _body(view), {"program": view.param("program")}
+    if "try" in view.form:
+        report = await view.api(f"POST {PROGRAM}/preview", path, body=body)
+        return {"preview": report, "chart": _chart(report)}
+    newest = view.form.number("newest")
+    body |= {"supersede": view.form.text("supersede") is not None}
+    body |= {} if newest is None else {"based_on": newest}
+    await view.api(f"PUT {PROGRAM}", path, body=body)
+    return Go(view.url("programs", path["program"]), "saved")
+
+
+async def make(view: PageView) -> Go:
+    name = view.form.text("program")
+    if name is None:
+        raise Invalid(path="program", reason="program: give it an id, like club.")
+    await view.api(f"PUT {PROGRAM}", {"program": name}, body={**edited(view), "based_on": 0})
+    return Go(view.url("programs", name), "saved")
+
+
+def _chart(report: Json) -> SankeyChart:
+    """The highest tier on top, and whoever has none at the bottom."""
+    before = [*reversed([t["id"] for t in report["tiers_before"]]), None]
+    after = [*reversed([t["id"] for t in report["tiers"]]), None]
+    names = {t["id"]: t["name"] for t in (*report["tiers_before"], *report["tiers"])}
+    flows = [
+        Flow(before.index(cell["from"]), after.index(cell["to"]), cell["members"])
+        for cell in report["matrix"]
+        if cell["from"] in before and cell["to"] in after
+    ]
+    return sankey(
+        [names.get(tier, NO_TIER) for tier in before],
+        [names.get(tier, NO_TIER) for tier in after],
+        flows,
+    )
+
+
+_SCOPES: Final = ("read_programs", "write_programs")
+PAGES: Final = (
+    ConsolePage(
+        "/programs/{program}/edit", "program_editor.html", "Change the rules", show, save,
+        section="program", scopes=_SCOPES,
+    ),
+    ConsolePage(
+        "/new-program", "program_editor.html", "New program", show_new, make,
+        section="program", scopes=_SCOPES,
+    ),
+)  # fmt: skip
