@@ -89,7 +89,7 @@ FORMS = {
         {"Address": "http://127.0.0.1:9/hooks"},
     ),
     "GET /endpoints/{endpoint}/attempts": Drive(
-        "{endpoint}/attempts", "Search", "upgraded", {"Customer": "ben"}
+        "{endpoint}/attempts", "Search", "evt_", {"Customer": "ben"}
     ),
     "POST /programs/{program}/edit preview": Drive(
         "/programs/club/edit", "Preview", "Who would move", {"Silver from": "300"},
@@ -155,7 +155,7 @@ async def test_links_lead_to_every_page_and_every_form_is_driven(
     await prepare(maya, receiver)
     pages, forms = await every_page(maya)
 
-    assert set(pages) == {page.path for page in PAGES}
+    assert set(pages) == {page.path for page in PAGES} - {"/live"}  # which the overview hears
     driven = {" ".join(name.split(" ")[:2]) for name in FORMS}
     assert forms - driven == set()
     assert driven - forms == set()

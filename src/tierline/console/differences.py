@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class Difference(Struct, frozen=True):
+class RuleChange(Struct, frozen=True):
     """A field, and its values before and after as JSON; None: it was not there."""
 
     path: str
@@ -17,12 +17,12 @@ class Difference(Struct, frozen=True):
     after: str | None
 
 
-def differences(before: Any, after: Any) -> tuple[Difference, ...]:
+def differences(before: Any, after: Any) -> tuple[RuleChange, ...]:
     """Items that have an `id` are compared by it, wherever they stand."""
     former, new = dict(_flat(before, "")), dict(_flat(after, ""))
     paths = [*former, *(path for path in new if path not in former)]
     return tuple(
-        Difference(path, former.get(path), new.get(path))
+        RuleChange(path, former.get(path), new.get(path))
         for path in paths
         if former.get(path) != new.get(path)
     )

@@ -11,6 +11,7 @@ from tierline.console.pages import (
     attempts,
     endpoint_form,
     endpoints,
+    live,
     member,
     member_changes,
     member_ledger,
@@ -35,6 +36,7 @@ SECTIONS: Final = (
 )
 PAGES: Final[tuple[ConsolePage, ...]] = (
     *overview.PAGES,
+    *live.PAGES,
     *members.PAGES,
     *member.PAGES,
     *member_changes.PAGES,

@@ -60,7 +60,7 @@ class Go(Struct, frozen=True):
     done: str = ""
 
 
-Show = Callable[["PageView"], Awaitable[Content | Go]]
+Show = Callable[["PageView"], Awaitable[Content | Go | Response]]
 Act = Callable[["PageView"], Awaitable[Content | Go]]
 
 
@@ -202,6 +202,11 @@ def html(template: str, status: int, headers: Mapping[str, str], **content: Any)
     return Response(text.encode(), status, whole)
 
 
+def fragment(template: str, **content: Any) -> str:
+    """A part of a page."""
+    return _templates.get_template(template).render(**content)
+
+
 class PageApp:
     """One page as an ASGI application that never raises."""
 
@@ -251,6 +256,8 @@ class PageApp:
 
     async def _show(self, view: PageView, status: int = 200, **more: Any) -> Response:
         content = await self.page.show(view)
+        if isinstance(content, Response):
+            return content
         if isinstance(content, Go):
             return _redirect(view.call.request, content.path)
         return self._html(view, self.page.template, status, {**content, **more})

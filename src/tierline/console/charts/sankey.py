@@ -67,7 +67,7 @@ def sankey(before: Sequence[str], after: Sequence[str], flows: Sequence[Flow]) -
         moves = before[flow.start] != after[flow.end]
         text = f"{before[flow.start]} → {after[flow.end]}: {flow.members:,}"
         ribbons.append(Ribbon(_ribbon(y0, y1, thickness), flow.start, moves, text))
-    return SankeyChart(WIDTH, HEIGHT + 8, left, right, tuple(ribbons), NODE)
+    return SankeyChart(WIDTH, HEIGHT + 16, left, right, tuple(ribbons), NODE)
 
 
 def _sums(flows: Sequence[Flow], end: str) -> Mapping[int, int]:

@@ -45,7 +45,7 @@ class Goal(Struct, frozen=True):
     percent: int
 
 
-class MemberLedger(Struct, frozen=True):
+class LifeFacts(Struct, frozen=True):
     """What a member's charts are made of."""
 
     program: Program
@@ -117,7 +117,7 @@ def _instant(view: PageView, name: str) -> str | None:
     return text
 
 
-async def _ledger(view: PageView, program: Program) -> MemberLedger:
+async def _ledger(view: PageView, program: Program) -> LifeFacts:
     row = await find_customer(view.call, view.param("source_id"))
     number, _ = await view.call.parts.catalog.need_program(view.project.number, program.id)
     entries = await history(view.call, row.id, number)
@@ -125,7 +125,7 @@ async def _ledger(view: PageView, program: Program) -> MemberLedger:
     if any(entry.kind == "checkpoint" for entry in entries):
         former = await events_of(view.call.parts.log, row.id, number)
     periods = await asyncio.to_thread(tier_periods, program, entries, view.now, former)
-    return MemberLedger(program, entries, periods)
+    return LifeFacts(program, entries, periods)
 
 
 def _goals(member: Any, ladder: LadderView) -> list[Goal]:
@@ -163,7 +163,7 @@ class Slider(Struct, frozen=True):
     at: int
 
 
-def _chart(ledger: MemberLedger, member: Any, now: int, looked_at: int) -> tuple[LifeChart, Slider]:
+def _chart(ledger: LifeFacts, member: Any, now: int, looked_at: int) -> tuple[LifeChart, Slider]:
     ladder = LadderView(ledger.program, now)
     marks = _marks(ledger, member)
     start = ledger.entries[0].recorded_at
@@ -183,7 +183,7 @@ def _chart(ledger: MemberLedger, member: Any, now: int, looked_at: int) -> tuple
     return life_chart(life, ledger.program.zone), slider
 
 
-def _stops(ledger: MemberLedger, start: int, now: int) -> list[int]:
+def _stops(ledger: LifeFacts, start: int, now: int) -> list[int]:
     stops = {start + (now - start) * i // STOPS for i in range(STOPS + 1)}
     stops |= {period.move.event.at for period in ledger.periods}
     if len(ledger.entries) <= ENTRIES_EACH:
@@ -218,7 +218,7 @@ def _steps_ahead(member: Any, ladder: LadderView, now: int, end: int) -> list[Ti
     return steps
 
 
-def _marks(ledger: MemberLedger, member: Any) -> list[Mark]:
+def _marks(ledger: LifeFacts, member: Any) -> list[Mark]:
     marks = []
     for entry in ledger.entries:
         if entry.kind == "override":

@@ -147,6 +147,8 @@ def _chart(report: Json) -> SankeyChart:
         for cell in report["matrix"]
         if cell["from"] in before and cell["to"] in after
     ]
+    if not any(flow.start == len(before) - 1 or flow.end == len(after) - 1 for flow in flows):
+        before, after = before[:-1], after[:-1]  # everybody has a tier
     return sankey(
         [names.get(tier, NO_TIER) for tier in before],
         [names.get(tier, NO_TIER) for tier in after],

@@ -24,4 +24,6 @@ document.addEventListener("htmx:after:swap", () => {
   const again = document.getElementById(document.body.dataset.focus || "");
   if (again) again.focus();
   delete document.body.dataset.focus;
+  const live = document.getElementById("live");
+  while (live && live.children.length > 12) live.lastElementChild.remove();
 });
