@@ -155,7 +155,7 @@ def member_history(name: str, customer: str, owner: str, as_json: bool, **locati
     with_installation(location, work)
 
 
-class MemberLedger(Struct, frozen=True):
+class RecordedMember(Struct, frozen=True):
     """All that is recorded of a member; `keys` are the callers', by entry."""
 
     program: Program
@@ -165,7 +165,9 @@ class MemberLedger(Struct, frozen=True):
     now: int
 
 
-async def _ledger(installation: Installation, owner: str, name: str, customer: str) -> MemberLedger:
+async def _ledger(
+    installation: Installation, owner: str, name: str, customer: str
+) -> RecordedMember:
     """Raises NotFound and NotAMember."""
     database, project = installation.database, project_of(installation, owner)
     number, program = await installation.catalog.need_program(project.number, name)
@@ -184,7 +186,7 @@ async def _ledger(installation: Installation, owner: str, name: str, customer: s
         raise NotAMember(customer=customer, program=name)
     entries = effective_ledger([entry_of(tuple(row)) for row in rows], standing)
     now = installation.catalog.now(project.number, wall())
-    return MemberLedger(program, (person, number), entries, keys, now)
+    return RecordedMember(program, (person, number), entries, keys, now)
 
 
 def _instant(at: int | None) -> str | None:
