@@ -149,6 +149,9 @@ async def test_since_id_misses_nothing_while_two_servers_write(club: Shop) -> No
     [
         ("since_id=x", "since_id"),
         ("limit=501", "limit"),
+        ("since_id=99999999999999999999999", "since_id"),
+        ("customer_id=99999999999999999999999", "customer_id"),
+        ("cursor=eyJxdWVyeSI6e30sInBsYWNlIjpbOTk5OTk5OTk5OTk5OTk5OTk5OTk5OTldfQ", "cursor"),
         ("type=xml", "type"),
         ("customer_id=0", "customer_id"),
         ("cursor=abc", "cursor"),

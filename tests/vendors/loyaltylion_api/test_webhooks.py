@@ -176,3 +176,23 @@ async def test_a_whole_life(sandbox_shop: Shop, receiver: Receiver) -> None:
     assert properties[4]["customer"]["loyalty_tier_membership"]["manual"] is True
     assert properties[6]["tier"]["name"] == "Bronze"
     assert properties[6]["customer"]["loyalty_tier_membership"] is None
+
+
+async def test_another_tier_by_hand_is_one_move(club: Shop, receiver: Receiver) -> None:
+    """Upwards and downwards: the tier before does not show in between."""
+    for topic in (UPGRADED, DOWNGRADED):
+        await make(club, receiver.url, topic)
+    await club.good("PUT", "/api/programs/club/members/ann", {})
+    for tier in (16, 17, 15):
+        path = "/v2/customers/ann/loyalty_tier_membership"
+        await club.good("PUT", path, {"loyalty_tier_id": tier})
+    await club.good("POST", "/v2/customers/ann/points", {"points": 600})
+    await club.good("DELETE", "/v2/customers/ann/loyalty_tier_membership")
+    sent = [json.loads(request.body)["payload"] for request in await receiver.wait(4)]
+    moves = [
+        tuple(body["properties"][side]["number"] for side in ("previous_tier", "new_tier"))
+        for body in sent
+    ]
+
+    assert sorted(moves) == [(1, 2), (1, 3), (2, 3), (3, 1)]
+    assert len(receiver.requests) == 4

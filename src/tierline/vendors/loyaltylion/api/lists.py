@@ -36,11 +36,15 @@ class LionPageQuery(Struct, frozen=True, forbid_unknown_fields=True):
     page: Annotated[int, Meta(ge=1, le=1)] | None = None
 
 
+_PLACE_MAX: Final = 2**62
+PlacePart = Annotated[int, Meta(ge=-1, le=_PLACE_MAX)] | str
+
+
 class ListCursor(Struct, frozen=True, omit_defaults=True):
     """`query`: the parameters of the first page. `place`: the item from which to go on."""
 
     query: dict[str, str]
-    place: tuple[int | str, ...]
+    place: tuple[PlacePart, ...]
     direction: Literal["next", "prev"] = "next"
 
 

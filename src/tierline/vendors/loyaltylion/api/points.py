@@ -8,9 +8,10 @@ from msgspec import Meta, Struct
 
 from tierline.errors import Refused
 from tierline.ledger import commands
-from tierline.ledger.commands import Assertion, Command
+from tierline.ledger.commands import Assertion
 from tierline.model import validation
 from tierline.model.entries import Detail, Override
+from tierline.store.customers import CustomerRow
 from tierline.vendors.loyaltylion.api import customers, site
 from tierline.vendors.loyaltylion.api.customers import CUSTOMER, WRITE
 from tierline.vendors.loyaltylion.ladder import LionTier
@@ -63,7 +64,7 @@ async def _adjust(call: Call, points: int, reason: str | None) -> None:
 
 
 async def put_membership(call: Call, body: MembershipRequest) -> dict[str, Any]:
-    """Pins the tier; the pin before ends."""
+    """Pins the tier, and then ends the pins before: it is one move."""
     here = await site.need_site(call)
     tier = _tier(here.tiers(call), body.loyalty_tier_id)
     until = validation.optional_instant(body.expires_at, "expires_at")
@@ -74,9 +75,10 @@ async def put_membership(call: Call, body: MembershipRequest) -> dict[str, Any]:
     )
     override = Override("pin", tier.tier, call.now, until, reason=reason)
     row = await site.of_path(call)
-    await _released(call, here, row.id, site.name_of(row))
+    before = await _pins(call, here, row)
     pin = commands.override(here.ref, site.name_of(row), override, number=row.id)
     await call.parts.writer.submit(pin)
+    await _release(call, here, row, before)
     return await customers.get_customer(call)
 
 
@@ -84,23 +86,23 @@ async def delete_membership(call: Call) -> None:
     """The tier is what the rules make it, from now on."""
     here = await site.need_site(call)
     row = await site.of_path(call)
-    if not await _released(call, here, row.id, site.name_of(row)):
+    pins = await _pins(call, here, row)
+    if not pins:
         raise Refused(reason="The customer's tier is not manual.")
+    await _release(call, here, row, pins)
 
 
-async def _released(call: Call, here: site.Site, customer: int, name: str) -> bool:
-    """Ends the pins that there are; whether there were any."""
-    row = await site.find(call, name)
+async def _pins(call: Call, here: site.Site, row: CustomerRow) -> list[int]:
+    """The ids of the pins that there are."""
     standing = await site.standing_of(call, here, row)
-    pins = () if standing is None else standing.overrides
-    release: list[Command] = [
-        commands.release(here.ref, name, pin.id, number=customer)
-        for pin in pins
-        if pin.kind == "pin"
-    ]
-    for command in release:
-        await call.parts.writer.submit(command)
-    return bool(release)
+    overrides = () if standing is None else standing.overrides
+    return [override.id for override in overrides if override.kind == "pin"]
+
+
+async def _release(call: Call, here: site.Site, row: CustomerRow, pins: list[int]) -> None:
+    for pin in pins:
+        release = commands.release(here.ref, site.name_of(row), pin, number=row.id)
+        await call.parts.writer.submit(release)
 
 
 def _tier(tiers: dict[str, LionTier], number: int) -> LionTier:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from tierline.engine.member_state import begin
 from tierline.ledger.points_numbering import number_lines
@@ -46,7 +46,7 @@ _CSV = ("id", "customer_id", "customer_merchant_id", "customer_email", "points_a
 class LionActivitiesQuery(lists.LionPageQuery, frozen=True, forbid_unknown_fields=True):
     """Which lines. A `since_id` below 0 is the beginning: some clients go back a little."""
 
-    since_id: int | None = None
+    since_id: Annotated[int, Meta(ge=-(2**53), le=2**53 - 1)] | None = None
     created_at_min: str | None = None
     created_at_max: str | None = None
 
