@@ -43,6 +43,7 @@ from tierline.web.routes import (
     sign_in,
     states,
     summary,
+    tokens,
     users,
 )
 from tierline.web.routes.activities import Activities
@@ -127,6 +128,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *endpoints.OPERATIONS,
     *projects.OPERATIONS,
     *states.OPERATIONS,
+    *tokens.OPERATIONS,
     *erasure.OPERATIONS,
     *audit.OPERATIONS,
     *sign_in.OPERATIONS,

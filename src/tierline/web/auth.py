@@ -30,6 +30,7 @@ from tierline.people.sessions import Sessions, Visit
 from tierline.store.catalog import keys
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.keys import Key
+from tierline.web import access_tokens
 
 COOKIE: Final = "tierline_session"
 PROJECT_HEADER: Final = "tierline-project"
@@ -46,6 +47,7 @@ class Caller(Struct, frozen=True):
     kind: Literal["key", "user"]
     id: str  # the key's or the user's
     visit: Visit | None = None  # of a session
+    by_token: bool = False  # an access token of the key
 
     @property
     def actor(self) -> Actor:
@@ -124,6 +126,17 @@ class LastBearer:
         return self._caller
 
 
+def of_token(catalog: Catalog, kinds: Container[str], text: str, now: int) -> Caller | None:
+    """The caller who sends an access token of a key of one of these kinds; None for any other
+    text, and for one that has ended."""
+    opened = access_tokens.opened(catalog, text, now)
+    if opened is None or opened[0].kind not in kinds:
+        return None
+    key, token = opened
+    scopes = key.scopes & frozenset(token.scopes)
+    return Caller(scopes, catalog.project(key.project), "key", key.id, by_token=True)
+
+
 def bearer(authorization: str | None) -> str:
     """The token of an `Authorization: Bearer` header."""
     if authorization is None or authorization[: len(_BEARER)].lower() != _BEARER:
@@ -131,9 +144,15 @@ def bearer(authorization: str | None) -> str:
     return authorization[len(_BEARER) :].strip()
 
 
-async def native(catalog: Catalog, authorization: str | None) -> Caller:
-    """The caller of a native route, by a key."""
-    return await Caller.of(catalog, ("native",), bearer(authorization))
+async def native(catalog: Catalog, authorization: str | None, now: int) -> Caller:
+    """The caller of a native route, by a key or an access token of one."""
+    token = bearer(authorization)
+    if token.startswith(access_tokens.PREFIX):
+        caller = of_token(catalog, ("native",), token, now)
+        if caller is None:
+            raise Unauthorized
+        return caller
+    return await Caller.of(catalog, ("native",), token)
 
 
 async def of_request(catalog: Catalog, sessions: Sessions, scope: Scope, now: int) -> Caller:
@@ -143,7 +162,7 @@ async def of_request(catalog: Catalog, sessions: Sessions, scope: Scope, now: in
     authorization = headers.get("authorization")
     if authorization is None and COOKIE in headers.get("cookie", ""):
         return await session(catalog, sessions, headers, scope["method"], now)
-    return await native(catalog, authorization)
+    return await native(catalog, authorization, now)
 
 
 async def session(

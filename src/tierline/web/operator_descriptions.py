@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 OPERATORS: Final = """
+TokenBody.scopes: What the token may do, of what the key may; empty: all of it.
+TokenAnswer.token: Sent as `Authorization: Bearer` in place of the key.
+TokenAnswer.scopes: What the token may do.
+TokenAnswer.expires_at: When it ends.
 AuditEntry.actor: The key's or the user's id; at the command line, the user of the operating system.
 AuditQuery.actor: Only what this key, user or user of the operating system did.
 actor_kind: Whether a key, a user, the command line or the system itself acted.

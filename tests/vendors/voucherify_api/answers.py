@@ -20,6 +20,7 @@ from tests.vendors.voucherify_api.published_customers import (
     PublishedCustomers,
     PublishedDeletion,
 )
+from tests.vendors.voucherify_api.published_keys import PublishedIntrospection, PublishedToken
 from tests.vendors.voucherify_api.published_orders import (
     PublishedEstimation,
     PublishedOrder,
@@ -174,6 +175,8 @@ ANSWERS: Final[dict[Route, Any]] = {
     ),
     ("GET", f"{_MEMBERS}/tiers"): Listed(shapes.PublishedTier),
     ("POST", "/v1/events"): shapes.PublishedEvent,
+    ("POST", "/v1/oauth/token"): PublishedToken,
+    ("POST", "/v1/oauth/introspect"): PublishedIntrospection,
     ("POST", f"{_LOYALTY}/qualifications"): PublishedEstimation,
     ("POST", "/v1/qualifications"): PublishedQualifications,
     ("POST", "/v1/orders"): PublishedOrder,

@@ -19,6 +19,7 @@ from tierline.vendors.voucherify.api import (
     events,
     exports,
     members,
+    oauth,
     orders,
     pending,
     qualifications,
@@ -45,6 +46,7 @@ OPERATIONS = (
     *orders.OPERATIONS,
     *qualifications.OPERATIONS,
     *webhooks.OPERATIONS,
+    *oauth.OPERATIONS,
 )
 DESCRIBED = description.described(OPERATIONS)
 

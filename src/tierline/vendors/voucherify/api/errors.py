@@ -66,6 +66,10 @@ _WORDS = {
         *(400, "campaign_not_allow_auto_join"),
         "Loyalty campaign does not allow auto-join for non-members",
     ),
+    "invalid_scope": (400, "invalid_scope", "Invalid scope"),
+    "invalid_grant_type": (400, "invalid_grant_type", "Invalid grant_type"),
+    "missing_parameters": (400, "missing_parameters", "Missing parameters"),
+    "key_needed": (403, "forbidden", "Forbidden"),
     "busy": (503, "service_unavailable", "Service Unavailable"),
 }
 _PAYLOAD = (400, "invalid_payload", "Invalid payload")

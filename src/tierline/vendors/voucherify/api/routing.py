@@ -22,7 +22,7 @@ from tierline.store.catalog.audit import acting
 from tierline.store.catalog.catalog import Catalog
 from tierline.vendors.voucherify.api import errors, lists
 from tierline.vendors.voucherify.objects import NAME
-from tierline.web import limits, problem, request_body, routing
+from tierline.web import auth, limits, problem, request_body, routing
 from tierline.web.auth import Caller
 from tierline.web.dependencies import Dependencies
 from tierline.web.routing import Call, Operation
@@ -31,12 +31,18 @@ MANAGEMENT = "/management/v1/"
 _encode = msgspec.json.Encoder().encode
 
 
-async def caller_of(catalog: Catalog, path: str, headers: Mapping[str, str]) -> Caller:
-    """Returns the caller that a pair of headers proves. Raises Unauthorized."""
+async def caller_of(catalog: Catalog, path: str, headers: Mapping[str, str], now: int) -> Caller:
+    """Returns the caller that a pair of headers proves, or an access token of an application's key.
+    Raises Unauthorized."""
     kind, id_, token = NAME, headers.get("x-app-id"), headers.get("x-app-token")
     if path.startswith(MANAGEMENT):
         kind = f"{NAME}.management"
         id_, token = headers.get("x-management-id"), headers.get("x-management-token")
+    if id_ is None and token is None and kind == NAME and "authorization" in headers:
+        caller = auth.of_token(catalog, (NAME,), auth.bearer(headers["authorization"]), now)
+        if caller is None:
+            raise Unauthorized
+        return caller
     if id_ is None or token is None:
         raise Unauthorized
     return await Caller.of(catalog, (kind,), token, id_)
@@ -65,7 +71,8 @@ class VendorPath:
         self.parts.metrics.observe(self.path, response.status_code, perf_counter() - began)
 
     async def _run(self, request: Request) -> Response:
-        caller = await caller_of(self.parts.catalog, self.path, request.headers)
+        now = self.parts.clock()
+        caller = await caller_of(self.parts.catalog, self.path, request.headers, now)
         if not self.by_method:
             raise problem.NoSuchPath(target=request.url.path)
         method = "GET" if request.method == "HEAD" else request.method
