@@ -32,7 +32,7 @@ from tests.vendors.voucherify_api.published_rules import (
     PublishedRule,
 )
 from tests.web.conftest import Answered
-from tierline.vendors.voucherify.api import OPERATIONS
+from tierline.vendors.voucherify.api import DESCRIBED, OPERATIONS
 from tierline.web.routing import Operation
 
 VENDOR_PATHS: Final = ("/v1/", "/management/v1/", "/client/v1/")
@@ -195,7 +195,9 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"{\w+}", "[^/]+", path))
 
 
-_DESCRIBED: Final[dict[Route, Operation]] = {(each.method, each.path): each for each in OPERATIONS}
+_DESCRIBED: Final[dict[Route, Operation]] = {
+    (each.method, each.path): each for each in DESCRIBED.operations
+}
 # As the router looks: the first path that fits.
 _ROUTES: Final = tuple((_pattern(each.path), each.path) for each in OPERATIONS)
 

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.vendors.voucherify_api import answers
 from tests.vendors.voucherify_api.conftest import Shop
 from tierline.app import vendor_documents
-from tierline.vendors.voucherify.api import OPERATIONS
+from tierline.vendors.voucherify.api import DESCRIBED, OPERATIONS
 from tierline.vendors.voucherify.api.description import EXAMPLES, SENTENCES
 
 DOCUMENT: dict[str, Any] = json.loads(vendor_documents()["voucherify"]())
@@ -46,8 +47,11 @@ def test_every_answer_has_a_type() -> None:
     tests names it."""
     untyped = [
         f"{each.method} {each.path}"
-        for each in OPERATIONS
-        if each.answer is None and each.status != 204 and not each.other_answers
+        for each in DESCRIBED.operations
+        if each.answer is None
+        and each.status != 204
+        and not each.other_answers
+        and not isinstance(answers.ANSWERS[each.method, each.path], answers.Never)
     ]
     if untyped:
         pytest.xfail(f"without a type of the answer: {', '.join(untyped)}")
