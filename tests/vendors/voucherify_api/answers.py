@@ -153,6 +153,8 @@ ANSWERS: Final[dict[Route, Any]] = {
     ("GET", f"{_LOYALTY}/rewards/{{assignment}}"): Never(),
     ("GET", f"{_LOYALTY}/reward-assignments/{{assignment}}"): Never(),
     ("GET", f"{_LOYALTY}/reward-assignments/{{assignment}}/reward"): Never(),
+    ("POST", "/v1/campaigns/{campaign}/preview"): shapes.Free,  # ours: the native preview's
+    ("POST", "/v1/loyalties/{campaign}/preview"): shapes.Free,
     ("POST", "/v1/exports"): points.PublishedExportScheduled,
     ("GET", "/v1/exports"): Listed(points.PublishedExport, "exports"),
     ("GET", "/v1/exports/{export}"): points.PublishedExport,

@@ -12,11 +12,12 @@ import pytest
 
 from tests.receiver import Receiver
 from tests.vendors.voucherify_api.conftest import Shop
+from tests.vendors.voucherify_api.test_transactions import act
 
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv" / "sdk" / "bin" / "python"
 SDK = Path(__file__).parent / "sdk"
-LIFE_SECONDS = 120
+LIFE_SECONDS = 300
 
 
 def run(arguments: list[str | Path], **variables: str) -> subprocess.CompletedProcess[str]:
@@ -60,3 +61,27 @@ async def test_the_javascript_sdk_runs_a_programs_life(shop: Shop) -> None:
     assert ended.returncode == 0, ended.stderr
     campaign = json.loads(ended.stdout)["Loyalty Campaign"]
     assert (campaign["points"], campaign["loyalty_tier"][:4]) == (100, "ltr_")
+
+
+@pytest.mark.sdk
+async def test_the_python_sdk_reads_what_happened_to_points(shop: Shop) -> None:
+    await shop.good("POST", "/v1/campaigns", {"name": "Points"})
+    tiers = [{"name": "Silver", "points": {"from": 10}}]
+    await shop.good("POST", "/v1/loyalties/Points/tiers", tiers)
+    card = await shop.good("POST", "/v1/loyalties/Points/members", {"customer": "ann"})
+    await shop.good("POST", "/v1/loyalties/Points/members", {"customer": "bob"})
+    balance = f"/v1/loyalties/members/{card['code']}/balance"
+    await shop.good("POST", balance, {"points": 40, "source_id": "first"})
+    until = {"expiration_type": "CUSTOM_DATE", "expiration_date": "2099-12-24"}
+    await shop.good("POST", balance, {"points": 5, **until})
+    for n in (1, 2):
+        waits = {"points": n * 10, "available_at": "2099-01-01T00:00:00Z"}
+        await act(shop, customer="ann", kind="earn", key=f"p-{n}", **waits)
+    await act(shop, customer="ann", kind="transfer", key="t", points=3, to="bob")
+    await act(shop, customer="ann", kind="redeem", key="r", points=2)
+    keys = {"X-App-Id": shop.keys["app_id"], "X-App-Token": shop.keys["app_token"]}
+    arguments: list[str | Path] = [PYTHON, SDK / "points_life.py", shop.url, card["code"]]
+    ended = await asyncio.to_thread(run, arguments, VOUCHERIFY_KEYS=json.dumps(keys))
+
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)[-1] == "delete_export"

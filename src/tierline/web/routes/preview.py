@@ -62,7 +62,12 @@ class PreviewRequest(Struct, frozen=True):
 
 
 async def preview_program(call: Call, body: PreviewBody) -> Any:
-    request = await _request(call, body)
+    return await preview_of(call, call.param("program"), body)
+
+
+async def preview_of(call: Call, program_id: str, body: PreviewBody) -> Any:
+    """The preview of a program's next version, or the lines of one."""
+    request = await _request(call, program_id, body)
     if request.database in _at_work:
         raise Busy(retry_after=10)
     if NDJSON in call.request.headers.get("accept", ""):
@@ -81,8 +86,7 @@ async def preview_program(call: Call, body: PreviewBody) -> Any:
             raise PreviewTooSlow(seconds=SECONDS_MAX) from None
 
 
-async def _request(call: Call, body: PreviewBody) -> PreviewRequest:
-    program_id = call.param("program")
+async def _request(call: Call, program_id: str, body: PreviewBody) -> PreviewRequest:
     number, program = await call.parts.catalog.need_program(call.project.number, program_id)
     rules = await programs.rules_of(call, program_id, body)
     return PreviewRequest(

@@ -41,6 +41,14 @@ OF_CAMPAIGN: Final = (
     "/v1/campaigns/{campaign}/transactions",
 )
 EXPIRATION: Final = f"{MEMBERS[0]}/points-expiration"
+# What other objects hold of a card.
+SIMPLE_KEYS: Final = frozenset(
+    (
+        *("id", "code", "loyalty_card", "type", "campaign", "campaign_id", "is_referral_code"),
+        *("holder_id", "category_id", "active", "created_at", "updated_at", "redemption"),
+        *("start_date", "expiration_date", "metadata", "object"),
+    )
+)
 CARD_FIELDS: Final = ("id", "created_at")
 CAMPAIGN_FIELDS: Final = ("id", "created_at", "voucher_id")
 Json = dict[str, Any]
@@ -195,7 +203,9 @@ async def _add_other_card(call: Call, item: Json, card: Card, move: PointsMove) 
         return
     way = "destination_voucher" if item["type"] == "POINTS_TRANSFER_OUT" else "source_voucher"
     whole = card_object(card.campaign, other, call.project.time_zone)
-    item["details"][way] = {key: value for key, value in whole.items() if value is not None}
+    item["details"][way] = {
+        key: value for key, value in whole.items() if key in SIMPLE_KEYS and value is not None
+    }
     n = await _other_entry(call, card.member, move.entry.n, row.id)
     for each in await moves_of(call, program, (row.id, number), call.now):
         if each.entry is not None and each.entry.n == n:
