@@ -6,10 +6,11 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 
 import pytest
 
-from tests.ledger.conftest import LADDER, Club, first_half
+from tests.ledger.conftest import LADDER, Club, first_half, wall
 from tests.ledger.erasing import ANN, erasing, gone, sweep, traces, with_ann
 from tierline.errors import NotFound, TierlineError
 from tierline.ledger.commands import Answer
@@ -17,8 +18,10 @@ from tierline.ledger.erasure.erasures import STEPS, Erased, Erasures
 from tierline.rules.metric import Filter, Metric
 from tierline.rules.policy import Policy
 from tierline.rules.program import Rules
+from tierline.store import profiles
 from tierline.store.erasures import CLEARED, StoredErasure
 from tierline.store.ledger_transaction import LedgerTx
+from tierline.store.profiles import Profile
 
 
 class Stopped(Exception):
@@ -158,6 +161,30 @@ async def test_nobody_is_changed_by_what_they_were_called(club: Club) -> None:
             with pytest.raises(TierlineError) as refused:
                 await writer.record(command)
             assert refused.value.code == "not_found"
+    await gone(club)
+
+
+async def test_profiles_are_put_meanwhile(club: Club) -> None:
+    """A name or a text that comes at that moment is of whoever is made anew, never of the erased
+    customer, and no name is left of somebody who is not there."""
+    await with_ann(club)
+
+    async def put(n: int) -> None:
+        profile = Profile(email=f"{ANN}{n}@shop.example", names={"card": (f"{ANN}-card-{n}",)})
+        with suppress(TierlineError):
+            await profiles.put(club.database, club.project, ANN, profile, wall())
+
+    async with erasing(club) as erasures:
+        erasure = asyncio.create_task(erasures.erase(club.project, ANN))
+        await asyncio.gather(*(put(n) for n in range(5)))
+        customer = (await erasure).customer
+        pool = club.database.pool
+        query = "SELECT count(*) FROM alias WHERE customer = $1"
+        assert await pool.fetchval(query, customer) == 0
+        profile = await pool.fetchval("SELECT profile FROM customer WHERE id = $1", customer)
+        assert ANN not in profile
+        with suppress(NotFound):
+            await erasures.erase(club.project, ANN)
     await gone(club)
 
 

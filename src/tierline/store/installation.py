@@ -70,6 +70,7 @@ async def holds_secrets(database: Database) -> bool:
     any_secret: bool = await database.pool.fetchval(
         "SELECT EXISTS (SELECT 1 FROM project WHERE secrets IS NOT NULL)"
         " OR EXISTS (SELECT 1 FROM endpoint)"
+        " OR EXISTS (SELECT 1 FROM installation WHERE digest_key IS NOT NULL)"
     )
     return any_secret
 

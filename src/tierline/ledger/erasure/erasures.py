@@ -109,6 +109,7 @@ class Erasures:
         name before, and whom nobody has followed, is answered again. Raises NotFound, and what
         keeps it from its end for now: it then goes on by itself."""
         async with self.database.pool.acquire() as connection:
+            await self.catalog.digests.ensure(connection)
             customer = await self._find(connection, project, name)
             await self._begin(connection, project, customer)
         return await self.go_on(customer)
@@ -137,6 +138,7 @@ class Erasures:
         tx = LedgerTx(connection)
         try:
             erasure = await self._stored(connection, customer)
+            again = again and erasure.step == CLEARED
             while (step := self._next(erasure, again)) is not None:
                 await self._do(tx, erasure, step)
                 erasure = await self._stored(connection, customer)

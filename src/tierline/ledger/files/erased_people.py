@@ -48,11 +48,12 @@ class ErasedPeople:
         """Returns the records, by `id`, that name one of them."""
         if self.allowed:
             return set()
-        prints = {id(record): set(self._prints(record)) for record in batch}
         async with self.database.pool.acquire() as connection:
             shards, project = self.database.shards, self.project.number
             if not await erasures.any_erased(connection, shards, project):
                 return set()
+            await self.digests.ensure(connection)
+            prints = {id(record): set(self._prints(record)) for record in batch}
             every = set[str]().union(*prints.values())
             erased = await erasures.erased_among(connection, shards, project, every)
         return {record for record, own in prints.items() if not own.isdisjoint(erased)}

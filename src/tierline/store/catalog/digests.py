@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from tierline.store.catalog.queries import CatalogSql as Sql
 
@@ -20,34 +20,51 @@ if TYPE_CHECKING:
 _KEY_BYTES: Final = 32
 _SIZE: Final = 16
 _CONTEXT: Final = "digest key"
+Blake = Any  # what hashlib makes
 
 
 class Digests:
     """The keyed hashes of one installation."""
 
-    def __init__(self, key: bytes) -> None:
-        # A copy of one that has the key already costs half of what a new one does.
-        self._digest = hashlib.blake2b(key=key, digest_size=_SIZE, person=b"command")
-        self._name = hashlib.blake2b(key=key, digest_size=_SIZE, person=b"name")
+    def __init__(self, box: SecretBox) -> None:
+        self._box = box
+        self._hashes: tuple[Blake, Blake] | None = None  # of digests and of names
 
     @classmethod
     async def of(cls, connection: Session, box: SecretBox) -> Self:
-        """Those of the installation, whose key is made where there is none. Raises
-        SecretKeyWrong."""
+        """Those of the installation. Their key is made where there is none; but no command makes a
+        secret key only for that, and what it stores is not keyed yet. Raises SecretKeyWrong."""
+        digests = cls(box)
+        if box.has_key or await connection.fetchval(Sql.digest_key) is not None:
+            await digests.ensure(connection)
+        return digests
+
+    async def ensure(self, connection: Session) -> None:
+        """Whoever takes fingerprints needs a key: it is made where there is none."""
+        if self._hashes is not None:
+            return
         sealed = await connection.fetchval(Sql.digest_key)
         if sealed is None:
-            fresh = box.seal(secrets.token_bytes(_KEY_BYTES), _CONTEXT)
+            fresh = self._box.seal(secrets.token_bytes(_KEY_BYTES), _CONTEXT)
             await connection.execute(Sql.keep_digest_key, fresh)
             sealed = await connection.fetchval(
                 Sql.digest_key
             )  # another process may have been first
-        return cls(box.open(sealed, _CONTEXT))
+        key = self._box.open(sealed, _CONTEXT)
+        # A copy of one that has the key already costs half of what a new one does.
+        self._hashes = (
+            hashlib.blake2b(key=key, digest_size=_SIZE, person=b"command"),
+            hashlib.blake2b(key=key, digest_size=_SIZE, person=b"name"),
+        )
 
     def keyed(self, digest: bytes) -> bytes:
         """What is stored of a command's digest."""
-        hashed = self._digest.copy()
+        if self._hashes is None:
+            return digest
+        hashed = self._hashes[0].copy()
         hashed.update(digest)
-        return hashed.digest()
+        keyed: bytes = hashed.digest()
+        return keyed
 
     def matches(self, stored: bytes, digest: bytes) -> bool:
         """Whether a stored digest is this one's, from before or since there is a key."""
@@ -55,12 +72,15 @@ class Digests:
 
     def name(self, name: str) -> str:
         """The fingerprint of a customer's name."""
-        hashed = self._name.copy()
-        hashed.update(b"name\x00" + name.encode())
-        return hashed.hexdigest()
+        return self._print(b"name\x00" + name.encode())
 
     def email(self, address: str) -> str:
         """The fingerprint of a mail address, however it is capitalised."""
-        hashed = self._name.copy()
-        hashed.update(b"email\x00" + address.casefold().encode())
-        return hashed.hexdigest()
+        return self._print(b"email\x00" + address.casefold().encode())
+
+    def _print(self, text: bytes) -> str:
+        assert self._hashes is not None  # see `ensure`
+        hashed = self._hashes[1].copy()
+        hashed.update(text)
+        print_: str = hashed.hexdigest()
+        return print_

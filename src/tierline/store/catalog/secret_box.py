@@ -66,6 +66,11 @@ class SecretBox:
         self._ciphers = [AESGCM(each) for each in keys]
         self._token_keys = [TokenKey(each) for each in keys]
 
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key already, so that sealing makes none."""
+        return bool(self._ciphers)
+
     def seal(self, plain: bytes, context: str) -> bytes:
         if not self._ciphers and self._unmade is not None:
             self._take(_decoded(_made(self._unmade), f"The file {self._unmade}"))
