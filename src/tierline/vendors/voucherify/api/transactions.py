@@ -203,9 +203,10 @@ async def _add_other_card(call: Call, item: Json, card: Card, move: PointsMove) 
         return
     way = "destination_voucher" if item["type"] == "POINTS_TRANSFER_OUT" else "source_voucher"
     whole = card_object(card.campaign, other, call.project.time_zone)
-    item["details"][way] = {
-        key: value for key, value in whole.items() if key in SIMPLE_KEYS and value is not None
-    }
+    simple = {key: value for key, value in whole.items() if key in SIMPLE_KEYS}
+    times = ("quantity", "redeemed_quantity", "redeemed_points")
+    simple["redemption"] = {key: whole["redemption"][key] for key in times}
+    item["details"][way] = {key: value for key, value in simple.items() if value is not None}
     n = await _other_entry(call, card.member, move.entry.n, row.id)
     for each in await moves_of(call, program, (row.id, number), call.now):
         if each.entry is not None and each.entry.n == n:
