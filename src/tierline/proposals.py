@@ -19,6 +19,7 @@ from tierline.rules.lint import lint
 from tierline.rules.points import Points
 from tierline.rules.policy import Policy
 from tierline.rules.program import OnChange, Program, Rules
+from tierline.rules.reminders import Reminders
 from tierline.vendors.registry import compile_settings
 from tierline.vendors.vendor import ProgramFacts
 
@@ -42,6 +43,7 @@ class ProgramBody(Struct, frozen=True, forbid_unknown_fields=True):
     auto_join: bool | None = None
     presentations: dict[str, dict[str, Any]] | None = None
     sentences: dict[str, dict[str, str]] | None = None  # None: as they were
+    reminders: Reminders | None = None  # None: as they were
     format: str | None = None
     settings: dict[str, Any] | None = None
     effective_at: str | None = None  # None: at once
@@ -70,11 +72,15 @@ def rules_from(body: ProgramBody, facts: ProgramFacts) -> Rules:
     else:
         settings = validation.free_json(body.settings, "settings")
         rules = _laid_over(compile_settings(body.format, settings, facts), body)
-    former = {} if facts.previous is None else facts.previous.sentences
+    sentences, reminders = body.sentences, body.reminders
+    if facts.previous is not None:
+        sentences = facts.previous.sentences if sentences is None else sentences
+        reminders = facts.previous.reminders if reminders is None else reminders
     return replace(
         rules,
         name=validation.name(rules.name, "name"),
-        sentences=former if body.sentences is None else body.sentences,
+        sentences=sentences or {},
+        reminders=reminders or Reminders(),
     )
 
 

@@ -93,7 +93,11 @@ def test_every_field_that_there_is_may_be_asked_for() -> None:
     points = LogEvent((0, "points", 1, 0, 0, announcement.id, 0, "", None))
     points.content = sample_event("standard", "points.earned", announcement.project, 0)
 
-    assert {*view(event), *view(points), *json.loads(notice.body())} == FIELDS
+    reminder = LogEvent((0, "reminder", 1, 0, 0, announcement.id, 0, "", None))
+    reminder.content = sample_event("standard", "tier_ending", announcement.project, 0)
+    customers = {*view(event), *view(points), *view(reminder)}
+
+    assert {*customers, *json.loads(notice.body())} == FIELDS
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,8 @@ def follow(
     later = tuple(event for event in whole.events if event.seq > standing.seq)
     since, n = standing.at, standing.entries
     moves = tuple(p for p in whole.points if p.at > since or (p.entry or 0) > n)
-    return Decision(whole.standing, later, moves)
+    reminders = tuple(r for r in whole.reminders if r.at > since or (r.entry or 0) > n)
+    return Decision(whole.standing, later, moves, reminders)
 
 
 def progress(

@@ -14,10 +14,16 @@ from tierline.endpoints.lifecycle import EndpointLifecycle
 from tierline.endpoints.operations import find_endpoint
 from tierline.model.events import EventKind
 from tierline.model.points_event import PointsKind
+from tierline.model.reminder import ReminderKind
 from tierline.store.event_log import EventLog
 from tierline.vendors.registry import FORMATS
 
-_KINDS: Final = (*get_args(EventKind), *get_args(PointsKind), *sorted(OPS_KINDS))
+_KINDS: Final = (
+    *get_args(EventKind),
+    *get_args(PointsKind),
+    *get_args(ReminderKind),
+    *sorted(OPS_KINDS),
+)
 
 
 class Positive(click.FloatRange):
@@ -51,7 +57,7 @@ def replay(
     owner: str,
     endpoint: str,
     events: tuple[str, ...],
-    kinds: tuple[EventKind | PointsKind | OpsKind, ...],
+    kinds: tuple[EventKind | PointsKind | ReminderKind | OpsKind, ...],
     rate: float | None,
     everything: bool,
     dry_run: bool,

@@ -12,6 +12,7 @@ from tierline.endpoints.retry_schedule import Preset
 from tierline.endpoints.signatures import SignatureAnswer
 from tierline.model.events import EventKind
 from tierline.model.points_event import PointsKind
+from tierline.model.reminder import ReminderKind
 from tierline.model.schedule import Schedule
 from tierline.model.validation import FieldWarning
 from tierline.transport.exchange import Timings
@@ -131,7 +132,7 @@ class AttemptLine(Struct, frozen=True):
 class TestAnswer(AttemptRequest, frozen=True, kw_only=True):
     """What came back for a made-up event. `status` null: no answer came."""
 
-    kind: EventKind | PointsKind
+    kind: EventKind | PointsKind | ReminderKind
     id: str
     status: int | None
     outcome: Literal["test_delivered", "test_failed"]

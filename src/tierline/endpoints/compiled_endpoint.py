@@ -24,11 +24,16 @@ from tierline.endpoints.endpoint import (
 from tierline.endpoints.event_content import view
 from tierline.endpoints.filters import Test, compile_filter
 from tierline.endpoints.mapping import Reshape, compile_mapping
-from tierline.engine.announcement import Announcement, PointsAnnouncement
+from tierline.engine.announcement import (
+    Announcement,
+    PointsAnnouncement,
+    ReminderAnnouncement,
+)
 from tierline.model import ids
 from tierline.model.events import EventKind
 from tierline.model.operational_event import Notice
 from tierline.model.points_event import PointsKind
+from tierline.model.reminder import ReminderKind
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import Content, LogEvent
 from tierline.transport import Target
@@ -42,6 +47,7 @@ USER_AGENT = f"Tierline/{__version__}"
 TIER = "tier"
 OPS = "ops"
 POINTS = "points"
+REMINDERS = "reminder"
 
 
 class Form(Struct, frozen=True, omit_defaults=True):
@@ -109,7 +115,13 @@ class CompiledEndpoint:
         )
         self.ops_kinds = frozenset(kinds) if self.endpoint.hears_ops else frozenset()
         self.points_kinds = points_kinds(self.endpoint, self.format)
-        heard = {TIER: self.kinds, OPS: self.ops_kinds, POINTS: self.points_kinds}
+        self.reminder_kinds = reminder_kinds(self.endpoint, self.format)
+        heard = {
+            TIER: self.kinds,
+            OPS: self.ops_kinds,
+            POINTS: self.points_kinds,
+            REMINDERS: self.reminder_kinds,
+        }
         self.classes = tuple(class_ for class_, some in heard.items() if some)
         self._programs = frozenset(self.endpoint.programs)
         self._tiers = frozenset(self.endpoint.tiers)
@@ -148,6 +160,15 @@ class CompiledEndpoint:
             if content.event.kind not in self.points_kinds:
                 return False
             if self._programs and content.program not in self._programs:
+                return False
+        elif isinstance(content, ReminderAnnouncement):
+            if content.event.kind not in self.reminder_kinds:
+                return False
+            if self._programs and content.program not in self._programs:
+                return False
+            if self._tiers and self._tiers.isdisjoint(
+                (content.event.tier, content.event.tier_then)
+            ):
                 return False
         elif isinstance(content, Notice):
             if content.event.kind not in self.ops_kinds or content.event.quiet:
@@ -189,6 +210,8 @@ class CompiledEndpoint:
             headers.update(format_.headers(content, form.facts, body, secrets))
         elif isinstance(content, PointsAnnouncement) and format_.points is not None:
             headers.update(format_.points.headers(body, secrets))
+        elif isinstance(content, ReminderAnnouncement):
+            headers.update(format_.headers(content, form.facts, body, secrets))
         headers.update(signing.headers(body, delivery, now // 1000, secrets.standard))
         headers.update(extra)
         return self._request(delivery, body, headers)
@@ -217,6 +240,9 @@ class CompiledEndpoint:
             body = None if points is None else points.render(content, form.facts, thin=thin)
         elif isinstance(content, Announcement):
             body = format_.render(content, form.facts, form.version)
+        elif isinstance(content, ReminderAnnouncement):
+            shapes = format_.reminders
+            body = None if shapes is None else shapes.render(content, form.facts)
         else:
             return None
         reshape = self._reshape if form is self.form else _reshape(form)
@@ -300,6 +326,14 @@ def points_kinds(endpoint: Endpoint, format_: Format[Any]) -> frozenset[PointsKi
     if format_.points is None:
         return frozenset()
     names, kinds = format_.points.names, set(endpoint.kinds)
+    return frozenset(kind for kind, wire in names.items() if kind in kinds or wire in kinds)
+
+
+def reminder_kinds(endpoint: Endpoint, format_: Format[Any]) -> frozenset[ReminderKind]:
+    """The reminders that an endpoint names, by our names or by its format's."""
+    if format_.reminders is None:
+        return frozenset()
+    names, kinds = format_.reminders.names, set(endpoint.kinds)
     return frozenset(kind for kind, wire in names.items() if kind in kinds or wire in kinds)
 
 

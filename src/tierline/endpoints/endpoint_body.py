@@ -31,6 +31,7 @@ from tierline.errors import Forbidden
 from tierline.model import json_text, validation
 from tierline.model.events import EventKind
 from tierline.model.points_event import PointsKind
+from tierline.model.reminder import ReminderKind
 from tierline.model.schedule import Schedule
 from tierline.model.tenant import Project
 from tierline.vendors import registry
@@ -112,7 +113,7 @@ class ReplayBody(Struct, frozen=True, forbid_unknown_fields=True):
     ids: Annotated[tuple[Name, ...], Meta(max_length=1_000)] = ()
     since: str | None = None
     until: str | None = None
-    kinds: tuple[EventKind | PointsKind | OpsKind, ...] = ()
+    kinds: tuple[EventKind | PointsKind | ReminderKind | OpsKind, ...] = ()
     rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | None = None
     everything: bool = False
     dry_run: bool = False
@@ -137,7 +138,7 @@ class RewindBody(Struct, frozen=True, forbid_unknown_fields=True):
 class TestBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Which kind of event; by default the first that the endpoint hears."""
 
-    kind: EventKind | PointsKind | None = None
+    kind: EventKind | PointsKind | ReminderKind | None = None
 
 
 def normalised(body: EndpointBody) -> EndpointBody:

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import msgspec
 import structlog
 
-from tierline.engine.announcement import Announcement, PointsAnnouncement
+from tierline.engine.announcement import (
+    Announcement,
+    PointsAnnouncement,
+    ReminderAnnouncement,
+)
 from tierline.model.operational_event import Notice, decode_operational_event
 from tierline.store.announcements import (
     announced,
     announced_at_once,
     load_points_program,
     points_announced,
+    reminder_announced,
+    reminder_announced_at_once,
 )
 from tierline.store.catalog.catalog import Catalog
-from tierline.store.event_log import TOMBSTONE, LogEvent
+from tierline.store.event_log import TOMBSTONE, Content, LogEvent
 from tierline.vendors.standard.payloads import event_object
 from tierline.vendors.standard.points_payloads import points_object
+from tierline.vendors.standard.reminder_payloads import reminder_object
 
 # A damaged body; a program, or a version of it, that is not even in the database.
 UNREADABLE = (msgspec.MsgspecError, LookupError)
 _log = structlog.get_logger("tierline.sender")
+_LOADS: Final[dict[str, Callable[[LogEvent, Catalog], Content | None]]] = {
+    "tier": announced_at_once,
+    "points": points_announced,
+    "reminder": reminder_announced_at_once,
+}
 
 
 async def load_content(event: LogEvent, catalog: Catalog) -> None:
@@ -35,6 +48,8 @@ async def load_content(event: LogEvent, catalog: Catalog) -> None:
             if event.class_ == "points":
                 await load_points_program(event, catalog)
                 event.content = points_announced(event, catalog)
+            elif event.class_ == "reminder":
+                event.content = await reminder_announced(event, catalog)
             else:
                 event.content = await announced(event, catalog)
     except UNREADABLE as error:
@@ -56,10 +71,10 @@ def _load(event: LogEvent, catalog: Catalog) -> bool:
         body = decode_operational_event(event.body)
         event.content = Notice(event.id, event.recorded_at, project, body)
         return True
-    if event.class_ not in ("tier", "points") or event.profile is None:
+    load = _LOADS.get(event.class_)
+    if load is None or event.profile is None:
         event.content = TOMBSTONE  # erased, or of a class that only the feed speaks of
         return True
-    load = announced_at_once if event.class_ == "tier" else points_announced
     event.content = load(event, catalog)
     return event.content is not None
 
@@ -75,6 +90,9 @@ def view(event: LogEvent) -> dict[str, Any]:
         elif isinstance(content, PointsAnnouncement):
             profile = msgspec.to_builtins(content.customer)
             event.view = {**points_object(content), "profile": profile}
+        elif isinstance(content, ReminderAnnouncement):
+            profile = msgspec.to_builtins(content.customer)
+            event.view = {**reminder_object(content), "profile": profile}
         elif isinstance(content, Notice):
             event.view = msgspec.json.decode(content.body())
         else:

@@ -26,6 +26,7 @@ from tierline.errors import Invalid
 from tierline.model.tenant import Customer
 from tierline.vendors.standard.payloads import TierEvent
 from tierline.vendors.standard.points_payloads import PointsEventObject
+from tierline.vendors.standard.reminder_payloads import ReminderObject
 
 Test = Callable[[Mapping[str, Any]], bool]
 
@@ -48,6 +49,7 @@ def _shape_of(type_: Any) -> Any:
 
 # An event as the feed shows it, the customer, and an operational event.
 SHAPE: dict[str, Any] = {
+    **_shape_of(ReminderObject),
     **_shape_of(PointsEventObject),
     **_shape_of(TierEvent),
     "profile": _shape_of(Customer),

@@ -8,7 +8,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from tierline.engine.announcement import Announcement, PointsAnnouncement
+from tierline.engine.announcement import (
+    Announcement,
+    PointsAnnouncement,
+    ReminderAnnouncement,
+)
 from tierline.model.operational_event import Notice
 from tierline.store.event_log import LogEvent
 
@@ -39,7 +43,9 @@ class ReplayPlan(Struct, frozen=True, omit_defaults=True):
             if customers and event.customer not in customers:
                 return False
             content = event.content
-            if isinstance(content, Announcement | PointsAnnouncement | Notice):
+            if isinstance(
+                content, Announcement | PointsAnnouncement | ReminderAnnouncement | Notice
+            ):
                 return not kinds or content.event.kind in kinds
             return not kinds
 

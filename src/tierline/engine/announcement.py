@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from tierline.model.events import Event
 from tierline.model.points_event import PointsEvent
+from tierline.model.reminder import Reminder
 from tierline.model.tenant import Customer, Project
 from tierline.rules.program import Version
 
@@ -37,3 +38,15 @@ class PointsAnnouncement(Struct, frozen=True):
     customer: Customer
     event: PointsEvent
     member: tuple[int, int] = (0, 0)
+
+
+class ReminderAnnouncement(Struct, frozen=True):
+    """One reminder of the log, with everything that a payload may speak of."""
+
+    id: str
+    recorded_at: int
+    project: Project
+    program: str
+    rules: Version
+    customer: Customer
+    event: Reminder

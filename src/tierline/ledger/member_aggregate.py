@@ -19,6 +19,7 @@ from tierline.engine.decide import HistoryNeeded, expired_of, uncounted
 from tierline.errors import Refused, UnknownOriginal
 from tierline.ledger.command_handlers import draft
 from tierline.ledger.commands import Answer, Command, RuleGain, TierChange
+from tierline.ledger.log_order import in_order, with_activity
 from tierline.ledger.member_changes import audit_facts
 from tierline.ledger.orders.differences import OrderBooking, OrderTarget, refund_by_others
 from tierline.ledger.orders.order_entries import order_entries
@@ -27,7 +28,8 @@ from tierline.ledger.reversal import Original
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Entry
 from tierline.model.events import Decision, Event
-from tierline.model.points_event import PointsEvent, activity_facts
+from tierline.model.points_event import PointsEvent
+from tierline.model.reminder import Reminder
 from tierline.model.standing import EDITION, Standing, checkpoint
 from tierline.rules.program import Program
 
@@ -90,7 +92,7 @@ class MemberAggregate:
         self.entries: list[Entry] = []
         self.rows: list[tuple[Any, ...]] = []  # one per entry
         # With what orders them in the log.
-        self.events: list[tuple[int, Event | PointsEvent]] = []
+        self.events: list[tuple[int, Event | PointsEvent | Reminder]] = []
         self.changes: list[tuple[Any, ...]] = []  # for the audit log
         self._taken: dict[int, Original] = {}
         self.booked: Bookings = _NO_BOOKINGS  # of orders that this batch changed
@@ -132,8 +134,12 @@ class MemberAggregate:
             return self._unchanged(command, standing)
         decision = self.decide(standing, entries, at)
         if before is not _NOTHING_YET:
-            events = (*before.events, *decision.events)
-            decision = Decision(decision.standing, events, (*before.points, *decision.points))
+            decision = Decision(
+                decision.standing,
+                (*before.events, *decision.events),
+                (*before.points, *decision.points),
+                (*before.reminders, *decision.reminders),
+            )
         return self._keep(position, command, entries, decision)
 
     def _lags(self, standing: Standing, at: int) -> bool:
@@ -148,8 +154,8 @@ class MemberAggregate:
         decision = self.decide(self.standing, (), max(to, self.standing.at))
         self.standing = decision.standing
         self._balance = self._encoded = None
-        if decision.events or decision.points:
-            self.events.extend([(event.at, event) for event in in_order(decision)])
+        if decision.events or decision.points or decision.reminders:
+            self.events.extend([(event.at, event) for event in in_order(decision, self.now)])
 
     def _keep(
         self,
@@ -203,10 +209,9 @@ class MemberAggregate:
             self.changes.append((command.project, self.number, self.customer, *noted))
         self.standing, self._encoded = after, encoded
         self._balance, self._expires_at = balance, expires_at
-        if decision.points:
-            for event in in_order(decision):
-                own = isinstance(event, PointsEvent) and event.entry == entry.n
-                self.events.append((position, _named(event, key, entry) if own else event))
+        if decision.points or decision.reminders:
+            announced = in_order(decision, self.now)
+            self.events += [(position, with_activity(event, key, entry)) for event in announced]
         elif events:
             self.events.extend([(position, event) for event in events])
         answer = Answer(key, entry.n, points, amount, *facts)
@@ -360,19 +365,6 @@ class MemberAggregate:
             now.due_at,
             self.program.versions[-1].number,
         )
-
-
-def _named(event: Event | PointsEvent, key: str, entry: Entry) -> Event | PointsEvent:
-    """A points event with its activity's key, and what that said."""
-    if isinstance(event, Event):
-        return event
-    return replace(event, key=key, facts=activity_facts(entry))
-
-
-def in_order(decision: Decision) -> list[Event | PointsEvent]:
-    """Returns a decision's events as they happened; at one instant points move the tier."""
-    events: list[Event | PointsEvent] = [*decision.points, *decision.events]
-    return sorted(events, key=lambda event: event.at) if decision.points else events
 
 
 def _rules(entry: Entry) -> tuple[RuleGain, ...]:

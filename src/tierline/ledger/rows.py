@@ -11,6 +11,7 @@ from tierline.ledger.tier_changes import count_rows, move_rows
 from tierline.model import ids
 from tierline.model.events import Event
 from tierline.model.points_event import PointsEvent
+from tierline.model.reminder import Reminder
 from tierline.store.ledger_transaction import LedgerTx
 
 _event_text = msgspec.json.Encoder().encode
@@ -44,11 +45,14 @@ def write(tx: LedgerTx, shard: int, aggregates: Iterable[MemberAggregate], wall:
 
 
 def event_row(
-    aggregate: MemberAggregate, event: Event | PointsEvent
+    aggregate: MemberAggregate, event: Event | PointsEvent | Reminder
 ) -> tuple[int, int, str, str, str, int]:
     program = aggregate.program
     if isinstance(event, PointsEvent):
         class_, nth = "points", f"{event.entry or 0}.{event.at}.{event.rule or ''}.{event.points}"
+    elif isinstance(event, Reminder):
+        about = event.tier_then or "", event.when or 0, event.lead_days or 0
+        class_, nth = "reminder", ".".join(str(part) for part in (event.at, *about))
     else:
         class_, nth = "tier", str(event.seq)
     fact = ids.event_fact(program.project, program.id, aggregate.customer, nth, event.kind)

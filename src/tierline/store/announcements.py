@@ -6,10 +6,15 @@ from typing import Final, Protocol
 
 import msgspec
 
-from tierline.engine.announcement import Announcement, PointsAnnouncement
+from tierline.engine.announcement import (
+    Announcement,
+    PointsAnnouncement,
+    ReminderAnnouncement,
+)
 from tierline.model import ids
 from tierline.model.events import Event
 from tierline.model.points_event import PointsEvent
+from tierline.model.reminder import Reminder
 from tierline.model.tenant import Customer, Project
 from tierline.rules.program import Program, Version
 from tierline.store.event_log import EventLog, LogEvent
@@ -17,6 +22,7 @@ from tierline.store.event_log import EventLog, LogEvent
 ROWS_MAX: Final = 1_000  # of a customer's events, read at once
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_points_event = msgspec.json.Decoder(PointsEvent).decode
+_decode_reminder = msgspec.json.Decoder(Reminder).decode
 _decode_customer = msgspec.json.Decoder(Customer).decode
 
 
@@ -106,6 +112,40 @@ def points_announced(row: LogEvent, catalog: RulesCatalog) -> PointsAnnouncement
 async def load_points_program(row: LogEvent, catalog: RulesCatalog) -> None:
     """Brings the version that a points event was decided by into memory."""
     await catalog.program_numbered(row.program, _decode_points_event(row.body).version)
+
+
+async def reminder_announced(row: LogEvent, catalog: RulesCatalog) -> ReminderAnnouncement | None:
+    """A reminder with its rules; None for a tombstone, whose customer was erased."""
+    if row.profile is None:
+        return None
+    announcement = reminder_announced_at_once(row, catalog)
+    if announcement is None:
+        version = _decode_reminder(row.body).version
+        await catalog.program_numbered(row.program, version)
+        announcement = reminder_announced_at_once(row, catalog)
+        if announcement is None:
+            raise LookupError(f"reminder {row.id} names version {version}, which does not exist")
+    return announcement
+
+
+def reminder_announced_at_once(row: LogEvent, catalog: RulesCatalog) -> ReminderAnnouncement | None:
+    """As `reminder_announced`, from memory alone; None when the version is not there yet."""
+    program = catalog.cached_program(row.program)
+    if program is None or row.profile is None:
+        return None
+    event = _decode_reminder(row.body)
+    version = _version(program, event.version)
+    if version is None:
+        return None
+    return ReminderAnnouncement(
+        id=row.id,
+        recorded_at=row.recorded_at,
+        project=catalog.project(row.project),
+        program=program.id,
+        rules=version,
+        customer=_decode_customer(row.profile),
+        event=event,
+    )
 
 
 def _version(program: Program, number: int) -> Version | None:

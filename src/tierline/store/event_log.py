@@ -21,7 +21,11 @@ from typing import Any, NamedTuple
 import asyncpg
 from msgspec import Struct
 
-from tierline.engine.announcement import Announcement, PointsAnnouncement
+from tierline.engine.announcement import (
+    Announcement,
+    PointsAnnouncement,
+    ReminderAnnouncement,
+)
 from tierline.model import ids
 from tierline.model.operational_event import Notice
 from tierline.store.column_encoding import columns, hexes, integers
@@ -38,7 +42,7 @@ class Tombstone(Struct, frozen=True):
 
 
 TOMBSTONE = Tombstone()
-Content = Announcement | PointsAnnouncement | Notice | Tombstone
+Content = Announcement | PointsAnnouncement | ReminderAnnouncement | Notice | Tombstone
 
 
 class LogEvent:

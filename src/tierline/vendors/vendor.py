@@ -15,10 +15,15 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
-from tierline.engine.announcement import Announcement, PointsAnnouncement
+from tierline.engine.announcement import (
+    Announcement,
+    PointsAnnouncement,
+    ReminderAnnouncement,
+)
 from tierline.model.credentials import KeyKind
 from tierline.model.events import EventKind
 from tierline.model.points_event import PointsKind
+from tierline.model.reminder import ReminderKind
 from tierline.model.schedule import Schedule
 from tierline.model.tenant import NameKind
 from tierline.rules.ladder import Tier
@@ -97,6 +102,17 @@ class PointsFormat(Protocol):
         ...
 
 
+class ReminderFormat(Protocol):
+    """A format's shapes for reminders. `endpoint` is of the format's own facts."""
+
+    @property
+    def names(self) -> Mapping[ReminderKind, str]:
+        """Our kind of reminder -> its name on this wire."""
+        ...
+
+    def render(self, announcement: ReminderAnnouncement, endpoint: Any) -> bytes: ...
+
+
 class Format(Protocol[Facts]):
     """One wire format of a vendor."""
 
@@ -136,6 +152,11 @@ class Format(Protocol[Facts]):
         """Its shapes for points events; None: it has none."""
         ...
 
+    @property
+    def reminders(self) -> ReminderFormat | None:
+        """Its shapes for reminders; None: it has none."""
+        ...
+
     def render(self, announcement: Announcement, endpoint: Facts, version: str) -> bytes | None:
         """The body; None where the format has no such event, which is then settled as filtered."""
         ...
@@ -145,7 +166,11 @@ class Format(Protocol[Facts]):
         ...
 
     def headers(
-        self, announcement: Announcement, endpoint: Facts, body: bytes, secrets: Secrets
+        self,
+        announcement: Announcement | ReminderAnnouncement,
+        endpoint: Facts,
+        body: bytes,
+        secrets: Secrets,
     ) -> dict[str, str]:
         """The vendor's own headers (signature, topic, user agent) without those of Standard
         Webhooks, which every delivery carries too (`vendors.standard.signing.headers`)."""
@@ -176,7 +201,9 @@ class Vendor(Struct, frozen=True):
 def kind_names(format_: Format[Any]) -> dict[str, str]:
     """Every kind of a customer's event that a format has a shape for, and its name on the wire."""
     points = {} if format_.points is None else format_.points.names
-    return {kind: name for names in (format_.wire_names, points) for kind, name in names.items()}
+    reminders = {} if format_.reminders is None else format_.reminders.names
+    shapes: tuple[Mapping[Any, str], ...] = (format_.wire_names, points, reminders)
+    return {kind: name for names in shapes for kind, name in names.items()}
 
 
 def batch(bodies: Sequence[bytes]) -> bytes:

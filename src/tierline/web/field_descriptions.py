@@ -7,6 +7,7 @@ from __future__ import annotations
 from tierline.web.list_descriptions import LISTS
 from tierline.web.operator_descriptions import OPERATORS
 from tierline.web.order_descriptions import ORDERS
+from tierline.web.reminder_descriptions import REMINDERS
 
 _TEXT = """
 path.program: The program's id.
@@ -99,7 +100,6 @@ PointsEventObject.rule: The earning rule that gave a bonus.
 changed_meanwhile: Members who changed while the preview worked.
 checkpoint: When the standing was noted as a fact, behind which nothing is corrected; null: never.
 city: The town.
-class: Which events: those of tiers, or those for operators.
 client_certificate: A client certificate, PEM; in answers whether there is one.
 client_key: The client certificate's key, PEM.
 clock: A sandbox's own time; null for wall time.
@@ -387,14 +387,13 @@ version: The number of the program's version; of the product, its version.
 versions: All versions, newest first.
 wait: For how many seconds to wait for the first event.
 waiting: A tier that is earned and begins later, and when.
-warn_after_s: An endpoint is said to be failing after so many seconds.
-warn_count: And so many failures in a row.
-warnings: What works, but probably not as meant.
 when: When it begins.
 window: Over which time it is counted.
 windows: How many windows beyond this one.
 """
 
 DESCRIPTIONS: dict[str, str] = dict(
-    line.split(": ", 1) for line in (OPERATORS + ORDERS + LISTS + _TEXT).splitlines() if line
+    line.split(": ", 1)
+    for line in (OPERATORS + ORDERS + LISTS + REMINDERS + _TEXT).splitlines()
+    if line
 )

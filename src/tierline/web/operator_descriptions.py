@@ -81,4 +81,8 @@ SessionAnswer.user: The user's id.
 SessionLine.user: The user's id.
 path.user: The user's id.
 users: The users, oldest first.
+class: Which events: of tiers, of points, reminders, or those for operators.
+warn_after_s: An endpoint is said to be failing after so many seconds.
+warn_count: And so many failures in a row.
+warnings: What works, but probably not as meant.
 """

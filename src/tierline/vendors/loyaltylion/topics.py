@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tierline.model.events import EventKind
+from tierline.model.reminder import ReminderKind
 
 CUSTOMERS: Final = "read_customers"
 UNSUBSCRIBES: Final = "read_unsubscribes"
@@ -24,6 +25,15 @@ OF_KIND: Final[Mapping[EventKind, str]] = MappingProxyType(
         "joined": ENROLLED,
         "prolonged": "tierline/customer.tier_renewed",
         "left": "tierline/customer.tier_left",
+    }
+)
+OF_REMINDER: Final[Mapping[ReminderKind, str]] = MappingProxyType(
+    {
+        "tier_near": "program_events/customer.approaching_tier_upgrade",
+        "points_expiring": "program_events/customer.approaching_points_expiration",
+        "tier_ending": "tierline/customer.approaching_tier_downgrade",
+        "tier_waiting": "tierline/customer.tier_waiting",
+        "tier_skipped": "tierline/customer.tier_skipped",
     }
 )
 # Of LoyaltyLion's format itself: the moves between two tiers.
@@ -41,8 +51,6 @@ SILENT: Final = frozenset(
         "program_events/customer.claimed_reward",
         "program_events/customer.referral_complete",
         "program_events/customer.rule_completed",
-        "program_events/customer.approaching_tier_upgrade",
-        "program_events/customer.approaching_points_expiration",
         "program_events/customer.approaching_reward_expiration",
         "program_events/customer.moved_to_at_risk_segment",
         "program_events/customer.moved_to_defected_segment",
@@ -51,7 +59,7 @@ SILENT: Final = frozenset(
         "program_events/customer.receipt_declined",
     }
 )
-NAMES: Final = tuple(sorted({*OF_KIND.values(), *SILENT}))
+NAMES: Final = tuple(sorted({*OF_KIND.values(), *OF_REMINDER.values(), *SILENT}))
 
 
 def scope_of(topic: str) -> str:
@@ -59,6 +67,9 @@ def scope_of(topic: str) -> str:
     return UNSUBSCRIBES if topic == "loyalty_emails/unsubscribe" else CUSTOMERS
 
 
-def kinds_of(topic: str) -> list[EventKind]:
+def kinds_of(topic: str) -> list[EventKind | ReminderKind]:
     """Returns our kinds of events that a topic is sent for."""
-    return [kind for kind, name in OF_KIND.items() if name == topic]
+    kinds: list[EventKind | ReminderKind] = [
+        kind for kind, name in OF_KIND.items() if name == topic
+    ]
+    return kinds + [kind for kind, name in OF_REMINDER.items() if name == topic]

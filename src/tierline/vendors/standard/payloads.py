@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from tierline.engine.announcement import Announcement
+from tierline.engine.announcement import Announcement, ReminderAnnouncement
 from tierline.model import ids
 from tierline.model.calendar import format_instant
 from tierline.model.events import Cause, EventKind
@@ -19,7 +19,19 @@ from tierline.vendors.standard.points_payloads import (
     PointsEventObject,
     StandardPoints,
 )
-from tierline.vendors.vendor import EndpointFacts, PointsFormat, Secrets, VendorSignature, tier_of
+from tierline.vendors.standard.reminder_payloads import (
+    CloudReminders,
+    ReminderObject,
+    StandardReminders,
+)
+from tierline.vendors.vendor import (
+    EndpointFacts,
+    PointsFormat,
+    ReminderFormat,
+    Secrets,
+    VendorSignature,
+    tier_of,
+)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -113,7 +125,7 @@ class ThinEvent(Struct, frozen=True):
     program: str
 
 
-_DATA_TYPES = ("TierEvent", "ThinEvent", "PointsEventObject")
+_DATA_TYPES = ("TierEvent", "ThinEvent", "PointsEventObject", "ReminderObject")
 _DATA = {"anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in _DATA_TYPES]}
 
 
@@ -155,7 +167,14 @@ class StandardWebhooks:
     endpoint_facts = StandardEndpoint
     signature: VendorSignature | None = None
     points: PointsFormat | None = StandardPoints()
-    body_types: tuple[type, ...] = (StandardBody, TierEvent, ThinEvent, PointsEventObject)
+    reminders: ReminderFormat | None = StandardReminders()
+    body_types: tuple[type, ...] = (
+        StandardBody,
+        TierEvent,
+        ThinEvent,
+        PointsEventObject,
+        ReminderObject,
+    )
     wire_names: Mapping[EventKind, str] = MappingProxyType({k: event_type(k) for k in KINDS})
 
     def render(
@@ -173,7 +192,11 @@ class StandardWebhooks:
         return ids.derived("msg_", event_id, endpoint_id)
 
     def headers(
-        self, announcement: Announcement, endpoint: StandardEndpoint, body: bytes, secrets: Secrets
+        self,
+        announcement: Announcement | ReminderAnnouncement,
+        endpoint: StandardEndpoint,
+        body: bytes,
+        secrets: Secrets,
     ) -> dict[str, str]:
         return {}
 
@@ -188,7 +211,14 @@ class CloudEvents(StandardWebhooks):
     versions = ("1.0",)
     content_type = "application/cloudevents+json; charset=utf-8"
     points: PointsFormat | None = CloudPoints()
-    body_types: tuple[type, ...] = (CloudEventBody, TierEvent, ThinEvent, PointsEventObject)
+    reminders: ReminderFormat | None = CloudReminders()
+    body_types: tuple[type, ...] = (
+        CloudEventBody,
+        TierEvent,
+        ThinEvent,
+        PointsEventObject,
+        ReminderObject,
+    )
     wire_names: Mapping[EventKind, str] = MappingProxyType(
         {k: f"tierline.{event_type(k)}" for k in KINDS}
     )

@@ -14,7 +14,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from tierline.engine.announcement import Announcement, PointsAnnouncement
+from tierline.engine.announcement import (
+    Announcement,
+    PointsAnnouncement,
+    ReminderAnnouncement,
+)
 from tierline.model import ids, json_text
 from tierline.model.calendar import format_instant
 from tierline.model.events import EventKind
@@ -26,6 +30,7 @@ from tierline.vendors.vendor import (
     SAMPLE_EVENT,
     EndpointFacts,
     PointsFormat,
+    ReminderFormat,
     Secrets,
     VendorSignature,
     once_per_version,
@@ -214,6 +219,7 @@ class VoucherifyFormat:
     endpoint_facts = VoucherifyEndpoint
     signature: VendorSignature | None = signing.SIGNATURE
     points: PointsFormat | None = VoucherifyPoints()
+    reminders: ReminderFormat | None = None
     body_types: tuple[type, ...] = (VoucherifyEnvelope, TierStay, TierMove)
     wire_names: Mapping[EventKind, str] = MappingProxyType(
         {
@@ -236,7 +242,7 @@ class VoucherifyFormat:
 
     def headers(
         self,
-        announcement: Announcement,
+        announcement: Announcement | ReminderAnnouncement,
         endpoint: VoucherifyEndpoint,
         body: bytes,
         secrets: Secrets,

@@ -10,17 +10,28 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from tierline.errors import Invalid
 from tierline.model import validation
 from tierline.model.calendar import format_instant
-from tierline.store.announcements import announced, load_points_program, points_announced
+from tierline.store.announcements import (
+    announced,
+    load_points_program,
+    points_announced,
+    reminder_announced,
+)
 from tierline.store.event_log import LogEvent
 from tierline.vendors.standard.payloads import TierEvent, event_object
 from tierline.vendors.standard.points_payloads import PointsEventObject, points_object
+from tierline.vendors.standard.reminder_payloads import ReminderObject, reminder_object
 from tierline.web import event_feed, limits
 from tierline.web.event_feed import CustomerReader, Reader
 from tierline.web.routes.customers import find_customer
 from tierline.web.routing import Call, Operation
 
 POLL_SECONDS = 0.25  # for what other processes commit
-_SCOPES = {"tier": "read_customers", "points": "read_customers", "ops": "manage_endpoints"}
+_SCOPES = {
+    "tier": "read_customers",
+    "points": "read_customers",
+    "reminder": "read_customers",
+    "ops": "manage_endpoints",
+}
 
 
 class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"class_": "class"}):
@@ -31,7 +42,7 @@ class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"clas
     since: str | None = None
     limit: Annotated[int, Meta(ge=1, le=limits.PAGE_MAX)] = limits.PAGE_DEFAULT
     wait: Annotated[float, Meta(ge=0, le=limits.WAIT_SECONDS_MAX)] = 0
-    class_: Literal["tier", "points", "ops"] = "tier"
+    class_: Literal["tier", "points", "reminder", "ops"] = "tier"
     customer: str | None = None
 
 
@@ -47,7 +58,7 @@ class OperationalEventLine(Struct, frozen=True):
     quiet: bool | UnsetType = UNSET
 
 
-_LINES = ("TierEvent", "PointsEventObject", "OperationalEventLine")
+_LINES = ("TierEvent", "PointsEventObject", "ReminderObject", "OperationalEventLine")
 _EVENT = {"anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in _LINES]}
 
 
@@ -112,6 +123,9 @@ async def _content(call: Call, row: LogEvent) -> dict[str, Any] | None:
         await load_points_program(row, call.parts.catalog)
         event = points_announced(row, call.parts.catalog)
         return None if event is None else points_object(event)
+    if row.class_ == "reminder":
+        reminder = await reminder_announced(row, call.parts.catalog)
+        return None if reminder is None else reminder_object(reminder)
     body: dict[str, Any] = msgspec.json.decode(row.body)
     body["at"] = format_instant(body["at"])
     return {"id": row.id, **body, "recorded_at": format_instant(row.recorded_at)}
@@ -122,6 +136,6 @@ OPERATIONS = (
         "GET", "/api/events", list_events,
         "The project's events in the order of the log, from a cursor; may wait for the next.",
         query=EventsQuery, answer=EventsAnswer,
-        refers_to=(TierEvent, PointsEventObject, OperationalEventLine),
+        refers_to=(TierEvent, PointsEventObject, ReminderObject, OperationalEventLine),
     ),
 )  # fmt: skip

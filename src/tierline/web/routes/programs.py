@@ -16,6 +16,7 @@ from tierline.rules.lint import lint
 from tierline.rules.points import Points
 from tierline.rules.policy import Policy
 from tierline.rules.program import OnChange, Program, Rules, Version
+from tierline.rules.reminders import Reminders
 from tierline.store.catalog.programs import NewVersion, Put
 from tierline.vendors.registry import traps
 from tierline.vendors.vendor import ProgramFacts
@@ -43,6 +44,7 @@ class ProgramAnswer(Struct, frozen=True):
     auto_join: bool
     presentations: dict[str, dict[str, Any]]
     sentences: dict[str, dict[str, str]]
+    reminders: Reminders
     warnings: tuple[FieldWarning, ...]
     versions: tuple[VersionLine, ...]
 
@@ -154,6 +156,7 @@ def _answer(program: Program, version: Version) -> ProgramAnswer:
         auto_join=rules.auto_join,
         presentations=rules.presentations,
         sentences=rules.sentences,
+        reminders=rules.reminders,
         warnings=tuple(FieldWarning(finding.path, finding.reason) for finding in findings),
         versions=tuple(lines),
     )

@@ -8,8 +8,8 @@ from tierline.analysis.tier_progress import TierProgress
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Customer
 from tierline.rules.program import Rules
+from tierline.vendors.loyaltylion.customer_payloads import LionCustomer
 from tierline.vendors.loyaltylion.ladder import NAME, LionTier
-from tierline.vendors.loyaltylion.payloads import LionCustomer
 
 Json = dict[str, Any]
 _SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "AUD": "A$", "CAD": "CA$", "NZD": "NZ$"}

@@ -19,10 +19,10 @@ from tierline.model.view import View
 from tierline.rules.program import Program
 from tierline.store import customers, listing, members
 from tierline.store.customers import CustomerRow
-from tierline.vendors.loyaltylion import ladder, payloads
+from tierline.vendors.loyaltylion import customer_payloads, ladder
 from tierline.vendors.loyaltylion.api.errors import NoProgram
+from tierline.vendors.loyaltylion.customer_payloads import LionCustomer
 from tierline.vendors.loyaltylion.ladder import NAME, LionTier
-from tierline.vendors.loyaltylion.payloads import LionCustomer
 from tierline.web.routes import customers as native
 from tierline.web.routes.members import history
 from tierline.web.routing import Call
@@ -162,8 +162,8 @@ def lion_customer(
         tier = None if standing.tier is None else site.tiers(call).get(standing.tier)
         if tier is not None and view.joined_at is not None:
             since = view.joined_at if view.since is None else view.since
-            membership = payloads.lion_membership(view, since, tier.membership_object())
+            membership = customer_payloads.lion_membership(view, since, tier.membership_object())
     customer = row.customer
     if moved > customer.updated_at:
         customer = replace(customer, updated_at=moved)
-    return payloads.lion_customer(customer, view, membership)
+    return customer_payloads.lion_customer(customer, view, membership)
