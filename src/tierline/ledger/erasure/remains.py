@@ -17,7 +17,7 @@ _OF_DETAIL: Final = (
     *("tier", "tier_expires_at", "tier_since", "lots", "spent"),
     *("quiet", "elsewhere", "implied", "exchange", "parts"),
 )
-_OF_EVENT: Final = ("kind", "at", "points", "balance", "pending", "entry", "rule")
+_OF_EVENT: Final = ("kind", "at", "points", "balance", "pending", "entry", "rule", "version")
 _OF_NOTICE: Final = ("customer", "customer_id", "program")
 _read_detail = msgspec.json.Decoder(Detail).decode
 _text = msgspec.json.Encoder().encode
