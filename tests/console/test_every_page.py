@@ -62,6 +62,9 @@ FORMS = {
     "POST /programs/{program}/members/{source_id}/leave": Drive(
         f"{ANNA}/leave", "End the membership", "The membership has ended."
     ),
+    "POST /programs/{program}/members/{source_id}/erase": Drive(
+        f"{ANNA}/erase", "Erase for good", "The customer is erased.", {"Type anna": "anna"}
+    ),
     "POST /endpoints/{endpoint} retry": Drive("{endpoint}", "Retry now", "waits is tried now."),
     "POST /endpoints/{endpoint} pause": Drive("{endpoint}", "Pause", "nothing is lost."),
     "POST /endpoints/{endpoint} test": Drive(

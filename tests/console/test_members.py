@@ -235,6 +235,15 @@ async def test_a_membership_begins_and_ends(shop: Api, maya: Visitor) -> None:
     assert (await shop.get("/api/programs/club/members/zoe")).json["member"] is False
 
 
+async def test_a_customer_is_erased_where_the_id_is_typed(shop: Api, maya: Visitor) -> None:
+    wrong = await maya.send(f"{ANNA}/erase", {"confirm": "ann"})
+    assert wrong.status == 400
+    assert (await shop.get("/api/customers/anna")).status == 200
+    assert (await maya.send(f"{ANNA}/erase", {"confirm": "anna"})).status == 303
+    assert (await shop.get("/api/customers/anna")).status == 404
+    assert "Anna Berger" not in await maya.page(MEMBERS)
+
+
 @pytest.mark.parametrize("payload", PAYLOADS)
 async def test_what_strangers_wrote_is_text(shop: Api, maya: Visitor, payload: str) -> None:
     """Names, addresses, keys, reasons, attributes, items and the query itself."""

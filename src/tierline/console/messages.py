@@ -27,5 +27,6 @@ DONE: Final[Mapping[str, str]] = {
     "taken_out": "They have no role here any more.",
     "signed_out": "Their sessions have ended.",
     "ended": "The session has ended.",
+    "erased": "The customer is erased.",
     "left": "The membership has ended.",
 }

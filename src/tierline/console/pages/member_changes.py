@@ -159,15 +159,25 @@ async def _leave(view: PageView) -> Go:
     return Go(view.url("programs", path["program"], "members", path["source_id"]), "left")
 
 
+async def _erase(view: PageView) -> Go:
+    """Only where the id was typed: it is for good."""
+    name = _customer(view)
+    if view.form.text("confirm") != name:
+        raise Invalid(path="confirm", reason=f"confirm: type {name} to erase this customer.")
+    await view.api("POST /api/customers/{source_id}/erase", {"source_id": name})
+    return Go(view.url("programs", view.param("program"), "members"), "erased")
+
+
 def _plain(
     name: str,
     title: str,
     show: Callable[[PageView], Awaitable[Content]],
     act: Callable[[PageView], Awaitable[Go]],
+    scope: str = "write_customers",
 ) -> ConsolePage:
     return ConsolePage(
         f"/programs/{{program}}/members/{{source_id}}/{name}", f"member_{name}.html", title,
-        show, act, section="members", scopes=("read_customers", "read_programs", "write_customers"),
+        show, act, section="members", scopes=("read_customers", "read_programs", scope),
     )  # fmt: skip
 
 
@@ -187,4 +197,5 @@ PAGES: Final = (
     )),
     _plain("release", "Release an override", _show_release, _release),
     _plain("leave", "End the membership", _show_leaving, _leave),
+    _plain("erase", "Erase the customer", _show_leaving, _erase, "erase_customers"),
 )  # fmt: skip
