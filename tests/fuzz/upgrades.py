@@ -26,8 +26,12 @@ DECIDED = (
 
 
 def upgraded(program: Program, entries: Sequence[Entry], chance: Random) -> list[Entry]:
-    """The entries with a checkpoint among them."""
+    """The entries with a checkpoint among them. It is noted before a command, so it never parts
+    the entries of one: an exchange's void and the order that takes the other's place."""
     place = chance.randint(1, len(entries))
+    detail = entries[place - 1].detail
+    if detail is not None and detail.exchange and entries[place - 1].kind == "void":
+        place += 1
     until = entries[place].recorded_at if place < len(entries) else entries[-1].recorded_at
     at = chance.choice((entries[place - 1].recorded_at, until - 1))
     at = max(at, entries[place - 1].recorded_at)
