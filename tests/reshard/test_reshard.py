@@ -13,10 +13,7 @@ from tests.counts import moves_of, unlisted, wrong_counts
 from tests.ledger.conftest import Club, first_half
 from tierline.errors import TierlineError
 from tierline.ledger import commands
-from tierline.ledger.erasure.erasures import Erasures
-from tierline.ledger.rebuild import verify
 from tierline.ledger.sweep.sweeper import Sweeper
-from tierline.ledger.writer import Writer
 from tierline.model import ids
 from tierline.reshard import Copying, copy_installation
 from tierline.reshard.errors import CopyDiffers, ReplaysUnfinished, SourceChanged, TargetInUse
@@ -114,33 +111,6 @@ async def test_points_in_transit_arrive_in_the_copy(
         assert await copy.pool.fetchval("SELECT count(*) FROM intent") == 0
         rows = await copy.pool.fetch("SELECT balance FROM member")
         assert sorted(row["balance"] for row in rows) == [509] * 23 + [533]
-
-
-async def test_who_was_erased_is_so_in_the_copy(club: Club, fresh: Callable[[int], Any]) -> None:
-    """Half of the way, too: it goes on there. A name of theirs is refused as it was, and a command
-    that was sent before is answered as it was: the key of hashes came along."""
-    sent = club.activity(customer="c2", points=1, key="again")
-    async with club.writer() as writer:
-        await writer.submit(sent)
-        erasures = Erasures(club.database, club.catalog, writer)
-        await erasures.erase(club.project, "c0")
-        await erasures.erase(club.project, "c1")
-    await club.database.pool.execute("UPDATE erasure SET step = 'emptied', due_at = 0")
-    url = await fresh(5)
-    await copy_installation(club.database, url, shards=5, page=7)
-    async with await Database.open(url) as copy:
-        catalog = await Catalog.open(copy, SecretBox(bytes(32)))
-        await Sweeper(copy, catalog, lambda _: None).run_due()
-        steps = await copy.pool.fetch("SELECT DISTINCT step FROM erasure")
-        assert [row["step"] for row in steps] == ["cleared"]
-        assert [str(d) async for d in verify(copy, catalog)] == []
-        writer = Writer(copy, catalog, lambda _: None)
-        await writer.start()
-        try:
-            assert (await writer.submit(sent)).repeated
-            await Erasures(copy, catalog, writer).erase(club.project, "c0")  # by the fingerprint
-        finally:
-            await writer.stop()
 
 
 @pytest.mark.parametrize("numbers", [(5, 3), (1, 4)], ids=["2-5-3", "2-1-4"])
