@@ -18,6 +18,7 @@ from tierline.cli import main
 from tierline.store.database import Database
 
 MAKERS = {"serve", "demo", "migrate"}
+CLIENTS = {"apply", "diff", "save"}  # of a server, which has the installation
 Words = tuple[str, ...]
 
 
@@ -45,7 +46,7 @@ def required(command: click.Command, file: Path) -> list[str]:
 
 
 READERS = [
-    *((words, command) for words, command in commands(main) if words[0] not in MAKERS),
+    *((words, command) for words, command in commands(main) if words[0] not in MAKERS | CLIENTS),
     (("migrate", "--check"), click.Command("migrate")),
 ]
 

@@ -56,10 +56,10 @@ def customer_data(name: str, owner: str, **location: Any) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask: there is no way back.")
 def customer_erase(name: str, owner: str, yes: bool, **location: Any) -> None:
     """Erase the customer NAME (any name of theirs, or our id): text goes for good, numbers stay."""
-    if not yes:
-        click.confirm(f"Erase {name}? There is no way back.", abort=True)
 
     async def work(installation: Installation) -> None:
+        if not yes:
+            click.confirm(f"Erase {name}? There is no way back.", abort=True)
         database, catalog = installation.database, installation.catalog
         writer = Writer(database, catalog, lambda _: None)
         await writer.start()
