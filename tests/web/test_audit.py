@@ -28,6 +28,8 @@ ELSEWHERE = {
     "PUT /api/programs/{program}/members/{source_id}/attributes",
     *("POST /api/programs/{program}/preview", "POST /api/programs/{program}/dry-run"),
     "POST /api/endpoints/{endpoint}/test",
+    "POST /api/orders",  # activities, of a project
+    "POST /api/tokens",  # of a key's rights, for a quarter of an hour
     # Of people, by people: tests/web/test_sign_in.py.
     *("POST /api/sign-in", "POST /api/sign-out", "POST /api/join", "POST /join"),
     *("DELETE /api/sessions/{session}", "POST /api/users/{user}/reset"),
@@ -94,6 +96,7 @@ async def test_every_operation_that_changes_something_leaves_a_line(sandbox: Api
          {"kind": "pin", "tier": "gold"}),
         ("DELETE", "/api/programs/{program}/members/{source_id}/override", f"{MEMBER}/override",
          None),
+        ("POST", "/api/customers/{source_id}/erase", "/api/customers/anna/erase", None),
         ("POST", "/api/programs/{program}/pause", f"{club}/pause", None),
         ("POST", "/api/programs/{program}/end", f"{club}/end", None),
         ("POST", "/api/programs/{program}/resume", f"{club}/resume", None),
@@ -278,7 +281,7 @@ async def test_projects_do_not_see_each_others(club: Api) -> None:
 @pytest.mark.parametrize("database", [7], indirect=True)
 async def test_many_shards_and_two_processes(database: Database, tmp_path: Path) -> None:
     """One list, of all shards and both processes, and none of it missing."""
-    async with running(database, tmp_path) as one, running(database, tmp_path / "2") as two:
+    async with running(database, tmp_path) as one, running(database, tmp_path) as two:
         await one.put("/api/programs/club", CLUB)
         callers = [(one, two)[n % 2] for n in range(40)]
         other = await one.installation.catalog.add_key(1, "native", (), "", wall())

@@ -169,7 +169,7 @@ async def test_every_member_may_leave_when_it_has_ended(full: Api) -> None:
 
 
 async def test_another_process_follows(database: Database, tmp_path: Path) -> None:
-    async with running(database, tmp_path) as one, running(database, tmp_path / "2") as two:
+    async with running(database, tmp_path) as one, running(database, tmp_path) as two:
         await one.put(PROGRAM, CLUB)
         two.key = one.key
         assert (await two.earn("anna", 1)).status == 200
