@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from tests.e2e.process import ROOT
 from tests.ledger.conftest import Club
 from tests.ledger.test_import_records import customers, jsonl
 from tests.ledger.test_importer import run
+from tierline.store.catalog.secret_box import KEY_VARIABLE
 
 SECONDS_MAX = 60
 PIPE_BYTES = 65_536
@@ -23,6 +25,7 @@ def tierline(*arguments: str, url: str, directory: Path, read: int) -> tuple[int
     """Exit code, the bytes that a reader took before it left, and errors."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TIERLINE_")}
     environment |= {"PYTHONPATH": str(ROOT / "src"), "TIERLINE_DATA_DIR": str(directory)}
+    environment[KEY_VARIABLE] = base64.b64encode(bytes(32)).decode()  # that of `club`
     end, start = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-m", "tierline", *arguments, "--database-url", url],
