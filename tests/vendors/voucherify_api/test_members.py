@@ -153,7 +153,8 @@ async def test_points_and_tiers(club: Shop) -> None:
     (tier,) = listed(await club.good("GET", f"{member}/tiers"), PublishedTier)
     assert tier.name == "Gold"
     answer = as_published(await change(club, member, -50), PublishedBalance)
-    assert (answer.points, answer.total, answer.balance) == (-50, 120, 70)
+    # What is taken back by hand was never accumulated, in the vendor's words.
+    assert (answer.points, answer.total, answer.balance) == (-50, 70, 70)
     card = as_published(await club.good("GET", member), PublishedCard).loyalty_card
     assert (card.points, card.balance, card.subtracted_points) == (120, 70, 50)
     (tier,) = listed(await club.good("GET", f"{member}/tiers"), PublishedTier)
@@ -249,11 +250,7 @@ async def test_expirations_are_days_of_the_project(sandbox_shop: Shop) -> None:
     assert (card.balance, card.expired_points, card.next_expiration_date) == (60, 40, None)
 
 
-async def test_listing_all_members_is_not_here_yet(club: Shop) -> None:
-    status, key, details = await club.refused("GET", MEMBERS)
-
-    assert (status, key) == (400, "invalid_query_params")
-    assert "customer" in details
+async def test_a_page_of_members_is_bounded(club: Shop) -> None:
     answer = await club.refused("GET", f"{MEMBERS}?customer=anna&limit=101")
     assert answer[:2] == (400, "invalid_query_params")
     assert (await club.good("GET", f"{MEMBERS}?customer=nobody"))["total"] == 0
