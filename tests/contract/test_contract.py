@@ -16,7 +16,7 @@ from tests.vendors.announcements import endpoint, one_of_each_kind
 from tierline.vendors.registry import FORMATS
 
 pytestmark = pytest.mark.contract
-EXAMPLES = 8  # random requests an operation, besides the boundaries of its schema
+EXAMPLES = 4  # random requests an operation, besides the boundaries of its schema
 SEED = 7
 
 
