@@ -218,7 +218,7 @@ def _campaign_operations(path: str) -> tuple[Operation, ...]:
         Operation("GET", one, get_campaign, "A program, by id or name.", scopes=read,
                   answer=CampaignObject),
         Operation("DELETE", one, delete_campaign, "Ends a program.", scopes=("write_programs",),
-                  query=DeletionQuery),
+                  query=DeletionQuery, status=202),
         Operation("PUT", one, put_campaign, "Changes a program: a new version of its rules.",
                   scopes=write, body=CampaignRequest, answer=CampaignObject),
     )  # fmt: skip

@@ -242,10 +242,11 @@ OPERATIONS = (
     ),
     Operation(
         "POST", f"{CUSTOMERS}/bulk/async", post_bulk, "Makes or changes several customers.",
-        scopes=_BOTH, body=Bulk,
+        scopes=_BOTH, body=Bulk, status=202,
     ),
     Operation(
         "POST", f"{CUSTOMERS}/metadata/async", post_metadata,
         "Lays metadata over that of several customers.", scopes=_BOTH, body=MetadataRequest,
+        status=202,
     ),
 )  # fmt: skip
