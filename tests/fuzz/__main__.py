@@ -21,6 +21,8 @@ from tests.fuzz.check import differences
 from tests.fuzz.erasures import erasure_differences
 from tests.fuzz.features import LEAST, features
 from tests.fuzz.order_worlds import order_differences
+from tests.fuzz.reminders import differences as reminder_differences
+from tests.fuzz.reminders import reminded
 from tests.fuzz.shrink import described, smaller
 from tests.fuzz.worlds import World, seeded
 
@@ -31,7 +33,8 @@ PATIENCE = 120  # seconds of its own time for one world, of which most take a fe
 def one(seed: int) -> tuple[int, list[str], int]:
     """(seed, what differs, how many entries). Histories take turns in the ways in which they are
     decided beside in one go, and one in three is explained. One in ten meets an erasure, one in
-    twenty has orders beside that are told whole, again and again."""
+    ten is decided again by rules that remind, and one in twenty has orders beside that are told
+    whole, again and again."""
     patience(PATIENCE)
     try:
         made = seeded(seed)
@@ -39,6 +42,8 @@ def one(seed: int) -> tuple[int, list[str], int]:
         problems = differences(made, ways=ways, explains=seed % 3 == 0)
         if seed % 10 == 9:
             problems += erasure_differences(made, seed)
+        if seed % 10 == 1:
+            problems += reminder_differences(reminded(seed))
         if seed % 20 == 3:
             more, entries = order_differences(seed)
             return seed, problems + more, len(made.entries) + entries
