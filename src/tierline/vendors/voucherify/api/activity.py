@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tierline.analysis.ledger_effects import TierPeriod, tier_periods
 from tierline.analysis.points_history import PointsMove
@@ -57,6 +57,26 @@ class CustomerActivityQuery(Struct, frozen=True, forbid_unknown_fields=True):
     campaign_type: str | None = None
     category: Literal["ACTION", "EFFECT"] | None = None
     type: str | None = None
+
+
+class ActivityObject(Struct, frozen=True):
+    """Something that happened, with the data that its type has."""
+
+    id: str
+    type: str
+    data: Json
+    created_at: str
+    group_id: str
+
+
+class ActivityObjects(Struct, frozen=True):
+    """What happened to a customer or a card, the newest first."""
+
+    object: Literal["list"]
+    data_ref: Literal["data"]
+    data: list[ActivityObject]
+    has_more: bool
+    more_starting_after: str | UnsetType | None = UNSET
 
 
 async def list_member_activity(call: Call) -> Json:
@@ -202,7 +222,7 @@ def _item(id_: str, name: str, data: Json, at: int, *, by_time: bool) -> Json:
 _READ = ("read_customers",)
 OPERATIONS = (
     *(Operation("GET", f"{path}/activity", list_member_activity, "What happened to a member.",
-                scopes=_READ, query=FollowingQuery) for path in MEMBERS),
+                answer=ActivityObjects, scopes=_READ, query=FollowingQuery) for path in MEMBERS),
     Operation("GET", OF_CUSTOMER, list_customer_activity, "What happened to a customer.",
-              scopes=_READ, query=CustomerActivityQuery),
+              answer=ActivityObjects, scopes=_READ, query=CustomerActivityQuery),
 )  # fmt: skip

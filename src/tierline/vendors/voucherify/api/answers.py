@@ -335,3 +335,13 @@ class WebhookObjects(Struct, frozen=True):
     data_ref: Literal["data"]
     data: list[WebhookObject]
     total: Count
+
+
+class AsyncActionName(Struct, frozen=True):
+    """What is done already: nothing is asynchronous."""
+
+    async_action_id: str
+
+
+class EmptyObject(Struct, frozen=True):
+    """Nothing more is said."""

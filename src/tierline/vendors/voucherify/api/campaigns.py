@@ -14,8 +14,10 @@ from tierline.store.catalog.closures import StateChange
 from tierline.store.catalog.programs import ProgramChanged, Put
 from tierline.vendors.voucherify.api import campaign_settings, campaign_versions, lists, programs
 from tierline.vendors.voucherify.api.answers import (
+    AsyncActionName,
     CampaignObject,
     CampaignObjects,
+    EmptyObject,
     TierObject,
     TierObjects,
 )
@@ -217,7 +219,8 @@ def _campaign_operations(path: str) -> tuple[Operation, ...]:
                   query=CampaignsQuery, answer=CampaignObjects),
         Operation("GET", one, get_campaign, "A program, by id or name.", scopes=read,
                   answer=CampaignObject),
-        Operation("DELETE", one, delete_campaign, "Ends a program.", scopes=("write_programs",),
+        Operation("DELETE", one, delete_campaign, "Ends a program.",
+                  answer=AsyncActionName, scopes=("write_programs",),
                   query=DeletionQuery, status=202),
         Operation("PUT", one, put_campaign, "Changes a program: a new version of its rules.",
                   scopes=write, body=CampaignRequest, answer=CampaignObject),
@@ -229,11 +232,12 @@ OPERATIONS = (
     *_campaign_operations(LOYALTIES),
     Operation(
         "POST", f"{CAMPAIGNS}/{{campaign}}/enable", enable_campaign, "Lets a program give points.",
-        scopes=("read_programs", "write_programs"),
+        answer=EmptyObject, scopes=("read_programs", "write_programs"),
     ),
     Operation(
         "POST", f"{CAMPAIGNS}/{{campaign}}/disable", disable_campaign,
-        "Lets a program give points no more.", scopes=("read_programs", "write_programs"),
+        "Lets a program give points no more.",
+        answer=EmptyObject, scopes=("read_programs", "write_programs"),
     ),
     Operation(
         "POST", TIERS, post_tiers, "Adds tiers to a program.",

@@ -15,6 +15,7 @@ from tierline.store import last_changes, listing
 from tierline.store.customers import CustomerRow
 from tierline.store.listing import ListPlace, Search
 from tierline.vendors.voucherify.api import customers, lists
+from tierline.vendors.voucherify.api.answers import AsyncActionName, Count, CustomerObject
 from tierline.vendors.voucherify.api.customers import CustomerRequest
 from tierline.vendors.voucherify.api.errors import InvalidQuery
 from tierline.web import limits
@@ -60,6 +61,16 @@ class MetadataRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     source_ids: Annotated[list[str], Meta(min_length=1, max_length=BULK_MAX)]
     metadata: dict[str, Any]
+
+
+class CustomerObjects(Struct, frozen=True):
+    """A page of customers."""
+
+    object: Literal["list"]
+    data_ref: Literal["customers"]
+    customers: list[CustomerObject]
+    total: Count
+    has_more: bool
 
 
 Bulk = Annotated[list[CustomerRequest], Meta(min_length=1, max_length=BULK_MAX)]
@@ -238,15 +249,16 @@ _BOTH = ("read_customers", "write_customers")
 OPERATIONS = (
     Operation(
         "GET", CUSTOMERS, list_customers, "The project's customers, page by page.",
-        scopes=("read_customers",), query=CustomersQuery,
+        answer=CustomerObjects, scopes=("read_customers",), query=CustomersQuery,
     ),
     Operation(
         "POST", f"{CUSTOMERS}/bulk/async", post_bulk, "Makes or changes several customers.",
-        scopes=_BOTH, body=Bulk, status=202,
+        answer=AsyncActionName, scopes=_BOTH, body=Bulk, status=202,
     ),
     Operation(
         "POST", f"{CUSTOMERS}/metadata/async", post_metadata,
-        "Lays metadata over that of several customers.", scopes=_BOTH, body=MetadataRequest,
+        "Lays metadata over that of several customers.",
+        answer=AsyncActionName, scopes=_BOTH, body=MetadataRequest,
         status=202,
     ),
 )  # fmt: skip

@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, Literal
+
+from msgspec import Struct
 
 from tierline.ledger.erasure.erasures import Erased, Erasures
 from tierline.model.calendar import format_instant
 from tierline.vendors.voucherify.api import customers, memberships
+from tierline.vendors.voucherify.api.answers import Count
 from tierline.vendors.voucherify.api.customers import CUSTOMER
 from tierline.web.routing import Call, Operation
 
 Json = dict[str, Any]
+
+
+class DeletedCounts(Struct, frozen=True):
+    """How many of each are gone."""
+
+    events: Count
+    customer_events: Count
+    daily_events: Count
+    segments: Count
+    orders: Count
+    order_events: Count
+    customer: Count
+
+
+class DeletionObject(Struct, frozen=True):
+    """A customer's deletion for good; the vendor writes the object's name so."""
+
+    id: str
+    created_at: str
+    related_object_id: str
+    related_object: Literal["customer"]
+    status: Literal["DONE"]
+    data_json: DeletedCounts
+    object: Literal["pernament_deletion"]
 
 
 async def delete_customer(call: Call) -> None:
@@ -60,6 +87,6 @@ OPERATIONS = (
     ),
     Operation(
         "POST", f"{CUSTOMER}/permanent-deletion", post_permanent_deletion,
-        "Erases a customer for good, and says what went.", scopes=_SCOPES,
+        "Erases a customer for good, and says what went.", answer=DeletionObject, scopes=_SCOPES,
     ),
 )  # fmt: skip

@@ -5,11 +5,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from msgspec.structs import replace
-
 from tierline.vendors import registry
 from tierline.vendors.voucherify.api.errors import ErrorBody
-from tierline.vendors.voucherify.api.further_answers import ANSWERS
 from tierline.vendors.voucherify.api.routing import MANAGEMENT
 from tierline.vendors.voucherify.vendor import VENDOR
 from tierline.web.field_descriptions import DESCRIPTIONS
@@ -206,10 +203,6 @@ def _statuses(operation: Operation) -> list[int]:
 
 def described(operations: tuple[Operation, ...]) -> DescribedApi:
     """Returns the API of these operations, as its document describes it."""
-    operations = tuple(
-        replace(each, answer=ANSWERS.get(each.handler.__name__)) if each.answer is None else each
-        for each in operations
-    )
     used = {_tag(operation) for operation in operations}
     return DescribedApi(
         title="Voucherify's API, by Tierline",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from tierline.errors import NotFound
 from tierline.model import ids, validation
@@ -16,6 +16,7 @@ from tierline.model.calendar import format_instant
 from tierline.rules.formula import half_up
 from tierline.rules.program import Program
 from tierline.vendors.voucherify.api import campaign_settings, campaign_versions, lists, programs
+from tierline.vendors.voucherify.api.answers import Count
 from tierline.vendors.voucherify.earning import ANY_TIER, printed
 from tierline.vendors.voucherify.objects import Presentation
 from tierline.web.routing import Call, Operation
@@ -48,6 +49,41 @@ class EarningRuleRequest(Struct, frozen=True, forbid_unknown_fields=True):
     validity_day_of_week: list[int] | None = None
     validity_hours: Json | None = None
     metadata: Json | None = None
+
+
+class EarningRuleObject(Struct, frozen=True):
+    """What gives points."""
+
+    id: str
+    created_at: str
+    updated_at: str | None
+    validation_rule_id: str | None
+    loyalty: Json
+    event: str
+    source: Json
+    object: Literal["earning_rule"]
+    automation_id: str
+    active: bool
+    metadata: Json
+    custom_event: Json | UnsetType = UNSET
+    segment: Json | UnsetType = UNSET
+    loyalty_tier: Json | UnsetType = UNSET
+    pending_points: Json | UnsetType = UNSET
+    start_date: str | UnsetType = UNSET
+    expiration_date: str | UnsetType = UNSET
+    validity_timeframe: Json | UnsetType = UNSET
+    validity_day_of_week: list[int] | UnsetType = UNSET
+    validity_hours: Json | UnsetType = UNSET
+    expiration_rules: Json | UnsetType = UNSET
+
+
+class EarningRuleObjects(Struct, frozen=True):
+    """A list of earning rules."""
+
+    object: Literal["list"]
+    data_ref: Literal["data"]
+    data: list[EarningRuleObject]
+    total: Count
 
 
 # Objects ----------------------------------------------------------------------------------------
@@ -233,24 +269,26 @@ _READ, _WRITE = ("read_programs",), ("read_programs", "write_programs")
 OPERATIONS = (
     Operation(
         "POST", RULES, post_rules, "Adds earning rules.",
-        scopes=_WRITE, body=list[EarningRuleRequest],
+        answer=list[EarningRuleObject], scopes=_WRITE, body=list[EarningRuleRequest],
     ),
     Operation(
         "GET", RULES, list_rules, "A program's earning rules.",
-        scopes=_READ, query=lists.PageQuery,
+        answer=EarningRuleObjects, scopes=_READ, query=lists.PageQuery,
     ),
-    Operation("GET", RULE, get_rule, "One earning rule.", scopes=_READ),
+    Operation("GET", RULE, get_rule, "One earning rule.", answer=EarningRuleObject, scopes=_READ),
     Operation(
         "PUT", RULE, put_rule, "Changes an earning rule.",
-        scopes=_WRITE, body=EarningRuleRequest,
+        answer=EarningRuleObject, scopes=_WRITE, body=EarningRuleRequest,
     ),
     Operation(
         "DELETE", RULE, delete_rule, "Takes an earning rule away.", scopes=_WRITE, status=204,
     ),
-    Operation("POST", f"{RULE}/enable", enable_rule, "Lets a rule give.", scopes=_WRITE),
-    Operation("POST", f"{RULE}/disable", disable_rule, "Lets a rule give no more.", scopes=_WRITE),
+    Operation("POST", f"{RULE}/enable", enable_rule, "Lets a rule give.",
+              answer=EarningRuleObject, scopes=_WRITE),
+    Operation("POST", f"{RULE}/disable", disable_rule, "Lets a rule give no more.",
+              answer=EarningRuleObject, scopes=_WRITE),
     Operation(
         "GET", OF_TIER, list_tier_rules, "The rules as a tier has them.",
-        scopes=_READ, query=lists.PageQuery,
+        answer=EarningRuleObjects, scopes=_READ, query=lists.PageQuery,
     ),
 )  # fmt: skip

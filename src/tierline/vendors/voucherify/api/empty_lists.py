@@ -6,12 +6,13 @@ find an empty list rather than an error; a single one is not found.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
 from tierline.errors import NotFound
 from tierline.vendors.voucherify.api import lists, programs
+from tierline.vendors.voucherify.api.answers import Count
 from tierline.vendors.voucherify.api.members import MEMBERS, member_of
 from tierline.web.routing import Call, Operation
 
@@ -39,6 +40,24 @@ class ActionsQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
     limit: Limit = 10
     end_date: str | None = None
+
+
+class NoObjects(Struct, frozen=True):
+    """A list of what does not exist here, such as rewards."""
+
+    object: Literal["list"]
+    data_ref: Literal["data"]
+    data: list[Json]
+    total: Count
+
+
+class AsyncActions(Struct, frozen=True):
+    """There are none."""
+
+    object: Literal["list"]
+    data_ref: Literal["async_actions"]
+    async_actions: list[Json]
+    has_more: bool
 
 
 async def list_assignments(call: Call) -> Json:
@@ -77,16 +96,19 @@ async def get_action(call: Call) -> Json:
 
 _READ = ("read_programs",)
 OPERATIONS = (
-    *(Operation("GET", path, list_assignments, "Rewards of a program: none.", scopes=_READ,
+    *(Operation("GET", path, list_assignments, "Rewards of a program: none.",
+                answer=NoObjects, scopes=_READ,
                 query=RewardsQuery) for path in ASSIGNMENTS),
     *(Operation("GET", f"{path}/{{assignment}}", get_assignment, "A reward: there is none.",
                 scopes=_READ) for path in ASSIGNMENTS),
     Operation("GET", f"{ASSIGNMENTS[1]}/{{assignment}}/reward", get_assignment,
               "A reward: there is none.", scopes=_READ),
-    Operation("GET", TIER_REWARDS, list_tier_rewards, "Rewards of a tier: none.", scopes=_READ),
+    Operation("GET", TIER_REWARDS, list_tier_rewards, "Rewards of a tier: none.",
+              answer=NoObjects, scopes=_READ),
     Operation("GET", MEMBER_REWARDS, list_member_rewards, "Rewards of a member: none.",
-              scopes=("read_customers",), query=RewardsQuery),
-    Operation("GET", ACTIONS, list_actions, "What takes time: nothing.", scopes=_READ,
+              answer=NoObjects, scopes=("read_customers",), query=RewardsQuery),
+    Operation("GET", ACTIONS, list_actions, "What takes time: nothing.",
+              answer=AsyncActions, scopes=_READ,
               query=ActionsQuery),
     Operation("GET", f"{ACTIONS}/{{action}}", get_action, "An action: there is none.",
               scopes=_READ),

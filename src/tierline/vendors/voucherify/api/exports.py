@@ -16,6 +16,7 @@ from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.rules.program import Program
 from tierline.vendors.voucherify.api import lists, memberships, programs
+from tierline.vendors.voucherify.api.answers import Count
 from tierline.vendors.voucherify.api.members import MEMBERS, member_of
 from tierline.vendors.voucherify.api.memberships import Member
 from tierline.vendors.voucherify.api.transactions import (
@@ -80,6 +81,35 @@ class DownloadQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """With the token of its URL an export is the file itself."""
 
     token: str | None = None
+
+
+class ExportResult(Struct, frozen=True):
+    """Where the file is."""
+
+    url: str
+
+
+class ExportObject(Struct, frozen=True):
+    """A file of what happened."""
+
+    id: str
+    object: Literal["export"]
+    created_at: str
+    status: Literal["SCHEDULED", "IN_PROGRESS", "DONE", "ERROR"]
+    channel: Literal["API", "WEBSITE"]
+    exported_object: str
+    parameters: Json
+    result: ExportResult | None
+    user_id: str | None
+
+
+class ExportObjects(Struct, frozen=True):
+    """A page of exports."""
+
+    object: Literal["list"]
+    data_ref: Literal["exports"]
+    exports: list[ExportObject]
+    total: Count
 
 
 # Making -----------------------------------------------------------------------------------------
@@ -250,17 +280,21 @@ def _export(call: Call, made: ExportFile) -> Json:
 
 _READ = ("read_customers",)
 OPERATIONS = (
-    Operation("POST", EXPORTS, post_export, "Makes an export.", scopes=_READ,
+    Operation("POST", EXPORTS, post_export, "Makes an export.", answer=ExportObject, scopes=_READ,
               body=AnyExportRequest),
-    Operation("GET", EXPORTS, list_exports, "The exports that are there.", scopes=_READ,
+    Operation("GET", EXPORTS, list_exports, "The exports that are there.",
+              answer=ExportObjects, scopes=_READ,
               query=ExportsQuery),
-    Operation("GET", EXPORT, get_export, "An export, or with its token the file.", scopes=_READ,
+    Operation("GET", EXPORT, get_export, "An export, or with its token the file.",
+              answer=ExportObject, scopes=_READ,
               query=DownloadQuery),
     Operation("DELETE", EXPORT, delete_export, "Deletes an export.", scopes=_READ, status=204),
     *(Operation("POST", f"{OF_CAMPAIGN}/{what}/export", post_campaign_export,
-                "Makes an export of a program.", scopes=_READ, body=ExportRequest, optional=True)
+                "Makes an export of a program.",
+                answer=ExportObject, scopes=_READ, body=ExportRequest, optional=True)
       for what in ("transactions", "points-expiration")),
     *(Operation("POST", f"{path}/transactions/export", post_member_export,
-                "Makes an export of a card.", scopes=_READ, body=ExportRequest, optional=True)
+                "Makes an export of a card.",
+                answer=ExportObject, scopes=_READ, body=ExportRequest, optional=True)
       for path in MEMBERS),
 )  # fmt: skip

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import parse_qsl
+
+from msgspec import UNSET, Struct, UnsetType
 
 from tierline.errors import TierlineError
 from tierline.model import validation
+from tierline.vendors.voucherify.api.answers import Count
 from tierline.vendors.voucherify.objects import NAME
 from tierline.web import access_tokens, limits, request_body
 from tierline.web.auth import of_token
@@ -49,6 +52,42 @@ class MissingParameter(TierlineError):
 
     code = "missing_parameters"
     status = 400
+
+
+class TokenForm(Struct, frozen=True):
+    """What is asked for: which of the key's rights, as words parted by spaces."""
+
+    grant_type: Literal["client_credentials"]
+    scope: str
+
+
+class TokenName(Struct, frozen=True):
+    """Which token."""
+
+    access_token: str
+
+
+class TokenObject(Struct, frozen=True):
+    """A token in place of the key, until it expires."""
+
+    access_token: str
+    client_id: str
+    expires_at: Count
+    expires_in: Count
+    scope: str
+    token_type: Literal["Bearer"]
+
+
+class IntrospectionObject(Struct, frozen=True):
+    """Whether a token holds; of one that does not, nothing more."""
+
+    active: bool
+    access_token: str | UnsetType = UNSET
+    client_id: str | UnsetType = UNSET
+    expires_at: Count | UnsetType = UNSET
+    expires_in: Count | UnsetType = UNSET
+    scope: str | UnsetType = UNSET
+    token_type: Literal["Bearer"] | UnsetType = UNSET
 
 
 async def post_token(call: Call) -> Json:
@@ -111,6 +150,8 @@ def _need(form: dict[str, str], name: str) -> str:
 
 
 OPERATIONS = (
-    Operation("POST", TOKEN, post_token, "Makes an access token of the key."),
-    Operation("POST", INTROSPECT, post_introspection, "Whether an access token holds."),
-)
+    Operation("POST", TOKEN, post_token, "Makes an access token of the key.",
+              answer=TokenObject, reads_body=True, other_bodies=((FORM, TokenForm),)),
+    Operation("POST", INTROSPECT, post_introspection, "Whether an access token holds.",
+              answer=IntrospectionObject, reads_body=True, other_bodies=((FORM, TokenName),)),
+)  # fmt: skip

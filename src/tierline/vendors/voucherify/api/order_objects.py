@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tierline.ledger.orders.statement_parsing import AMOUNT_MAX, ITEMS_MAX, QUANTITY_MAX
 from tierline.model.calendar import format_instant
@@ -19,6 +19,7 @@ from tierline.model.orders import OrderState
 from tierline.model.tenant import Customer
 from tierline.model.validation import invalid
 from tierline.vendors.voucherify.api import campaign_settings
+from tierline.vendors.voucherify.api.answers import Count
 from tierline.vendors.voucherify.api.customers import CustomerRequest
 from tierline.vendors.voucherify.card_ids import order_id
 from tierline.vendors.voucherify.objects import NAME
@@ -86,11 +87,32 @@ class VoucherifyOrderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     total_applied_discount_amount: Any = None
 
 
+class OrderObject(Struct, frozen=True):
+    """An order as it was told last, calculated."""
+
+    id: str
+    source_id: str | None
+    created_at: str
+    updated_at: str | None
+    status: Literal["CREATED", "PAID", "FULFILLED", "CANCELED"]
+    amount: Count
+    initial_amount: Count
+    discount_amount: Count
+    items_discount_amount: Count
+    total_discount_amount: Count
+    total_amount: Count
+    items: list[Json]
+    metadata: Json
+    customer_id: str | None
+    referrer_id: str | None
+    object: Literal["order"]
+    redemptions: Json
+    customer: Json | UnsetType = UNSET
+
+
+# What is typed `Any` says nothing when it is sent back.
 _CALCULATED: Final = frozenset(
-    (
-        *("id", "object", "subtotal_amount", "applied_discount_amount"),
-        *("applied_discount_quantity", "applied_quantity", "applied_quantity_amount"),
-    )
+    field.name for field in msgspec.structs.fields(OrderItemRequest) if field.type is Any
 )
 _KEPT: Final = ("status", "amount", "initial_amount", "discount_amount", "referrer_id")
 

@@ -28,8 +28,9 @@ from tierline.vendors.voucherify.api import (
     order_objects,
     participation,
 )
+from tierline.vendors.voucherify.api.answers import Count
 from tierline.vendors.voucherify.api.errors import InvalidQuery
-from tierline.vendors.voucherify.api.order_objects import VoucherifyOrderRequest
+from tierline.vendors.voucherify.api.order_objects import OrderObject, VoucherifyOrderRequest
 from tierline.vendors.voucherify.objects import NAME
 from tierline.web.routing import Call, Operation
 
@@ -50,6 +51,15 @@ class VoucherifyOrder(Struct, frozen=True):
     state: OrderState
     customer: int
     times: tuple[int, int | None]
+
+
+class OrderObjects(Struct, frozen=True):
+    """A page of orders."""
+
+    object: Literal["list"]
+    data_ref: Literal["orders"]
+    orders: list[OrderObject]
+    total: Count
 
 
 # Telling ----------------------------------------------------------------------------------------
@@ -209,15 +219,16 @@ _READ, _WRITE = ("read_customers",), ("read_customers", "write_customers")
 OPERATIONS = (
     Operation(
         "POST", ORDERS, post_order, "Makes or changes an order.",
-        scopes=_WRITE, body=VoucherifyOrderRequest,
+        answer=OrderObject, scopes=_WRITE, body=VoucherifyOrderRequest,
     ),
     Operation(
         "GET", ORDERS, list_orders, "Orders, by last change.",
-        scopes=_READ, query=OrdersPageQuery,
+        answer=OrderObjects, scopes=_READ, query=OrdersPageQuery,
     ),
-    Operation("GET", ORDER, get_order, "An order, by id or source id.", scopes=_READ),
+    Operation("GET", ORDER, get_order, "An order, by id or source id.",
+              answer=OrderObject, scopes=_READ),
     Operation(
         "PUT", ORDER, put_order, "Changes an order.",
-        scopes=_WRITE, body=VoucherifyOrderRequest,
+        answer=OrderObject, scopes=_WRITE, body=VoucherifyOrderRequest,
     ),
 )  # fmt: skip

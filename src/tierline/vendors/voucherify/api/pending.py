@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tierline.errors import InsufficientPoints, NotFound, Refused
 from tierline.ledger import commands
@@ -18,7 +18,7 @@ from tierline.model.points_event import PointsEvent
 from tierline.model.standing import Pending
 from tierline.store import members as stored
 from tierline.vendors.voucherify.api import customers, lists, memberships, programs
-from tierline.vendors.voucherify.api.answers import CardObject
+from tierline.vendors.voucherify.api.answers import BalanceObject, CardObject, Count, RelatedObject
 from tierline.vendors.voucherify.api.lists import ByIdQuery
 from tierline.vendors.voucherify.api.loyalty_cards import card_object
 from tierline.vendors.voucherify.api.members import MEMBERS, by_card, member_of, total_of
@@ -52,6 +52,41 @@ class TransferRequest(Struct, frozen=True, forbid_unknown_fields=True):
     points: Annotated[int, Meta(ge=1, le=POINTS_MAX)]
     source_id: str
     reason: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class PendingObject(Struct, frozen=True):
+    """Points that are not active yet."""
+
+    id: str
+    voucher_id: str
+    campaign_id: str
+    customer_id: str
+    order_id: str
+    points: int
+    activates_at: str
+    details: Json
+    created_at: str
+    updated_at: str | UnsetType = UNSET
+
+
+class PendingObjects(Struct, frozen=True):
+    """Points that are not active yet, the newest first."""
+
+    object: Literal["list"]
+    data_ref: Literal["data"]
+    data: list[PendingObject]
+    has_more: bool
+    more_starting_after: str | UnsetType | None = UNSET
+
+
+class PendingBalance(Struct, frozen=True):
+    """Pending points after a change of them."""
+
+    points: int
+    total: Count
+    object: Literal["balance"]
+    related_object: RelatedObject
+    operation_type: Literal["MANUAL"]
 
 
 # Lists ------------------------------------------------------------------------------------------
@@ -240,14 +275,15 @@ async def _check_balances(call: Call, body: list[TransferRequest], sources: list
 _READ, _WRITE = ("read_customers",), ("read_customers", "write_customers")
 OPERATIONS = (
     Operation("GET", OF_CAMPAIGN, list_campaign_pending, "Points on their way, of all cards.",
-              scopes=_READ, query=ByIdQuery),
+              answer=PendingObjects, scopes=_READ, query=ByIdQuery),
     *(Operation("GET", f"{path}/pending-points", list_member_pending,
-                "Points on their way to a card.", scopes=_READ, query=ByIdQuery)
+                "Points on their way to a card.",
+                answer=PendingObjects, scopes=_READ, query=ByIdQuery)
       for path in MEMBERS),
     Operation("POST", f"{ONE}/activate", activate, "Lets pending points be spent now.",
-              scopes=_WRITE),
+              answer=BalanceObject, scopes=_WRITE),
     Operation("POST", f"{ONE}/balance", change, "Adds or takes pending points.",
-              scopes=_WRITE, body=PendingRequest),
+              answer=PendingBalance, scopes=_WRITE, body=PendingRequest),
     Operation("POST", f"{ONE}/cancel", cancel, "Takes pending points away.", scopes=_WRITE,
               status=204),
     Operation("POST", TRANSFERS, post_transfers, "Moves points from other cards to this one.",

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from tierline.errors import TierlineError
@@ -21,6 +21,7 @@ from tierline.vendors.voucherify.api import (
     orders,
     programs,
 )
+from tierline.vendors.voucherify.api.answers import Count
 from tierline.vendors.voucherify.api.customers import CustomerRequest
 from tierline.vendors.voucherify.api.order_objects import VoucherifyOrderRequest
 from tierline.web.dry_run import dry_run_of
@@ -62,6 +63,20 @@ class QualificationRequest(Struct, frozen=True, forbid_unknown_fields=True):
     scenario: str | None = None
     options: Json | None = None
     metadata: Json | None = None
+
+
+class EstimationObject(Struct, frozen=True):
+    """How many points an order would earn in a campaign."""
+
+    campaign: Json
+    points_estimation: Count
+
+
+class QualificationObject(Struct, frozen=True):
+    """What a customer qualifies for."""
+
+    redeemables: Json
+    tracking_id: str | UnsetType = UNSET
 
 
 async def post_estimation(call: Call, body: EstimationRequest) -> Json:
@@ -123,10 +138,10 @@ async def post_qualification(_call: Call, body: QualificationRequest) -> Json:
 OPERATIONS = (
     Operation(
         "POST", OF_CAMPAIGN, post_estimation, "How many points an order would earn.",
-        scopes=("read_customers", "read_programs"), body=EstimationRequest,
+        answer=EstimationObject, scopes=("read_customers", "read_programs"), body=EstimationRequest,
     ),
     Operation(
         "POST", ANY, post_qualification, "What could be redeemed: nothing.",
-        scopes=("read_customers",), body=QualificationRequest,
+        answer=QualificationObject, scopes=("read_customers",), body=QualificationRequest,
     ),
 )  # fmt: skip

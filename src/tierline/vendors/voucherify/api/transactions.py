@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from tierline.analysis.points_history import PointsMove
@@ -13,6 +14,7 @@ from tierline.rules.program import Program
 from tierline.store import members as stored
 from tierline.store.customers import CustomerRow
 from tierline.vendors.voucherify.api import customers, lists, memberships, programs
+from tierline.vendors.voucherify.api.answers import Count
 from tierline.vendors.voucherify.api.errors import InvalidQuery
 from tierline.vendors.voucherify.api.lists import ByIdQuery, FilteredQuery, PageQuery
 from tierline.vendors.voucherify.api.loyalty_cards import card_object
@@ -52,6 +54,60 @@ SIMPLE_KEYS: Final = frozenset(
 CARD_FIELDS: Final = ("id", "created_at")
 CAMPAIGN_FIELDS: Final = ("id", "created_at", "voucher_id")
 Json = dict[str, Any]
+
+
+class TransactionObject(Struct, frozen=True):
+    """One change of a card's points."""
+
+    id: str
+    source_id: str | None
+    voucher_id: str
+    campaign_id: str
+    source: str | None
+    reason: str | None
+    type: str
+    details: Json
+    related_transaction_id: str | None
+    created_at: str
+
+
+class TransactionObjects(Struct, frozen=True):
+    """Transactions, the newest first."""
+
+    object: Literal["list"]
+    data_ref: Literal["data"]
+    data: list[TransactionObject]
+    has_more: bool
+    more_starting_after: str | UnsetType | None = UNSET
+
+
+class BucketPoints(Struct, frozen=True):
+    """How many points expire together."""
+
+    total_points: Count
+
+
+class BucketObject(Struct, frozen=True):
+    """Points that expire on one day; without a day, never."""
+
+    id: str
+    voucher_id: str
+    campaign_id: str
+    bucket: BucketPoints
+    status: Literal["ACTIVE", "EXPIRED"]
+    created_at: str
+    object: Literal["loyalty_points_bucket"]
+    expires_at: str | UnsetType = UNSET
+    updated_at: str | UnsetType = UNSET
+
+
+class BucketObjects(Struct, frozen=True):
+    """A card's points by the day on which they expire."""
+
+    object: Literal["list"]
+    data_ref: Literal["data"]
+    data: list[BucketObject]
+    total: Count
 
 
 def card_of(call: Call, member: Member) -> Card:
@@ -255,10 +311,12 @@ async def buckets_of(call: Call, member: Member) -> list[Json]:
 _READ = ("read_customers",)
 OPERATIONS = (
     *(Operation("GET", path, list_campaign_transactions, "What happened to a program's points.",
-                scopes=_READ, query=FilteredQuery) for path in OF_CAMPAIGN),
+                answer=TransactionObjects, scopes=_READ, query=FilteredQuery)
+      for path in OF_CAMPAIGN),
     *(Operation("GET", f"{path}/transactions", list_member_transactions,
-                "What happened to a card's points.", scopes=_READ, query=FilteredQuery)
+                "What happened to a card's points.",
+                answer=TransactionObjects, scopes=_READ, query=FilteredQuery)
       for path in MEMBERS),
     Operation("GET", EXPIRATION, list_buckets, "A card's points by the day on which they expire.",
-              scopes=_READ, query=PageQuery),
+              answer=BucketObjects, scopes=_READ, query=PageQuery),
 )  # fmt: skip
