@@ -14,11 +14,19 @@ from msgspec.structs import replace
 from tests.analysis.test_explain import TIERS, YEARLY, member, on, program, sound
 from tests.engine.history import History
 from tests.fuzz.programs import changed, make_rules, random_policy
-from tierline.analysis.preview import Outcome, OutcomeTally, Proposal, compare, propose
+from tierline.analysis.preview import (
+    AnnouncedKind,
+    Outcome,
+    OutcomeTally,
+    Proposal,
+    compare,
+    propose,
+)
 from tierline.engine.decide import HistoryNeeded, decide
 from tierline.engine.member_state import begin
 from tierline.engine.qualification import qualified
 from tierline.model.entries import Override
+from tierline.model.events import Decision
 from tierline.model.standing import Standing
 from tierline.rules.lint.lint import lint
 from tierline.rules.policy import Policy
@@ -94,11 +102,16 @@ def by_two_decisions(proposal: Proposal, now: Standing, entries: list[Any]) -> O
         before=before.standing.tier,
         after=after.standing.tier,
         earned=walk.version.policy.tiers[best].id if best >= 0 else None,
-        events=tuple(e.kind for e in after.events if e.seq > now.seq and e.at >= since),
-        otherwise=tuple(e.kind for e in before.events if e.seq > now.seq and e.at >= since),
+        events=announced(after, now, since),
+        otherwise=announced(before, now, since),
         changed=now.at > since,
         member=after.standing.joined_at is not None,
     )
+
+
+def announced(decision: Decision, now: Standing, since: int) -> tuple[AnnouncedKind, ...]:
+    events = tuple(e.kind for e in decision.events if e.seq > now.seq and e.at >= since)
+    return (*events, *(r.kind for r in decision.reminders if r.at > now.at and r.at >= since))
 
 
 # -- by hand -------------------------------------------------------------------------------------

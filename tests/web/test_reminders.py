@@ -85,6 +85,31 @@ async def test_a_clock_walks_through_what_is_told(sandbox: Api, receiver: Receiv
     ]
 
 
+async def test_what_lies_ahead_is_shown(sandbox: Api) -> None:
+    """Of a member, as of a later instant too; and a preview counts what would be told."""
+    assert (await sandbox.put("/api/programs/club", YEARLY)).status == 200
+    await send(sandbox, "a", 250)
+    ahead = (await sandbox.get("/api/programs/club/members/anna")).json["reminders"]
+    assert [(one["kind"], one["at"][:10], one["lead_days"]) for one in ahead] == [
+        ("points_expiring", "2024-03-19", 14),
+        ("tier_ending", "2025-12-02", 30),
+        ("tier_ending", "2025-12-25", 7),
+    ]
+    assert (ahead[0]["expiring"], ahead[0]["when"]) == (250, "2024-04-02T00:00:00.000Z")
+    assert (ahead[1]["tier"]["id"], ahead[1]["tier_then"], ahead[1]["needed"]) == (
+        "gold", None, 200,
+    )  # fmt: skip
+    later = "/api/programs/club/members/anna?at=2025-12-10T00:00:00Z"
+    assert [one["at"][:10] for one in (await sandbox.get(later)).json["reminders"]] == [
+        "2025-12-25"
+    ]
+
+    body = YEARLY | {"until": "2026-01-01T00:00:00Z", "reminders": {}}
+    report = (await sandbox.post("/api/programs/club/preview", body)).json
+    assert report["events"] == {"left": 1}
+    assert report["otherwise"] == {"left": 1, "points_expiring": 1, "tier_ending": 2}
+
+
 async def test_an_endpoint_that_names_none_hears_none(sandbox: Api, receiver: Receiver) -> None:
     """Who subscribed before there were any gets what they got; `seq` has no gaps."""
     assert (await sandbox.put("/api/programs/club", YEARLY)).status == 200

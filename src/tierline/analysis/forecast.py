@@ -27,10 +27,12 @@ from tierline.engine.retention import (
 from tierline.model import calendar
 from tierline.model.entries import Entry
 from tierline.model.events import Cause, Decision, Event
+from tierline.model.reminder import Reminder
 from tierline.model.standing import Standing
 from tierline.rules.program import Program
 
-HORIZON_DAYS = 2 * 366  # how far ahead risks are looked for
+HORIZON_DAYS = 2 * 366  # how far ahead risks and reminders are looked for
+REMINDERS_AHEAD_MAX = 20  # reminders of one member, the soonest first
 
 
 class Current(Struct, frozen=True, kw_only=True):
@@ -91,6 +93,7 @@ class MemberProgress(Struct, frozen=True):
     opportunities: tuple[Opportunity, ...]
     forecast_tier: str | None  # right after the present tier expires, if nothing happens
     next_expiry: tuple[int, int] | None  # points that expire next: (instant, points)
+    reminders: tuple[Reminder, ...] = ()  # told if nothing happens, up to REMINDERS_AHEAD_MAX
 
     @property
     def to_retain(self) -> int | None:
@@ -129,8 +132,8 @@ def progress(
     HistoryNeeded where rules that are scheduled count something new: give all entries then."""
     now = follow(program, standing, (), at, history).standing
     state = begin(program, now)
-    ahead = follow(program, now, (), at + HORIZON_DAYS * calendar.DAY_MS, history).events
-    risks = tuple(_risks(ahead))
+    ahead = follow(program, now, (), at + HORIZON_DAYS * calendar.DAY_MS, history)
+    risks = tuple(_risks(ahead.events))
     opportunities = tuple(_opportunities(state))
     current = _current(state, now)
     then = current.expires_at
@@ -146,6 +149,7 @@ def progress(
         if then is None
         else follow(program, now, (), then, history).standing.tier,
         next_expiry=(lot[0], lot[1]) if lot is not None and lot[0] is not None else None,
+        reminders=ahead.reminders[:REMINDERS_AHEAD_MAX],
     )
 
 

@@ -21,8 +21,11 @@ from tierline.engine.tier_terms import renewal
 from tierline.engine.timeline import pass_time
 from tierline.model.entries import Entry
 from tierline.model.events import Event, EventKind
+from tierline.model.reminder import ReminderKind
 from tierline.model.standing import EDITION, Standing
 from tierline.rules.program import OnChange, Program, Rules, Version
+
+AnnouncedKind = EventKind | ReminderKind
 
 
 class Proposal(Struct, frozen=True, dict=True):
@@ -43,8 +46,12 @@ class Proposal(Struct, frozen=True, dict=True):
     def simple_after(self) -> frozenset[int]:
         """The numbers of versions after which the new one can be looked at in short (`_unmoved`):
         the ladder keeps its tiers in their order, nothing is counted from a tier's start, no
-        length of membership is asked for, and only the instant of the change is looked at."""
+        length of membership is asked for, and only the instant of the change is looked at, at
+        which nobody is reminded of anything."""
         new = self.version
+        zone, at = self.tried.zone, self.effective_at
+        if new.reminders is not None and zone.start(zone.day(at)) == at:
+            return frozenset()
         if self.until != self.effective_at or new.ages or any("@tier" in k for k in new.totals):
             return frozenset()
         return frozenset(v.number for v in self.program.versions if v.rank == new.rank)
@@ -59,13 +66,14 @@ class Proposal(Struct, frozen=True, dict=True):
 class Outcome(Struct, frozen=True):
     """One member in both futures. `before` and `after` are the tiers shown at the end of each,
     `earned` is what the totals reach under the new rules: where their next assessment leads.
-    `events` and `otherwise` are what each future announces from `effective_at` on."""
+    `events` and `otherwise` are what each future announces from `effective_at` on, tier events
+    first, then reminders."""
 
     before: str | None
     after: str | None
     earned: str | None
-    events: tuple[EventKind, ...] = ()
-    otherwise: tuple[EventKind, ...] = ()
+    events: tuple[AnnouncedKind, ...] = ()
+    otherwise: tuple[AnnouncedKind, ...] = ()
     changed: bool = False  # something happened to the member after `effective_at`
     member: bool = True  # False: left the program before
 
@@ -105,7 +113,7 @@ def compare(
         if unmoved is not None:
             return unmoved
     after = _future(proposal.tried, standing, history, proposal.until)
-    otherwise: tuple[EventKind, ...] = ()
+    otherwise: tuple[AnnouncedKind, ...] = ()
     before = standing.tier
     if not undisturbed:
         state = _future(proposal.program, standing, history, proposal.until)
@@ -174,13 +182,18 @@ def _future(
         return state
     decision = decide(program, Standing(), history, until)
     state = begin(program, decision.standing)
-    state.events = list(decision.events)
+    state.events, state.reminders = list(decision.events), decision.reminders
     return state
 
 
-def _events(state: MemberState, standing: Standing, since: int) -> tuple[EventKind, ...]:
+def _events(state: MemberState, standing: Standing, since: int) -> tuple[AnnouncedKind, ...]:
     events: list[Event] = state.events
-    return tuple([e.kind for e in events if e.seq > standing.seq and e.at >= since])
+    kinds = [e.kind for e in events if e.seq > standing.seq and e.at >= since]
+    if not state.reminders:
+        return tuple(kinds)
+    # Nothing but time passes after the standing: what came with its own instant was told then.
+    reminders = [r.kind for r in state.reminders if r.at > standing.at and r.at >= since]
+    return (*kinds, *reminders)
 
 
 # -- many members -----------------------------------------------------------------------------

@@ -27,7 +27,14 @@ points_expiring: Of points that expire.
 ReminderObject.program: The program's id.
 ReminderObject.recorded_at: When it entered the log.
 reminders: What members are reminded of; left out, it stays.
+MemberAnswer.reminders: What will be told if nothing else happens: the soonest 20 of two years.
 ProgramAnswer.reminders: What members are reminded of.
+ReminderAheadAnswer.at: The instant at which it will be told.
+ReminderAheadAnswer.kind: What it will remind of.
+ReminderAheadAnswer.metric: The measure that counts; null: the policy's own metric.
+ReminderAheadAnswer.needed: How much more keeps the tier, or reaches it; null: no amount does.
+ReminderAheadAnswer.tier: The tier that the member has then.
+ReminderAheadAnswer.when: When it happens: the tier ends or begins, points expire.
 ReminderObject.tier: The tier that the member has.
 tier_ending: Of the end of a tier that would be lost.
 tier_near: Of the next tier, when a member comes near it.

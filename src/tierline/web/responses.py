@@ -14,6 +14,7 @@ from tierline.ledger.commands import Answer, RuleGain, Transfer
 from tierline.model.calendar import format_instant
 from tierline.model.entries import Entry, Override, OverrideKind
 from tierline.model.events import Cause, Event, EventKind
+from tierline.model.reminder import Reminder, ReminderKind
 from tierline.model.standing import Standing
 from tierline.model.tenant import Customer
 from tierline.rules.ladder import TierName
@@ -114,6 +115,21 @@ class ProgressAnswer(Struct, frozen=True):
     forecast_tier: TierName | None
 
 
+class ReminderAheadAnswer(Struct, frozen=True):
+    """A reminder that is told `at` an instant if nothing else happens. What does not go with its
+    kind is null."""
+
+    kind: ReminderKind
+    at: str
+    tier: TierName | None
+    tier_then: TierName | None
+    when: str | None
+    lead_days: int | None
+    needed: int | None
+    metric: str | None
+    expiring: int | None
+
+
 class DeferredAnswer(Struct, frozen=True):
     """A tier that is earned already, and begins later."""
 
@@ -157,6 +173,7 @@ class MemberAnswer(Struct, frozen=True):
     deferred: tuple[DeferredAnswer, ...]
     risks: tuple[RiskAnswer, ...]
     opportunities: tuple[OpportunityAnswer, ...]
+    reminders: tuple[ReminderAheadAnswer, ...]
     overrides: tuple[OverrideAnswer, ...]
     attributes: dict[str, str | int | bool]
     seq: int
@@ -236,6 +253,7 @@ def member(
             for r in ahead.risks
         ),
         opportunities=opportunities,
+        reminders=tuple(_reminder(version, r) for r in ahead.reminders),
         overrides=tuple(override(o) for o in standing.overrides),
         attributes=standing.attributes,
         seq=standing.seq,
@@ -280,6 +298,20 @@ def _opportunity(version: Version, opportunity: forecast.Opportunity) -> Opportu
         metric=opportunity.metric,
         begins=opportunity.begins,
         begins_at=instant(opportunity.begins_at),
+    )
+
+
+def _reminder(version: Version, reminder: Reminder) -> ReminderAheadAnswer:
+    return ReminderAheadAnswer(
+        kind=reminder.kind,
+        at=format_instant(reminder.at),
+        tier=tier_name(version, reminder.tier),
+        tier_then=tier_name(version, reminder.tier_then),
+        when=instant(reminder.when),
+        lead_days=reminder.lead_days,
+        needed=reminder.needed,
+        metric=reminder.metric,
+        expiring=reminder.points,
     )
 
 

@@ -78,8 +78,8 @@ class Report(Struct, frozen=True):
 
     `matrix` compares both futures at `until`; `earned` holds what the totals reach under the new
     rules, where next assessments lead. `events` would be announced from `effective_at` until
-    `until`, `otherwise` without the change. `former` left the program and are not counted;
-    `changed_meanwhile` were judged as they were found, after `effective_at`.
+    `until`, reminders included, `otherwise` without the change. `former` left the program and are
+    not counted; `changed_meanwhile` were judged as they were found, after `effective_at`.
     """
 
     program: str
