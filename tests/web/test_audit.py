@@ -100,6 +100,7 @@ async def test_every_operation_that_changes_something_leaves_a_line(sandbox: Api
         ("POST", "/api/programs/{program}/pause", f"{club}/pause", None),
         ("POST", "/api/programs/{program}/end", f"{club}/end", None),
         ("POST", "/api/programs/{program}/resume", f"{club}/resume", None),
+        ("POST", "/api/programs/{program}/delete", f"{club}/delete", {"confirm": "club"}),
         ("POST", "/api/project/pause", "/api/project/pause", None),
         ("POST", "/api/project/resume", "/api/project/resume", None),
     ]  # fmt: skip

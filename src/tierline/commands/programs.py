@@ -1,4 +1,4 @@
-"""`program`: pause, resume and end."""
+"""`program`: pause, resume, end and delete."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from tierline.commands.installation_options import location_options, project_of,
 from tierline.errors import Refused
 from tierline.ledger.commands import ProgramRef
 from tierline.ledger.program_end import end_memberships
+from tierline.ledger.removals import Removals
 from tierline.ledger.writer import Writer
 from tierline.model import validation
+from tierline.store import removals
 from tierline.store.catalog.closures import StateChange
 
 _project = click.option("--project", "owner", required=True, help="The project's id or name.")
@@ -22,7 +24,7 @@ _project = click.option("--project", "owner", required=True, help="The project's
 
 @click.group()
 def program() -> None:
-    """Pause, resume and end programs."""
+    """Pause, resume, end and delete programs."""
 
 
 @program.command("pause")
@@ -80,6 +82,37 @@ def program_end(name: str, owner: str, at: str | None, tiers: str, **location: A
             finally:
                 await writer.stop()
             click.echo(f"{left} members left.")
+
+    with_installation(location, work)
+
+
+@program.command("delete")
+@location_options
+@click.argument("name", metavar="PROGRAM")
+@_project
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--yes", is_flag=True, help="Do not ask: there is no way back.")
+def program_delete(name: str, owner: str, dry_run: bool, yes: bool, **location: Any) -> None:
+    """Delete PROGRAM with its memberships for good; what was told of them stays in the log."""
+
+    async def work(installation: Installation) -> None:
+        catalog, database = installation.catalog, installation.database
+        project = project_of(installation, owner)
+        number, _ = await catalog.need_program(project.number, name)
+        async with database.pool.acquire() as connection:
+            held = await removals.holdings(connection, database.shards, number)
+        click.echo(
+            f"{held.members} members with {held.entries} entries go, and {held.transfers} "
+            f"transfers under way; {held.events} events stay in the log."
+        )
+        if dry_run:
+            return
+        if not yes:
+            click.confirm(f"Delete {name}? There is no way back.", abort=True)
+        await catalog.change_state(StateChange(project.number, "deleted", name))
+        for shard in range(database.shards):
+            await Removals(database, catalog, shard).go_on()
+        click.echo(f"{name} is deleted.")
 
     with_installation(location, work)
 

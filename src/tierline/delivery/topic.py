@@ -12,5 +12,7 @@ def topic_of(compiled: CompiledEndpoint, catalog: Catalog) -> Topic:
     project, programs = compiled.row.project, compiled.endpoint.programs
     if len(programs) != 1 or compiled.ops_kinds:
         return project, 0
-    numbers = (row.number for row in catalog.programs(project) if row.id == programs[0])
+    numbers = (
+        row.number for row in catalog.programs(project, deleted=True) if row.id == programs[0]
+    )
     return project, next(numbers, 0)

@@ -248,7 +248,7 @@ class EndpointOperations:
         granted: frozenset[str],
     ) -> None:
         endpoint_body.check_kinds(endpoint, self.formats)
-        programs = {row.id for row in self.catalog.programs(project.number)}
+        programs = {row.id for row in self.catalog.programs(project.number, deleted=True)}
         for i, program in enumerate(endpoint.programs):
             if program not in programs:
                 raise NotFound(what="program", name=program, path=f"programs[{i}]")
@@ -275,7 +275,7 @@ class EndpointOperations:
         if not endpoint.tiers:
             return
         tiers: dict[str, None] = {}
-        for row in self.catalog.programs(project.number):
+        for row in self.catalog.programs(project.number, deleted=True):
             if not endpoint.programs or row.id in endpoint.programs:
                 program = await self.catalog.program_numbered(row.number)
                 tiers.update(dict.fromkeys(t for v in program.versions for t in v.rank))

@@ -2,7 +2,7 @@
 
 Time passes as ever, and what settles the past goes on: refunds, voids, approvals, points that are
 on their way, leaving, and what operators adjust or override. A statement of a whole order may hold
-both, so it is refused, and told again later.
+both, so it is refused, and told again later. One that is deleted takes nothing at all.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tierline.errors import TierlineError
+from tierline.errors import NotFound, TierlineError
 from tierline.ledger.commands import Command
 from tierline.store.catalog.closures import Closure
 
@@ -36,6 +36,8 @@ class ProgramEnded(TierlineError):
 def refusal(closures: Mapping[int, Closure], command: Command, now: int) -> TierlineError | None:
     """Returns why a command is refused at an instant of its project's time; None: it is not."""
     closure = closures.get(command.program)
+    if closure is not None and closure.deleted:
+        return NotFound(what="program", name=closure.program, path="program")
     if closure is None or not (command.kind in REFUSED or command.order is not None):
         return None
     if closure.ended_at is not None and now >= closure.ended_at:

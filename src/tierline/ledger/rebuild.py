@@ -31,6 +31,7 @@ from tierline.model.standing import EDITION, Standing, carried, effective_ledger
 from tierline.rules.program import Program
 from tierline.store import last_changes, tier_counts
 from tierline.store import rebuild as store
+from tierline.store.catalog.closures import deleted_among
 from tierline.store.database import Database
 from tierline.store.ledger_transaction import LedgerTx
 from tierline.store.rebuild import LedgerPage
@@ -270,6 +271,8 @@ async def verify(
                 done = done.plus(page)
                 on_progress(done)
             for count in await tier_counts.differences(connection, shard):
+                if count.program in deleted_among(catalog.closures):
+                    continue
                 what = f"members:{count.tier or 'none'}"
                 facts = (str(count.stored), str(count.members))
                 yield Difference(shard, 0, count.program, what, *facts)
@@ -313,9 +316,12 @@ async def repair(database: Database, catalog: ProgramCatalog, difference: Differ
 async def _members(catalog: ProgramCatalog, page: LedgerPage) -> list[Folded]:
     """Everybody of whom there is a row, an entry or an event."""
     folded: dict[tuple[int, int], Folded] = {}
+    deleted = deleted_among(catalog.closures)
     for kind in ("members", "entries", "events"):
         for row in getattr(page, kind):
             place = row["customer"], row["program"]
+            if place[1] in deleted:
+                continue  # it goes row by row, and what is left of it means nothing
             if place not in folded:
                 # The newest version that any batch can have used was there before this page.
                 latest = row["version"] if kind == "members" else 0

@@ -14,7 +14,7 @@ import structlog
 from msgspec.structs import replace
 
 from tierline.clock import Clock, wall
-from tierline.errors import Busy, TierlineError
+from tierline.errors import Busy, NotFound, TierlineError
 from tierline.ledger.batch import ProgramCatalog
 from tierline.ledger.closed_programs import refusal
 from tierline.ledger.commands import AUDITED, Answer, Command
@@ -110,6 +110,9 @@ class Writer:
         """As `submit`, for the rest of what was admitted before: a full queue takes it too."""
         if self.closed:
             raise Busy
+        closure = self.catalog.closures.get(command.program)
+        if closure is not None and closure.deleted:
+            return _refusal(NotFound(what="program", name=closure.program, path="program"))
         shard = self.shards[ids.shard_of(command.route, self.database.shards)]
         waiting = QueuedCommand(command, asyncio.get_running_loop().create_future())
         shard.queue.force(waiting)

@@ -30,7 +30,7 @@ SMALL: Final = (
 # counts are counted anew, and what no list says yet is noted anew.
 MADE: Final = frozenset(
     {
-        *("shard_head", "lease", "copying", "rollout", "tier_count", "tier_move"),
+        *("shard_head", "lease", "copying", "rollout", "removal", "tier_count", "tier_move"),
         *("unlisted_change", "list_mark"),
     }
 )

@@ -17,6 +17,15 @@ AuditEntry.after: What it was changed to.
 AuditQuery.after: The `next` of an earlier answer.
 SessionLine.agent: What the browser says of itself.
 AuditEntry.at: When it was changed, in wall time.
+DeletionBody.confirm: The program's id again; without it nothing is deleted.
+ProgramDeletion.deleted: Whether it is deleted now; `false` of a dry run.
+ProgramDeletion.endpoints: Endpoints that name it among their `programs`; they stay.
+ProgramDeletion.entries: Entries of ledgers that go with the memberships.
+ProgramDeletion.events_kept: Events told of its tiers; they stay, and are still delivered.
+ProgramDeletion.members: Memberships that go, of people who left, too; the customers stay.
+ProgramDeletion.program: The program's id, which is not given again.
+ProgramDeletion.transfers: Transfers under way that go with the memberships.
+ProgramDeletion.versions_kept: Versions of its rules, which stay to name the tiers in events.
 EndBody.at: From this instant on it takes nothing new.
 LaneAnswer.attempts: How often the lane's first event was tried.
 AuditEntry.before: What it was before.

@@ -18,6 +18,7 @@ import structlog
 from tierline.clock import Clock, wall
 from tierline.errors import TierlineError
 from tierline.ledger.erasure.erasures import ErasureCatalog, Erasures
+from tierline.ledger.removals import Removals
 from tierline.ledger.sweep.rollout import Rolled, Rollout
 from tierline.ledger.sweep.sweep_pass import MEMBERS_MAX, MEMBERS_MIN, WALL, SweepPass, SweepStep
 from tierline.ledger.writer import Writer
@@ -120,6 +121,7 @@ class Sweeper:
             await turn.wait()
             await self._bring_home(shard, self.clock())
             await turn.rollout.mark(turn.sweep)
+            await turn.removals.go_on()
             while (step := await turn.step()).members:
                 done += step.members
         finally:
@@ -173,6 +175,7 @@ class Sweeper:
             return POLL_SECONDS
         await self._bring_home(shard, self.clock() - TRANSFER_MS)
         await turn.rollout.mark(turn.sweep)
+        await turn.removals.go_on()
         while (step := await turn.step()).members:
             self._went[shard] = self.clock()
             self.lag_ms[shard] = max(0, self.clock() - step.upto)
@@ -199,6 +202,10 @@ class SweepRound:
         self.sweep = sweep
         self.rollout = Rollout(
             sweeper.catalog, sweep.shard, sweeper.clock, busy=lambda: self._contended
+        )
+        self.removals = Removals(
+            *(sweeper.database, sweeper.catalog, sweep.shard, sweeper.clock),
+            busy=lambda: self._contended,
         )
         self._until = 0  # when the lease runs out
         self._limit = MEMBERS_MIN

@@ -145,9 +145,8 @@ class Catalog:
             if since >= 0:
                 keys.log_change(key, self._projects[key.project])
         for row in await connection.fetch(Sql.programs_since, since):
-            program = ProgramRow(**row)
-            self._programs[program.project, program.id] = program
-            self._numbered[program.number] = program
+            self._numbered[row["number"]] = ProgramRow(**row)
+        self._programs = programs.by_id(self._numbered.values())
         self.closures = closures_of(self._projects, self._numbered.values())
         for row in await connection.fetch(Sql.endpoints_since, since):
             self._take_endpoint(row)
@@ -209,8 +208,10 @@ class Catalog:
 
     # Programs --------------------------------------------------------------------------------
 
-    def programs(self, project: int) -> tuple[ProgramRow, ...]:
-        return tuple(row for row in self._numbered.values() if row.project == project)
+    def programs(self, project: int, *, deleted: bool = False) -> tuple[ProgramRow, ...]:
+        """A project's programs; with `deleted` also those that the log alone still names."""
+        rows = self._numbered.values() if deleted else self._programs.values()
+        return tuple(row for row in rows if row.project == project)
 
     def program(self, project: int, program_id: str) -> tuple[int, Program] | None:
         """A program with its newest known version, if it is in memory."""
@@ -301,7 +302,7 @@ class Catalog:
         return self._projects[number]
 
     async def change_state(self, change: StateChange) -> None:
-        """Pauses, resumes or ends; other processes follow within a second. Raises NotFound."""
+        """Pauses, resumes, ends or deletes; others follow within a second. Raises NotFound."""
         async with self._change() as (connection, revision):
             await closures.write(connection, revision, self._projects[change.project], change)
 

@@ -35,6 +35,7 @@ Scope = Literal[
     "erase_customers",
     "read_programs",
     "write_programs",
+    "delete_programs",
     "manage_endpoints",
     "manage_keys",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -26,8 +26,13 @@ class ProgramRow(Struct, frozen=True):
     project: int
     id: str
     latest: int
-    state: Literal["active", "paused"] = "active"
+    state: Literal["active", "paused", "deleted"] = "active"
     ended_at: int | None = None  # takes nothing new from then on
+
+
+def by_id(rows: Iterable[ProgramRow]) -> dict[tuple[int, str], ProgramRow]:
+    """Returns the programs that are not deleted, by project and id."""
+    return {(row.project, row.id): row for row in rows if row.state != "deleted"}
 
 
 class NewVersion(Struct, frozen=True):
@@ -48,6 +53,13 @@ class ProgramChanged(Conflict):
     again, then repeat the change."""
 
     code = "program_changed"
+
+
+class ProgramDeleted(Conflict):
+    """There was a program {program!r}, which is deleted; events still name it, so choose another
+    id."""
+
+    code = "program_deleted"
 
 
 class Stamp(Struct, frozen=True):
@@ -77,11 +89,14 @@ async def put(
 ) -> Put:
     """Write a version if it differs from the newest. The caller holds the revision, so no other
     change is under way. Raises Invalid for an instant in the past, Conflict where a later version
-    is already scheduled, and ProgramChanged where the newest is not that of `based_on`."""
+    is already scheduled, ProgramChanged where the newest is not that of `based_on`, and
+    ProgramDeleted."""
     effective_at = new.effective_at
     body = encode_rules(new.rules)
     row = await connection.fetchrow(Sql.program_row, project.id, program_id)
     latest = 0 if row is None else row["latest"]
+    if row is not None and row["state"] == "deleted":
+        raise ProgramDeleted(path="program", program=program_id)
     if new.based_on not in (None, latest):
         raise ProgramChanged(path="based_on", latest=latest, based_on=new.based_on)
     if row is None:

@@ -96,6 +96,16 @@ async def change(
         await audit.note(connection, project.number, "project.changed", project.id, before, after)
 
 
+async def unname_program(
+    connection: Session, revision: int, project: Project, program: str
+) -> None:
+    """No vendor's routes speak of a program any more."""
+    rest = {v: name for v, name in project.vendor_programs.items() if name != program}
+    if rest != project.vendor_programs:
+        body = _encode(replace(project, vendor_programs=rest))
+        await connection.execute(Sql.change_project, project.number, body, revision)
+
+
 async def move_clock(connection: Session, revision: int, project: Project, to: int) -> None:
     """Raises Conflict where the project is no sandbox, or its clock is later already."""
     if await connection.fetchval(Sql.move_clock, project.number, to, revision) is None:

@@ -25,6 +25,7 @@ class CatalogSql(Queries, file="catalog.sql"):
     change_project_state: str
     program_state: str
     change_program_state: str
+    delete_program: str
     project_clock: str
     move_clock: str
     seal_project: str

@@ -56,6 +56,10 @@ SELECT number, state, ended_at FROM program WHERE project = $1 AND id = $2
 -- A program is paused, ends, or goes on.
 UPDATE program SET state = $2, ended_at = $3, revision = $4 WHERE number = $1
 
+-- name: delete_program
+-- A program takes nothing at all any more; its row and versions stay, for events name them.
+UPDATE program SET state = 'deleted', deleted_at = $2, revision = $3 WHERE number = $1
+
 -- name: project_clock
 -- A sandbox's own time, inside the transaction of a change; null for wall time.
 SELECT clock FROM project WHERE number = $1
@@ -118,7 +122,7 @@ SELECT disabled_at IS NOT NULL AS dead, scopes FROM api_key WHERE lookup = $1
 
 -- name: program_row
 -- A program, inside the transaction that changes it.
-SELECT number, latest FROM program WHERE project = $1 AND id = $2
+SELECT number, latest, state FROM program WHERE project = $1 AND id = $2
 
 -- name: add_program
 -- A new program; its number is the next free one.

@@ -54,7 +54,7 @@ async def post_campaign(call: Call, body: CampaignRequest) -> Json:
     if await programs.find_or_none(call, name) is not None:
         raise _taken(name)
     id_ = ids.derived("camp_", call.project.id, "campaign", name, size=12)
-    if any(row.id == id_ for row in call.parts.catalog.programs(call.project.number)):
+    if any(row.id == id_ for row in call.parts.catalog.programs(call.project.number, deleted=True)):
         id_ = "camp_" + secrets.token_hex(12)  # that campaign is called something else by now
     settings = campaign_settings.new_settings(body, id_)
     try:

@@ -1,0 +1,182 @@
+"""Programs that are deleted: what goes, what stays, and who is told what."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.receiver import Receiver
+from tests.web.conftest import CLUB, Api
+from tierline.clock import wall
+from tierline.ledger.rebuild import verify
+from tierline.ledger.removals import AGAIN_MS, Removals
+
+PROGRAM = "/api/programs/club"
+DELETE = f"{PROGRAM}/delete"
+CONFIRMED = {"confirm": "club"}
+GONE = (
+    *("member", "entry", "points_line", "order_booking", "intent", "arrival"),
+    *("tier_count", "tier_move", "points_list"),
+)
+
+
+async def removed(api: Api, later: int = 0) -> int:
+    """Removes what is due so many milliseconds later."""
+    here = api.installation
+    shards = range(here.database.shards)
+    clock = lambda: wall() + later  # noqa: E731
+    return sum([await Removals(here.database, here.catalog, s, clock).go_on() for s in shards])
+
+
+async def rows(api: Api, table: str, program: int = 1) -> int:
+    query = f"SELECT count(*) FROM {table} WHERE program = {program}"  # noqa: S608
+    return int(await api.installation.database.pool.fetchval(query))
+
+
+async def feed(api: Api) -> list[Any]:
+    answered = await api.get("/api/events")
+    assert answered.status == 200, answered.body
+    return list(answered.json["events"])
+
+
+@pytest.fixture
+async def two(club: Api) -> Api:
+    """The club with three members, one of whom told an order; and a second program."""
+    for name, points in (("anna", 150), ("ben", 10), ("eve", 600)):
+        await club.earn(name, points)
+    order = {"kind": "order", "order": "1001", "customer": "anna", "total": 900, "paid": 900}
+    assert (await club.post(f"{PROGRAM}/activities", order)).status == 200
+    assert (await club.get(f"{PROGRAM}/points")).status == 200
+    assert (await club.put("/api/programs/other", CLUB)).status == 201
+    earn = {"kind": "earn", "customer": "anna", "points": 120}
+    assert (await club.post("/api/programs/other/activities", earn)).status == 200
+    return club
+
+
+async def test_a_dry_run_says_what_would_go_and_nothing_goes(two: Api) -> None:
+    endpoint = {"url": "https://example.com/h", "programs": ["club"]}
+    id_ = (await two.post("/api/endpoints", endpoint)).json["id"]
+    before = [await rows(two, table) for table in GONE]
+    answered = await two.post(DELETE, {"dry_run": True})
+
+    assert answered.json == {
+        "program": "club",
+        "deleted": False,
+        "members": 3,
+        "entries": 7,
+        "transfers": 0,
+        "versions_kept": 1,
+        "events_kept": 3,
+        "endpoints": [id_],
+    }
+    assert await removed(two) == 0
+    assert [await rows(two, table) for table in GONE] == before
+    assert (await two.get(f"{PROGRAM}/members/anna")).status == 200
+
+
+async def test_all_that_is_of_the_program_goes_and_the_rest_stays(two: Api) -> None:
+    """The feed says what it said, the customers and the other program are untouched."""
+    log = await feed(two)
+    other = [await rows(two, table, program=2) for table in GONE]
+    answered = await two.post(DELETE, CONFIRMED)
+    assert (answered.status, answered.json["deleted"], answered.json["members"]) == (200, True, 3)
+    await removed(two)
+
+    assert [await rows(two, table) for table in GONE] == [0] * len(GONE)
+    assert [await rows(two, table, program=2) for table in GONE] == other
+    assert await feed(two) == log
+    assert {event["tier_to"]["id"] for event in log} >= {"silver", "gold"}
+    assert (await two.get("/api/customers/eve")).status == 200
+    assert (await two.get("/api/programs/other/members/anna")).json["points"]["balance"] == 120
+    assert (await two.get("/api/orders/1001")).json["programs"] == []
+    assert [p["id"] for p in (await two.get("/api/programs")).json["programs"]] == ["other"]
+    here = two.installation
+    assert [str(d) async for d in verify(here.database, here.catalog)] == []
+    (line,) = (await two.get("/api/audit?kind=program.deleted")).json["changes"]
+    assert (line["object"], line["before"]["state"], line["after"]["state"]) == (
+        *("club", "active", "deleted"),
+    )
+
+
+async def test_nobody_finds_it_and_nothing_brings_it_back(two: Api) -> None:
+    assert (await two.post(DELETE, CONFIRMED)).status == 200
+    earn = {"kind": "earn", "customer": "anna", "points": 5}
+    answers = [
+        await two.get(PROGRAM),
+        await two.get(f"{PROGRAM}/state"),
+        await two.get(f"{PROGRAM}/summary"),
+        await two.get(f"{PROGRAM}/members/anna"),
+        await two.post(f"{PROGRAM}/activities", earn),
+        await two.post(f"{PROGRAM}/dry-run", earn),
+        await two.post(f"{PROGRAM}/pause"),
+        await two.post(f"{PROGRAM}/resume"),
+        await two.post(f"{PROGRAM}/end"),
+        await two.post(DELETE, CONFIRMED),
+        await two.post(DELETE, {"dry_run": True}),
+    ]
+    assert {answer.problem[:2] for answer in answers} == {(404, "not_found")}
+    assert (await two.put(PROGRAM, CLUB)).problem == (409, "program_deleted", "program")
+    order = {"kind": "order", "order": "1001", "customer": "anna", "paid": 900, "refunded": 900}
+    answered = await two.post("/api/orders", order)
+    assert (answered.status, answered.json.get("refunded")) == (200, 900), answered.body
+    assert await rows(two, "member") <= 3
+
+
+UNNAMED: list[tuple[Any, str]] = [
+    (None, "confirm"),
+    ({}, "confirm"),
+    ({"confirm": "Club"}, "confirm"),
+    ({"confirm": None}, "confirm"),
+    ({"confirm": 1}, "confirm"),
+    ({"confirm": "club", "force": True}, "force"),
+    ({"dry_run": None}, "dry_run"),
+]
+
+
+async def test_it_must_be_named_again(anna: Api) -> None:
+    for body, path in UNNAMED:
+        assert (await anna.post(DELETE, body)).problem == (400, "invalid", path), body
+    assert (await anna.get(f"{PROGRAM}/members/anna")).status == 200
+
+
+async def test_it_takes_a_scope_of_its_own(anna: Api) -> None:
+    scopes = ["read_programs", "write_programs", "read_customers", "write_customers"]
+    narrow = (await anna.post("/api/keys", {"scopes": scopes})).json["key"]
+    answered = await anna.post(DELETE, {"dry_run": True}, key=narrow)
+    assert answered.problem[:2] == (403, "forbidden")
+
+
+async def test_vendors_and_endpoints_that_named_it_go_on(two: Api, receiver: Receiver) -> None:
+    """A vendor's routes name it no more. Endpoints still get what was told, and can be changed."""
+    assert (await two.call("PATCH", "/api/project", {"loyaltylion_program": "club"})).status == 200
+    assert (await two.post(DELETE, CONFIRMED)).status == 200
+    await removed(two)
+    body = {"url": receiver.url, "programs": ["club"], "since": "2020-01-01T00:00:00Z"}
+    made = await two.post("/api/endpoints", body)
+    assert made.status == 201, made.body
+    arrived = await receiver.wait(3)
+
+    assert {json.loads(each.body)["type"] for each in arrived} == {"tier.joined"}
+    changed = await two.call("PATCH", f"/api/endpoints/{made.json['id']}", {"rate_per_s": 9})
+    assert changed.status == 200
+    assert (await two.get("/api/project")).json["loyaltylion_program"] is None
+
+
+async def test_what_another_process_still_wrote_is_looked_for_later(two: Api) -> None:
+    """Cut off after one page, begun again, and once more a minute later; then never again."""
+    pool = two.installation.database.pool
+    stale = [dict(row) for row in await pool.fetch("SELECT * FROM member WHERE program = 1")]
+    assert (await two.post(DELETE, CONFIRMED)).status == 200
+    await removed(two)
+    assert await removed(two) == 0
+    names = ", ".join(stale[0])
+    values = ", ".join(f"${i + 1}" for i in range(len(stale[0])))
+    await pool.execute(f"INSERT INTO member ({names}) VALUES ({values})", *stale[0].values())  # noqa: S608
+
+    assert await removed(two) == 0  # not yet
+    assert await removed(two, later=AGAIN_MS + 1000) == 1
+    assert await rows(two, "member") == 0
+    passes = await pool.fetch("SELECT DISTINCT pass FROM removal")
+    assert [row["pass"] for row in passes] == [2]
