@@ -157,6 +157,7 @@ WHERE: dict[type, str] = {
     window.Rolling: "window (rolling)",
     window.Calendar: "window (calendar)",
     window.Cycle: "window (cycle)",
+    window.CarryOver: "window.carry_over",
     ladder.Tier: "tiers[]",
     ladder.Earning: "tiers[].earning",
     ladder.Range: "criterion (range)",
@@ -190,6 +191,7 @@ WHERE: dict[type, str] = {
     reminders.PointsExpiringReminder: "reminders.points_expiring",
     reminders.TierWaitingReminder: "reminders.tier_waiting",
 }
+CARRY_OVER = "what a window that has closed brings into the next"
 LEADS = "up to five numbers of civil days before, from 1 to 366"
 PERIOD = "a period such as `P12M`, `P1Y6M`, `P2W`, `P30D`"
 ANCHOR = "`join`, `tier_start`, a date, or `attribute:NAME` (an attribute that holds a date)"
@@ -221,8 +223,12 @@ FIELDS: dict[str, str] = {
     "window (calendar).unit": "`day`, `week` (Monday), `month`, `quarter`, `half_year`, `year`",
     "window (calendar).offset_months": "moves the first month: 3 with `year` starts on 1 April",
     "window (calendar).offset_days": "moves the first day: 5 more is 6 April",
+    "window (calendar).carry_over": CARRY_OVER,
     "window (cycle).length": PERIOD,
     "window (cycle).anchor": ANCHOR,
+    "window (cycle).carry_over": CARRY_OVER,
+    "window.carry_over.above": "a surplus is what is over the highest of these that is reached",
+    "window.carry_over.most": "at most so much of it; not given: all",
     "tiers[].id": "keeps a tier the same tier from version to version",
     "tiers[].name": "as people read it; without a known id, the unchanged name is the identity",
     "tiers[].from": "from so much of the metric on, inclusive; the lowest tier may have none",

@@ -113,6 +113,20 @@ def test_a_calendar_window_lists_its_own_entries_and_dates() -> None:
     assert (explanation.term.set_at, explanation.term.set_by) == ("2024-02-01T12:00:00.000Z", 3)
 
 
+def test_what_the_window_before_brought_over_is_a_line_of_its_own() -> None:
+    """On the first day of the window, by no entry."""
+    yearly = {**YEARLY, "window": {**YEARLY["window"], "carry_over": {"above": [100]}}}
+    history = member(program(**yearly), "2023-05-01")
+    history.add("earn", on("2023-12-31"), points=130)
+    history.add("earn", on("2024-02-01"), points=50)
+    explanation = explain(history.program, history.entries, on("2024-06-01"))
+
+    metric = explanation.totals["metric"]
+    assert metric.total == 80
+    assert counted(metric) == [(None, "2024-01-01", 30), (3, "2024-02-01", 50)]
+    assert [line.kind for line in metric.counted] == ["carry_over", "earn"]
+
+
 def test_thresholds_say_what_they_were_held_against() -> None:
     """Every part of a criterion tells its value, nested ones too."""
     tiers = [

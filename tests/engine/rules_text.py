@@ -212,6 +212,12 @@ def metric(text: str) -> Json:
 
 
 def window(text: str) -> Json:
+    text, over, rest = text.partition(", carrying over what is above ")
+    if over:
+        bounds, _, most = rest.partition(", at most ")
+        carry_over: Json = {"above": [int(bound) for bound in bounds.split()]}
+        carry_over |= {"most": int(most)} if most else {}
+        return window(text) | {"carry_over": carry_over}
     if text in ("", "instant"):
         return {"type": "instant"}
     if match := re.fullmatch(r"since (\S+)", text):

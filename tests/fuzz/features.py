@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from tests.fuzz.stories import DAY
 from tests.fuzz.worlds import World
 from tests.reference import civil
@@ -14,6 +16,7 @@ from tests.reference.ledger import Ledger
 from tests.reference.outcome import Outcome
 from tierline.rules.earning_rule import Anniversary, Birthday, YearlyDay
 from tierline.rules.policy import Policy
+from tierline.rules.program import Program
 from tierline.rules.term import Duration
 from tierline.rules.window import Calendar
 
@@ -45,6 +48,7 @@ LEAST = {
     "a bonus": 500,
     "a bonus moves a tier": 15,
     "a bonus by a date": 150,
+    "a surplus of the window before changes what happens": 40,
 }
 
 
@@ -55,6 +59,7 @@ def features(world: World) -> set[str]:
     return {
         *of_rules(world, outcome),
         *of_program(world),
+        *of_surplus(world, events),
         *of_entries(world, outcome.ledger),
         *(feature for event in events for feature in of_event(world, event)),
         *renewals(world, events),
@@ -76,6 +81,20 @@ def of_program(world: World) -> Iterator[str]:
     weeks = range(first, world.until, 7 * DAY)
     if len({zone.start(zone.day(at)) % DAY for at in weeks}) > 1:
         yield "the clocks change"
+
+
+def of_surplus(world: World, events: list[ExpectedEvent]) -> Iterator[str]:
+    """Whether something else would happen if windows brought nothing into the next."""
+    if not any(version.carries for version in world.program.versions):
+        return
+    plain = msgspec.to_builtins(world.program)
+    for version in plain["versions"]:
+        policy = version["rules"]["policy"]
+        for measure in (policy, *policy.get("measures", {}).values()):
+            measure.get("window", {}).pop("carry_over", None)
+    program = msgspec.convert(plain, Program)
+    if evaluate(program, world.entries, world.until).events != events:
+        yield "a surplus of the window before changes what happens"
 
 
 def of_rules(world: World, outcome: Outcome) -> Iterator[str]:

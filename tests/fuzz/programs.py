@@ -258,6 +258,20 @@ def anchored(chance: Random, policy: Json) -> None:
         policy["term"] = {"type": "attribute", "name": "renewal"}
 
 
+def carry_over(policy: Json, measure: Json) -> None:
+    """What a period brings into the next, in some programs that have periods. Chance is its own,
+    so that the rest of a seed's world stays as it was."""
+    chance = Random(f"carry over {policy}")
+    window, balance = measure["window"], measure["metric"]["source"] == "balance"
+    if balance or window["type"] not in ("calendar", "cycle") or chance.random() > 0.35:
+        return
+    bounds = {1, 20, *(tier["from"] for tier in policy["tiers"] if tier.get("from"))}
+    above = sorted(chance.sample(sorted(bounds), chance.randint(1, min(3, len(bounds)))))
+    measure["window"] = window | {"carry_over": {"above": above}}
+    if chance.random() < 0.2:
+        measure["window"]["carry_over"]["most"] = chance.choice((30, 100))
+
+
 def random_policy(chance: Random) -> Json:
     simple = chance.random() < 0.5
     policy: Json = {
@@ -293,6 +307,7 @@ def fitted(chance: Random, policy: Json) -> Json:
         turns = measure is policy and measure["window"]["type"] in ("calendar", "cycle")
         if measure["metric"]["source"] == "balance" and not turns:
             measure["window"] = {"type": "instant"}
+        carry_over(policy, measure)
     if policy["window"]["type"] not in ("calendar", "cycle"):
         policy["start"] = {"when": "immediate"}
         for part in ("up", "down"):
@@ -331,6 +346,7 @@ def changed(chance: Random, policy: Json) -> Json:
                 later["term"] = random_term(chance)
             case 4:
                 later["metric"], later["window"] = random_metric(chance), random_window(chance)
+                carry_over(later, later)
             case 5:
                 part = chance.choice(("corrections", "start", "assessment", "renewal"))
                 later[part] = random_policy(chance)[part]

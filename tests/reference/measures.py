@@ -91,7 +91,8 @@ class Sight:
                 waiting = self.account.pending if measure.metric.include_pending else []
                 self._values[question] = self.account.balance + sum(w.points for w in waiting)
             else:
-                self._values[question] = sum(self.counted(measure, within))
+                total = sum(self.counted(measure, within))
+                self._values[question] = total + self.carried_over(measure, within)
         return self._values[question]
 
     def counted(self, measure: Measure, within: Span | None = None) -> list[int]:
@@ -111,6 +112,23 @@ class Sight:
         if not isinstance(window, Instant | Since):
             raise NoOpinion(window)
         return [worth for _, worth in lines]
+
+    def carried_over(self, measure: Measure, within: Span | None) -> int:
+        """What the window right before brings: what was counted in that one alone, less the highest
+        of the bounds that this reaches; nothing below them all."""
+        window = measure.window
+        if not isinstance(window, Calendar | Cycle) or window.carry_over is None:
+            return 0
+        this = self.span(window, self.day) if within is None else within
+        before = None if this is None else self.span(window, this[0] - civil.ONE_DAY)
+        if before is None:
+            return 0
+        own = sum(self.counted(measure, before))
+        reached = [bound for bound in window.carry_over.above if own >= bound]
+        if not reached:
+            return 0
+        over = own - max(reached)
+        return over if window.carry_over.most is None else min(window.carry_over.most, over)
 
     def lines(self, measure: Measure) -> list[tuple[date, int]]:
         """(day, worth) of every fact that a metric counts."""

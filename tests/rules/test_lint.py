@@ -116,6 +116,10 @@ TWO_OF_ONE = {"type": "at_least", "k": 2, "of": [RANGE]}
         ({"start": {"when": "after"}}, "policy.start.after"),
         ({"start": {"when": "after", "after": "P0D"}}, "policy.start.after"),
         ({"start": {"after": "P1D"}}, "policy.start.after"),
+        ({"window": YEAR | {"carry_over": {"above": [500, 500]}}},
+         "policy.window.carry_over.above"),
+        ({"metric": {"source": "balance"}, "window": YEAR | {"carry_over": {"above": [500]}}},
+         "policy.window.carry_over"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_an_error(policy: dict[str, Any], path: str) -> None:
@@ -135,6 +139,10 @@ def segment(name: str) -> dict[str, Any]:
     ("policy", "path"),
     [
         ({"tiers": []}, "policy.tiers"),
+        ({"window": YEAR | {"carry_over": {"above": [400]}}}, "policy.window.carry_over.above"),
+        ({"measures": {"nights": {"metric": {"source": "count"},
+          "window": YEAR | {"carry_over": {"above": [500]}}}}},
+         "policy.measures.nights.window.carry_over.above"),
         ({"tiers": tiers({}, {"name": "Silver"})}, "policy.tiers[1].name"),
         ({"tiers": tiers({"to": 300})}, "policy.tiers[0].to"),
         ({"tiers": tiers({}, {"to": 999})}, "policy.tiers[1].to"),

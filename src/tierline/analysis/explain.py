@@ -32,6 +32,7 @@ from tierline.rules.ladder import All, AtLeast, Attribute, Criterion, Facts, Mem
 from tierline.rules.ladder import Any as AnyOf
 from tierline.rules.policy import Measure
 from tierline.rules.program import Program
+from tierline.rules.window import carried
 
 NO_KEYS: Final[Mapping[int, str]] = {}
 
@@ -39,8 +40,9 @@ NO_KEYS: Final[Mapping[int, str]] = {}
 class Counted(Struct, frozen=True, omit_defaults=True):
     """One entry's part in a total, on the civil day where it counts. `entry` None: time did it
     (points expired). `kind` is the entry's; `activation`: its points became active on that day;
-    `bonus`: an earning rule gave points without an activity. `rules`: the earning rules that gave
-    the points. `key`: the entry's, as its caller sent it."""
+    `bonus`: an earning rule gave points without an activity; `carry_over`: the window before
+    brought it over. `rules`: the earning rules that gave the points. `key`: the entry's, as its
+    caller sent it."""
 
     entry: int | None
     kind: str
@@ -214,10 +216,15 @@ def _total(
 def _contributions(
     state: MemberState, tracer: Tracer, measure: Measure, sources: Mapping[int, Entry]
 ) -> tuple[Counted, ...]:
-    """The notes of a total that still counts, each through today's window."""
+    """The notes of a total that still counts, each through today's window; first what the window
+    before brought over."""
     key, today, anchors = measure.key, state.today, state.anchors()
     buckets = state.sums.get(key)
     counted: list[Counted] = []
+    span = measure.window.span(today, anchors)
+    over = carried(measure.window, tuple((buckets or {}).items()), today, anchors)
+    if span is not None and over:
+        counted.append(Counted(None, "carry_over", format_day(span[0]), over))
     for note in tracer.contributions:
         if note.key != key or note.buckets is not buckets:
             continue

@@ -98,6 +98,15 @@ def _metric(metric: Metric) -> str:
 
 
 def _window(window: Window) -> str:
+    carry_over = window.carry_over
+    if carry_over is None:
+        return _period(window)
+    bounds = " or ".join(str(bound) for bound in carry_over.above)
+    most = "" if carry_over.most is None else f", at most {carry_over.most},"
+    return f"{_period(window)}; what one holds above {bounds}{most} counts in the next, too"
+
+
+def _period(window: Window) -> str:
     if isinstance(window, Calendar):
         shifted = window.offset_months or window.offset_days
         return f"in {'a shifted ' if shifted else 'the '}calendar {window.unit.replace('_', ' ')}"

@@ -35,7 +35,7 @@ from tierline.rules.ladder import Facts
 from tierline.rules.points import Lots, added
 from tierline.rules.policy import Measure, admits
 from tierline.rules.program import Program, Version
-from tierline.rules.window import FROM_TERM, Anchors, Buckets
+from tierline.rules.window import FROM_TERM, Anchors, Buckets, carried
 
 _FIELDS = len(fields(Standing))
 
@@ -126,7 +126,11 @@ class MemberState(StandingFields, kw_only=True, gc=False):
         buckets = self.sums.get(measure.key)
         if not buckets:
             return 0
-        return measure.window.total(_pairs(buckets), day or self.today, self.anchors())
+        window, pairs, anchors = measure.window, _pairs(buckets), self.anchors()
+        total = window.total(pairs, day or self.today, anchors)
+        if window.carry_over is not None:
+            total += carried(window, pairs, day or self.today, anchors)
+        return total
 
     def facts(self, day: int | None = None) -> Facts:
         """What criteria are judged on: as of today, or of the last day of a window just closed."""

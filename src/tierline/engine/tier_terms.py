@@ -200,7 +200,8 @@ def turn_matters(state: MemberState) -> bool:
     policy = state.version.policy
     if "at_window_end" in (policy.assessment.up, policy.assessment.down):
         return True
-    if state.version.falls_into or state.waiting is not None:
+    version = state.version
+    if version.falls_into or version.carries or state.waiting is not None:
         return True
     if state.held is None:
         lowest = policy.tiers[0].from_ if policy.tiers else 1

@@ -171,6 +171,11 @@ class Version(Struct, frozen=True, dict=True):
         return any(not tier.plain or tier.to is not None for tier in self.policy.tiers)
 
     @cached_property
+    def carries(self) -> bool:
+        """Whether some window brings something into the next: its turn alone may give a tier."""
+        return any(period.carry_over is not None for period in self.periods)
+
+    @cached_property
     def remembers(self) -> bool:
         """Whether tiers once held matter: some tier has a re-entry criterion."""
         return any(tier.reentry is not None for tier in self.policy.tiers)

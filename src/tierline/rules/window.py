@@ -6,7 +6,8 @@ under (None: it does not count at all), whether each day's total is kept (`by_da
 total is told from others (`mark`), and which kept days are past mattering (`floor`). `moves`: time
 alone changes what it counts; `closes`: it is one of a row of periods, the last of which is judged
 when it has closed; `shortest`: how many days such a period has at least; `since_join`: it begins
-with the membership, and what happened before does not count.
+with the membership, and what happened before does not count. `carry_over`: what of one period
+counts in the next, too (`carried`); a `total` is what was counted in the period itself.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ Buckets = tuple[tuple[int, int], ...]
 _DAYS = {"day": 1, "week": 7}
 _FIRST, _LAST = calendar.parse_day("1900-01-01"), calendar.parse_day("2200-01-01")
 FROM_TERM = "@tier"  # marks totals that begin anew with each term of a tier
+CARRY_BOUNDS_MAX = 100  # as many as a ladder has tiers
 
 
 class Anchors(Struct, frozen=True, gc=False):
@@ -52,6 +54,22 @@ def _named_day(value: str | int | bool | None) -> int | None:
     return day if day is not None and _FIRST <= day < _LAST else None
 
 
+class CarryOver(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a window that has closed brings into the one right after it: the surplus of what was
+    counted in it over the highest bound in `above` that this reaches, up to `most`. Below every
+    bound: nothing. What was brought into a window does not go on into a third."""
+
+    above: Annotated[
+        tuple[Annotated[int, Meta(ge=1)], ...], Meta(min_length=1, max_length=CARRY_BOUNDS_MAX)
+    ]
+    most: Annotated[int, Meta(ge=1)] | None = None
+
+    def surplus(self, total: int) -> int:
+        """How much of a closed window's own total goes over."""
+        reached = max((bound for bound in self.above if bound <= total), default=total)
+        return total - reached if self.most is None else min(total - reached, self.most)
+
+
 class Instant(Struct, frozen=True, tag="instant", forbid_unknown_fields=True):
     """No window: the metric as it is now (balances; anything else: over the whole membership)."""
 
@@ -60,6 +78,7 @@ class Instant(Struct, frozen=True, tag="instant", forbid_unknown_fields=True):
     closes: ClassVar[bool] = False
     shortest: ClassVar[int] = 1
     since_join: ClassVar[bool] = True
+    carry_over: ClassVar[CarryOver | None] = None
 
     @property
     def mark(self) -> str:
@@ -96,6 +115,7 @@ class Since(Struct, frozen=True, tag="since", omit_defaults=True, forbid_unknown
     moves: ClassVar[bool] = False
     closes: ClassVar[bool] = False
     shortest: ClassVar[int] = 1
+    carry_over: ClassVar[CarryOver | None] = None
 
     @property
     def mark(self) -> str:
@@ -146,6 +166,7 @@ class Rolling(Struct, frozen=True, tag="rolling", forbid_unknown_fields=True):
     moves: ClassVar[bool] = True
     closes: ClassVar[bool] = False
     shortest: ClassVar[int] = 1
+    carry_over: ClassVar[CarryOver | None] = None
 
     @property
     def mark(self) -> str:
@@ -176,6 +197,7 @@ class Calendar(Struct, frozen=True, tag="calendar", omit_defaults=True, forbid_u
     unit: Unit
     offset_months: int = 0
     offset_days: int = 0
+    carry_over: CarryOver | None = None
 
     since_join: ClassVar[bool] = False
     moves: ClassVar[bool] = True
@@ -213,6 +235,7 @@ class Cycle(Struct, frozen=True, tag="cycle", omit_defaults=True, forbid_unknown
     by_day: ClassVar[bool] = True
     length: Period
     anchor: str = "join"
+    carry_over: CarryOver | None = None
 
     since_join: ClassVar[bool] = False
     moves: ClassVar[bool] = True
@@ -252,10 +275,19 @@ class Cycle(Struct, frozen=True, tag="cycle", omit_defaults=True, forbid_unknown
 Window = Instant | Since | Rolling | Calendar | Cycle
 
 
-def _windows_back(window: Window, day: int, anchors: Anchors, windows: int) -> int | None:
-    """The start of the window `windows` before the one that holds `day`."""
+def carried(window: Window, buckets: Buckets, day: int, anchors: Anchors) -> int:
+    """What the window before brought into the one that holds `day`."""
     span = window.span(day, anchors)
-    for _ in range(windows):
+    if window.carry_over is None or span is None:
+        return 0
+    return window.carry_over.surplus(window.total(buckets, span[0] - 1, anchors))
+
+
+def _windows_back(window: Window, day: int, anchors: Anchors, windows: int) -> int | None:
+    """The start of the window `windows` before the one that holds `day`; and of the one before
+    that, where it brings something over."""
+    span = window.span(day, anchors)
+    for _ in range(windows if window.carry_over is None else windows + 1):
         if span is None:
             return None
         span = window.span(span[0] - 1, anchors)

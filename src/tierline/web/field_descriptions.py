@@ -7,6 +7,7 @@ from __future__ import annotations
 from tierline.web.list_descriptions import LISTS
 from tierline.web.operator_descriptions import OPERATORS
 from tierline.web.order_descriptions import ORDERS
+from tierline.web.policy_descriptions import POLICY
 from tierline.web.reminder_descriptions import REMINDERS
 
 _TEXT = """
@@ -244,8 +245,6 @@ CustomerBody.number: An imported number, fixed once the customer exists.
 occurred_at: When it happened; without it, when it is recorded.
 of: The key of the activity that it reverses; of a criterion its parts; of a metric what is summed.
 offset: The event's number in its shard's log.
-offset_days: By how many days the unit is shifted.
-offset_months: By how many months the unit is shifted.
 oldest_at: When the oldest event that is still owed was recorded.
 on_change: What becomes of members when the rules come into force.
 opportunities: What reaches a higher tier, nearest first.
@@ -389,11 +388,10 @@ wait: For how many seconds to wait for the first event.
 waiting: A tier that is earned and begins later, and when.
 when: When it begins.
 window: Over which time it is counted.
-windows: How many windows beyond this one.
 """
 
 DESCRIPTIONS: dict[str, str] = dict(
     line.split(": ", 1)
-    for line in (OPERATORS + ORDERS + LISTS + REMINDERS + _TEXT).splitlines()
+    for line in (OPERATORS + ORDERS + LISTS + POLICY + REMINDERS + _TEXT).splitlines()
     if line
 )

@@ -9,6 +9,7 @@ Each rule is one small generator; `_RULES` lists them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import get_args
 
 from tierline.model import calendar
@@ -28,7 +29,7 @@ from tierline.rules.lint.values import (
 from tierline.rules.metric import Filter, Metric
 from tierline.rules.program import Rules
 from tierline.rules.term import Dates, Duration, Rounding, Term, WindowEnd
-from tierline.rules.window import Calendar, Cycle, Rolling, Since, Window
+from tierline.rules.window import Calendar, CarryOver, Cycle, Rolling, Since, Window
 from tierline.rules.window import Instant as NoWindow
 
 CRITERION_DEPTH_MAX = 8
@@ -156,6 +157,17 @@ def _measure(path: str, metric: Metric, window: Window) -> Iterator[Finding]:
     if metric.filter is not None:
         yield from _filter(f"{path}.metric.filter", metric.filter)
     yield from _window(f"{path}.window", window)
+    if window.carry_over is not None:
+        yield from _carry_over(f"{path}.window.carry_over", metric, window.carry_over)
+
+
+def _carry_over(path: str, metric: Metric, carry_over: CarryOver) -> Iterator[Finding]:
+    if metric.source == "balance":
+        yield Finding(
+            path, "a balance is counted as it is now; use `earned` for points in a window"
+        )
+    if any(lower >= upper for lower, upper in pairwise(carry_over.above)):
+        yield Finding(f"{path}.above", "must rise")
 
 
 def _filter(path: str, parts: Filter) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from tierline.rules.lint.finding import Finding, warning
 from tierline.rules.policy import Policy
 from tierline.rules.program import Rules
 from tierline.rules.term import Duration, Forever, Term, WhileQualified, WindowEnd
-from tierline.rules.window import Cycle, Since
+from tierline.rules.window import Cycle, Since, Window
 
 _NEVER_NEGATIVE = ("earned", "spend", "count")
 
@@ -175,6 +175,22 @@ def _balances(rules: Rules) -> Iterator[Finding]:
         yield warning("policy.window", reason)
 
 
+def _carried(rules: Rules) -> Iterator[Finding]:
+    """A surplus is over what a tier took; a bound where none begins was probably forgotten."""
+    policy = rules.policy
+    criteria = [criterion for tier in policy.tiers for criterion in (tier.criterion, tier.retain)]
+    ranges = [bounds for criterion in criteria for _, bounds in _ranges("", criterion)]
+    windows: dict[str | None, Window] = {name: m.window for name, m in policy.measures.items()}
+    for name, window in ({None: policy.window} | windows).items():
+        if window.carry_over is None:
+            continue
+        path = "policy.window" if name is None else f"policy.measures.{name}.window"
+        begins = {bounds.from_ for bounds in ranges if bounds.metric == name}
+        for bound in window.carry_over.above:
+            if bound not in begins:
+                yield warning(f"{path}.carry_over.above", f"no tier begins at {bound}")
+
+
 def _from_the_term(rules: Rules) -> Iterator[Finding]:
     """What is counted from a tier's start is nothing without a tier, and when a term starts."""
     policy = rules.policy
@@ -287,6 +303,7 @@ _RULES: tuple[Callable[[Rules], Iterator[Finding]], ...] = (
     _retained,
     _debts,
     _balances,
+    _carried,
     _from_the_term,
     _occasions,
     _window_ends,
