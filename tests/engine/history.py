@@ -7,11 +7,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from tests.engine.driver import Driver
 from tests.reference import civil
 from tests.reference.account import ARRIVAL, FOREVER, Account
 from tests.reference.evaluator import Evaluator
 from tests.reference.ledger import Ledger
-from tierline.engine.decide import decide, expired_of
+from tierline.engine.decide import HistoryNeeded, decide, expired_of
 from tierline.ledger.reversal import Original, with_parts
 from tierline.model.entries import Detail, Entry, EntryKind, Origin, Override
 from tierline.model.standing import Standing
@@ -35,7 +36,8 @@ class History:
         self.entries = self.ledger.entries
         self.taken: dict[int, tuple[int, int]] = {}
         self.approved: dict[int, int] = {}
-        self._account: tuple[tuple[int, int], Account] | None = None  # after so many entries
+        self._evaluator: Evaluator | None = None  # taken as far as anybody has asked
+        self._driver = Driver(program, restart=False)  # likewise
         self.quiet = False  # entries are recorded as a quiet import records them
 
     def add(
@@ -75,11 +77,14 @@ class History:
         rules = [rule for v in self.program.versions for rule in v.rules.points.rules]
         if all(isinstance(rule.trigger, OrderPaid | CustomEvent) for rule in rules):
             return self.ledger.account(upto)
-        place = (at, len(self.entries))
-        if self._account is None or self._account[0] != place:
-            evaluator = Evaluator(self.program).run(self.entries, at)  # which knows of bonuses
-            self._account = place, evaluator.ledger.account(upto)
-        return self._account[1]
+        return self.evaluated(at).ledger.account(upto)  # by an evaluator, which knows of bonuses
+
+    def evaluated(self, at: int) -> Evaluator:
+        """The slow evaluator after the entries so far and the time until an instant."""
+        evaluator = self._evaluator
+        if evaluator is None or evaluator.now > at:
+            evaluator = self._evaluator = Evaluator(self.program)
+        return evaluator.run(self.entries[len(evaluator.ledger.entries) :], at)
 
     def earn(
         self,
@@ -101,19 +106,23 @@ class History:
             amount=amount,
             detail=Detail(**detail, reason=BY_RULES),
         )
-        entry = self.earned(draft, self.entries)
+        entry = self.earned(draft)
         self.entries.append(entry)
         return entry
 
-    def earned(self, draft: Entry, before: list[Entry]) -> Entry:
-        """The draft with what rules give for it after some entries."""
-        at = draft.recorded_at
+    def earned(self, draft: Entry) -> Entry:
+        """The draft with what rules give for it after the entries so far."""
+        at, driver = draft.recorded_at, self._driver
 
         def reached(trial: Entry) -> str | None:
-            return decide(self.program, Standing(), [*before, trial], at).standing.tier
+            try:
+                return decide(self.program, driver.standing, [trial], at).standing.tier
+            except HistoryNeeded:
+                return decide(self.program, Standing(), [*self.entries, trial], at).standing.tier
 
-        standing = decide(self.program, Standing(), before, at).standing
-        last = before[-1].detail if before else None
+        driver.decide(self.entries[len(driver.history) :], at)
+        standing = driver.standing
+        last = self.entries[-1].detail if self.entries else None
         # Enrolled by this activity, as if a moment before it.
         tier = standing.held if last is not None and last.implied else standing.tier
         earner = Earner(tier, standing.attributes, standing.gains)

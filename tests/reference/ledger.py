@@ -69,6 +69,7 @@ class Ledger:
         while True:
             # Whatever happens first; what arrives goes last where positions are equal.
             position: Position = (FOREVER, 0, 0)
+            at: Position
             move: Entry | Waiting | Bonus | None = None
             for waiting in account.pending:
                 at = max((waiting.available_at, ACTIVATION, waiting.entry), reached)

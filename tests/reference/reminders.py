@@ -7,11 +7,11 @@ between: it is evaluated once for each entry, and each reminder is looked up in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 
-from tests.reference import civil
 from tests.reference.account import (
     ACTIVATION,
     AGE,
@@ -71,6 +71,16 @@ class Watched(Evaluator):
         self.near_at: int | None = None
         self.peak: str | None = None
         self.before: dict[str | None, int] | None = None  # values, before points become active
+
+    def copied(self) -> Watched:
+        """Another one at the same place of the same history."""
+        other = copy(self)
+        other.ledger = copy(self.ledger)
+        for one in (other, other.ledger):
+            for name, value in vars(one).items():
+                if isinstance(value, list | dict | set):
+                    setattr(one, name, copy(value))
+        return other
 
     # -- steps ---------------------------------------------------------------------------------
 
@@ -210,23 +220,26 @@ def reminders(program: Program, entries: Sequence[Entry], until: int) -> list[Ex
     past = Watched(program)
     past.run(entries, until)
     made += past.skips + past.near
-    for place in range(1, len(entries) + 1):
+    present = Watched(program)
+    for place, entry in enumerate(entries, 1):
+        present.run((entry,), entry.recorded_at)
         end = entries[place].recorded_at if place < len(entries) else until
-        made += between(program, entries[:place], end)
+        made += between(present.copied(), entry, end)
     return sorted(made)
 
 
-def between(program: Program, entries: Sequence[Entry], end: int) -> Iterator[ExpectedReminder]:
-    """What the last of some entries brings at once, and time after it until `end`, that instant
-    included."""
-    since, zone = entries[-1].recorded_at, civil.zone(program.time_zone)
+def between(future: Watched, last: Entry, end: int) -> Iterator[ExpectedReminder]:
+    """What the last entry brings at once, and time after it until `end`, that instant included.
+    `future`: an evaluator right after that entry, which is taken further."""
+    program, zone = future.program, future.zone
+    since = last.recorded_at
     reach = max((lead for v in program.versions for lead in all_leads(v)), default=0)
-    future = Watched(program)
-    future.run(entries, zone.start(zone.day(max(end, since)) + timedelta(days=reach + 2)))
+    far = zone.start(zone.day(max(end, since)) + timedelta(days=reach + 2))
+    future.run((), far)
     begins = [step.waiting[1] for step in future.steps if step.waiting is not None]
     if begins and max(begins) > future.now:
         future.pass_time((max(begins), AGE, 2**62))
-    inside = [s for s in future.steps if since < s.at <= end or s.entry == entries[-1].n]
+    inside = [s for s in future.steps if since < s.at <= end or s.entry == last.n]
     yield from at_once(future, [s for s in inside if s.anew and not s.quiet])
     if end > since:
         yield from before_losses(future, since, end)
