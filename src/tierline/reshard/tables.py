@@ -95,7 +95,9 @@ ERASED_NAME: Final = Table(
 POINTS_LINE: Final = Table(
     "points_line", ("program", "number"), (0, 0), Sql.points_line, Sql.points_line_sums
 )
-POINTS_LIST: Final = Table("points_list", ("program",), (0,), Sql.points_list, Sql.points_list_sums)
+POINTS_LIST: Final = Table(
+    "points_list", ("program",), (-(2**31),), Sql.points_list, Sql.points_list_sums
+)
 EVENT: Final = Table("event", ("offset",), (0,), Sql.event, Sql.event_sums)
 ATTEMPT: Final = Table(
     "attempt",

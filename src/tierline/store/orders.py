@@ -31,6 +31,10 @@ class OrdersSql(Queries, file="orders.sql"):
     of_customer: str
     newest: str
     oldest: str
+    unnumbered: str
+    give_numbers: str
+    numbers_after: str
+    numbers_before: str
     count: str
     restore: str
     out: str

@@ -87,7 +87,7 @@ class LineFilter(Struct, frozen=True):
 
 
 def home_of_list(shards: int, program: int) -> int:
-    """Where a program's list lies."""
+    """Where a list lies: a program's, or below zero a project's of orders."""
     return ids.shard_of(ids.route("points_list", str(program)), shards)
 
 

@@ -43,6 +43,18 @@ class Tier(Published):
     upper_bound: Money | None
 
 
+class EventTier(Published):
+    """events/customers-tier-upgraded: `previous_tier`, `new_tier`."""
+
+    id: Id
+    name: str
+    number: Number
+    default: bool
+    hidden: bool
+    lower_bound: Money
+    upper_bound: Money | None
+
+
 class Membership(Published):
     started_at: At
     expires_at: At | None
@@ -249,6 +261,11 @@ SHAPES: list[tuple[str, str, Any]] = [
     ("POST", rf"/headless/2025-06/{_ONE}/customers/{_ONE}/birthday", BirthdayNoted),
     ("POST", rf"/headless/2025-06/{_ONE}/rules/custom/complete", RuleCompleted),
 ]  # fmt: skip
+
+
+def read(value: Any, shape: type[Published]) -> Any:
+    """Reads a part of an answer. Raises msgspec.ValidationError."""
+    return msgspec.convert(value, shape)
 
 
 def as_published(method: str, path: str, body: bytes) -> None:

@@ -157,17 +157,33 @@ async def test_a_wrong_order_changes_nothing(spend: Shop, change: Json, field: s
     assert (await spend.good("GET", "/v2/customers"))["customers"] == []
 
 
-async def test_orders_are_walked_by_their_last_change(spend: Shop) -> None:
+async def test_orders_are_walked_by_ids_and_by_their_last_change(spend: Shop) -> None:
     for n in range(7):
         order = {**ORDER, "merchant_id": f"o{n}", "customer_id": f"c{n}"}
         await spend.good("POST", "/v2/orders", order)
-    names, path = [], "/v2/orders?limit=3"
-    while path:
-        page = await spend.good("GET", path)
-        names += [order["merchant_id"] for order in page["orders"]]
-        cursor = page["cursor"]["next"]
-        path = cursor and f"/v2/orders?limit=3&cursor={cursor}"
+    names = [f"o{n}" for n in range(7)]
 
-    assert sorted(names) == [f"o{n}" for n in range(7)]
+    assert await walked(spend, "") == names[::-1]
+    assert await walked(spend, "&since_id=0") == names
+    assert await walked(spend, "&since_id=5") == names[5:]
+    assert await walked(spend, "&updated_at_min=2020-01-01T00:00:00Z") == names
+    assert await walked(spend, "&created_at_max=2020-01-01T00:00:00Z") == []
+    first = await spend.good("GET", "/v2/orders?limit=3")
+    second = await spend.good("GET", f"/v2/orders?limit=3&cursor={first['cursor']['next']}")
+    back = await spend.good("GET", f"/v2/orders?limit=3&cursor={second['cursor']['prev']}")
+    assert back["orders"] == first["orders"]
+    for query in ("since_id=1&updated_at_min=2020-01-01T00:00:00Z", "since_id=-1", "cursor=e30"):
+        assert (await spend.refused("GET", f"/v2/orders?{query}"))[0] == 400
     reader = await spend.with_scopes("read_customers")
     assert (await spend.call("GET", "/v2/orders", headers=reader)).status == 403
+
+
+async def walked(shop: Shop, query: str) -> list[str]:
+    """The names of all orders, by the cursor in the body."""
+    names: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = await shop.good("GET", f"/v2/orders?limit=3{query}&cursor={cursor}")
+        names += [order["merchant_id"] for order in page["orders"]]
+        cursor = page["cursor"]["next"]
+    return names

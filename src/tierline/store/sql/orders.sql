@@ -35,7 +35,7 @@ WHERE shard = $1 AND project = $2 AND name = $3 AND record IS NULL AND pending I
 
 -- name: one
 -- One order, as it is booked.
-SELECT name, customer, buyer, revision, record, created_at, updated_at FROM order_state
+SELECT name, customer, buyer, revision, record, created_at, updated_at, number FROM order_state
 WHERE shard = $1 AND project = $2 AND name = $3 AND record IS NOT NULL;
 
 -- name: pending_of
@@ -51,7 +51,7 @@ LIMIT $5;
 
 -- name: by_change
 -- The next orders of a project by their last change.
-SELECT name, customer, buyer, revision, record, created_at, updated_at FROM order_state
+SELECT name, customer, buyer, revision, record, created_at, updated_at, number FROM order_state
 WHERE shard = $1 AND project = $2 AND (updated_at, name) > ($3, $4) AND updated_at < $5
   AND record IS NOT NULL
 ORDER BY updated_at, name
@@ -78,6 +78,35 @@ SELECT name, updated_at FROM order_state
 WHERE shard = $1 AND project = $2 AND record IS NOT NULL
 ORDER BY updated_at, name
 LIMIT $3;
+
+-- name: unnumbered
+-- Orders of a project that have no number yet, the oldest first.
+SELECT name, created_at FROM order_state
+WHERE shard = $1 AND project = $2 AND number IS NULL AND record IS NOT NULL
+ORDER BY created_at, name
+LIMIT $3;
+
+-- name: give_numbers
+-- Numbers of a shard's orders.
+UPDATE order_state AS o SET number = u.number
+FROM unnest($3::text[], $4::bigint[]) AS u (name, number)
+WHERE o.shard = $1 AND o.project = $2 AND o.name = u.name AND o.number IS NULL;
+
+-- name: numbers_after
+-- The next orders of a project in a shard, by their numbers.
+SELECT name, customer, buyer, revision, record, created_at, updated_at, number FROM order_state
+WHERE shard = $1 AND project = $2 AND number > $3 AND created_at >= $4 AND created_at < $5
+  AND record IS NOT NULL
+ORDER BY number
+LIMIT $6;
+
+-- name: numbers_before
+-- The orders of a project in a shard before a number, the highest first.
+SELECT name, customer, buyer, revision, record, created_at, updated_at, number FROM order_state
+WHERE shard = $1 AND project = $2 AND number < $3 AND created_at >= $4 AND created_at < $5
+  AND record IS NOT NULL
+ORDER BY number DESC
+LIMIT $6;
 
 -- name: count
 -- How many orders a project has in a shard.

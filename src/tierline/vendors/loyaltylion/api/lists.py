@@ -96,6 +96,29 @@ def bad_cursor() -> Invalid:
     return Invalid(path="cursor", reason=reason)
 
 
+def number(place: tuple[int | str, ...]) -> int:
+    """Returns the number where a list goes on that is walked by numbers. Raises Invalid."""
+    (place_number,) = place if len(place) == 1 else (None,)
+    if not isinstance(place_number, int):
+        raise bad_cursor()
+    return place_number
+
+
+def numbered_cursors(
+    paging: Paging, numbers: Sequence[int], *, more: bool
+) -> dict[str, str | None]:
+    """Returns the cursors of a page of such a list. `numbers` as they were walked; `more`: some lie
+    behind them."""
+    last = (numbers[-1],) if numbers and more else None
+    if paging.backwards:
+        end = (numbers[0],) if numbers else None
+        return {"prev": paging.cursor(last, "prev"), "next": paging.cursor(end)}
+    cursors = {"next": paging.cursor(last)}
+    if numbers and paging.place is not None:
+        cursors["prev"] = paging.cursor((numbers[0],), "prev")
+    return cursors
+
+
 def answer(
     call: Call, name: str, items: Sequence[Any], paging: Paging, cursors: Mapping[str, str | None]
 ) -> Reply:

@@ -4,7 +4,6 @@ one change of an order.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,7 +17,7 @@ from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.orders import OrderState
 from tierline.store import customers as stored
-from tierline.store import orders
+from tierline.store import order_numbers, orders
 from tierline.store.orders import OrderPlace
 from tierline.vendors.loyaltylion.api import activities, lists, site
 from tierline.vendors.loyaltylion.api.activities import LionBuyer, Name
@@ -67,8 +66,11 @@ class ChangeRequest(Struct, frozen=True):
 
 
 class LionOrdersQuery(lists.LionPageQuery, frozen=True, forbid_unknown_fields=True):
-    """Which orders, by their last change."""
+    """Which orders."""
 
+    since_id: lists.SinceId | None = None
+    created_at_min: str | None = None
+    created_at_max: str | None = None
     updated_at_min: str | None = None
     updated_at_max: str | None = None
 
@@ -80,6 +82,7 @@ class StoredOrder(Struct, frozen=True):
     state: OrderState
     customer: int
     times: Json
+    number: int
 
 
 # Telling ------------------------------------------------------------------------------------------
@@ -154,14 +157,46 @@ async def _tell(call: Call, here: site.Site, name: str, fields: Json) -> None:
 
 
 async def get_order(call: Call) -> Json:
-    (order,) = await _objects(call, [await _of_path(call)])
-    return {"order": order}
+    order = await _of_path(call)
+    if not order.number:
+        await _number_all(call)
+        order = await _of_path(call)
+    (shape,) = await _objects(call, [order])
+    return {"order": shape}
 
 
 async def list_orders(call: Call) -> Reply:
-    """By the last change, oldest first: an order that changes meanwhile is met again at the end."""
+    """By their ids, the newest first, or upwards with `since_id`; a window of `updated_at` by the
+    last change, the oldest first."""
     query, paging = lists.paging(call, LionOrdersQuery)
-    first, before = lists.window(query.updated_at_min, query.updated_at_max, "updated_at")
+    created = lists.window(query.created_at_min, query.created_at_max, "created_at")
+    updated = lists.window(query.updated_at_min, query.updated_at_max, "updated_at")
+    await _number_all(call)
+    if updated != (None, None):
+        if created != (None, None) or query.since_id is not None:
+            raise validation.invalid("updated_at_min", "it goes with no other filter")
+        return await _by_change(call, paging, updated)
+    span = (created[0] or 0, _EVER if created[1] is None else created[1])
+    place = query.since_id if paging.place is None else lists.number(paging.place)
+    downwards = (query.since_id is None) is not paging.backwards
+    async with call.parts.database.pool.acquire() as connection:
+        shards, project = call.parts.database.shards, call.project.number
+        rows = await order_numbers.page(
+            connection, shards, project, place, span, paging.limit + 1, downwards=downwards
+        )
+    page = [_order(row) for row in rows[: paging.limit]]
+    numbers = [order.number for order in page]
+    cursors = lists.numbered_cursors(paging, numbers, more=len(rows) > len(page))
+    if paging.backwards:
+        page.reverse()
+    return lists.answer(call, "orders", await _objects(call, page), paging, cursors)
+
+
+async def _by_change(
+    call: Call, paging: lists.Paging, updated: tuple[int | None, int | None]
+) -> Reply:
+    """An order that changes meanwhile is met again at the end."""
+    first, before = updated
     start: tuple[Any, ...] = (-1 if first is None else first - 1, "\U0010ffff")
     if paging.place is not None:
         start = paging.place
@@ -178,6 +213,13 @@ async def list_orders(call: Call) -> Reply:
     place_after = (page[-1].times["updated_at"], page[-1].name) if len(rows) > len(page) else None
     cursors = {"next": paging.cursor(place_after)}
     return lists.answer(call, "orders", await _objects(call, page), paging, cursors)
+
+
+async def _number_all(call: Call) -> None:
+    """Every order that is there gets its id."""
+    async with call.parts.database.pool.acquire() as connection:
+        shards = call.parts.database.shards
+        await order_numbers.number_orders(connection, shards, call.project.number)
 
 
 async def _of_path(call: Call) -> StoredOrder:
@@ -198,7 +240,8 @@ async def _stored(call: Call, name: str) -> StoredOrder | None:
 
 def _order(row: Any) -> StoredOrder:
     times = {"created_at": row["created_at"], "updated_at": row["updated_at"]}
-    return StoredOrder(row["name"], read_record(row["record"]).state, row["customer"], times)
+    state = read_record(row["record"]).state
+    return StoredOrder(row["name"], state, row["customer"], times, row["number"] or 0)
 
 
 async def _objects(call: Call, page: list[StoredOrder]) -> list[Json]:
@@ -216,7 +259,7 @@ async def _objects(call: Call, page: list[StoredOrder]) -> list[Json]:
     return [
         order_object(
             order.name,
-            order_number(call.project.id, order.name),
+            order.number,
             order.state,
             people.get(order.customer),
             order.times,
@@ -225,14 +268,8 @@ async def _objects(call: Call, page: list[StoredOrder]) -> list[Json]:
     ]
 
 
-def order_number(project: str, name: str) -> int:
-    """An integer for an order, below 2^52: the same every time, in no order."""
-    digest = hashlib.blake2b(f"{project}\x00order\x00{name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 12
-
-
 OPERATIONS = (
-    Operation("GET", ORDERS, list_orders, "Orders, by their last change.", scopes=READ,
+    Operation("GET", ORDERS, list_orders, "Orders, newest first.", scopes=READ,
               query=LionOrdersQuery),
     Operation("POST", ORDERS, post_order, "Tells an order.", scopes=WRITE, body=OrderRequest,
               query=SiteQuery, status=201),

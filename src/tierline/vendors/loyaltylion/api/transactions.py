@@ -126,7 +126,7 @@ async def _page(
     only = LineFilter(span, customer, kinds)
     place = None if query.since_id is None else max(query.since_id, 0)
     if paging.place is not None:
-        place = _number(paging.place)
+        place = lists.number(paging.place)
     downwards = (query.since_id is None) is not paging.backwards
     async with database.pool.acquire() as connection:
         lines = await points_lines.page(
@@ -134,22 +134,10 @@ async def _page(
             downwards=downwards,
         )  # fmt: skip
     more, lines = len(lines) > paging.limit, lines[: paging.limit]
-    last = (lines[-1].number,) if lines and more else None
-    cursors = {"next": paging.cursor(last)}
+    cursors = lists.numbered_cursors(paging, [line.number for line in lines], more=more)
     if paging.backwards:
         lines.reverse()
-        end = (lines[-1].number,) if lines else None
-        cursors = {"prev": paging.cursor(last, "prev"), "next": paging.cursor(end)}
-    elif lines and paging.place is not None:
-        cursors["prev"] = paging.cursor((lines[0].number,), "prev")
     return await _whole(call, here, lines), cursors
-
-
-def _number(place: tuple[int | str, ...]) -> int:
-    (number,) = place if len(place) == 1 else (None,)
-    if not isinstance(number, int):
-        raise lists.bad_cursor()
-    return number
 
 
 async def _whole(call: Call, here: Site, lines: list[PointsLine]) -> _Page:
