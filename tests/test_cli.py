@@ -144,7 +144,8 @@ async def test_keys_are_made_listed_and_disabled(database_url: str, tmp_path: Pa
     fields = {
         "native": {"key"},
         "voucherify": {
-            "app_id", "app_token", "management_id", "management_token", "webhook_secret", "signs",
+            "app_id", "app_token", "management_id", "management_token", "client_application_id",
+            "client_token", "webhook_secret", "signs",
         },
         "loyaltylion": {"key", "site_id", "site_token", "site_secret", "signs"},
     }  # fmt: skip
@@ -165,7 +166,8 @@ async def test_keys_are_made_listed_and_disabled(database_url: str, tmp_path: Pa
     rows = [json.loads(line) for line in listed[1].splitlines()]
 
     assert {row["kind"] for row in rows} == {
-        "native", "voucherify", "voucherify.management", "loyaltylion", "loyaltylion.site",
+        "native", "voucherify", "voucherify.management", "voucherify.client", "loyaltylion",
+        "loyaltylion.site",
     }  # fmt: skip
     table = await tierline("key", "list", "--project", "Shop", *place, directory=tmp_path)
     assert [line.split()[0] for line in table[1].splitlines()] == ["id", *(r["id"] for r in rows)]

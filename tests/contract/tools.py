@@ -57,7 +57,8 @@ def vendor_headers(url: str, key: str, vendor: str) -> tuple[str, ...]:
     )  # fmt: skip
     with urllib.request.urlopen(request) as answer:  # noqa: S310 - as above
         made = json.load(answer)
-    pairs = ("app_id", "app_token", "management_id", "management_token")
+    names = ("app_id", "app_token", "management_id", "management_token")
+    pairs = (*names, "client_application_id", "client_token")
     return tuple(f"X-{name.replace('_', '-')}: {made[name]}" for name in pairs)
 
 

@@ -168,6 +168,7 @@ async def test_a_disabled_key_opens_none_of_its_doors(database: Database) -> Non
 
     assert catalog.key(answer["app_id"]) is None
     assert catalog.key(answer["management_id"]) is None
+    assert catalog.key(answer["client_application_id"]) is None
     with pytest.raises(NotFound):
         await catalog.disable_key("key_none", NOW)
 

@@ -56,3 +56,16 @@ async def test_wrong_scopes_are_refused(api: Api) -> None:
     own = {"authorization": f"Bearer {reader['key']}", "content-type": "application/json"}
     more = await api.call("POST", PATH, b'{"scopes": ["write_programs"]}', headers=own)
     assert more.status == 403
+
+
+async def test_a_token_is_revoked(api: Api) -> None:
+    """For good, alone, and with a line in the audit log; the key goes on."""
+    token, other = [(await api.post(PATH)).json["token"] for _ in range(2)]
+    answered = await api.post(f"{PATH}/revoke", {"token": token})
+    again = await api.post(f"{PATH}/revoke", {"token": token})
+    lines = (await api.call("GET", "/api/audit?kind=key.token_revoked")).json
+
+    assert (answered.status, again.status, again.json["code"]) == (204, 404, "not_found")
+    assert [await as_token(api, each) for each in (token, other)] == [401, 200]
+    assert token not in again.body.decode()
+    assert len(lines["changes"]) == 1

@@ -1,8 +1,8 @@
 """Access tokens: a key's rights, or fewer, for a quarter of an hour.
 
 A token says by itself whose it is and until when, sealed with the installation's secret key: any
-process can read it, and none has to remember it. It ends with its time, or with its key. There is
-no other way to end one.
+process can read it, and none has to remember it. It ends with its time, with its key, or when it is
+revoked, which its key remembers until that time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from tierline.store.catalog import keys
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.keys import Key
 from tierline.store.catalog.secret_box import SecretKeyWrong
@@ -45,8 +46,9 @@ def issued(catalog: Catalog, key: Key, scopes: frozenset[str], now: int) -> tupl
     return PREFIX + base64.urlsafe_b64encode(sealed).decode().rstrip("="), expires_at
 
 
-def opened(catalog: Catalog, text: str, now: int) -> tuple[Key, AccessToken] | None:
-    """Returns the key of a token that holds now, and the token; None for any other text."""
+def opened(catalog: Catalog, text: str, now: int) -> tuple[Key, AccessToken, bytes] | None:
+    """Returns the key of a token that holds now, the token and its seal; None for any other
+    text."""
     encoded = text.removeprefix(PREFIX)
     if encoded == text or len(text) > CHARACTERS_MAX:
         return None
@@ -59,4 +61,16 @@ def opened(catalog: Catalog, text: str, now: int) -> tuple[Key, AccessToken] | N
     key = catalog.key(token.lookup)
     if key is None or key.hash != token.hash or now >= token.expires_at:
         return None
-    return key, token
+    if keys.revocation(sealed, token.expires_at) in key.revoked:
+        return None
+    return key, token, sealed
+
+
+async def revoke(catalog: Catalog, project: int, text: str, now: int) -> bool:
+    """Ends a token of a project's keys; False where there is no such token that holds."""
+    match = opened(catalog, text, now)
+    if match is None or match[0].project != project:
+        return False
+    key, token, sealed = match
+    await catalog.revoke_token(key, keys.revocation(sealed, token.expires_at), now)
+    return True

@@ -132,7 +132,7 @@ def of_token(catalog: Catalog, kinds: Container[str], text: str, now: int) -> Ca
     opened = access_tokens.opened(catalog, text, now)
     if opened is None or opened[0].kind not in kinds:
         return None
-    key, token = opened
+    key, token, _ = opened
     scopes = key.scopes & frozenset(token.scopes)
     return Caller(scopes, catalog.project(key.project), "key", key.id, by_token=True)
 

@@ -39,6 +39,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "several": [_ACTIVITY, {**_ACTIVITY, "key": "order-2"}],
         "order": _ORDER,
     },
+    "post_revocation": {"one": {"token": "tat_AAECAwQFBgcICQ"}},
     "post_token": {"reader": {"scopes": ["read_customers"]}},
     "post_order": {"paid": _ORDER},
     "dry_run": {"one": _ACTIVITY, "order": _ORDER},

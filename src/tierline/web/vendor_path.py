@@ -4,10 +4,10 @@ keys and the vendor's error body.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from time import perf_counter
-from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,16 +23,38 @@ from tierline.web.dependencies import Dependencies
 from tierline.web.routing import Call, Operation
 
 
-class VendorDoor(Protocol):
-    """What differs from vendor to vendor."""
+class VendorDoor(ABC):
+    """What differs from vendor to vendor. `passes_bodies`: whether a body that no operation reads
+    is passed over."""
 
+    passes_bodies = False
+
+    @abstractmethod
     async def caller(self, catalog: Catalog, path: str, headers: Mapping[str, str]) -> Caller:
         """Returns whom the request's keys prove. Raises Unauthorized."""
-        ...
 
+    @abstractmethod
     def refusal(self, error: TierlineError, path: str) -> Response:
         """Returns the vendor's error body."""
-        ...
+
+    @abstractmethod
+    def admit(self, caller: Caller, path: str, headers: Mapping[str, str]) -> None:
+        """Lets a call of a known caller in. Raises what refuses it."""
+
+    def preflight(self, catalog: Catalog, path: str, headers: Mapping[str, str]) -> Response | None:
+        """Returns what a browser hears that asks whether a page may call; None: as any method."""
+        return None
+
+    def require_known(self, request: Request, operation: Operation) -> None:
+        """Raises Invalid for a parameter that the operation's query does not have."""
+        request_body.require_known(request.scope["query_string"], operation.query)
+
+    def headers(
+        self, caller: Caller | None, path: str, headers: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Returns what goes with every answer to a request with these headers, where it is not
+        there already. No caller: nobody was proved."""
+        return {}
 
 
 class DoorPath:
@@ -49,17 +71,24 @@ class DoorPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, began = Request(scope, receive), perf_counter()
+        caller, response = None, None
         try:
-            response = await self._run(request)
+            if scope["method"] == "OPTIONS":
+                response = self.door.preflight(self.parts.catalog, self.path, request.headers)
+            if response is None:
+                caller = await self.door.caller(self.parts.catalog, self.path, request.headers)
+                response = await self._run(request, caller)
         except Exception as error:  # noqa: BLE001 - the last line: everything becomes a refusal
             self.parts.database.disk.saw(error)
             ours = problem.as_error(error, path=self.path, method=scope["method"])
             response = self.door.refusal(ours, self.path)
+        for name, value in self.door.headers(caller, self.path, request.headers).items():
+            response.headers.setdefault(name, value)
         await response(scope, receive, send)
         self.parts.metrics.observe(self.path, response.status_code, perf_counter() - began)
 
-    async def _run(self, request: Request) -> Response:
-        caller = await self.door.caller(self.parts.catalog, self.path, request.headers)
+    async def _run(self, request: Request, caller: Caller) -> Response:
+        self.door.admit(caller, self.path, request.headers)
         if not self.by_method:
             raise problem.NoSuchPath(target=request.url.path)
         method = "GET" if request.method == "HEAD" else request.method
@@ -68,16 +97,17 @@ class DoorPath:
             allowed = ", ".join(self.by_method)
             raise problem.MethodNotAllowed(method=request.method, allowed=allowed)
         caller.require(*operation.scopes)
-        request_body.require_known(request.scope["query_string"], operation.query)
+        self.door.require_known(request, operation)
         if operation.writes:
             self.parts.database.disk.require_room()
         with acting(caller.actor):
-            return await _answer(operation, Call(self.parts, request, caller))
+            call = Call(self.parts, request, caller)
+            return await _answer(operation, call, passes_bodies=self.door.passes_bodies)
 
 
-async def _answer(operation: Operation, call: Call) -> Response:
+async def _answer(operation: Operation, call: Call, *, passes_bodies: bool) -> Response:
     if operation.body is None:
-        if operation.method != "GET":
+        if operation.method != "GET" and not passes_bodies:
             await request_body.require_none(call.request)
         return routing.respond(await operation.handler(call), operation.status)
     call.raw = await request_body.body_of(call.request, limits.BODY_BYTES_MAX)

@@ -99,7 +99,9 @@ async def test_a_limit_of_calls_is_a_setting(club: Shop) -> None:
 
     assert refused
     assert {answered.headers["retry-after"] for answered in refused} == {"1"}
-    assert error_of(refused[0])[1]["message"].startswith("The site makes more than 1 calls")
+    assert error_of(refused[0])[1]["message"].startswith(
+        "There were more than 1 calls in one second"
+    )
     for wrong in (0, -1, "x", True, None):
         body = {"presentations": {"loyaltylion": {"requests_per_second": wrong}}}
         await club.good("PATCH", "/api/project", body)

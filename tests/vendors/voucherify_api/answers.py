@@ -17,6 +17,7 @@ from tests.vendors.voucherify_api import published as shapes
 from tests.vendors.voucherify_api import published_points as points
 from tests.vendors.voucherify_api.published_activity import PublishedActivity
 from tests.vendors.voucherify_api.published_customers import (
+    PublishedClientCustomer,
     PublishedCustomers,
     PublishedDeletion,
 )
@@ -177,7 +178,10 @@ ANSWERS: Final[dict[Route, Any]] = {
     ),
     ("GET", f"{_MEMBERS}/tiers"): Listed(shapes.PublishedTier),
     ("POST", "/v1/events"): shapes.PublishedEvent,
+    ("POST", "/client/v1/events"): shapes.PublishedEvent,
+    ("GET", "/client/v1/customers/{customer}"): PublishedClientCustomer,
     ("POST", "/v1/oauth/token"): PublishedToken,
+    ("POST", "/v1/oauth/token/revoke"): Nothing(),
     ("POST", "/v1/oauth/introspect"): PublishedIntrospection,
     ("POST", f"{_LOYALTY}/qualifications"): PublishedEstimation,
     ("POST", "/v1/qualifications"): PublishedQualifications,
@@ -214,7 +218,7 @@ def route_of(method: str, path: str) -> Route | None:
 def check(method: str, path: str, answered: Answered) -> None:
     """An answer is the object that the vendor's page describes, or its error body. Raises
     AssertionError or msgspec.ValidationError, which name the field."""
-    if not path.startswith(VENDOR_PATHS) or method == "HEAD":
+    if not path.startswith(VENDOR_PATHS) or method in ("HEAD", "OPTIONS"):
         return
     if answered.status >= 300:
         error = msgspec.convert(answered.json, shapes.PublishedError)

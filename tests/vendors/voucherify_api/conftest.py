@@ -42,6 +42,11 @@ class Shop:
             "x-management-id": keys["management_id"],
             "x-management-token": keys["management_token"],
         }
+        self.client = {
+            "x-client-application-id": keys["client_application_id"],
+            "x-client-token": keys["client_token"],
+            "origin": "https://shop.example",
+        }
         self.native = {"authorization": f"Bearer {keys['native']}"}
 
     @property
@@ -64,6 +69,8 @@ class Shop:
             headers = self.app
             if path.startswith("/management"):
                 headers = self.management
+            elif path.startswith("/client"):
+                headers = self.client
             elif path.startswith("/api"):
                 headers = self.native
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
@@ -75,6 +82,10 @@ class Shop:
             answered = Answered(response.status, response.headers, await response.read())
         answers.check(method, path, answered)
         return answered
+
+    async def configure(self, **settings: Any) -> None:
+        """Sets the project's `presentations.voucherify`."""
+        await self.good("PATCH", "/api/project", {"presentations": {"voucherify": settings}})
 
     async def good(self, method: str, path: str, body: Any = None) -> Any:
         """The answer's JSON, which must be a good one."""

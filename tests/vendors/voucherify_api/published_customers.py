@@ -12,8 +12,18 @@ from tests.vendors.voucherify_api.published import (
     CustomerId,
     Instant,
     PublishedCustomer,
+    PublishedLoyalty,
     Shape,
 )
+
+
+class PublishedClientCustomer(Shape, frozen=True):
+    """customers/customer-object, the part that pages in browsers may read."""
+
+    id: CustomerId
+    source_id: str | None
+    loyalty: PublishedLoyalty
+    object: Literal["customer"]
 
 
 class PublishedCustomers(Shape, frozen=True):

@@ -57,6 +57,21 @@ async def test_a_token_ends_with_its_key(shop: Shop) -> None:
     assert error_of(await shop.call("GET", "/v1/customers", headers=bearer(token)))[0] == 401
 
 
+async def test_a_token_is_revoked(shop: Shop) -> None:
+    """That one alone; twice, or one that never was, is not found."""
+    token, other = [(await form(shop, "token", GRANT)).json["access_token"] for _ in range(2)]
+    assert (await form(shop, "token/revoke", {"access_token": token})).status == 204
+    again = await form(shop, "token/revoke", {"access_token": token})
+    never = await form(shop, "token/revoke", {"access_token": "tat_x"})
+
+    assert error_of(await shop.call("GET", "/v1/customers", headers=bearer(token)))[0] == 401
+    assert (await shop.call("GET", "/v1/customers", headers=bearer(other))).status == 200
+    assert (await form(shop, "introspect", {"access_token": token})).json == {"active": False}
+    assert [error_of(each)[:2] for each in (again, never)] == [(404, "not_found")] * 2
+    assert token not in again.body.decode()
+    assert error_of(await form(shop, "token/revoke", {}))[:2] == (400, "missing_parameters")
+
+
 @pytest.mark.parametrize(
     ("path", "fields", "refused"),
     [

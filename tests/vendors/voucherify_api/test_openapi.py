@@ -16,6 +16,12 @@ from tierline.vendors.voucherify.api.description import EXAMPLES, SENTENCES
 DOCUMENT: dict[str, Any] = json.loads(vendor_documents()["voucherify"]())
 
 
+PAIRS = {
+    "management": ("management_id", "management_token"),
+    "client": ("client_application_id", "client_token"),
+}
+
+
 def described() -> list[tuple[str, str, dict[str, Any]]]:
     return [
         (method.upper(), path, operation)
@@ -34,8 +40,8 @@ def test_every_route_is_described() -> None:
     assert len(set(names)) == len(names)
     assert {tag for _, _, operation in described() for tag in operation["tags"]} == tags
     for method, path, operation in described():
-        kind = "management" if path.startswith("/management") else "app"
-        assert operation["security"] == [{f"{kind}_id": [], f"{kind}_token": []}]
+        pair = PAIRS.get(path.split("/")[1], ("app_id", "app_token"))
+        assert operation["security"] == [{name: [] for name in pair}]
         assert operation["summary"].endswith("."), (method, path)
         (refusal,) = operation["responses"]["default"]["content"].values()
         assert refusal["schema"] == {"$ref": "#/components/schemas/ErrorBody"}

@@ -140,10 +140,10 @@ class Catalog:
         for row in await connection.fetch(Sql.projects_since, since):
             self._take_project(row)
         for row in await connection.fetch(Sql.keys_since, since):
-            key = Key(**{**row, "scopes": frozenset(row["scopes"])})
-            self._keys[key.lookup] = key
+            key = keys.of_row(row)
             if since >= 0:
-                keys.log_change(key, self._projects[key.project])
+                keys.log_change(key, self._keys.get(key.lookup), self._projects[key.project])
+            self._keys[key.lookup] = key
         for row in await connection.fetch(Sql.programs_since, since):
             self._numbered[row["number"]] = ProgramRow(**row)
         self._programs = programs.by_id(self._numbered.values())
@@ -166,10 +166,8 @@ class Catalog:
             self._secrets[number] = msgspec.json.decode(plain, type=dict[str, str])
 
     def _take_endpoint(self, row: Any) -> None:
-        plain = b""
-        if row["state"] != "deleted":
-            sealed = sealed_for(self._projects[row["project"]].id, row["id"])
-            plain = self.box.open(row["secrets"], sealed)
+        sealed = sealed_for(self._projects[row["project"]].id, row["id"])
+        plain = b"" if row["state"] == "deleted" else self.box.open(row["secrets"], sealed)
         self._endpoints.take(EndpointRow(**{**row, "secrets": plain}))
 
     # Projects and keys -----------------------------------------------------------------------
@@ -266,7 +264,7 @@ class Catalog:
         return self._endpoints.hears_points(self._numbered[program].project)
 
     def endpoints(self) -> tuple[EndpointRow, ...]:
-        """All endpoints but deleted ones."""
+        """All but deleted ones."""
         return tuple(self._endpoints.by_number.values())
 
     def endpoint(self, project: int, endpoint_id: str) -> EndpointRow | None:
@@ -293,10 +291,9 @@ class Catalog:
 
     async def change_project(self, number: int, change: ProjectChange) -> Project:
         """Raises Conflict for another zone or currency once the project has members."""
-        fixed = False
-        if change.time_zone is not None or change.currency is not None:
-            held = [row.number for row in self.programs(number)]
-            fixed = await projects.have_members(self.database, held)
+        held = [row.number for row in self.programs(number)]
+        moves = change.time_zone is not None or change.currency is not None
+        fixed = moves and await projects.have_members(self.database, held)
         async with self._change() as (connection, revision):
             await projects.change(connection, revision, self._projects[number], change, fixed)
         return self._projects[number]
@@ -312,8 +309,7 @@ class Catalog:
             await projects.move_clock(connection, revision, self._projects[number], to)
 
     async def make_room(self, project: int, number: int) -> None:
-        """Before a customer comes in with a number of their own. The floor rises by whole multiples
-        of 65536: once per multiple, not once per customer."""
+        """Before a customer comes in with a number of their own: the floor rises by multiples."""
         if number > self.number_floor(project):
             floor = -(-number // ids.ROUTES) * ids.ROUTES
             async with self._change() as (connection, revision):
@@ -357,6 +353,11 @@ class Catalog:
         """With all its doors, for good. Raises NotFound."""
         async with self._change() as (connection, revision):
             await keys.disable(connection, revision, self.key_kinds, key_id, now, project)
+
+    async def revoke_token(self, key: Key, token: bytes, now: int) -> None:
+        """Raises TooLarge."""
+        async with self._change() as change:
+            await keys.revoke(*change, key, token, now)
 
     async def put_program(self, project: int, program_id: str, new: NewVersion, now: int) -> Put:
         """A new version where the rules differ. Raises Invalid, Conflict (see programs.put)."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import structlog
 from msgspec import Struct
 
-from tierline.errors import Forbidden, Invalid, NotFound
+from tierline.errors import Forbidden, Invalid, NotFound, TooLarge
 from tierline.model.credentials import Credential, Credentials, Entropy, KeyKind
 from tierline.model.tenant import Project
 from tierline.store.catalog import audit, projects
@@ -42,6 +42,7 @@ Scope = Literal[
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 # Of the whole installation, so no project's key holds it unless an operator names it.
 READ_METRICS: Final = "read_metrics"
+REVOKED_MAX: Final = 1_000  # access tokens of a key, of a quarter of an hour
 
 
 class Key(Struct, frozen=True):
@@ -57,6 +58,7 @@ class Key(Struct, frozen=True):
     label: str
     created_at: int
     disabled_at: int | None = None
+    revoked: frozenset[bytes] = frozenset()  # access tokens of it, as `revocation` has them
 
 
 class NewKey(Struct, frozen=True):
@@ -131,6 +133,30 @@ async def disable(
         await audit.note(connection, before["project"], "key.disabled", key_id, None, after)
 
 
+def of_row(row: Any) -> Key:
+    facts = dict(row)
+    for field in ("scopes", "revoked"):
+        facts[field] = frozenset(facts[field])
+    return Key(**facts)
+
+
+def revocation(sealed: bytes, expires_at: int) -> bytes:
+    """What is kept of a revoked access token: a hash, and when it would have expired."""
+    hashed = hashlib.blake2b(sealed, digest_size=16, person=b"tierline-revoked").digest()
+    return hashed + expires_at.to_bytes(8)
+
+
+async def revoke(connection: Session, revision: int, key: Key, token: bytes, now: int) -> None:
+    """Ends an access token, given as `revocation` has it. Raises TooLarge where the key has too
+    many that were ended and have not expired."""
+    before: list[bytes] = await connection.fetchval(Sql.revoked_tokens, key.id)
+    running = {each for each in before if int.from_bytes(each[16:]) > now} | {token}
+    if len(running) > REVOKED_MAX:
+        raise TooLarge(what="list of revoked tokens", limit=f"{REVOKED_MAX:,} of one key")
+    await connection.execute(Sql.revoke_token, key.id, sorted(running), revision)
+    await audit.note(connection, key.project, "key.token_revoked", key.id.partition(".")[0])
+
+
 def digest(token: str) -> bytes:
     return hashlib.blake2b(token.encode(), digest_size=32, person=b"tierline-api-key").digest()
 
@@ -173,8 +199,9 @@ def shared_doors(kinds: Mapping[str, KeyKind]) -> list[str]:
     return [f"{kind.name}.{kind.shared.name}" for kind in kinds.values() if kind.shared is not None]
 
 
-def log_change(key: Key, project: Project) -> None:
+def log_change(key: Key, before: Key | None, project: Project) -> None:
     """Logs a key that was made or disabled, by whichever process; its further doors are silent."""
-    if "." not in key.id:
+    changed = before is None or before.disabled_at != key.disabled_at
+    if "." not in key.id and changed:
         event = "key_made" if key.disabled_at is None else "key_disabled"
         _log.info(event, key=key.id, kind=key.kind, project=project.id)

@@ -49,5 +49,7 @@ class CatalogSql(Queries, file="catalog.sql"):
     add_audit: str
     imports_since: str
     key_row: str
+    revoked_tokens: str
+    revoke_token: str
     keep_digest_key: str
     digest_key: str

@@ -16,7 +16,7 @@ SELECT number, id, clock, body, secrets, number_floor, state FROM project WHERE 
 -- name: keys_since
 -- API keys changed after a revision; disabled ones too, so that caches forget them.
 SELECT k.id, p.number AS project, k.kind, k.lookup, k.hash, k.scopes, k.label, k.created_at,
-       k.disabled_at
+       k.disabled_at, k.revoked
 FROM api_key k JOIN project p ON p.id = k.project
 WHERE k.revision > $1 ORDER BY k.created_at, k.id
 
@@ -184,6 +184,14 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 -- A key, for the audit log.
 SELECT p.number AS project, k.kind, k.disabled_at FROM api_key k JOIN project p ON p.id = k.project
 WHERE k.id = $1
+
+-- name: revoked_tokens
+-- The revoked tokens of a key, inside the transaction that adds one.
+SELECT revoked FROM api_key WHERE id = $1
+
+-- name: revoke_token
+-- The revoked tokens of a key: those that have not expired, and one more.
+UPDATE api_key SET revoked = $2, revision = $3 WHERE id = $1
 
 -- name: imports_since
 -- Imports that ended, for the server's log.

@@ -9,6 +9,8 @@ DESCRIPTIONS = {
     "app_token": f"{NAME}: the token of the application's pair.",
     "management_id": f"{NAME}: the id of the management's pair.",
     "management_token": f"{NAME}: the token of the management's pair.",
+    "client_application_id": f"{NAME}: the id of the pair for pages in browsers.",
+    "client_token": f"{NAME}: the token of the pair for pages in browsers.",
     "webhook_secret": f"{NAME}: what signs the project's webhooks.",
     "EndpointBody.source": f"{NAME}: what the envelope pretends to come from.",
     "EndpointAnswer.source": f"{NAME}: what the envelope pretends to come from.",

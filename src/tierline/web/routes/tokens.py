@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from tierline.errors import TierlineError
+from tierline.errors import NotFound, TierlineError
 from tierline.model.calendar import format_instant
 from tierline.store.catalog.keys import SCOPES, checked_scopes
 from tierline.web import access_tokens
 from tierline.web.routing import Call, Operation
+
+_SHOWN_MAX: Final = 12  # characters of a token that a refusal repeats
 
 
 class NeedsKey(TierlineError):
@@ -48,10 +50,26 @@ async def post_token(call: Call, body: TokenBody) -> TokenAnswer:
     return TokenAnswer(token, tuple(sorted(scopes)), format_instant(expires_at))
 
 
+class RevocationBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which token is to end."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=access_tokens.CHARACTERS_MAX)]
+
+
+async def post_revocation(call: Call, body: RevocationBody) -> None:
+    catalog, project = call.parts.catalog, call.project.number
+    if not await access_tokens.revoke(catalog, project, body.token, call.wall):
+        raise NotFound(what="token", name=body.token[:_SHOWN_MAX], path="token")
+
+
 OPERATIONS = (
     Operation(
         "POST", "/api/tokens", post_token,
         "Makes a token with rights of the key's, for a quarter of an hour.",
         body=TokenBody, optional=True, answer=TokenAnswer,
+    ),
+    Operation(
+        "POST", "/api/tokens/revoke", post_revocation,
+        "Ends an access token of the project before its time.", body=RevocationBody, status=204,
     ),
 )  # fmt: skip

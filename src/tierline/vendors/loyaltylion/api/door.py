@@ -15,23 +15,25 @@ from tierline.clock import Clock
 from tierline.errors import TierlineError, Unauthorized
 from tierline.store.catalog.catalog import Catalog
 from tierline.vendors.loyaltylion.api import errors
-from tierline.vendors.loyaltylion.api.call_rate import CallRate
 from tierline.vendors.loyaltylion.credentials import SITE
 from tierline.vendors.loyaltylion.ladder import NAME
 from tierline.web import auth
 from tierline.web.auth import Caller
+from tierline.web.call_rate import CallRate, limit_of
+from tierline.web.vendor_path import VendorDoor
 
 _BASIC: Final = "basic "
 _SITE_KIND: Final = f"{NAME}.{SITE.name}"
 _WRITE: Final = "write_"
+_LIMIT: Final = "requests_per_second"  # of the project's presentations
 
 
-class LionDoor:
+class LionDoor(VendorDoor):
     """Tokens and secrets are compared as everywhere; whoever may write may read."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.rate = CallRate()
+        self.rate = CallRate("second", 1_000)
 
     async def caller(self, catalog: Catalog, path: str, headers: Mapping[str, str]) -> Caller:
         """Returns whom the header proves. The headless API takes no `Basic`. Raises
@@ -42,8 +44,13 @@ class LionDoor:
             caller = await Caller.of(catalog, (_SITE_KIND,), secret, token)
         else:
             caller = await Caller.of(catalog, (NAME,), auth.bearer(authorization))
-        self.rate.count(caller.project, self.clock())
         return replace(caller, scopes=with_reading(caller.scopes))
+
+    def admit(self, caller: Caller, path: str, headers: Mapping[str, str]) -> None:
+        """Raises TooManyCalls where the project has a limit."""
+        limit = limit_of(caller.project, NAME, _LIMIT)
+        if limit is not None:
+            self.rate.count(caller.project, limit, self.clock())
 
     def refusal(self, error: TierlineError, path: str) -> Response:
         body = msgspec.json.encode(errors.body_of(error, path))

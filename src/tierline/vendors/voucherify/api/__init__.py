@@ -10,10 +10,12 @@ from starlette.routing import BaseRoute
 from tierline.vendors.voucherify.api import (
     activity,
     campaigns,
+    client_side,
     customer_lists,
     customers,
     deletions,
     description,
+    door,
     earning_rules,
     empty_lists,
     events,
@@ -24,11 +26,11 @@ from tierline.vendors.voucherify.api import (
     pending,
     previews,
     qualifications,
-    routing,
     transactions,
     webhooks,
 )
 from tierline.web.dependencies import Dependencies
+from tierline.web.vendor_path import vendor_paths
 
 # Members first: `/v1/loyalties/members/…` names no campaign.
 OPERATIONS = (
@@ -49,10 +51,11 @@ OPERATIONS = (
     *qualifications.OPERATIONS,
     *webhooks.OPERATIONS,
     *oauth.OPERATIONS,
+    *client_side.OPERATIONS,
 )
 DESCRIBED = description.described(OPERATIONS)
 
 
 def routes(parts: Dependencies) -> list[BaseRoute]:
     """Returns what the composition root hangs beside the native routes."""
-    return routing.routes(parts, OPERATIONS)
+    return vendor_paths(parts, door.VoucherifyDoor(parts.clock), OPERATIONS, door.ROOTS)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tierline.vendors import registry
+from tierline.vendors.voucherify.api.door import CLIENT_SIDE, MANAGEMENT
 from tierline.vendors.voucherify.api.errors import ErrorBody
-from tierline.vendors.voucherify.api.routing import MANAGEMENT
 from tierline.vendors.voucherify.vendor import VENDOR
 from tierline.web.field_descriptions import DESCRIPTIONS
 from tierline.web.openapi import DescribedApi
@@ -20,6 +20,7 @@ TAGS: Final = {
     "orders": "What customers bought.",
     "exports": "Files of what happened.",
     "management": "Webhooks of a project.",
+    "client-side": "What pages in browsers may do.",
 }
 _TAG_OF: Final = {"events": "events", "customers": "customers", "orders": "orders"}
 _TEXT: Final = """
@@ -176,22 +177,31 @@ _SCHEMES: Final = {
     "app_token": _header("X-App-Token"),
     "management_id": _header("X-Management-Id"),
     "management_token": _header("X-Management-Token"),
+    "client_application_id": _header("X-Client-Application-Id"),
+    "client_token": _header("X-Client-Token"),
+}
+
+
+_PAIRS: Final = {
+    MANAGEMENT: ("management", ("management_id", "management_token")),
+    CLIENT_SIDE: ("client-side", ("client_application_id", "client_token")),
 }
 
 
 def _tag(operation: Operation) -> str:
-    if operation.path.startswith(MANAGEMENT):
-        return "management"
+    for root, (tag, _) in _PAIRS.items():
+        if operation.path.startswith(root):
+            return tag
     return _TAG_OF.get(operation.path.split("/")[2], "loyalties")
 
 
 def _security(operation: Operation) -> list[dict[str, list[str]]]:
-    kind = "management" if operation.path.startswith(MANAGEMENT) else "app"
-    return [{f"{kind}_id": [], f"{kind}_token": []}]
+    pairs = (pair for root, (_, pair) in _PAIRS.items() if operation.path.startswith(root))
+    return [{name: [] for name in next(pairs, ("app_id", "app_token"))}]
 
 
 def _statuses(operation: Operation) -> list[int]:
-    statuses = {400, 401, 403, 503}
+    statuses = {400, 401, 403, 429, 503}
     if "{" in operation.path:
         statuses |= {404}
     if operation.method != "GET":

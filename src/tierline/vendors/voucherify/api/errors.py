@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from tierline.errors import Busy, Invalid, NotFound, TierlineError
+from tierline.web.call_rate import TooManyCalls
 from tierline.web.problem import RETRY_SECONDS, MethodNotAllowed
 
 _encode = msgspec.json.Encoder().encode
@@ -70,6 +71,9 @@ _WORDS = {
     "invalid_grant_type": (400, "invalid_grant_type", "Invalid grant_type"),
     "missing_parameters": (400, "missing_parameters", "Missing parameters"),
     "key_needed": (403, "forbidden", "Forbidden"),
+    "origin_refused": (403, "forbidden", "Forbidden"),
+    "client_events_off": (403, "forbidden", "Forbidden"),
+    "too_many_calls": (429, "too_many_requests", "Too many requests hit the API too quickly."),
     "busy": (503, "service_unavailable", "Service Unavailable"),
 }
 _PAYLOAD = (400, "invalid_payload", "Invalid payload")
@@ -98,8 +102,9 @@ def error_body(error: TierlineError, request_id: str) -> ErrorBody:
 
 def headers(error: TierlineError) -> dict[str, str]:
     """Returns what goes with the body: when to retry, which methods there are."""
-    if isinstance(error, Busy):
-        return {"retry-after": str(error.facts.get("retry_after", RETRY_SECONDS))}
+    if isinstance(error, (Busy, TooManyCalls)):
+        fields = {"retry-after": str(error.facts.get("retry_after", RETRY_SECONDS))}
+        return fields | ({} if isinstance(error, Busy) else {"x-rate-limit-type": "api_calls"})
     if isinstance(error, MethodNotAllowed):
         return {"allow": str(error.facts["allowed"])}
     return {}

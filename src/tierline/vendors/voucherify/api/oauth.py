@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from msgspec import UNSET, Struct, UnsetType
 
-from tierline.errors import TierlineError
+from tierline.errors import NotFound, TierlineError
 from tierline.model import validation
 from tierline.vendors.voucherify.api.answers import Count
 from tierline.vendors.voucherify.objects import NAME
@@ -19,6 +19,8 @@ from tierline.web.routes.tokens import NeedsKey
 from tierline.web.routing import Call, Operation
 
 TOKEN, INTROSPECT = "/v1/oauth/token", "/v1/oauth/introspect"
+REVOKE = f"{TOKEN}/revoke"
+_SHOWN_MAX: Final = 12  # characters of a token that a refusal repeats
 FIELDS_MAX: Final = 20  # of a form
 FORM: Final = "application/x-www-form-urlencoded"
 Json = dict[str, Any]
@@ -115,9 +117,16 @@ async def post_introspection(call: Call) -> Json:
     caller = of_token(call.parts.catalog, (NAME,), text, call.wall)
     if opened is None or caller is None or caller.project.number != call.project.number:
         return {"active": False}
-    key, token = opened
+    key, token, _ = opened
     answer = _answer(call, text, key.lookup, token.expires_at, " ".join(token.scopes))
     return answer | {"active": True}
+
+
+async def post_revocation(call: Call) -> None:
+    """A token that does not hold is not found."""
+    text = _need(await _form(call), "access_token")
+    if not await access_tokens.revoke(call.parts.catalog, call.project.number, text, call.wall):
+        raise NotFound(what="access_token", name=text[:_SHOWN_MAX], path="access_token")
 
 
 def _answer(call: Call, token: str, client: str, expires_at: int, scope: str) -> Json:
@@ -154,4 +163,6 @@ OPERATIONS = (
               answer=TokenObject, reads_body=True, other_bodies=((FORM, TokenForm),)),
     Operation("POST", INTROSPECT, post_introspection, "Whether an access token holds.",
               answer=IntrospectionObject, reads_body=True, other_bodies=((FORM, TokenName),)),
+    Operation("POST", REVOKE, post_revocation, "Ends an access token before its time.",
+              reads_body=True, other_bodies=((FORM, TokenName),), status=204),
 )  # fmt: skip
