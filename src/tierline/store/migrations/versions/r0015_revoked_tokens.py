@@ -2,9 +2,9 @@
 
 from tierline.store.migrate import run_file
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 
 
 def upgrade() -> None:
-    run_file("0014_revoked_tokens.sql")
+    run_file("0015_revoked_tokens.sql")
