@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 from msgspec import Struct
 
-from benchmarks import floors, import_files, machine, memory, points
+from benchmarks import floors, import_files, machine, memory, points, reminders
 from benchmarks.costs import database_cpu, logged
 from benchmarks.lists import page_times
 from benchmarks.load import PATH, Load, Target, load, loads
@@ -31,8 +31,8 @@ from tierline.store.database import Database
 PEOPLE = 100_000
 WARM_SECONDS, RUN_SECONDS = 3, 8
 _ROWS = "machine online processes memory bulk import dirty sweep idle yearend growth lists points"
-NAMES = tuple(_ROWS.split())
-LONGER = ("processes", "memory")  # rows that are measured with BIG=1, or when they are asked for
+NAMES = (*_ROWS.split(), "reminders")
+LONGER = ("processes", "memory", "reminders")  # with BIG=1, or when they are asked for
 
 
 class Row(Struct, frozen=True):
@@ -289,6 +289,11 @@ class Bench:
             "2 x p99",
             f"{count - left:,} swept meanwhile",
         )
+
+    async def reminders(self) -> AsyncIterator[Row]:
+        """A year end that reminds, beside one that does not."""
+        for row in await reminders.rows(self.database, self.catalog, PEOPLE):
+            yield Row(*row)
 
     async def _left(self, at: int) -> int:
         return int(
