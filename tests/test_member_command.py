@@ -29,6 +29,9 @@ async def test_members_their_entries_and_their_tiers_are_printed(data_dir: Path)
                 activity = {"customer": name, "kind": "earn", "points": points, "key": f"{name}-1"}
                 await send("POST", "/api/programs/club/activities", activity)
 
+            profile = {"name": "Anna Nowak", "email": "anna@shop.example"}
+            await send("PUT", "/api/customers/anna", profile)
+
         async def lines(*arguments: str) -> list[dict[str, Any]]:
             code, out, err = await tierline(*arguments, "--json", *PROJECT, directory=data_dir)
             assert code == 0, err
@@ -39,11 +42,25 @@ async def test_members_their_entries_and_their_tiers_are_printed(data_dir: Path)
         one = await lines("member", "list", "club", "--limit", "1")
         entries = await lines("member", "entries", "club", "anna")
         history = await lines("member", "history", "club", "anna")
+        people = await lines("customer", "list")
+        finds = [
+            await lines("customer", "list", *search)
+            for search in (("--name", "anna n"), ("--email-part", "SHOP"), ("--id", "ben"))
+        ]
+        both = await tierline(
+            "customer", "list", "--id", "a", "--name", "b", *PROJECT, directory=data_dir
+        )
         table = await tierline("member", "list", "club", *PROJECT, directory=data_dir)
         nobody = await tierline("member", "entries", "club", "x", *PROJECT, directory=data_dir)
         nowhere = await tierline("member", "list", "no", *PROJECT, directory=data_dir)
 
     assert {line["customer"]: line["balance"] for line in everybody} == {"anna": 150, "ben": 10}
+    assert {line["customer"]: line["email"] for line in people} == {
+        "anna": "anna@shop.example",
+        "ben": None,
+    }
+    assert [[line["customer"] for line in some] for some in finds] == [["anna"], ["anna"], ["ben"]]
+    assert (both[0], "one at a time" in both[2]) == (2, True)
     assert [line["customer"] for line in silver] == ["anna"]
     assert len(one) == 1
     assert [(e["entry"], e["kind"], e["key"]) for e in entries] == [

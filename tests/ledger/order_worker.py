@@ -1,14 +1,19 @@
-"""A process to kill: tells orders that change hands again and again, and prints what is durable."""
+"""A process to kill: tells orders that change hands again and again, and prints what is durable.
+With the name of a step it tells one order, `s-<step>`, and kills itself when that step is done.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from typing import Any
 
 from tests.ledger.conftest import Club
 from tierline.ledger.command_parsing import CommandParser
 from tierline.model.calendar import format_instant
+from tierline.store import orders
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.database import Database
@@ -29,7 +34,18 @@ def statement(order: int, turn: int) -> dict[str, Any]:
     }
 
 
-async def main(url: str) -> None:
+def die_after(step: str) -> None:
+    """The process ends by kill -9 when the statement of this step has run, committed or not."""
+    real = getattr(orders, step)
+
+    async def last(*arguments: Any) -> None:
+        await real(*arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(orders, step, last)
+
+
+async def main(url: str, step: str | None = None) -> None:
     async with await Database.open(url) as database:
         club = Club(database, await Catalog.open(database, SecretBox(bytes(32))))
         (club.project,) = club.catalog.projects()
@@ -43,9 +59,13 @@ async def main(url: str) -> None:
                 sys.stdout.write(f"{order} {turn}\n")
                 sys.stdout.flush()
 
+            if step is not None:
+                die_after(step)
+                body = statement(0, 0) | {"order": f"s-{step}", "customer": step}
+                await writer.record(club.activity("order", **body))
             for turn in range(100_000):
                 await asyncio.gather(*(tell(order, turn) for order in range(ORDERS)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -108,6 +108,36 @@ async def test_two_processes_tell_one_order_at_once(club: Club) -> None:
     await settled(club)
 
 
+STEPS = ("claim", "decide", "put_bookings", "conclude")
+
+
+async def test_kill_9_in_every_step_of_a_claim(club: Club) -> None:
+    """A process each that dies with the step's statement: in the transaction that claims, in the
+    one that notes what is decided, in the one that books, and when all is concluded. What is left
+    ends by itself or when it is told again, and is booked once."""
+    await club.create()
+    dying = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.ledger.order_worker", club.database.url, step,
+            stdout=asyncio.subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": "src:."},
+        )
+        for step in STEPS
+    ]  # fmt: skip
+    async with asyncio.timeout(60):
+        ends = [await process.wait() for process in dying]
+    assert set(ends) == {-signal.SIGKILL}
+    noted = "SELECT name FROM order_state WHERE pending_at IS NOT NULL"
+    left = {row["name"] for row in await club.database.pool.fetch(noted)}
+    assert left == {"s-put_bookings"}, left
+    async with club.writer() as writer:
+        for step in STEPS:
+            body = statement(0, 0) | {"order": f"s-{step}", "customer": step}
+            answer = await writer.record(club.activity("order", **body))
+            assert (answer.balance, answer.repeated) == (100, step == "conclude"), step
+    await sweep(club, sweepers=2)
+    await settled(club)
+
+
 @pytest.mark.parametrize("answers", [1, 20, 150])
 async def test_kill_9_among_orders_loses_and_doubles_nothing(club: Club, answers: int) -> None:
     """Each order is one person's afterwards, as it was told last; what was answered is there."""

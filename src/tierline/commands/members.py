@@ -11,6 +11,7 @@ from msgspec import Struct
 from tierline.analysis.ledger_effects import tier_periods
 from tierline.bootstrap import Installation
 from tierline.clock import wall
+from tierline.commands.customers import print_listed
 from tierline.commands.installation_options import (
     location_options,
     print_rows,
@@ -25,12 +26,10 @@ from tierline.model.entries import Entry
 from tierline.model.events import Event
 from tierline.model.standing import effective_ledger
 from tierline.rules.program import Program
-from tierline.store import customers, listing, members
+from tierline.store import customers, members
 from tierline.store.announcements import events_of
 from tierline.store.event_log import EventLog
 from tierline.store.listing import Listed, MemberFilter, Search
-
-PAGE = 500
 
 _project = click.option("--project", "owner", required=True, help="The project's id or name.")
 _json = click.option("--json", "as_json", is_flag=True, help="A line of JSON each.")
@@ -56,25 +55,11 @@ def member_list(
     """Print the members of PROGRAM, by the customers' numbers."""
 
     async def work(installation: Installation) -> None:
-        database, project = installation.database, project_of(installation, owner)
+        project = project_of(installation, owner)
         number, _ = await installation.catalog.need_program(project.number, name)
         before = validation.optional_instant(expires_before, "--expires-before")
         search = Search(members=MemberFilter(number, tier=tier, expires_before=before))
-        after, left, lines = None, limit, list[dict[str, Any]]()
-        while left is None or left > 0:
-            size = PAGE if left is None else min(PAGE, left)
-            async with database.pool.acquire() as connection:
-                place = (connection, database.shards, project.number)
-                page = await listing.page(*place, search, after, size)
-            lines += [_line(row) for row in page.rows]
-            if as_json:
-                print_rows(lines, as_json=True)
-                lines = []
-            after, left = page.last, None if left is None else left - len(page.rows)
-            if after is None:
-                break
-        if not as_json:
-            print_rows(lines, as_json=False)
+        await print_listed(installation, owner, search, _line, limit, as_json=as_json)
 
     with_installation(location, work)
 

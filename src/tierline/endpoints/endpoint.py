@@ -33,6 +33,8 @@ OpsKind = Literal[
     "log.expiring",
     "log.dropped",
     "member.quarantined",
+    "customer.created",
+    "customer.changed",
     "customer_erased",
 ]
 

@@ -30,6 +30,7 @@ from tierline.endpoints.retry_schedule import Preset
 from tierline.errors import Forbidden
 from tierline.model import json_text, validation
 from tierline.model.events import EventKind
+from tierline.model.operational_event import CUSTOMER_CHANGED, CUSTOMER_CREATED
 from tierline.model.points_event import PointsKind
 from tierline.model.reminder import ReminderKind
 from tierline.model.schedule import Schedule
@@ -43,6 +44,7 @@ Text = Annotated[str, Meta(max_length=2_000)]
 Pem = Annotated[str, Meta(max_length=65_536)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Names = Annotated[tuple[Name, ...], Meta(max_length=100)]
+_OF_CUSTOMERS = frozenset({CUSTOMER_CREATED, CUSTOMER_CHANGED})
 OPS_KINDS = frozenset(msgspec.inspect.type_info(OpsKind).values)  # type: ignore[attr-defined]
 
 
@@ -205,7 +207,8 @@ def check_kinds(endpoint: Endpoint, formats: Formats) -> None:
 
 def require_scopes(endpoint: Endpoint, granted: frozenset[str]) -> None:
     """Raises Forbidden where a key may not decide where these events go, or what signs them."""
-    if endpoint.hears_customers and "read_customers" not in granted:
+    tells = endpoint.hears_customers or not _OF_CUSTOMERS.isdisjoint(endpoint.kinds)
+    if tells and "read_customers" not in granted:
         raise Forbidden(scope="read_customers", path="kinds")
 
 

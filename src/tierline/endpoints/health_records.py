@@ -38,7 +38,7 @@ async def record(
     else has raised it. Nothing waits after the head's lock."""
     endpoint: Endpoint = compiled.endpoint
     shard = home(endpoint.id, log.shards)
-    event = OperationalEvent(kind, now, endpoint.id, dict(data), quiet=endpoint.hears_ops)
+    event = OperationalEvent(kind, now, endpoint.id, dict(data), quiet=kind in endpoint.kinds)
     body = encode_operational_event(event).decode()
     # Of all that it says: two lanes may park in one millisecond.
     event_id = ids.derived("evt_", "ops", endpoint.id, str(now), body)

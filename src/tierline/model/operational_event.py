@@ -10,11 +10,13 @@ from msgspec import Struct
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
 
+CUSTOMER_CREATED: Final = "customer.created"
+CUSTOMER_CHANGED: Final = "customer.changed"
 CUSTOMER_ERASED: Final = "customer_erased"  # the kind of the event that says so
 
 
 class OperationalEvent(Struct, frozen=True, omit_defaults=True):
-    """As it stands in the log. `quiet`: about an endpoint that hears such events itself, so it goes
+    """As it stands in the log. `quiet`: about an endpoint that hears this kind itself, so it goes
     to the log and the feed only."""
 
     kind: str

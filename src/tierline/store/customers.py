@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from tierline.model import ids
 from tierline.model.tenant import Customer, Project
-from tierline.store import last_changes
+from tierline.store import customer_events, last_changes
 from tierline.store.ledger_transaction import CountDiffers
 from tierline.store.named_queries import Queries
 
@@ -167,6 +167,7 @@ async def create(
         numbers[name] = id_
     if made:
         await _insert(connection, shard, project.number, made)
+        await customer_events.tell_created(connection, shard, project, made)
     rows = await connection.fetch(Sql.customers, shard, list(numbers.values()))
     by_id = {row["id"]: row_of(row) for row in rows}
     return {name: by_id[id_] for name, id_ in numbers.items() if id_ in by_id}

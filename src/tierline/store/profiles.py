@@ -20,7 +20,7 @@ from msgspec.structs import asdict, replace
 from tierline.errors import Conflict, NotFound
 from tierline.model import ids
 from tierline.model.tenant import Address, Customer, Project
-from tierline.store import customers, last_changes
+from tierline.store import customer_events, customers, last_changes
 from tierline.store.customers import CustomerRow, CustomersSql, NewCustomer
 from tierline.store.database import Database
 
@@ -153,7 +153,7 @@ async def _make(
         # Who began it may have given names back since.
         await _claim(connection, shards, project, claims, reserved)
     if newcomer.source_id != source_id:
-        row = await _change(connection, shards, reserved, profile, now)
+        row = await _change(connection, shards, project, reserved, profile, now)
     return row, True
 
 
@@ -168,7 +168,7 @@ async def _changed(
     claims = claims_of(profile, new=False)
     await _claim(connection, shards, project, claims, row.id)
     await _drop(connection, shards, row.id, profile.emptied)
-    changed = await _change(connection, shards, row.id, profile, now)
+    changed = await _change(connection, shards, project, row.id, profile, now)
     if changed.erased_at is None:
         return changed
     await _release(connection, shards, project, claims, row.id)
@@ -176,7 +176,7 @@ async def _changed(
 
 
 async def _change(
-    connection: Session, shards: int, customer: int, profile: Profile, now: int
+    connection: Session, shards: int, project: Project, customer: int, profile: Profile, now: int
 ) -> CustomerRow:
     shard = customers.shard_of_customer(shards, customer)
     async with connection.transaction():
@@ -194,6 +194,8 @@ async def _change(
         facts = (customers.profile_text(after), after.updated_at, *keys)
         await connection.execute(Sql.change_customer, shard, customer, *facts)
         await last_changes.note(connection, shard, [customer])
+        sides = (before.customer, after)
+        await customer_events.tell_changed(connection, shard, project, customer, sides)
     return replace(before, customer=after)
 
 

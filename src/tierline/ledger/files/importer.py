@@ -164,7 +164,9 @@ class Importer:
             self._people = TrialPeople(self.database, project)
             self._writer = self._trial_writer()
         else:
-            self._people, self._writer = StoredPeople(self.database, project), self.writer
+            tells = project.tells_of_customers and not self.quiet
+            owner = replace(project, tells_of_customers=tells)
+            self._people, self._writer = StoredPeople(self.database, owner), self.writer
         digests = self.catalog.digests
         self._corrections = Corrections(self.database, digests, project, number)
         allowed = self.allow_erased

@@ -150,6 +150,7 @@ class Catalog:
         self.closures = closures_of(self._projects, self._numbered.values())
         for row in await connection.fetch(Sql.endpoints_since, since):
             self._take_endpoint(row)
+        self._projects = projects.hearing(self._projects, self._endpoints.hears_customers)
         self._imports_seen = await audit.log_imports(connection, self._imports_seen)
 
     def _take_project(self, row: Any) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from tierline.errors import Conflict, NotFound
+from tierline.model.operational_event import CUSTOMER_CHANGED, CUSTOMER_CREATED
 from tierline.model.tenant import Project
 from tierline.store.catalog import audit
 from tierline.store.catalog.queries import CatalogSql as Sql
@@ -46,19 +47,22 @@ class NewEndpoint(Struct, frozen=True):
 
 class _Hearing(Struct, frozen=True):
     points: bool = False
+    kinds: tuple[str, ...] = ()
 
 
+_OF_CUSTOMERS = frozenset({CUSTOMER_CREATED, CUSTOMER_CHANGED})
 _read_hearing = msgspec.json.Decoder(_Hearing).decode
 
 
 class EndpointIndex:
-    """The endpoints that there are, by number and by id, and which projects hear points events:
-    for the others the ledger makes none."""
+    """The endpoints that there are, by number and by id, and which projects hear points events, or
+    of customers: for the others none are made."""
 
     def __init__(self) -> None:
         self.by_number: dict[int, EndpointRow] = {}
         self._numbers: dict[tuple[int, str], int] = {}
         self._points: dict[int, set[int]] = {}  # by project
+        self._customers: dict[int, set[int]] = {}  # by project
 
     def named(self, project: int, id_: str) -> EndpointRow | None:
         number = self._numbers.get((project, id_))
@@ -67,17 +71,24 @@ class EndpointIndex:
     def hears_points(self, project: int) -> bool:
         return bool(self._points.get(project))
 
+    def hears_customers(self, project: int) -> bool:
+        return bool(self._customers.get(project))
+
     def take(self, row: EndpointRow) -> None:
         """An endpoint is as this row says; a deleted one is not there any more."""
-        self._points.get(row.project, set()).discard(row.number)
+        for hearing in (self._points, self._customers):
+            hearing.get(row.project, set()).discard(row.number)
         if row.state == "deleted":
             self.by_number.pop(row.number, None)
             self._numbers.pop((row.project, row.id), None)
             return
         self.by_number[row.number] = row
         self._numbers[row.project, row.id] = row.number
-        if _read_hearing(row.body).points:
+        heard = _read_hearing(row.body)
+        if heard.points:
             self._points.setdefault(row.project, set()).add(row.number)
+        if not _OF_CUSTOMERS.isdisjoint(heard.kinds):
+            self._customers.setdefault(row.project, set()).add(row.number)
 
 
 class Change(Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -197,9 +197,9 @@ def _encode(project: Project) -> str:
     """The clock and the number are columns of their own; a vendor's program is a field of the
     text's top level, `<vendor>_program`."""
     programs = {vendor + _PROGRAM: program for vendor, program in project.vendor_programs.items()}
-    body = msgspec.to_builtins(
-        replace(project, clock=None, number=0, vendor_programs={}, state="active")
-    )
+    elsewhere: dict[str, Any] = {"clock": None, "number": 0, "vendor_programs": {}}
+    elsewhere |= {"state": "active", "tells_of_customers": False}
+    body = msgspec.to_builtins(replace(project, **elsewhere))
     return msgspec.json.encode({**body, **programs}).decode()
 
 
@@ -211,6 +211,18 @@ def decode(text: str) -> Project:
         if field.endswith(_PROGRAM)
     }
     return msgspec.convert({**body, "vendor_programs": programs}, Project)
+
+
+def hearing(
+    owners: Mapping[int, Project], hears_customers: Callable[[int], bool]
+) -> dict[int, Project]:
+    """Returns the projects as they are, where one says whether anybody hears of customers."""
+    return {
+        number: project
+        if project.tells_of_customers == hears_customers(number)
+        else replace(project, tells_of_customers=hears_customers(number))
+        for number, project in owners.items()
+    }
 
 
 def of_row(row: Any) -> Project:
