@@ -110,6 +110,19 @@ async def test_a_dry_run_says_what_differs_and_who_would_move(shell: Shell) -> N
     assert (before, after["version"], after["policy"]["tiers"][0]["from"]) == (1, 2, 200)
 
 
+async def test_reminders_are_compared_where_a_file_speaks_of_them(shell: Shell) -> None:
+    """A file without them leaves them as they are, which is no difference."""
+    shell.write("programs/club.toml", CLUB + "[reminders.tier_near]\nwithin = 50\n")
+    await shell.run("apply")
+    shell.write("programs/club.toml", CLUB)
+    silent = await shell.run("diff", "--exit-code")
+    shell.write("programs/club.toml", CLUB + "[reminders.tier_near]\nwithin = 60\n")
+    different = await shell.run("diff", "--exit-code", code=1)
+
+    assert silent == "programs/club: as it is\nendpoints/crm: as it is\n"
+    assert "  reminders.tier_near.within: 50 → 60\n" in different
+
+
 async def test_what_is_there_is_saved_and_comes_back(shell: Shell, tmp_path: Path) -> None:
     """From the saved files nothing differs."""
     await shell.run("apply")

@@ -31,6 +31,7 @@ from tierline.proposals import ProgramBody, rules_from
 from tierline.rules.points import Points
 from tierline.rules.policy import Policy
 from tierline.rules.program import Rules
+from tierline.rules.reminders import Reminders
 from tierline.vendors.vendor import ProgramFacts
 
 URL_DEFAULT: Final = "http://127.0.0.1:8080"
@@ -203,6 +204,7 @@ def _rules(answer: dict[str, Any]) -> Rules:
         answer["auto_join"],
         answer["presentations"],
         answer["sentences"],
+        msgspec.convert(answer.get("reminders", {}), Reminders),  # an older server shows none
     )
 
 
