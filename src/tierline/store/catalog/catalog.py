@@ -362,8 +362,7 @@ class Catalog:
 
     async def put_program(self, project: int, program_id: str, new: NewVersion, now: int) -> Put:
         """A new version where the rules differ. Raises Invalid, Conflict (see programs.put)."""
-        owner = self._projects[project]
-        began = time.monotonic()
+        owner, began = self._projects[project], time.monotonic()
         async with self._change() as (connection, revision):
             clock = await connection.fetchval(Sql.project_clock, project)
             waited = int((time.monotonic() - began) * 1000)  # for other changes
