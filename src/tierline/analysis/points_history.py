@@ -8,6 +8,7 @@ at the last checkpoint, whose standing is the first line's ground.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from tierline.engine.checkpoints import last_checkpoint
 from tierline.engine.decide import follow
 from tierline.engine.member_state import begin
 from tierline.model.entries import Entry
-from tierline.model.points_event import PointsEvent, PointsKind, activity_facts
+from tierline.model.points_event import MoveKind, PointsEvent, activity_facts
 from tierline.model.standing import Standing, carried
 from tierline.rules.program import Program
 
@@ -34,8 +35,8 @@ class PointsMove(Struct, frozen=True):
         return self.event.at
 
     @property
-    def kind(self) -> PointsKind:
-        return self.event.kind
+    def kind(self) -> MoveKind:
+        return cast("MoveKind", self.event.kind)  # of profiles a ledger says nothing
 
     @property
     def points(self) -> int:

@@ -81,7 +81,7 @@ class Dispatcher:
         self.operational_events = OperationalEvents(self.log, clock, self._background)
         self._slots = Slots(self.settings.slots)
         self._round = False  # slots will be handed out as soon as the loop comes round
-        self._fetchers = [ShardFetcher(shard, self.log, catalog) for shard in shards]
+        self._fetchers = [ShardFetcher(shard, self.log, catalog, clock) for shard in shards]
         self._signal = Notifications(database, self._heard, self.membership.look)
         self._retention = LogRetention(self.log, catalog, self._compile, self.settings, clock)
         self._changed = asyncio.Event()

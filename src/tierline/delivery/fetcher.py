@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from tierline.clock import Clock
 from tierline.delivery.subscription import Subscription
 from tierline.delivery.topic import Topic
 from tierline.endpoints.event_content import (
@@ -51,13 +52,15 @@ class TopicEvents:
 class ShardFetcher:
     """Reads each slice once, as long as somebody at the tail wants more."""
 
-    def __init__(self, shard: int, log: EventLog, catalog: Catalog) -> None:
+    def __init__(self, shard: int, log: EventLog, catalog: Catalog, clock: Clock) -> None:
         self.shard = shard
         self.position = 0
         self.head = 0
         self.topics: dict[Topic, TopicEvents] = {}
         self._log = log
         self._catalog = catalog
+        self._clock = clock
+        self._early: set[Subscription] = set()  # whose next event is to wait
         self._start = 0
         self._perhaps = False  # somebody committed, nobody said how much
         self._wake = asyncio.Event()
@@ -83,7 +86,11 @@ class ShardFetcher:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def wake(self, head: int | None = None) -> None:
-        """There may be something new; `head` if somebody knows how much."""
+        """There may be something new; `head` if somebody knows how much. What was to wait is looked
+        at, too."""
+        early, self._early = self._early, set()
+        for subscription in early:
+            subscription.pull()
         if head is None:
             self._perhaps = True
         elif head > self.head:
@@ -107,6 +114,7 @@ class ShardFetcher:
         topic.subscriptions.add(subscription)
 
     def part(self, subscription: Subscription) -> None:
+        self._early.discard(subscription)
         topic = self.topics.get(subscription.topic)
         if topic is not None:
             topic.subscriptions.discard(subscription)
@@ -123,6 +131,14 @@ class ShardFetcher:
         """Returns what the ring has of a topic, in the order of the log."""
         entry = self.topics.get(topic)
         return entry.events if entry is not None else ()
+
+    def is_early(self, subscription: Subscription, event: LogEvent) -> bool:
+        """Whether an event is younger than an endpoint asks for."""
+        delay_s = subscription.compiled.endpoint.delay_s
+        early = delay_s > 0 and self._clock() < event.recorded_at + 1_000 * delay_s
+        if early:
+            self._early.add(subscription)
+        return early
 
     def request_slice(self, subscription: Subscription) -> None:
         """A laggard wants its next slice."""
@@ -212,7 +228,7 @@ class ShardFetcher:
         """While draining, let those keep up who can; who cannot reads its own slices later."""
         floor = self.position + SLICE - RING
         for topic in self.topics.values():
-            if any(subscription.falls_behind(floor) for subscription in topic.subscriptions):
+            if any(s.falls_behind(floor) for s in topic.subscriptions - self._early):
                 self._wake.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), PATIENCE_S)

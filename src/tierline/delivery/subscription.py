@@ -62,11 +62,9 @@ class Flushes(Protocol):
 
     def touch(self, subscription: Subscription) -> None:
         """Something of its cursor is to be written."""
-        ...
 
     def note(self, subscription: Subscription, attempt: AttemptRow) -> None:
         """An attempt of it, and what that settled."""
-        ...
 
     def urgent(self) -> None:
         """The next commit is waited for."""
@@ -102,6 +100,9 @@ class Source(Protocol):
 
     def moved(self) -> None:
         """Somebody took something: perhaps it is time to read on."""
+
+    def is_early(self, subscription: Subscription, event: LogEvent) -> bool:
+        """Whether an event is to wait; then the subscription is asked to pull again."""
         ...
 
 
@@ -384,9 +385,10 @@ class Subscription:
         if not self._hears(event) or cursor.has_settled(offset):
             cursor.pass_to(offset)
             return True
-        if not cursor.room_for(offset) and not cursor.owned(event):
+        early = self._source.is_early(self, event)
+        if early or not (cursor.room_for(offset) or cursor.owned(event)):
             cursor.pass_to(offset - 1)
-            self.blocked = offset
+            self.blocked = 0 if early else offset
             return False
         lane = cursor.offer(event)
         if lane is not None:

@@ -50,6 +50,7 @@ class EndpointAnswer(EndpointOptions, frozen=True, kw_only=True):
     timeout_ms: int | None
     connect_ms: int
     rate_per_s: float | None
+    delay_s: int
     in_flight_max: int
     tolerance: Tolerance
     vendor_id: str | None

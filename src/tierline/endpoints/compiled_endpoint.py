@@ -209,7 +209,7 @@ class CompiledEndpoint:
                 headers["tierline-seq"] = str(content.event.seq)
             headers.update(format_.headers(content, form.facts, body, secrets))
         elif isinstance(content, PointsAnnouncement) and format_.points is not None:
-            headers.update(format_.points.headers(body, secrets))
+            headers.update(format_.points.headers(content, form.facts, body, secrets))
         elif isinstance(content, ReminderAnnouncement):
             headers.update(format_.headers(content, form.facts, body, secrets))
         headers.update(signing.headers(body, delivery, now // 1000, secrets.standard))

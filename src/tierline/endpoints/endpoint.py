@@ -39,6 +39,7 @@ OpsKind = Literal[
 ]
 
 OVERLAP_S_DEFAULT = 86_400
+DELAY_S_MAX = 86_400
 # Set by every attempt; a custom header must not stand in for one of them.
 RESERVED_HEADERS = registry.HEADERS | {
     "host", "content-length", "content-type", "transfer-encoding", "connection", "upgrade",
@@ -116,9 +117,11 @@ class Endpoint(EndpointOptions, frozen=True, omit_defaults=True):
     connect_ms: Annotated[int, Meta(ge=100, le=10_000)] = 5_000
     rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | None = None
     in_flight_max: Annotated[int, Meta(ge=1, le=1_000)] = 64
+    delay_s: Annotated[int, Meta(ge=0, le=DELAY_S_MAX)] = 0
     tolerance: Tolerance = Tolerance()
     vendor_id: str | None = None  # the id under which a vendor's route made it
     points: bool = False  # whether it asks for points events: what the ledger looks at
+    profiles: bool = False  # whether it asks for changes of profiles
     last_run: int = 0  # the number of the newest replay: none is used twice
     sandbox_since: int | None = None  # hears what took effect from then on, in a sandbox's time
     retried_at: int = 0  # when somebody last said that nothing should wait any longer

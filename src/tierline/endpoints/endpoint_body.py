@@ -11,8 +11,9 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
-from tierline.endpoints.compiled_endpoint import Formats
+from tierline.endpoints.compiled_endpoint import Formats, points_kinds
 from tierline.endpoints.endpoint import (
+    DELAY_S_MAX,
     OVERLAP_S_DEFAULT,
     BatchBounds,
     Dated,
@@ -31,7 +32,7 @@ from tierline.errors import Forbidden
 from tierline.model import json_text, validation
 from tierline.model.events import EventKind
 from tierline.model.operational_event import CUSTOMER_CHANGED, CUSTOMER_CREATED
-from tierline.model.points_event import PointsKind
+from tierline.model.points_event import PROFILE_CHANGED, PointsKind
 from tierline.model.reminder import ReminderKind
 from tierline.model.schedule import Schedule
 from tierline.model.tenant import Project
@@ -80,6 +81,7 @@ class EndpointBody(OptionsBody, frozen=True, forbid_unknown_fields=True):
     connect_ms: Annotated[int, Meta(ge=100, le=10_000)] | UnsetType = UNSET
     rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | UnsetType | None = UNSET
     in_flight_max: Annotated[int, Meta(ge=1, le=1_000)] | UnsetType = UNSET
+    delay_s: Annotated[int, Meta(ge=0, le=DELAY_S_MAX)] | UnsetType = UNSET
     tolerance: Tolerance | UnsetType = UNSET
     description: Text | UnsetType = UNSET
     metadata: dict[str, Text] | UnsetType = UNSET
@@ -172,11 +174,9 @@ def applied(endpoint: Endpoint, body: EndpointBody, formats: Formats) -> Endpoin
             valid = ", ".join(format_.versions)
             raise validation.invalid("format_version", f"{changed.format} has {valid}")
         version = format_.versions[-1]  # it was the version of another format
-    points = format_.points
-    asks = points is not None and not {*points.names, *points.names.values()}.isdisjoint(
-        changed.kinds
-    )
-    return replace(changed, format_version=version, points=asks)
+    some = points_kinds(changed, format_)
+    profiles = PROFILE_CHANGED in some
+    return replace(changed, format_version=version, points=len(some) > profiles, profiles=profiles)
 
 
 def begun(

@@ -46,5 +46,6 @@ def tell_points(
             attributes=state.attributes,
             twin=twin,
             version=state.version.number,
+            view=state.view(),
         )
     )

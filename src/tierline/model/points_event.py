@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeGuard, get_args
+from typing import Final, Literal, TypeGuard, get_args
 
 from msgspec import Struct
 
 from tierline.model.entries import Detail, Entry
+from tierline.model.view import View
 
-PointsKind = Literal[
+MoveKind = Literal[
     "points.earned",
     "points.activated",
     "points.spent",
@@ -17,8 +18,11 @@ PointsKind = Literal[
     "points.transferred",
     "points.adjusted",
 ]
+# Or a profile changed, which is told beside points to whoever shows customers whole.
+PROFILE_CHANGED: Final = "customer.updated"
+PointsKind = Literal[MoveKind, "customer.updated"]
 # Which entry brings which; what an entry kind that is missing here does to points is no news.
-OF_ENTRY: dict[str, PointsKind] = {
+OF_ENTRY: dict[str, MoveKind] = {
     "earn": "points.earned",
     "order": "points.earned",
     "custom": "points.earned",
@@ -75,6 +79,7 @@ class PointsEvent(Struct, frozen=True, gc=False, omit_defaults=True):
     twin: int = 0
     version: int = 0  # of the rules that were in force; 0: not noted
     facts: ActivityFacts | None = None  # of the activity that brought it
+    view: View | None = None  # the member right after it; older events have none
 
 
 _NOTHING = Detail()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ Sql = CustomersSql
 LOOKS_MAX = 100  # each one more than the first means that somebody else was quicker
 LOOK_SECONDS = 0.05  # between two looks: from nothing to twice that
 Claims = Mapping[tuple[str, str], str]  # (kind, name) -> the field that asks for it
+News = Callable[["Session", int, CustomerRow], Awaitable[None]]  # connection, shard, customer
 
 
 class Profile(Struct, frozen=True, omit_defaults=True):
@@ -55,10 +56,16 @@ class Profile(Struct, frozen=True, omit_defaults=True):
 
 
 async def put(
-    database: Database, project: Project, source_id: str, profile: Profile, now: int
+    database: Database,
+    project: Project,
+    source_id: str,
+    profile: Profile,
+    now: int,
+    news: News | None = None,
 ) -> tuple[CustomerRow, bool]:
-    """The customer afterwards, and whether they are new. Raises Conflict where a name belongs to
-    somebody else, or an id or number would change."""
+    """The customer afterwards, and whether they are new. `news` is given a customer who changed,
+    inside the transaction that changes them. Raises Conflict where a name belongs to somebody
+    else, or an id or number would change."""
     for _ in range(LOOKS_MAX):
         async with database.pool.acquire() as connection:
             number = await customers.find_by_name(connection, database.shards, project, source_id)
@@ -66,7 +73,8 @@ async def put(
             if number is not None:
                 row = await customers.read(connection, database.shards, number)
             if number is not None and row is not None:
-                changed = await _changed(connection, database.shards, project, row, profile, now)
+                place = connection, database.shards
+                changed = await _changed(*place, project, row, profile, now, news=news)
                 if changed is not None:
                     return changed, False
             if ids.number_of_customer(source_id) is not None:
@@ -158,7 +166,14 @@ async def _make(
 
 
 async def _changed(
-    connection: Session, shards: int, project: Project, row: CustomerRow, profile: Profile, now: int
+    connection: Session,
+    shards: int,
+    project: Project,
+    row: CustomerRow,
+    profile: Profile,
+    now: int,
+    *,
+    news: News | None,
 ) -> CustomerRow | None:
     """A customer with another profile; None where they are being erased: their names are free in a
     moment."""
@@ -168,7 +183,7 @@ async def _changed(
     claims = claims_of(profile, new=False)
     await _claim(connection, shards, project, claims, row.id)
     await _drop(connection, shards, row.id, profile.emptied)
-    changed = await _change(connection, shards, project, row.id, profile, now)
+    changed = await _change(connection, shards, project, row.id, profile, now, news=news)
     if changed.erased_at is None:
         return changed
     await _release(connection, shards, project, claims, row.id)
@@ -176,7 +191,14 @@ async def _changed(
 
 
 async def _change(
-    connection: Session, shards: int, project: Project, customer: int, profile: Profile, now: int
+    connection: Session,
+    shards: int,
+    project: Project,
+    customer: int,
+    profile: Profile,
+    now: int,
+    *,
+    news: News | None = None,
 ) -> CustomerRow:
     shard = customers.shard_of_customer(shards, customer)
     async with connection.transaction():
@@ -196,7 +218,10 @@ async def _change(
         await last_changes.note(connection, shard, [customer])
         sides = (before.customer, after)
         await customer_events.tell_changed(connection, shard, project, customer, sides)
-    return replace(before, customer=after)
+        changed = replace(before, customer=after)
+        if news is not None:
+            await news(connection, shard, changed)
+    return changed
 
 
 def newborn(source_id: str, profile: Profile, now: int) -> Customer:

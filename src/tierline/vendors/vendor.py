@@ -97,7 +97,9 @@ class PointsFormat(Protocol):
         self, announcement: PointsAnnouncement, endpoint: Any, *, thin: bool
     ) -> bytes | None: ...
 
-    def headers(self, body: bytes, secrets: Secrets) -> dict[str, str]:
+    def headers(
+        self, announcement: PointsAnnouncement, endpoint: Any, body: bytes, secrets: Secrets
+    ) -> dict[str, str]:
         """The vendor's own headers, as of `Format.headers`."""
         ...
 

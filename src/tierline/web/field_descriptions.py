@@ -282,6 +282,7 @@ qualified: The tier that the totals earn now.
 qualified_tier: The tier that the totals earn now.
 quiet: Whether nothing is announced; of an event, that its own endpoint does not hear of it.
 rate_per_s: How many requests a second are sent at most.
+delay_s: How many seconds after it was recorded an event is sent at the earliest.
 ready: Where to ask whether the server is ready.
 reason: Why, in a sentence.
 recorded_at: When it entered the log.

@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 
 from tests.receiver import Received, Receiver
-from tests.vendors.loyaltylion_api.conftest import Shop, error_of
+from tests.vendors.loyaltylion_api.conftest import CLUB, Shop, error_of
+from tests.vendors.loyaltylion_api.published import Customer, Transaction, read
 from tierline.vendors.loyaltylion import topics
 
 WEBHOOKS = "/v2/webhooks"
 UPGRADED = "program_events/customer.tier_upgraded"
 DOWNGRADED = "program_events/customer.tier_downgraded"
 ENROLLED = "program_events/customer.enrolled"
+UPDATED = "customers/update"
+EARNED = "program_events/customer.points_earned"
 Json = dict[str, Any]
 
 
@@ -40,6 +43,10 @@ def verified(shop: Shop, request: Received) -> Json:
     assert headers["x-loyaltylion-site-domain"]
     body: Json = json.loads(request.body)
     assert headers["x-loyaltylion-topic"] == body["topic"]
+    if body["topic"] == UPDATED:
+        assert body["payload"] == {"customer": body["customer"]}
+        read(body["customer"], Customer)
+        return body
     assert body["payload"]["kind"] == body["topic"].partition("/")[2]
     assert body["payload"]["id"] != body["id"]
     return body
@@ -196,3 +203,63 @@ async def test_another_tier_by_hand_is_one_move(club: Shop, receiver: Receiver) 
 
     assert sorted(moves) == [(1, 2), (1, 3), (2, 3), (3, 1)]
     assert len(receiver.requests) == 4
+
+
+async def test_every_change_of_a_customer_is_told(club: Shop, receiver: Receiver) -> None:
+    """Of a guest's profile, of points, of a tier and of a member's profile: each time the customer
+    whole, as the Customers API shows them."""
+    await club.good("PUT", "/api/customers/ann", {"name": "Ann"})
+    await make(club, receiver.url, UPDATED)
+    arrived = 0
+
+    async def news(count: int = 1) -> Json:
+        nonlocal arrived
+        arrived += count
+        requests = await receiver.wait(arrived)
+        assert len(requests) == arrived
+        body = verified(club, requests[-1])
+        assert body["customer"] == await club.customer("ann")
+        return body
+
+    await club.good("PATCH", "/v2/customers/ann", {"customer": {"birthday": "1990-01-29"}})
+    assert (await news())["customer"]["enrolled"] is False
+    await club.good("PUT", "/api/programs/club/members/ann", {})
+    assert (await news())["customer"]["loyalty_tier_membership"] is not None
+    await club.good("POST", "/v2/customers/ann/points", {"points": 5})
+    assert (await news())["customer"]["points_approved"] == 5
+    await club.good("POST", "/v2/customers/ann/points", {"points": 495})
+    assert (await news(2))["customer"]["loyalty_tier_membership"]["loyalty_tier"]["id"] == 17
+    await club.good("PUT", "/api/customers/ann", {"email": "ann@example.com"})
+    assert (await news())["customer"]["email"] == "ann@example.com"
+    await club.good("PUT", "/api/customers/ann", {"email": "ann@example.com"})
+    await club.good("PATCH", "/v2/customers/ann", {"customer": {"blocked": True}})
+    assert (await news())["customer"]["blocked"] is True
+
+
+async def test_what_was_earned_is_told_late(club: Shop, receiver: Receiver) -> None:
+    """Five minutes, unless the endpoint says otherwise; with its transaction."""
+    rule = {"id": "review", "trigger": {"type": "event", "name": "review"},
+            "points": {"type": "fixed", "points": 120}, "pending_days": 30}  # fmt: skip
+    await club.good("PUT", "/api/programs/club", {**CLUB, "points": {"rules": [rule]}})
+    await make(club, receiver.url, EARNED)
+    await make(club, receiver.url, UPDATED)
+    await club.good("PUT", "/api/programs/club/members/ann", {})
+    review = {"name": "review", "customer_id": "ann", "merchant_id": "r1"}
+    await club.good("POST", "/v2/activities", review)
+    updates = await receiver.wait(2)
+    assert {verified(club, request)["topic"] for request in updates} == {UPDATED}
+    (endpoint, _) = (await club.good("GET", "/api/endpoints"))["endpoints"]
+    assert endpoint["delay_s"] == 300
+    await club.good("PATCH", f"/api/endpoints/{endpoint['id']}", {"delay_s": 0})
+    *_, last = await receiver.wait(3)
+
+    properties = verified(club, last)["payload"]["properties"]
+    assert properties["customer"] == await club.customer("ann")
+    assert properties["available_rewards"] == []
+    transaction = properties["transaction"]
+    read(transaction, Transaction)
+    (listed,) = (await club.good("GET", "/v2/transactions"))["transactions"]
+    assert transaction["id"] >= 2**52 > listed["id"]
+    for line in (transaction, listed):
+        line["id"] = line["activity"]["id"] = 0
+    assert transaction == listed

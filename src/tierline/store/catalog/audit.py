@@ -32,7 +32,15 @@ HIDDEN: Final = "[hidden]"  # stands for a value that changed and is nobody's bu
 _PLAIN: Final = frozenset(  # of an endpoint's fields
     {
         *("format", "format_version", "kinds", "programs", "tiers", "mode", "batch", "retry"),
-        *("parked", "timeout_ms", "connect_ms", "rate_per_s", "in_flight_max", "tolerance"),
+        *(
+            "parked",
+            "timeout_ms",
+            "connect_ms",
+            "rate_per_s",
+            "in_flight_max",
+            "tolerance",
+            "delay_s",
+        ),
         *("last_run", "retried_at", "state", "vendor_id"),
     }
 )

@@ -66,7 +66,7 @@ class Catalog:
         self._programs: dict[tuple[int, str], ProgramRow] = {}
         self._numbered: dict[int, ProgramRow] = {}
         self._loaded: dict[int, Program] = {}
-        self._endpoints = endpoints.EndpointIndex()
+        self.endpoint_rows = endpoints.EndpointIndex()
         self._listeners: list[Callable[[], None]] = []
         self._refreshing = asyncio.Lock()
         self._shared: asyncio.Task[None] | None = None  # a refresh that has not begun
@@ -150,7 +150,7 @@ class Catalog:
         self.closures = closures_of(self._projects, self._numbered.values())
         for row in await connection.fetch(Sql.endpoints_since, since):
             self._take_endpoint(row)
-        self._projects = projects.hearing(self._projects, self._endpoints.hears_customers)
+        self._projects = projects.hearing(self._projects, self.endpoint_rows.hears_customers)
         self._imports_seen = await audit.log_imports(connection, self._imports_seen)
 
     def _take_project(self, row: Any) -> None:
@@ -169,7 +169,7 @@ class Catalog:
     def _take_endpoint(self, row: Any) -> None:
         sealed = sealed_for(self._projects[row["project"]].id, row["id"])
         plain = b"" if row["state"] == "deleted" else self.box.open(row["secrets"], sealed)
-        self._endpoints.take(EndpointRow(**{**row, "secrets": plain}))
+        self.endpoint_rows.take(EndpointRow(**{**row, "secrets": plain}))
 
     # Projects and keys -----------------------------------------------------------------------
 
@@ -258,21 +258,20 @@ class Catalog:
             if loaded is None or len(loaded.versions) < len(program.versions):
                 self._loaded[number] = program
 
-    # Endpoints -------------------------------------------------------------------------------
+    # Endpoints, but for deleted ones ---------------------------------------------------------
 
     def hears_points(self, program: int) -> bool:
         """Whether any endpoint of a program's project asks for points events."""
-        return self._endpoints.hears_points(self._numbered[program].project)
+        return self.endpoint_rows.hears_points(self._numbered[program].project)
 
     def endpoints(self) -> tuple[EndpointRow, ...]:
-        """All but deleted ones."""
-        return tuple(self._endpoints.by_number.values())
+        return tuple(self.endpoint_rows.by_number.values())
 
     def endpoint(self, project: int, endpoint_id: str) -> EndpointRow | None:
-        return self._endpoints.named(project, endpoint_id)
+        return self.endpoint_rows.named(project, endpoint_id)
 
     def endpoint_numbered(self, number: int) -> EndpointRow | None:
-        return self._endpoints.by_number.get(number)
+        return self.endpoint_rows.by_number.get(number)
 
     # Changing --------------------------------------------------------------------------------
 
@@ -379,7 +378,7 @@ class Catalog:
         new = endpoints.NewEndpoint(endpoint_id, body, secret, start_at)
         async with self._change() as (connection, revision):
             number = await endpoints.add(connection, self.box, revision, owner, new, now)
-        return self._endpoints.by_number[number]
+        return self.endpoint_rows.by_number[number]
 
     async def change_endpoint(
         self,
@@ -397,4 +396,4 @@ class Catalog:
         change = endpoints.Change(body, secrets, state, expected, action)
         async with self._change() as (connection, revision):
             await endpoints.change(connection, self.box, revision, number, change, now)
-        return self._endpoints.by_number.get(number)
+        return self.endpoint_rows.by_number.get(number)

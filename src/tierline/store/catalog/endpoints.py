@@ -47,6 +47,7 @@ class NewEndpoint(Struct, frozen=True):
 
 class _Hearing(Struct, frozen=True):
     points: bool = False
+    profiles: bool = False
     kinds: tuple[str, ...] = ()
 
 
@@ -56,13 +57,14 @@ _read_hearing = msgspec.json.Decoder(_Hearing).decode
 
 class EndpointIndex:
     """The endpoints that there are, by number and by id, and which projects hear points events, or
-    of customers: for the others none are made."""
+    of customers and their profiles: for the others none are made."""
 
     def __init__(self) -> None:
         self.by_number: dict[int, EndpointRow] = {}
         self._numbers: dict[tuple[int, str], int] = {}
         self._points: dict[int, set[int]] = {}  # by project
         self._customers: dict[int, set[int]] = {}  # by project
+        self._profiles: dict[int, set[int]] = {}  # by project
 
     def named(self, project: int, id_: str) -> EndpointRow | None:
         number = self._numbers.get((project, id_))
@@ -74,9 +76,12 @@ class EndpointIndex:
     def hears_customers(self, project: int) -> bool:
         return bool(self._customers.get(project))
 
+    def hears_profiles(self, project: int) -> bool:
+        return bool(self._profiles.get(project))
+
     def take(self, row: EndpointRow) -> None:
         """An endpoint is as this row says; a deleted one is not there any more."""
-        for hearing in (self._points, self._customers):
+        for hearing in (self._points, self._customers, self._profiles):
             hearing.get(row.project, set()).discard(row.number)
         if row.state == "deleted":
             self.by_number.pop(row.number, None)
@@ -87,6 +92,8 @@ class EndpointIndex:
         heard = _read_hearing(row.body)
         if heard.points:
             self._points.setdefault(row.project, set()).add(row.number)
+        if heard.profiles:
+            self._profiles.setdefault(row.project, set()).add(row.number)
         if not _OF_CUSTOMERS.isdisjoint(heard.kinds):
             self._customers.setdefault(row.project, set()).add(row.number)
 

@@ -6,7 +6,11 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Raw, Struct
 
-from tierline.engine.announcement import Announcement, ReminderAnnouncement
+from tierline.engine.announcement import (
+    Announcement,
+    PointsAnnouncement,
+    ReminderAnnouncement,
+)
 from tierline.model import json_text
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Customer
@@ -17,6 +21,7 @@ from tierline.vendors.vendor import once_per_version
 
 _ENCODED = "loyaltylion.encoded"
 _NOTHING: dict[str, Any] = {}
+AnyAnnouncement = Announcement | PointsAnnouncement | ReminderAnnouncement
 
 
 def _tier_schema(*more: str) -> dict[str, Any]:
@@ -120,9 +125,7 @@ class EncodedTier(Struct, frozen=True):
     held: tuple[Raw, Raw]
 
 
-def encoded_tiers(
-    announcement: Announcement | ReminderAnnouncement, version: Version
-) -> dict[str, EncodedTier]:
+def encoded_tiers(announcement: AnyAnnouncement, version: Version) -> dict[str, EncodedTier]:
     """A version's tiers, encoded once."""
     cached: dict[str, EncodedTier] | None = version.__dict__.get(_ENCODED)
     return cached or once_per_version(
@@ -130,9 +133,7 @@ def encoded_tiers(
     )
 
 
-def _encode_tiers(
-    announcement: Announcement | ReminderAnnouncement, version: Version
-) -> dict[str, EncodedTier]:
+def _encode_tiers(announcement: AnyAnnouncement, version: Version) -> dict[str, EncodedTier]:
     def encoded(tier: LionTier) -> EncodedTier:
         event, *held = (
             Raw(json_text.dump(shape))

@@ -43,5 +43,9 @@ DESCRIPTIONS = {
     "happens_at": "When the tier is lost or begins.",
     "expire_points_at": "When the points expire.",
     "points_to_expire": "How many points expire.",
+    "transaction": "What was earned, as the list of transactions shows it; its `id` is its own.",
+    "available_rewards": "Empty: there are no rewards.",
+    "activity": "What brought the points.",
+    "resource": "Which kind of transaction it is.",
     "earned_on": "Null: they may have come on several days.",
 }

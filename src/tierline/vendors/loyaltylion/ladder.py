@@ -78,6 +78,11 @@ def tier_number(project: str, program: str, tier: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
+def rule_number(project: str, program: str, rule: str) -> int:
+    """An integer id for a rule: the same every time."""
+    return tier_number(project, program, f"rule\x1f{rule}")
+
+
 def _synthetic(rules: Rules, project: str, program: str) -> list[LionTier]:
     ladder = rules.policy.tiers
     lion = []

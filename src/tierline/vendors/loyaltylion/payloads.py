@@ -12,14 +12,20 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tierline import __version__
-from tierline.engine.announcement import Announcement, ReminderAnnouncement
+from tierline.engine.announcement import (
+    Announcement,
+    PointsAnnouncement,
+    ReminderAnnouncement,
+)
 from tierline.model import ids
 from tierline.model.calendar import format_instant
 from tierline.model.events import EventKind
+from tierline.model.points_event import PointsKind
 from tierline.model.reminder import ReminderKind
 from tierline.model.tenant import Project
 from tierline.vendors.loyaltylion import signing, topics
 from tierline.vendors.loyaltylion.customer_payloads import (
+    AnyAnnouncement,
     EncodedTier,
     EventTierJson,
     LionCustomer,
@@ -28,12 +34,18 @@ from tierline.vendors.loyaltylion.customer_payloads import (
     lion_membership,
 )
 from tierline.vendors.loyaltylion.ladder import NAME
+from tierline.vendors.loyaltylion.points_payloads import (
+    PointsEarnedProperties,
+    customer_of,
+    earned_properties,
+)
 from tierline.vendors.loyaltylion.reminder_payloads import (
     ExpirationProperties,
     TierAheadProperties,
     reminder_properties,
 )
 from tierline.vendors.standard.payloads import event_object
+from tierline.vendors.standard.points_payloads import points_object
 from tierline.vendors.standard.reminder_payloads import reminder_object
 from tierline.vendors.vendor import (
     SAMPLE_EVENT,
@@ -92,6 +104,7 @@ _PROPERTIES = (
     TierProperties,
     TierAheadProperties,
     ExpirationProperties,
+    PointsEarnedProperties,
 )
 _REFERENCES = [{"$ref": f"#/components/schemas/{each.__name__}"} for each in _PROPERTIES]
 _EXTENDED = {"$ref": "#/components/schemas/TierEvent"}
@@ -115,6 +128,79 @@ class LionEnvelope(Struct):
     created_at: str
     payload: ProgramEvent
     tierline: Annotated[dict[str, Any], Meta(extra_json_schema=_EXTENDED)] | UnsetType = UNSET
+
+
+class UpdatePayload(Struct):
+    customer: LionCustomer
+
+
+class UpdateEnvelope(Struct):
+    """Of `customers/update`. The vendor's page shows the customer at the top, its general contract
+    and known consumers in `payload`: both find it."""
+
+    id: str
+    topic: str
+    created_at: str
+    payload: UpdatePayload
+    customer: LionCustomer
+
+
+def _update(announcement: AnyAnnouncement, endpoint: LionEndpoint, customer: LionCustomer) -> bytes:
+    return _encode(
+        UpdateEnvelope(
+            delivery_uuid(announcement.id, endpoint.id),
+            topics.UPDATED,
+            format_instant(announcement.recorded_at),
+            UpdatePayload(customer),
+            customer,
+        )
+    )
+
+
+class LionPoints:
+    """What was earned, by the topic of its own; everything else changed the customer."""
+
+    names: Mapping[PointsKind, str] = topics.OF_POINTS
+
+    def render(
+        self, announcement: PointsAnnouncement, endpoint: LionEndpoint, *, thin: bool
+    ) -> bytes:
+        del thin  # an option of other formats
+        event, topic = announcement.event, self._topic(announcement, endpoint)
+        if topic == topics.UPDATED:
+            return _update(
+                announcement, endpoint, customer_of(announcement, endpoint.position_base)
+            )
+        payload = ProgramEvent(
+            event_uuid(announcement.id),
+            format_instant(event.at),
+            topic.partition("/")[2],
+            None,
+            earned_properties(announcement, endpoint.position_base),
+        )
+        return _encode(
+            LionEnvelope(
+                delivery_uuid(announcement.id, endpoint.id),
+                topic,
+                format_instant(announcement.recorded_at),
+                payload,
+                points_object(announcement) if endpoint.extended else UNSET,
+            )
+        )
+
+    def headers(
+        self,
+        announcement: PointsAnnouncement,
+        endpoint: LionEndpoint,
+        body: bytes,
+        secrets: Secrets,
+    ) -> dict[str, str]:
+        return _headers(announcement, self._topic(announcement, endpoint), body, secrets)
+
+    def _topic(self, announcement: PointsAnnouncement, endpoint: LionEndpoint) -> str:
+        if endpoint.webhook_topic == topics.UPDATED:
+            return topics.UPDATED
+        return self.names[announcement.event.kind]
 
 
 class LionReminders:
@@ -153,7 +239,7 @@ class LoyaltyLionFormat:
     signature: VendorSignature | None = signing.SIGNATURE
     points: PointsFormat | None = None
     reminders: ReminderFormat | None = LionReminders()
-    body_types: tuple[type, ...] = (LionEnvelope, *_PROPERTIES)
+    body_types: tuple[type, ...] = (LionEnvelope, UpdateEnvelope, *_PROPERTIES)
     wire_names: Mapping[EventKind, str] = topics.MOVES
 
     def render(
@@ -163,12 +249,15 @@ class LoyaltyLionFormat:
         if topic is None:
             return None
         event = announcement.event
+        properties = _properties(announcement, endpoint.position_base)
+        if endpoint.webhook_topic == topics.UPDATED:
+            return _update(announcement, endpoint, properties.customer)
         payload = ProgramEvent(
             event_uuid(announcement.id),
             format_instant(event.at),
             topic.partition("/")[2],
             None,
-            _properties(announcement, endpoint.position_base),
+            properties,
         )
         return _encode(
             LionEnvelope(
@@ -192,16 +281,11 @@ class LoyaltyLionFormat:
     ) -> dict[str, str]:
         if isinstance(announcement, ReminderAnnouncement):
             topic = topics.OF_REMINDER[announcement.event.kind]
+        elif endpoint.webhook_topic == topics.UPDATED:
+            topic = topics.UPDATED
         else:
             topic = self.wire_names[announcement.event.kind]
-        headers = {
-            signing.TOPIC: topic,
-            signing.DOMAIN: site_domain(announcement.project),
-            "user-agent": AGENT,
-        }
-        if secrets.vendor is not None:
-            headers[signing.HEADER] = signing.signature(body, secrets.vendor)
-        return headers
+        return _headers(announcement, topic, body, secrets)
 
 
 class LionTopicsFormat(LoyaltyLionFormat):
@@ -209,6 +293,20 @@ class LionTopicsFormat(LoyaltyLionFormat):
 
     name = f"{NAME}-topics"
     wire_names: Mapping[EventKind, str] = topics.OF_KIND
+    points: PointsFormat | None = LionPoints()
+
+
+def _headers(
+    announcement: AnyAnnouncement, topic: str, body: bytes, secrets: Secrets
+) -> dict[str, str]:
+    headers = {
+        signing.TOPIC: topic,
+        signing.DOMAIN: site_domain(announcement.project),
+        "user-agent": AGENT,
+    }
+    if secrets.vendor is not None:
+        headers[signing.HEADER] = signing.signature(body, secrets.vendor)
+    return headers
 
 
 def delivery_uuid(event_id: str, endpoint_id: str) -> str:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, get_args
 
 from tierline.model.events import EventKind
+from tierline.model.points_event import PointsKind
 from tierline.model.reminder import ReminderKind
 
 CUSTOMERS: Final = "read_customers"
+UPDATED: Final = "customers/update"
+POINTS_EARNED: Final = "program_events/customer.points_earned"
+POINTS_EARNED_DELAY_S: Final = 300  # "sent 5 minutes late": webhooks/events/customers-points-earned
 UNSUBSCRIBES: Final = "read_unsubscribes"
 UPGRADED: Final = "program_events/customer.tier_upgraded"
 DOWNGRADED: Final = "program_events/customer.tier_downgraded"
@@ -36,6 +40,10 @@ OF_REMINDER: Final[Mapping[ReminderKind, str]] = MappingProxyType(
         "tier_skipped": "tierline/customer.tier_skipped",
     }
 )
+# A change of points that earned none is one of the customer.
+OF_POINTS: Final[Mapping[PointsKind, str]] = MappingProxyType(
+    dict.fromkeys(get_args(PointsKind), UPDATED) | {"points.earned": POINTS_EARNED}
+)
 # Of LoyaltyLion's format itself: the moves between two tiers.
 MOVES: Final[Mapping[EventKind, str]] = MappingProxyType(
     {"upgraded": UPGRADED, "downgraded": DOWNGRADED}
@@ -43,9 +51,7 @@ MOVES: Final[Mapping[EventKind, str]] = MappingProxyType(
 # Known from the vendor's page on making a webhook; there are no such events here.
 SILENT: Final = frozenset(
     {
-        "customers/update",
         "loyalty_emails/unsubscribe",
-        "program_events/customer.points_earned",
         "program_events/customer.reward_available_notification",
         "program_events/customer.recurring_reward_available_reminder",
         "program_events/customer.claimed_reward",
@@ -59,7 +65,9 @@ SILENT: Final = frozenset(
         "program_events/customer.receipt_declined",
     }
 )
-NAMES: Final = tuple(sorted({*OF_KIND.values(), *OF_REMINDER.values(), *SILENT}))
+NAMES: Final = tuple(
+    sorted({*OF_KIND.values(), *OF_POINTS.values(), *OF_REMINDER.values(), *SILENT})
+)
 
 
 def scope_of(topic: str) -> str:
@@ -67,9 +75,9 @@ def scope_of(topic: str) -> str:
     return UNSUBSCRIBES if topic == "loyalty_emails/unsubscribe" else CUSTOMERS
 
 
-def kinds_of(topic: str) -> list[EventKind | ReminderKind]:
+def kinds_of(topic: str) -> list[str]:
     """Returns our kinds of events that a topic is sent for."""
-    kinds: list[EventKind | ReminderKind] = [
-        kind for kind, name in OF_KIND.items() if name == topic
-    ]
-    return kinds + [kind for kind, name in OF_REMINDER.items() if name == topic]
+    if topic == UPDATED:
+        return [*OF_KIND, *OF_POINTS]
+    named: tuple[Mapping[Any, str], ...] = (OF_KIND, OF_POINTS, OF_REMINDER)
+    return [kind for names in named for kind, name in names.items() if name == topic]

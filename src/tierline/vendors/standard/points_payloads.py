@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from tierline.engine.announcement import PointsAnnouncement
 from tierline.model.calendar import format_instant
-from tierline.model.points_event import PointsKind
+from tierline.model.points_event import MoveKind, PointsKind
 from tierline.vendors.vendor import EndpointFacts, Secrets
 
-KINDS: tuple[PointsKind, ...] = get_args(PointsKind)
+KINDS: tuple[PointsKind, ...] = get_args(MoveKind)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -67,7 +67,13 @@ def points_object(announcement: PointsAnnouncement) -> dict[str, Any]:
 class _Unsigned:
     """No headers but those of Standard Webhooks, which every delivery carries."""
 
-    def headers(self, _body: bytes, _secrets: Secrets) -> dict[str, str]:
+    def headers(
+        self,
+        _announcement: PointsAnnouncement,
+        _endpoint: EndpointFacts,
+        _body: bytes,
+        _secrets: Secrets,
+    ) -> dict[str, str]:
         return {}
 
 

@@ -200,7 +200,13 @@ class VoucherifyPoints:
         )
         return _encode(envelope)
 
-    def headers(self, body: bytes, secrets: Secrets) -> dict[str, str]:
+    def headers(
+        self,
+        _announcement: PointsAnnouncement,
+        _endpoint: VoucherifyEndpoint,
+        body: bytes,
+        secrets: Secrets,
+    ) -> dict[str, str]:
         return _signature(body, secrets)
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, get_args
 
 from tierline.engine.announcement import PointsAnnouncement
-from tierline.model.points_event import PointsKind
+from tierline.model.points_event import MoveKind, PointsKind
 from tierline.vendors.vendor import once_per_version
 from tierline.vendors.voucherify.card_events import (
     ADDED,
@@ -25,7 +25,7 @@ from tierline.vendors.voucherify.card_events import (
 from tierline.vendors.voucherify.card_objects import Card
 from tierline.vendors.voucherify.objects import presentation
 
-KINDS: Final[tuple[PointsKind, ...]] = get_args(PointsKind)
+KINDS: Final[tuple[PointsKind, ...]] = get_args(MoveKind)
 # Which of our points events may be which of theirs.
 _OF_NAME: Final[dict[str, tuple[PointsKind, ...]]] = {
     CREATED: KINDS,

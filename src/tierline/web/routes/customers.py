@@ -11,6 +11,7 @@ from tierline.errors import Invalid, NotFound
 from tierline.ledger.birthdates import write_down
 from tierline.ledger.commands import ProgramRef
 from tierline.ledger.customer_parsing import profile_of
+from tierline.ledger.profile_news import news_of
 from tierline.model import ids
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import CARD, Address, Customer
@@ -95,7 +96,8 @@ async def put_profile(call: Call, name: str, profile: Profile) -> tuple[Customer
     """Writes a profile over a customer's, and its birthdate down for rules that ask for it;
     returns the customer, and whether they are new."""
     database, project, catalog = call.parts.database, call.project, call.parts.catalog
-    row, new = await profiles.put(database, project, name, profile, call.now)
+    news = news_of(database, catalog, project, call.now, call.parts.clock)
+    row, new = await profiles.put(database, project, name, profile, call.now, news)
     if profile.birthdate is not UNSET and not new:
         async with database.pool.acquire() as connection:
             standings = await members.standings(connection, database.shards, row.id)

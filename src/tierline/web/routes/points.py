@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from tierline.analysis.points_history import PointsMove, points_history
 from tierline.errors import Invalid, TooLarge
 from tierline.model.calendar import format_instant
-from tierline.model.points_event import PointsKind
+from tierline.model.points_event import MoveKind
 from tierline.rules.ladder import TierName
 from tierline.rules.program import Program
 from tierline.store import customers, last_changes, listing, members
@@ -54,7 +54,7 @@ class StatementLine(Struct, frozen=True):
     customer: str
     at: str
     number: int
-    kind: PointsKind
+    kind: MoveKind
     points: int
     moved: int
     waits: int
@@ -214,7 +214,7 @@ def _line(program: Program, made: MemberMove, keys: dict[int, str]) -> Statement
         customer=customer.source_id or customer.id,
         at=format_instant(event.at),
         number=made.move.number,
-        kind=event.kind,
+        kind=made.move.kind,
         points=event.points,
         moved=made.move.moved,
         waits=event.waits,

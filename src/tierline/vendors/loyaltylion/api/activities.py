@@ -17,13 +17,14 @@ from tierline.ledger.commands import Assertion, Command
 from tierline.ledger.orders.statement_parsing import AHEAD_MS_MAX
 from tierline.model import validation
 from tierline.model.entries import Detail
-from tierline.store import members, profiles
+from tierline.store import members
 from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
 from tierline.vendors.loyaltylion.api import site
 from tierline.vendors.loyaltylion.api.customers import WRITE
 from tierline.vendors.loyaltylion.ladder import NAME
 from tierline.web import request_body
+from tierline.web.routes import customers as native
 from tierline.web.routing import Call, Operation
 
 ACTIVITIES = "/v2/activities"
@@ -144,8 +145,7 @@ async def customer_of(call: Call, buyer: LionBuyer) -> CustomerRow:
     profile = Profile(email=email)
     if row is None and buyer.guest:
         profile = Profile(email=email, presentations={NAME: {"guest": True}})
-    parts = call.parts
-    row, _ = await profiles.put(parts.database, call.project, name, profile, call.now)
+    row, _ = await native.put_profile(call, name, profile)
     return row
 
 

@@ -27,6 +27,7 @@ from tierline.vendors.loyaltylion.api import headless_rules as rules_of
 from tierline.vendors.loyaltylion.api.activities import LionBuyer, Name
 from tierline.vendors.loyaltylion.api.customers import READ, WRITE
 from tierline.vendors.loyaltylion.api.site import Site
+from tierline.vendors.loyaltylion.ladder import rule_number
 from tierline.web.routes.members import history
 from tierline.web.routing import Call, Operation
 
@@ -244,9 +245,7 @@ async def post_custom_rule(call: Call, body: RuleRequest) -> Json:
     here = await site.need_site(call)
     rules = here.program.version(call.now).rules.points.rules
     project, program = call.project.id, here.program.id
-    rule = next(
-        (r for r in rules if rules_of.rule_number(project, program, r.id) == body.rule_id), None
-    )
+    rule = next((r for r in rules if rule_number(project, program, r.id) == body.rule_id), None)
     if rule is None:
         raise NotFound(what="rule", name=str(body.rule_id), path="rule_id")
     if not isinstance(rule.trigger, CustomEvent) or rules_of.rule_kind(rule) != "custom":

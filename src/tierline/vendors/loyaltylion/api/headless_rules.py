@@ -23,17 +23,12 @@ from tierline.rules.earning_rule import (
 from tierline.rules.ladder import Earning
 from tierline.rules.points import multiplied
 from tierline.rules.program import Rules
-from tierline.vendors.loyaltylion.ladder import LionTier, tier_number
+from tierline.vendors.loyaltylion.ladder import LionTier, rule_number
 
 Json = dict[str, Any]
 HISTORY_MAX = 50  # actions of a customer that are shown
 _MINOR = 100
 _SIGNUP = "$signup"
-
-
-def rule_number(project: str, program: str, rule: str) -> int:
-    """An integer id for a rule: the same every time."""
-    return tier_number(project, program, f"rule\x1f{rule}")
 
 
 def rule_kind(rule: EarningRule) -> str | None:

@@ -26,8 +26,8 @@ from tierline.store.points_lines import NUMBER_END, LineFilter, PointsLine
 from tierline.vendors.loyaltylion.api import lists, site
 from tierline.vendors.loyaltylion.api.activities import ACTIVITIES
 from tierline.vendors.loyaltylion.api.customers import CUSTOMER, READ
-from tierline.vendors.loyaltylion.api.headless_rules import rule_number
 from tierline.vendors.loyaltylion.api.site import Site
+from tierline.vendors.loyaltylion.ladder import rule_number
 from tierline.web.routing import Call, Operation, Reply
 
 Json = dict[str, Any]

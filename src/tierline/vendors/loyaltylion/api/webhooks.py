@@ -58,6 +58,8 @@ async def post_webhook(call: Call, body: LionWebhookRequest) -> Json:
     }
     if not kinds:
         changes["filter"] = SILENCE
+    if webhook.topic == topics.POINTS_EARNED:
+        changes["delay_s"] = topics.POINTS_EARNED_DELAY_S
     if webhook.service_integration_id is not None:
         changes["metadata"] = {_INTEGRATION: str(webhook.service_integration_id)}
     endpoint = validation.convert(changes, EndpointBody)
