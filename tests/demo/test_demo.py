@@ -1,4 +1,4 @@
-"""`tierline demo`: the five published samples happen for real, from activity to signed webhook."""
+"""`tierline demo`: a shop's story, and the published samples, from activity to signed webhook."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from standardwebhooks.webhooks import Webhook
 
 from tests.vendors.announcements import seed
@@ -19,7 +22,10 @@ from tierline.app import serving
 from tierline.bootstrap import open_installation
 from tierline.config import Location, ServeOptions, parse_networks
 from tierline.demo.run import DemoDelivery, deliveries
+from tierline.demo.shop import ShopTale, shop_tale
+from tierline.demo.table import WIDTH_MIN, print_shop, print_table
 
+ROOT = Path(__file__).parents[2]
 Json = dict[str, Any]
 MEANT = [
     ("voucherify", "joined", "2024-03-11T12:00:00.000Z"),
@@ -36,10 +42,10 @@ MEANT = [
 
 
 @pytest.fixture(scope="module")
-def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
-    """What the demo printed, one delivery a line."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[ShopTale, list[DemoDelivery]]:
+    """The shop's story and the vendors', on one server."""
 
-    async def run(data_dir: Path) -> list[DemoDelivery]:
+    async def run(data_dir: Path) -> tuple[ShopTale, list[DemoDelivery]]:
         options = ServeOptions(
             location=Location(data_dir=data_dir), port=0, allow=parse_networks(["127.0.0.0/8"])
         )
@@ -47,12 +53,34 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
             open_installation(options.location, serve=True) as installation,
             serving(installation, options) as process,
         ):
-            return [
-                delivery async for delivery in deliveries(process.url or "", installation.catalog)
-            ]
+            tale = await shop_tale(process.url, installation.catalog)
+            return tale, [each async for each in deliveries(process.url, installation.catalog)]
 
-    sent = asyncio.run(run(tmp_path_factory.mktemp("demo") / "data"))
-    return [json.loads(one.line()) for one in sent]
+    return asyncio.run(run(tmp_path_factory.mktemp("demo") / "data"))
+
+
+@pytest.fixture(scope="module")
+def lines(demo: tuple[ShopTale, list[DemoDelivery]]) -> list[Json]:
+    """What the demo prints with `--json`, one delivery a line."""
+    return [json.loads(one.line()) for one in demo[1]]
+
+
+def printed(write: Callable[[Console], None]) -> list[str]:
+    """Lines as a terminal shows them, without colours and trailing spaces."""
+    text = io.StringIO()
+    write(Console(file=text, width=WIDTH_MIN, color_system=None))
+    return [line.rstrip() for line in text.getvalue().splitlines() if line.strip()]
+
+
+def test_the_readme_shows_what_is_printed(demo: tuple[ShopTale, list[DemoDelivery]]) -> None:
+    """The shop's story, to the letter, and the vendors' table."""
+    tale, webhooks = demo
+    readme = (ROOT / "README.md").read_text().partition("\n## ")[0]
+    shop, vendors = re.findall(r"^```\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+
+    assert all(line.genuine for line in tale.lines)
+    assert shop.splitlines() == ["$ make demo", *printed(lambda to: print_shop(tale, to))]
+    assert vendors.splitlines() == printed(lambda to: print_table(webhooks, to))
 
 
 def moment(line: Json) -> str:

@@ -116,10 +116,9 @@ class ServerApi:
         return await self.call("GET", path, version=newest)  # type: ignore[no-any-return]
 
     async def endpoints(self) -> dict[str, dict[str, Any]]:
-        """The endpoints that a folder speaks of, by the name that it gave them."""
+        """The endpoints by the name that a folder gave them; those that none made, by their id."""
         answer = await self.call("GET", "/api/endpoints")
-        named = ((each["metadata"].get(NAME_FIELD), each) for each in answer["endpoints"])
-        return {name: each for name, each in named if name is not None}
+        return {each["metadata"].get(NAME_FIELD, each["id"]): each for each in answer["endpoints"]}
 
     # -- what would change ----------------------------------------------------------------------
 
@@ -169,8 +168,7 @@ class ServerApi:
         if definition.kind == "programs":
             await self.call("PUT", f"/api/programs/{quote(definition.name, safe='')}", body)
             return ""
-        metadata = {**body.get("metadata", {}), NAME_FIELD: definition.name}
-        body = {**body, "metadata": metadata}
+        body = {**body, "metadata": _metadata(definition, change.id)}
         if change.id is None:
             made = await self.call("POST", "/api/endpoints", body)
             return f"{made['id']}, secret {made['secret']}"
@@ -220,9 +218,15 @@ def _endpoint_change(definition: Definition, here: dict[str, Any] | None) -> Def
     after = {k: v for k, v in definition.body.items() if k not in SECRETS | {"since"}}
     if "program" in after:
         after["programs"] = [after.pop("program")]
-    after["metadata"] = {**after.get("metadata", {}), NAME_FIELD: definition.name}
+    after["metadata"] = _metadata(definition, here["id"])
     before = {name: here.get(name) for name in after}
     return DefinitionChange(definition, here["id"], tuple(differences(before, after)))
+
+
+def _metadata(definition: Definition, id_: str | None) -> dict[str, Any]:
+    """An endpoint's metadata, with the name that finds it again; its id needs no other name."""
+    name = {} if definition.name == id_ else {NAME_FIELD: definition.name}
+    return {**definition.body.get("metadata", {}), **name}
 
 
 def _server_options(command: Command) -> Command:

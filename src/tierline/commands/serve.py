@@ -40,7 +40,8 @@ from tierline.config import (
     parse_roles,
 )
 from tierline.demo.run import DemoFailed, deliveries
-from tierline.demo.table import print_table
+from tierline.demo.shop import ShopTale, shop_tale
+from tierline.demo.table import print_shop, print_table
 from tierline.logging import configure
 from tierline.store.database import where
 from tierline.transport.tls import proxy_parts
@@ -181,13 +182,19 @@ def _place(options: ServeOptions) -> str:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON line per webhook received.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON line per webhook of the vendors' samples, and nothing else.",
+)
 @click.option(
     "--data-dir", type=click.Path(file_okay=False, path_type=Path),
     help="Keep the demo's data there; a fresh temporary directory otherwise.",
 )  # fmt: skip
 def demo(as_json: bool, data_dir: Path | None) -> None:
-    """Walk published sample customers through the tiers, and receive their webhooks."""
+    """Tell a shop's story, then walk two vendors' sample customers through the tiers. Webhooks
+    arrive at a real receiver, which verifies their signatures."""
     configure(level=logging.ERROR)
     if data_dir is not None:
         run(_demo(data_dir.absolute(), as_json))
@@ -210,25 +217,30 @@ async def _demo(directory: Path, as_json: bool) -> None:
     allow = parse_networks(["127.0.0.0/8", "::1/128"])
     options = ServeOptions(location=Location(directory), port=0, allow=allow)
     webhooks = []
+    shop: ShopTale | None = None
     keys: list[tuple[str, str]] = []
     async with open_installation(options.location, serve=True) as installation:
         await first_start(installation, directory, wall)
         former = {project.number for project in installation.catalog.projects()}
         async with serving(installation, options) as process:
+            if not as_json:
+                shop = await shop_tale(process.url, installation.catalog)
             async for webhook in deliveries(process.url, installation.catalog):
                 webhooks.append(webhook)
                 if as_json:
                     click.echo(webhook.line())
         if not as_json:
             keys = await _keys(installation, former)
-    if not as_json:
+    if shop is not None:
+        print_shop(shop, TableConsole())
         print_table(webhooks, TableConsole())
         location = shlex.quote(str(directory))
         click.echo(f"\nThe same data, served:\n  {_program()} serve --data-dir {location}")
         click.echo("\nKeys that work on it:")
         for name, key in keys:
             click.echo(f"  {name}: {key}")
-    if not all(webhook.genuine for webhook in webhooks):
+    lines = () if shop is None else shop.lines
+    if not all(each.genuine for each in (*webhooks, *lines)):
         raise DemoFailed(reason="a signature did not verify")
 
 

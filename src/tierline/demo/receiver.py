@@ -81,14 +81,15 @@ class Receiver:
 
 def verified(delivery: ReceivedWebhook, secrets: ReceiverSecrets, signature: Signature) -> bool:
     """Whether both of a delivery's signatures are genuine."""
-    body = delivery.body.encode()
-    return _standard(delivery.headers, body, secrets.standard) and _vendor(
-        delivery.headers, body, secrets.vendor, signature
+    return genuine(delivery, secrets.standard) and _vendor(
+        delivery.headers, delivery.body.encode(), secrets.vendor, signature
     )
 
 
-def _standard(headers: dict[str, str], body: bytes, secret: str) -> bool:
-    """https://www.standardwebhooks.com: HMAC-SHA256 over `id.timestamp.body`, base64."""
+def genuine(delivery: ReceivedWebhook, secret: str) -> bool:
+    """Whether the signature of https://www.standardwebhooks.com is right: HMAC-SHA256 over
+    `id.timestamp.body`, base64."""
+    headers, body = delivery.headers, delivery.body.encode()
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     key = base64.b64decode(secret.removeprefix("whsec_"))
     expected = "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()

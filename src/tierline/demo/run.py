@@ -95,14 +95,14 @@ async def deliveries(url: str, catalog: Catalog) -> AsyncIterator[DemoDelivery]:
                 before = len(receiver.deliveries)
                 for step in story.steps:
                     await _play(api, story, step)
-                await _arrived(receiver, before + story.deliveries)
+                await arrived(receiver, before + story.deliveries)
             signature = story.webhook.signature
-            arrived = [
+            received = [
                 DemoDelivery(story, each, secrets, verified(each, secrets, signature))
                 for each in receiver.deliveries[before:]
             ]
             # Customers do not wait for each other, so arrival is not always the order of time.
-            for delivery in sorted(arrived, key=lambda each: each.at):
+            for delivery in sorted(received, key=lambda each: each.at):
                 yield delivery
 
 
@@ -112,7 +112,7 @@ class Api(Struct, frozen=True):
     session: aiohttp.ClientSession
     url: str
 
-    async def call(self, method: str, path: str, body: Json) -> Json:
+    async def call(self, method: str, path: str, body: Json | None = None) -> Json:
         async with self.session.request(method, self.url + path, json=body) as response:
             answer: Json = await response.json(content_type=None)
             if response.status >= 400:
@@ -120,7 +120,8 @@ class Api(Struct, frozen=True):
             return answer
 
 
-async def _arrived(receiver: Receiver, count: int) -> None:
+async def arrived(receiver: Receiver, count: int) -> None:
+    """Until so many webhooks have arrived. Raises `DemoFailed` when they do not."""
     try:
         await receiver.wait(count)
     except TimeoutError:
