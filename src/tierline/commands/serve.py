@@ -239,8 +239,8 @@ async def _demo(directory: Path, as_json: bool) -> None:
         click.echo("\nKeys that work on it:")
         for name, key in keys:
             click.echo(f"  {name}: {key}")
-    lines = () if shop is None else shop.lines
-    if not all(each.genuine for each in (*webhooks, *lines)):
+    shop_genuine = shop is None or all(line.genuine for line in shop.lines)
+    if not (shop_genuine and all(webhook.genuine for webhook in webhooks)):
         raise DemoFailed(reason="a signature did not verify")
 
 
