@@ -33,9 +33,10 @@ class Server:
             await connection.close()
 
     async def create(self, template: str = "template0") -> str:
-        """A new database; its URL."""
+        """A new database; its URL. Files are copied: that takes half of what a log would."""
         url = self.url_of(new_name())
-        await self.execute(f"CREATE DATABASE {name_of(url)} TEMPLATE {template}")
+        made = f"CREATE DATABASE {name_of(url)} TEMPLATE {template} STRATEGY FILE_COPY"
+        await self.execute(made)
         return url
 
     async def drop(self, url: str) -> None:

@@ -3,12 +3,13 @@
 The hot path uses dedicated connections (`connect`), whose prepared statements stay; the pool serves
 everything occasional. Both are warmed: asyncpg asks the catalog about each array type that it
 meets, which takes seconds on a Citus node unless its visibility rewriting is switched off first.
+What it learns of PostgreSQL's own types, a process keeps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
@@ -45,6 +46,24 @@ SESSION: Final[Mapping[str, str]] = {
 _WARM: Final = (
     "SELECT $1::smallint[], $2::integer[], $3::bigint[], $4::text[], $5::bytea[], $6::boolean[]"
 )
+
+OIDS_OF_OTHERS: Final = 16_384  # below, a type is PostgreSQL's own, and the same on every server
+_types: dict[frozenset[int], Any] = {}
+
+
+class WarmConnection(asyncpg.Connection):
+    """A connection that asks once a process what PostgreSQL's own array types are, not each anew:
+    the driver's question costs a server more than the connection itself."""
+
+    __slots__ = ()
+
+    async def _introspect_types(self, typeoids: Iterable[int], *waits: float | None) -> Any:
+        oids, ask = frozenset(typeoids), super()._introspect_types  # type: ignore[misc]
+        if max(oids) >= OIDS_OF_OTHERS:
+            return await ask(oids, *waits)
+        if oids not in _types:
+            _types[oids] = await ask(oids, *waits)
+        return _types[oids]
 
 
 class Fixed(NamedTuple):
@@ -142,6 +161,7 @@ async def connect(url: str, settings: Mapping[str, str] | None = None) -> asyncp
     try:
         connection = await asyncpg.connect(
             url,
+            connection_class=WarmConnection,
             timeout=CONNECT_SECONDS_MAX,
             command_timeout=_patience(session),
             server_settings=session,
@@ -186,6 +206,7 @@ async def _open_pool(url: str, size: int) -> asyncpg.Pool:
         timeout=CONNECT_SECONDS_MAX,
         command_timeout=COMMAND_SECONDS_MAX,
         server_settings=dict(SESSION),
+        connection_class=WarmConnection,
         init=_warm,
         reset=_keep,
     )
