@@ -15,6 +15,9 @@ from tierline.commands.installation_options import (
     project_of,
     with_installation,
 )
+from tierline.ledger.erasure.erasures import Erasures
+from tierline.ledger.erasure.project_erasure import erase_project
+from tierline.ledger.writer import Writer
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
@@ -90,6 +93,34 @@ def project_resume(name: str, **location: Any) -> None:
     async def work(installation: Installation) -> None:
         number = project_of(installation, name).number
         await installation.catalog.change_state(StateChange(number, "resumed"))
+
+    with_installation(location, work)
+
+
+@project.command("erase")
+@location_options
+@click.argument("name", metavar="PROJECT")
+@click.option("--yes", is_flag=True, help="Do not ask: there is no way back.")
+def project_erase(name: str, yes: bool, **location: Any) -> None:
+    """Erase PROJECT: its keys and endpoints end, and every customer is erased. Run it again where
+    it was stopped."""
+
+    async def work(installation: Installation) -> None:
+        database, catalog = installation.database, installation.catalog
+        owner = project_of(installation, name)
+        if not yes:
+            question = f"Erase project {owner.id} ({owner.name}) with all its customers?"
+            click.confirm(f"{question} There is no way back.", abort=True)
+        writer = Writer(database, catalog, lambda _: None)
+        await writer.start()
+        try:
+            done = await erase_project(catalog, Erasures(database, catalog, writer), owner)
+        finally:
+            await writer.stop()
+        click.echo(
+            f"{done.customers} customers of {owner.id} were erased,"
+            f" {done.keys} keys disabled, {done.endpoints} endpoints deleted."
+        )
 
     with_installation(location, work)
 

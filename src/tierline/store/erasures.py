@@ -69,6 +69,9 @@ class ErasuresSql(Queries, file="erasures.sql"):
     go_on_lane: str
     fence: str
     settle: str
+    not_erased: str
+    forget_orders: str
+    forget_names: str
 
 
 Sql = ErasuresSql
@@ -121,6 +124,20 @@ async def add_fingerprints(
 ) -> None:
     for shard, group in _by_shard(shards, prints).items():
         await connection.execute(Sql.add_fingerprints, shard, project, sorted(group), customer)
+
+
+async def not_erased(
+    connection: Session, shard: int, project: int, after: int, limit: int
+) -> list[int]:
+    """Returns a shard's next customers of a project who are not erased, or not to the end."""
+    rows = await connection.fetch(Sql.not_erased, shard, project, after, limit)
+    return [row["id"] for row in rows]
+
+
+async def forget_project(connection: Session, shard: int, project: int) -> None:
+    """Drops a shard's orders and fingerprints of a project that has no customers any more."""
+    await connection.execute(Sql.forget_orders, shard, project)
+    await connection.execute(Sql.forget_names, shard, project)
 
 
 async def any_erased(connection: Session, shards: int, project: int) -> bool:

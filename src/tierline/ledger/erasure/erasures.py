@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 import structlog
@@ -77,7 +77,9 @@ _log = structlog.get_logger("tierline.ledger")
 class ErasureCatalog(ProgramCatalog, Protocol):
     """What erasing asks of the catalog."""
 
-    async def change_endpoint(self, number: int, *, now: int) -> object: ...
+    async def change_endpoint(
+        self, number: int, *, now: int, state: Literal["deleted"] | None = None
+    ) -> object: ...
 
 
 class Erased(Struct, frozen=True):
@@ -111,6 +113,14 @@ class Erasures:
         async with self.database.pool.acquire() as connection:
             await self.catalog.digests.ensure(connection)
             customer = await self._find(connection, project, name)
+            await self._begin(connection, project, customer)
+        return await self.go_on(customer)
+
+    async def erase_numbered(self, project: Project, customer: int) -> Erased:
+        """As `erase`, by the customer's number; somebody whose erasure was begun is gone on with.
+        Raises what keeps it from its end for now."""
+        async with self.database.pool.acquire() as connection:
+            await self.catalog.digests.ensure(connection)
             await self._begin(connection, project, customer)
         return await self.go_on(customer)
 

@@ -241,3 +241,21 @@ INSERT INTO attempt (shard, endpoint, at, delivery, number, "offset", event, sta
 SELECT h.shard, $2, $3, $4, $5, $6, $7, NULL, 'erased', 0, $8
 FROM shard_head h WHERE h.shard = $1
 ON CONFLICT (shard, endpoint, at, delivery, number) DO NOTHING;
+
+-- name: not_erased
+-- The next customers of a project who are not erased, or not to the end.
+SELECT c.id FROM customer c
+WHERE c.shard = $1 AND c.project = $2 AND c.id > $3
+  AND (c.erased_at IS NULL
+       OR EXISTS (SELECT 1 FROM erasure e
+                  WHERE e.shard = c.shard AND e.customer = c.id
+                    AND e.step NOT IN ('cleared', 'ended')))
+ORDER BY c.id LIMIT $4;
+
+-- name: forget_orders
+-- A project's orders, when nobody is left who might have them.
+DELETE FROM order_state WHERE shard = $1 AND project = $2;
+
+-- name: forget_names
+-- Who was erased in a project that is no more.
+DELETE FROM erased_name WHERE shard = $1 AND project = $2;
