@@ -29,6 +29,7 @@ from tierline.endpoints.operations import EndpointOperations
 from tierline.endpoints.settings import SenderSettings
 from tierline.ledger import sandbox
 from tierline.ledger.list_upkeep import ListUpkeep
+from tierline.ledger.sweep.birthdate_walk import BirthdateWalk
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.ledger.writer import Writer
 from tierline.people.attempts import Attempts
@@ -198,7 +199,15 @@ class Process:
         writer = self._writer or Writer(database, catalog, self.committed, clock=self.clock)
         self.registry.register(metrics)
 
+        async def open_writer() -> Writer:
+            return writer
+
+        shards = range(database.shards)
+        walks = [BirthdateWalk(database, catalog, s, open_writer, self.clock) for s in shards]
+
         async def advance(project: int, to: int) -> None:
+            for walk in walks:
+                await walk.at_once(catalog.project(project))
             await sandbox.advance(database, catalog, self.committed, project, to, clock=self.clock)
 
         directory = Directory(database, Passwords())

@@ -62,6 +62,28 @@ async def test_a_birthdate_that_is_told_later_changed_and_taken_away(sandbox: Ap
     assert [entry["kind"] for entry in entries] == ["enrol", "attribute", "attribute", "attribute"]
 
 
+async def test_a_rule_that_is_new_gives_to_those_who_were_there(sandbox: Api) -> None:
+    """Their next birthday, whichever version was in force when they came; once each."""
+    await sandbox.put(ANN, {"birthdate": "1990-05-17"})
+    await sandbox.put(MEMBER, {})
+    assert await balance_at(sandbox, "2024-05-18T00:00:00Z") == 0
+    await club_of(sandbox)
+    assert await balance_at(sandbox, "2025-05-16T23:59:00Z") == 0
+    await club_of(sandbox, BIRTHDAY | {"points": {"type": "fixed", "points": 70}})
+    assert await balance_at(sandbox, "2025-05-17T00:00:00Z") == 70
+    assert await balance_at(sandbox, "2026-05-17T00:00:00Z") == 140
+    entries = (await sandbox.get(f"{MEMBER}/entries")).json["entries"]
+    assert [entry["kind"] for entry in entries].count("attribute") == 1
+
+
+async def test_who_joins_before_a_rule_begins_gets_it_too(sandbox: Api) -> None:
+    rules = {"points": {"rules": [BIRTHDAY]}, "effective_at": "2024-03-01T00:00:00Z"}
+    assert (await sandbox.put("/api/programs/club", CLUB | rules)).status == 200
+    await sandbox.put(ANN, {"birthdate": "1990-05-17"})
+    await sandbox.put(MEMBER, {})
+    assert await balance_at(sandbox, "2024-05-17T00:00:00Z") == 50
+
+
 async def test_an_attribute_that_is_named_is_read_instead(sandbox: Api) -> None:
     """And where no rule asks, nothing is written down."""
     named = BIRTHDAY | {"trigger": {"type": "birthday", "attribute": "name_day"}}

@@ -1,8 +1,8 @@
 """The profile's birthdate as the attribute that birthday rules read.
 
 The engine reads the ledger alone. So where a program's rules ask for birthdays, the birthdate of a
-profile is written down for the member: in the batch in which they join, and when the profile says
-another one.
+profile is written down for the member: in the batch in which they join, when the profile says
+another one, and when such rules are new (`sweep/birthdate_walk`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ async def add_at_joining(
         standing = aggregate.standing
         if aggregate.first_standing.entries or standing.joined_at is None:
             continue
-        if aggregate.program.version(standing.at).asks_birthdates and command.entry is None:
+        if aggregate.program.asks_birthdates(standing.at) and command.entry is None:
             new.setdefault(id(aggregate), (aggregate, command))
     for aggregate, command in new.values():
         row = await customers.read(connection, shards, aggregate.customer)
@@ -84,7 +84,7 @@ async def write_down(
         if standing.joined_at is None or standing.attributes.get(ATTRIBUTE) == value:
             continue
         program = await programs.program_numbered(number)
-        if not program.versions[-1].asks_birthdates:
+        if not program.asks_birthdates(standing.at):
             continue
         values = {ATTRIBUTE: value}
         try:

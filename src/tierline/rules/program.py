@@ -238,6 +238,10 @@ class Program(Struct, frozen=True, dict=True):
                 return version
         return versions[0]
 
+    def asks_birthdates(self, at: int) -> bool:
+        """Whether the rules in force at an instant, or any that follow, give on birthdays."""
+        return any(v.asks_birthdates for v in self.versions[self.version(at).number - 1 :])
+
     def supersedes(self, version: Version) -> bool:
         """Whether a later version came into force no later than this one, which then never does."""
         later = self.versions[version.number :]

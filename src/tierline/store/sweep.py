@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tierline.store.named_queries import Queries
+
+if TYPE_CHECKING:
+    from tierline.store.catalog.queries import Session
 
 
 class SweepSql(Queries, file="sweep.sql"):
@@ -23,6 +28,7 @@ class SweepSql(Queries, file="sweep.sql"):
     rollout: str
     begin_rollout: str
     note_rollout: str
+    birthdates: str
     next_members: str
     mark_due: str
 
@@ -108,7 +114,7 @@ class RolloutState(Struct, frozen=True):
     after: int
 
 
-async def rollout(connection: asyncpg.Connection, shard: int, program: int) -> RolloutState | None:
+async def rollout(connection: Session, shard: int, program: int) -> RolloutState | None:
     row = await connection.fetchrow(Sql.rollout, shard, program)
     return None if row is None else RolloutState(*row)
 
@@ -119,12 +125,20 @@ async def begin_rollout(
     await connection.execute(Sql.begin_rollout, shard, program, version, now)
 
 
-async def note_rollout(
-    connection: asyncpg.Connection, shard: int, program: int, state: RolloutState
-) -> None:
+async def note_rollout(connection: Session, shard: int, program: int, state: RolloutState) -> None:
     await connection.execute(
         Sql.note_rollout, shard, program, state.version, state.number, state.after
     )
+
+
+async def birthdates(
+    connection: Session, shard: int, program: int, after: int, limit: int
+) -> list[asyncpg.Record]:
+    """The next members of a program whose profiles hold a birthdate, with standing and profile."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        Sql.birthdates, shard, program, after, limit
+    )
+    return rows
 
 
 async def mark_due(

@@ -19,6 +19,7 @@ from tierline.clock import Clock, wall
 from tierline.errors import TierlineError
 from tierline.ledger.erasure.erasures import ErasureCatalog, Erasures
 from tierline.ledger.removals import Removals
+from tierline.ledger.sweep.birthdate_walk import BirthdateWalk
 from tierline.ledger.sweep.rollout import Rolled, Rollout
 from tierline.ledger.sweep.sweep_pass import MEMBERS_MAX, MEMBERS_MIN, WALL, SweepPass, SweepStep
 from tierline.ledger.writer import Writer
@@ -122,6 +123,7 @@ class Sweeper:
             await self._bring_home(shard, self.clock())
             await turn.rollout.mark(turn.sweep)
             await turn.removals.go_on()
+            await turn.birthdates.go_on()
             while (step := await turn.step()).members:
                 done += step.members
         finally:
@@ -136,8 +138,8 @@ class Sweeper:
             in_transit = await transfers.open_intents(connection, shard, before, (0, 0, ""), 1)
             stated = await orders.pending(connection, shard, before, (0, ""), 1)
             erasing = await connection.fetch(ErasuresSql.due, shard, before, 0, 1)
-        if (in_transit or stated or erasing) and self._writer.closed:
-            await self._writer.start()
+        if in_transit or stated or erasing:
+            await self.open_writer()
         if in_transit:
             await self._writer.transfers.resume(shard, before)
         if stated:
@@ -146,6 +148,12 @@ class Sweeper:
             writer = self._writer
             erasures = Erasures(self.database, self.catalog, writer, self.on_commit, self.clock)
             await erasures.resume(shard, before)
+
+    async def open_writer(self) -> Writer:
+        """The writer of what nobody else sees to; started when it is first needed."""
+        if self._writer.closed:
+            await self._writer.start()
+        return self._writer
 
     def _turn(self, shard: int) -> SweepRound:
         lease = Lease(shard, LEASE, self.owner)
@@ -176,6 +184,7 @@ class Sweeper:
         await self._bring_home(shard, self.clock() - TRANSFER_MS)
         await turn.rollout.mark(turn.sweep)
         await turn.removals.go_on()
+        await turn.birthdates.go_on()
         while (step := await turn.step()).members:
             self._went[shard] = self.clock()
             self.lag_ms[shard] = max(0, self.clock() - step.upto)
@@ -206,6 +215,9 @@ class SweepRound:
         self.removals = Removals(
             *(sweeper.database, sweeper.catalog, sweep.shard, sweeper.clock),
             busy=lambda: self._contended,
+        )
+        self.birthdates = BirthdateWalk(
+            sweeper.database, sweeper.catalog, sweep.shard, sweeper.open_writer, sweeper.clock
         )
         self._until = 0  # when the lease runs out
         self._limit = MEMBERS_MIN

@@ -83,3 +83,13 @@ SET version = $3,
               FROM program_version v WHERE v.program = $2 AND v.number > m.version)
 WHERE m.shard = $1 AND m.program = $2 AND m.customer > $4 AND m.customer <= $5
   AND m.version < $3 AND m.quarantined IS NULL AND m.erased_at IS NULL;
+
+-- name: birthdates
+-- The next members of a program whose profiles hold a birthdate.
+SELECT m.customer, m.standing, c.profile
+FROM member m
+JOIN customer c ON c.shard = m.shard AND c.id = m.customer
+WHERE m.shard = $1 AND m.program = $2 AND m.customer > $3 AND m.erased_at IS NULL
+  AND c.profile LIKE '%"birthdate":%'
+ORDER BY m.customer
+LIMIT $4;
