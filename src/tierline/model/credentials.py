@@ -43,7 +43,8 @@ class SharedDoor(Struct, frozen=True):
 class KeyKind(Struct, frozen=True):
     """A kind of key. `make` is given the project's number and the project's secrets so far: what
     a vendor has once per project stays as it is from the first key on. `scopes`: further scopes
-    that only keys of this kind hold, each with the one that its maker needs."""
+    that only keys of this kind hold, each with the one that its maker needs. `first`: a new
+    project has one from the start."""
 
     name: str
     make: Callable[[int, Mapping[str, str], Entropy], Credentials]
@@ -51,3 +52,4 @@ class KeyKind(Struct, frozen=True):
     shows_signing_secret: bool = False  # its answer holds what signs the events of customers
     shared: SharedDoor | None = None
     scopes: Mapping[str, str] = {}
+    first: bool = True

@@ -37,7 +37,9 @@ SETTINGS = {
     if vendor.compile_settings is not None
 }
 HEADERS = frozenset().union(*(vendor.headers for vendor in VENDORS))
-KEY_KINDS = tuple(vendor.key for vendor in VENDORS if vendor.key is not None)
+KEY_KINDS = tuple(
+    kind for vendor in VENDORS for kind in (vendor.key, *vendor.further_keys) if kind is not None
+)
 NAME_KINDS: tuple[NameKind, ...] = tuple(name for vendor in VENDORS for name in vendor.names)
 DESCRIPTIONS = {field: text for vendor in VENDORS for field, text in vendor.descriptions.items()}
 PROGRAM_FIELDS = {f"{vendor.name}_program": vendor.name for vendor in VENDORS if vendor.has_program}

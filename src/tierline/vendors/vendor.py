@@ -195,6 +195,7 @@ class Vendor(Struct, frozen=True):
     compile_settings: Compile | None = None  # its `settings` as rules; raises Invalid
     traps: Callable[[Rules], Iterator[Finding]] | None = None  # what its own pages warn of
     key: KeyKind | None = None
+    further_keys: tuple[KeyKind, ...] = ()
     names: tuple[NameKind, ...] = ()  # names of customers that only this vendor gives
     descriptions: Mapping[str, str] = {}  # its options and fields in a sentence, for OpenAPI
     has_program: bool = False  # a project's field `<name>_program`: what its routes speak of

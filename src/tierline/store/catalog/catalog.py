@@ -276,7 +276,7 @@ class Catalog:
     # Changing --------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _change(self) -> AsyncIterator[tuple[Session, int]]:
+    async def changing(self) -> AsyncIterator[tuple[Session, int]]:
         """The transaction of one change and its revision; afterwards this process knows it."""
         async with self.database.pool.acquire() as connection, connection.transaction():
             revision: int = await connection.fetchval(Sql.raise_revision)
@@ -285,7 +285,7 @@ class Catalog:
 
     async def add_project(self, new: NewProject, now: int) -> Project:
         """Raises Invalid for a zone or currency that there is not, Conflict for a taken id."""
-        async with self._change() as (connection, revision):
+        async with self.changing() as (connection, revision):
             number = await projects.add(connection, revision, new, now)
         return self._projects[number]
 
@@ -294,31 +294,31 @@ class Catalog:
         held = [row.number for row in self.programs(number)]
         moves = change.time_zone is not None or change.currency is not None
         fixed = moves and await projects.have_members(self.database, held)
-        async with self._change() as (connection, revision):
+        async with self.changing() as (connection, revision):
             await projects.change(connection, revision, self._projects[number], change, fixed)
         return self._projects[number]
 
     async def change_state(self, change: StateChange) -> None:
         """Pauses, resumes, ends or deletes; others follow within a second. Raises NotFound."""
-        async with self._change() as (connection, revision):
+        async with self.changing() as (connection, revision):
             await closures.write(connection, revision, self._projects[change.project], change)
 
     async def move_clock(self, number: int, to: int) -> None:
         """Raises Conflict where the project is no sandbox, or its clock is later already."""
-        async with self._change() as (connection, revision):
+        async with self.changing() as (connection, revision):
             await projects.move_clock(connection, revision, self._projects[number], to)
 
     async def make_room(self, project: int, number: int) -> None:
         """Before a customer comes in with a number of their own: the floor rises by multiples."""
         if number > self.number_floor(project):
             floor = -(-number // ids.ROUTES) * ids.ROUTES
-            async with self._change() as (connection, revision):
+            async with self.changing() as (connection, revision):
                 await connection.execute(Sql.raise_number_floor, project, floor, revision)
 
     async def add_project_secret(self, project: int, name: str, fresh: str) -> bool:
         """What signs for a project; False where it has a secret of that name already."""
         owner = self._projects[project]
-        async with self._change() as change:
+        async with self.changing() as change:
             return await projects.add_secret(*change, self.box, owner, name, fresh)
 
     async def add_key(
@@ -333,7 +333,7 @@ class Catalog:
         """A key; `granted` is what whoever is shown its secrets may do. Raises Forbidden."""
         kind_ = keys.kind_of(self.key_kinds, kind)
         new = keys.NewKey(kind_, keys.checked_scopes(scopes, kind_), label, now, granted)
-        async with self._change() as change:
+        async with self.changing() as change:
             return await keys.add(*change, self.box, self._projects[project], new)
 
     async def add_first_keys(
@@ -341,28 +341,28 @@ class Catalog:
     ) -> bool:
         """A key of each kind for a project that has none, else False. `keep` gets what is shown of
         them before they count: where it fails, there are none."""
-        async with self._change() as change:
+        async with self.changing() as change:
             if await change[0].fetchval(Sql.any_key, project):
                 return False
-            owner, kinds = self._projects[project], self.key_kinds.values()
+            owner, kinds = self._projects[project], [k for k in self.key_kinds.values() if k.first]
             new_keys = [keys.NewKey(k, keys.checked_scopes((), k), label, now) for k in kinds]
             keep([await keys.add(*change, self.box, owner, new) for new in new_keys])
         return True
 
     async def disable_key(self, key_id: str, now: int, project: int | None = None) -> None:
         """With all its doors, for good. Raises NotFound."""
-        async with self._change() as (connection, revision):
+        async with self.changing() as (connection, revision):
             await keys.disable(connection, revision, self.key_kinds, key_id, now, project)
 
     async def revoke_token(self, key: Key, token: bytes, now: int) -> None:
         """Raises TooLarge."""
-        async with self._change() as change:
+        async with self.changing() as change:
             await keys.revoke(*change, key, token, now)
 
     async def put_program(self, project: int, program_id: str, new: NewVersion, now: int) -> Put:
         """A new version where the rules differ. Raises Invalid, Conflict (see programs.put)."""
         owner, began = self._projects[project], time.monotonic()
-        async with self._change() as (connection, revision):
+        async with self.changing() as (connection, revision):
             clock = await connection.fetchval(Sql.project_clock, project)
             waited = int((time.monotonic() - began) * 1000)  # for other changes
             stamp = Stamp(revision, now, now, SETTLE_MS + waited)
@@ -376,7 +376,7 @@ class Catalog:
         """An active endpoint that hears what is recorded from `start_at` on."""
         owner = self._projects[project]
         new = endpoints.NewEndpoint(endpoint_id, body, secret, start_at)
-        async with self._change() as (connection, revision):
+        async with self.changing() as (connection, revision):
             number = await endpoints.add(connection, self.box, revision, owner, new, now)
         return self.endpoint_rows.by_number[number]
 
@@ -394,6 +394,6 @@ class Catalog:
         """None parts stay. The row afterwards; None once it is deleted. Raises NotFound, and
         Conflict where it was changed since the revision `expected`."""
         change = endpoints.Change(body, secrets, state, expected, action)
-        async with self._change() as (connection, revision):
+        async with self.changing() as (connection, revision):
             await endpoints.change(connection, self.box, revision, number, change, now)
         return self.endpoint_rows.by_number.get(number)

@@ -115,6 +115,20 @@ async def add(
     return {"id": key_id, **about, **fresh.answer}
 
 
+async def add_token(
+    connection: Session, revision: int, owner: Project, kind: str, token: Key
+) -> bool:
+    """Stores a bearer token of a key, whose id goes on behind a dot (`key_1.…`), so that it ends
+    with that key; False where there was one of that id already. The caller holds the revision."""
+    if await connection.fetchrow(Sql.key_row, token.id) is not None:
+        return False
+    facts = (token.lookup, token.hash, sorted(token.scopes), token.label, revision)
+    await connection.execute(Sql.add_key, token.id, owner.number, kind, *facts, token.created_at)
+    after = {"kind": kind, "scopes": sorted(token.scopes), "label": token.label}
+    await audit.note(connection, owner.number, "key.created", token.id, None, after)
+    return True
+
+
 async def disable(
     connection: Session,
     revision: int,

@@ -1,4 +1,5 @@
-"""LoyaltyLion's keys: a program API token each, and one site token and secret for all of them."""
+"""LoyaltyLion's keys: a program API token each, and one site token and secret for all of them; and
+OAuth clients of partners."""
 
 from __future__ import annotations
 
@@ -40,5 +41,33 @@ SCOPES = {
     "read_unsubscribes": "read_customers",
     "write_unsubscribes": "write_customers",
 }
+# A partner's app: whoever gives it a token decides about its scopes.
+CLIENT = f"{NAME}_client"
+TOKEN = f"{CLIENT}.token"
+
+
+def client_credentials(_project: int, _secrets: Mapping[str, str], entropy: Entropy) -> Credentials:
+    """An OAuth client: its secret proves it when it fetches tokens, and signs its webhooks."""
+    id_, secret = entropy(16).hex(), entropy(32).hex()
+    return Credentials(
+        doors=(Credential(secret, id_),),
+        answer={"client_id": id_, "client_secret": secret},
+        secrets={secret_name(id_): secret},
+    )
+
+
+def secret_name(client_id: str) -> str:
+    """Returns the name of the project's secret that signs a client's webhooks."""
+    return f"{CLIENT}.{client_id}"
+
+
 _FIELDS = {"key": str, "site_id": int, "site_token": str, "site_secret": str, "signs": str}
 KEY = KeyKind(NAME, credentials, _FIELDS, shows_signing_secret=True, shared=SITE, scopes=SCOPES)
+CLIENT_KEY = KeyKind(
+    CLIENT,
+    client_credentials,
+    {"client_id": str, "client_secret": str},
+    shows_signing_secret=True,
+    scopes=SCOPES,
+    first=False,
+)

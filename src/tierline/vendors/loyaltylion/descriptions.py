@@ -8,6 +8,8 @@ DESCRIPTIONS = {
     "site_id": f"{NAME}: the id of the site.",
     "site_token": f"{NAME}: the site's token, the same for all keys.",
     "site_secret": f"{NAME}: the site's secret, which signs webhooks.",
+    "client_id": f"{NAME}: the id of an OAuth client.",
+    "client_secret": f"{NAME}: the secret of an OAuth client, which signs its webhooks, too.",
     f"{NAME}_program": "The program that LoyaltyLion's routes speak of.",
     "webhook_topic": f"{NAME}: the one topic that a webhook of its API hears.",
     "date": "When they enrolled.",

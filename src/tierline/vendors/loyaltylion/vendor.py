@@ -6,7 +6,7 @@ from tierline.model.schedule import HOUR, Schedule
 from tierline.model.tenant import NameKind
 from tierline.rules.program import Rules
 from tierline.vendors.loyaltylion import signing
-from tierline.vendors.loyaltylion.credentials import KEY
+from tierline.vendors.loyaltylion.credentials import CLIENT_KEY, KEY
 from tierline.vendors.loyaltylion.descriptions import DESCRIPTIONS
 from tierline.vendors.loyaltylion.ladder import NAME
 from tierline.vendors.loyaltylion.payloads import LionTopicsFormat, LoyaltyLionFormat
@@ -37,6 +37,7 @@ VENDOR = Vendor(
     sample=sample,
     compile_settings=compile_settings,
     key=KEY,
+    further_keys=(CLIENT_KEY,),
     descriptions=DESCRIPTIONS,
     names=(NameKind("merchant", "merchant_id", NAME),),
     has_program=True,

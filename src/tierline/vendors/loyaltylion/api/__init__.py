@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from tierline.vendors.loyaltylion.api import (
     activities,
+    consent,
     customers,
     headless,
     identity,
@@ -18,6 +19,7 @@ from tierline.vendors.loyaltylion.api import (
     webhooks,
 )
 from tierline.vendors.loyaltylion.api.door import LionDoor
+from tierline.web import routing
 from tierline.web.dependencies import Dependencies
 from tierline.web.vendor_path import vendor_paths
 
@@ -35,4 +37,5 @@ OPERATIONS = (
 
 def routes(parts: Dependencies) -> list[BaseRoute]:
     """Returns what the composition root hangs beside the native routes."""
-    return vendor_paths(parts, LionDoor(parts.clock), OPERATIONS, ("/v2", "/headless"))
+    own = vendor_paths(parts, LionDoor(parts.clock), OPERATIONS, ("/v2", "/headless"))
+    return [*routing.routes(parts, consent.OPERATIONS), *own]

@@ -15,7 +15,7 @@ from tierline.clock import Clock
 from tierline.errors import TierlineError, Unauthorized
 from tierline.store.catalog.catalog import Catalog
 from tierline.vendors.loyaltylion.api import errors
-from tierline.vendors.loyaltylion.credentials import SITE
+from tierline.vendors.loyaltylion.credentials import SITE, TOKEN
 from tierline.vendors.loyaltylion.ladder import NAME
 from tierline.web import auth
 from tierline.web.auth import Caller
@@ -43,7 +43,7 @@ class LionDoor(VendorDoor):
             token, secret = _pair(authorization[len(_BASIC) :])
             caller = await Caller.of(catalog, (_SITE_KIND,), secret, token)
         else:
-            caller = await Caller.of(catalog, (NAME,), auth.bearer(authorization))
+            caller = await Caller.of(catalog, (NAME, TOKEN), auth.bearer(authorization))
         return replace(caller, scopes=with_reading(caller.scopes))
 
     def admit(self, caller: Caller, path: str, headers: Mapping[str, str]) -> None:
@@ -61,6 +61,12 @@ def with_reading(scopes: frozenset[str]) -> frozenset[str]:
     """Returns the scopes with what they imply: who may write something may read it."""
     implied = {f"read_{scope[len(_WRITE) :]}" for scope in scopes if scope.startswith(_WRITE)}
     return scopes | implied
+
+
+def client_of(caller: Caller) -> str | None:
+    """Returns the id of the key of the OAuth client whose token it is; None of any other key."""
+    key, _, door = caller.id.partition(".")
+    return key if door and door != SITE.name else None
 
 
 def _pair(text: str) -> tuple[str, str]:

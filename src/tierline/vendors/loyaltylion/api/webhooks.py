@@ -1,6 +1,7 @@
 """`/v2/webhooks`: endpoints of the native API in LoyaltyLion's format, one for each topic.
 
-The vendor keeps subscriptions apart by client: what an API key made, all API keys of the site see.
+The vendor keeps subscriptions apart by client: what an API key made, all API keys of the site see,
+and what an OAuth client made, that client alone. A client's own secret signs its webhooks.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from tierline.errors import Forbidden, Invalid, NotFound
 from tierline.model import validation
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.vendors.loyaltylion import topics
+from tierline.vendors.loyaltylion.api.door import client_of
 from tierline.vendors.loyaltylion.api.site import site_or_none
+from tierline.vendors.loyaltylion.credentials import secret_name
 from tierline.vendors.loyaltylion.ladder import NAME
 from tierline.vendors.loyaltylion.payloads import LionTopicsFormat
 from tierline.web.routing import Call, Operation
@@ -23,6 +26,7 @@ WEBHOOKS = "/v2/webhooks"
 # What a webhook hears of whose topic there are no events here.
 SILENCE: Final[dict[str, Any]] = {"kind": {"in": []}}
 _INTEGRATION: Final = "service_integration_id"
+_CLIENT: Final = "oauth_client"
 _NUMBER_DIGITS_MAX: Final = 9
 Json = dict[str, Any]
 
@@ -60,8 +64,14 @@ async def post_webhook(call: Call, body: LionWebhookRequest) -> Json:
         changes["filter"] = SILENCE
     if webhook.topic == topics.POINTS_EARNED:
         changes["delay_s"] = topics.POINTS_EARNED_DELAY_S
+    metadata = {}
     if webhook.service_integration_id is not None:
-        changes["metadata"] = {_INTEGRATION: str(webhook.service_integration_id)}
+        metadata[_INTEGRATION] = str(webhook.service_integration_id)
+    client = client_of(call.caller)
+    if client is not None:
+        metadata[_CLIENT] = client
+        changes["vendor_secret"] = _secret_of(call, client)
+    changes["metadata"] = metadata
     endpoint = validation.convert(changes, EndpointBody)
     granted = call.caller.scopes | {topics.CUSTOMERS}  # of a silent topic nothing is ever sent
     try:
@@ -77,7 +87,9 @@ async def post_webhook(call: Call, body: LionWebhookRequest) -> Json:
 async def list_webhooks(call: Call) -> Json:
     """Those that were made here; the native API lists every endpoint."""
     rows = await call.parts.operations.list(call.project)
-    mine = [row for row in rows if row["webhook_topic"] is not None]
+    client = client_of(call.caller)
+    made_here = [row for row in rows if row["webhook_topic"] is not None]
+    mine = [row for row in made_here if row["metadata"].get(_CLIENT) == client]
     readable = [row for row in mine if topics.scope_of(row["webhook_topic"]) in call.caller.scopes]
     return {"webhooks": [_webhook(call, row) for row in readable]}
 
@@ -92,6 +104,13 @@ async def delete_webhook(call: Call) -> None:
             await call.parts.operations.remove(call.project, _row_numbered(call, number).id)
             return
     raise NotFound(what="webhook", name=name, path="id")
+
+
+def _secret_of(call: Call, client: str) -> str:
+    """The secret of an OAuth client, by the id of its key."""
+    catalog, project = call.parts.catalog, call.project.number
+    key = next(key for key in catalog.keys(project) if key.id == client)
+    return catalog.project_secrets(project)[secret_name(key.lookup)]
 
 
 def _row_numbered(call: Call, number: int) -> EndpointRow:
