@@ -37,7 +37,7 @@ async def test_every_operation_asks_for_its_scopes(club: Api) -> None:
     for operation in OPERATIONS:
         if operation.open or operation.scopes == ("manage_keys",):
             continue
-        if operation.path == "/api/tokens":
+        if operation.path.startswith("/api/tokens"):
             continue
         path = re.sub(r"{\w+}", "club", operation.path)
         answered = await club.call(operation.method, path, key=bare)
