@@ -62,6 +62,7 @@ class Process:
         self.commit_signal = CommitSignal()
         self.registry = CollectorRegistry()
         self.url = ""  # known when it listens
+        self.dependencies: Dependencies | None = None  # the same
         if options.oidc is not None:
             check_settings(OidcSettings(*options.oidc))
         self.settings = SenderSettings(
@@ -162,7 +163,8 @@ class Process:
         """Every process says how it is; with the role `api` it serves all the rest, too."""
         log = EventLog(self.installation.database)
         stack.push_async_callback(log.close)
-        dependencies = self._parts(log)
+        stack.push_async_callback(self.commit_signal.end)
+        dependencies = self.dependencies = self._parts(log)
         serves_api = self._writer is not None
         app = HealthApp(dependencies)
         if serves_api:
@@ -227,6 +229,7 @@ class Process:
             commit_signal=self.commit_signal,
             exports=ExportFiles(self.installation.files.expanduser() / EXPORTS_DIRECTORY),
             metrics=metrics,
+            files=self.installation.files.expanduser(),
             loopback=self.options.loopback,
             console=self.options.console,
             roles=self.options.roles,

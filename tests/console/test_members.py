@@ -268,3 +268,18 @@ async def test_what_strangers_wrote_is_text(shop: Api, maya: Visitor, payload: s
         assert not re.search(r"<(script>|img|svg/)|1337", page), path
     wrong = await maya.send(f"{place}/adjust", {"points": payload, "reason": payload, "do": "yes"})
     assert not re.search(r"<(script>|img|svg/)|1337", wrong.body.decode())
+
+
+async def test_reminders_stand_on_the_timeline(shop: Api, maya: Visitor) -> None:
+    """What was told, and what will be if nothing happens."""
+    program = (await shop.get("/api/programs/club")).json
+    body = {
+        "name": "Club", "policy": program["policy"], "points": program["points"],
+        "reminders": {"tier_ending": {"lead_days": [30, 7]}},
+    }  # fmt: skip
+    assert (await shop.put("/api/programs/club", body)).status == 200
+    assert "Reminder, tier ending: ahead" in text_of(await maya.page(ANNA))
+    assert (await shop.post("/api/clock", {"advance_to": "2026-12-10T00:00:00Z"})).status == 200
+    page = text_of(await maya.page(ANNA))
+    assert "2 Dec 2026, 00:00:00 – Reminder, tier ending: told" in page
+    assert "25 Dec 2026, 00:00:00 – Reminder, tier ending: ahead" in page

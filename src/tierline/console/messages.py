@@ -27,6 +27,7 @@ DONE: Final[Mapping[str, str]] = {
     "taken_out": "They have no role here any more.",
     "signed_out": "Their sessions have ended.",
     "ended": "The session has ended.",
+    "import_removed": "The file is deleted; what was imported stays.",
     "erased": "The customer is erased.",
     "left": "The membership has ended.",
 }

@@ -9,8 +9,10 @@ from starlette.routing import BaseRoute, Route
 from tierline.console import assets
 from tierline.console.pages import (
     attempts,
+    doctor,
     endpoint_form,
     endpoints,
+    imports,
     live,
     member,
     member_changes,
@@ -32,11 +34,15 @@ SECTIONS: Final = (
     Section("program", "Program", "programs", ("read_programs",)),
     Section("deliveries", "Deliveries", "endpoints", ("manage_endpoints",)),
     Section("time", "Time", "time", ("read_customers", "write_customers"), sandbox=True),
+    Section(
+        "imports", "Imports", "imports", ("read_customers", "write_customers", "read_programs")
+    ),
     Section("settings", "Settings", "settings"),
 )
 PAGES: Final[tuple[ConsolePage, ...]] = (
     *overview.PAGES,
     *live.PAGES,
+    *doctor.PAGES,
     *members.PAGES,
     *member.PAGES,
     *member_changes.PAGES,
@@ -47,6 +53,7 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *attempts.PAGES,
     *endpoint_form.PAGES,
     *time.PAGES,
+    *imports.PAGES,
     *settings.PAGES,
 )
 

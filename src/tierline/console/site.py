@@ -9,8 +9,10 @@ was not possible is said on the page itself.
 from __future__ import annotations
 
 import hmac
+import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -24,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 from tierline.console import assets, inner_call, words
 from tierline.console.form import SentForm, read
 from tierline.console.messages import DONE
+from tierline.console.upload_form import SentFile, read_upload
 from tierline.errors import NotFound, TierlineError, Unauthorized
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
@@ -76,6 +79,7 @@ class ConsolePage(Struct, frozen=True):
     act: Act | None = None
     section: str = ""
     scopes: tuple[str, ...] = ()
+    uploads: bool = False  # its form may bring a file
 
 
 class Section(Struct, frozen=True):
@@ -91,10 +95,12 @@ class Section(Struct, frozen=True):
 class PageView:
     """One visit of a page: who looks, at which project, and what they sent."""
 
-    def __init__(self, call: Call, page: ConsolePage, form: SentForm | None = None) -> None:
+    def __init__(self, call: Call, page: ConsolePage) -> None:
         self.call = call
         self.page = page
-        self.form = form or SentForm()
+        self.form = SentForm()
+        self.upload: SentFile | None = None
+        self.upload_place: Path | None = None  # where the file lies until it is taken
         self.problem: TierlineError | None = None
 
     @property
@@ -229,21 +235,50 @@ class PageApp:
 
     async def _run(self, request: Request) -> Response:
         visit = await auth.visit_of(self.parts.sessions, request.headers, "GET", self.parts.clock())
-        form = None
         if request.method == "POST" and self.page.act is not None:
             auth.check_origin(request.headers)
-            form = await read(request)
-            if not is_meant(form, visit):
-                raise ForgeryRefused
-        elif request.method not in ("GET", "HEAD"):
+            return await self._posted(request, visit)
+        if request.method not in ("GET", "HEAD"):
             allowed = "GET" if self.page.act is None else "GET, POST"
             raise problem.MethodNotAllowed(method=request.method, allowed=allowed)
-        view = PageView(Call(self.parts, request, self._caller(request, visit)), self.page, form)
+        view = self._view(request, visit)
         try:
             view.call.caller.require(*self.page.scopes)
-            return await (self._show(view) if form is None else self._act(view))
+            return await self._show(view)
         except TierlineError as error:
             return self._problem(view, error)
+
+    async def _posted(self, request: Request, visit: Visit) -> Response:
+        def check(form: SentForm) -> None:
+            if not is_meant(form, visit):
+                raise ForgeryRefused
+
+        view = self._view(request, visit)
+        if not self.page.uploads:
+            view.form = await read(request)
+            check(view.form)
+        try:
+            view.call.caller.require(*self.page.scopes)
+            if self.page.uploads:
+                await self._upload(view, check)
+            return await self._act(view)
+        except ForgeryRefused:
+            raise
+        except TierlineError as error:
+            return self._problem(view, error)
+        finally:
+            if view.upload_place is not None:
+                view.upload_place.unlink(missing_ok=True)
+
+    async def _upload(self, view: PageView, check: Callable[[SentForm], None]) -> None:
+        place = self.parts.files / "imports" / view.project.id
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        view.upload_place = place / f"{secrets.token_hex(12)}.part"
+        view.upload = await read_upload(view.call.request, view.upload_place, check)
+        view.form = view.upload.form
+
+    def _view(self, request: Request, visit: Visit) -> PageView:
+        return PageView(Call(self.parts, request, self._caller(request, visit)), self.page)
 
     def _caller(self, request: Request, visit: Visit) -> Caller:
         """Raises NotFound for a project that is none of the user's."""

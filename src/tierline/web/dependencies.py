@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
@@ -34,6 +35,15 @@ class CommitSignal:
         self.closed = False  # the server stops: no poll waits any more
         self._end = asyncio.get_running_loop().create_future()
         self.waiting = 0
+        self._closing: list[Callable[[], Awaitable[None]]] = []
+
+    def on_close(self, end: Callable[[], Awaitable[None]]) -> None:
+        """`end` is awaited when the server stops, before the database goes."""
+        self._closing.append(end)
+
+    async def end(self) -> None:
+        for end in self._closing:
+            await end()
 
     def notify(self) -> None:
         event, self._event = self._event, asyncio.Event()
@@ -81,6 +91,7 @@ class Dependencies(Struct, frozen=True):
     commit_signal: CommitSignal
     exports: ExportFiles
     metrics: HttpMetrics
+    files: Path  # the data directory
     registry: CollectorRegistry  # of `/metrics`
     provider: OpenIdProvider | None = None  # where people may sign in, too
     loopback: bool = False  # only this machine can connect: metrics need no key

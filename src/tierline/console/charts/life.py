@@ -78,9 +78,24 @@ class Bound(Struct, frozen=True):
 
 
 class PlacedMark(Struct, frozen=True):
+    at: int
     x: float
     kind: str
     text: str
+
+
+class Panel(Struct, frozen=True):
+    """A value over time: its scale from 0 (at `bottom`) to `high` (at `top`), and its paths."""
+
+    top: float
+    bottom: float
+    high: str
+    line: str
+    area: str
+
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
 
 
 class LifeChart(Struct, frozen=True):
@@ -93,16 +108,9 @@ class LifeChart(Struct, frozen=True):
     rows: tuple[Row, ...]
     bars: tuple[Bar, ...]
     links: tuple[tuple[float, float, float], ...]  # upright lines between steps: x, y from, y to
-    metric_top: float
-    metric_bottom: float
-    metric_line: str
-    metric_area: str
-    metric_high: str
+    metric: Panel
     bounds: tuple[Bound, ...]
-    points_top: float
-    points_bottom: float
-    points_area: str
-    points_high: str
+    points: Panel
     ticks: tuple[Tick, ...]
     axis: float
     now_x: float
@@ -118,35 +126,38 @@ def life_chart(life: Life, zone: Zone) -> LifeChart:
         for rank, (name, _) in enumerate(life.tiers[:count])
     )
     bars = tuple(_bar(step, x, rows) for step in life.steps if step.rank < count)
-    metric_top = 4 + count * ROW + GAP
-    metric_bottom = metric_top + METRIC_HEIGHT
-    high = _high([s.metric for s in life.stations], [low for _, low in life.tiers])
-    metric = Scale(0, high, metric_bottom, metric_top)
-    points_top = metric_bottom + GAP
-    points_bottom = points_top + POINTS_HEIGHT
-    balances = [station.balance for station in life.stations]
-    points = Scale(0, round_up(max([*balances, 1])), points_bottom, points_top)
     past = [station for station in life.stations if station.at <= life.now]
-    line = _line([(x(s.at), metric(max(s.metric, 0))) for s in past])
+    top = 4 + count * ROW + GAP
+    high = _high([s.metric for s in life.stations], [low for _, low in life.tiers])
+    metric = Scale(0, high, top + METRIC_HEIGHT, top)
+    most = round_up(max([*(station.balance for station in life.stations), 1]))
+    points = Scale(0, most, metric.start + GAP + POINTS_HEIGHT, metric.start + GAP)
     at_x = x(life.at) if life.start <= life.at <= life.end and life.at != life.now else None
     return LifeChart(
-        width=WIDTH, height=points_bottom + 30, left=LEFT, right=RIGHT,
+        width=WIDTH, height=points.start + 30, left=LEFT, right=RIGHT,
         rows=rows, bars=bars, links=_links(bars),
-        metric_top=metric_top, metric_bottom=metric_bottom,
-        metric_line=line, metric_area=_area(line, past, x, metric_bottom),
-        metric_high=short(int(high)), bounds=_bounds(life.tiers, metric, high),
-        points_top=points_top, points_bottom=points_bottom,
-        points_area=_area(
-            _line([(x(s.at), points(max(s.balance, 0))) for s in past]), past, x, points_bottom
-        ),
-        points_high=short(int(points.high)),
-        ticks=calendar_ticks(x, zone, TICKS_MAX), axis=points_bottom,
+        metric=_panel([(x(s.at), s.metric) for s in past], metric),
+        bounds=_bounds(life.tiers, metric, high),
+        points=_panel([(x(s.at), s.balance) for s in past], points),
+        ticks=calendar_ticks(x, zone, TICKS_MAX), axis=points.start,
         now_x=x(life.now), at_x=at_x,
         marks=tuple(
-            PlacedMark(x(mark.at), mark.kind, mark.text)
+            PlacedMark(mark.at, x(mark.at), mark.kind, mark.text)
             for mark in life.marks if life.start <= mark.at <= life.end
         ),
     )  # fmt: skip
+
+
+def _panel(places: Sequence[tuple[float, int]], scale: Scale) -> Panel:
+    """Steps: a value holds until the next one."""
+    bottom, top = scale.start, scale.end
+    line = area = ""
+    if places:
+        (x, value), *rest = places
+        steps = "".join(f" H{at} V{scale(max(number, 0))}" for at, number in rest)
+        line = f"M{x} {scale(max(value, 0))}{steps}"
+        area = f"{line} V{bottom} H{x} Z"
+    return Panel(top, bottom, short(int(scale.high)), line, area)
 
 
 def _bar(step: TierStep, x: Scale, rows: Sequence[Row]) -> Bar:
@@ -168,22 +179,6 @@ def _high(values: Sequence[int], lows: Sequence[int | None]) -> int:
     most = max([*values, 1])
     ahead = min((low for low in lows if low is not None and low > most), default=0)
     return round_up(max(most, ahead if ahead <= most * NEAR else 0) * 1.08)
-
-
-def _line(places: Sequence[tuple[float, float]]) -> str:
-    """A path in steps: a value holds until the next one."""
-    if not places:
-        return ""
-    (x, y), *rest = places
-    path = [f"M{x} {y}"]
-    path += [f"H{x} V{y}" for x, y in rest]
-    return " ".join(path)
-
-
-def _area(line: str, stations: Sequence[Station], x: Scale, bottom: float) -> str:
-    if not line:
-        return ""
-    return f"{line} V{bottom} H{x(stations[0].at)} Z"
 
 
 def _bounds(tiers: Sequence[tuple[str, int | None]], metric: Scale, high: int) -> tuple[Bound, ...]:

@@ -15,12 +15,16 @@ from tierline.analysis.trajectory import trajectory
 from tierline.console.charts.life import Life, LifeChart, Mark, TierStep, life_chart
 from tierline.console.ladder_view import LadderView
 from tierline.console.site import ConsolePage, Content, PageView
+from tierline.engine.decide import HistoryNeeded, decide
 from tierline.errors import NotAMember, NotAMemberThen
 from tierline.model import validation
 from tierline.model.calendar import DAY_MS, format_instant, parse_instant
 from tierline.model.entries import Entry
 from tierline.model.events import Event
+from tierline.model.standing import Standing
 from tierline.rules.program import Program
+from tierline.rules.reminders import Reminders
+from tierline.store import members
 from tierline.store.announcements import events_of
 from tierline.web.routes.customers import find_customer
 from tierline.web.routes.members import history
@@ -31,6 +35,7 @@ ENTRIES_EACH: Final = 200  # up to so many, each entry has a stop of its own
 RECENT: Final = 6
 SLIDER_STEPS: Final = 400
 DAYS_AHEAD_MAX: Final = 400
+REMINDERS_MAX: Final = 200  # of those that were told
 
 
 class Goal(Struct, frozen=True):
@@ -46,11 +51,13 @@ class Goal(Struct, frozen=True):
 
 
 class LifeFacts(Struct, frozen=True):
-    """What a member's charts are made of."""
+    """What a member's charts are made of. `reminders` are those that were told."""
 
     program: Program
     entries: Sequence[Entry]
     periods: Sequence[TierPeriod]
+    standing: Standing
+    reminders: Sequence[Mark] = ()
 
 
 async def frame(view: PageView) -> dict[str, Any]:
@@ -102,6 +109,7 @@ async def show(view: PageView) -> Content:
         "chart": chart,
         "slider": slider,
         "stations": ledger.periods,
+        "reminders": [mark for mark in chart.marks if mark.kind == "reminder"],
         "entries": (await view.api(f"GET {MEMBER}/entries", path, query=recent)).entries,
     }
 
@@ -121,11 +129,32 @@ async def _ledger(view: PageView, program: Program) -> LifeFacts:
     row = await find_customer(view.call, view.param("source_id"))
     number, _ = await view.call.parts.catalog.need_program(view.project.number, program.id)
     entries = await history(view.call, row.id, number)
+    database = view.call.parts.database
+    async with database.pool.acquire() as connection:
+        standing = await members.standing(connection, database.shards, row.id, number)
     former: Sequence[Event] = ()
     if any(entry.kind == "checkpoint" for entry in entries):
         former = await events_of(view.call.parts.log, row.id, number)
     periods = await asyncio.to_thread(tier_periods, program, entries, view.now, former)
-    return LifeFacts(program, entries, periods)
+    reminders = await _past_reminders(view, program, row.customer.id)
+    return LifeFacts(program, entries, periods, standing or Standing(), reminders)
+
+
+async def _past_reminders(view: PageView, program: Program, customer: str) -> list[Mark]:
+    """Reminders that the member was sent, as the log has them."""
+    if not any(version.rules.reminders != Reminders() for version in program.versions):
+        return []
+    query = {"class": "reminder", "customer": customer, "limit": REMINDERS_MAX}
+    page = await view.api("GET /api/events", query=query)
+    return [
+        Mark(parse_instant(line["at"]), "reminder", _reminder_text(line["kind"], "told"))
+        for line in page.events
+        if line["program"] == program.id
+    ]
+
+
+def _reminder_text(kind: str, when: str) -> str:
+    return f"Reminder, {kind.replace('_', ' ')}: {when}"
 
 
 def _goals(member: Any, ladder: LadderView) -> list[Goal]:
@@ -165,7 +194,8 @@ class Slider(Struct, frozen=True):
 
 def _chart(ledger: LifeFacts, member: Any, now: int, looked_at: int) -> tuple[LifeChart, Slider]:
     ladder = LadderView(ledger.program, now)
-    marks = _marks(ledger, member)
+    marks = _marks(ledger, member) + _reminders_ahead(ledger, now)
+    marks += ledger.reminders
     start = ledger.entries[0].recorded_at
     if ledger.periods:
         start = min(start, ledger.periods[0].move.event.at)
@@ -181,6 +211,21 @@ def _chart(ledger: LifeFacts, member: Any, now: int, looked_at: int) -> tuple[Li
     step = max((end - start) // SLIDER_STEPS, 1)
     slider = Slider(start, end, step, min(max(looked_at, start), end))
     return life_chart(life, ledger.program.zone), slider
+
+
+def _reminders_ahead(ledger: LifeFacts, now: int) -> list[Mark]:
+    """What the member is going to be reminded of, if nothing else happens."""
+    if ledger.program.version(now).rules.reminders == Reminders():
+        return []
+    try:
+        ahead = decide(ledger.program, ledger.standing, (), now + DAYS_AHEAD_MAX * DAY_MS)
+    except HistoryNeeded:  # rules that begin to count something else on the way
+        return []
+    return [
+        Mark(one.at, "reminder", _reminder_text(one.kind, "ahead"))
+        for one in ahead.reminders
+        if one.at > now
+    ]
 
 
 def _stops(ledger: LifeFacts, start: int, now: int) -> list[int]:
