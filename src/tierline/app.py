@@ -164,7 +164,7 @@ class Process:
         log = EventLog(self.installation.database)
         stack.push_async_callback(log.close)
         stack.push_async_callback(self.commit_signal.end)
-        dependencies = self.dependencies = self._parts(log)
+        dependencies = self.dependencies = self.parts(log)
         serves_api = self._writer is not None
         app = HealthApp(dependencies)
         if serves_api:
@@ -194,7 +194,8 @@ class Process:
             caught_up=self._caught_up,
         )  # fmt: skip
 
-    def _parts(self, log: EventLog) -> Dependencies:
+    def parts(self, log: EventLog) -> Dependencies:
+        """What the HTTP side is made of."""
         database, catalog = self.installation.database, self.installation.catalog
         metrics = HttpMetrics(self._writer, self._sweeper, database.disk)
         # Without the role `api` no route gives it anything: it is not started.
@@ -232,6 +233,8 @@ class Process:
             files=self.installation.files.expanduser(),
             loopback=self.options.loopback,
             console=self.options.console,
+            pages_apart=self.options.pages_apart,
+            allow=self.settings.allow,
             roles=self.options.roles,
             ready=self.missing,
             documents=vendor_documents(),

@@ -48,6 +48,7 @@ class ServeOptions(Struct, frozen=True):
     proxy: str | None = None  # what webhooks go through, unless an endpoint has one of its own
     oidc: tuple[str, str, str] | None = None  # an OpenID provider's issuer; our id and secret there
     console: bool = True  # with the pages for people
+    pages_apart: bool = True  # which are made in a process of their own
 
     @property
     def whole(self) -> bool:

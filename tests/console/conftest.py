@@ -24,6 +24,7 @@ from tests.servers import Server, name_of
 from tests.web.conftest import SERVING, Api, api, club, running
 from tierline.app import serving
 from tierline.bootstrap import catalogued
+from tierline.config import ServeOptions
 from tierline.store.database import Database
 
 __all__ = ["api", "club"]  # its fixtures serve here, too
@@ -60,13 +61,15 @@ def lived_shop(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @asynccontextmanager
-async def opened_shop(server: Server, lived: LivedShop) -> AsyncIterator[Api]:
+async def opened_shop(
+    server: Server, lived: LivedShop, options: ServeOptions = SERVING
+) -> AsyncIterator[Api]:
     url = await server.create(lived.database)
     try:
         async with await Database.open(url) as database:
             installation = await catalogued(database, lived.directory)
             async with (
-                serving(installation, SERVING) as process,
+                serving(installation, options) as process,
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(90)) as session,
             ):
                 yield Api(session, process, lived.key)

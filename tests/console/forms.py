@@ -180,6 +180,12 @@ FORMS: dict[str, tuple[Drive, ...]] = {
             Press("command=remove", "Delete the file", "what was imported stays."),
         )),
     ),
+    "POST /reference/{operation}": (
+        Drive(
+            "/reference/test_endpoint", _done("Call this server", '"kind": "upgraded"'),
+            {"endpoint": "ENDPOINT"},
+        ),
+    ),
     "GET /settings/audit": (
         Drive("/settings/audit", _done("Search", "member.overridden")),
     ),

@@ -21,7 +21,7 @@ from tierline.model.calendar import parse_instant
 from tierline.store.catalog.projects import NewProject
 from tierline.store.database import Database
 
-SERVING = ServeOptions(port=0, allow=(ip_network("127.0.0.0/8"),))
+SERVING = ServeOptions(port=0, allow=(ip_network("127.0.0.0/8"),), pages_apart=False)
 POLICY: dict[str, Any] = {
     "tiers": [
         {"id": "bronze", "name": "Bronze", "from": 0, "to": 99},

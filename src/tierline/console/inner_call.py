@@ -53,6 +53,18 @@ async def run(
 ) -> Any:
     """Returns what the operation `METHOD /path` answers, as values. Raises what it raises, and
     Forbidden where the page's user lacks a scope."""
+    return (await reply(outer, name, path, query=query, body=body)).body
+
+
+async def reply(
+    outer: Call,
+    name: str,
+    path: Mapping[str, str] | None = None,
+    *,
+    query: Mapping[str, Any] | None = None,
+    body: Any = None,
+) -> Reply:
+    """As `run`, with the status."""
     method, _, route = name.partition(" ")
     operation = _TABLE[method, route]
     raw = b"" if body is None else _encode(body)
@@ -63,13 +75,13 @@ async def run(
         call.parts.database.disk.require_room()
     with acting(call.caller.actor):
         if route == activities.PATH:
-            return await _record(call)
+            return Reply(body=await _record(call))
         if operation.body is None:
             answer = await operation.handler(call)
         else:
             shape = request_body.configuration(raw or b"{}", operation.body)
             answer = await operation.handler(call, shape)
-    return answer.body if isinstance(answer, Reply) else answer
+    return answer if isinstance(answer, Reply) else Reply(operation.status, answer)
 
 
 async def _record(call: Call) -> ActivityAnswer:

@@ -21,6 +21,7 @@ from tierline.console.pages import (
     overview,
     program_editor,
     programs,
+    reference,
     settings,
     sign_in,
     time,
@@ -38,6 +39,7 @@ SECTIONS: Final = (
         "imports", "Imports", "imports", ("read_customers", "write_customers", "read_programs")
     ),
     Section("settings", "Settings", "settings"),
+    Section("reference", "API reference", "reference"),
 )
 PAGES: Final[tuple[ConsolePage, ...]] = (
     *overview.PAGES,
@@ -54,6 +56,7 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *endpoint_form.PAGES,
     *time.PAGES,
     *imports.PAGES,
+    *reference.PAGES,
     *settings.PAGES,
 )
 

@@ -8,10 +8,12 @@ was not possible is said on the page itself.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -23,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tierline.console import assets, inner_call, words
+from tierline.console import assets, inner_call, page_process, words
 from tierline.console.form import SentForm, read
 from tierline.console.messages import DONE
 from tierline.console.upload_form import SentFile, read_upload
@@ -80,6 +82,7 @@ class ConsolePage(Struct, frozen=True):
     section: str = ""
     scopes: tuple[str, ...] = ()
     uploads: bool = False  # its form may bring a file
+    here: bool = False  # it is made in the server itself: it streams, or shows what happens there
 
 
 class Section(Struct, frozen=True):
@@ -224,7 +227,7 @@ class PageApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, began = Request(scope, receive), perf_counter()
         try:
-            response = await self._run(request)
+            response = await self._apart(request) or await self._run(request)
         except Exception as fault:  # noqa: BLE001 - the last line: everything becomes a page
             self.parts.database.disk.saw(fault)
             error = problem.as_error(fault, path=self.page.path, method=request.method)
@@ -232,6 +235,13 @@ class PageApp:
         await response(scope, receive, send)
         path = f"{ROOT}/{{project}}{self.page.path}"
         self.parts.metrics.observe(path, response.status_code, perf_counter() - began)
+
+    async def _apart(self, request: Request) -> Response | None:
+        """A page that was made in another process."""
+        if request.method not in ("GET", "HEAD") or self.page.here:
+            return None
+        process = page_process.process_of(self.parts)
+        return None if process is None else await process.page(self.page.path, request)
 
     async def _run(self, request: Request) -> Response:
         visit = await auth.visit_of(self.parts.sessions, request.headers, "GET", self.parts.clock())
@@ -246,7 +256,7 @@ class PageApp:
             view.call.caller.require(*self.page.scopes)
             return await self._show(view)
         except TierlineError as error:
-            return self._problem(view, error)
+            return await self._problem(view, error)
 
     async def _posted(self, request: Request, visit: Visit) -> Response:
         def check(form: SentForm) -> None:
@@ -265,7 +275,7 @@ class PageApp:
         except ForgeryRefused:
             raise
         except TierlineError as error:
-            return self._problem(view, error)
+            return await self._problem(view, error)
         finally:
             if view.upload_place is not None:
                 view.upload_place.unlink(missing_ok=True)
@@ -295,7 +305,7 @@ class PageApp:
             return content
         if isinstance(content, Go):
             return _redirect(view.call.request, content.path)
-        return self._html(view, self.page.template, status, {**content, **more})
+        return await self._html(view, self.page.template, status, {**content, **more})
 
     async def _act(self, view: PageView) -> Response:
         assert self.page.act is not None
@@ -312,11 +322,12 @@ class PageApp:
             return _redirect(view.call.request, content.path + done)
         return await self._show(view, **content)
 
-    def _problem(self, view: PageView, error: TierlineError) -> Response:
+    async def _problem(self, view: PageView, error: TierlineError) -> Response:
         content = {"error": error}
-        return self._html(view, "problem.html", error.status, content)
+        return await self._html(view, "problem.html", error.status, content)
 
-    def _html(self, view: PageView, template: str, status: int, content: Content) -> Response:
+    async def _html(self, view: PageView, template: str, status: int, content: Content) -> Response:
+        """In a thread: however long a page is, others are served meanwhile."""
         sections = [
             section
             for section in self.sections
@@ -324,7 +335,7 @@ class PageApp:
         ]
         title = content.get("title", view.page.title)
         facts = {"view": view, "sections": sections, **content, "title": title}
-        return html(template, status, {}, **facts)
+        return await asyncio.to_thread(partial(html, template, status, {}, **facts))
 
     def _away(self, request: Request, error: TierlineError) -> Response:
         """For whoever is not let in: to the sign-in; else what is wrong, and nothing more."""

@@ -105,10 +105,11 @@ PAGES: Final = (
         take,
         section="imports",
         scopes=_SCOPES,
-        uploads=True,
+        uploads=True, here=True,
     ),
     ConsolePage(
-        "/imports/{import}", "import.html", "Import", show, act, section="imports", scopes=_SCOPES
+        "/imports/{import}", "import.html", "Import", show, act, section="imports", scopes=_SCOPES,
+        here=True,
     ),
     ConsolePage(
         "/imports/{import}/rejects",
@@ -116,6 +117,6 @@ PAGES: Final = (
         "Rejects",
         rejects,
         section="imports",
-        scopes=_SCOPES,
+        scopes=_SCOPES, here=True,
     ),
-)
+)  # fmt: skip

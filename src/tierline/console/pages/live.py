@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.responses import Response, StreamingResponse
 
-from tierline.console.live import feed_of
+from tierline.console.live import LiveBatch, feed_of
 from tierline.console.site import HEADERS, ConsolePage, PageView, fragment
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -20,18 +20,28 @@ async def show(view: PageView) -> Response:
 
 async def _lines(view: PageView) -> AsyncIterator[bytes]:
     yield b": connected\n\n"
-    async for event in feed_of(view.call.parts, view.project.number).events():
-        if event is None:
+    async for batch in feed_of(view.call.parts, view.project.number).batches():
+        if batch is None:
             yield b": quiet\n\n"
             continue
-        text = fragment("live_line.html", view=view, event=event)
-        lines = "".join(f"data: {line}\n" for line in text.splitlines())
-        yield f"{lines}\n".encode()
+        if batch.text is None:  # the same for all who look
+            batch.text = _message(view, batch)
+        yield batch.text
+
+
+def _message(view: PageView, batch: LiveBatch) -> bytes:
+    """The newest one first, as the list has them."""
+    lines = [
+        f"data: {line}\n"
+        for event in reversed(batch.events)
+        for line in fragment("live_line.html", view=view, event=event).splitlines()
+    ]
+    return f"{''.join(lines)}\n".encode()
 
 
 PAGES: Final = (
     ConsolePage(
         "/live", "live_line.html", "Live", show, section="overview",
-        scopes=("read_customers", "read_programs"),
+        scopes=("read_customers", "read_programs"), here=True,
     ),
 )  # fmt: skip

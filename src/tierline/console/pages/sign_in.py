@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tierline.console import site
+from tierline.console import page_process, site
 from tierline.console.form import read
 from tierline.console.site import ROOT, html, projects_of
 from tierline.errors import TierlineError
@@ -60,6 +60,8 @@ class Door:
 
     async def sign_in(self, request: Request) -> Response:
         if request.method in ("GET", "HEAD"):
+            if (pages := page_process.process_of(self.parts)) is not None:
+                pages.begin()  # it is there when it is needed
             return self._form(safe_next(request.query_params.get("next", "")))
         if request.method != "POST":
             raise problem.MethodNotAllowed(method=request.method, allowed="GET, POST")
