@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.vendors.loyaltylion_api.published import as_published
+from tests.vendors.loyaltylion_api.published import as_described, as_published
 from tests.web.conftest import SERVING, Answered
 from tierline.app import Process, serving
 from tierline.bootstrap import catalogued
@@ -114,6 +114,7 @@ def _check_shape(method: str, path: str, answered: Answered) -> None:
     """Every answer is the vendor's object, or its error body."""
     if answered.status in (200, 201):
         as_published(method, path, answered.body)
+        as_described(method, path, answered.body)
     else:
         error_of(answered)
 

@@ -28,6 +28,7 @@ from tests.vendors.loyaltylion_api.published_parts import (
     Number,
     Published,
 )
+from tierline.vendors.loyaltylion.api import DESCRIBED
 
 
 class Tier(Published):
@@ -261,6 +262,23 @@ SHAPES: list[tuple[str, str, Any]] = [
     ("POST", rf"/headless/2025-06/{_ONE}/customers/{_ONE}/birthday", BirthdayNoted),
     ("POST", rf"/headless/2025-06/{_ONE}/rules/custom/complete", RuleCompleted),
 ]  # fmt: skip
+
+
+_DESCRIBED = [
+    (each.method, re.compile(re.sub(r"{\w+}", _ONE, each.path)), each.answer)
+    for each in DESCRIBED.operations
+    if each.answer is not None
+]
+
+
+def as_described(method: str, path: str, body: bytes) -> None:
+    """Reads a good answer's JSON as `/openapi/loyaltylion.json` has it."""
+    bare = path.partition("?")[0]
+    for described, pattern, type_ in _DESCRIBED:
+        if described == method and pattern.fullmatch(bare):
+            msgspec.json.decode(body, type=type_)
+            return
+    raise AssertionError(f"no described answer for {method} {bare}")
 
 
 def read(value: Any, shape: type[Published]) -> Any:

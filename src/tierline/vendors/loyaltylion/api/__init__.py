@@ -11,6 +11,7 @@ from tierline.vendors.loyaltylion.api import (
     activities,
     consent,
     customers,
+    description,
     headless,
     identity,
     orders,
@@ -33,6 +34,9 @@ OPERATIONS = (
     *webhooks.OPERATIONS,
     *headless.OPERATIONS,
 )
+
+
+DESCRIBED = description.described(OPERATIONS)
 
 
 def routes(parts: Dependencies) -> list[BaseRoute]:

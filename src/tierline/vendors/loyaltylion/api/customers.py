@@ -165,7 +165,7 @@ def _place(row: Listed, search: Search) -> tuple[int, ...]:
 # One customer -------------------------------------------------------------------------------------
 
 
-async def get_customer(call: Call) -> dict[str, Any]:
+async def get_customer_of_shop(call: Call) -> dict[str, Any]:
     """Not among the vendor's published routes."""
     return {"customer": await site.lion_customer_of(call, await site.of_path(call))}
 
@@ -215,7 +215,7 @@ def change_of(change: CustomerChange, row: CustomerRow, now: int) -> Profile:
 OPERATIONS = (
     Operation("GET", CUSTOMERS, list_customers, "Customers, newest first.", scopes=READ,
               query=LionCustomersQuery),
-    Operation("GET", CUSTOMER, get_customer, "A customer.", scopes=READ),
+    Operation("GET", CUSTOMER, get_customer_of_shop, "A customer.", scopes=READ),
     Operation("PATCH", CUSTOMER, patch_customer, "Changes a customer.", scopes=WRITE,
               body=CustomerChangeRequest),
     Operation("PUT", CUSTOMER, patch_customer, "Changes a customer.", scopes=WRITE,

@@ -79,7 +79,7 @@ async def put_membership(call: Call, body: MembershipRequest) -> dict[str, Any]:
     pin = commands.override(here.ref, site.name_of(row), override, number=row.id)
     await call.parts.writer.submit(pin)
     await _release(call, here, row, before)
-    return await customers.get_customer(call)
+    return await customers.get_customer_of_shop(call)
 
 
 async def delete_membership(call: Call) -> None:
