@@ -37,12 +37,13 @@ def tier_progress(
     """Returns where a member is on the way, at an instant not before the standing's own. Raises
     HistoryNeeded as `progress` does."""
     whole = progress(program, standing, at, history)
-    state = begin(program, follow(program, standing, (), at, history).standing)
+    now = follow(program, standing, (), at, history).standing
+    state = begin(program, now)
     end, following = whole.current.expires_at, whole.to_next
-    at_expiry = None if end is None else _at_expiry(program, state.standing(), end, history)
+    at_expiry = count_at_expiry(program, now, end, history)
     return TierProgress(
         now=whole.current.metric,
-        valid_until=_turn(state),
+        valid_until=next_turn(program, now),
         needed_for_renewal=None if at_expiry is None else _needed(state, at_expiry),
         next_tier=None if following is None else following.tier,
         needed_for_next=None if following is None else following.needed,
@@ -51,7 +52,10 @@ def tier_progress(
     )
 
 
-def _turn(state: MemberState) -> int | None:
+def next_turn(program: Program, now: Standing) -> int | None:
+    """Returns the instant from which on the policy's own metric is another without anybody's doing:
+    its window turns, or something leaves it. None: there is none."""
+    state = begin(program, now)
     measure = state.version.measures[None]
     if measure.metric.source == "balance" or not measure.window.moves:
         return None
@@ -68,9 +72,14 @@ def _needed(state: MemberState, at_expiry: int) -> int | None:
     return max(keep.low - at_expiry, 0)
 
 
-def _at_expiry(program: Program, now: Standing, end: int, history: Sequence[Entry] | None) -> int:
-    """What is judged at the end: the window that has closed by then where the term is laid out in
-    windows, else the window as of that day."""
+def count_at_expiry(
+    program: Program, now: Standing, end: int | None, history: Sequence[Entry] | None
+) -> int | None:
+    """Returns what is judged when the tier ends, if nothing more happens: the window that has
+    closed by then where the term is laid out in windows, else the window as of that day. None: the
+    tier has no end. Raises HistoryNeeded as `progress` does."""
+    if end is None:
+        return None
     then = begin(program, follow(program, now, (), end - 1, history).standing)
     term, window = then.version.policy.term, then.version.policy.window
     tier = then.version.tier(then.held)

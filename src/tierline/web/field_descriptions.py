@@ -170,6 +170,7 @@ filter: Which of them count, or are heard.
 first_at: When the first attempt was made.
 first_byte: Milliseconds from the last byte sent to the first one received.
 fixed: Points instead of those that the activity would earn.
+at_expiry: What will be counted when the tier ends, if nothing else happens; null: it has no end.
 forecast_tier: The tier that time alone leads to.
 format: The wire format, or the vendor whose settings these are.
 format_version: The frozen version of the format's payloads; an empty text raises it to the newest.

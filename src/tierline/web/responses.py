@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from tierline.analysis import forecast
+from tierline.analysis import forecast, tier_progress
 from tierline.engine.retention import TierRetention
 from tierline.ledger.commands import Answer, RuleGain, Transfer
 from tierline.model.calendar import format_instant
@@ -105,10 +105,13 @@ class RiskAnswer(Struct, frozen=True):
 
 
 class ProgressAnswer(Struct, frozen=True):
-    """`metric` is the policy's own in today's window; `to_retain` what is still needed to keep
-    the tier, in full in `retention`."""
+    """`metric` is the policy's own in today's window, true until `valid_until`; `at_expiry` what it
+    will be when the tier ends if nothing else happens (null: it has no end). `to_retain` is what is
+    still needed to keep the tier, in full in `retention`."""
 
     metric: int
+    valid_until: str | None
+    at_expiry: int | None
     to_next: OpportunityAnswer | None
     to_retain: int | None
     retention: RetentionAnswer | None
@@ -239,6 +242,8 @@ def member(
         points=_points(standing, ahead, in_transit),
         progress=ProgressAnswer(
             metric=current.metric,
+            valid_until=instant(tier_progress.next_turn(program, standing)),
+            at_expiry=tier_progress.count_at_expiry(program, standing, current.expires_at, history),
             to_next=opportunities[0] if opportunities else None,
             to_retain=ahead.to_retain,
             retention=_retention(ahead.retention),

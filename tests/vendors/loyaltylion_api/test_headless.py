@@ -41,7 +41,12 @@ class Storefront:
         return customer
 
     async def progress(self) -> Json:
+        """Which the native API tells in its own words, too."""
         progress: Json = (await self.customer())["tier_membership"]["progress"]
+        own = (await self.shop.good("GET", "/api/programs/club/members/ann"))["progress"]
+        assert own["valid_until"] == progress["valid_until"]
+        if (values := progress.get("tier_points")) is not None:
+            assert (own["metric"], own["at_expiry"]) == (values["now"], values["at_expiration"])
         return progress
 
 
