@@ -48,6 +48,11 @@ async def test_what_is_held_is_printed_and_then_erased(data_dir: Path) -> None:
         left = in_files(data_dir, TOKEN)
         gone = await send("GET", f"/api/customers/{TOKEN}")
 
+        assert await send("PUT", "/api/customers/zqeve", {"name": "zqeve"}) == 201
+        ended = await tierline("project", "erase", PROJECT[1], "--yes", directory=data_dir)
+        while await send("GET", "/api/customers") != 401:
+            pass  # the server follows within a second
+
     assert json.loads(held[1])["customer"]["profile"]["email"] == PROFILE["email"]
     assert (erased[0], "was erased at" in erased[1]) == (0, True)
     assert (nobody[0], "There is no customer" in nobody[2]) == (1, True)
@@ -55,3 +60,5 @@ async def test_what_is_held_is_printed_and_then_erased(data_dir: Path) -> None:
     assert (verified[0], well[0], compacted[0]) == (0, 0, 0)
     assert left == []
     assert gone == 404
+    assert ended[0] == 0
+    assert ended[1].startswith("1 customers of proj_default were erased, ")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from tests.web.conftest import Api
 from tests.web.test_orders import RULES
+from tierline.ledger.files.importer import Importer
+from tierline.ledger.writer import Writer
 from tierline.model import ids
 
 TOKEN = "zqPlanted"
@@ -48,6 +53,13 @@ async def planted(api: Api, hook: dict[str, Any] | None = None) -> str:
     await post(api, "earn", points=300, key=f"{TOKEN}-big", **said)
     await post(api, "order", amount=500, key=f"{TOKEN}-shop", **said)
     await post(api, "refund", of=f"{TOKEN}-shop", amount=200, key=f"{TOKEN}-back", **said)
+    await post(api, "earn", points=9, key=f"{TOKEN}-wrong", **said)
+    await post(api, "void", of=f"{TOKEN}-wrong", key=f"{TOKEN}-void", **said)
+    pending = {"points": 8, "available_at": "2199-01-01T00:00:00Z"}
+    await post(api, "earn", key=f"{TOKEN}-pending", **pending, **said)
+    await post(api, "earn", key=f"{TOKEN}-later", **pending, **said)
+    await post(api, "approve", of=f"{TOKEN}-later", key=f"{TOKEN}-approved")
+    await _import(api, said)
     await _order(api)
     await _transfers(api, said)
     await _membership(api)
@@ -56,6 +68,28 @@ async def planted(api: Api, hook: dict[str, Any] | None = None) -> str:
     pool = api.process.installation.database.pool
     number = await pool.fetchval("SELECT customer FROM alias WHERE name = $1", SOURCE)
     return ids.customer_id(number)
+
+
+async def _import(api: Api, said: dict[str, Any]) -> None:
+    """A file of another system's, by the path of `tierline import`."""
+    here = api.process.installation
+    project = here.catalog.projects()[0]
+    program = here.catalog.programs(project.number)[0].number
+    lines = [
+        {"customer": SOURCE, "kind": "earn", "points": 6, "key": f"{TOKEN}-old", **said},
+        {"customer": SOURCE, "name": PROFILE["name"], "email": PROFILE["email"]},
+    ]
+    writer = Writer(here.database, here.catalog, lambda _: None)
+    await writer.start()
+    try:
+        with NamedTemporaryFile("w", suffix=".jsonl") as file:
+            file.write("".join(json.dumps(line) + "\n" for line in lines))
+            file.flush()
+            importer = Importer(here.database, here.catalog, writer, project, program)
+            done = await importer.run(Path(file.name))
+    finally:
+        await writer.stop()
+    assert (done.records, done.refused) == (2, 0)
 
 
 async def _order(api: Api) -> None:

@@ -44,7 +44,8 @@ async def test_no_trace_is_left_in_any_column(
 ) -> None:
     """Plain, folded, in hex, in base64, escaped: in no column of any table; and what remains is
     sound."""
-    hook = {"url": receiver.url, "kinds": POINTS, "format": "cloudevents"}
+    kinds = [*POINTS, "customer.created", "customer.changed"]
+    hook = {"url": receiver.url, "kinds": kinds, "format": "cloudevents"}
     customer = await planted(api, hook if hears_points else None)
     database = api.process.installation.database
     before, amounts = await traces(api), await numbers(database, customer)
