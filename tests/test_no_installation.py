@@ -18,7 +18,7 @@ from tierline.cli import main
 from tierline.store.database import Database
 
 MAKERS = {"serve", "demo", "migrate"}
-CLIENTS = {"apply", "diff", "save"}  # of a server, which has the installation
+CLIENTS = {"apply", "diff", "save", "mcp"}  # of a server, which has the installation
 Words = tuple[str, ...]
 
 

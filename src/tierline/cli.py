@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "apply": "apply:apply",
     "diff": "apply:diff",
     "save": "apply:save",
+    "mcp": "mcp:mcp",
     "audit": "audit:audit",
     "sweep": "maintenance:sweep",
     "preview": "preview:preview",
