@@ -28,6 +28,7 @@ ELSEWHERE = {
     "PUT /api/programs/{program}/members/{source_id}/attributes",
     *("POST /api/programs/{program}/preview", "POST /api/programs/{program}/dry-run"),
     "POST /api/endpoints/{endpoint}/test",
+    "POST /api/project/delete",  # ends the key that asks: tests/web/test_deletion.py
     "POST /api/orders",  # activities, of a project
     "POST /api/tokens",  # of a key's rights, for a quarter of an hour
     # Of people, by people: tests/web/test_sign_in.py.
@@ -71,6 +72,7 @@ async def test_every_operation_that_changes_something_leaves_a_line(sandbox: Api
     api, endpoint = sandbox, await make_endpoint(sandbox)
     await api.earn("anna", 10, "a-1")
     key = (await api.post("/api/keys", {"scopes": ["read_programs"]})).json["id"]
+    token = (await api.post("/api/tokens", {})).json["token"]
     one, club = f"/api/endpoints/{endpoint}", "/api/programs/club"
     replay = {"everything": True, "rate_per_s": 0.001}
     done = [
@@ -78,6 +80,7 @@ async def test_every_operation_that_changes_something_leaves_a_line(sandbox: Api
         ("PATCH", "/api/project", "/api/project", {"name": "Another"}),
         ("POST", "/api/keys", "/api/keys", {}),
         ("DELETE", "/api/keys/{key}", f"/api/keys/{key}", None),
+        ("POST", "/api/tokens/revoke", "/api/tokens/revoke", {"token": token}),
         ("POST", "/api/clock", "/api/clock", {"advance_to": "2024-02-01T00:00:00Z"}),
         ("POST", "/api/endpoints", "/api/endpoints", {"url": HOOK}),
         ("PATCH", "/api/endpoints/{endpoint}", one, {"timeout_ms": 900}),

@@ -10,8 +10,13 @@ import pytest
 from tests.receiver import Receiver
 from tests.web.conftest import CLUB, Api
 from tierline.clock import wall
+from tierline.errors import NotFound
+from tierline.ledger.project_removal import ProjectRemoval
 from tierline.ledger.rebuild import verify
 from tierline.ledger.removals import AGAIN_MS, Removals
+from tierline.ledger.writer import Writer
+from tierline.store.catalog.closures import StateChange
+from tierline.store.catalog.projects import NewProject
 
 PROGRAM = "/api/programs/club"
 DELETE = f"{PROGRAM}/delete"
@@ -180,3 +185,79 @@ async def test_what_another_process_still_wrote_is_looked_for_later(two: Api) ->
     assert await rows(two, "member") == 0
     passes = await pool.fetch("SELECT DISTINCT pass FROM removal")
     assert [row["pass"] for row in passes] == [2]
+
+
+PROJECT = "/api/project/delete"
+
+
+async def departed(api: Api) -> int:
+    """What a sweep does for deleted projects, until nobody is left; how many were erased."""
+    here = api.installation
+    await removed(api)
+
+    writer = Writer(here.database, here.catalog, lambda _: None)
+
+    async def opened() -> Writer:
+        if writer.closed:
+            await writer.start()
+        return writer
+
+    erased = 0
+    for shard in range(here.database.shards):
+        removal = ProjectRemoval(here.database, here.catalog, shard, opened)
+        while count := await removal.go_on():
+            erased += count
+    await writer.stop()
+    return erased
+
+
+async def test_a_project_goes_with_all_that_it_holds(two: Api, receiver: Receiver) -> None:
+    """Its key ends, its people are erased, another project and the log's places stay."""
+    await two.put("/api/customers/anna", {"name": "Zqanna", "email": "zqanna@example.com"})
+    await two.post("/api/endpoints", {"url": receiver.url})
+    here = two.installation
+    other = await here.catalog.add_project(NewProject("Other"), wall())
+    key = (await here.catalog.add_key(other.number, "native", (), "", wall()))["key"]
+    assert (await two.put("/api/programs/club", CLUB, key=key)).status == 201
+    earn = {"kind": "earn", "customer": "anna", "points": 100}
+    assert (await two.post(f"{PROGRAM}/activities", earn, key=key)).status == 200
+    id_ = (await two.get("/api/project")).json["id"]
+    narrow = (await two.post("/api/keys", {"scopes": ["delete_programs"]})).json["key"]
+
+    assert (await two.post(PROJECT, {"confirm": id_}, key=narrow)).problem[:2] == (403, "forbidden")
+    for body in (None, {}, {"confirm": "Shop"}, {"confirm": other.id}):
+        assert (await two.post(PROJECT, body)).problem == (400, "invalid", "confirm")
+    planned = (await two.post(PROJECT, {"dry_run": True})).json
+    assert (planned["deleted"], planned["customers"], planned["programs"]) == (
+        *(False, 3),
+        ["club", "other"],
+    )
+    assert (planned["members"], planned["keys"], len(planned["endpoints"])) == (4, 2, 1)
+    gone = await two.post(PROJECT, {"confirm": id_})
+    assert gone.json == planned | {"deleted": True}
+    assert (await two.get("/api/programs")).status == 401
+    assert (await two.post(PROJECT, {"confirm": id_})).status == 401
+
+    await departed(two)
+    pool = here.database.pool
+    left = "SELECT count(*) FROM customer WHERE project = 1 AND erased_at IS NULL"
+    assert await pool.fetchval(left) == 0
+    for table in ("member", "entry", "tier_count"):
+        assert [await rows(two, table, n) for n in (1, 2)] == [0, 0]
+    for query in (
+        "SELECT count(*) FROM event WHERE project = 1 AND profile IS NOT NULL",
+        "SELECT count(*) FROM alias WHERE project = 1",
+        "SELECT count(*) FROM order_state WHERE project = 1",
+    ):
+        assert await pool.fetchval(query) == 0, query
+    places = await pool.fetch('SELECT count(*) n, max("offset") last FROM event GROUP BY shard')
+    assert all(row["n"] == row["last"] for row in places)
+    assert (await two.get(f"{PROGRAM}/members/anna", key=key)).json["points"]["balance"] == 100
+    assert [str(d) async for d in verify(here.database, here.catalog)] == []
+    audit = "SELECT actor_kind FROM audit WHERE kind = 'project.deleted'"
+    assert [row["actor_kind"] for row in await pool.fetch(audit)] == ["key"]
+    for action in ("deleted", "resumed"):
+        with pytest.raises(NotFound):
+            await here.catalog.change_state(StateChange(1, action))
+    assert here.catalog.project(1).state == "deleted"
+    assert [project.id for project in here.catalog.projects()] == [other.id]

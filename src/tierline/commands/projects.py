@@ -17,10 +17,13 @@ from tierline.commands.installation_options import (
 )
 from tierline.ledger.erasure.erasures import Erasures
 from tierline.ledger.erasure.project_erasure import erase_project
+from tierline.ledger.project_removal import ProjectRemoval
+from tierline.ledger.removals import Removals
 from tierline.ledger.writer import Writer
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
+from tierline.store import listing
 from tierline.store.catalog.closures import StateChange
 from tierline.store.catalog.keys import NATIVE, READ_METRICS, SCOPES
 from tierline.store.catalog.projects import NewProject, namesakes
@@ -121,6 +124,47 @@ def project_erase(name: str, yes: bool, **location: Any) -> None:
             f"{done.customers} customers of {owner.id} were erased,"
             f" {done.keys} keys disabled, {done.endpoints} endpoints deleted."
         )
+
+    with_installation(location, work)
+
+
+@project.command("delete")
+@location_options
+@click.argument("name", metavar="PROJECT")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--yes", is_flag=True, help="Do not ask: there is no way back.")
+def project_delete(name: str, dry_run: bool, yes: bool, **location: Any) -> None:
+    """Delete PROJECT: programs, keys and endpoints end, and every customer is erased. A server does
+    what is left where it was stopped."""
+
+    async def work(installation: Installation) -> None:
+        database, catalog = installation.database, installation.catalog
+        owner = project_of(installation, name)
+        async with database.pool.acquire() as connection:
+            people = await listing.count(connection, database.shards, owner.number)
+        programs = ", ".join(row.id for row in catalog.programs(owner.number)) or "none"
+        click.echo(f"{people} customers are erased; these programs go: {programs}.")
+        if dry_run:
+            return
+        if not yes:
+            question = f"Delete project {owner.id} ({owner.name})?"
+            click.confirm(f"{question} There is no way back.", abort=True)
+        await catalog.change_state(StateChange(owner.number, "deleted"))
+        writer = Writer(database, catalog, lambda _: None)
+        await writer.start()
+
+        async def opened() -> Writer:
+            return writer
+
+        try:
+            for shard in range(database.shards):
+                await Removals(database, catalog, shard).go_on()
+            for shard in range(database.shards):
+                while await ProjectRemoval(database, catalog, shard, opened).go_on():
+                    pass
+        finally:
+            await writer.stop()
+        click.echo(f"{owner.id} is deleted.")
 
     with_installation(location, work)
 

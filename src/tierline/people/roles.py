@@ -12,7 +12,8 @@ Role = Literal["viewer", "support", "manager", "admin"]
 ROLES: Final[Mapping[str, frozenset[str]]] = {
     "viewer": frozenset({"read_customers", "read_programs"}),
     "support": frozenset({"read_customers", "write_customers", "read_programs"}),
-    "manager": frozenset(SCOPES) - {"manage_keys", "erase_customers", "delete_programs"},
+    "manager": frozenset(SCOPES)
+    - {"manage_keys", "erase_customers", "delete_programs", "delete_project"},
     "admin": frozenset(SCOPES),
 }
 assert set(get_args(Role)) == set(ROLES)

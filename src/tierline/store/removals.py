@@ -31,6 +31,9 @@ class RemovalsSql(Queries, file="removals.sql"):
     drop_rollout: str
     drop_list: str
     drop_arrivals: str
+    drop_cursors: str
+    drop_lanes: str
+    endpoints_of: str
     held: str
 
 
@@ -101,3 +104,10 @@ async def drop_rest(connection: Session, shard: int, program: int) -> None:
     """What a program holds beside its members: counts, and how far this and that has come."""
     for statement in _OF_PROGRAM:
         await connection.execute(statement, shard, program)
+
+
+async def drop_deliveries(connection: Session, shard: int, project: int) -> None:
+    """What the endpoints of a deleted project were owed is owed no more."""
+    numbers = [row["number"] for row in await connection.fetch(Sql.endpoints_of, project)]
+    await connection.execute(Sql.drop_cursors, shard, numbers)
+    await connection.execute(Sql.drop_lanes, shard, numbers)

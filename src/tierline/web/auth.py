@@ -84,7 +84,8 @@ class Caller(Struct, frozen=True):
         key = catalog.key(keys.bearer_lookup(digest) if lookup is None else lookup)
         if key is None or not keys.matches(key, digest) or key.kind not in kinds:
             return None
-        return cls(key.scopes, catalog.project(key.project), "key", key.id)
+        project = catalog.project(key.project)
+        return None if project.state == "deleted" else cls(key.scopes, project, "key", key.id)
 
 
 class LastBearer:

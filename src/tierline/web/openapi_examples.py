@@ -30,6 +30,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "post_user": {"ann": {"email": "ann@example.com", "role": "support"}},
     "patch_user": {"support": {"role": "support"}},
     "delete_program": {"dry run": {"dry_run": True}, "for good": {"confirm": "club"}},
+    "delete_project": {"dry run": {"dry_run": True}, "for good": {"confirm": "proj_old"}},
     "end_program": {"now": {}, "later": {"at": "2027-01-01T00:00:00Z"}},
     "put_member": {"now": {}, "import": {"enrolled_at": "2024-01-01T00:00:00Z"}},
     "put_override": {"gift": {"kind": "pin", "tier": "gold", "reason": "a gift"}},

@@ -18,7 +18,15 @@ AuditEntry.after: What it was changed to.
 AuditQuery.after: The `next` of an earlier answer.
 SessionLine.agent: What the browser says of itself.
 AuditEntry.at: When it was changed, in wall time.
-DeletionBody.confirm: The program's id again; without it nothing is deleted.
+DeletionBody.confirm: The id of what is deleted, again; without it nothing is.
+ProjectDeletion.customers: Customers who are erased, one by one, in the background.
+ProjectDeletion.deleted: Whether it is deleted now; `false` of a dry run.
+ProjectDeletion.endpoints: Endpoints that end; what they are owed is owed no more.
+ProjectDeletion.entries: Entries of ledgers that go with the memberships.
+ProjectDeletion.keys: Keys that end, the one that asks, too.
+ProjectDeletion.members: Memberships that go, in all of the programs.
+ProjectDeletion.programs: The programs that go.
+ProjectDeletion.project: The project's id, which is not given again.
 ProgramDeletion.deleted: Whether it is deleted now; `false` of a dry run.
 ProgramDeletion.endpoints: Endpoints that name it among their `programs`; they stay.
 ProgramDeletion.entries: Entries of ledgers that go with the memberships.

@@ -18,6 +18,7 @@ import structlog
 from tierline.clock import Clock, wall
 from tierline.errors import TierlineError
 from tierline.ledger.erasure.erasures import ErasureCatalog, Erasures
+from tierline.ledger.project_removal import ProjectRemoval
 from tierline.ledger.removals import Removals
 from tierline.ledger.sweep.birthdate_walk import BirthdateWalk
 from tierline.ledger.sweep.rollout import Rolled, Rollout
@@ -123,6 +124,7 @@ class Sweeper:
             await self._bring_home(shard, self.clock())
             await turn.rollout.mark(turn.sweep)
             await turn.removals.go_on()
+            await turn.departures.go_on()
             await turn.birthdates.go_on()
             while (step := await turn.step()).members:
                 done += step.members
@@ -184,12 +186,15 @@ class Sweeper:
         await self._bring_home(shard, self.clock() - TRANSFER_MS)
         await turn.rollout.mark(turn.sweep)
         await turn.removals.go_on()
+        erased = await turn.departures.go_on()
         await turn.birthdates.go_on()
         while (step := await turn.step()).members:
             self._went[shard] = self.clock()
             self.lag_ms[shard] = max(0, self.clock() - step.upto)
         self._went[shard] = self.clock()
         self.lag_ms[shard] = 0
+        if erased:
+            return 0.0  # and some more of them
         next_due = await turn.next_due()
         if next_due is None:
             return POLL_SECONDS
@@ -216,9 +221,9 @@ class SweepRound:
             *(sweeper.database, sweeper.catalog, sweep.shard, sweeper.clock),
             busy=lambda: self._contended,
         )
-        self.birthdates = BirthdateWalk(
-            sweeper.database, sweeper.catalog, sweep.shard, sweeper.open_writer, sweeper.clock
-        )
+        parts = (sweeper.database, sweeper.catalog, sweep.shard, sweeper.open_writer)
+        self.birthdates = BirthdateWalk(*parts, sweeper.clock)
+        self.departures = ProjectRemoval(*parts, sweeper.clock)
         self._until = 0  # when the lease runs out
         self._limit = MEMBERS_MIN
 

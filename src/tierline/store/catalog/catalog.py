@@ -176,12 +176,12 @@ class Catalog:
     def project(self, number: int) -> Project:
         return self._projects[number]
 
-    def projects(self) -> tuple[Project, ...]:
-        return tuple(self._projects.values())
+    def projects(self, *, deleted: bool = False) -> tuple[Project, ...]:
+        return tuple(p for p in self._projects.values() if (p.state == "deleted") is deleted)
 
     def find_project(self, name: str) -> Project | None:
         """By id, else by name. Raises Conflict where several have that name."""
-        return projects.find(self._projects.values(), name)
+        return projects.find(self.projects(), name)
 
     def now(self, project: int, at: int) -> int:
         """A project's time: a sandbox's own clock, else the wall's."""

@@ -59,8 +59,14 @@ async def write(connection: Session, revision: int, project: Project, change: St
     state = "paused" if change.action == "paused" else "active"
     before: dict[str, Any]
     after: dict[str, Any]
-    if change.program is None:
-        await connection.execute(Sql.change_project_state, project.number, state, revision)
+    if change.program is None and change.action == "deleted":
+        await _delete_project(connection, revision, project)
+        kind, object_id, before = "project", project.id, {"state": project.state}
+        after = {"state": "deleted"}
+    elif change.program is None:
+        facts = (project.number, state, revision)
+        if await connection.fetchval(Sql.change_project_state, *facts) is None:
+            raise NotFound(what="project", name=project.id)
         kind, object_id, before = "project", project.id, {"state": project.state}
         after = {"state": state}
     else:
@@ -76,8 +82,17 @@ async def write(connection: Session, revision: int, project: Project, change: St
             await projects.unname_program(connection, revision, project, change.program)
             after = {"state": "deleted", "ended_at": row["ended_at"]}
         else:
-            facts = (row["number"], state, change.ended_at, revision)
-            await connection.execute(Sql.change_program_state, *facts)
+            row_facts = (row["number"], state, change.ended_at, revision)
+            await connection.execute(Sql.change_program_state, *row_facts)
             after = {"state": state, "ended_at": change.ended_at}
     kind = f"{kind}.{change.action}"
     await audit.note(connection, project.number, kind, object_id, before, after)
+
+
+async def _delete_project(connection: Session, revision: int, project: Project) -> None:
+    """With its programs, keys and endpoints. Raises NotFound where it is deleted already."""
+    now = wall()
+    if await connection.fetchval(Sql.delete_project, project.number, now, revision) is None:
+        raise NotFound(what="project", name=project.id)
+    for statement in (Sql.delete_programs_of, Sql.disable_keys_of, Sql.delete_endpoints_of):
+        await connection.execute(statement, project.id, now, revision)

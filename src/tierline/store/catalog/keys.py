@@ -36,6 +36,7 @@ Scope = Literal[
     "read_programs",
     "write_programs",
     "delete_programs",
+    "delete_project",
     "manage_endpoints",
     "manage_keys",
 ]

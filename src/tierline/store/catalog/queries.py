@@ -26,6 +26,10 @@ class CatalogSql(Queries, file="catalog.sql"):
     program_state: str
     change_program_state: str
     delete_program: str
+    delete_project: str
+    delete_programs_of: str
+    disable_keys_of: str
+    delete_endpoints_of: str
     project_clock: str
     move_clock: str
     seal_project: str

@@ -45,8 +45,30 @@ RETURNING number
 UPDATE project SET body = $2, revision = $3 WHERE number = $1
 
 -- name: change_project_state
--- A project is paused, or goes on.
-UPDATE project SET state = $2, revision = $3 WHERE number = $1
+-- A project is paused, or goes on; no row where it is deleted.
+UPDATE project SET state = $2, revision = $3
+WHERE number = $1 AND state <> 'deleted'
+RETURNING number
+
+-- name: delete_project
+-- Nobody finds a project any more, and it signs nothing; no row where it is deleted already.
+UPDATE project SET state = 'deleted', deleted_at = $2, secrets = NULL, revision = $3
+WHERE number = $1 AND state <> 'deleted'
+RETURNING number
+
+-- name: delete_programs_of
+-- With it go its programs.
+UPDATE program SET state = 'deleted', deleted_at = $2, revision = $3
+WHERE project = $1 AND state <> 'deleted'
+
+-- name: disable_keys_of
+-- And its keys.
+UPDATE api_key SET disabled_at = $2, revision = $3 WHERE project = $1 AND disabled_at IS NULL
+
+-- name: delete_endpoints_of
+-- And its endpoints.
+UPDATE endpoint SET state = 'deleted', updated_at = $2, revision = $3
+WHERE project = $1 AND state <> 'deleted'
 
 -- name: program_state
 -- A program's state, inside the transaction that changes it.

@@ -65,6 +65,19 @@ DELETE FROM points_list WHERE shard = $1 AND program = $2;
 -- What became of transfers in it.
 DELETE FROM arrival WHERE shard = $1 AND program = $2;
 
+-- name: drop_cursors
+-- How far a deleted project's endpoints were.
+DELETE FROM cursor WHERE shard = $1 AND endpoint = ANY($2::integer[]);
+
+-- name: drop_lanes
+-- What they were still owed.
+DELETE FROM lane WHERE shard = $1 AND endpoint = ANY($2::integer[]);
+
+-- name: endpoints_of
+-- A project's endpoints. Small tables only.
+SELECT e.number FROM endpoint e JOIN project p ON p.id = e.project
+WHERE p.number = $1 ORDER BY e.number;
+
 -- name: held
 -- What a shard holds of a program: members, their entries, points under way, and events told of
 -- their tiers.

@@ -67,7 +67,7 @@ class ProjectState(Struct, frozen=True):
     """Whether the programs of a project take new activities."""
 
     project: str
-    state: Literal["active", "paused"]
+    state: Literal["active", "paused", "deleted"]
 
 
 async def pause_project(call: Call) -> ProjectState:

@@ -1,0 +1,95 @@
+"""What a deleted project held: its customers are erased in the background, some at a time.
+
+Deleting is one change of the catalog, which ends its keys, endpoints and programs, too. The
+memberships go as those of any deleted program (`removals`). Each customer is erased as alone, so
+that nothing of their text is left in the log either, whose places stay: other projects' events lie
+between. Whoever begins where another was stopped finds who is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+
+from tierline.clock import Clock, wall
+from tierline.errors import TierlineError
+from tierline.ledger.erasure.erasures import ErasureCatalog, Erasures
+from tierline.ledger.removals import AGAIN_MS
+from tierline.ledger.writer import Writer
+from tierline.model.tenant import Project
+from tierline.store import erasures as store
+from tierline.store import removals
+from tierline.store.database import Database
+
+if TYPE_CHECKING:
+    from tierline.store.catalog.queries import Session
+
+ROUND: Final = 20  # customers; then the sweep has its turn
+_log = structlog.get_logger("tierline.ledger")
+
+
+class DeletedProjects(ErasureCatalog, Protocol):
+    """What it asks of the catalog."""
+
+    def projects(self, *, deleted: bool = False) -> tuple[Project, ...]:
+        """Returns the projects that are deleted, or the others."""
+
+
+class ProjectRemoval:
+    """One shard's part in it. `writer` opens what ends transfers that are under way."""
+
+    def __init__(
+        self,
+        database: Database,
+        catalog: DeletedProjects,
+        shard: int,
+        writer: Callable[[], Awaitable[Writer]],
+        clock: Clock = wall,
+    ) -> None:
+        self.database = database
+        self.catalog = catalog
+        self.shard = shard
+        self.writer = writer
+        self.clock = clock
+        self._looked: dict[int, int] = {}  # project -> when nobody of it was left here
+        self._gone: set[int] = set()
+
+    async def go_on(self) -> int:
+        """Erases some of those who are left; returns how many."""
+        erased = 0
+        for project in self.catalog.projects(deleted=True):
+            if project.number not in self._gone:
+                erased += await self._go_on(project)
+        return erased
+
+    async def _go_on(self, project: Project) -> int:
+        async with self.database.pool.acquire() as connection:
+            place = (connection, self.shard, project.number)
+            page = await store.not_erased(*place, 0, ROUND)
+            if not page:
+                await removals.drop_deliveries(*place)
+                if await self._anybody(connection, project):
+                    return 0  # in another shard, whose fingerprints may come here
+                await store.forget_project(*place)
+        if not page:
+            since = self._looked.setdefault(project.number, self.clock())
+            if self.clock() >= since + AGAIN_MS:  # what was on its way has come by now
+                self._gone.add(project.number)
+            return 0
+        erasures = Erasures(self.database, self.catalog, await self.writer(), clock=self.clock)
+        erased = 0
+        for customer in page:
+            try:
+                await erasures.erase_numbered(project, customer)
+                erased += 1
+            except TierlineError as error:
+                _log.warning("erasure_left_open", customer=customer, error=error.code)
+        return erased
+
+    async def _anybody(self, connection: Session, project: Project) -> bool:
+        for shard in range(self.database.shards):
+            if await store.not_erased(connection, shard, project.number, 0, 1):
+                return True
+        return False
