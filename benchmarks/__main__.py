@@ -27,6 +27,7 @@ from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.database import Database
 from tierline.store.embedded_postgres.server import EmbeddedServer
+from tierline.vendors.registry import KEY_KINDS
 
 PACKAGES = ("asyncpg", "msgspec", "uvicorn", "uvloop")
 COLUMNS = ("work", "figure", "floor", "ratio", "goal", "notes")
@@ -43,7 +44,7 @@ async def main() -> None:
     began, rows = time.perf_counter(), []
     settle_memory()  # as every command does
     async with _database(options.database_url, options.shards) as database:
-        catalog = await Catalog.open(database, SecretBox(bytes(32)))
+        catalog = await Catalog.open(database, SecretBox(bytes(32)), KEY_KINDS)
         setting = await _setting(database)
         async for row in Bench(database, catalog, big=big).rows(options.row):
             sys.stderr.write(f"{row.work}: {row.figure}\n")

@@ -1,15 +1,16 @@
 """A closed-loop load generator: wrk where it is installed, else one of ours.
 
-    python -m benchmarks.load URL TOKEN PEOPLE CONNECTIONS SECONDS PREFIX
+    python -m benchmarks.load TARGET CONNECTIONS SECONDS PREFIX
 
-prints one JSON line. Every request is one activity with a key of its own, for a member drawn at
-random; every answer must be a 200.
+prints one JSON line; TARGET is a `Target` as JSON. Every request is one activity with a key of its
+own, for a member drawn at random; every answer must be a 200.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -30,10 +31,8 @@ local n = 0
 math.randomseed(%(seed)d)
 request = function()
   n = n + 1
-  local body = string.format('{"key":"%%s-%%d","customer":"c%%d","kind":"earn","points":10}',
-    thread_prefix, n, math.random(0, %(people)d - 1))
-  return wrk.format("POST", "%(path)s", {["Authorization"]="Bearer %(token)s",
-    ["Content-Type"]="application/json"}, body)
+  local body = string.format('%(body)s', thread_prefix, n, math.random(0, %(people)d - 1))
+  return wrk.format("POST", "%(path)s", {%(headers)s, ["Content-Type"]="application/json"}, body)
 end
 done = function(summary, latency, requests)
   local bad = summary.errors.connect + summary.errors.read + summary.errors.write
@@ -44,6 +43,9 @@ done = function(summary, latency, requests)
     latency:percentile(99) / 1e3, bad))
 end
 """
+
+
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 class Load(Struct, frozen=True):
@@ -62,18 +64,26 @@ class Load(Struct, frozen=True):
 
 
 class Target(Struct, frozen=True):
-    """Where the load goes."""
+    """Where the load goes. `body` is filled with the prefix, the number of the request and that of
+    the member; `pair` are the headers of a vendor's key, in place of the token."""
 
     url: str
     token: str
     people: int
+    path: str = PATH
+    body: str = '{"key":"%s-%d","customer":"c%d","kind":"earn","points":10}'
+    pair: dict[str, str] = {}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return self.pair or {"Authorization": f"Bearer {self.token}"}
 
 
 async def load(target: Target, connections: int, seconds: float, prefix: str) -> Load:
     """One run of load from a process of its own."""
     if shutil.which("wrk"):
         return await _wrk(target, connections, seconds, prefix)
-    arguments = (target.url, target.token, target.people, connections, seconds, prefix)
+    arguments = (msgspec.json.encode(target).decode(), connections, seconds, prefix)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "benchmarks.load", *map(str, arguments)),
@@ -88,8 +98,9 @@ async def _wrk(target: Target, connections: int, seconds: float, prefix: str) ->
         "prefix": prefix,
         "seed": random.randrange(2**31),
         "people": target.people,
-        "path": PATH,
-        "token": target.token,
+        "path": target.path,
+        "body": target.body,
+        "headers": ", ".join(f'["{name}"]="{text}"' for name, text in target.headers.items()),
     }
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "load.lua"
@@ -110,12 +121,19 @@ class _Connection(asyncio.Protocol):
     def __init__(self, run: _Run) -> None:
         self.run = run
         self._sent = 0.0
+        self._answer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's own is none by birth
         self._next()
 
     def data_received(self, data: bytes) -> None:
+        self._answer += data  # head and body may come one after the other
+        head, _, body = self._answer.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if length is None or len(body) < int(length[1]):
+            return
+        data, self._answer = self._answer, b""
         self.run.took.append(time.perf_counter() - self._sent)
         self.run.bad += data[9:12] != b"200"
         if time.perf_counter() < self.run.until:
@@ -143,19 +161,17 @@ class _Run:
         self.bad = 0
         self.sent = 0
         self.over = asyncio.get_running_loop().create_future()
+        headers = "".join(f"{name}: {text}\r\n" for name, text in target.headers.items())
         self._head = (
-            f"POST {PATH} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {target.token}\r\n"
+            f"POST {target.path} HTTP/1.1\r\nHost: bench\r\n{headers}"
             "Content-Type: application/json\r\nContent-Length: "
         ).encode()
+        self._body = target.body.encode()
 
     def request(self) -> bytes:
         self.sent += 1
         who = random.randrange(self.target.people)
-        body = b'{"key":"%s-%d","customer":"c%d","kind":"earn","points":10}' % (
-            self.prefix.encode(),
-            self.sent,
-            who,
-        )
+        body = self._body % (self.prefix.encode(), self.sent, who)
         return b"%s%d\r\n\r\n%s" % (self._head, len(body), body)
 
 
@@ -173,8 +189,8 @@ async def _ours(target: Target, connections: int, seconds: float, prefix: str) -
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
-    where = Target(arguments[0], arguments[1], int(arguments[2]))
-    result = uvloop.run(_ours(where, int(arguments[3]), float(arguments[4]), arguments[5]))
+    where = msgspec.json.decode(arguments[0], type=Target)
+    result = uvloop.run(_ours(where, int(arguments[1]), float(arguments[2]), arguments[3]))
     sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
 
 

@@ -12,38 +12,36 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import psutil
-from msgspec import Struct
 
-from benchmarks import floors, import_files, machine, memory, points, reminders
+from benchmarks import (
+    floors,
+    import_files,
+    machine,
+    memory,
+    points,
+    reminders,
+    vendor_routes,
+)
 from benchmarks.costs import database_cpu, logged
 from benchmarks.lists import page_times
 from benchmarks.load import PATH, Load, Target, load, loads
+from benchmarks.row import Row
 from benchmarks.server import Running, running
-from benchmarks.stock import Stock
+from benchmarks.stock import LADDER, Stock
 from tierline.clock import wall
 from tierline.ledger.files.importer import BATCH, Importer
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.ledger.writer import Writer
 from tierline.model.entries import Detail
+from tierline.rules.program import Rules
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.database import Database
 
 PEOPLE = 100_000
 WARM_SECONDS, RUN_SECONDS = 3, 8
 _ROWS = "machine online processes memory bulk import dirty sweep idle yearend growth lists points"
-NAMES = (*_ROWS.split(), "reminders")
+NAMES = (*_ROWS.split(), "reminders", "vendor")
 LONGER = ("processes", "memory", "reminders")  # with BIG=1, or when they are asked for
-
-
-class Row(Struct, frozen=True):
-    """A line of the table."""
-
-    work: str
-    figure: str
-    floor: str = ""
-    ratio: str = ""
-    goal: str = ""
-    notes: str = ""
 
 
 class Bench:
@@ -116,6 +114,12 @@ class Bench:
             f"{points.ROUNDS} rounds by turns, {points.CONNECTIONS} connections, nothing sent",
         )
         await stock.check()
+
+    async def vendor(self) -> AsyncIterator[Row]:
+        """Voucherify's events and orders beside native activities, by turns."""
+        stock = await self._stock(PEOPLE, rules=vendor_routes.RULES)
+        async for row in vendor_routes.rows(stock):
+            yield row
 
     async def processes(self) -> AsyncIterator[Row]:
         """The same 64 connections, spread over one process and over two on one database."""
@@ -342,9 +346,11 @@ class Bench:
 
     # -- members ------------------------------------------------------------------------------
 
-    async def _stock(self, people: int, expiring: int | None = None) -> Stock:
+    async def _stock(
+        self, people: int, expiring: int | None = None, rules: Rules = LADDER
+    ) -> Stock:
         """A new project with so many members; `expiring`: all their points end at that instant."""
-        stock = await Stock.create(self.database, self.catalog)
+        stock = await Stock.create(self.database, self.catalog, rules)
 
         def opening(i: int) -> Detail:
             points = 7919 * i % 2000

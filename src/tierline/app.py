@@ -40,6 +40,7 @@ from tierline.people.sessions import Sessions
 from tierline.store.event_log import EventLog
 from tierline.store.heartbeat import Heartbeat, roles_text
 from tierline.store.notifications import Notifications
+from tierline.store.shared_reads import CustomerReads, OrderReads
 from tierline.transport.address_guard import Guard
 from tierline.vendors.registry import FORMATS, VENDORS
 from tierline.web import openapi
@@ -228,6 +229,8 @@ class Process:
             directory=directory,
             sessions=Sessions(database, catalog.box, directory, Attempts(database)),
             commit_signal=self.commit_signal,
+            reads=CustomerReads(database),
+            order_reads=OrderReads(database),
             exports=ExportFiles(self.installation.files.expanduser() / EXPORTS_DIRECTORY),
             metrics=metrics,
             files=self.installation.files.expanduser(),

@@ -26,6 +26,7 @@ class MembersSql(Queries, file="members.sql"):
     member: str
     owners: str
     standings: str
+    standings_of: str
     entries_after: str
     entries_before: str
     keys_of: str

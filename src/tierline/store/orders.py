@@ -25,6 +25,7 @@ class OrdersSql(Queries, file="orders.sql"):
     withdraw: str
     forget: str
     one: str
+    several: str
     pending_of: str
     pending: str
     by_change: str

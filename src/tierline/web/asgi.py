@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Router
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tierline import __version__
@@ -187,6 +187,12 @@ class App(HealthApp):
         self.protocol = partial(FastProtocol, self.activities)
         routes = [*routing.routes(parts, OPERATIONS), *vendor_routes]
         self.router = Router(routes, redirect_slashes=False, default=_no_such_path)
+        # The router tries one after the other: a path without parameters is looked up instead.
+        self.plain = {
+            route.path: route.app
+            for route in reversed(routes)
+            if isinstance(route, Route) and route.methods is None and "{" not in route.path
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -204,8 +210,8 @@ class App(HealthApp):
         ):
             await self.activities(scope, receive, send)
             return
-        scope["path"] = raw.decode("latin-1")
-        await self.router(scope, receive, send)
+        path = scope["path"] = raw.decode("latin-1")
+        await self.plain.get(path, self.router)(scope, receive, send)
 
 
 def _wrong_headers(headers: Sequence[tuple[bytes, bytes]]) -> TierlineError | None:

@@ -20,6 +20,7 @@ from tierline.people.sessions import Sessions
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.database import Database
 from tierline.store.event_log import EventLog
+from tierline.store.shared_reads import CustomerReads, OrderReads
 from tierline.web.export_files import ExportFiles
 from tierline.web.metrics import HttpMetrics
 
@@ -90,6 +91,8 @@ class Dependencies(Struct, frozen=True):
     sessions: Sessions
     commit_signal: CommitSignal
     exports: ExportFiles
+    reads: CustomerReads
+    order_reads: OrderReads
     metrics: HttpMetrics
     files: Path  # the data directory
     registry: CollectorRegistry  # of `/metrics`

@@ -20,6 +20,14 @@ CROSS JOIN LATERAL (
 -- The standings of a customer in all programs.
 SELECT program, standing FROM member WHERE shard = $1 AND customer = $2
 
+-- name: standings_of
+-- The standings of some customers in all programs.
+SELECT m.customer, m.program, m.standing
+FROM unnest($2::bigint[]) AS c (id)
+CROSS JOIN LATERAL (
+    SELECT customer, program, standing FROM member WHERE shard = $1 AND customer = c.id OFFSET 0
+) m
+
 -- name: entries_after
 -- The next entries of a member, oldest first.
 SELECT n, kind, occurred_at, recorded_at, points, amount, detail, key, answer

@@ -38,6 +38,15 @@ WHERE shard = $1 AND project = $2 AND name = $3 AND record IS NULL AND pending I
 SELECT name, customer, buyer, revision, record, created_at, updated_at, number FROM order_state
 WHERE shard = $1 AND project = $2 AND name = $3 AND record IS NOT NULL;
 
+-- name: several
+-- Some orders of a project, as they are booked.
+SELECT o.*
+FROM unnest($3::text[]) AS n (name)
+CROSS JOIN LATERAL (
+    SELECT name, customer, buyer, revision, record, created_at, updated_at, number FROM order_state
+    WHERE shard = $1 AND project = $2 AND name = n.name AND record IS NOT NULL OFFSET 0
+) o;
+
 -- name: pending_of
 -- What was decided of an order and is not booked everywhere.
 SELECT pending FROM order_state WHERE shard = $1 AND project = $2 AND name = $3;

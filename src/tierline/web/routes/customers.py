@@ -15,7 +15,7 @@ from tierline.ledger.profile_news import news_of
 from tierline.model import ids
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import CARD, Address, Customer
-from tierline.store import customers, members, profiles
+from tierline.store import members, profiles
 from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
 from tierline.vendors.registry import NAME_KINDS
@@ -120,13 +120,8 @@ async def get_customer(call: Call) -> CustomerAnswer:
 async def find_customer(call: Call, name: str, path: str = "source_id") -> CustomerRow:
     """Returns a customer by any name of theirs but the number. Raises NotFound, for the field
     `path`."""
-    database, project = call.parts.database, call.project
-    async with database.pool.acquire() as connection:
-        number = await customers.find_by_name(connection, database.shards, project, name)
-        row = None
-        if number is not None:
-            row = await customers.read(connection, database.shards, number)
-    if row is None or row.project != project.number or row.erased_at is not None:
+    row = await call.parts.reads.named(call.project, name)
+    if row is None:
         raise NotFound(what="customer", name=name, path=path)
     return row
 

@@ -32,8 +32,11 @@ from tierline.vendors.voucherify.api import (
 from tierline.web.dependencies import Dependencies
 from tierline.web.vendor_path import vendor_paths
 
-# Members first: `/v1/loyalties/members/…` names no campaign.
+# The router tries one path after the other, so what is called most stands first. Members stand
+# before campaigns: `/v1/loyalties/members/…` names none.
 OPERATIONS = (
+    *events.OPERATIONS,
+    *orders.OPERATIONS,
     *customers.OPERATIONS,
     *customer_lists.OPERATIONS,
     *deletions.OPERATIONS,
@@ -46,8 +49,6 @@ OPERATIONS = (
     *empty_lists.OPERATIONS,
     *campaigns.OPERATIONS,
     *earning_rules.OPERATIONS,
-    *events.OPERATIONS,
-    *orders.OPERATIONS,
     *qualifications.OPERATIONS,
     *webhooks.OPERATIONS,
     *oauth.OPERATIONS,

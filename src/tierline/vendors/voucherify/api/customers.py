@@ -170,7 +170,22 @@ async def upsert(call: Call, request: CustomerRequest) -> CustomerRow:
         holder = await find_or_none(call, validation.identifier(request.source_id, "source_id"))
         if holder is None or holder.id != row.id:
             profile = msgspec.structs.replace(profile, source_id=request.source_id)
+    if not _changes(profile, row.customer):
+        return row
     return await _put(call, source_id_of(row), profile)
+
+
+def _changes(profile: Profile, customer: Customer) -> bool:
+    """Whether a profile says anything that is not so already."""
+    written = msgspec.structs.asdict(profile)
+    presentations = written.pop("presentations")
+    if presentations is not UNSET and presentations[NAME] != customer.presentations.get(NAME):
+        return True
+    return any(
+        value is not UNSET and value != getattr(customer, field)
+        for field, value in written.items()
+        if field not in ("names", "emptied")
+    )
 
 
 async def upsert_and_note(call: Call, request: CustomerRequest) -> None:

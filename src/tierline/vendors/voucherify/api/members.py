@@ -134,9 +134,7 @@ async def _holder(call: Call, code: str) -> int | None:
 
 
 async def numbered_customer(call: Call, customer: int) -> CustomerRow | None:
-    database = call.parts.database
-    async with database.pool.acquire() as connection:
-        row = await stored.read(connection, database.shards, customer)
+    row = await call.parts.reads.numbered(customer)
     ours = row is not None and row.project == call.project.number and row.erased_at is None
     return row if ours else None
 

@@ -47,9 +47,7 @@ class Member(Struct, frozen=True):
 async def of_customer(call: Call, row: CustomerRow) -> list[Member]:
     """Returns the customer as a member of each program that has not ended, oldest program first,
     those that they left among them."""
-    database = call.parts.database
-    async with database.pool.acquire() as connection:
-        stored = await members.standings(connection, database.shards, row.id)
+    stored = await call.parts.reads.standings(row.id)
     memberships = []
     for number in sorted(stored):
         if programs.has_ended(call, number):

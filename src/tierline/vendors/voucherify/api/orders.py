@@ -116,7 +116,7 @@ async def _tell(
         await _state(call, 0, name, state)
     after = await find_or_none(call, name)
     assert after is not None  # told above
-    return await _object(call, after)
+    return await _object(call, after, row)
 
 
 async def _state(call: Call, program: int, name: str, state: OrderState) -> None:
@@ -190,13 +190,12 @@ async def find_or_none(call: Call, name: str) -> VoucherifyOrder | None:
     """By source id, or else by id."""
     database, project = call.parts.database, call.project.number
     names = [name, card_ids.name_of(name)]
-    async with database.pool.acquire() as connection:
-        for each in names:
-            if each is not None:
-                place = OrderPlace.of(database.shards, project, each)
-                row = await stored.one(connection, place)
-                if row is not None:
-                    return _order(row)
+    for each in names:
+        if each is not None:
+            place = OrderPlace.of(database.shards, project, each)
+            row = await call.parts.order_reads.one(place)
+            if row is not None:
+                return _order(row)
     return None
 
 
@@ -207,9 +206,12 @@ def _order(row: Any) -> VoucherifyOrder:
     return VoucherifyOrder(row["name"], record.state, row["customer"], times)
 
 
-async def _object(call: Call, order: VoucherifyOrder) -> Json:
+async def _object(call: Call, order: VoucherifyOrder, buyer: CustomerRow | None = None) -> Json:
+    """`buyer`: whose it is, where that was read already."""
     customer: Customer | None = None
-    if order.customer:
+    if buyer is not None and buyer.id == order.customer:
+        customer = buyer.customer
+    elif order.customer:
         row = await members.numbered_customer(call, order.customer)
         customer = None if row is None else row.customer
     return order_objects.order_object(order.name, order.state, order.times, customer)

@@ -1,0 +1,154 @@
+"""Reads that many requests need at once, each of which has one key: those who wait share a
+statement. Whoever asks is answered by a read that begins after they asked, so that they see what
+they have written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from typing import Any, Final, Generic, TypeVar
+
+from tierline.model import ids
+from tierline.model.encoding import decode_standing
+from tierline.model.standing import Standing
+from tierline.model.tenant import Project
+from tierline.store import customers
+from tierline.store.customers import CustomerRow, CustomersSql, row_of
+from tierline.store.database import Database
+from tierline.store.members import MembersSql
+from tierline.store.orders import OrderPlace, OrdersSql
+
+KEYS_MAX: Final = 256  # of one read
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+Name = tuple[int, str, str]  # a project's number, its id, and a customer's name there
+
+
+class SharedRead(Generic[K, V]):
+    """One kind of read. `read` answers what there is of some keys."""
+
+    def __init__(self, read: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> None:
+        self._read = read
+        self._waiting: dict[K, asyncio.Future[V | None]] = {}
+        self._running: asyncio.Task[None] | None = None
+
+    async def of(self, key: K) -> V | None:
+        """Returns what there is of a key. Raises what the read raises."""
+        answer = self._waiting.get(key)
+        if answer is None:
+            answer = self._waiting[key] = asyncio.get_running_loop().create_future()
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        return await asyncio.shield(answer)
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                keys = list(self._waiting)[:KEYS_MAX]
+                await self._settle({key: self._waiting.pop(key) for key in keys})
+        finally:
+            self._running = None
+
+    async def _settle(self, answers: dict[K, asyncio.Future[V | None]]) -> None:
+        try:
+            values = await self._read(list(answers))
+        except BaseException as error:
+            for answer in answers.values():
+                answer.set_exception(error if isinstance(error, Exception) else ConnectionError())
+                answer.exception()  # whoever asked may be gone
+            if not isinstance(error, Exception):
+                raise
+            return
+        for key, answer in answers.items():
+            answer.set_result(values.get(key))
+
+
+class CustomerReads:
+    """Customers by name or id, and where they stand."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._named = SharedRead(self._read_named)
+        self._numbered = SharedRead(self._read_numbered)
+        self._standings = SharedRead(self._read_standings)
+
+    async def named(self, project: Project, name: str) -> CustomerRow | None:
+        """Returns a customer of a project by any name of theirs but the number, as
+        `customers.find_by_name` looks; nobody who was erased."""
+        return await self._named.of((project.number, project.id, name))
+
+    async def numbered(self, customer: int) -> CustomerRow | None:
+        """Returns a customer of any project, also one who was erased."""
+        return await self._numbered.of(customer)
+
+    async def standings(self, customer: int) -> dict[int, Standing]:
+        """Returns where a customer stands, by the programs' numbers."""
+        return await self._standings.of(customer) or {}
+
+    async def _read_named(self, names: list[Name]) -> dict[Name, CustomerRow]:
+        shards = self.database.shards
+        places: dict[tuple[int, int], list[Name]] = defaultdict(list)
+        for name in names:
+            places[customers.shard_of_name(shards, name[1], name[2]), name[0]].append(name)
+        numbers: dict[Name, int] = {}
+        async with self.database.pool.acquire() as connection:
+            for (shard, project), there in places.items():
+                texts = [name[2] for name in there]
+                held = await customers.holders(connection, shard, project, texts)
+                for name in there:
+                    number = held.get(name[2]) or ids.number_of_customer(name[2])
+                    if number:
+                        numbers[name] = number
+        rows = await self._read_numbered(list(set(numbers.values())))
+        answers = {}
+        for name, number in numbers.items():
+            row = rows.get(number)
+            if row is not None and row.project == name[0] and row.erased_at is None:
+                answers[name] = row
+        return answers
+
+    async def _read_numbered(self, numbers: list[int]) -> dict[int, CustomerRow]:
+        rows: dict[int, CustomerRow] = {}
+        async with self.database.pool.acquire() as connection:
+            for shard, there in self._by_shard(numbers):
+                for row in await connection.fetch(CustomersSql.customers, shard, there):
+                    rows[row["id"]] = row_of(row)
+        return rows
+
+    async def _read_standings(self, numbers: list[int]) -> dict[int, dict[int, Standing]]:
+        standings: dict[int, dict[int, Standing]] = defaultdict(dict)
+        async with self.database.pool.acquire() as connection:
+            for shard, there in self._by_shard(numbers):
+                for row in await connection.fetch(MembersSql.standings_of, shard, there):
+                    standings[row["customer"]][row["program"]] = decode_standing(row["standing"])
+        return standings
+
+    def _by_shard(self, numbers: Iterable[int]) -> Iterable[tuple[int, list[int]]]:
+        by_shard: dict[int, list[int]] = defaultdict(list)
+        for number in numbers:
+            by_shard[customers.shard_of_customer(self.database.shards, number)].append(number)
+        return by_shard.items()
+
+
+class OrderReads:
+    """Orders by name, as they are booked: records of `orders.one`."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._orders = SharedRead(self._read)
+
+    async def one(self, place: OrderPlace) -> Any | None:
+        return await self._orders.of(place)
+
+    async def _read(self, places: list[OrderPlace]) -> dict[OrderPlace, Any]:
+        by_home: dict[tuple[int, int], list[str]] = defaultdict(list)
+        for place in places:
+            by_home[place.shard, place.project].append(place.name)
+        rows = {}
+        async with self.database.pool.acquire() as connection:
+            for home, names in by_home.items():
+                for row in await connection.fetch(OrdersSql.several, *home, names):
+                    rows[OrderPlace(*home, row["name"])] = row
+        return rows
