@@ -13,15 +13,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from benchmarks import (
-    floors,
-    import_files,
-    machine,
-    memory,
-    points,
-    reminders,
-    vendor_routes,
-)
+from benchmarks import floors, import_files, machine, memory, points, reminders, vendor_routes
 from benchmarks.costs import database_cpu, logged
 from benchmarks.lists import page_times
 from benchmarks.load import PATH, Load, Target, load, loads

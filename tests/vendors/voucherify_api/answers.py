@@ -186,6 +186,8 @@ ANSWERS: Final[dict[Route, Any]] = {
     ("POST", f"{_LOYALTY}/qualifications"): PublishedEstimation,
     ("POST", "/v1/qualifications"): PublishedQualifications,
     ("POST", "/v1/orders"): PublishedOrder,
+    ("POST", "/v1/orders/import"): PublishedAsyncAction,
+    ("POST", "/v1/customers/importCSV"): PublishedAsyncAction,
     ("GET", "/v1/orders"): Listed(PublishedOrder, "orders"),
     ("GET", "/v1/orders/{order}"): PublishedOrder,
     ("PUT", "/v1/orders/{order}"): PublishedOrder,

@@ -24,6 +24,23 @@ async def with_customers(shop: Shop, count: int = 12) -> list[Json]:
     return made
 
 
+async def test_a_walk_misses_nobody_who_was_made_at_one_moment(shop: Shop) -> None:
+    """It goes on behind an instant, which many of one request share."""
+    await shop.call("POST", "/v1/customers/bulk/async", [{"source_id": f"c{n}"} for n in range(5)])
+    await shop.good("POST", "/v1/customers", {"source_id": "last"})
+    for order, begin in (
+        ("-created_at", "2200-01-01T00:00:00Z"),
+        ("created_at", "1970-01-01T00:00:00Z"),
+    ):
+        met, after, more = list[str](), begin, True
+        while more:
+            query = f"limit=2&order={order}&starting_after={after}"
+            page = await shop.good("GET", f"/v1/customers?{query}")
+            met += [customer["source_id"] for customer in page["customers"]]
+            after, more = page["customers"][-1]["created_at"], page["has_more"]
+        assert sorted(met) == ["c0", "c1", "c2", "c3", "c4", "last"]
+
+
 async def test_pages_of_customers(shop: Shop) -> None:
     """Newest first; every page is whole, and says whether there is more."""
     await with_customers(shop)

@@ -64,6 +64,20 @@ async def test_the_javascript_sdk_runs_a_programs_life(shop: Shop) -> None:
 
 
 @pytest.mark.sdk
+async def test_the_javascript_sdk_reads_what_happened_to_points(shop: Shop, tmp_path: Path) -> None:
+    """And sends files, and calls as a page in a browser does."""
+    await shop.configure(
+        client_origins=["https://shop.example"], client_events=True, requests_per_minute=100_000
+    )
+    keys = json.dumps(shop.keys)
+    arguments: list[str | Path] = ["node", SDK / "points_life.mjs", shop.url, keys]
+    ended = await asyncio.to_thread(run, [*arguments, tmp_path / "customers.csv"])
+
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout) == {"seen": 2}
+
+
+@pytest.mark.sdk
 async def test_the_python_sdk_reads_what_happened_to_points(shop: Shop) -> None:
     await shop.good("POST", "/v1/campaigns", {"name": "Points"})
     tiers = [{"name": "Silver", "points": {"from": 10}}]

@@ -11,6 +11,7 @@ from tierline.vendors.voucherify.api import (
     activity,
     campaigns,
     client_side,
+    customer_files,
     customer_lists,
     customers,
     deletions,
@@ -22,6 +23,7 @@ from tierline.vendors.voucherify.api import (
     exports,
     members,
     oauth,
+    order_imports,
     orders,
     pending,
     previews,
@@ -36,7 +38,9 @@ from tierline.web.vendor_path import vendor_paths
 # before campaigns: `/v1/loyalties/members/…` names none.
 OPERATIONS = (
     *events.OPERATIONS,
+    *order_imports.OPERATIONS,
     *orders.OPERATIONS,
+    *customer_files.OPERATIONS,
     *customers.OPERATIONS,
     *customer_lists.OPERATIONS,
     *deletions.OPERATIONS,

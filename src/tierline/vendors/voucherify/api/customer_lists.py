@@ -26,6 +26,7 @@ BULK_MAX: Final = 1_000  # customers of one change
 ROUNDS_MAX: Final = 20  # stretches of customers that one page looks through
 Json = dict[str, Any]
 _EVER = validation.INSTANT_MAX
+_SDK_BEGINNING: Final = "2200-01-01T00:00:00Z"  # behind which the JavaScript SDK walks from
 
 
 class CustomersQuery(
@@ -85,7 +86,8 @@ async def list_customers(call: Call) -> Json:
     query = lists.query(call, CustomersQuery)
     search, admits = await _search(call, query)
     skipped = 0 if query.starting_after is not None else (query.page - 1) * query.limit
-    rows, more = await _rows(call, search, admits, skipped, query.limit)
+    walked = query.starting_after is not None
+    rows, more = await _rows(call, search, admits, (skipped, query.limit), walked=walked)
     total = skipped + len(rows) + more
     if not _filters(query):
         total = await _count(call)
@@ -122,7 +124,8 @@ async def _search(
     )
     downwards = query.order.startswith("-")
     if query.starting_after is not None:
-        at = _before(query.starting_after, "starting_after")
+        beginning = query.starting_after == _SDK_BEGINNING
+        at = _EVER if beginning else _before(query.starting_after, "starting_after")
         assert at is not None
         if downwards:
             created = created[0], min(at, created[1] or _EVER)
@@ -189,22 +192,32 @@ async def _rows(
     call: Call,
     search: Search,
     admits: Callable[[CustomerRow], bool],
-    skipped: int,
-    limit: int,
+    window: tuple[int, int],
+    *,
+    walked: bool,
 ) -> tuple[list[CustomerRow], bool]:
-    """Returns a page behind so many customers, and whether there may be more."""
+    """Returns a page behind so many customers, and whether there may be more. `walked`: the next
+    page begins behind an instant, so this one holds all who were made at that of its last."""
+    skipped, limit = window
+    stop = skipped + limit
     database, met = call.parts.database, list[CustomerRow]()
     last: ListPlace | None = None
     async with database.pool.acquire() as connection:
         place = (connection, database.shards, call.project.number)
         for _ in range(ROUNDS_MAX):
-            page = await listing.page(*place, search, last, skipped + limit + 1 - len(met))
+            size = max(skipped + limit + 1 - len(met), limit)
+            page = await listing.page(*place, search, last, size)
             met += [line.customer for line in page.rows if admits(line.customer)]
             last = page.last
-            if last is None or len(met) > skipped + limit:
+            while walked and stop < len(met) and _made_at(met[stop]) == _made_at(met[stop - 1]):
+                stop += 1
+            if last is None or len(met) > stop:
                 break
-    rows = met[skipped : skipped + limit]
-    return rows, len(met) > skipped + limit or (last is not None and bool(rows))
+    return met[skipped:stop], len(met) > stop or (last is not None and len(met) > skipped)
+
+
+def _made_at(row: CustomerRow) -> int:
+    return row.customer.created_at
 
 
 # Changes of many --------------------------------------------------------------------------------

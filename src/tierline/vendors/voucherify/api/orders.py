@@ -29,6 +29,7 @@ from tierline.vendors.voucherify.api import (
     participation,
 )
 from tierline.vendors.voucherify.api.answers import Count
+from tierline.vendors.voucherify.api.customers import CustomerRequest
 from tierline.vendors.voucherify.api.errors import InvalidQuery
 from tierline.vendors.voucherify.api.order_objects import OrderObject, VoucherifyOrderRequest
 from tierline.vendors.voucherify.objects import NAME
@@ -87,27 +88,9 @@ async def _tell(
     call: Call, body: VoucherifyOrderRequest, name: str, before: VoucherifyOrder | None
 ) -> Json:
     """By the native statement, in each program where the order counts; in none it is only kept."""
-    state = None if before is None else before.state
-    fields = order_objects.fields_of(body, state)
-    metadata = {**((state and state.metadata) or {}), **(body.metadata or {})}
-    native: Json = {"kind": "order", "order": name, "customer": "-"}  # who it is follows below
-    native |= order_objects.native_fields(fields, metadata or None)
-    native |= _times(call, body, state, native["paid"])
-    # Checked whole before a customer is made.
-    raw = msgspec.json.encode(native)
-    try:
-        command = statement_parsing.statement(ProgramRef(call.project, 0), raw, call.now, "")
-    except msgspec.ValidationError as error:
-        raise validation.complaint(error, OrderStatement) from None
-    target = command.order
+    state = state_of(call, body, name, before)  # checked whole before a customer is made
     row = await _buyer(call, body, before)
-    assert target is not None
-    assert target.state is not None
-    state = replace(
-        target.state,
-        customer=customers.source_id_of(row),
-        presentations={NAME: validation.free_json(fields, "order")},
-    )
+    state = replace(state, customer=customers.source_id_of(row))
     places = await participation.participants(call, row, "order", None)
     for participant in places:
         await _state(call, participant.number, name, state)
@@ -117,6 +100,51 @@ async def _tell(
     after = await find_or_none(call, name)
     assert after is not None  # told above
     return await _object(call, after, row)
+
+
+def state_of(
+    call: Call, body: VoucherifyOrderRequest, name: str, before: VoucherifyOrder | None
+) -> OrderState:
+    """Returns the order's whole state as a body has it, laid over what there was; whose it is
+    stands nowhere yet. Raises Invalid, naming the field."""
+    former = None if before is None else before.state
+    fields = order_objects.fields_of(body, former)
+    metadata = {**((former and former.metadata) or {}), **(body.metadata or {})}
+    native: Json = {"kind": "order", "order": name, "customer": "-"}
+    native |= order_objects.native_fields(fields, metadata or None)
+    native |= _times(call, body, former, native["paid"])
+    raw = msgspec.json.encode(native)
+    try:
+        command = statement_parsing.statement(ProgramRef(call.project, 0), raw, call.now, "")
+    except msgspec.ValidationError as error:
+        raise validation.complaint(error, OrderStatement) from None
+    assert command.order is not None
+    assert command.order.state is not None
+    words = validation.free_json(fields, "order")
+    return replace(command.order.state, presentations={NAME: words})
+
+
+async def check_buyer(call: Call, body: VoucherifyOrderRequest) -> None:
+    """Raises what `keep` would raise because of the customer; nobody is made."""
+    named = body.customer
+    if isinstance(named, CustomerRequest):
+        customers.profile_of(named, None, max(call.now, call.wall))
+        await customers.find_named(call, named)
+    elif named is not None:
+        validation.identifier(named, "customer")
+        if named.startswith("cust_"):
+            await customers.find(call, named)
+    elif body.customer_id is not None:
+        await customers.find(call, body.customer_id)
+    else:
+        raise validation.invalid("customer", "it is needed: points go to somebody")
+
+
+async def keep(call: Call, body: VoucherifyOrderRequest, name: str) -> None:
+    """Keeps an order that is told in no program, so that it gives nothing."""
+    state = state_of(call, body, name, None)
+    row = await _buyer(call, body, None)
+    await _state(call, 0, name, replace(state, customer=customers.source_id_of(row)))
 
 
 async def _state(call: Call, program: int, name: str, state: OrderState) -> None:
