@@ -32,6 +32,7 @@ from tests.vendors.voucherify_api.published_rules import (
     PublishedEmpty,
     PublishedRule,
 )
+from tests.vendors.voucherify_api.published_summary import PublishedSummary
 from tests.web.conftest import Answered
 from tierline.vendors.voucherify.api import DESCRIBED, OPERATIONS
 from tierline.web.routing import Operation
@@ -107,6 +108,7 @@ ANSWERS: Final[dict[Route, Any]] = {
             ("DELETE", f"{base}/{{campaign}}", PublishedAsyncAction),
         )
     },
+    ("GET", "/v1/campaigns/{campaign}/summary"): PublishedSummary,
     ("POST", "/v1/campaigns/{campaign}/enable"): PublishedEmpty,
     ("POST", "/v1/campaigns/{campaign}/disable"): PublishedEmpty,
     ("POST", f"{_LOYALTY}/tiers"): list[shapes.PublishedTier],

@@ -35,6 +35,13 @@ def lists(client: ApiClient, code: str) -> None:
         assert call(method, CAMPAIGN).total == 0
     assert call(loyalties.list_member_rewards, code).data == []
     call(voucherify.AsyncActionsApi(client).list_async_actions)
+    drops = {"is_referral_code", "redeemed_quantity"}
+    summary = call(voucherify.CampaignsApi(client).get_campaign_summary, CAMPAIGN, drops=drops)
+    assert summary.points_added == 45
+    old = models.OrdersImportCreateRequestBodyItem(
+        source_id="old", status="PAID", amount=500, customer=models.Customer(source_id="ann")
+    )
+    call(voucherify.OrdersApi(client).import_orders, [old])
 
 
 def pending(client: ApiClient, code: str) -> None:

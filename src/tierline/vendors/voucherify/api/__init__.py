@@ -28,6 +28,7 @@ from tierline.vendors.voucherify.api import (
     pending,
     previews,
     qualifications,
+    summaries,
     transactions,
     webhooks,
 )
@@ -51,6 +52,7 @@ OPERATIONS = (
     *exports.OPERATIONS,
     *previews.OPERATIONS,
     *empty_lists.OPERATIONS,
+    *summaries.OPERATIONS,
     *campaigns.OPERATIONS,
     *earning_rules.OPERATIONS,
     *qualifications.OPERATIONS,
