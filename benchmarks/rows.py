@@ -9,17 +9,26 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import urlsplit
 
 import psutil
 
-from benchmarks import floors, import_files, machine, memory, points, reminders, vendor_routes
+from benchmarks import (
+    browsing,
+    floors,
+    import_files,
+    machine,
+    memory,
+    points,
+    reminders,
+    vendor_routes,
+)
 from benchmarks.costs import database_cpu, logged
 from benchmarks.lists import page_times
-from benchmarks.load import PATH, Load, Target, load, loads
+from benchmarks.load import Load, Target, load, loads
 from benchmarks.row import Row
 from benchmarks.server import Running, running
 from benchmarks.stock import LADDER, Stock
+from benchmarks.upload import upload
 from tierline.clock import wall
 from tierline.ledger.files.importer import BATCH, Importer
 from tierline.ledger.sweep.sweeper import Sweeper
@@ -32,8 +41,8 @@ from tierline.store.database import Database
 PEOPLE = 100_000
 WARM_SECONDS, RUN_SECONDS = 3, 8
 _ROWS = "machine online processes memory bulk import dirty sweep idle yearend growth lists points"
-NAMES = (*_ROWS.split(), "reminders", "vendor")
-LONGER = ("processes", "memory", "reminders")  # with BIG=1, or when they are asked for
+NAMES = (*_ROWS.split(), "reminders", "vendor", "console")
+LONGER = ("processes", "memory", "reminders", "console")  # with BIG=1, or when they are asked for
 
 
 class Bench:
@@ -174,7 +183,7 @@ class Bench:
         async with running(self.database.url) as server:
             before = server.usage()
             began = time.perf_counter()
-            await _upload(server.url, stock, count)
+            await upload(server.url, stock, count)
             rate = count / (time.perf_counter() - began)
             used = server.usage()
         cpu = (used.cpu - before.cpu) / count * 1e6
@@ -336,6 +345,13 @@ class Bench:
                 goal="50 ms, as deep as at the beginning",
             )
 
+    async def console(self) -> AsyncIterator[Row]:
+        """Pages alone; then ingest beside people who browse, and beside open live feeds."""
+        stock = await self._stock(10 * PEOPLE if self.big else PEOPLE)
+        done = await browsing.measure(stock, self.database.url, RUN_SECONDS)
+        for what, *figures in browsing.lines(done):
+            yield Row(f"console, {stock.people:,} members: {what}", *figures)
+
     # -- members ------------------------------------------------------------------------------
 
     async def _stock(
@@ -355,44 +371,6 @@ class Bench:
 
 
 setattr(Bench, "import", Bench.import_)
-
-
-async def _upload(url: str, stock: Stock, count: int) -> None:
-    """Stream NDJSON up while its answers stream down; each must be good."""
-    place = urlsplit(url)
-    reader, writer = await asyncio.open_connection(place.hostname, place.port, limit=2**20)
-    head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {stock.token}\r\n"
-        "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
-    )
-    writer.write(head.encode())
-
-    async def send() -> None:
-        for start in range(0, count, 500):
-            stop = min(start + 500, count)
-            lines = b"".join(
-                b'{"key":"u%d","customer":"c%d","kind":"earn","points":10}\n'
-                % (i, i * 7919 % stock.people)
-                for i in range(start, stop)
-            )
-            writer.write(b"%x\r\n%s\r\n" % (len(lines), lines))
-            await writer.drain()
-        writer.write(b"0\r\n\r\n")
-
-    sending = asyncio.create_task(send())
-    status = await reader.readline()
-    if b" 200 " not in status:
-        raise SystemExit(status.decode())
-    answered = 0
-    while answered < count:
-        data = await reader.read(2**18)
-        if not data:
-            raise SystemExit(f"the answer ended after {answered} lines")
-        answered += data.count(b"\n")
-        if b'"code":' in data:
-            raise SystemExit(data.decode()[:2000])
-    await sending
-    writer.close()
 
 
 __all__ = ["Bench", "Row", "Running"]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from urllib.parse import urlencode
+
+import pytest
 
 from tests.console.shop import POLICY
-from tests.console.visitor import Visitor, text_of
+from tests.console.visitor import FORM, Visitor, signed_in, text_of
 from tests.web.conftest import Api
 from tierline.console.differences import differences
 from tierline.console.policy_text import period_text
+from tierline.web.routes import preview
 
 CLUB = "/programs/club"
 DOCUMENT = {
@@ -54,6 +59,51 @@ async def test_a_change_is_previewed_saved_and_told_apart(shop: Api, maya: Visit
     assert "policy.tiers[silver].from 200 300" in page
     stale = await maya.send(f"{CLUB}/edit", {**fields, "do": "yes"})
     assert stale.status == 409
+
+
+async def test_a_preview_is_seen_as_it_goes_on(shop: Api, maya: Visitor) -> None:
+    """In a browser with htmx: progress, then who would move. What is wrong goes to the fields."""
+    htmx = {"hx-request": "true"}
+    fields = {**form(tier_silver_from="300", on_change="rejudge"), "try": "yes"}
+    answer = await maya.send(f"{CLUB}/edit", fields, htmx)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    messages = [message for message in answer.body.decode().split("\n\n") if message]
+    assert "It begins" in messages[0]
+    assert "12 of 12 members judged by both rules." in messages[-2]
+    assert "Silver → Bronze" in messages[-1]
+    assert all(line.startswith("data: ") for line in messages[-1].splitlines())
+    broken = await maya.send(f"{CLUB}/edit", {**fields, "document": "{"}, htmx)
+    assert broken.status == 400
+    assert broken.headers["hx-retarget"] == "#editor"
+    viewer = await signed_in(shop, "vera@example.com", "viewer")
+    assert (await viewer.send(f"{CLUB}/edit", fields, htmx)).status == 403
+
+
+async def test_who_leaves_ends_the_preview(
+    shop: Api, maya: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = asyncio.Event()
+
+    async def endless(*_: object, **__: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(preview, "preview", endless)
+    body = urlencode({"csrf": maya.csrf or "", **form(name="Other"), "try": "yes"})
+    headers = {
+        "cookie": f"tierline_session={maya.cookies['tierline_session']}", "hx-request": "true",
+        "content-type": FORM, "origin": shop.process.url,
+    }  # fmt: skip
+    url = f"{shop.process.url}{maya.root}{CLUB}/edit"
+    async with shop.session.post(url, data=body, headers=headers) as answer:
+        assert b"It begins" in await answer.content.readuntil(b"\n\n")
+        busy = await shop.post("/api/programs/club/preview", DOCUMENT)
+        assert busy.problem[:2] == (503, "busy")
+        answer.close()
+    async with asyncio.timeout(30):
+        await ended.wait()
 
 
 async def test_a_change_may_wait_for_its_day(shop: Api, maya: Visitor) -> None:

@@ -46,6 +46,7 @@ class LiveFeed:
         self.project = project
         self._queues: set[asyncio.Queue[LiveBatch]] = set()
         self._reading: asyncio.Task[None] | None = None
+        self.listening = asyncio.Event()  # what happens from now on is heard
 
     async def batches(self) -> AsyncIterator[LiveBatch | None]:
         """What happens from now on; None from time to time where nothing does."""
@@ -74,6 +75,7 @@ class LiveFeed:
         project = self.parts.catalog.project(self.project)
         cursor = await event_feed.since(log, self.parts.clock(), None)
         reader = Reader(log, project.number, "tier", cursor, own=True)
+        self.listening.set()
         while self._queues and not signal.closed:
             await signal.wait(POLL_SECONDS)
             page = await reader.read(PAGE)

@@ -66,7 +66,7 @@ class Go(Struct, frozen=True):
 
 
 Show = Callable[["PageView"], Awaitable[Content | Go | Response]]
-Act = Callable[["PageView"], Awaitable[Content | Go]]
+Act = Callable[["PageView"], Awaitable[Content | Go | Response]]
 
 
 class ConsolePage(Struct, frozen=True):
@@ -105,6 +105,7 @@ class PageView:
         self.upload: SentFile | None = None
         self.upload_place: Path | None = None  # where the file lies until it is taken
         self.problem: TierlineError | None = None
+        self.headers: dict[str, str] = {}  # that go with the page
 
     @property
     def project(self) -> Project:
@@ -316,6 +317,8 @@ class PageApp:
                 raise
             view.problem = error
             return await self._show(view, error.status)
+        if isinstance(content, Response):
+            return content
         if isinstance(content, Go):
             glue = "&" if "?" in content.path else "?"
             done = f"{glue}{urlencode({'done': content.done})}" if content.done else ""
@@ -335,7 +338,7 @@ class PageApp:
         ]
         title = content.get("title", view.page.title)
         facts = {"view": view, "sections": sections, **content, "title": title}
-        return await asyncio.to_thread(partial(html, template, status, {}, **facts))
+        return await asyncio.to_thread(partial(html, template, status, view.headers, **facts))
 
     def _away(self, request: Request, error: TierlineError) -> Response:
         """For whoever is not let in: to the sign-in; else what is wrong, and nothing more."""

@@ -3,18 +3,29 @@ move, before anything is saved."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import msgspec
+from starlette.responses import Response, StreamingResponse
 
 from tierline.console import cells
 from tierline.console.charts.sankey import Flow, SankeyChart, sankey
 from tierline.console.pages.programs import PROGRAM, frame
-from tierline.console.site import ConsolePage, Content, Go, PageView
+from tierline.console.site import HEADERS, ConsolePage, Content, Go, PageView, fragment
 from tierline.errors import Invalid
+from tierline.ledger.previews.preview import PreviewProgress
+from tierline.proposals import PreviewBody
 from tierline.rules.program import Rules
+from tierline.web import problem, request_body
+from tierline.web.routes.preview import steps_of
 
+EVENT_STREAM: Final = "text/event-stream"
+RETARGETED: Final = {
+    "hx-retarget": "#editor", "hx-reselect": "#editor", "hx-reswap": "outerHTML",
+}  # fmt: skip
 NO_TIER: Final = "No tier"
 BLANK: Final = {
     "name": "Club",
@@ -117,8 +128,13 @@ def _body(view: PageView) -> Json:
     return body
 
 
-async def save(view: PageView) -> Content | Go:
+async def save(view: PageView) -> Content | Go | Response:
+    streams = "try" in view.form and "hx-request" in view.call.request.headers
+    if streams:
+        view.headers = RETARGETED  # what is wrong is said at the fields
     body, path = _body(view), {"program": view.param("program")}
+    if streams:
+        return await _stream(view, body)
     if "try" in view.form:
         report = await view.api(f"POST {PROGRAM}/preview", path, body=body)
         return {"preview": report, "chart": _chart(report)}
@@ -127,6 +143,39 @@ async def save(view: PageView) -> Content | Go:
     body |= {} if newest is None else {"based_on": newest}
     await view.api(f"PUT {PROGRAM}", path, body=body)
     return Go(view.url("programs", path["program"]), "saved")
+
+
+async def _stream(view: PageView, body: Json) -> Response:
+    """The preview as it goes on. Closing the connection ends it."""
+    view.call.caller.require("read_programs", "read_customers")
+    shape = request_body.configuration(msgspec.json.encode(body), PreviewBody)
+    steps = await steps_of(view.call, view.param("program"), shape)
+    headers = {**HEADERS, "x-accel-buffering": "no"}
+    content = await frame(view)
+    return StreamingResponse(
+        _messages(view, steps, content), headers=headers, media_type=EVENT_STREAM
+    )
+
+
+async def _messages(
+    view: PageView, steps: AsyncIterator[PreviewProgress | Json], content: Content
+) -> AsyncIterator[bytes]:
+    yield _message("preview_progress.html", view=view, progress=None)
+    try:
+        async for step in steps:
+            if isinstance(step, PreviewProgress):
+                yield _message("preview_progress.html", view=view, progress=step)
+            else:
+                facts = {**content, "view": view, "preview": step, "chart": _chart(step)}
+                yield await asyncio.to_thread(_message, "preview.html", **facts)
+    except Exception as fault:  # noqa: BLE001 - the page has begun: what went wrong stands on it
+        error = problem.as_error(fault, what="preview")
+        yield _message("preview_problem.html", error=error)
+
+
+def _message(template: str, **content: Any) -> bytes:
+    lines = fragment(template, **content).splitlines()
+    return "".join([*(f"data: {line}\n" for line in lines), "\n"]).encode()
 
 
 async def make(view: PageView) -> Go:

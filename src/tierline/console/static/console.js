@@ -27,3 +27,10 @@ document.addEventListener("htmx:after:swap", () => {
   const live = document.getElementById("live");
   while (live && live.children.length > 12) live.lastElementChild.remove();
 });
+// Ends what a button has under way: closing the connection ends the work.
+document.addEventListener("click", (event) => {
+  const cancel = event.target.closest("[data-cancel]");
+  if (!cancel) return;
+  document.getElementById(cancel.dataset.cancel).dispatchEvent(new Event("htmx:abort"));
+  cancel.closest("section").textContent = "Cancelled.";
+});

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -116,8 +117,40 @@ class NdjsonPreview(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
+async def steps_of(
+    call: Call, program_id: str, body: PreviewBody
+) -> AsyncIterator[PreviewProgress | dict[str, Any]]:
+    """How far a preview is, again and again, and then its answer. Who stops asking ends it."""
+    request = await _request(call, program_id, body)
+    if request.database in _at_work:
+        raise Busy(retry_after=10)
+    return _steps(request)
+
+
+async def _steps(request: PreviewRequest) -> AsyncIterator[PreviewProgress | dict[str, Any]]:
+    with _working(request):
+        async with aclosing(_stages(request)) as stages:
+            async for stage in stages:
+                if isinstance(stage, PreviewProgress):
+                    yield stage
+                else:
+                    yield preview_answer(_with_traps(request, stage.result()))
+
+
 async def _lines(request: PreviewRequest) -> AsyncIterator[bytes]:
     """`{"progress": …}` after each page, then `{"preview": …}`, or `{"problem": …}`."""
+    async with aclosing(_stages(request)) as stages:
+        async for stage in stages:
+            if isinstance(stage, PreviewProgress):
+                yield _line(progress=stage)
+            else:
+                yield _outcome(request, stage)
+
+
+async def _stages(
+    request: PreviewRequest,
+) -> AsyncGenerator[PreviewProgress | asyncio.Task[Report]]:
+    """Progress after each page, and at last the work itself, which is done."""
     queue: asyncio.Queue[PreviewProgress | None] = asyncio.Queue()
     work = preview(
         request.database,
@@ -130,8 +163,8 @@ async def _lines(request: PreviewRequest) -> AsyncIterator[bytes]:
     task.add_done_callback(lambda _: queue.put_nowait(None))
     try:
         while (progress := await queue.get()) is not None:
-            yield _line(progress=progress)
-        yield _outcome(request, task)
+            yield progress
+        yield task
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
