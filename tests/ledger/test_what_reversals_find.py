@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.ledger.order_book import OrderBook, club
 from tierline.model.orders import OrderState
-from tierline.rules.earning_rule import EarningRule, FixedPoints, TierTrigger
+from tierline.rules.earning_rule import EarningRule, FixedPoints, OrderPaid, TierTrigger
 from tierline.rules.expiry import AfterPeriod
 from tierline.rules.ladder import Tier
 from tierline.rules.metric import Metric
@@ -92,3 +92,31 @@ def test_an_order_of_which_nothing_counts_takes_no_refund() -> None:
     assert orders.refund("void", None) is None
     assert orders.tell(OrderState("anna", as_of=NOW - 3, paid=130))
     assert orders.member("anna").standing.balance == 4  # what others refunded is not forgotten
+
+
+def test_points_of_an_order_that_came_late_count_on_its_own_day() -> None:
+    """When it was told, the days for which its points wait were over: they never were pending."""
+    late = EarningRule("shop", OrderPaid(), FixedPoints(10), pending_days=5)
+    for points in (Points(pending_days=5), Points(rules=(late,))):
+        orders = book(Policy(TIERS, Metric("earned"), window=Rolling("P30D")), points)
+        happened = {"occurred_at": "2024-02-18T16:00:00Z", "key": "a"}
+        given = {} if points.rules else {"points": 10}
+        assert orders.act("anna", {"kind": "order", "amount": 5, **given, **happened})
+        assert totals(orders) == [10]
+        assert orders.act("anna", {"kind": "void", "of": "a", "key": "b"})
+        assert totals(orders) == []
+
+
+def test_a_refund_of_what_lives_leaves_what_expired_as_it_is() -> None:
+    """One part of the order's points is over. The first refund takes the other and some of it; the
+    second takes the rest of what is over, so nothing of the balance."""
+    long = EarningRule("base", OrderPaid(), FixedPoints(30))
+    short = EarningRule("extra", OrderPaid(), FixedPoints(240), expiry=AfterPeriod("P10D"))
+    orders = book(YEAR, Points(rules=(long, short)))
+    assert orders.act("anna", {"kind": "order", "amount": 41, "key": "a"})
+    orders.now += 30 * DAY
+    refund = {"kind": "refund", "of": "a", "amount": 21, "points": 138, "key": "b"}
+    assert orders.act("anna", refund)
+    assert orders.act("anna", {"kind": "void", "of": "a", "key": "c"})
+    member = orders.member("anna").standing
+    assert (member.balance, member.debt) == (0, 0)

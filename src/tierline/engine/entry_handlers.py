@@ -145,11 +145,11 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
         left = sum(points for _, points in lots)
         if origin.kind in EARNING:
             state.earned -= left
-        expired = min(left, origin.expired)  # these have left already
-        if state.tracer is not None and expired:
-            state.tracer.owners.take_back(origin.n, expired)
         whole = len(lots) == 1 and not origin.parts
-        for expires_at, points in less_expired(lots, expired, None if whole else state.at):
+        rest = less_expired(lots, min(left, origin.expired), None if whole else state.at)
+        if state.tracer is not None and (gone := left - sum(points for _, points in rest)):
+            state.tracer.owners.take_back(origin.n, gone)
+        for expires_at, points in rest:
             lots, debt = taken_back(state.lots, points, expires_at)
             state.take(lots, debt, origin.n)
     state.spent -= detail.spent

@@ -39,10 +39,11 @@ class Original(Struct, frozen=True):
         return self.times == 0 or left != (0, 0)
 
     def active_from(self, available_at: int | None) -> int | None:
-        """Returns when points became active, or will, that were to wait until an instant."""
-        if available_at is None or self.approved_at is None:
-            return available_at
-        return min(available_at, self.approved_at)
+        """Returns when points became active, or will, that were to wait until an instant; None:
+        they never waited, for it was over when they came."""
+        if available_at is None or available_at <= self.entry.recorded_at:
+            return None
+        return available_at if self.approved_at is None else min(available_at, self.approved_at)
 
     def lives(self, life: Detail | Part) -> Detail:
         """Returns how long the entry's points live, or those of a part of it."""
