@@ -146,10 +146,10 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
         if origin.kind in EARNING:
             state.earned -= left
         whole = len(lots) == 1 and not origin.parts
-        rest = less_expired(lots, min(left, origin.expired), None if whole else state.at)
-        if state.tracer is not None and (gone := left - sum(points for _, points in rest)):
+        takes = less_expired(lots, min(left, origin.expired), None if whole else state.at)
+        if state.tracer is not None and (gone := left - sum(points for _, points in takes)):
             state.tracer.owners.take_back(origin.n, gone)
-        for expires_at, points in rest:
+        for expires_at, points in takes:
             lots, debt = taken_back(state.lots, points, expires_at)
             state.take(lots, debt, origin.n)
     state.spent -= detail.spent
