@@ -14,6 +14,7 @@ from tierline.proposals import ProgramBody, refuse_broken, rules_from
 from tierline.rules.lint.lint import lint
 from tierline.rules.program import Program, Version
 from tierline.vendors.vendor import ProgramFacts
+from tierline.web.responses import MemberAnswer, PointsAnswer, ProgressAnswer
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "cookbook.md"
@@ -55,3 +56,12 @@ def test_a_program_does_what_its_page_says(story: dict[str, str]) -> None:
         pytest.skip(f"as it is written; but the slow evaluator does not know {unknown}")
 
     assert not problems, "\n".join(problems)
+
+
+def test_every_field_of_the_account_page_is_explained() -> None:
+    """Of a member's answer, and none that is not there."""
+    section = PAGE.read_text().partition("## An account page")[2].partition("\n## ")[0]
+    named = {word for text in re.findall(r"`([a-z_.]+)`", section) for word in text.split(".")}
+
+    for answer in (MemberAnswer, PointsAnswer, ProgressAnswer):
+        assert set(answer.__struct_fields__) <= named
