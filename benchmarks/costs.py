@@ -22,7 +22,10 @@ async def database_cpu(stock: Stock) -> float:
     assert postmaster is not None
     used = 0.0
     for process in (postmaster, *postmaster.children()):
-        times = process.cpu_times()
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue  # it has ended since, and the postmaster counts it
         used += times.user + times.system
         if process is postmaster:
             used += times.children_user + times.children_system  # of those that have ended

@@ -11,10 +11,12 @@ from benchmarks.costs import database_cpu
 from benchmarks.load import Target, load
 from benchmarks.server import running
 from benchmarks.stock import Stock
+from benchmarks.upload import upload
 from tierline.clock import wall
 from tierline.endpoints.endpoint import Endpoint
 
-ROUNDS, CONNECTIONS, WARM_SECONDS, RUN_SECONDS = 3, 64, 1, 4
+ROUNDS, CONNECTIONS, WARM_SECONDS, RUN_SECONDS = 5, 64, 1, 4
+LINES = 50_000  # of one NDJSON body
 
 
 class Cost(Struct, frozen=True):
@@ -24,16 +26,21 @@ class Cost(Struct, frozen=True):
     both: float
 
 
-async def costs(stock: Stock) -> tuple[list[Cost], list[Cost]]:
-    """By turns: where no endpoint hears points events, and where one does. Nothing is sent: the
-    server has no sender."""
-    silent, heard = [], []
+Ways = dict[str, tuple[list[Cost], list[Cost]]]
+
+
+async def costs(stock: Stock) -> Ways:
+    """By turns, online and by NDJSON: where no endpoint hears points events, and where one does.
+    Nothing is sent: the server has no sender."""
+    ways: Ways = {"online": ([], []), f"NDJSON of {LINES:,} lines": ([], [])}
     for nth in range(ROUNDS):
-        silent.append(await _cost(stock, f"s{nth}"))
-        number = await _endpoint(stock, nth)
-        heard.append(await _cost(stock, f"h{nth}"))
-        await stock.catalog.change_endpoint(number, now=wall(), state="deleted")
-    return silent, heard
+        for heard in (0, 1):
+            number = await _endpoint(stock, nth) if heard else None
+            for costs_of, (way, sides) in zip((_online, _bulk), ways.items(), strict=True):
+                sides[heard].append(await costs_of(stock, f"{way[0]}{heard}{nth}-"))
+            if number is not None:
+                await stock.catalog.change_endpoint(number, now=wall(), state="deleted")
+    return ways
 
 
 def ratio(some: list[Cost], others: list[Cost]) -> tuple[float, float]:
@@ -45,7 +52,7 @@ def ratio(some: list[Cost], others: list[Cost]) -> tuple[float, float]:
     )
 
 
-async def _cost(stock: Stock, prefix: str) -> Cost:
+async def _online(stock: Stock, prefix: str) -> Cost:
     async with running(stock.database.url) as server:
         target = Target(server.url, stock.token, stock.people)
         await load(target, CONNECTIONS, WARM_SECONDS, f"w{prefix}")
@@ -54,6 +61,16 @@ async def _cost(stock: Stock, prefix: str) -> Cost:
         used = server.usage().cpu - before.cpu
         both = used + await database_cpu(stock) - database
     return Cost(used / done.requests * 1e6, both / done.requests * 1e6)
+
+
+async def _bulk(stock: Stock, prefix: str) -> Cost:
+    async with running(stock.database.url) as server:
+        await upload(server.url, stock, LINES // 10, f"w{prefix}")
+        before, database = server.usage(), await database_cpu(stock)
+        await upload(server.url, stock, LINES, prefix)
+        used = server.usage().cpu - before.cpu
+        both = used + await database_cpu(stock) - database
+    return Cost(used / LINES * 1e6, both / LINES * 1e6)
 
 
 async def _endpoint(stock: Stock, nth: int) -> int:

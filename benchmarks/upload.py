@@ -1,4 +1,4 @@
-"""NDJSON that is streamed up."""
+"""NDJSON over one connection: lines go up while their answers come down."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.load import PATH
 from benchmarks.stock import Stock
 
 
-async def upload(url: str, stock: Stock, count: int) -> None:
+async def upload(url: str, stock: Stock, count: int, prefix: str = "u") -> None:
     """Stream NDJSON up while its answers stream down; each must be good."""
     place = urlsplit(url)
     reader, writer = await asyncio.open_connection(place.hostname, place.port, limit=2**20)
@@ -23,8 +23,8 @@ async def upload(url: str, stock: Stock, count: int) -> None:
         for start in range(0, count, 500):
             stop = min(start + 500, count)
             lines = b"".join(
-                b'{"key":"u%d","customer":"c%d","kind":"earn","points":10}\n'
-                % (i, i * 7919 % stock.people)
+                b'{"key":"%s%d","customer":"c%d","kind":"earn","points":10}\n'
+                % (prefix.encode(), i, i * 7919 % stock.people)
                 for i in range(start, stop)
             )
             writer.write(b"%x\r\n%s\r\n" % (len(lines), lines))
