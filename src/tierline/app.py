@@ -132,6 +132,9 @@ class Process:
     def _watch(self, stack: AsyncExitStack) -> None:
         self._watching = asyncio.create_task(self.installation.catalog.watch(), name="catalog")
         stack.callback(self._watching.cancel)
+        database, uses = self.installation.database, self.installation.catalog.key_uses
+        writing = asyncio.create_task(uses.keep(database, self.clock), name="key uses")
+        stack.callback(writing.cancel)
 
     async def _start_sender(self, stack: AsyncExitStack) -> None:
         metrics = Metrics()

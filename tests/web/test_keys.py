@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -144,3 +145,17 @@ async def test_projects_do_not_see_each_other(club: Api) -> None:
     assert (await club.get("/api/programs/club", key=theirs)).status == 404
     assert (await club.get("/api/customers/anna", key=theirs)).status == 404
     assert (await club.get("/api/events", key=theirs)).json["events"] == []
+
+
+async def test_a_key_shows_how_it_begins_and_when_it_was_used(api: Api) -> None:
+    """Never more of it; a call is noted by whichever way it comes."""
+    made = (await api.post("/api/keys", {"scopes": ["read_programs"]})).json
+    lines = {each["id"]: each for each in (await api.get("/api/keys")).json["keys"]}
+    assert (lines[made["id"]]["beginning"], lines[made["id"]]["last_used_at"]) == (
+        made["key"][:9],
+        None,
+    )
+    assert (await api.get("/api/project", key=made["key"])).status == 200
+    after = {each["id"]: each for each in (await api.get("/api/keys")).json["keys"]}
+    assert after[made["id"]]["last_used_at"] is not None
+    assert made["key"] not in json.dumps(after)

@@ -25,6 +25,7 @@ from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
 from tierline.store import listing
 from tierline.store.catalog.closures import StateChange
+from tierline.store.catalog.key_uses import last_uses
 from tierline.store.catalog.keys import NATIVE, READ_METRICS, SCOPES
 from tierline.store.catalog.projects import NewProject, namesakes
 from tierline.vendors.registry import KEY_KINDS
@@ -215,16 +216,20 @@ def key_list(owner: str, as_json: bool, **location: Any) -> None:
     """List a project's keys, without their secrets."""
 
     async def work(installation: Installation) -> None:
+        number = project_of(installation, owner).number
+        uses = await last_uses(installation.database, number)
         rows = [
             {
                 "id": each.id,
                 "kind": each.kind,
                 "scopes": ",".join(sorted(each.scopes, key=lambda s: (_ORDER.get(s, 99), s))),
                 "label": each.label,
+                "beginning": each.beginning,
                 "created_at": format_instant(each.created_at),
+                "last_used_at": uses.get(each.id) and format_instant(uses[each.id] or 0),
                 "disabled_at": each.disabled_at and format_instant(each.disabled_at),
             }
-            for each in installation.catalog.keys(project_of(installation, owner).number)
+            for each in installation.catalog.keys(number)
         ]
         print_rows(rows, as_json=as_json)
 

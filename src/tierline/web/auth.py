@@ -85,7 +85,10 @@ class Caller(Struct, frozen=True):
         if key is None or not keys.matches(key, digest) or key.kind not in kinds:
             return None
         project = catalog.project(key.project)
-        return None if project.state == "deleted" else cls(key.scopes, project, "key", key.id)
+        if project.state == "deleted":
+            return None
+        catalog.key_uses.ids.add(key.id)
+        return cls(key.scopes, project, "key", key.id)
 
 
 class LastBearer:
@@ -112,6 +115,7 @@ class LastBearer:
             and key is not None
             and catalog.project(key.project) is last.project
         ):
+            catalog.key_uses.ids.add(key.id)
             return last
         return self._read(catalog, authorization)
 

@@ -12,6 +12,8 @@ TokenAnswer.scopes: What the token may do.
 TokenAnswer.expires_at: When it ends.
 AuditEntry.actor: The key's or the user's id; at the command line, the user of the operating system.
 AuditQuery.actor: Only what this key, user or user of the operating system did.
+KeyLine.beginning: The first characters of its token, or of the id beside that; empty for old ones.
+KeyLine.last_used_at: When it was used last, to the minute; null: not yet.
 actor_kind: Whether a key, a user, the command line or the system itself acted.
 SessionLine.address: The address of the network from which it began.
 AuditEntry.after: What it was changed to.

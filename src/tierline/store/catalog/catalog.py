@@ -26,7 +26,7 @@ from tierline.model import ids
 from tierline.model.credentials import KeyKind
 from tierline.model.tenant import Project
 from tierline.rules.program import Program
-from tierline.store.catalog import audit, closures, endpoints, keys, programs, projects
+from tierline.store.catalog import audit, closures, endpoints, key_uses, keys, programs, projects
 from tierline.store.catalog.closures import Closure, StateChange, closures_of
 from tierline.store.catalog.digests import Digests
 from tierline.store.catalog.endpoints import EndpointRow, State, sealed_for
@@ -67,6 +67,7 @@ class Catalog:
         self._numbered: dict[int, ProgramRow] = {}
         self._loaded: dict[int, Program] = {}
         self.endpoint_rows = endpoints.EndpointIndex()
+        self.key_uses = key_uses.KeyUses()
         self._listeners: list[Callable[[], None]] = []
         self._refreshing = asyncio.Lock()
         self._shared: asyncio.Task[None] | None = None  # a refresh that has not begun

@@ -43,6 +43,7 @@ Scope = Literal[
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 # Of the whole installation, so no project's key holds it unless an operator names it.
 READ_METRICS: Final = "read_metrics"
+BEGINNING_CHARACTERS: Final = 9  # of a token, which people may see: a few of its 128 bits or more
 REVOKED_MAX: Final = 1_000  # access tokens of a key, of a quarter of an hour
 
 
@@ -59,6 +60,7 @@ class Key(Struct, frozen=True):
     label: str
     created_at: int
     disabled_at: int | None = None
+    beginning: str = ""  # of the token, or of the id that names the key beside it
     revoked: frozenset[bytes] = frozenset()  # access tokens of it, as `revocation` has them
 
 
@@ -107,7 +109,10 @@ async def add(
         lookup = bearer_lookup(hashed) if each.id is None else each.id
         facts = (lookup, hashed, list(new.scopes), new.label, revision, new.now)
         kind = new.kind.name + suffix
-        await connection.execute(Sql.add_key, key_id + suffix, owner.number, kind, *facts)
+        beginning = (each.id or each.token)[:BEGINNING_CHARACTERS]
+        await connection.execute(
+            Sql.add_key, key_id + suffix, owner.number, kind, *facts, beginning
+        )
     if fresh.secrets.items() - stored.items():
         await projects.write_secrets(connection, box, revision, owner, {**stored, **fresh.secrets})
     after = {"kind": new.kind.name, "scopes": list(new.scopes), "label": new.label}
@@ -123,8 +128,11 @@ async def add_token(
     with that key; False where there was one of that id already. The caller holds the revision."""
     if await connection.fetchrow(Sql.key_row, token.id) is not None:
         return False
-    facts = (token.lookup, token.hash, sorted(token.scopes), token.label, revision)
-    await connection.execute(Sql.add_key, token.id, owner.number, kind, *facts, token.created_at)
+    facts: tuple[object, ...] = (
+        token.lookup, token.hash, sorted(token.scopes), token.label, revision
+    )  # fmt: skip
+    facts += (token.created_at, token.beginning)
+    await connection.execute(Sql.add_key, token.id, owner.number, kind, *facts)
     after = {"kind": kind, "scopes": sorted(token.scopes), "label": token.label}
     await audit.note(connection, owner.number, "key.created", token.id, None, after)
     return True

@@ -36,6 +36,8 @@ class CatalogSql(Queries, file="catalog.sql"):
     raise_number_floor: str
     project_secrets: str
     add_key: str
+    note_uses: str
+    last_uses: str
     any_key: str
     disable_key: str
     door: str

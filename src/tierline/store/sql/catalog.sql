@@ -16,7 +16,7 @@ SELECT number, id, clock, body, secrets, number_floor, state FROM project WHERE 
 -- name: keys_since
 -- API keys changed after a revision; disabled ones too, so that caches forget them.
 SELECT k.id, p.number AS project, k.kind, k.lookup, k.hash, k.scopes, k.label, k.created_at,
-       k.disabled_at, k.revoked
+       k.disabled_at, k.revoked, k.beginning
 FROM api_key k JOIN project p ON p.id = k.project
 WHERE k.revision > $1 ORDER BY k.created_at, k.id
 
@@ -106,8 +106,16 @@ SELECT secrets FROM project WHERE number = $1
 
 -- name: add_key
 -- A new key: only a hash of its secret part.
-INSERT INTO api_key (id, project, kind, lookup, hash, scopes, label, revision, created_at)
-SELECT $1, p.id, $3, $4, $5, $6, $7, $8, $9 FROM project p WHERE p.number = $2
+INSERT INTO api_key (id, project, kind, lookup, hash, scopes, label, revision, created_at, beginning)
+SELECT $1, p.id, $3, $4, $5, $6, $7, $8, $9, $10 FROM project p WHERE p.number = $2
+
+-- name: note_uses
+-- These keys were used. Many processes say so, none of them more often than it must.
+UPDATE api_key SET last_used_at = $2 WHERE id = ANY($1) AND coalesce(last_used_at, 0) < $2;
+
+-- name: last_uses
+-- When a project's keys were used last.
+SELECT k.id, k.last_used_at FROM api_key k JOIN project p ON p.id = k.project WHERE p.number = $1;
 
 -- name: any_key
 -- Whether a project has a key, or had one.

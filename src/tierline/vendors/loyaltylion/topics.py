@@ -63,6 +63,7 @@ SILENT: Final = frozenset(
         "program_events/customer.moved_to_loyal_segment",
         "program_events/customer.receipt_approved",
         "program_events/customer.receipt_declined",
+        "receipts/manual_approval_required",
     }
 )
 NAMES: Final = tuple(

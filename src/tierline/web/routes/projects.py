@@ -13,6 +13,7 @@ from tierline.model.tenant import Project
 from tierline.model.validation import FieldWarning
 from tierline.store.catalog import keys
 from tierline.store.catalog.catalog import Catalog
+from tierline.store.catalog.key_uses import last_uses
 from tierline.store.catalog.keys import NATIVE, Key
 from tierline.store.catalog.projects import ProjectChange, namesakes
 from tierline.vendors import registry
@@ -95,13 +96,16 @@ class NewKeyAnswer(KeySecrets, frozen=True, kw_only=True):
 
 
 class KeyLine(Struct, frozen=True):
-    """A key without its secret. `kind` names the door that it opens."""
+    """A key without its secret. `kind` names the door that it opens; `beginning` has the first
+    characters of its token or id. `last_used_at`: to the minute, null for not yet."""
 
     id: str
     kind: str
     scopes: tuple[str, ...]
     label: str
+    beginning: str
     created_at: str
+    last_used_at: str | None
     disabled_at: str | None
 
 
@@ -148,7 +152,10 @@ async def post_clock(call: Call, body: ClockBody) -> ClockAnswer:
 
 
 async def list_keys(call: Call) -> KeyList:
-    return KeyList(tuple(_line(key) for key in call.parts.catalog.keys(call.project.number)))
+    database, catalog, number = call.parts.database, call.parts.catalog, call.project.number
+    await catalog.key_uses.write(database, call.wall)
+    uses = await last_uses(database, number)
+    return KeyList(tuple(_line(key, uses.get(key.id)) for key in catalog.keys(number)))
 
 
 async def post_key(call: Call, body: KeyBody) -> Reply:
@@ -190,13 +197,15 @@ def _answer(catalog: Catalog, project: Project) -> ProjectAnswer:
     )
 
 
-def _line(key: Key) -> KeyLine:
+def _line(key: Key, used_at: int | None) -> KeyLine:
     return KeyLine(
         id=key.id,
         kind=key.kind,
         scopes=tuple(sorted(key.scopes)),
         label=key.label,
+        beginning=key.beginning,
         created_at=format_instant(key.created_at),
+        last_used_at=None if used_at is None else format_instant(used_at),
         disabled_at=None if key.disabled_at is None else format_instant(key.disabled_at),
     )
 

@@ -198,6 +198,7 @@ async def token_for(
     token = Key(
         id_, client.project, TOKEN, keys.bearer_lookup(hashed), hashed,
         frozenset(code.scopes) & client.scopes, client.label, now,
+        beginning=text[: keys.BEGINNING_CHARACTERS],
     )  # fmt: skip
     async with catalog.changing() as change:
         stored = await keys.add_token(*change, caller.project, TOKEN, token)
