@@ -146,13 +146,15 @@ def explain(
     *,
     keys: Mapping[int, str] = NO_KEYS,
     language: str = FALLBACK,
+    traced: tuple[MemberState, Tracer] | None = None,
 ) -> Explanation:
     """The arithmetic behind the tier at an instant; see `known_entries` for the two times. `keys`:
-    those of the entries, by number, where their callers sent any."""
+    those of the entries, by number, where their callers sent any. `traced`: what `trace` made of
+    the entries known, where somebody asked already."""
     place = last_checkpoint(entries)
     checkpoint = None if place is None else format_instant(entries[place].recorded_at)
     entries = known_entries(entries, at, known_at)
-    state, tracer = trace(program, entries, at)
+    state, tracer = trace(program, entries, at) if traced is None else traced
     facts = state.facts()
     best = qualification.qualified(state) if state.joined_at is not None else -1
     tiers = state.version.policy.tiers

@@ -12,7 +12,7 @@ from msgspec import Struct
 from tierline.engine.checkpoints import last_checkpoint, seq_of
 from tierline.engine.decide import trace
 from tierline.engine.lot_owners import LotOwners, Shares
-from tierline.engine.tracer import LotChange, MembershipChange
+from tierline.engine.tracer import LotChange, MembershipChange, Tracer
 from tierline.model.entries import Entry
 from tierline.model.events import Event
 from tierline.model.standing import Standing
@@ -92,6 +92,13 @@ def tier_periods(
     """Returns every change of membership until an instant, oldest first. `former`: the member's
     events as the log has them, which tell what was announced before a checkpoint."""
     _, tracer = trace(program, entries, at)
+    return periods_of(tracer, entries, former)
+
+
+def periods_of(
+    tracer: Tracer, entries: Sequence[Entry], former: Sequence[Event] = ()
+) -> tuple[TierPeriod, ...]:
+    """As `tier_periods`, from the notes of a decision."""
     moves = list(tracer.moves)
     place = last_checkpoint(entries)
     if place is not None:

@@ -4,18 +4,19 @@ and all of it as of another instant."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct
 
-from tierline.analysis.ledger_effects import TierPeriod, tier_periods
+from tierline.analysis.explain import explain
+from tierline.analysis.ledger_effects import TierPeriod, periods_of
 from tierline.analysis.trajectory import trajectory
 from tierline.console.charts.life import Life, LifeChart, Mark, TierStep, life_chart
 from tierline.console.ladder_view import LadderView
 from tierline.console.site import ConsolePage, Content, PageView
-from tierline.engine.decide import HistoryNeeded, decide
+from tierline.engine.decide import HistoryNeeded, decide, trace
 from tierline.errors import NotAMember, NotAMemberThen
 from tierline.model import validation
 from tierline.model.calendar import DAY_MS, format_instant, parse_instant
@@ -26,6 +27,7 @@ from tierline.rules.program import Program
 from tierline.rules.reminders import Reminders
 from tierline.store import members
 from tierline.store.announcements import events_of
+from tierline.web.explanation import explanation_answer
 from tierline.web.routes.customers import find_customer
 from tierline.web.routes.members import history
 
@@ -57,6 +59,7 @@ class LifeFacts(Struct, frozen=True):
     entries: Sequence[Entry]
     periods: Sequence[TierPeriod]
     standing: Standing
+    explanation: Mapping[str, Any]
     reminders: Sequence[Mark] = ()
 
 
@@ -94,8 +97,10 @@ async def show(view: PageView) -> Content:
             as_of = await view.api(f"GET {MEMBER}", path, query={"at": at})
         except NotAMemberThen as error:
             view.problem, at = error, None
-    query = {"at": at, "known_at": known_at}
-    explanation = await view.api(f"GET {MEMBER}/explain", path, query=query)
+    explanation = ledger.explanation  # as of now
+    if at is not None or known_at is not None:
+        query = {"at": at, "known_at": known_at}
+        explanation = await view.api(f"GET {MEMBER}/explain", path, query=query)
     recent = {"order": "newest", "limit": RECENT}
     looked_at = view.now if at is None else parse_instant(at)
     chart, slider = await asyncio.to_thread(_chart, ledger, content["member"], view.now, looked_at)
@@ -132,12 +137,29 @@ async def _ledger(view: PageView, program: Program) -> LifeFacts:
     database = view.call.parts.database
     async with database.pool.acquire() as connection:
         standing = await members.standing(connection, database.shards, row.id, number)
+        keys = await members.all_keys(connection, database.shards, (row.id, number))
     former: Sequence[Event] = ()
     if any(entry.kind == "checkpoint" for entry in entries):
         former = await events_of(view.call.parts.log, row.id, number)
-    periods = await asyncio.to_thread(tier_periods, program, entries, view.now, former)
+    folded = await asyncio.to_thread(_folded, program, entries, view.now, former, keys)
+    periods, explanation = folded
     reminders = await _past_reminders(view, program, row.customer.id)
-    return LifeFacts(program, entries, periods, standing or Standing(), reminders)
+    return LifeFacts(program, entries, periods, standing or Standing(), explanation, reminders)
+
+
+def _folded(
+    program: Program,
+    entries: Sequence[Entry],
+    now: int,
+    former: Sequence[Event],
+    keys: Mapping[int, str],
+) -> tuple[Sequence[TierPeriod], Mapping[str, Any]]:
+    """The tiers held and the explanation of today's, by one fold: ledgers may be long."""
+    past = [entry for entry in entries if entry.recorded_at <= now]
+    state, tracer = trace(program, past, now)
+    periods = periods_of(tracer, past, former)
+    explanation = explain(program, past, now, keys=keys, traced=(state, tracer))
+    return periods, explanation_answer(explanation)
 
 
 async def _past_reminders(view: PageView, program: Program, customer: str) -> list[Mark]:
