@@ -18,12 +18,17 @@ UPGRADED = ("program_events/customer.tier_upgraded", "customer.loyalty.tier.upgr
 async def test_a_move_is_announced_twice_and_a_customer_is_one(
     database: Database, tmp_path: Path, receiver: Receiver
 ) -> None:
-    """A program in LoyaltyLion's words is announced in both vendors' shapes; what is changed over
-    one vendor's API is seen over the other's, and over ours."""
+    """A program in LoyaltyLion's words is read and announced in both vendors' shapes; what is
+    changed over one vendor's API is seen over the other's, and over ours."""
     async with shop_of(database, tmp_path) as shop:
         await shop.good("PUT", "/api/programs/club", CLUB)
         keys = await shop.catalog.add_key(shop.number, "voucherify", (), "", wall())
         app = {"x-app-id": keys["app_id"], "x-app-token": keys["app_token"]}
+        campaign = (await shop.call("GET", "/v1/loyalties/club", headers=app)).json
+        ladder = (await shop.call("GET", "/v1/loyalties/club/tiers", headers=app)).json["data"]
+        path = f"/headless/2025-06/{shop.keys['site_id']}/configuration?channel=web"
+        front = await shop.good("GET", path)
+        tiers = front["tier_configuration"]["tiers"]
         webhook = {"webhook": {"topic": UPGRADED[0], "address": receiver.url}}
         await shop.good("POST", "/v2/webhooks", webhook)
         other = {"url": receiver.url, "format": "voucherify", "kinds": ["upgraded"]}
@@ -39,6 +44,11 @@ async def test_a_move_is_announced_twice_and_a_customer_is_one(
         bodies = [json.loads(request.body) for request in await receiver.wait(2)]
         by_name = {body.get("topic") or body["type"]: body for body in bodies}
 
+        assert (campaign["name"], front["program"]["name"]) == ("Club", "Club")
+        assert [tier["name"] for tier in ladder] == [tier["name"] for tier in tiers]
+        assert [tier["points"]["from"] for tier in ladder] == [
+            tier["lower_bound"] for tier in tiers
+        ]
         assert voucherify.json["birthdate"] == "1990-01-29"
         assert (lion["email"], lion["properties"]) == ("ann@example.com", {"name": "Ann"})
         assert set(by_name) == set(UPGRADED)

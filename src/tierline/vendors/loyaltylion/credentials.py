@@ -40,6 +40,10 @@ SCOPES = {
     "write_orders": "write_customers",
     "read_unsubscribes": "read_customers",
     "write_unsubscribes": "write_customers",
+    # Taken, for keys that are brought along; there is nothing here that they open.
+    "read_reviews": "read_customers",
+    "write_reviews": "write_customers",
+    "write_configuration": "write_programs",
 }
 # A partner's app: whoever gives it a token decides about its scopes.
 CLIENT = f"{NAME}_client"

@@ -44,6 +44,9 @@ _SENTENCES: Final = {
     "write_orders": "tell and change orders",
     "read_unsubscribes": "see who does not want mails",
     "write_unsubscribes": "change who does not want mails",
+    "read_reviews": "see reviews, of which there are none here",
+    "write_reviews": "change reviews, of which there are none here",
+    "write_configuration": "switch rewards on and off, of which there are none here",
 }
 
 
