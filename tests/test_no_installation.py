@@ -18,7 +18,8 @@ from tierline.cli import main
 from tierline.store.database import Database
 
 MAKERS = {"serve", "demo", "migrate"}
-CLIENTS = {"apply", "diff", "save", "mcp"}  # of a server, which has the installation
+# Clients of a server, which has the installation; and what needs none.
+CLIENTS = {"apply", "diff", "save", "mcp", "manual"}
 Words = tuple[str, ...]
 
 

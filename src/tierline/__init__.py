@@ -1,3 +1,3 @@
 """Tierline: a loyalty tier engine that announces every change by webhook."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

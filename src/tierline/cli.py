@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "doctor": "maintenance:doctor",
     "compact": "maintenance:compact",
     "migrate": "maintenance:migrate",
+    "manual": "manual:manual",
 }
 
 
