@@ -62,6 +62,7 @@ async def test_a_key_is_shown_once_and_disabled(club: Api) -> None:
     page = (await maya.send("/settings/keys", form)).body.decode()
     key = re.search(r"tk_[0-9a-f]+", page)
     assert key is not None
+    assert "not yet" in page
     assert (await club.get("/api/programs", key=key[0])).status == 200
     page = await maya.page("/settings/keys")
     assert key[0] not in page
