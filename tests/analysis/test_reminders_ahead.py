@@ -11,11 +11,19 @@ from tests.analysis.test_preview import CHOICES, DAY, by_two_decisions
 from tests.fuzz.reminders import random_reminders, reminded
 from tierline.analysis.forecast import HORIZON_DAYS, REMINDERS_AHEAD_MAX, follow, progress
 from tierline.analysis.preview import compare, propose
+from tierline.engine import reminders as engine_reminders
 from tierline.engine.decide import HistoryNeeded, decide
+from tierline.engine.member_state import MemberState
+from tierline.model.calendar import parse_day
 from tierline.model.entries import Entry
 from tierline.model.reminder import Reminder
 from tierline.model.standing import Standing
-from tierline.rules.program import Program, Rules
+from tierline.rules.ladder import Tier
+from tierline.rules.metric import Metric
+from tierline.rules.policy import Policy
+from tierline.rules.program import Program, Rules, Version
+from tierline.rules.reminders import Reminders, TierEndingReminder
+from tierline.rules.window import Rolling
 
 
 def somewhere(seed: int) -> tuple[Program, list[Entry], int]:
@@ -79,3 +87,32 @@ def test_a_preview_counts_what_both_futures_tell(first: int) -> None:
 
 def other_reminders(rules: Rules, chance: Random) -> Rules:
     return replace(rules, reminders=random_reminders(chance))
+
+
+def test_one_look_ahead_serves_while_only_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window that rolls moves every day; its member is not let go on anew every day."""
+    looks: list[int] = []
+    foresight = engine_reminders._foresight
+
+    def counted(state: MemberState, due: int | None) -> MemberState:
+        looks.append(state.at)
+        return foresight(state, due)
+
+    tiers = tuple(Tier(f"t{n}", f"T{n}", from_=50 * n) for n in (1, 2))
+    policy = Policy(tiers, Metric("earned"), Rolling("P3M"))
+    rules = Rules("Club", policy, reminders=Reminders(tier_ending=TierEndingReminder((30, 7))))
+    club = Program("club", "shop", "UTC", "EUR", (Version(1, 0, rules),))
+    start = parse_day("2024-01-01") * DAY
+    entries = [Entry(1, "enrol", start, start)]
+    entries += [Entry(n + 2, "earn", start + n * DAY, start + n * DAY, 2) for n in range(60)]
+    standing = decide(club, Standing(), entries, start + 60 * DAY).standing
+    monkeypatch.setattr(engine_reminders, "_foresight", counted)
+
+    decision = decide(club, standing, (), start + 200 * DAY)
+
+    assert [r.lead_days for r in decision.reminders] == [
+        30,
+        7,
+        7,
+    ]  # the second tier ends 25 days later
+    assert len(looks) < 12

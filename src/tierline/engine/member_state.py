@@ -69,6 +69,7 @@ class MemberState(StandingFields, kw_only=True, gc=False):
     occasions: tuple[tuple[str, str | None, object], ...] = ()  # what earning rules have to answer
     reminders: tuple[Reminder, ...] = ()  # told on the way
     foresees: bool = False  # a look at what is to come: nobody is reminded of anything
+    foreseen: MemberState | None = None  # how far that look came, while only time passes
     waiting_anew: bool = False  # a tier was earned that begins later, where the rules tell of it
     values_before: dict[str | None, int] | None = None  # of the metrics, before a step
     # At a checkpoint where a whole state went on: totals, tiers once held, the term's boundary.

@@ -35,7 +35,12 @@ def remind(
     reminders = state.version.reminders
     assert reminders is not None
     quiet = state.quiet or (entry is not None and entry.detail is not None and entry.detail.quiet)
-    loss, look = _first_loss(state, reminders, due, pass_time)
+    if entry is not None:
+        state.foreseen = None  # another future
+    loss, look = None, None
+    if entry is None or due is None or due > _lead(state, state.at, -1):
+        # Else time wakes before the next day begins, and until then there is nothing to tell.
+        loss, look = _first_loss(state, reminders, due, pass_time)
     made: list[Reminder] = []
 
     def later(until: int) -> MemberState:
@@ -59,6 +64,7 @@ def next_reminder(state: MemberState, due: int | None, pass_time: PassTime) -> i
     """Returns when time has work next, something to tell included."""
     reminders = state.version.reminders
     assert reminders is not None
+    state.foreseen = None
     loss, look = _first_loss(state, reminders, due, pass_time)
     return _earliest(state, reminders, due, loss, look)
 
@@ -108,27 +114,49 @@ def _first_loss(
     or of which all was told; and when to look again, where the next move is farther away.
 
     The longest lead before time changes anything at all, there is nothing to look for yet. From
-    then on the member is let go on until the end of the day that the longest lead reaches.
+    then on the member is let go on until the end of the day that the longest lead reaches. As long
+    as only time passes, that future stays the same: it is kept, and gone on with.
     """
     leads = reminders.ending_days
     if not leads or state.tier is None or state.joined_at is None:
         return None, None
     reach = leads[0]
     horizon = state.zone.start(state.today + reach + 1)
-    ahead: MemberState | None = None
+    ahead = _kept_foresight(state)
+    if ahead is not None:
+        due = ahead.due_at
+        if (move := _next_move(ahead)) is not None:
+            return _as_loss(move), None
     while due is not None and due < horizon:
         if ahead is None:
-            ahead = _foresight(state, due)
+            ahead = state.foreseen = _foresight(state, due)
         change = ahead.program.next_change(ahead.at)
         if change == due and not ahead.version.counts_like(ahead.program.version(change)):
             return None, None  # what it will count is not kept yet
         pass_time(ahead, due)
-        move = next((event for event in ahead.events if event.kind != "prolonged"), None)
-        if move is not None:
-            lost = move.kind in ("downgraded", "left") and move.cause != "rules"
-            return move if lost else None, None
+        if (move := _next_move(ahead)) is not None:
+            return _as_loss(move), None
         due = ahead.due_at
     return None, None if due is None else _lead(state, due, reach)
+
+
+def _kept_foresight(state: MemberState) -> MemberState | None:
+    """What was foreseen by the same rules, unless something of it has happened already."""
+    ahead = state.foreseen
+    if ahead is None:
+        return None
+    move, due = _next_move(ahead), ahead.due_at
+    if (move is not None and move.at <= state.at) or (due is not None and due <= state.at):
+        state.foreseen = None
+    return state.foreseen
+
+
+def _next_move(ahead: MemberState) -> Event | None:
+    return next((event for event in ahead.events if event.kind != "prolonged"), None)
+
+
+def _as_loss(move: Event) -> Event | None:
+    return move if move.kind in ("downgraded", "left") and move.cause != "rules" else None
 
 
 def _foresight(state: MemberState, due: int | None) -> MemberState:
@@ -137,7 +165,7 @@ def _foresight(state: MemberState, due: int | None) -> MemberState:
     ahead.sums = {key: dict(buckets) for key, buckets in state.sums.items()}
     ahead.events, ahead.reminders, ahead.points_events, ahead.tracer = [], (), None, None
     ahead.quiet = ahead.silent = ahead.overdue = False
-    ahead.foresees, ahead.due_at = True, due
+    ahead.foresees, ahead.due_at, ahead.foreseen = True, due, None
     return ahead
 
 

@@ -24,7 +24,7 @@ def change_rules(state: MemberState) -> None:
     former = state.version
     held, term = state.rank, term_of(state)
     places = successors(former, new)
-    state.version = new
+    state.version, state.foreseen = new, None
 
     def successor(tier_id: str | None) -> str | None:
         return None if tier_id is None else places.get(tier_id, tier_id)
