@@ -83,7 +83,8 @@ async def test_kill_9_loses_and_doubles_nothing(
         load.answers = 0
         running = asyncio.gather(*clients)
         reached = asyncio.create_task(load.busy.wait())
-        await asyncio.wait({running, reached}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {running, reached}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         assert not running.done(), await running
         load.up.clear()
         served.kill()
