@@ -177,7 +177,7 @@ async def test_the_demo_says_what_it_leaves(data_dir: Path) -> None:
             ):
                 assert response.status == 200
                 assert len((await response.json())["endpoints"]) == 1
-    assert len(keys) == 3
+    assert len(keys) == 4  # the shop, and the three sandboxes of the samples
     assert f"serve --data-dir {left}" in out
     assert f"rm -r {left}" in out
 
