@@ -249,8 +249,9 @@ def _integer(digits: str) -> int | float:
 
 def _checked(value: Any, path: str, levels: int, duplicates: str) -> Any:
     if isinstance(value, str):
-        # NUL is JSON; only what is kept is checked for it (`normalise`).
-        _check_text(value.replace("\0", ""), path)
+        # NUL is JSON; only what is kept is checked for it: configuration here, the rest later by
+        # `normalise`.
+        _check_text(value if duplicates == "refuse" else value.replace("\0", ""), path)
     elif isinstance(value, float) and not math.isfinite(value):
         raise Invalid(path=path or None, reason=f"{path or 'the JSON'}: not a finite number.")
     elif isinstance(value, list):

@@ -141,10 +141,13 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/", get_root, "What this is, and where to go on.", open=True, answer=RootAnswer
     ),
-    Operation("GET", "/openapi.json", get_openapi, "This document.", open=True),
+    Operation(
+        "GET", "/openapi.json", get_openapi, "This document.", open=True, answer=dict[str, Any]
+    ),
     Operation(
         "GET", "/openapi/{vendor}.json", get_vendor_openapi,
         "The like of it for a vendor's own API, as this server has it.", open=True,
+        answer=dict[str, Any],
     ),
 )  # fmt: skip
 
