@@ -14,8 +14,9 @@ from pathlib import Path
 
 from tests.contract import tools
 from tests.e2e.process import Served
-from tierline.web.asgi import OPERATIONS
 
+EXAMPLES = 20  # random requests of schemathesis to each operation
+PART = 50_000  # requests of our own to one API, before it is the other's turn
 CASES = re.compile(r"^  (\d+) generated", re.MULTILINE)
 
 
@@ -33,21 +34,26 @@ def main() -> None:
                 print(tools.validate(tools.document(server.url, directory, path)).strip())
             print("Python:", tools.call_from_python(file, server.url, server.key).strip())
             print("TypeScript:", tools.call_from_typescript(file, server.url, server.key).strip())
-            _cases(server, options)
+            _cases(server, directory, options)
 
 
-def _cases(server: Served, options: argparse.Namespace) -> None:
-    """Run after run with other seeds, until there were enough; a failure ends it."""
+def _cases(server: Served, directory: Path, options: argparse.Namespace) -> None:
+    """One run of each API by schemathesis; then requests of our own in number, with other seeds,
+    until there were enough. A failure ends it."""
     cases, began, seed = 0, time.monotonic(), options.seed
     apis = (
         ((f"Authorization: Bearer {server.key}",), tools.NATIVE),
         (tools.vendor_headers(server.url, server.key, "voucherify"), tools.VOUCHERIFY),
     )
+    for headers, path in apis:
+        text = tools.try_requests(server.url, headers, EXAMPLES, seed, options.workers, path)
+        cases += sum(int(count) for count in CASES.findall(text))
     while cases < options.cases:
-        examples = max(5, min(500, (options.cases - cases) // (3 * len(OPERATIONS))))
+        more = max(1, min(PART, (options.cases - cases) // len(apis)))
         for headers, path in apis:
-            text = tools.try_requests(server.url, headers, examples, seed, options.workers, path)
-            cases += sum(int(count) for count in CASES.findall(text))
+            file = tools.document(server.url, directory, path)
+            print(tools.random_requests(file, server.url, headers, more, seed).strip())
+            cases += more
         seconds = time.monotonic() - began
         print(f"{cases:,} cases in {seconds:,.0f} s, none failed; the last seed was {seed}")
         seed += 1

@@ -220,7 +220,9 @@ class Requests:
         self.lock = threading.Lock()
 
     def made(self, chance: random.Random, operation: Operation) -> Request:
-        path, names, query, headers = operation.path, {}, [], dict(self.headers)
+        path, headers = operation.path, dict(self.headers)
+        names: Json = {}
+        query: list[tuple[str, bytes]] = []
         for parameter in operation.parameters:
             name, place = parameter["name"], parameter["in"]
             if place != "path" and not parameter.get("required") and chance.random() < 0.6:
@@ -265,7 +267,9 @@ class Requests:
             lines = [said, self.values.value(chance, media.get("schema", {}))]
             return b"\n".join(json.dumps(line).encode() for line in lines), lines
         if "form" in kind and isinstance(said, dict):
-            return urlencode({k: str(v).encode(errors="replace") for k, v in said.items()}).encode(), said
+            return urlencode(
+                {k: str(v).encode(errors="replace") for k, v in said.items()}
+            ).encode(), said
         text = said if isinstance(said, str) and "json" not in kind else json.dumps(said)
         return text.encode(errors="replace"), said
 
@@ -290,15 +294,13 @@ class Requests:
     def _hold(
         self, connection: http.client.HTTPConnection, operation: Operation, request: Request
     ) -> None:
+        answer, body = self._sent(connection, request)
         for _ in range(PATIENCE):
-            connection.request(request.method, request.target, request.body, request.headers)
-            answer = connection.getresponse()
-            body = answer.read()
-            self.answers[answer.status] += 1
             again = answer.headers.get("Retry-After")
             if answer.status != 503 or again is None:
                 break
             time.sleep(int(again))  # previews are few at a time: the server said when
+            answer, body = self._sent(connection, request)
         kind = (answer.headers.get("Content-Type") or "").partition(";")[0]
         wrong = self.document.wrong(operation, answer.status, kind, body)
         if wrong is not None:
@@ -307,6 +309,14 @@ class Requests:
             self.values.remember(request.names)
             if "json" in kind and kind != NDJSON and len(body) < 20_000:
                 self.values.remember(json.loads(body) if body else None)
+
+    def _sent(
+        self, connection: http.client.HTTPConnection, request: Request
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        connection.request(request.method, request.target, request.body, request.headers)
+        answer = connection.getresponse()
+        self.answers[answer.status] += 1
+        return answer, answer.read()
 
     def _fail(self, request: Request, reason: str, body: bytes) -> None:
         sent = (request.body or b"").decode(errors="replace")[:3_000]

@@ -17,6 +17,7 @@ from tierline.vendors.registry import FORMATS
 
 pytestmark = pytest.mark.contract
 EXAMPLES = 4  # random requests an operation, besides the boundaries of its schema
+MANY = 3_000  # random requests of our own
 SEED = 7
 
 
@@ -76,3 +77,15 @@ def test_made_up_requests_to_voucherifys_routes_are_foreseen(server: Served) -> 
     headers = tools.vendor_headers(server.url, server.key, "voucherify")
     text = tools.try_requests(server.url, headers, EXAMPLES, SEED, path=tools.VOUCHERIFY)
     assert "No issues found" in text
+
+
+@pytest.mark.parametrize("path", [tools.NATIVE, tools.VOUCHERIFY])
+def test_random_requests_get_answers_that_are_foreseen(
+    server: Served, tmp_path: Path, path: str
+) -> None:
+    """In number: four callers at once, who use what they were answered."""
+    headers: tuple[str, ...] = (f"Authorization: Bearer {server.key}",)
+    if path == tools.VOUCHERIFY:
+        headers = tools.vendor_headers(server.url, server.key, "voucherify")
+    file = tools.document(server.url, tmp_path, path)
+    assert "requests in" in tools.random_requests(file, server.url, headers, MANY, SEED)
