@@ -90,6 +90,11 @@ async def get_vendor_openapi(call: Call) -> Reply:
 
 
 NDJSON = "application/x-ndjson"
+_MEMBERS = {"additionalProperties": {"type": ["string", "object", "array"]}}
+_DOCUMENT = Annotated[
+    dict[str, Any],
+    msgspec.Meta(description="An OpenAPI document.", extra_json_schema=_MEMBERS),
+]
 _ITEM = Annotated[
     Any,
     msgspec.Meta(
@@ -142,12 +147,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET", "/", get_root, "What this is, and where to go on.", open=True, answer=RootAnswer
     ),
     Operation(
-        "GET", "/openapi.json", get_openapi, "This document.", open=True, answer=dict[str, Any]
+        "GET", "/openapi.json", get_openapi, "This document.", open=True, answer=_DOCUMENT
     ),
     Operation(
         "GET", "/openapi/{vendor}.json", get_vendor_openapi,
         "The like of it for a vendor's own API, as this server has it.", open=True,
-        answer=dict[str, Any],
+        answer=_DOCUMENT,
     ),
 )  # fmt: skip
 
