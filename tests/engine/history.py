@@ -12,8 +12,8 @@ from tests.reference import civil
 from tests.reference.account import ARRIVAL, FOREVER, Account
 from tests.reference.evaluator import Evaluator
 from tests.reference.ledger import Ledger
-from tierline.engine.decide import HistoryNeeded, decide, expired_of
-from tierline.ledger.reversal import Original, with_parts
+from tierline.engine.decide import HistoryNeeded, decide
+from tierline.ledger.reversal import Original, with_expired, with_parts
 from tierline.model.entries import Detail, Entry, EntryKind, Origin, Override
 from tierline.model.standing import Standing
 from tierline.rules.earning import Earner, points_for
@@ -173,9 +173,12 @@ class History:
         self.taken[n] = (before[0] - points, before[1] - amount)
         origin = self.origin(n, at, last=last)
         taken = Original(self.entries[n - 1], *before, approved_at=self.approved.get(n))
-        if (parts := with_parts(self.program, taken, points, origin).parts) != origin.parts:
-            expired = expired_of(self.program, self.entries, n, at)
-            origin = replace(origin, parts=parts, expired=expired)
+        origin = with_parts(self.program, taken, points, origin)
+        if origin.parts:
+            lost = self.account(at).lost
+            origin = with_expired(
+                origin, {end: p for (owner, end), p in lost.items() if owner == n}
+            )
         detail: dict[str, Any] = {"origin": origin}
         if exchange:
             detail["exchange"] = True

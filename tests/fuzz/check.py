@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from tests.engine.driver import Driver
 from tests.engine.history import BY_RULES
 from tests.fuzz.upgrades import checkpoint_of, former
@@ -14,6 +16,7 @@ from tests.reference.expected_event import ExpectedEvent
 from tests.reference.outcome import Outcome
 from tierline.analysis.explain import explain
 from tierline.engine.decide import expired_of
+from tierline.ledger.reversal import with_expired
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Detail, Entry, Part
 from tierline.model.events import Event
@@ -172,9 +175,12 @@ def expired(world: World) -> list[str]:
         if origin.expires_at is None:
             continue
         if origin.expires_at <= entry.recorded_at:
-            points = expired_of(world.program, world.entries[:i], origin.n, entry.recorded_at)
-            if points != origin.expired:
-                problems.append(f"expired of {origin.n} at {entry.n}: {origin.expired} != {points}")
+            lost = expired_of(world.program, world.entries[:i], origin.n, entry.recorded_at)
+            ours = with_expired(replace(origin, expired=0, expired_of_parts=()), lost)
+            if ours != origin:
+                numbers = f"{origin.expired} {origin.expired_of_parts}"
+                theirs = f"{ours.expired} {ours.expired_of_parts}"
+                problems.append(f"expired of {origin.n} at {entry.n}: {numbers} != {theirs}")
     return problems
 
 

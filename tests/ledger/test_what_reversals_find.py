@@ -120,3 +120,18 @@ def test_a_refund_of_what_lives_leaves_what_expired_as_it_is() -> None:
     assert orders.act("anna", {"kind": "void", "of": "a", "key": "c"})
     member = orders.member("anna").standing
     assert (member.balance, member.debt) == (0, 0)
+
+
+def test_what_another_part_lost_is_not_there_to_spare_this_one() -> None:
+    """All of the order's long part was spent, its short part is over: what is taken of the long
+    one is owed."""
+    long = EarningRule("base", OrderPaid(), FixedPoints(30))
+    short = EarningRule("extra", OrderPaid(), FixedPoints(10), expiry=AfterPeriod("P10D"))
+    orders = book(YEAR, Points(rules=(long, short), expiry=AfterPeriod("P20D")))
+    assert orders.act("anna", {"kind": "order", "amount": 40, "key": "a"})
+    orders.now += 11 * DAY
+    assert orders.act("anna", {"kind": "redeem", "points": 30, "key": "b"})
+    orders.now += 20 * DAY
+    assert orders.act("anna", {"kind": "refund", "of": "a", "amount": 20, "points": 20, "key": "c"})
+    member = orders.member("anna").standing
+    assert (member.balance, member.debt, member.expired) == (-20, 20, 10)

@@ -139,7 +139,8 @@ class Sight:
             lines[id(metric)] = [(f, w) for f in facts if (w := worth(metric, f))]
         counting = lines[id(metric)]
         if getattr(measure.window, "anchor", None) == "tier_start":
-            before = [(f, worth(metric, f)) for f in self.carried]
+            carried = [f for f in self.carried if f.happened >= self.account.left_at]
+            before = [(f, worth(metric, f)) for f in carried]
             counting = before + [(f, w) for f, w in counting if self.in_term(f)]
         opening = self.opening(measure.window)
         return [

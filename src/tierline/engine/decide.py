@@ -57,11 +57,14 @@ def trace(program: Program, entries: Sequence[Entry], at: int) -> tuple[MemberSt
     return state, tracer
 
 
-def expired_of(program: Program, entries: Sequence[Entry], entry: int, at: int) -> int:
+def expired_of(
+    program: Program, entries: Sequence[Entry], entry: int, at: int
+) -> dict[int | None, int]:
     """Returns how many of an entry's points have left by expiry and were not taken back since, by
-    all the member's entries up to an instant. Reversals ask for it when they are recorded."""
+    the instant at which they left, by all the member's entries up to an instant. Reversals ask for
+    it when they are recorded."""
     _, tracer = trace(program, entries, at)
-    return tracer.owners.expired.get(entry, 0)
+    return tracer.owners.expired.get(entry, {})
 
 
 def uncounted(program: Program, standing: Standing, entry: Entry) -> str | None:

@@ -14,7 +14,7 @@ from tierline.engine.gains import count_gains, free_gains
 from tierline.engine.member_state import MemberState
 from tierline.engine.overrides import end_overrides
 from tierline.engine.points_notes import tell_points
-from tierline.engine.reversals import less_expired, out_of_pending, uncount
+from tierline.engine.reversals import less_gone, out_of_pending, uncount
 from tierline.engine.tier_terms import anchor_from, count_terms_anew, drop, end_for, term_of
 from tierline.engine.transitions import emit, show
 from tierline.model.entries import Detail, Entry, Origin, Part
@@ -145,10 +145,11 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
         left = sum(points for _, points in lots)
         if origin.kind in EARNING:
             state.earned -= left
-        whole = len(lots) == 1 and not origin.parts
-        takes = less_expired(lots, min(left, origin.expired), None if whole else state.at)
-        if state.tracer is not None and (gone := left - sum(points for _, points in takes)):
-            state.tracer.owners.take_back(origin.n, gone)
+        takes = less_gone(lots, origin, state.at)
+        if state.tracer is not None:
+            for (end, points), (_, there) in zip(lots, takes, strict=True):
+                lot = end if len(lots) > 1 or origin.parts else None
+                state.tracer.owners.take_back(origin.n, lot, points - there)
         for expires_at, points in takes:
             lots, debt = taken_back(state.lots, points, expires_at)
             state.take(lots, debt, origin.n)

@@ -12,21 +12,21 @@ from msgspec import Struct
 
 from tierline.rules.points import Lots
 
-Shares = dict[int | None, int]  # entry -> points; None: nobody knows which
+Shares = dict[int | None, int]  # entry (None: nobody knows which), or expiry -> points
 
 
 class LotOwners(Struct):
-    """`lots` are the shares of each lot, by its expiry; `expired` what each entry lost by expiry;
-    `spent` whose points each entry took."""
+    """`lots` are the shares of each lot, by its expiry; `expired` what each entry lost of which
+    lots; `spent` whose points each entry took."""
 
     lots: dict[int | None, Shares] = msgspec.field(default_factory=dict)
-    expired: dict[int | None, int] = msgspec.field(default_factory=dict)
+    expired: dict[int | None, Shares] = msgspec.field(default_factory=dict)
     spent: dict[int | None, Shares] = msgspec.field(default_factory=dict)
 
     def add(self, expires_at: int | None, owner: int | None, points: int, at: int) -> None:
         """Points come into a lot; into one that is past already they only come to expire."""
         if expires_at is not None and expires_at <= at:
-            self.expired[owner] = self.expired.get(owner, 0) + points
+            self._lose(owner, expires_at, points)
             return
         _put(self.lots.setdefault(expires_at, {}), owner, points)
 
@@ -58,9 +58,18 @@ class LotOwners(Struct):
         if points:
             self.add(expires_at, None, points, at)
 
-    def take_back(self, entry: int, points: int) -> None:
-        """Points of an entry that expired are taken back: they are not lost any more."""
-        self.expired[entry] = self.expired.get(entry, 0) - points
+    def take_back(self, entry: int, expires_at: int | None, points: int) -> None:
+        """Points of an entry that expired are taken back: they are not lost any more. `expires_at`:
+        of this lot; None: of any."""
+        lost = self.expired.get(entry, {})
+        for lot in [x for x in lost if expires_at in (None, x)]:
+            part = min(points, lost[lot])
+            lost[lot] -= part
+            points -= part
+
+    def _lose(self, owner: int | None, expires_at: int, points: int) -> None:
+        lost = self.expired.setdefault(owner, {})
+        lost[expires_at] = lost.get(expires_at, 0) + points
 
     def settle(self, lots: Lots) -> None:
         """Holds as many points as there are: what is too much goes, the oldest entry's first; of
@@ -77,7 +86,7 @@ class LotOwners(Struct):
         """Every lot whose last day is over is gone."""
         for expires_at in [x for x in self.lots if x is not None and x <= at]:
             for owner, points in self.lots.pop(expires_at).items():
-                self.expired[owner] = self.expired.get(owner, 0) + points
+                self._lose(owner, expires_at, points)
 
 
 def _put(shares: Shares, owner: int | None, points: int) -> None:

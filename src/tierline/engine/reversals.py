@@ -54,6 +54,18 @@ def out_of_pending(
     return detail.lots or ((origin.expires_at, left),)
 
 
+def less_gone(
+    lots: tuple[tuple[int | None, int], ...], origin: Origin, at: int
+) -> tuple[tuple[int | None, int], ...]:
+    """Returns lots to take from, as `out_of_pending` has them, without what has left by expiry."""
+    if origin.expired_of_parts:
+        each = zip(lots, origin.expired_of_parts, strict=True)
+        return tuple((end, points - min(points, expired)) for (end, points), expired in each)
+    whole = len(lots) == 1 and not origin.parts
+    expired = min(sum(points for _, points in lots), origin.expired)
+    return less_expired(lots, expired, None if whole else at)
+
+
 def less_expired(
     lots: tuple[tuple[int | None, int], ...], expired: int, at: int | None
 ) -> tuple[tuple[int | None, int], ...]:

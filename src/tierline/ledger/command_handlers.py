@@ -31,6 +31,7 @@ from tierline.ledger.reversal import (
     may_have_expired,
     reversal,
     reversal_of,
+    with_expired,
 )
 from tierline.model.entries import Detail, Entry
 from tierline.model.events import Decision
@@ -66,7 +67,7 @@ class CommandSubject(Protocol):
     def approved_at(self, entry: int) -> int | None:
         """Returns when an entry's pending points were approved. Raises HistoryNeeded."""
 
-    def expired_of(self, entry: int, at: int, before: Sequence[Entry]) -> int:
+    def expired_of(self, entry: int, at: int, before: Sequence[Entry]) -> dict[int | None, int]:
         """Returns how many of an entry's points have left by expiry; `before`: the entries of the
         same command so far. Raises HistoryNeeded."""
 
@@ -290,7 +291,7 @@ def taken_back(context: CommandContext, original: Original) -> Entry:
     origin, at = back.origin, context.entry.recorded_at
     if back.points < 0 and may_have_expired(origin, at):
         expired = context.aggregate.expired_of(origin.n, at, context.before)
-        origin = replace(origin, expired=expired)
+        origin = with_expired(origin, expired)
     detail = replace(context.entry.detail or Detail(), origin=origin)
     brought = original.entry.detail
     if original.entry.kind == "opening" and brought is not None:

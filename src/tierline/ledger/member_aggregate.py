@@ -254,9 +254,9 @@ class MemberAggregate:
         history = None if self.history is None else (*self.history, *self.entries)
         return follow(self.program, standing, entries, at, history, points=self.tells_points)
 
-    def expired_of(self, entry: int, at: int, before: Sequence[Entry]) -> int:
-        """How many of an entry's points have left by expiry; `before`: the entries of the same
-        command so far. Raises HistoryNeeded where only the ledger can tell."""
+    def expired_of(self, entry: int, at: int, before: Sequence[Entry]) -> dict[int | None, int]:
+        """How many of an entry's points have left by expiry, by the instant of it; `before`: the
+        entries of the same command so far. Raises HistoryNeeded where only the ledger can tell."""
         if self.history is None:
             raise HistoryNeeded
         return expired_of(self.program, (*self.history, *self.entries, *before), entry, at)

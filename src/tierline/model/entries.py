@@ -68,6 +68,7 @@ class Origin(Struct, frozen=True, gc=False, omit_defaults=True):
     last: bool = False  # nothing of the original is left after this reversal: it leaves the counts
     expired: int = 0  # so many of its points had left by expiry, and were not taken back before
     parts: tuple[Part, ...] = ()  # of which parts this takes how much, where they live differently
+    expired_of_parts: tuple[int, ...] = ()  # how many of each; `expired` is their sum
 
 
 class Override(Struct, frozen=True, gc=False, omit_defaults=True):
