@@ -22,7 +22,7 @@ KEPT: dict[type[Any], set[str]] = {
     },
     Origin: {
         *("n", "kind", "occurred_at", "points", "amount", "available_at", "expires_at", "last"),
-        *("expired", "parts"),
+        *("expired", "parts", "expired_of_parts"),
     },
     Standing: {
         *("at", "entries", "seq", "joined_at", "tier", "since", "held", "started_at", "ends_at"),
@@ -42,6 +42,7 @@ EMPTIED: dict[type[Any], set[str]] = {
     Detail: {"name", "attribute", "value", "metadata", "reason", "order", "counterpart"},
     PointsEvent: {
         *("key", "waits", "total", "tier", "joined_at", "attributes", "twin", "facts"),
+        "view",
     },
 }
 
