@@ -98,7 +98,7 @@ LADDERS = [
     Case("NUL in a name", "PUT", PROGRAM, {**STAIRS, "name": "a\0b"}, 400, "invalid", "name"),
     Case("NUL in a tier's name", "PUT", PROGRAM,
          {**STAIRS, "policy": {"tiers": [{"id": "a", "name": "A\0"}]}},
-         422, "rules_invalid", "policy.tiers[0].name"),
+         400, "invalid", "policy.tiers[0].name"),
     Case("no such format", "PUT", PROGRAM, {"name": "a", "format": "punchcard", "settings": {}},
          400, "invalid", "format"),
 ]  # fmt: skip
@@ -175,6 +175,8 @@ OTHER = [
          400, "invalid", "tier"),
     Case("a number beyond any ledger", "PUT", f"{PROGRAM}/members/anna/attributes",
          {"attributes": {"vip": True, "age": 2**70}}, 400, "invalid", "attributes.age"),
+    Case("NUL in an email", "POST", "/api/users", {"email": "a\0@b.c", "role": "admin"},
+         400, "invalid", "email"),
     Case("NUL in a label", "POST", "/api/keys", {"label": "a\0"}, 400, "invalid", "label"),
     Case("NUL in a path", "PUT", "/api/customers/a%00b", {}, 400, "invalid", "source_id"),
 ]  # fmt: skip
@@ -182,9 +184,12 @@ CASES = [*UNKNOWN, *LADDERS, *ACTIVITY, *OTHER]
 
 
 async def everything(caller: Caller) -> Any:
-    """What can be read of the project; a change anywhere shows here."""
-    paths = ("project", "programs", "programs/bad", "endpoints", "keys", "customers/anna")
+    """What can be read of the project; a change anywhere shows here. When a key was used last is
+    no change."""
+    paths = ("project", "programs", "programs/bad", "endpoints", "customers/anna")
     read = [await caller.get(f"/api/{path}") for path in paths]
+    keys = await caller.get("/api/keys")
+    read.append({key["id"]: key["disabled_at"] for key in keys["keys"]})
     member = await caller.get(f"{PROGRAM}/members/anna")
     member.pop("at")
     return [*read, member, await caller.feed()]
