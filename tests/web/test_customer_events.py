@@ -80,7 +80,10 @@ async def test_a_quiet_import_tells_nothing(club: Api, receiver: Receiver, tmp_p
     try:
         for name, quiet in (("anna", True), ("ben", False)):
             path = tmp_path / f"{name}.jsonl"
-            path.write_text(json.dumps({"customer": name, "name": name, "points": 5}) + "\n")
+            earned = {"kind": "earn", "points": 1, "key": name}
+            lines = [{"customer": name, "name": name, "points": 5}]
+            lines += [{"customer": "quiet cleo", **earned}] if quiet else []
+            path.write_text("\n".join(json.dumps(line) for line in lines))
             place = (here.database, here.catalog, writer, project, number)
             await Importer(*place, quiet=quiet).run(path)
     finally:

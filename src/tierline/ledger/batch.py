@@ -243,6 +243,7 @@ class Batch:
     async def _create(self, unknown: dict[int, Command], current: Current) -> None:
         """Customers whom nobody knew, where their first command may enrol them."""
         newcomers: dict[int, dict[str, int]] = {}  # project -> name -> when
+        quiet = {c.customer for c in unknown.values() if c.detail is not None and c.detail.quiet}
         for command in unknown.values():
             latest, clock = current[command.program]
             program = await self.catalog.program_numbered(command.program, latest)
@@ -253,7 +254,7 @@ class Batch:
         for project, names in sorted(newcomers.items()):
             bare = [customers.bare(name, names[name]) for name in sorted(names)]
             rows = await customers.create(
-                self.tx.connection, self.shard, self.catalog.project(project), bare
+                self.tx.connection, self.shard, self.catalog.project(project), bare, quiet
             )
             if len(rows) < len(names):
                 raise CountDiffers("create")  # renamed in between: the next attempt finds them

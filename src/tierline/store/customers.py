@@ -8,7 +8,7 @@ the shard's head, after which nothing waits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -144,9 +144,14 @@ async def reserve(connection: Session, shards: int, project: Project, name: str)
 
 
 async def create(
-    connection: Session, shard: int, project: Project, new: Sequence[NewCustomer]
+    connection: Session,
+    shard: int,
+    project: Project,
+    new: Sequence[NewCustomer],
+    quiet: Collection[str] = (),
 ) -> dict[str, CustomerRow]:
     """Makes customers by their source ids, with only that name, and answers all of them by it.
+    `quiet`: the source ids of those of whom nobody is told.
     Whom somebody else made in between is read instead, or left out if a renaming put them into
     another shard. One shard, inside a transaction."""
     taken = await connection.fetchrow(Sql.take_numbers, shard, project.number, len(new))
@@ -167,7 +172,8 @@ async def create(
         numbers[name] = id_
     if made:
         await _insert(connection, shard, project.number, made)
-        await customer_events.tell_created(connection, shard, project, made)
+        news = {id_: one for id_, one in made.items() if one.source_id not in quiet}
+        await customer_events.tell_created(connection, shard, project, news)
     rows = await connection.fetch(Sql.customers, shard, list(numbers.values()))
     by_id = {row["id"]: row_of(row) for row in rows}
     return {name: by_id[id_] for name, id_ in numbers.items() if id_ in by_id}
