@@ -7,7 +7,7 @@ import sdk from "@voucherify/sdk";
 const [apiUrl, text, file] = process.argv.slice(2);
 const keys = JSON.parse(text);
 const client = sdk.VoucherifyServerSide({ apiUrl, applicationId: keys.app_id, secretKey: keys.app_token });
-const { asyncActions, campaigns, customers, exports: files, loyalties, orders, qualifications, vouchers } = client;
+const { asyncActions, campaigns, customers, distributions, loyalties, orders, qualifications, vouchers } = client;
 const refused = async (promise, code, key) => {
   const error = await promise.then(() => assert.fail("not refused"), (raised) => raised);
   assert.deepEqual([error.code, error.key], [code, key]);
@@ -56,6 +56,7 @@ assert.equal((await orders.get("old")).status, "PAID");
 
 // Exports.
 await loyalties.exportCardTransactions(ann.code, made.id, { parameters: { order: "created_at" } });
+const files = distributions.exports;
 const listed = await files.list();
 assert.equal((await files.get(listed.exports[0].id)).status, "DONE");
 await files.delete(listed.exports[0].id);
