@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINNED := $(PIP) --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-sdk lint bench bench-delivery fuzz contract lock clean
+.PHONY: help demo serve test test-long test-sdk lint bench bench-delivery fuzz contract lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -20,8 +20,12 @@ demo: $(VENV)/.runtime  ## the seeds' customers walk the tiers, webhooks arrive 
 serve: $(VENV)/.runtime  ## a server on 127.0.0.1:8080 that may send to this machine (ARGS=…)
 	@$(BIN)/tierline serve --allow-address 127.0.0.0/8 --allow-address ::1/128 $(ARGS)
 
-test: lint  ## lint, strict types and the whole suite (ARGS=-x)
+test: lint  ## lint, strict types and the suite but for what takes long (ARGS=-x)
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
+
+test-long: $(VENV)/.dev  ## browsers, kills, restarts, commands in processes of their own
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal \
+	  -m 'long and not node and not programs and not slow and not sdk and not contract' $(ARGS)
 
 test-sdk: $(VENV)/.dev $(VENV)/.sdk  ## Voucherify's own SDKs run a program's life; needs Node.js
 	$(BIN)/python -m pytest -m sdk $(ARGS)

@@ -36,14 +36,40 @@ settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
 SCRATCH_BYTES = 2 << 30  # a session makes some hundred databases, one after the other
+# Browsers, kills, sleeps, and commands in processes of their own.
+LONG = (
+    "tests/console/",
+    "tests/delivery/test_chaos.py",
+    "tests/demo/",
+    "tests/ledger/test_export_worlds.py",
+    "tests/reshard/",
+    "tests/test_audit_command.py",
+    "tests/test_customer_command.py",
+    "tests/test_every_door.py",
+    "tests/test_member_command.py",
+    "tests/test_user_command.py",
+    "tests/upgrade/",
+    "tests/web/test_database_failures.py",
+    "tests/web/test_every_message.py",
+    *(
+        f"tests/e2e/test_{name}.py"
+        for name in (
+            *("full_disk", "kill", "sleep", "start_stop", "stop_streams", "tutorial"),
+            *("two_servers", "voucherify_kill"),
+        )
+    ),
+)
 PLACES = ["plain"] + ["citus"] * ("TIERLINE_TEST_CITUS_URL" in os.environ)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What stands on the server is marked `database`, so that `.ci/run` repeats it elsewhere."""
+    """What stands on the server is marked `database`, so that `.ci/run` repeats it elsewhere; what
+    takes minutes together is marked `long`."""
     for item in items:
         if "server" in getattr(item, "fixturenames", ()):
             item.add_marker("database")
+        if item.nodeid.startswith(LONG):
+            item.add_marker("long")
 
 
 @pytest.fixture(scope="session", params=PLACES)
