@@ -353,7 +353,7 @@ class Evaluator(Bonuses):
         if entry.kind in ("enrol", "opening"):
             return False
         late = self.zone.day(entry.occurred_at) < self.zone.day(entry.recorded_at)
-        exchange = entry.detail is not None and entry.detail.exchange and not self.ghost
+        exchange = entry.detail is not None and entry.detail.exchange
         return late or entry.kind in REVERSALS or exchange
 
     def correct(self, entry: Entry) -> None:
