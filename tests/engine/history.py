@@ -13,7 +13,8 @@ from tests.reference.account import ARRIVAL, FOREVER, Account
 from tests.reference.evaluator import Evaluator
 from tests.reference.ledger import Ledger
 from tierline.engine.decide import HistoryNeeded, decide
-from tierline.ledger.reversal import Original, with_expired, with_parts
+from tierline.engine.reversals import with_expired
+from tierline.ledger.reversal import Original, with_parts
 from tierline.model.entries import Detail, Entry, EntryKind, Origin, Override
 from tierline.model.standing import Standing
 from tierline.rules.earning import Earner, points_for

@@ -16,7 +16,7 @@ from tests.reference.expected_event import ExpectedEvent
 from tests.reference.outcome import Outcome
 from tierline.analysis.explain import explain
 from tierline.engine.decide import expired_of
-from tierline.ledger.reversal import with_expired
+from tierline.engine.reversals import with_expired
 from tierline.model.encoding import encode_standing
 from tierline.model.entries import Detail, Entry, Part
 from tierline.model.events import Event

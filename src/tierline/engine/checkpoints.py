@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec.structs import fields
 
 from tierline.engine.member_state import MemberState
-from tierline.engine.tracer import BalanceChange, Contribution, TermChange, Tracer
+from tierline.engine.tracer import BalanceChange, CheckpointTotals, Contribution, TermChange, Tracer
 from tierline.model.entries import Entry
 from tierline.model.standing import EDITION, Carried, carried
 
@@ -57,10 +57,14 @@ def fill(state: MemberState, before: MemberState, entry: int) -> None:
         state.reached = before.reached
     if not state.version.counts_terms:
         state.term_boundary = before.term_boundary
-    state.noted = _copy(state.sums), state.reached, state.term_boundary
     note(state, entry)
     if state.tracer is not None and before.tracer is not None:
         _carry_lots(state.tracer, before.tracer, state, entry)
+    owners = None
+    if before.tracer is not None:
+        owners = before.tracer.owners.copied()
+        owners.settle(state.lots)
+    state.noted = CheckpointTotals(_copy(state.sums), state.reached, state.term_boundary, owners)
 
 
 def _carry_lots(tracer: Tracer, earlier: Tracer, state: MemberState, entry: int) -> None:
@@ -77,8 +81,12 @@ def resume_replay(replay: MemberState, state: MemberState, entry: Entry) -> int:
     """As `resume`, for a replay on behalf of a state that was filled there; all that it holds."""
     assert state.noted is not None
     since = resume(replay, entry)
-    sums, replay.reached, replay.term_boundary = state.noted
-    replay.sums = _copy(sums)
+    noted = state.noted
+    replay.reached, replay.term_boundary = noted.reached, noted.term_boundary
+    replay.sums = _copy(noted.sums)
+    if noted.owners is not None:
+        replay.tracer = replay.tracer or Tracer()
+        replay.tracer.owners = noted.owners.copied()
     note(replay, entry.n)
     return since
 

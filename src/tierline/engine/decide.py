@@ -120,7 +120,10 @@ def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:
 def _resume(state: MemberState, entries: Sequence[Entry], noted: int) -> None:
     """Stands where a checkpoint says. What it did not keep, because the rules did not ask for it
     then, comes from the ledger before it."""
-    before = begin(state.program, Standing(), whole=True, tracer=state.tracer and Tracer())
+    versions = state.program.versions
+    replays = any(version.rules.policy.corrections == "retroactive" for version in versions)
+    tracer = Tracer() if replays or state.tracer is not None else None
+    before = begin(state.program, Standing(), whole=True, tracer=tracer)
     at = resume(state, entries[noted])
     follow(before, entries[:noted], at)
     fill(state, before, entries[noted].n)

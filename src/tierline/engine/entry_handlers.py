@@ -14,7 +14,7 @@ from tierline.engine.gains import count_gains, free_gains
 from tierline.engine.member_state import MemberState
 from tierline.engine.overrides import end_overrides
 from tierline.engine.points_notes import tell_points
-from tierline.engine.reversals import less_gone, out_of_pending, uncount
+from tierline.engine.reversals import less_gone, out_of_pending, uncount, with_expired
 from tierline.engine.tier_terms import anchor_from, count_terms_anew, drop, end_for, term_of
 from tierline.engine.transitions import emit, show
 from tierline.model.entries import Detail, Entry, Origin, Part
@@ -141,6 +141,9 @@ def _reverse(state: MemberState, entry: Entry, detail: Detail) -> None:
         if origin.kind == "redeem":
             state.spent -= entry.points
     elif entry.points < 0:
+        if state.foresees and state.tracer is not None:
+            # History is played again: what had expired is not what it was when this was recorded.
+            origin = with_expired(origin, state.tracer.owners.expired.get(origin.n, {}))
         lots = out_of_pending(state, entry, detail, origin)
         left = sum(points for _, points in lots)
         if origin.kind in EARNING:

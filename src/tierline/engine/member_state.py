@@ -23,7 +23,7 @@ from typing import Any
 
 from msgspec.structs import astuple, fields
 
-from tierline.engine.tracer import Contribution, Tracer
+from tierline.engine.tracer import CheckpointTotals, Contribution, Tracer
 from tierline.model.calendar import Zone
 from tierline.model.entries import EntryKind, Override
 from tierline.model.events import Event
@@ -72,8 +72,7 @@ class MemberState(StandingFields, kw_only=True, gc=False):
     foreseen: MemberState | None = None  # how far that look came, while only time passes
     waiting_anew: bool = False  # a tier was earned that begins later, where the rules tell of it
     values_before: dict[str | None, int] | None = None  # of the metrics, before a step
-    # At a checkpoint where a whole state went on: totals, tiers once held, the term's boundary.
-    noted: tuple[dict[str, dict[int, int]], tuple[str, ...], tuple[int, int] | None] | None = None
+    noted: CheckpointTotals | None = None  # where a whole state went on
     day_cache: tuple[int, int] = (-1, 0)  # the last instant and its civil day
     anchor_cache: tuple[tuple[Any, ...], Anchors] | None = None  # the last facts and anchors
 

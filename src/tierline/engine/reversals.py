@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from tierline.engine.member_state import MemberState
@@ -52,6 +54,18 @@ def out_of_pending(
         return tuple((part.expires_at, left) for part, left in takes)
     left = _take_from_pending(state, origin.n, None, -entry.points)
     return detail.lots or ((origin.expires_at, left),)
+
+
+def with_expired(origin: Origin, expired: Mapping[int | None, int]) -> Origin:
+    """The origin with how many of its points have left by expiry, given by the instant of it; where
+    parts live differently, how many of what is taken of each."""
+    if not origin.parts:
+        return replace(origin, expired=sum(expired.values()))
+    rest, gone = dict(expired), []
+    for part in origin.parts:
+        gone.append(min(part.points, rest.get(part.expires_at, 0)))
+        rest[part.expires_at] = rest.get(part.expires_at, 0) - gone[-1]
+    return replace(origin, expired=sum(gone), expired_of_parts=tuple(gone) if any(gone) else ())
 
 
 def less_gone(

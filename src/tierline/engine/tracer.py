@@ -69,6 +69,16 @@ class MembershipChange(Struct, frozen=True):
     announced: bool
 
 
+class CheckpointTotals(Struct):
+    """What was counted at a checkpoint, for whoever plays history again from there: totals, tiers
+    once held, the term's boundary, and whose points there were (None: nobody plays it again)."""
+
+    sums: dict[str, dict[int, int]]
+    reached: tuple[str, ...]
+    term_boundary: tuple[int, int] | None
+    owners: LotOwners | None
+
+
 class Tracer(Struct):
     """What a state reports while it is moved; `balance`, `pending`, `dates` and `lots` are as they
     were when it reported last."""

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
+from tierline.engine.reversals import with_expired
 from tierline.errors import (
     Conflict,
     InsufficientPoints,
@@ -31,7 +32,6 @@ from tierline.ledger.reversal import (
     may_have_expired,
     reversal,
     reversal_of,
-    with_expired,
 )
 from tierline.model.entries import Detail, Entry
 from tierline.model.events import Decision

@@ -6,7 +6,6 @@ its points in the same ratio, and the last part takes what is left of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -116,18 +115,6 @@ def with_parts(program: Program, original: Original, points: int, origin: Origin
             expires_at = lot_expiry(program, replace(entry, detail=lives))
             taken.append(Part(part.rule, share, lives.available_at, expires_at))
     return replace(origin, parts=tuple(taken)) if parts else origin
-
-
-def with_expired(origin: Origin, expired: Mapping[int | None, int]) -> Origin:
-    """The origin with how many of its points have left by expiry, given by the instant of it; where
-    parts live differently, how many of what is taken of each."""
-    if not origin.parts:
-        return replace(origin, expired=sum(expired.values()))
-    rest, gone = dict(expired), []
-    for part in origin.parts:
-        gone.append(min(part.points, rest.get(part.expires_at, 0)))
-        rest[part.expires_at] = rest.get(part.expires_at, 0) - gone[-1]
-    return replace(origin, expired=sum(gone), expired_of_parts=tuple(gone) if any(gone) else ())
 
 
 def reversal_of(program: Program, original: Original) -> Origin:
