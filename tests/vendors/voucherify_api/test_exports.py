@@ -27,6 +27,8 @@ async def club(sandbox_shop: Shop) -> Shop:
     until = {"expiration_type": "CUSTOM_DATE", "expiration_date": "2022-11-12"}
     await change(shop, anna, 5, source_id="s-1", reason="=HYPERLINK(1)")
     await change(shop, anna, 7, **until)
+    # Of one instant, customers of two shards stand in the order of their numbers, not of the calls.
+    await shop.good("POST", "/api/clock", {"advance_to": "2022-11-10T10:00:00Z"})
     await change(shop, bob, 9)
     await change(shop, bob, -4)
     await shop.good("POST", "/api/clock", {"advance_to": "2022-11-14T00:00:00Z"})
