@@ -13,6 +13,7 @@ from tierline.ledger.erasure.erasures import AGAIN_MS, Erased, Erasures
 from tierline.ledger.erasure.project_erasure import ProjectErased, ProjectNotErased, erase_project
 from tierline.ledger.rebuild import verify
 from tierline.model.tenant import Project
+from tierline.store.catalog.closures import ProjectBeingErased, StateChange
 from tierline.store.database import Database
 
 EVERYBODY = (ANN, "zqbob", "zqcy")
@@ -48,6 +49,14 @@ async def over(club: Club, other: Club) -> None:
     assert await people(club.database, club.project) == 0
     await sweep(club, later=2 * AGAIN_MS)
     assert await traces(club) == []
+    assert club.catalog.project(club.project.number).state == "paused"
+    assert all(key.disabled_at for key in club.catalog.keys(club.project.number))
+    query = "SELECT kind, after FROM audit WHERE kind LIKE 'project.eras%' ORDER BY id"
+    lines = [tuple(row) for row in await club.database.pool.fetch(query)]
+    assert lines == [
+        ("project.erasing", '{"state":"erasing"}'),
+        ("project.erased", '{"state":"paused","customers":4}'),
+    ]
     assert [str(d) async for d in verify(club.database, club.catalog)] == []
     assert (await other.standing("eve")).tier == "silver"
     assert await club.count("order_state") == await club.count("erased_name") == 0
@@ -62,11 +71,13 @@ async def test_everybody_of_a_project_goes(club: Club) -> None:
     other = await with_people(club)
     done = await erase(club)
     assert done == ProjectErased(keys=1, endpoints=0, customers=4)
-    assert [key.disabled_at is None for key in club.catalog.keys(club.project.number)] == [False]
-    assert club.catalog.project(club.project.number).state == "paused"
+    assert club.catalog.project(club.project.number).state == "erasing"
     assert await erase(club) == ProjectErased(0, 0, 0)
-    lines = await club.database.pool.fetch("SELECT after FROM audit WHERE kind = 'project.erased'")
-    assert [row["after"] for row in lines] == ['{"customers":4}']
+    for action in ("paused", "resumed"):
+        with pytest.raises(ProjectBeingErased):
+            await club.catalog.change_state(StateChange(club.project.number, action))
+    await sweep(club)
+    assert club.catalog.project(club.project.number).state == "erasing"  # until it has looked again
     await over(club, other)
     async with other.writer() as writer:
         assert (await writer.submit(other.activity(customer="eve", points=1))).balance == 151
@@ -106,3 +117,63 @@ async def test_a_run_that_stopped_is_begun_again(club: Club, stops: bool) -> Non
     again = await erase(club)
     assert (again.keys, again.customers) == (0, 3)
     await over(club, other)
+
+
+class Stopped(Exception):
+    """The process is gone."""
+
+
+async def nothing(*_: object, **__: object) -> None:
+    raise Stopped
+
+
+SHUT = ("disable_key", "change_endpoint")
+
+
+@pytest.mark.parametrize("last", [*SHUT, "erase_numbered"])
+async def test_a_sweep_ends_what_was_stopped(
+    club: Club, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its keys are disabled, its endpoints deleted, its customers erased: nobody has to call
+    again."""
+    other = await with_people(club)
+    await club.catalog.add_endpoint(club.project.number, "ep_1", "{}", b"secret", 0, wall())
+    with monkeypatch.context() as gone:
+        gone.setattr(Erasures if last not in SHUT else type(club.catalog), last, nothing)
+        with pytest.raises(Stopped):
+            await erase(club)
+    assert await people(club.database, club.project) == 4
+    await asyncio.gather(sweep(club, sweepers=2), sweep(club))
+    assert await people(club.database, club.project) == 0
+    assert [row for row in club.catalog.endpoints() if row.project == club.project.number] == []
+    await over(club, other)
+
+
+async def test_who_comes_while_it_is_erased_goes_too(club: Club) -> None:
+    """Another process had not heard of it: whoever was made by it is erased before the end."""
+    other = await with_people(club)
+    await erase(club)
+    state = "UPDATE project SET state = $1 WHERE number = $2"
+    await club.database.pool.execute(state, "active", club.project.number)
+    stale = Club(club.database, await type(club.catalog).open(club.database, club.catalog.box))
+    stale.project, stale.parser = club.project, club.parser
+    await club.database.pool.execute(state, "erasing", club.project.number)
+    async with stale.writer() as writer:
+        await writer.submit(stale.activity(customer=ANN, points=1, key=f"{ANN}-late"))
+    assert await people(club.database, club.project) == 1
+    await sweep(club, later=2 * AGAIN_MS)
+    assert await people(club.database, club.project) == 0
+    assert await traces(club) == []
+    assert (await other.standing("eve")).tier == "silver"
+
+
+async def test_deleting_ends_an_erasure_that_is_under_way(club: Club) -> None:
+    """The project is gone for good then, and nothing wakes it."""
+    await with_people(club)
+    await club.catalog.change_state(StateChange(club.project.number, "erasing"))
+    await club.catalog.change_state(StateChange(club.project.number, "deleted"))
+    await sweep(club)
+    await sweep(club, later=2 * AGAIN_MS)
+    assert await people(club.database, club.project) == 0
+    assert club.catalog.project(club.project.number).state == "deleted"
+    assert await traces(club) == []

@@ -106,8 +106,8 @@ def project_resume(name: str, **location: Any) -> None:
 @click.argument("name", metavar="PROJECT")
 @click.option("--yes", is_flag=True, help="Do not ask: there is no way back.")
 def project_erase(name: str, yes: bool, **location: Any) -> None:
-    """Erase PROJECT: its keys and endpoints end, and every customer is erased. Run it again where
-    it was stopped."""
+    """Erase PROJECT: its keys and endpoints end, and every customer is erased. Where it is stopped,
+    a server does what is left; so does the command, run again."""
 
     async def work(installation: Installation) -> None:
         database, catalog = installation.database, installation.catalog

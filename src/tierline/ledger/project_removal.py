@@ -1,9 +1,11 @@
-"""What a deleted project held: its customers are erased in the background, some at a time.
+"""What a project held that is deleted, or erased: its customers are erased in the background, some
+at a time.
 
 Deleting is one change of the catalog, which ends its keys, endpoints and programs, too. The
-memberships go as those of any deleted program (`removals`). Each customer is erased as alone, so
-that nothing of their text is left in the log either, whose places stay: other projects' events lie
-between. Whoever begins where another was stopped finds who is left.
+memberships go as those of any deleted program (`removals`). Of a project that is erased they stay,
+in numbers; what was stopped while it was being shut is shut here. Each customer is erased as alone,
+so that nothing of their text is left in the log either, whose places stay: other projects' events
+lie between. Whoever begins where another was stopped finds who is left.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ import structlog
 
 from tierline.clock import Clock, wall
 from tierline.errors import TierlineError
-from tierline.ledger.erasure.erasures import ErasureCatalog, Erasures
+from tierline.ledger.erasure import project_erasure
+from tierline.ledger.erasure.erasures import Erasures
+from tierline.ledger.erasure.project_erasure import ProjectCatalog
 from tierline.ledger.removals import AGAIN_MS
 from tierline.ledger.writer import Writer
 from tierline.model.tenant import Project
@@ -30,7 +34,7 @@ ROUND: Final = 20  # customers; then the sweep has its turn
 _log = structlog.get_logger("tierline.ledger")
 
 
-class DeletedProjects(ErasureCatalog, Protocol):
+class RemovedProjects(ProjectCatalog, Protocol):
     """What it asks of the catalog."""
 
     def projects(self, *, deleted: bool = False) -> tuple[Project, ...]:
@@ -43,7 +47,7 @@ class ProjectRemoval:
     def __init__(
         self,
         database: Database,
-        catalog: DeletedProjects,
+        catalog: RemovedProjects,
         shard: int,
         writer: Callable[[], Awaitable[Writer]],
         clock: Clock = wall,
@@ -55,6 +59,7 @@ class ProjectRemoval:
         self.clock = clock
         self._looked: dict[int, int] = {}  # project -> when nobody of it was left here
         self._gone: set[int] = set()
+        self._walks: dict[int, int] = {}  # project -> the last customer of this walk
 
     async def go_on(self) -> int:
         """Erases some of those who are left; returns how many."""
@@ -62,22 +67,54 @@ class ProjectRemoval:
         for project in self.catalog.projects(deleted=True):
             if project.number not in self._gone:
                 erased += await self._go_on(project)
+        for project in self.catalog.projects():
+            if project.state == "erasing":
+                erased += await self._go_on_erasing(project)
         return erased
 
-    async def _go_on(self, project: Project) -> int:
+    async def _go_on_erasing(self, project: Project) -> int:
+        """As of a project that is deleted; and its end."""
+        if self._is_open(project):
+            await project_erasure.shut(self.catalog, project)
+        page = await self._page(project)
+        if not page:
+            await project_erasure.end(self.catalog, self.database, project, self.clock())
+            return 0
+        return await self._erase(project, page)
+
+    def _is_open(self, project: Project) -> bool:
+        """Whether something may still come in or go out."""
+        keys = any(key.disabled_at is None for key in self.catalog.keys(project.number))
+        return keys or any(row.project == project.number for row in self.catalog.endpoints())
+
+    async def _page(self, project: Project) -> list[int]:
+        """The next who are left. A walk that has come to its end begins again, for those whom
+        something kept, or who came meanwhile."""
+        after = self._walks.get(project.number, 0)
         async with self.database.pool.acquire() as connection:
             place = (connection, self.shard, project.number)
-            page = await store.not_erased(*place, 0, ROUND)
-            if not page:
-                await removals.drop_deliveries(*place)
-                if await self._anybody(connection, project):
-                    return 0  # in another shard, whose fingerprints may come here
-                await store.forget_project(*place)
-        if not page:
-            since = self._looked.setdefault(project.number, self.clock())
-            if self.clock() >= since + AGAIN_MS:  # what was on its way has come by now
-                self._gone.add(project.number)
-            return 0
+            page = await store.not_erased(*place, after, ROUND)
+            if not page and after:
+                page = await store.not_erased(*place, 0, ROUND)
+        self._walks[project.number] = page[-1] if page else 0
+        return page
+
+    async def _go_on(self, project: Project) -> int:
+        if page := await self._page(project):
+            return await self._erase(project, page)
+        async with self.database.pool.acquire() as connection:
+            place = (connection, self.shard, project.number)
+            await removals.drop_deliveries(*place)
+            if await self._anybody(connection, project):
+                return 0  # in another shard, whose fingerprints may come here
+            await store.forget_project(*place)
+        since = self._looked.setdefault(project.number, self.clock())
+        if self.clock() >= since + AGAIN_MS:  # what was on its way has come by now
+            self._gone.add(project.number)
+        return 0
+
+    async def _erase(self, project: Project, page: list[int]) -> int:
+        """Returns how many of them were erased."""
         erasures = Erasures(self.database, self.catalog, await self.writer(), clock=self.clock)
         erased = 0
         for customer in page:

@@ -19,7 +19,7 @@ class Project(Struct, frozen=True, omit_defaults=True):
     clock: int | None = None
     vendor_programs: dict[str, str] = {}  # by vendor: the program that its routes speak of
     presentations: dict[str, dict[str, Any]] = {}
-    state: Literal["active", "paused", "deleted"] = "active"  # if not: nothing new is taken
+    state: Literal["active", "paused", "erasing", "deleted"] = "active"  # else: takes nothing new
     tells_of_customers: bool = False  # an endpoint asks who is made and who changes
 
     @property

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from tierline.model import ids
+from tierline.store.catalog.queries import CatalogSql
 from tierline.store.customers import shard_of_customer
 from tierline.store.event_log_queries import EventLogSql
 from tierline.store.named_queries import Queries
@@ -70,6 +71,7 @@ class ErasuresSql(Queries, file="erasures.sql"):
     fence: str
     settle: str
     not_erased: str
+    erased_since: str
     forget_orders: str
     forget_names: str
 
@@ -132,6 +134,21 @@ async def not_erased(
     """Returns a shard's next customers of a project who are not erased, or not to the end."""
     rows = await connection.fetch(Sql.not_erased, shard, project, after, limit)
     return [row["id"] for row in rows]
+
+
+async def erasing_since(connection: Session, project: int) -> int | None:
+    """Returns when erasing a project began; None where it is not being erased."""
+    instant: int | None = await connection.fetchval(CatalogSql.erasing_since, project)
+    return instant
+
+
+async def erased_since(connection: Session, shards: int, project: int, instant: int) -> int:
+    """Returns how many customers of a project were erased from an instant on."""
+    counts = [
+        await connection.fetchval(Sql.erased_since, shard, project, instant)
+        for shard in range(shards)
+    ]
+    return sum(counts)
 
 
 async def forget_project(connection: Session, shard: int, project: int) -> None:

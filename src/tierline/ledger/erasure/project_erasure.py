@@ -1,29 +1,30 @@
 """Erasing a whole project: it is shut, then its customers are erased one by one.
 
-Nothing new comes in or goes out first (keys are disabled, endpoints deleted, programs paused), so
-the customers that are left get fewer. Each is erased as alone, so the log stays without gaps for
-other projects, and whoever was begun is gone on with by a sweep. A run that was stopped is begun
-again, and does what is left.
+First the project is noted as being erased. From then on its programs take nothing new, and whoever
+sweeps goes on where somebody was stopped. Keys are disabled and endpoints deleted, so the customers
+that are left get fewer. Each is erased as alone, so the log stays without gaps for other projects.
+A while after nobody is left a sweep looks once more, and notes the end.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
 import structlog
 from msgspec import Struct
 
 from tierline.clock import wall
-from tierline.errors import TierlineError
-from tierline.ledger.erasure.erasures import ErasureCatalog, Erasures
+from tierline.errors import NotFound, TierlineError
+from tierline.ledger.erasure.erasures import AGAIN_MS, ErasureCatalog, Erasures
 from tierline.model.tenant import Project
 from tierline.store import erasures as store
-from tierline.store.catalog import audit
 from tierline.store.catalog.closures import StateChange
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.catalog.keys import Key
+from tierline.store.database import Database
 
 AT_ONCE: Final = 4  # customers
 PAGE: Final = 200
@@ -31,7 +32,8 @@ _log = structlog.get_logger("tierline.ledger")
 
 
 class ProjectNotErased(TierlineError):
-    """{left} customers of the project could not be erased yet; run it again in a minute."""
+    """{left} customers of the project could not be erased yet; a server that runs goes on, or run
+    it again in a minute."""
 
     code = "project_not_erased"
     status = 503
@@ -61,7 +63,7 @@ async def erase_project(
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> ProjectErased:
     """Raises ProjectNotErased where somebody is left who cannot be erased now."""
-    keys, endpoints = await _shut(catalog, project)
+    keys, endpoints = await shut(catalog, project)
     erased, before, left = 0, -1, 0
     while erased > before:  # again: somebody may have come in while it was being shut
         before, left = erased, 0
@@ -72,20 +74,21 @@ async def erase_project(
             on_progress(erased)
     if left:
         raise ProjectNotErased(left=left)
-    await _forget(erasures, project, erased)
+    await _forget(erasures.database, project)
     return ProjectErased(keys, endpoints, erased)
 
 
-async def _shut(catalog: ProjectCatalog, project: Project) -> tuple[int, int]:
+async def shut(catalog: ProjectCatalog, project: Project) -> tuple[int, int]:
     """Nothing new comes in, and nothing goes out. Returns how many keys and endpoints ended."""
+    await catalog.change_state(StateChange(project.number, "erasing"))
     keys = [key for key in catalog.keys(project.number) if key.disabled_at is None]
     for key in keys:
-        await catalog.disable_key(key.id, wall(), project.number)
+        with suppress(NotFound):  # somebody else was first
+            await catalog.disable_key(key.id, wall(), project.number)
     endpoints = [row for row in catalog.endpoints() if row.project == project.number]
     for row in endpoints:
-        await catalog.change_endpoint(row.number, now=wall(), state="deleted")
-    if project.state != "paused":
-        await catalog.change_state(StateChange(project.number, "paused"))
+        with suppress(NotFound):
+            await catalog.change_endpoint(row.number, now=wall(), state="deleted")
     return len(keys), len(endpoints)
 
 
@@ -120,13 +123,27 @@ async def _erase(erasures: Erasures, project: Project, page: list[int]) -> int:
     return erased
 
 
-async def _forget(erasures: Erasures, project: Project, erased: int) -> None:
+async def end(catalog: ProjectCatalog, database: Database, project: Project, now: int) -> bool:
+    """Notes that all of a project's people are erased, a while after that began: other processes
+    have heard of it by then. Somebody who is left keeps it from its end. Returns whether it has."""
+    async with database.pool.acquire() as connection:
+        since = await store.erasing_since(connection, project.number)
+        if since is None:
+            return True
+        if now < since + AGAIN_MS:
+            return False
+        for shard in range(database.shards):
+            if await store.not_erased(connection, shard, project.number, 0, 1):
+                return False
+        customers = await store.erased_since(connection, database.shards, project.number, since)
+    await _forget(database, project)
+    await catalog.change_state(StateChange(project.number, "erased", customers=customers))
+    return True
+
+
+async def _forget(database: Database, project: Project) -> None:
     """Orders of people who never were customers; and the fingerprints, for nobody is kept out of a
-    project that is no more. Notes who did that."""
-    database = erasures.database
+    project that is no more."""
     async with database.pool.acquire() as connection:
         for shard in range(database.shards):
             await store.forget_project(connection, shard, project.number)
-        if erased:
-            facts = {"customers": erased}
-            await audit.note(connection, project.number, "project.erased", project.id, None, facts)

@@ -17,8 +17,8 @@ import structlog
 
 from tierline.clock import Clock, wall
 from tierline.errors import TierlineError
-from tierline.ledger.erasure.erasures import ErasureCatalog, Erasures
-from tierline.ledger.project_removal import ProjectRemoval
+from tierline.ledger.erasure.erasures import Erasures
+from tierline.ledger.project_removal import ProjectRemoval, RemovedProjects
 from tierline.ledger.removals import Removals
 from tierline.ledger.sweep.birthdate_walk import BirthdateWalk
 from tierline.ledger.sweep.rollout import Rolled, Rollout
@@ -42,7 +42,7 @@ TRANSFER_MS: Final = 2_000  # after which whoever began a transfer is thought to
 _log = structlog.get_logger("tierline.sweep")
 
 
-class SweptCatalog(Rolled, ErasureCatalog, Protocol):
+class SweptCatalog(Rolled, RemovedProjects, Protocol):
     """What a sweep asks of the catalog."""
 
 

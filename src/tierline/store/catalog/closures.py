@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 from tierline.clock import wall
-from tierline.errors import NotFound
+from tierline.errors import Conflict, NotFound
 from tierline.model.tenant import Project
 from tierline.store.catalog import audit, projects
 from tierline.store.catalog.programs import ProgramRow
@@ -30,19 +30,28 @@ class Closure(Struct, frozen=True):
 
 
 class StateChange(Struct, frozen=True):
-    """Another state of a program, or (without one) of a project. `deleted` is for good."""
+    """Another state of a program, or (without one) of a project. `deleted` is for good; `erasing`
+    and `erased` (its end, with how many `customers`) are a project's."""
 
     project: int
-    action: Literal["paused", "resumed", "ended", "deleted"]
+    action: Literal["paused", "resumed", "ended", "deleted", "erasing", "erased"]
     program: str | None = None
     ended_at: int | None = None
+    customers: int = 0
+
+
+class ProjectBeingErased(Conflict):
+    """The project {project!r} is being erased and takes nothing new; resume it when that has
+    ended."""
+
+    code = "project_being_erased"
 
 
 def closures_of(owners: Mapping[int, Project], rows: Iterable[ProgramRow]) -> dict[int, Closure]:
     """Returns what is closed, or will be, by the programs' numbers; mostly nothing."""
     closures: dict[int, Closure] = {}
     for row in rows:
-        paused = row.state == "paused" or owners[row.project].state == "paused"
+        paused = row.state == "paused" or owners[row.project].state in ("paused", "erasing")
         deleted = row.state == "deleted"
         if paused or deleted or row.ended_at is not None:
             closures[row.number] = Closure(row.id, paused, row.ended_at, deleted)
@@ -55,10 +64,14 @@ def deleted_among(closures: Mapping[int, Closure]) -> frozenset[int]:
 
 
 async def write(connection: Session, revision: int, project: Project, change: StateChange) -> None:
-    """Raises NotFound for a program that there is not. What is so already is written again."""
+    """Raises NotFound for a program that there is not, and ProjectBeingErased. What is so already
+    is written again."""
     state = "paused" if change.action == "paused" else "active"
     before: dict[str, Any]
     after: dict[str, Any]
+    if change.program is None and change.action in ("erasing", "erased"):
+        await _erase_project(connection, revision, project, change)
+        return
     if change.program is None and change.action == "deleted":
         await _delete_project(connection, revision, project)
         kind, object_id, before = "project", project.id, {"state": project.state}
@@ -66,6 +79,8 @@ async def write(connection: Session, revision: int, project: Project, change: St
     elif change.program is None:
         facts = (project.number, state, revision)
         if await connection.fetchval(Sql.change_project_state, *facts) is None:
+            if await connection.fetchval(Sql.erasing_since, project.number) is not None:
+                raise ProjectBeingErased(project=project.id)
             raise NotFound(what="project", name=project.id)
         kind, object_id, before = "project", project.id, {"state": project.state}
         after = {"state": state}
@@ -87,6 +102,25 @@ async def write(connection: Session, revision: int, project: Project, change: St
             after = {"state": state, "ended_at": change.ended_at}
     kind = f"{kind}.{change.action}"
     await audit.note(connection, project.number, kind, object_id, before, after)
+
+
+async def _erase_project(
+    connection: Session, revision: int, project: Project, change: StateChange
+) -> None:
+    """Its beginning and its end: each is noted once, whoever comes second."""
+    after: dict[str, Any]
+    if change.action == "erasing":
+        before, after = {"state": project.state}, {"state": "erasing"}
+        begun = (project.number, wall(), revision)
+        noted = await connection.fetchval(Sql.begin_erasing_project, *begun)
+        if noted is None and await connection.fetchval(Sql.erasing_since, project.number) is None:
+            raise NotFound(what="project", name=project.id)
+    else:
+        before, after = {"state": "erasing"}, {"state": "paused", "customers": change.customers}
+        noted = await connection.fetchval(Sql.end_erasing_project, project.number, revision)
+    if noted is not None:
+        kind = f"project.{change.action}"
+        await audit.note(connection, project.number, kind, project.id, before, after)
 
 
 async def _delete_project(connection: Session, revision: int, project: Project) -> None:

@@ -23,6 +23,9 @@ class CatalogSql(Queries, file="catalog.sql"):
     add_project: str
     change_project: str
     change_project_state: str
+    begin_erasing_project: str
+    end_erasing_project: str
+    erasing_since: str
     program_state: str
     change_program_state: str
     delete_program: str

@@ -45,10 +45,27 @@ RETURNING number
 UPDATE project SET body = $2, revision = $3 WHERE number = $1
 
 -- name: change_project_state
--- A project is paused, or goes on; no row where it is deleted.
+-- A project is paused, or goes on; no row where it is deleted, or being erased.
 UPDATE project SET state = $2, revision = $3
-WHERE number = $1 AND state <> 'deleted'
+WHERE number = $1 AND state NOT IN ('deleted', 'erasing')
 RETURNING number
+
+-- name: begin_erasing_project
+-- Nothing new is taken until all of its people are erased; no row where that has begun, or where it
+-- is deleted.
+UPDATE project SET state = 'erasing', erasing_at = $2, revision = $3
+WHERE number = $1 AND state NOT IN ('deleted', 'erasing')
+RETURNING number
+
+-- name: end_erasing_project
+-- All of its people are erased; no row where somebody else has noted that.
+UPDATE project SET state = 'paused', revision = $2
+WHERE number = $1 AND state = 'erasing'
+RETURNING erasing_at
+
+-- name: erasing_since
+-- When erasing a project began; no row where it is not being erased.
+SELECT erasing_at FROM project WHERE number = $1 AND state = 'erasing'
 
 -- name: delete_project
 -- Nobody finds a project any more, and it signs nothing; no row where it is deleted already.

@@ -252,6 +252,10 @@ WHERE c.shard = $1 AND c.project = $2 AND c.id > $3
                     AND e.step NOT IN ('cleared', 'ended')))
 ORDER BY c.id LIMIT $4;
 
+-- name: erased_since
+-- How many customers of a project were erased since then.
+SELECT count(*) FROM customer WHERE shard = $1 AND project = $2 AND erased_at >= $3;
+
 -- name: forget_orders
 -- A project's orders, when nobody is left who might have them.
 DELETE FROM order_state WHERE shard = $1 AND project = $2;

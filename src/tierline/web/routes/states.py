@@ -67,7 +67,7 @@ class ProjectState(Struct, frozen=True):
     """Whether the programs of a project take new activities."""
 
     project: str
-    state: Literal["active", "paused", "deleted"]
+    state: Literal["active", "paused", "erasing", "deleted"]
 
 
 async def pause_project(call: Call) -> ProjectState:
