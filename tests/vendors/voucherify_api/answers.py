@@ -159,6 +159,7 @@ ANSWERS: Final[dict[Route, Any]] = {
     ("POST", "/v1/campaigns/{campaign}/preview"): shapes.Free,  # ours: the native preview's
     ("POST", "/v1/loyalties/{campaign}/preview"): shapes.Free,
     ("POST", "/v1/exports"): points.PublishedExportScheduled,
+    ("POST", "/v1/orders/export"): points.PublishedExportScheduled,
     ("GET", "/v1/exports"): Listed(points.PublishedExport, "exports"),
     ("GET", "/v1/exports/{export}"): points.PublishedExport,
     ("DELETE", "/v1/exports/{export}"): Nothing(),

@@ -215,7 +215,7 @@ class PublishedExport(Shape, frozen=True):
     created_at: Instant
     status: Literal["SCHEDULED", "IN_PROGRESS", "DONE", "ERROR"]
     channel: Literal["API", "WEBSITE"]
-    exported_object: Literal["voucher_transactions", "points_expiration"]
+    exported_object: Literal["voucher_transactions", "points_expiration", "order"]
     parameters: Free
     result: PublishedResult | None
     user_id: str | None

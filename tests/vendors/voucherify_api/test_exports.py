@@ -1,9 +1,10 @@
-"""`/v1/exports`: transactions and points that expire, as CSV."""
+"""`/v1/exports`: transactions, points that expire and orders, as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tests.vendors.voucherify_api.conftest import Shop
 from tests.vendors.voucherify_api.test_members import change, join, with_club
 from tests.vendors.voucherify_api.test_transactions import transactions
+from tierline.vendors.voucherify.api import order_exports
 from tierline.web import export_files
 from tierline.web.export_files import ExportFiles
 
@@ -84,6 +86,101 @@ async def test_buckets_are_exported_with_those_that_expired(club: Shop) -> None:
         ("ACTIVE", "5", ""),
         ("EXPIRED", "7", "2022-11-12"),
     ]
+
+
+ORDERS = "/v1/orders/export"
+
+
+@pytest.fixture
+async def sold(shop: Shop) -> Shop:
+    """Three orders, one of them in no program, and one whose facts a spreadsheet would run."""
+    await shop.good("POST", "/v1/campaigns", {"name": "Club"})
+    await shop.good("POST", "/v1/loyalties/Club/members", {"customer": "anna"})
+    facts = {"mean": "=1+1", "gift": True, "tags": ["a"]}
+    orders: list[Json] = [
+        {"source_id": "o-1", "status": "PAID", "amount": 500, "metadata": facts},
+        {"source_id": "zürich/2", "amount": 900, "discount_amount": 100},
+        {"source_id": "o-3", "status": "CANCELED", "amount": 70, "metadata": {"mean": "card"}},
+    ]
+    for order, customer in zip(orders, ("anna", "bob", "anna"), strict=True):
+        await shop.good("POST", "/v1/orders", {**order, "customer": {"source_id": customer}})
+    return shop
+
+
+async def test_orders_are_exported(sold: Shop) -> None:
+    """With an empty body or none, three columns, as the vendor has it; each row is the order."""
+    rows = await table(sold, ORDERS)
+    again = await table(sold, "/v1/exports", {"exported_object": "order"})
+    wide = {"parameters": {"fields": list(order_exports.FIELDS), "order": "created_at"}}
+    whole = await table(sold, ORDERS, wide)
+
+    assert {row["Source ID"]: row["Status"] for row in rows} == {
+        "o-1": "PAID",
+        "zürich/2": "CREATED",
+        "o-3": "CANCELED",
+    }
+    assert again == rows
+    assert list(rows[0]) == ["ID", "Source ID", "Status"]
+    assert [row["Source ID"] for row in whole] == ["o-1", "zürich/2", "o-3"]
+    for row in whole:
+        order = await sold.good("GET", f"/v1/orders/{row['ID']}")
+        assert row["Total Amount"] == str(order["total_amount"])
+        assert row["Customer ID"] == order["customer_id"]
+        assert json.loads(row["Metadata"] or "{}") == order["metadata"]
+
+
+AMOUNT_FILTERS: list[tuple[Json, list[str]]] = [
+    ({"amount": {"conditions": {"$more_than": 500}}}, ["zürich/2"]),
+    ({"amount": {"conditions": {"$more_than_equal": [500]}}}, ["o-1", "zürich/2"]),
+    ({"total_amount": {"conditions": {"$less_than": 500}}}, ["o-3"]),
+    ({"total_amount": {"conditions": {"$less_than_equal": 500}}}, ["o-1", "o-3"]),
+    ({"discount_amount": {"conditions": {"$in": [100, 7]}}}, ["zürich/2"]),
+    ({"discount_amount": {"conditions": {"$is_not": 100}}}, ["o-1", "o-3"]),
+    ({"status": {"conditions": {"$not_in": ["PAID", "CREATED"]}}}, ["o-3"]),
+    ({"source_id": {"conditions": {"$starts_with": "z"}}}, ["zürich/2"]),
+    ({"metadata.mean": {"conditions": {"$is": "card"}}}, ["o-3"]),
+    ({"metadata.gift": {"conditions": {"$has_value": ""}}}, ["o-1"]),
+    ({"updated_at": {"conditions": {"$has_value": ""}}}, []),
+]
+
+
+@pytest.mark.parametrize(("filters", "names"), AMOUNT_FILTERS)
+async def test_orders_are_filtered(sold: Shop, filters: Json, names: list[str]) -> None:
+    parameters: Json = {"filters": filters, "order": "created_at"}
+    rows = await table(sold, ORDERS, {"parameters": parameters})
+
+    assert [row["Source ID"] for row in rows] == names
+
+
+async def test_columns_of_metadata(sold: Shop) -> None:
+    fields = ["source_id", "metadata.mean", "metadata.gift", "metadata.tags"]
+    rows = await table(sold, ORDERS, {"parameters": {"fields": fields, "order": "status"}})
+
+    assert [tuple(row.values()) for row in rows] == [
+        ("o-3", "card", "", ""),
+        ("zürich/2", "", "", ""),
+        ("o-1", "'=1+1", "true", '["a"]'),
+    ]
+
+
+WRONG_ORDERS: list[tuple[Any, str]] = [
+    ({"parameters": {"fields": ["items"]}}, "parameters.fields[0]"),
+    ({"parameters": {"order": "amount"}}, "parameters.order"),
+    ({"parameters": {"filters": {"amount": {"conditions": {"$more_than": "x"}}}}}, "filters"),
+    ({"parameters": {"filters": {"amount": {"conditions": {"$contains": 1}}}}}, "filters"),
+    ({"parameters": {"filters": {"voucher_id": {"conditions": {"$in": ["x"]}}}}}, "filters"),
+    ({"exported_object": "order"}, "exported_object"),
+]
+
+
+@pytest.mark.parametrize(("body", "where"), WRONG_ORDERS)
+async def test_wrong_exports_of_orders_are_refused(shop: Shop, body: Any, where: str) -> None:
+    status, key, details = await shop.refused("POST", ORDERS, body)
+
+    assert (status, key) == (400, "invalid_payload")
+    assert where in details
+    assert (await shop.good("GET", "/v1/exports"))["total"] == 0
+    assert (await shop.call("GET", ORDERS)).status == 405
 
 
 async def test_exports_are_listed_and_deleted(club: Shop) -> None:

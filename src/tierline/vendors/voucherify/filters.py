@@ -24,7 +24,15 @@ INSTANT_OPERATORS: Final = (
     *("$after", "$before", "$has_value", "$is_unknown"),
     *("$more_than", "$less_than"),
 )
+AMOUNT_OPERATORS: Final = (
+    *("$in", "$not_in", "$is", "$is_not", "$has_value", "$is_unknown"),
+    *("$more_than", "$less_than", "$more_than_equal", "$less_than_equal"),
+)
 INSTANTS: Final = frozenset({"created_at", "updated_at"})
+AMOUNTS: Final = frozenset(
+    f"{what}amount" for what in ("", "total_", "discount_", "total_discount_", "items_discount_")
+)
+METADATA: Final = "metadata."  # how the name of a field begins that the caller's own facts hold
 CONDITIONS_MAX: Final = 20
 VALUES_MAX: Final = 100
 _NAME = re.compile(r"filters\[(\w+)\](?:\[conditions\]\[(\$\w+)\](?:\[\d{0,3}\])?)?", re.ASCII)
@@ -101,16 +109,31 @@ def _checked(conditions: list[FilterCondition], junction: str, fields: Iterable[
         raise invalid("filters", f"a filter has at most {CONDITIONS_MAX} conditions")
     for each in conditions:
         path = f"filters.{each.field}"
-        if each.field not in names:
+        own = each.field.startswith(METADATA) and METADATA in names
+        if each.field not in names and not own:
             raise invalid(path, f"there is no such filter, only {', '.join(names)}")
-        operators = INSTANT_OPERATORS if each.field in INSTANTS else TEXT_OPERATORS
+        operators = _operators(each.field)
         if each.operator not in operators:
             raise invalid(path, f"there is no {each.operator}, only {', '.join(operators)}")
         if not 0 < len(each.values) <= VALUES_MAX:
             raise invalid(path, f"expected between 1 and {VALUES_MAX} values")
         if each.field in INSTANTS:
             _check_instant(each, path)
+        elif each.field in AMOUNTS and each.operator not in ("$has_value", "$is_unknown"):
+            _check_amounts(each, path)
     return ListFilter(tuple(conditions), junction.lower() == "or")
+
+
+def _operators(field: str) -> tuple[str, ...]:
+    if field in INSTANTS:
+        return INSTANT_OPERATORS
+    return AMOUNT_OPERATORS if field in AMOUNTS else TEXT_OPERATORS
+
+
+def _check_amounts(condition: FilterCondition, path: str) -> None:
+    for value in condition.values:
+        if not re.fullmatch(r"-?[0-9]{1,15}", value, re.ASCII):
+            raise invalid(path, f"{condition.operator} takes a whole number")
 
 
 def _check_instant(condition: FilterCondition, path: str) -> None:
@@ -143,12 +166,26 @@ _TEXT: Final[dict[str, Callable[[str, tuple[str, ...]], bool]]] = {
 }
 
 
+_AMOUNT: Final[dict[str, Callable[[int, tuple[int, ...]], bool]]] = {
+    "$in": lambda amount, values: amount in values,
+    "$is": lambda amount, values: amount in values,
+    "$not_in": lambda amount, values: amount not in values,
+    "$is_not": lambda amount, values: amount not in values,
+    "$more_than": lambda amount, values: amount > values[0],
+    "$less_than": lambda amount, values: amount < values[0],
+    "$more_than_equal": lambda amount, values: amount >= values[0],
+    "$less_than_equal": lambda amount, values: amount <= values[0],
+}
+
+
 def _is_true(condition: FilterCondition, value: Any, now: int) -> bool:
     operator, values = condition.operator, condition.values
     if operator in ("$has_value", "$is_unknown"):
         return (value is not None) is (operator == "$has_value")
     if value is None:
         return operator.startswith(("$not", "$is_not"))
+    if condition.field in AMOUNTS:
+        return _AMOUNT[operator](int(value), tuple(int(each) for each in values))
     if condition.field not in INSTANTS:
         return _TEXT[operator](str(value), values)
     at = parse_instant(str(value))

@@ -40,6 +40,7 @@ from tierline.web.vendor_path import vendor_paths
 OPERATIONS = (
     *events.OPERATIONS,
     *order_imports.OPERATIONS,
+    *exports.OF_ORDERS,
     *orders.OPERATIONS,
     *customer_files.OPERATIONS,
     *customers.OPERATIONS,

@@ -1,4 +1,4 @@
-"""`/v1/exports`, and the exports of transactions and of points that expire.
+"""`/v1/exports`, and the exports of transactions, of points that expire, and of orders.
 
 A file is whole when the call is answered, so its status is `DONE` whenever it is asked for again.
 """
@@ -15,10 +15,11 @@ from tierline.errors import NotFound
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.rules.program import Program
-from tierline.vendors.voucherify.api import lists, memberships, programs
+from tierline.vendors.voucherify.api import lists, memberships, order_exports, programs
 from tierline.vendors.voucherify.api.answers import Count
 from tierline.vendors.voucherify.api.members import MEMBERS, member_of
 from tierline.vendors.voucherify.api.memberships import Member
+from tierline.vendors.voucherify.api.orders import ORDERS as ORDER_ROUTE
 from tierline.vendors.voucherify.api.transactions import (
     buckets_of,
     card_of,
@@ -26,7 +27,7 @@ from tierline.vendors.voucherify.api.transactions import (
     with_card_ids,
 )
 from tierline.vendors.voucherify.card_objects import bucket, transaction
-from tierline.vendors.voucherify.filters import ListFilter, of_body
+from tierline.vendors.voucherify.filters import METADATA, ListFilter, of_body
 from tierline.web.export_files import EXPORT_ROWS_MAX, ExportFile
 from tierline.web.routes.points import MemberMove, moves_of
 from tierline.web.routing import Call, Operation, Reply
@@ -36,18 +37,28 @@ EXPORT: Final = f"{EXPORTS}/{{export}}"
 OF_CAMPAIGN: Final = "/v1/loyalties/{campaign}"
 TRANSACTIONS: Final = "voucher_transactions"
 EXPIRATION: Final = "points_expiration"
+ORDER: Final = "order"
 FIELDS: Final[dict[str, tuple[str, ...]]] = {
     TRANSACTIONS: (
         *("id", "type", "source_id", "reason", "balance", "amount", "created_at", "voucher_id"),
         *("campaign_id", "source", "details", "related_transaction_id"),
     ),
     EXPIRATION: ("id", "campaign_id", "voucher_id", "status", "expires_at", "points"),
+    ORDER: order_exports.FIELDS,
 }
+# The columns of a body that names none: all of them, where nothing else is said.
+DEFAULT_FIELDS: Final[dict[str, tuple[str, ...]]] = {ORDER: order_exports.DEFAULT_FIELDS}
 FILTERS: Final[dict[str, tuple[str, ...]]] = {
     TRANSACTIONS: ("id", "created_at", "voucher_id", "campaign_id"),
     EXPIRATION: ("voucher_id", "campaign_id"),
+    ORDER: order_exports.FILTERS,
 }
-ORDERS: Final = {TRANSACTIONS: "created_at", EXPIRATION: "expires_at"}
+# By what rows may be ordered; the first is the default, downwards.
+ORDERS: Final[dict[str, tuple[str, ...]]] = {
+    TRANSACTIONS: ("created_at",),
+    EXPIRATION: ("expires_at",),
+    ORDER: order_exports.ORDERS,
+}
 Json = dict[str, Any]
 
 
@@ -64,9 +75,9 @@ class ExportRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AnyExportRequest(ExportRequest, frozen=True, forbid_unknown_fields=True):
-    """Of what: transactions of cards, or points that expire."""
+    """Of what: transactions of cards, points that expire, or orders."""
 
-    exported_object: Literal["voucher_transactions", "points_expiration"] = TRANSACTIONS
+    exported_object: Literal["voucher_transactions", "points_expiration", "order"] = TRANSACTIONS
 
 
 class ExportsQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,7 +127,9 @@ class ExportObjects(Struct, frozen=True):
 
 
 async def post_export(call: Call, body: AnyExportRequest) -> Json:
-    """Of all campaigns, or of those that a filter names."""
+    """Of all campaigns, or of those that a filter names; or of orders."""
+    if body.exported_object == ORDER:
+        return await post_order_export(call, body)
     every = await programs.programs(call)
     parameters = body.parameters or ExportParameters()
     named = _filter(body.exported_object, parameters).values_of("campaign_id")
@@ -126,6 +139,10 @@ async def post_export(call: Call, body: AnyExportRequest) -> Json:
         if named is None or programs.campaign_of(call, program)["id"] in named
     ]
     return await _made(call, body.exported_object, parameters, chosen, {})
+
+
+async def post_order_export(call: Call, body: ExportRequest) -> Json:
+    return await _made(call, ORDER, body.parameters or ExportParameters(), [], {})
 
 
 async def post_campaign_export(call: Call, body: ExportRequest) -> Json:
@@ -155,19 +172,17 @@ async def _made(
     scope: Json,
 ) -> Json:
     """Checks what is asked for, and writes the file."""
-    fields = tuple(parameters.fields or FIELDS[what])
-    for i, field in enumerate(fields):
-        if field not in FIELDS[what]:
-            names = ", ".join(FIELDS[what])
-            raise validation.invalid(f"parameters.fields[{i}]", f"expected one of {names}")
-    order = parameters.order or f"-{ORDERS[what]}"
-    if order.removeprefix("-") != ORDERS[what]:
-        raise validation.invalid("parameters.order", f"expected {ORDERS[what]}, or -{ORDERS[what]}")
+    fields = _fields(what, parameters)
+    order = parameters.order or f"-{ORDERS[what][0]}"
+    by = order.removeprefix("-")
+    if by not in ORDERS[what]:
+        names = ", ".join(ORDERS[what])
+        raise validation.invalid("parameters.order", f"expected one of {names}, also with a minus")
     conditions = await with_card_ids(call, _filter(what, parameters))
     call.parts.database.disk.require_room()
     rows = await _rows(call, what, whose)
     rows = [row for row in rows if conditions.admits(row, call.now)]
-    rows.sort(key=lambda row: str(row[ORDERS[what]] or "9"))
+    rows.sort(key=lambda row: str(row[by] or "9"))
     if order.startswith("-"):
         rows.reverse()
     summary: Json = {"filters": {**(parameters.filters or {}), **scope}}
@@ -175,12 +190,25 @@ async def _made(
         summary["order"] = parameters.order
     if parameters.fields is not None:
         summary["fields"] = parameters.fields
-    table = ([_title(field) for field in fields], [[row[f] for f in fields] for row in rows])
+    table = ([_title(field) for field in fields], [[row.get(f) for f in fields] for row in rows])
     made = await call.parts.exports.add(call.project.id, what, summary, table, call.wall)
     return {**_export(call, made), "status": "SCHEDULED", "result": None}
 
 
+def _fields(what: str, parameters: ExportParameters) -> tuple[str, ...]:
+    if not parameters.fields:
+        return DEFAULT_FIELDS.get(what, FIELDS[what])
+    for i, field in enumerate(parameters.fields):
+        own = what == ORDER and field.startswith(METADATA)
+        if field not in FIELDS[what] and not own:
+            names = ", ".join(FIELDS[what])
+            raise validation.invalid(f"parameters.fields[{i}]", f"expected one of {names}")
+    return tuple(parameters.fields)
+
+
 async def _rows(call: Call, what: str, whose: list[Any]) -> list[Json]:
+    if what == ORDER:
+        return await order_exports.rows(call, EXPORT_ROWS_MAX)
     rows: list[Json] = []
     for each in whose:
         members = [each] if isinstance(each, Member) else await _members(call, *each)
@@ -229,7 +257,9 @@ async def _buckets(call: Call, member: Member) -> list[Json]:
 
 
 def _title(field: str) -> str:
-    """A column's name: `ID`, `Source ID`, `Created At`."""
+    """A column's name: `ID`, `Source ID`, `Created At`; metadata by their own names."""
+    if field.startswith(METADATA):
+        return field
     return " ".join("ID" if word == "id" else word.title() for word in field.split("_"))
 
 
@@ -279,6 +309,11 @@ def _export(call: Call, made: ExportFile) -> Json:
 
 
 _READ = ("read_customers",)
+# Stands before the routes of one order, whose id it else were.
+OF_ORDERS = (
+    Operation("POST", f"{ORDER_ROUTE}/export", post_order_export, "Makes an export of orders.",
+              answer=ExportObject, scopes=_READ, body=ExportRequest, optional=True),
+)  # fmt: skip
 OPERATIONS = (
     Operation("POST", EXPORTS, post_export, "Makes an export.", answer=ExportObject, scopes=_READ,
               body=AnyExportRequest),
