@@ -234,6 +234,28 @@ class OneIdentity(Published):
     identity: Identity
 
 
+class Export(Published):
+    """customers/exports/overview, customers/exports/get-export; when it was made and ended is
+    inferred."""
+
+    id: Id
+    status: Literal["pending", "processing", "completed", "failed", "expired"]
+    rows_total: int | None
+    rows_processed: int
+    download_url: str | None
+    created_at: At
+    completed_at: At | None
+
+
+class OneExport(Published):
+    export: Export
+
+
+class ExportList(Published):
+    exports: list[Export]
+    cursor: Cursors
+
+
 class Sites(Published):
     sites: list[dict[str, Any]]
 
@@ -243,6 +265,9 @@ SHAPES: list[tuple[str, str, Any]] = [
     ("GET", r"/v2/identity/whoami", OneIdentity),
     ("GET", r"/v2/sites", Sites),
     ("GET", r"/v2/customers", CustomerList),
+    ("GET", r"/v2/customers/exports", ExportList),
+    ("POST", r"/v2/customers/exports", OneExport),
+    ("GET", rf"/v2/customers/exports/{_ONE}", OneExport),
     ("GET", rf"/v2/customers/{_ONE}", OneCustomer),
     ("PATCH|PUT", rf"/v2/customers/{_ONE}", OneCustomer),
     ("PUT", rf"/v2/customers/{_ONE}/loyalty_tier_membership", OneCustomer),

@@ -9,12 +9,12 @@ import msgspec
 
 from tests.vendors.loyaltylion_api.conftest import Shop
 from tierline.app import vendor_documents
-from tierline.vendors.loyaltylion.api import DESCRIBED, OPERATIONS, consent
+from tierline.vendors.loyaltylion.api import DESCRIBED, OPEN_OPERATIONS, OPERATIONS
 from tierline.vendors.loyaltylion.api.description import EXAMPLES, SENTENCES, TAGS
 from tierline.vendors.loyaltylion.api.headless import post_other_rule, post_reward
 
 DOCUMENT: dict[str, Any] = json.loads(vendor_documents()["loyaltylion"]())
-ALL = (*OPERATIONS, *consent.OPERATIONS)
+ALL = (*OPERATIONS, *OPEN_OPERATIONS)
 
 
 def described() -> list[tuple[str, str, dict[str, Any]]]:

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from tierline.vendors.loyaltylion.api import (
     activities,
     consent,
+    customer_exports,
     customers,
     description,
     headless,
@@ -26,6 +27,7 @@ from tierline.web.vendor_path import vendor_paths
 
 OPERATIONS = (
     *identity.OPERATIONS,
+    *customer_exports.OPERATIONS,
     *customers.OPERATIONS,
     *points.OPERATIONS,
     *activities.OPERATIONS,
@@ -34,12 +36,12 @@ OPERATIONS = (
     *webhooks.OPERATIONS,
     *headless.OPERATIONS,
 )
-
-
+# What needs no key of the vendor's.
+OPEN_OPERATIONS = (*consent.OPERATIONS, *customer_exports.FILES)
 DESCRIBED = description.described(OPERATIONS)
 
 
 def routes(parts: Dependencies) -> list[BaseRoute]:
     """Returns what the composition root hangs beside the native routes."""
     own = vendor_paths(parts, LionDoor(parts.clock), OPERATIONS, ("/v2", "/headless"))
-    return [*routing.routes(parts, consent.OPERATIONS), *own]
+    return [*routing.routes(parts, OPEN_OPERATIONS), *own]

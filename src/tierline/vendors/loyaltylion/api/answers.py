@@ -74,6 +74,27 @@ class LionCustomerAnswer(Struct, frozen=True):
     customer: LionCustomer
 
 
+class LionExport(Struct, frozen=True):
+    """A file of customers, one JSON object a line, by ids upwards."""
+
+    id: int
+    status: Literal["pending", "processing", "completed", "failed"]
+    rows_total: None
+    rows_processed: int
+    download_url: str | None
+    created_at: str
+    completed_at: str | None
+
+
+class LionExportAnswer(Struct, frozen=True):
+    export: LionExport
+
+
+class LionExports(Struct, frozen=True):
+    exports: list[LionExport]
+    cursor: LionCursors
+
+
 class LionTransactor(Struct, frozen=True):
     """Whose points they are, as of now; nulls: they were erased."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from tierline.vendors import registry
-from tierline.vendors.loyaltylion.api import consent
+from tierline.vendors.loyaltylion.api import consent, customer_exports
 from tierline.vendors.loyaltylion.api.answers import LionErrorBody
 from tierline.vendors.loyaltylion.api.errors import HEADLESS
 from tierline.vendors.loyaltylion.api.headless_answers import ANSWERS
@@ -31,6 +31,7 @@ TAGS: Final = {
 _TEXT: Final = """
 path.activity: The shop's id for the activity.
 path.customer: The shop's id for the customer.
+path.export: The export's id.
 path.kind: The kind of reward.
 path.name: The activity's name.
 path.order: The shop's id for the order.
@@ -55,6 +56,7 @@ cursor: The `next` or `prev` of a page; then only `limit` counts beside it.
 details: What was expected, by field.
 discount_codes: What was taken off.
 domain: The shop's domain.
+download_url: Where the file is, for six hours; null: it is not whole yet.
 email_marketing_consent: Nothing is known of it.
 enrolled_at: Since when they are a member.
 forecasted_tier_id: The tier when this one ends, if nothing more happens.
@@ -81,6 +83,8 @@ refund_status: Whether money went back.
 requested_cart_actions: There are none.
 resource: Always null; of a transaction, the name of the object that says what it was.
 reward: Always null.
+rows_processed: How many customers it has so far.
+rows_total: Always null.
 rule: The earning rule.
 since_id: Only ids above this one, upwards.
 site_id: The site's id; passed over.
@@ -114,6 +118,7 @@ _SCHEMES: Final = {
     "site": {"type": "http", "scheme": "basic", "description": "The site's token and secret."},
 }
 _CSV: Final = OtherAnswer(200, (), "text/csv")
+_FILE: Final = OtherAnswer(200, (), customer_exports.NDJSON)
 
 
 def _tag(operation: Operation) -> str:
@@ -122,7 +127,7 @@ def _tag(operation: Operation) -> str:
 
 
 def _security(operation: Operation) -> list[dict[str, list[str]]]:
-    if operation.path.startswith(HEADLESS):
+    if operation.path.startswith((HEADLESS, customer_exports.EXPORTS)):
         return [{"key": []}]
     return [{"key": []}, {"site": []}]
 
@@ -144,6 +149,8 @@ def _described(operation: Operation) -> Operation:
         operation = replace(operation, answer=ANSWERS.get(name))
     if name in ("list_transactions", "list_of_customer"):
         operation = replace(operation, other_answers=(_CSV,))
+    elif name == "get_file":
+        operation = replace(operation, other_answers=(_FILE,))
     return operation
 
 
@@ -163,7 +170,9 @@ def described(operations: tuple[Operation, ...]) -> DescribedApi:
         formats=VENDOR.formats,
         sentences=(SENTENCES, VENDOR.descriptions, DESCRIPTIONS),
         examples=EXAMPLES,
-        operations=tuple(_described(each) for each in (*operations, *consent.OPERATIONS)),
+        operations=tuple(
+            _described(each) for each in (*operations, *consent.OPERATIONS, *customer_exports.FILES)
+        ),
         # What an extended envelope has under `tierline`.
         refers_to=registry.FORMATS["standard"].body_types,
     )

@@ -37,6 +37,14 @@ class NoProgram(Refused):
     /api/project {{"loyaltylion_program": ...}}."""
 
 
+class ExportRunning(TierlineError):
+    """An export of customers is under way already: wait until export {id} is completed or
+    failed."""
+
+    code = "export_running"
+    status = 409
+
+
 def status_of(error: TierlineError) -> int:
     return _STATUS.get(error.code, error.status)
 
