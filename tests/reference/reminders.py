@@ -281,7 +281,8 @@ def before_losses(future: Watched, since: int, end: int) -> Iterator[ExpectedRem
             reminder = asked_at(future, at).tier_ending
             if reminder is None or days not in reminder.lead_days:
                 continue
-            following = next(m for m in moves if m.at > at)
+            # Where a day did not exist (Apia, 30 December 2011), its start is the next day's.
+            following = next((m for m in moves if m.at > at), None)
             if following is move and is_told(future, move, at):
                 seen.add(at)
                 yield ExpectedReminder(at, "tier_ending", move.tier_to or "", move.at, days)
