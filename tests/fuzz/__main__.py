@@ -10,6 +10,7 @@ every history decided by rules that remind, and nothing else, which takes ten ti
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import re
 import signal
@@ -149,7 +150,8 @@ def main() -> int:
     way = only_reminders if arguments.reminders else one
     started = time.monotonic()
     entries, first, failed = 0, 0, Counter[str]()
-    with multiprocessing.Pool(arguments.processes) as pool:
+    # A history leaves no cycles: to look for some after each costs a tenth.
+    with multiprocessing.Pool(arguments.processes, gc.disable) as pool:
         for done, (seed, problems, count) in enumerate(pool.imap_unordered(way, seeds, 40), 1):
             entries += count
             if problems:
