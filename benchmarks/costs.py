@@ -5,6 +5,7 @@ from __future__ import annotations
 import psutil
 
 from benchmarks.stock import Stock
+from tierline.store.database import Database
 
 
 async def logged(stock: Stock) -> tuple[int, int]:
@@ -15,9 +16,9 @@ async def logged(stock: Stock) -> tuple[int, int]:
     return int(row[0]), row[1]
 
 
-async def database_cpu(stock: Stock) -> float:
+async def database_cpu(database: Database) -> float:
     """Seconds of CPU that PostgreSQL used since it started, all its processes together."""
-    backend = await stock.database.pool.fetchval("SELECT pg_backend_pid()")
+    backend = await database.pool.fetchval("SELECT pg_backend_pid()")
     postmaster = psutil.Process(backend).parent()
     assert postmaster is not None
     used = 0.0

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import psutil
 from msgspec import Struct
 
+from benchmarks.costs import database_cpu
 from tierline.ledger.files.importer import BATCH, Importer
 from tierline.ledger.files.progress import Imported
 from tierline.ledger.writer import Writer
@@ -57,11 +58,18 @@ class Place(Struct, frozen=True):
 
 
 class Ran(Struct, frozen=True):
-    """One run. `memory`: resident bytes at the tenths of the file."""
+    """One run. `cpu`: seconds, PostgreSQL's included, which other work on the machine lengthens
+    less than the time. `memory`: resident bytes at the tenths of the file."""
 
     done: Imported
     rate: float
+    cpu: float
     memory: tuple[int, ...]
+
+    @property
+    def cpu_us(self) -> float:
+        """Of a record."""
+        return self.cpu / self.done.records * 1e6
 
     def note(self, *, exact: bool) -> str:
         memory = " ".join(f"{each / 2**20:.0f}" for each in self.memory)
@@ -108,12 +116,17 @@ async def run(place: Place, path: Path, rejects: Path) -> Ran:
         total = sum(1 for _ in file) - 1
     writer = Writer(place.database, place.catalog, lambda _: None, batch_max=BATCH)
     await writer.start()
-    began = time.perf_counter()
+    began, before = time.perf_counter(), await _cpu(place)
     importer = Importer(place.database, place.catalog, writer, place.project, place.program)
     done = await importer.run(path, note, rejects=rejects)
     rate = done.records / (time.perf_counter() - began)
+    cpu = await _cpu(place) - before
     await writer.stop()
-    return Ran(done, rate, tuple(memory))
+    return Ran(done, rate, cpu, tuple(memory))
+
+
+async def _cpu(place: Place) -> float:
+    return time.process_time() + await database_cpu(place.database)
 
 
 def write_history(path: Path, count: int, people: int) -> None:

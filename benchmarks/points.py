@@ -56,20 +56,20 @@ async def _online(stock: Stock, prefix: str) -> Cost:
     async with running(stock.database.url) as server:
         target = Target(server.url, stock.token, stock.people)
         await load(target, CONNECTIONS, WARM_SECONDS, f"w{prefix}")
-        before, database = server.usage(), await database_cpu(stock)
+        before, database = server.usage(), await database_cpu(stock.database)
         done = await load(target, CONNECTIONS, RUN_SECONDS, prefix)
         used = server.usage().cpu - before.cpu
-        both = used + await database_cpu(stock) - database
+        both = used + await database_cpu(stock.database) - database
     return Cost(used / done.requests * 1e6, both / done.requests * 1e6)
 
 
 async def _bulk(stock: Stock, prefix: str) -> Cost:
     async with running(stock.database.url) as server:
         await upload(server.url, stock, LINES // 10, f"w{prefix}")
-        before, database = server.usage(), await database_cpu(stock)
+        before, database = server.usage(), await database_cpu(stock.database)
         await upload(server.url, stock, LINES, prefix)
         used = server.usage().cpu - before.cpu
-        both = used + await database_cpu(stock) - database
+        both = used + await database_cpu(stock.database) - database
     return Cost(used / LINES * 1e6, both / LINES * 1e6)
 
 

@@ -40,6 +40,7 @@ SCRATCH_BYTES = 2 << 30  # a session makes some hundred databases, one after the
 LONG = (
     "tests/console/",
     "tests/delivery/test_chaos.py",
+    "tests/delivery/test_thousands_of_lanes.py",
     "tests/demo/",
     "tests/ledger/test_export_worlds.py",
     "tests/reshard/",

@@ -7,9 +7,10 @@ from msgspec import Struct
 from tierline.delivery.delivery import Delivery
 from tierline.delivery.outcome import Attempt
 from tierline.delivery.subscription import Subscription
-from tierline.endpoints.attempts import attempt_headers
+from tierline.endpoints.attempts import attempt_headers, attempt_row
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint, SignedRequest
-from tierline.store.event_log import LogEvent
+from tierline.store.event_log import AttemptRow, LogEvent
+from tierline.transport import HttpReply
 
 
 class Flight(Struct, frozen=True):
@@ -42,3 +43,14 @@ def attempt_of(flight: Flight) -> Attempt:
     delivery = flight.delivery
     newer = flight.subscription.cursor.newer(delivery)
     return Attempt(delivery.attempt, delivery.first_at, delivery.probe, newer, delivery.planned_at)
+
+
+def row_of(
+    compiled: CompiledEndpoint, flight: Flight, reply: HttpReply, outcome: str
+) -> AttemptRow:
+    """Its line of the attempt log."""
+    delivery, run = flight.delivery, flight.subscription.cursor.run
+    return attempt_row(
+        compiled, delivery.events, flight.request, reply, outcome,
+        at=delivery.started_at, run=run, number=delivery.attempt,
+    )  # fmt: skip

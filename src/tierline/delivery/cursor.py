@@ -242,13 +242,13 @@ class Cursor(Generic[E]):
         lane.due_at, lane.planned_at = now, 0
         self._touch(lane.key)
 
-    def release(self, now: int) -> list[Lane[E]]:
-        """Lanes that wait for their schedule are due at once. Returns them. Their rows keep what
-        the schedule says: it goes on from there if they fail again."""
-        retrying = (lane for lane in self.lanes.values() if lane.state == "retrying")
-        lanes = [lane for lane in retrying if not lane.busy and lane.due_at > now]
+    def release(self, now: int, only: Lane[E] | None = None) -> list[Lane[E]]:
+        """Lanes that wait for their schedule, or one of them, are due at once. Returns them."""
+        lanes = [only] if only is not None else [*self.lanes.values()]
+        lanes = [x for x in lanes if x.state == "retrying" and not x.busy and x.due_at > now]
         for lane in lanes:
             lane.planned_at, lane.due_at = lane.planned_at or lane.due_at, now
+            self._touch(lane.key)  # whoever owns it next need not wait either
         return lanes
 
     def make_due(self, lane: Lane[E], now: int) -> None:

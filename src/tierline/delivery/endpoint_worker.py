@@ -13,11 +13,12 @@ from msgspec.structs import replace
 
 from tierline.delivery import outcome as outcomes
 from tierline.delivery.alarm import Alarm
-from tierline.delivery.attempt_request import Flight, attempt_of, attempt_request
+from tierline.delivery.attempt_request import Flight, attempt_of, attempt_request, row_of
 from tierline.delivery.collaborators import Collaborators
 from tierline.delivery.concurrency import LAST, MORE, NONE, Started
 from tierline.delivery.delivery import Delivery
 from tierline.delivery.lag import endpoint_lag
+from tierline.delivery.lane_release import LaneRelease
 from tierline.delivery.lanes import Lane
 from tierline.delivery.metrics import LagRow
 from tierline.delivery.outage_log import OutageLog
@@ -26,7 +27,6 @@ from tierline.delivery.pace import Pace
 from tierline.delivery.run_queue import RunQueue
 from tierline.delivery.subscription import READY_MAX, Subscription
 from tierline.delivery.topic import Topic
-from tierline.endpoints.attempts import attempt_row
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint, SignedRequest
 from tierline.endpoints.health import Health
 from tierline.store.event_log import LogEvent
@@ -63,6 +63,7 @@ class EndpointWorker:
         self._changed = False  # since events were matched, the endpoint was changed
         self._reached = 0  # how many were in flight after the last start
         self._short = False  # a probe is due, and nothing is at hand to make it with
+        self._release = LaneRelease()
 
     @property
     def slow(self) -> bool:
@@ -120,9 +121,9 @@ class EndpointWorker:
         cursor = subscription.cursor
         self.subscriptions[cursor.run, cursor.shard] = subscription
         subscription.join()
-        for lane in cursor.lanes.values():
-            if lane.state == "retrying":
-                self._plan(subscription, lane)
+        for lane in [each for each in cursor.lanes.values() if each.state == "retrying"]:
+            self._plan(subscription, lane)
+            self._release.inherited = True
         if self.health.state == "healthy":
             self._wake_parked(subscription, self.health.since)  # resumed while nobody owned it
 
@@ -155,6 +156,8 @@ class EndpointWorker:
         now = self._clock()
         if self.health.probe_at is not None:
             self.health = replace(self.health, probe_at=now)
+        self._release.retried_at = now
+        self.pace.catch_up(now)
         self._start_over(now)
         self._release_lanes(now)
 
@@ -294,7 +297,7 @@ class EndpointWorker:
 
     def _follow_up(self, flight: Flight, reply: HttpReply) -> None:
         subscription, delivery, request = flight.subscription, flight.delivery, flight.request
-        now, took_ms, run = self._clock(), reply.timings.total, subscription.cursor.run
+        now, took_ms = self._clock(), reply.timings.total
         answer = outcomes.read_answer(reply, now)
         if outcomes.is_ordinary(answer, self.health, self.pace.breaker.state):
             outcome = outcomes.ORDINARY
@@ -305,13 +308,11 @@ class EndpointWorker:
         for action in outcome.endpoint:
             self._apply(action, delivery, now, took_ms)
         self._apply_to_event(outcome.event, subscription, delivery, now)
-        if outcome.word == "delivered" and not run:
+        if outcome.word == "delivered" and self._release.inherited:
+            self._release_lanes(now)
+        if outcome.word == "delivered" and not subscription.cursor.run:
             self.metrics.late.saw((now - delivery.events[0].recorded_at) / 1000)
-        row = attempt_row(
-            self.compiled, delivery.events, request, reply, outcome.word,
-            at=delivery.started_at, run=run, number=delivery.attempt,
-        )  # fmt: skip
-        subscription.note(row)
+        subscription.note(row_of(self.compiled, flight, reply, outcome.word))
         self.metrics.attempt(outcome.word, took_ms / 1000, len(delivery.events))
         if self._shared.trace is not None:
             self._shared.trace(self.compiled, delivery, request, reply, outcome.word)
@@ -353,8 +354,11 @@ class EndpointWorker:
     ) -> None:
         lane = subscription.apply(action, delivery, now)
         if lane is not None:
+            self._release.release_late(subscription, delivery, lane, now)
             self._plan(subscription, lane)
         if isinstance(action, outcomes.Park):
+            if delivery.started_at < self._release.retried_at:
+                self._wake_parked(subscription, self._release.retried_at - 1)
             if action.supersede and delivery.lane is not None:
                 self._shared.lane_loader.supersede(subscription, delivery.lane)
             event: dict[str, object] = {"event": delivery.events[0].id}
@@ -365,8 +369,7 @@ class EndpointWorker:
     ) -> None:
         event, endpoint = delivery.events[0].id, self.compiled.endpoint.id
         _log.error("unsendable", endpoint=endpoint, about=event, exc_info=error)
-        due_at = self._clock() + UNSENDABLE_AGAIN_MS
-        lane = subscription.cursor.deferred(delivery, due_at)
+        lane = subscription.cursor.deferred(delivery, self._clock() + UNSENDABLE_AGAIN_MS)
         self._plan(subscription, lane)
         subscription.touch()
 
@@ -377,10 +380,8 @@ class EndpointWorker:
         self._alarm.set(lane.due_at)
 
     def _release_lanes(self, now: int) -> None:
-        self.pace.catch_up(now)
-        for subscription in self.subscriptions.values():
-            for lane in subscription.cursor.release(now):
-                self._plan(subscription, lane)
+        count = self._release.release(now, self.subscriptions.values(), self._plan)
+        self.pace.catch_up(now, count)
 
     def _start_over(self, since: int) -> None:
         """Nothing holds it back any more; lanes that were parked before `since` start anew."""

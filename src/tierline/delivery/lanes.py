@@ -130,7 +130,7 @@ class Lane(Generic[E]):
             self.key,
             self.head,
             self.attempt,
-            self.planned_at or self.due_at,
+            self.due_at,
             state,
             self.form,
             self.first_at,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tierline.delivery.circuit_breaker import CircuitBreaker
 from tierline.delivery.concurrency import ConcurrencyLimit, TypicalDuration
-from tierline.delivery.rate_limit import CatchUp, RateLimit
+from tierline.delivery.rate_limit import CATCH_UP_PER_S, CatchUp, RateLimit
 
 
 class Pace:
@@ -62,9 +62,11 @@ class Pace:
         self.limit.restart()
         self.catching_up = CatchUp(now)
 
-    def catch_up(self, now: int) -> None:
-        """Much may be due at once: it goes slowly at first."""
-        if self.catching_up is None:
+    def catch_up(self, now: int, due: int | None = None) -> None:
+        """So much is due at once, or nobody knows how much: it goes slowly at first."""
+        if due is not None and due <= CATCH_UP_PER_S:
+            return
+        if self.catching_up is None or self.catching_up.over(now):
             self.catching_up = CatchUp(now)
 
     def start_over(self, now: int) -> None:
