@@ -18,9 +18,11 @@ from tierline.store.announcements import (
     announced,
     announced_at_once,
     load_points_program,
+    names_another,
     points_announced,
     reminder_announced,
     reminder_announced_at_once,
+    with_counterpart,
 )
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.event_log import TOMBSTONE, Content, LogEvent
@@ -31,9 +33,17 @@ from tierline.vendors.standard.reminder_payloads import reminder_object
 # A damaged body; a program, or a version of it, that is not even in the database.
 UNREADABLE = (msgspec.MsgspecError, LookupError)
 _log = structlog.get_logger("tierline.sender")
+
+
+def _points_at_once(event: LogEvent, catalog: Catalog) -> PointsAnnouncement | None:
+    """From memory alone; None where that does not suffice, as of a transfer."""
+    content = points_announced(event, catalog)
+    return None if content is None or names_another(content) else content
+
+
 _LOADS: Final[dict[str, Callable[[LogEvent, Catalog], Content | None]]] = {
     "tier": announced_at_once,
-    "points": points_announced,
+    "points": _points_at_once,
     "reminder": reminder_announced_at_once,
 }
 
@@ -47,7 +57,10 @@ async def load_content(event: LogEvent, catalog: Catalog) -> None:
         if not _load(event, catalog):
             if event.class_ == "points":
                 await load_points_program(event, catalog)
-                event.content = points_announced(event, catalog)
+                content = points_announced(event, catalog)
+                if content is not None:
+                    content = await with_counterpart(content, catalog.database)
+                event.content = content
             elif event.class_ == "reminder":
                 event.content = await reminder_announced(event, catalog)
             else:

@@ -26,9 +26,19 @@ class Announcement(Struct, frozen=True):
     before: Version | None = None
 
 
+class Counterpart(Struct, frozen=True):
+    """The other side of a transfer, as far as it stays the same: its member, since when they are
+    one, and their attributes. Balances are left out: they change before the next attempt."""
+
+    customer: str  # the id
+    member: tuple[int, int]
+    joined_at: int
+    attributes: dict[str, str | int | bool]
+
+
 class PointsAnnouncement(Struct, frozen=True):
     """One points event of the log, with everything that a payload may speak of. `member`: customer
-    and program by their numbers."""
+    and program by their numbers. `counterpart`: of a transfer, where they are a member still."""
 
     id: str
     recorded_at: int
@@ -38,6 +48,7 @@ class PointsAnnouncement(Struct, frozen=True):
     customer: Customer
     event: PointsEvent
     member: tuple[int, int] = (0, 0)
+    counterpart: Counterpart | None = None
 
 
 class ReminderAnnouncement(Struct, frozen=True):

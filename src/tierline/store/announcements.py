@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from tierline.engine.announcement import (
     Announcement,
+    Counterpart,
     PointsAnnouncement,
     ReminderAnnouncement,
 )
@@ -17,6 +19,8 @@ from tierline.model.points_event import PointsEvent
 from tierline.model.reminder import Reminder
 from tierline.model.tenant import Customer, Project
 from tierline.rules.program import Program, Version
+from tierline.store import customers, members
+from tierline.store.database import Database
 from tierline.store.event_log import EventLog, LogEvent
 
 ROWS_MAX: Final = 1_000  # of a customer's events, read at once
@@ -112,6 +116,32 @@ def points_announced(row: LogEvent, catalog: RulesCatalog) -> PointsAnnouncement
 async def load_points_program(row: LogEvent, catalog: RulesCatalog) -> None:
     """Brings the version that a points event was decided by into memory."""
     await catalog.program_numbered(row.program, _decode_points_event(row.body).version)
+
+
+def names_another(announcement: PointsAnnouncement) -> bool:
+    """Whether a payload speaks of a second member, whom the event knows by a name alone."""
+    facts = announcement.event.facts
+    return facts is not None and facts.counterpart is not None
+
+
+async def with_counterpart(
+    announcement: PointsAnnouncement, database: Database
+) -> PointsAnnouncement:
+    """The same with the other side of a transfer, where they are a member and were not erased."""
+    facts, (_, program) = announcement.event.facts, announcement.member
+    if facts is None or facts.counterpart is None:
+        return announcement
+    async with database.pool.acquire() as connection:
+        place = (connection, database.shards)
+        number = await customers.find_by_name(*place, announcement.project, facts.counterpart)
+        row = None if number is None else await customers.read(*place, number)
+        if row is None or row.erased_at is not None:
+            return announcement
+        standing = await members.standing(*place, row.id, program)
+    if standing is None or standing.joined_at is None:
+        return announcement
+    other = Counterpart(row.customer.id, (row.id, program), standing.joined_at, standing.attributes)
+    return replace(announcement, counterpart=other)
 
 
 async def reminder_announced(row: LogEvent, catalog: RulesCatalog) -> ReminderAnnouncement | None:

@@ -19,6 +19,7 @@ from tests.vendors.voucherify_api.published import (
 )
 from tests.vendors.voucherify_api.published_points import (
     PublishedBucket,
+    PublishedOtherVoucher,
     PublishedPendingPoints,
     PublishedSimpleVoucher,
     PublishedTransaction,
@@ -163,5 +164,5 @@ class PublishedTransactionCreated(Shape, frozen=True):
     rollback: None
     reward: None
     custom_event: Free | None
-    source_voucher: None
-    destination_voucher: None
+    source_voucher: PublishedOtherVoucher | None
+    destination_voucher: PublishedOtherVoucher | None

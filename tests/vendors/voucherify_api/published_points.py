@@ -118,6 +118,27 @@ class PublishedSimpleVoucher(Shape, frozen=True):
     publish: Free | UnsetType = UNSET
 
 
+class PublishedOtherVoucher(Shape, frozen=True):
+    """The same of the other card of a transfer: a webhook leaves out what changes."""
+
+    id: CardId
+    code: str
+    type: Literal["LOYALTY_CARD"]
+    object: Literal["voucher"]
+    created_at: Instant
+    campaign: str
+    campaign_id: CampaignId
+    holder_id: CustomerId
+    is_referral_code: bool
+    metadata: Free
+    loyalty_card: PublishedSimplePoints | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    redemption: PublishedSimpleVoucherRedemption | UnsetType = UNSET
+    updated_at: Instant | UnsetType = UNSET
+    start_date: Instant | UnsetType | None = UNSET
+    expiration_date: Instant | UnsetType | None = UNSET
+
+
 class PublishedTransactionDetails(Shape, frozen=True):
     balance: PublishedVoucherBalance
     order: PublishedOrderName | UnsetType = UNSET
@@ -125,8 +146,8 @@ class PublishedTransactionDetails(Shape, frozen=True):
     custom_event: PublishedEventName | UnsetType = UNSET
     earning_rule: PublishedRuleName | UnsetType = UNSET
     holder_loyalty_tier: PublishedTierName | UnsetType = UNSET
-    source_voucher: PublishedSimpleVoucher | UnsetType = UNSET
-    destination_voucher: PublishedSimpleVoucher | UnsetType = UNSET
+    source_voucher: PublishedOtherVoucher | UnsetType = UNSET
+    destination_voucher: PublishedOtherVoucher | UnsetType = UNSET
 
 
 class PublishedTransaction(Shape, frozen=True):

@@ -155,6 +155,14 @@ async def test_activity_says_what_happened(club: Shop) -> None:
     assert (await club.good("GET", f"{path}&type=customer.custom_event"))["data"] == [visit]
     assert (await club.good("GET", f"{path}&campaign_id=camp_x"))["data"] == []
     assert (await club.good("GET", f"{path}&start_date=2099-01-01"))["data"] == []
+    for span in (
+        "start_date=2022-11-10&end_date=2022-11-16",
+        "end_date=2022-11-16T00:00:00%2B00:00",
+    ):
+        assert (await club.good("GET", f"{path}&{span}"))["data"] == whole
+    for query in ("start_date=x", "end_date=2022-13-01", "campaign_type=X", "end_date=2022-11-16T"):
+        answer = await club.refused("GET", f"{path}&{query}")
+        assert answer[:2] == (400, "invalid_query_params"), query
     for query in ("order=id", "limit=0", "starting_after_id=evcus_1", "page=1"):
         answer = await club.refused("GET", f"{member}/activity?{query}")
         assert answer[:2] == (400, "invalid_query_params"), query

@@ -105,18 +105,19 @@ async def test_every_transaction_is_told(sandbox_shop: Shop, receiver: Receiver)
 async def test_changes_of_points_are_told_by_their_names(
     sandbox_shop: Shop, receiver: Receiver
 ) -> None:
-    """In either spelling, and as an event of the card or of its holder: the card's where a webhook
-    asks for both."""
+    """In either spelling, and as an event of the card, of its holder, or of both."""
     await make(sandbox_shop, receiver.url, OWN)
     await lives(sandbox_shop)
-    bodies = [json.loads(each.body) for each in await receiver.wait(5)]
+    bodies = [json.loads(each.body) for each in await receiver.wait(6)]
+    bodies.sort(key=lambda body: str(body["type"]))
 
     assert [each["type"] for each in bodies] == [
-        f"{CARD}.points_added",
-        f"{CARD}.points_added",
+        f"customer.{CARD}.pending_points.added",
+        f"customer.{CARD}.points_expired",
         f"{CARD}.pending_points.added",
         f"{CARD}.pending_points.canceled",
-        f"customer.{CARD}.points_expired",
+        f"{CARD}.points_added",
+        f"{CARD}.points_added",
     ]
     for body in bodies:
         of_card = body["type"].startswith("voucher.")
@@ -125,8 +126,108 @@ async def test_changes_of_points_are_told_by_their_names(
         name = body["type"] if not of_card else f"customer.{body['type']}"
         shape: Any = DATA[name]
         as_published(body["data"], shape)
-    assert bodies[0]["data"]["transaction"]["source_id"] == "b-1"
-    assert bodies[4]["data"]["points"] == 1  # two were spent
+    sources = {each["data"]["transaction"]["source_id"] for each in bodies[4:]}
+    assert sources == {"b-1", None}
+    assert bodies[1]["data"]["points"] == 1  # two were spent
+
+
+async def test_a_transfer_names_both_cards(shop: Shop, receiver: Receiver) -> None:
+    """On either side, by the card's id and code; what was transferred by an id or by a name."""
+    await shop.good("POST", "/v1/campaigns", {"name": "Club"})
+    cards = {}
+    for name in ("anna", "bob"):
+        body = {"customer": name, "voucher": f"KÄRTCHEN-{name}"}
+        cards[name] = await shop.good("POST", "/v1/loyalties/Club/members", body)
+    await shop.good("POST", f"/v1/loyalties/members/{cards['anna']['id']}/balance", {"points": 30})
+    await make(shop, receiver.url, [CREATED])
+    source = {"code": cards["anna"]["code"], "points": 10, "source_id": "t-1"}
+    await shop.good("POST", f"/v1/loyalties/Club/members/{cards['bob']['id']}/transfers", [source])
+    await act(shop, customer="bob", kind="transfer", key="t-2", points=3, to="anna")
+    bodies = [json.loads(each.body)["data"] for each in await receiver.wait(4)]
+
+    for data in bodies:
+        as_published(data, PublishedTransactionCreated)
+        out = data["transaction"]["type"] == "POINTS_TRANSFER_OUT"
+        way, other_way = ("destination_voucher", "source_voucher")[:: 1 if out else -1]
+        holder = data["holder"]["source_id"]
+        other = cards["bob" if holder == "anna" else "anna"]
+        assert data[other_way] is None
+        assert data[way] == data["transaction"]["details"][way]
+        for field in ("id", "code", "holder_id", "campaign_id", "created_at"):
+            assert data[way][field] == other[field], field
+    assert sorted((each["holder"]["source_id"], each["balance"]["points"]) for each in bodies) == [
+        ("anna", -10),
+        ("anna", 3),
+        ("bob", -3),
+        ("bob", 10),
+    ]
+
+
+async def test_a_webhook_that_asks_for_several_names_hears_each(
+    shop: Shop, receiver: Receiver
+) -> None:
+    """Of one change of points: the transaction, the card's event and the holder's, three send-outs
+    with ids of their own, as from one webhook."""
+    names = [
+        JOINED,
+        CREATED,
+        f"{CARD}.points_aded",
+        f"customer.{CARD}.points_added",
+        "redemption.failed",
+    ]
+    webhook = await make(shop, receiver.url, names)
+    await shop.good("POST", "/v1/campaigns", {"name": "Club"})
+    await shop.good("POST", "/v1/loyalties/Club/tiers", [{"name": "Gold", "points": {"from": 10}}])
+    card = await shop.good("POST", "/v1/loyalties/Club/members", {"customer": "anna"})
+    await shop.good("POST", f"/v1/loyalties/members/{card['code']}/balance", {"points": 10})
+    bodies = [json.loads(each.body) for each in await receiver.wait(4)]
+
+    assert sorted(each["type"] for each in bodies) == sorted(
+        [JOINED, CREATED, f"{CARD}.points_added", f"customer.{CARD}.points_added"]
+    )
+    for field in ("id", "event"):
+        assert len({json.dumps(each[field]) for each in bodies}) == len(bodies)
+    assert len({each["event"]["id"] for each in bodies}) == len(bodies)
+    assert {each["source"]["id"] for each in bodies} == {webhook["id"]}
+    assert webhook["events"] == names
+    assert (await shop.good("GET", webhooks(shop)))["data"] == [webhook]
+
+
+async def test_the_parts_of_a_webhook_change_and_end_with_it(
+    shop: Shop, receiver: Receiver
+) -> None:
+    webhook = await make(shop, receiver.url, [CREATED, f"{CARD}.points_aded"], active=False)
+    one = f"{webhooks(shop)}/{webhook['id']}"
+
+    async def parts() -> list[tuple[str, str, list[str], bool]]:
+        endpoints = (await shop.good("GET", "/api/endpoints"))["endpoints"]
+        assert {each["vendor_id"] or each["webhook_of"] for each in endpoints} <= {webhook["id"]}
+        return [
+            (each["url"], each["webhook_voice"], each["kinds"], each["state"] == "paused")
+            for each in endpoints
+        ]
+
+    kinds = "earned activated spent expired reversed transferred adjusted"
+    every = [f"points.{kind}" for kind in kinds.split()]
+    added = ["points.earned", "points.adjusted"]
+    assert await parts() == [
+        (receiver.url, "transaction", every, True),
+        (receiver.url, "card", added, True),
+    ]
+    other = f"{receiver.url}/other"
+    await shop.good("PUT", one, {"target_url": other, "active": True})
+    assert await parts() == [(other, "transaction", every, False), (other, "card", added, False)]
+    await shop.good("PUT", one, {"events": [CREATED, f"customer.{CARD}.points_expired"]})
+    assert await parts() == [
+        (other, "transaction", every, False),
+        (other, "customer", ["points.expired"], False),
+    ]
+    await shop.good("PUT", one, {"events": [CREATED, UPGRADED]})
+    assert await parts() == [(other, "any", [*every, UPGRADED], False)]
+    await shop.good("PUT", one, {"events": [f"{CARD}.points_expired", CREATED]})
+    assert len(await parts()) == 2
+    assert (await shop.call("DELETE", one)).status == 204
+    assert await parts() == []
 
 
 async def test_a_test_event_of_points(shop: Shop, receiver: Receiver) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tierline.engine.announcement import Counterpart
 from tierline.model.calendar import format_instant
 from tierline.model.points_event import PointsEvent
 from tierline.model.standing import Pending
@@ -20,6 +21,7 @@ from tierline.vendors.voucherify.card_objects import (
     bucket,
     is_automatic,
     moved,
+    other_voucher,
     pending_points,
     rule_of,
     simple_voucher,
@@ -91,13 +93,20 @@ def event_data(card: Card, event: PointsEvent, key: str | None, name: str) -> Js
     }
 
 
-def transaction_data(card: Card, event: PointsEvent, key: str | None) -> Json | None:
+def transaction_data(
+    card: Card, event: PointsEvent, key: str | None, other: Counterpart | None
+) -> Json | None:
     """`data` of `voucher.loyalty_card.transaction.created`: always the same keys, null where they
-    say nothing. None where the balance did not change."""
+    say nothing. None where the balance did not change. `other`: whose card the points came from
+    or went to."""
     made = transaction(card, event, key)
     if made is None:
         return None
     details = made["details"]
+    way = "destination_voucher" if made["type"] == "POINTS_TRANSFER_OUT" else "source_voucher"
+    vouchers: Json = {"source_voucher": None, "destination_voucher": None}
+    if other is not None:
+        vouchers[way] = details[way] = other_voucher(card, other)
     tier = card.words.tiers.get(event.tier or "")
     return {
         "transaction": made,
@@ -115,8 +124,7 @@ def transaction_data(card: Card, event: PointsEvent, key: str | None) -> Json | 
         "rollback": None,
         "reward": None,
         "custom_event": details.get("custom_event"),
-        "source_voucher": None,
-        "destination_voucher": None,
+        **vouchers,
     }
 
 

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from tierline.engine.announcement import Counterpart
 from tierline.model.calendar import format_day, format_instant, zone
 from tierline.model.points_event import PointsEvent
 from tierline.model.standing import Pending
@@ -190,6 +192,23 @@ def simple_voucher(card: Card, event: PointsEvent) -> Json:
         "redemption": {"quantity": None, "redeemed_quantity": 0, "redeemed_points": 0},
         "start_date": campaign["start_date"],
         "expiration_date": campaign["expiration_date"],
+        "metadata": {},
+        "object": "voucher",
+    }
+
+
+def other_voucher(card: Card, other: Counterpart) -> Json:
+    """The other card of a transfer, without what changes: points, and whether it is active."""
+    own = replace(card, member=other.member)
+    return {
+        "id": own.id,
+        "code": own.code(other.attributes),
+        "type": "LOYALTY_CARD",
+        "campaign": card.campaign["name"],
+        "campaign_id": card.campaign["id"],
+        "is_referral_code": False,
+        "holder_id": other.customer,
+        "created_at": format_instant(other.joined_at),
         "metadata": {},
         "object": "voucher",
     }

@@ -18,6 +18,8 @@ DESCRIPTIONS = {
     "event_name": f"{NAME}: `type` of the envelope, as a distribution's free text.",
     "raw": f"{NAME}: whether `data` comes alone, without its envelope.",
     "webhook_events": f"{NAME}: the events that the vendor's own API turned on, by its names.",
+    "webhook_voice": f"{NAME}: which of the names of a change of points this endpoint says.",
+    "webhook_of": f"{NAME}: the webhook whose further names this endpoint says; null: none's.",
     "campaign": "The campaign: what Voucherify calls a loyalty program.",
     "loyalty_tier": "The tier; null: none.",
     "loyalty_tier_from": "The tier before.",

@@ -39,7 +39,7 @@ from tierline.vendors.vendor import (
 from tierline.vendors.voucherify import signing
 from tierline.vendors.voucherify.card_ids import card_id
 from tierline.vendors.voucherify.objects import EVENT_KEYS, NAME, presentation
-from tierline.vendors.voucherify.points_payloads import POINTS_NAMES, named_data
+from tierline.vendors.voucherify.points_payloads import POINTS_NAMES, Voice, named_data
 
 _MOVES = frozenset(("upgraded", "downgraded"))
 _API, _INTERNAL = Raw(b'{"channel":"API"}'), Raw(b'{"channel":"INTERNAL"}')
@@ -57,6 +57,10 @@ class VoucherifyEndpoint(EndpointFacts, frozen=True):
     extended: bool = False
     # The events that a webhook asked for, as its maker wrote them: for its own routes to show.
     webhook_events: tuple[str, ...] = ()
+    # Which of the names that a change of points has; a webhook that asks for several is as many
+    # endpoints, and those after the first name it here.
+    webhook_voice: Voice = "any"
+    webhook_of: str | None = None
 
 
 def _object(required: str, nullable: str, *objects: str) -> dict[str, Any]:
@@ -171,7 +175,7 @@ class VoucherifyPoints:
         self, announcement: PointsAnnouncement, endpoint: VoucherifyEndpoint, *, thin: bool
     ) -> bytes | None:
         del thin  # an option of other formats
-        named = named_data(announcement, endpoint.webhook_events)
+        named = named_data(announcement, endpoint.webhook_events, endpoint.webhook_voice)
         if named is None:
             return None
         name, data = named
@@ -180,7 +184,9 @@ class VoucherifyPoints:
         event, customer = announcement.event, announcement.customer
         of_card = name.startswith("voucher.")
         entity = card_id(*announcement.member) if of_card else customer.id
-        prefix = "evvou_" if of_card else "evcus_"
+        id_ = ("evvou_" if of_card else "evcus_") + announcement.id.removeprefix("evt_")
+        if endpoint.webhook_voice == "card" and of_card:
+            id_ = ids.derived("evvou_", announcement.id, name)  # the transaction's is another event
         cause = f"at:{event.at}" if event.entry is None else f"entry:{event.entry}"
         envelope = VoucherifyEnvelope(
             _delivery_id(announcement.id, endpoint.id),
@@ -190,7 +196,7 @@ class VoucherifyPoints:
             Raw(json_text.dump(data)),
             _source(endpoint),
             VoucherifyEvent(
-                prefix + announcement.id.removeprefix("evt_"),
+                id_,
                 name,
                 format_instant(event.at),
                 entity,
@@ -332,7 +338,7 @@ def _tier(announcement: Announcement, encoded: _Encoded, tier_id: str | None) ->
 def _source(endpoint: VoucherifyEndpoint) -> Raw:
     prefix = "distr_" if endpoint.source == "distribution" else "wh_"
     source = {
-        "id": endpoint.vendor_id or ids.derived(prefix, endpoint.id, size=9),
+        "id": endpoint.vendor_id or endpoint.webhook_of or ids.derived(prefix, endpoint.id, size=9),
         "object": endpoint.source,
         "target_url": endpoint.url,
     }

@@ -1,12 +1,14 @@
-"""Voucherify's webhooks about points. One change of points is one send-out: to a webhook that asks
-for `voucher.loyalty_card.transaction.created` it goes as that, to others under its own name.
+"""Voucherify's webhooks about points. A change of points has up to three names: it is a transaction
+(`voucher.loyalty_card.transaction.created`), an event of the card, and the same of its holder. An
+endpoint sends one body for an event, so a webhook that asks for several names is several endpoints,
+each with a voice of its own. `any` is the first name that was asked for, in that order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args
 
 from tierline.engine.announcement import PointsAnnouncement
 from tierline.model.points_event import MoveKind, PointsKind
@@ -38,6 +40,8 @@ _OF_NAME: Final[dict[str, tuple[PointsKind, ...]]] = {
     REWARDED: ("points.earned",),
 }
 NAMES: Final = frozenset({*_OF_NAME, *(for_customer(name) for name in _OF_NAME if name != CREATED)})
+Voice = Literal["any", "transaction", "card", "customer"]
+VOICES: Final[tuple[Voice, ...]] = ("transaction", "card", "customer")
 Json = dict[str, Any]
 
 
@@ -52,7 +56,19 @@ def kinds_of(name: str) -> tuple[PointsKind, ...]:
     return _OF_NAME.get(own) or _OF_NAME.get(own.removeprefix("customer."), ())
 
 
-def named_data(announcement: PointsAnnouncement, names: tuple[str, ...]) -> tuple[str, Json] | None:
+def voice_of(name: str) -> Voice | None:
+    """The voice that says an event's name; None for what is none of a card's."""
+    own = spelt(name)
+    if own not in NAMES:
+        return None
+    if own == CREATED:
+        return "transaction"
+    return "card" if own in _OF_NAME else "customer"
+
+
+def named_data(
+    announcement: PointsAnnouncement, names: tuple[str, ...], voice: Voice
+) -> tuple[str, Json] | None:
     """The name under which a webhook that asks for these names hears an event, and `data`. None: it
     does not."""
     event, request = announcement.event, {spelt(name) for name in names}
@@ -67,15 +83,15 @@ def named_data(announcement: PointsAnnouncement, names: tuple[str, ...]) -> tupl
         ),
         announcement.project.time_zone,
     )
-    if CREATED in request or not request & NAMES:
-        data = transaction_data(card, event, event.key)
+    if voice in ("any", "transaction") and (CREATED in request or not request & NAMES):
+        data = transaction_data(card, event, event.key, announcement.counterpart)
         if data is not None:
             return CREATED, data
     own = own_name(event)
     if own is None:
         return None
     for name in (own, for_customer(own)):
-        if name in request:
+        if name in request and voice in ("any", voice_of(name)):
             return name, event_data(card, event, event.key, name)
     return None
 

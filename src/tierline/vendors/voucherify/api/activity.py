@@ -12,11 +12,12 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from tierline.analysis.ledger_effects import TierPeriod, tier_periods
 from tierline.analysis.points_history import PointsMove
 from tierline.engine.announcement import Announcement
-from tierline.model.calendar import format_instant
+from tierline.model.calendar import format_instant, parse_day, parse_instant
 from tierline.model.entries import Entry
 from tierline.store.announcements import before_of
 from tierline.vendors.voucherify.api import customers, lists, memberships
@@ -41,6 +42,10 @@ from tierline.web.routing import Call, Operation
 
 OF_CUSTOMER: Final = "/v1/customers/{customer}/activity"
 CUSTOM_EVENT: Final = "customer.custom_event"
+DATE_CHARACTERS: Final = 10
+CampaignType = Literal[
+    "LOYALTY_PROGRAM", "PROMOTION", "DISCOUNT_COUPONS", "GIFT_VOUCHERS", "REFERRAL_PROGRAM"
+]
 Json = dict[str, Any]
 
 
@@ -54,7 +59,7 @@ class CustomerActivityQuery(Struct, frozen=True, forbid_unknown_fields=True):
     start_date: str | None = None
     end_date: str | None = None
     campaign_id: str | None = None
-    campaign_type: str | None = None
+    campaign_type: CampaignType | None = None
     category: Literal["ACTION", "EFFECT"] | None = None
     type: str | None = None
 
@@ -89,6 +94,11 @@ async def list_member_activity(call: Call) -> Json:
 async def list_customer_activity(call: Call) -> Json:
     """What happened to a customer in all programs, and what they did."""
     query = lists.query(call, CustomerActivityQuery)
+    bounds = {
+        name: None if text is None else _bound(text, name)
+        for name, text in (("start_date", query.start_date), ("end_date", query.end_date))
+    }
+    query = replace(query, **bounds)
     row = await customers.find(call, call.param("customer"))
     items: list[Json] = []
     for member in await memberships.of_customer(call, row):
@@ -98,6 +108,18 @@ async def list_customer_activity(call: Call) -> Json:
             items += await _custom_events(call, member)
     items = [item for item in _once(items) if _is_asked(item, query)]
     return _page(items, query.order, query.starting_after_id, query.limit)
+
+
+def _bound(text: str, name: str) -> str:
+    """A day, or an instant as items have it, so that both are compared as texts."""
+    try:
+        if len(text) == DATE_CHARACTERS:
+            parse_day(text)
+            return text
+        return format_instant(parse_instant(text))
+    except ValueError:
+        reason = f"{name}: expected a day or an instant, like 2024-03-19T00:02:13.529Z."
+        raise InvalidQuery(path=name, reason=reason) from None
 
 
 def _is_asked(item: Json, query: CustomerActivityQuery) -> bool:

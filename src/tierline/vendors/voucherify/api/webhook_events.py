@@ -13,7 +13,7 @@ from typing import Final
 from tierline.model.validation import invalid
 from tierline.vendors.voucherify.payloads import VoucherifyFormat
 from tierline.vendors.voucherify.points_payloads import NAMES as POINTS
-from tierline.vendors.voucherify.points_payloads import kinds_of
+from tierline.vendors.voucherify.points_payloads import VOICES, Voice, kinds_of, voice_of
 
 _PUBLISHED: Final = {
     "business_validation_rule": "assignment.created assignment.deleted created deleted updated",
@@ -70,6 +70,18 @@ def kinds(names: Iterable[str]) -> list[str]:
     for name in names:
         heard += [name] if name in TIER_EVENTS else kinds_of(name)
     return list(dict.fromkeys(heard))
+
+
+def by_voice(names: Sequence[str]) -> dict[Voice, tuple[str, ...]]:
+    """Returns the names that each endpoint of a webhook says, the webhook's own first: it says all
+    but those of which a further name exists for the same change of points."""
+    voices = [voice for voice in VOICES if any(voice_of(name) == voice for name in names)]
+    if len(voices) < 2:
+        return {"any": tuple(names)}
+    shared = [name for name in names if voice_of(name) is None]
+    own = {voice: [name for name in names if voice_of(name) == voice] for voice in voices}
+    own[voices[0]] += shared
+    return {voice: tuple(said) for voice, said in own.items()}
 
 
 def parsable(names: Iterable[str]) -> list[str]:

@@ -1,4 +1,8 @@
-"""`/management/v1/projects/…/webhooks`: endpoints of the native API, in Voucherify's format."""
+"""`/management/v1/projects/…/webhooks`: endpoints of the native API, in Voucherify's format.
+
+A webhook that asks for several names of one change of points is one endpoint for each voice: the
+first has the webhook's id, the others name it (`webhook_of`), and they change and end with it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from tierline.vendors.voucherify.api import lists, webhook_events
 from tierline.vendors.voucherify.api.answers import WebhookObject, WebhookObjects
 from tierline.vendors.voucherify.objects import NAME
 from tierline.vendors.voucherify.payloads import prefixed
+from tierline.vendors.voucherify.points_payloads import Voice
 from tierline.web.routing import Call, Operation
 
 WEBHOOKS = "/management/v1/projects/{project}/webhooks"
@@ -40,14 +45,17 @@ async def post_webhook(call: Call, body: WebhookRequest) -> Json:
     _check_project(call)
     if body.target_url is None:
         raise validation.invalid("target_url", "it is needed")
-    changes = {"url": body.target_url, "format": NAME, "retry": NAME}
-    changes |= _events(webhook_events.checked(body.events), {})
-    endpoint = validation.convert(changes, EndpointBody)
+    names = webhook_events.checked(body.events)
     id_ = "wh_" + secrets.token_hex(12)
     granted = call.caller.scopes
+    (voice, said), *_ = webhook_events.by_voice(names).items()
+    changes = {"url": body.target_url, "format": NAME, "retry": NAME}
+    changes |= _events(names, said, voice, {})
+    endpoint = validation.convert(changes, EndpointBody)
     made = await call.parts.operations.add(call.project, endpoint, granted, vendor_id=id_)
     if body.active is False:
         made = await call.parts.operations.pause(call.project, made["id"])
+    await _follow(call, made)
     return _webhook(call, made)
 
 
@@ -70,8 +78,12 @@ async def put_webhook(call: Call, body: WebhookRequest) -> Json:
     changes: Json = {}
     if body.target_url is not None:
         changes["url"] = body.target_url
+    names = tuple(before["webhook_events"])
     if body.events is not None:
-        changes |= _events(webhook_events.checked(body.events), before)
+        names = webhook_events.checked(body.events)
+    (voice, said), *_ = webhook_events.by_voice(names).items()
+    if body.events is not None or voice != before["webhook_voice"]:
+        changes |= _events(names, said, voice, before)
     after = before
     if changes:
         change = validation.convert(changes, EndpointBody)
@@ -79,17 +91,53 @@ async def put_webhook(call: Call, body: WebhookRequest) -> Json:
     if body.active is not None and body.active == (after["state"] == "paused"):
         switch = endpoints.resume if body.active else endpoints.pause
         after = await switch(project, before["id"])
+    await _follow(call, after)
     return _webhook(call, after)
 
 
 async def delete_webhook(call: Call) -> None:
-    await call.parts.operations.remove(call.project, (await _endpoint(call))["id"])
+    endpoint = await _endpoint(call)
+    for companion in await _companions(call, endpoint["vendor_id"]):
+        await call.parts.operations.remove(call.project, companion["id"])
+    await call.parts.operations.remove(call.project, endpoint["id"])
 
 
-def _events(names: tuple[str, ...], before: Json) -> Json:
-    """What an endpoint is to hear. A filter that its owner gave it stays."""
-    kinds = webhook_events.kinds(names)
-    changes: Json = {"kinds": kinds, "webhook_events": names}
+async def _companions(call: Call, webhook: str) -> list[Json]:
+    """The further endpoints of a webhook."""
+    every = await call.parts.operations.list(call.project)
+    return [each for each in every if each["webhook_of"] == webhook]
+
+
+async def _follow(call: Call, endpoint: Json) -> None:
+    """Makes, changes and ends a webhook's further endpoints after the first. Repeating the call
+    that was cut off between them does what is left."""
+    operations, project, granted = call.parts.operations, call.project, call.caller.scopes
+    names, webhook = tuple(endpoint["webhook_events"]), endpoint["vendor_id"]
+    (_, *further) = webhook_events.by_voice(names).items()
+    there = {each["webhook_voice"]: each for each in await _companions(call, webhook)}
+    for voice, said in further:
+        companion = there.pop(voice, None)
+        changes = {"url": endpoint["url"], **_events(names, said, voice, companion or {})}
+        if companion is None:
+            own = {"format": NAME, "retry": NAME, "webhook_of": webhook}
+            body = validation.convert({**changes, **own}, EndpointBody)
+            companion = await operations.add(project, body, granted)
+        else:
+            body = validation.convert(changes, EndpointBody)
+            companion = await operations.change(project, companion["id"], body, granted)
+        paused = endpoint["state"] == "paused"
+        if paused != (companion["state"] == "paused"):
+            switch = operations.pause if paused else operations.resume
+            await switch(project, companion["id"])
+    for left in there.values():
+        await operations.remove(project, left["id"])
+
+
+def _events(names: tuple[str, ...], said: tuple[str, ...], voice: Voice, before: Json) -> Json:
+    """What an endpoint is to hear: of a webhook's names those that it says. A filter that its owner
+    gave it stays."""
+    kinds = webhook_events.kinds(said)
+    changes: Json = {"kinds": kinds, "webhook_events": names, "webhook_voice": voice}
     if not kinds:
         changes["filter"] = SILENCE
     elif before.get("filter") == SILENCE:
