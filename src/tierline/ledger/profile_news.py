@@ -1,8 +1,8 @@
-"""A changed profile, as an event of the log: for endpoints that show customers whole.
+"""A changed or new profile, as an event of the log: for endpoints that show customers whole.
 
-It enters the log in the transaction that changes the profile, with the member's points and tier as
-they are stored: one event for each program that the customer is a member of; of a guest, one for
-each program of the project.
+It enters the log in the transaction that changes or makes the profile, with the member's points and
+tier as they are stored: one event for each program that the customer is a member of; of a guest,
+one for each program of the project.
 """
 
 from __future__ import annotations

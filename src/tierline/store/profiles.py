@@ -63,9 +63,9 @@ async def put(
     now: int,
     news: News | None = None,
 ) -> tuple[CustomerRow, bool]:
-    """The customer afterwards, and whether they are new. `news` is given a customer who changed,
-    inside the transaction that changes them. Raises Conflict where a name belongs to somebody
-    else, or an id or number would change."""
+    """The customer afterwards, and whether they are new. `news` is given a customer who changed or
+    is new, inside the transaction that changes or makes them. Raises Conflict where a name belongs
+    to somebody else, or an id or number would change."""
     for _ in range(LOOKS_MAX):
         async with database.pool.acquire() as connection:
             number = await customers.find_by_name(connection, database.shards, project, source_id)
@@ -83,9 +83,8 @@ async def put(
             # have been begun by it, else its end is waited for.
             if row is None:
                 with suppress(MadeMeanwhile):
-                    return await _make(
-                        connection, database.shards, project, source_id, profile, now
-                    )
+                    place = connection, database.shards
+                    return await _make(*place, project, source_id, profile, now, news=news)
         await asyncio.sleep(random.uniform(0, 2 * LOOK_SECONDS))  # noqa: S311 - no secret
     reason = f"A customer who is to be named {source_id!r} is being made at this moment; try again."
     raise Conflict(path="source_id", reason=reason)
@@ -125,6 +124,8 @@ async def _make(
     source_id: str,
     profile: Profile,
     now: int,
+    *,
+    news: News | None,
 ) -> tuple[CustomerRow, bool]:
     """The customer afterwards, and whether they are new. Raises MadeMeanwhile, with no name left
     that was claimed here, where another request for the same source id is ahead."""
@@ -144,12 +145,15 @@ async def _make(
             raise _taken(project, "number", str(profile.number), "number")
     await _claim(connection, shards, project, claims, reserved, source_id)
     newcomer = newborn(source_id, profile, now)
+    is_whole = newcomer.source_id == source_id
     shard = customers.shard_of_customer(shards, reserved)
     async with connection.transaction():
         await connection.fetchrow(Sql.take_numbers, shard, project.number, 0)  # the head's lock
         there = await customers.read(connection, shards, reserved)
         new = [NewCustomer(replace(newcomer, source_id=source_id), reserved)]
         made = {} if there else await customers.create(connection, shard, project, new)
+        if news is not None and source_id in made and is_whole:
+            await news(connection, shard, made[source_id])
     if there is not None:
         raise MadeMeanwhile  # by a request that shares these names
     row = made.get(source_id)
@@ -160,8 +164,8 @@ async def _make(
     if adopted is not None:
         # Who began it may have given names back since.
         await _claim(connection, shards, project, claims, reserved)
-    if newcomer.source_id != source_id:
-        row = await _change(connection, shards, project, reserved, profile, now)
+    if not is_whole:
+        row = await _change(connection, shards, project, reserved, profile, now, news=news)
     return row, True
 
 

@@ -206,19 +206,19 @@ async def test_another_tier_by_hand_is_one_move(club: Shop, receiver: Receiver) 
 
 
 async def test_every_change_of_a_customer_is_told(club: Shop, receiver: Receiver) -> None:
-    """Of a guest's profile, of points, of a tier and of a member's profile: each time the customer
-    whole, as the Customers API shows them."""
+    """Of a guest's profile, of points, of a tier, of a member's profile and of a new customer: each
+    time the customer whole, as the Customers API shows them."""
     await club.good("PUT", "/api/customers/ann", {"name": "Ann"})
     await make(club, receiver.url, UPDATED)
     arrived = 0
 
-    async def news(count: int = 1) -> Json:
+    async def news(count: int = 1, whose: str = "ann") -> Json:
         nonlocal arrived
         arrived += count
         requests = await receiver.wait(arrived)
         assert len(requests) == arrived
         body = verified(club, requests[-1])
-        assert body["customer"] == await club.customer("ann")
+        assert body["customer"] == await club.customer(whose)
         return body
 
     await club.good("PATCH", "/v2/customers/ann", {"customer": {"birthday": "1990-01-29"}})
@@ -234,6 +234,14 @@ async def test_every_change_of_a_customer_is_told(club: Shop, receiver: Receiver
     await club.good("PUT", "/api/customers/ann", {"email": "ann@example.com"})
     await club.good("PATCH", "/v2/customers/ann", {"customer": {"blocked": True}})
     assert (await news())["customer"]["blocked"] is True
+    await club.good("PUT", "/api/customers/bob", {"email": "bob@example.com"})
+    assert (await news(whose="bob"))["customer"]["enrolled"] is False
+    session = f"/headless/2025-06/{club.keys['site_id']}/customers/cid/sessions?channel=web"
+    await club.good("POST", session, {"customer": {"email": "cid@example.com"}})
+    await news(whose="cid")
+    renamed = {"source_id": "dora", "email": "dora@example.com"}
+    await club.good("PUT", "/api/customers/dot", renamed)
+    assert (await news(whose="dora"))["customer"]["merchant_id"] == "dora"
 
 
 async def test_what_was_earned_is_told_late(club: Shop, receiver: Receiver) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 
 from tierline.ledger.orders.statement_parsing import AMOUNT_MAX
@@ -10,14 +11,16 @@ from tierline.vendors.loyaltylion.ladder import bound
 
 Money = str | int | float
 CHARACTERS_MAX = 40
+_TEXT = re.compile(r"[0-9]*\.?[0-9]+|[0-9]+\.", re.ASCII)  # no exponent, no sign, nobody's digits
 
 
 def minor(money: Money, field: str) -> int:
     """Returns "19.99", or the number 19.99, as 1999. More than two decimals are rounded half up,
     as shops send sums of taxes. Raises Invalid."""
     text = str(money).strip()
+    is_plain = not isinstance(money, str) or _TEXT.fullmatch(text) is not None
     try:
-        amount = Decimal(text if len(text) <= CHARACTERS_MAX else "NaN")
+        amount = Decimal(text if is_plain and len(text) <= CHARACTERS_MAX else "NaN")
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or not 0 <= amount * 100 <= AMOUNT_MAX:
