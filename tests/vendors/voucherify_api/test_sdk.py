@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,7 +18,13 @@ from tests.vendors.voucherify_api.test_transactions import act
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv" / "sdk" / "bin" / "python"
 SDK = Path(__file__).parent / "sdk"
+EXAMPLES = ROOT / "examples" / "voucherify"
 LIFE_SECONDS = 300
+STORY = """\
+joined: 0 points, Silver
+bought: 120 points, Gold
+sent back: 0 points, Silver
+"""
 
 
 def run(arguments: list[str | Path], **variables: str) -> subprocess.CompletedProcess[str]:
@@ -99,3 +106,24 @@ async def test_the_python_sdk_reads_what_happened_to_points(shop: Shop) -> None:
 
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)[-1] == "delete_export"
+
+
+@pytest.mark.sdk
+@pytest.mark.parametrize("name", ["shop.py", "shop.mjs"])
+async def test_the_examples_run(shop: Shop, tmp_path: Path, name: str) -> None:
+    """As they stand, beside the SDK; the second time nothing has changed but what was sent back."""
+    script = tmp_path / name
+    shutil.copy(EXAMPLES / name, script)
+    (tmp_path / "node_modules").symlink_to(SDK / "node_modules")
+    program = PYTHON if script.suffix == ".py" else "node"
+    keys = {"APP_ID": shop.keys["app_id"], "APP_TOKEN": shop.keys["app_token"]}
+
+    async def story() -> str:
+        ended = await asyncio.to_thread(run, [program, script], TIERLINE_URL=shop.url, **keys)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    assert await story() == STORY
+    assert set((await story()).splitlines()) == {
+        f"{when}: 0 points, Silver" for when in ("joined", "bought", "sent back")
+    }
