@@ -32,6 +32,7 @@ _encode = msgspec.json.Encoder().encode
 class CustomersSql(Queries, file="customers.sql"):
     named: str
     holders: str
+    of_kind: str
     take_numbers: str
     counters: str
     raise_counter: str
@@ -94,6 +95,17 @@ async def find(
     shard = shard_of_name(shards, project.id, name)
     numbers = await numbers_of(connection, shard, project.number, [name], kind)
     return numbers.get(name)
+
+
+async def names_of_kind(
+    connection: Session, shards: int, project: int, kind: str, limit: int
+) -> list[tuple[str, int]]:
+    """The first names of a kind over all shards, in their order, with the customers' ids."""
+    names: list[tuple[str, int]] = []
+    for shard in range(shards):
+        rows = await connection.fetch(Sql.of_kind, shard, project, kind, "", limit)
+        names += [(row["name"], row["customer"]) for row in rows]
+    return sorted(names)[:limit]
 
 
 async def holders(

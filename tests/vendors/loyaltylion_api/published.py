@@ -256,6 +256,13 @@ class ExportList(Published):
     cursor: Cursors
 
 
+class Unsubscribe(Published):
+    """emails/list-unsubscribes."""
+
+    email: str
+    id: str | None
+
+
 class Sites(Published):
     sites: list[dict[str, Any]]
 
@@ -280,6 +287,8 @@ SHAPES: list[tuple[str, str, Any]] = [
     ("GET", rf"/v2/orders/{_ONE}", OneOrder),
     ("POST", r"/v2/webhooks", OneWebhook),
     ("GET", r"/v2/webhooks", WebhookList),
+    ("GET", r"/v2/loyalty_emails/unsubscribes", list[Unsubscribe]),
+    ("POST", r"/v2/loyalty_emails/unsubscribes", str),
     ("GET", rf"/headless/2025-06/{_ONE}/configuration", Configuration),
     ("GET", rf"/headless/2025-06/{_ONE}/customers/{_ONE}", HeadlessCustomer),
     ("POST", rf"/headless/2025-06/{_ONE}/customers/{_ONE}/sessions", HeadlessCustomer),

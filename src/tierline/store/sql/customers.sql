@@ -11,6 +11,13 @@ WHERE shard = $1 AND project = $2 AND kind = $3 AND name = ANY($4)
 SELECT name, kind, customer FROM alias
 WHERE shard = $1 AND project = $2 AND name = ANY($3) AND kind <> 'number'
 
+-- name: of_kind
+-- The first names of a kind behind one, and whose they are. By the primary key.
+SELECT name, customer FROM alias
+WHERE shard = $1 AND project = $2 AND kind = $3 AND name > $4
+ORDER BY name
+LIMIT $5;
+
 -- name: drop_names
 -- Takes away a customer's names of some kinds from one shard.
 DELETE FROM alias WHERE shard = $1 AND customer = $2 AND kind = ANY($3)

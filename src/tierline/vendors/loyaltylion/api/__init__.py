@@ -18,6 +18,7 @@ from tierline.vendors.loyaltylion.api import (
     orders,
     points,
     transactions,
+    unsubscribes,
     webhooks,
 )
 from tierline.vendors.loyaltylion.api.door import LionDoor
@@ -34,6 +35,7 @@ OPERATIONS = (
     *transactions.OPERATIONS,
     *orders.OPERATIONS,
     *webhooks.OPERATIONS,
+    *unsubscribes.OPERATIONS,
     *headless.OPERATIONS,
 )
 # What needs no key of the vendor's.

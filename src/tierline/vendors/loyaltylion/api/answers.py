@@ -208,6 +208,13 @@ class LionOrderAnswer(Struct, frozen=True):
     order: LionOrder
 
 
+class LionUnsubscribe(Struct, frozen=True):
+    """An address that wants no mails; `id` is the shop's for the customer."""
+
+    email: str
+    id: str | None
+
+
 class LionWebhookObject(Struct, frozen=True):
     """A subscription."""
 

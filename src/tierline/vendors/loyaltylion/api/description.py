@@ -25,6 +25,7 @@ TAGS: Final = {
     "transactions": "Changes of points.",
     "orders": "What customers bought.",
     "webhooks": "Subscriptions to topics.",
+    "loyalty_emails": "Who does not want mails.",
     "headless": "What a storefront asks.",
     "oauth": "Partners' apps.",
 }
@@ -73,7 +74,7 @@ merchant_number: The order's number for people.
 message: What was wrong, and what to do.
 next_birthday: Always null.
 now: Today.
-page: Only the first; use cursors.
+page: Which page; of lists with cursors only the first.
 payment_status: Whether it was paid.
 point_cost: How many points were spent.
 program_id: The program's number; null: there is none, or several.

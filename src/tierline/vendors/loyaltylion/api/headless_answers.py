@@ -202,6 +202,8 @@ ANSWERS: Final[dict[str, Any]] = {
     "list_of_customer": answers.LionTransactions,
     "list_orders": answers.LionOrders,
     "get_order": answers.LionOrderAnswer,
+    "list_unsubscribes": list[answers.LionUnsubscribe],
+    "post_unsubscribe": answers.Empty,
     "post_webhook": answers.LionWebhookAnswer,
     "list_webhooks": answers.LionWebhooks,
     "get_configuration": HeadlessConfiguration,
