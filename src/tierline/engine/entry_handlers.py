@@ -50,10 +50,10 @@ def _apply_and_tell(state: MemberState, entry: Entry, detail: Detail) -> None:
     _KINDS[entry.kind](state, entry, detail)
     kind = OF_ENTRY.get(entry.kind)
     if kind is not None:
-        moved = state.balance - balance
-        waits = state.points_pending - pending
-        points = -waits if kind == "points.activated" else moved + waits
-        tell_points(state, kind, points, entry.n, waits=waits, tier=tier)
+        view = state.view()
+        waits = view.pending - pending
+        points = -waits if kind == "points.activated" else view.balance - balance + waits
+        tell_points(state, kind, points, entry.n, waits=waits, tier=tier, view=view)
 
 
 def _count(state: MemberState, entry: Entry, origin: Origin | None) -> None:

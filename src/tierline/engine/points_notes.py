@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tierline.engine.member_state import MemberState
 from tierline.model.points_event import PointsEvent, PointsKind
+from tierline.model.view import View
 
 AS_IT_IS = ""  # the tier that the state shows; no tier is called so
 
@@ -17,26 +18,27 @@ def tell_points(
     *,
     waits: int = 0,
     tier: str | None = AS_IT_IS,
+    view: View | None = None,
 ) -> None:
     """Adds a points event, where somebody asks for them and nothing is imported quietly. `tier`:
-    the one that the member was in."""
+    the one that the member was in; `view`: the member now, where that was worked out already."""
     events = state.points_events
     if events is None or not points or (state.quiet and not state.tells_all):
         return
-    balance = state.balance
-    same = (state.at, kind, entry, rule)
+    view = state.view() if view is None else view
+    balance = view.balance
     twin = 0
     for event in reversed(events):
         if event.at != state.at:
             break
-        twin += (event.at, event.kind, event.entry, event.rule) == same
+        twin += (event.kind, event.entry, event.rule) == (kind, entry, rule)
     events.append(
         PointsEvent(
             kind=kind,
             at=state.at,
             points=points,
             balance=balance,
-            pending=state.points_pending,
+            pending=view.pending,
             entry=entry,
             rule=rule,
             waits=waits,
@@ -46,6 +48,6 @@ def tell_points(
             attributes=state.attributes,
             twin=twin,
             version=state.version.number,
-            view=state.view(),
+            view=view,
         )
     )

@@ -15,6 +15,8 @@ def in_order(decision: Decision, now: int) -> list[Event | PointsEvent | Reminde
     reminders follow. A reminder of what is over at `now` is left out: a server that slept tells
     late what can still be acted upon."""
     events: list[Event | PointsEvent | Reminder] = [*decision.points]
+    if len(events) == 1 and not decision.events and not decision.reminders:
+        return events  # nearly always, where points are heard
     events += [
         event
         for event in decision.announced

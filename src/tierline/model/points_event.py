@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeGuard, get_args
 
 from msgspec import Struct
 
-from tierline.model.entries import Detail, Entry
+from tierline.model.entries import Entry
 from tierline.model.view import View
 
 MoveKind = Literal[
@@ -51,8 +51,10 @@ class ActivityFacts(Struct, frozen=True, gc=False, omit_defaults=True):
 
 def activity_facts(entry: Entry) -> ActivityFacts:
     """Returns what an entry said."""
-    detail = entry.detail or _NOTHING
-    rules = tuple((part.rule, part.points) for part in detail.parts)
+    detail = entry.detail
+    if detail is None:
+        return ActivityFacts(entry.kind)
+    rules = tuple([(part.rule, part.points) for part in detail.parts])
     order = detail.order
     return ActivityFacts(entry.kind, detail.name, detail.reason, order, detail.counterpart, rules)
 
@@ -82,7 +84,6 @@ class PointsEvent(Struct, frozen=True, gc=False, omit_defaults=True):
     view: View | None = None  # the member right after it; older events have none
 
 
-_NOTHING = Detail()
 _KINDS = frozenset(get_args(PointsKind))
 
 

@@ -103,6 +103,8 @@ class StandingFields(Struct, gc=False):
 
     @property
     def points_pending(self) -> int:
+        if not self.pending:  # nearly always
+            return 0
         return sum(p.points for p in self.pending)
 
 
