@@ -184,6 +184,12 @@ class Batch:
         """Customers without a membership here, unknown ones, and those of other shards."""
         commands, numbers = self.commands, self.numbers
         current = await self.tx.current(sorted({commands[i].program for i in missing}))
+        for i in missing:
+            if commands[i].program not in current:
+                # It was deleted, which this process has not heard of: nobody comes into it.
+                name = (await self.catalog.program_numbered(commands[i].program)).id
+                self.outcomes[i] = NotFound(what="program", name=name, path="program")
+        missing = self.missing
         customer_at = {i: numbers[i] for i in missing if numbers[i]}
         named = [i for i in missing if not numbers[i]]
         if named:
@@ -253,9 +259,12 @@ class Batch:
         made: dict[tuple[int, str], int] = {}
         for project, names in sorted(newcomers.items()):
             bare = [customers.bare(name, names[name]) for name in sorted(names)]
-            rows = await customers.create(
-                self.tx.connection, self.shard, self.catalog.project(project), bare, quiet
-            )
+            try:
+                rows = await customers.create(
+                    self.tx.connection, self.shard, self.catalog.project(project), bare, quiet
+                )
+            except NotFound:
+                raise CountDiffers("create") from None  # deleted: the next attempt finds that
             if len(rows) < len(names):
                 raise CountDiffers("create")  # renamed in between: the next attempt finds them
             made |= {(project, name): row.id for name, row in rows.items()}

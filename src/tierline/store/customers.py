@@ -8,13 +8,14 @@ the shard's head, after which nothing waits.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tierline.errors import NotFound
 from tierline.model import ids
 from tierline.model.tenant import Customer, Project
 from tierline.store import customer_events, last_changes
@@ -150,9 +151,19 @@ async def reserve(connection: Session, shards: int, project: Project, name: str)
     """The id for a customer who will first be named so; a number that is never used is no harm."""
     route = ids.route(project.id, name)
     shard = ids.shard_of(route, shards)
-    taken = await connection.fetchrow(Sql.take_numbers, shard, project.number, 1)
-    assert taken is not None  # every shard has its head row from the start
+    taken = await take_numbers(connection, shard, project, 1)
     return ids.customer_number(taken["customers"], route)
+
+
+async def take_numbers(
+    connection: Session, shard: int, project: Project, count: int
+) -> Mapping[str, int]:
+    """Returns the shard's counter after so many new customers, and the project's number floor.
+    Raises NotFound where the project is deleted, which this process may not have heard of."""
+    taken = await connection.fetchrow(Sql.take_numbers, shard, project.number, count)
+    if taken is None:
+        raise NotFound(what="project", name=project.id)
+    return {"customers": taken["customers"], "number_floor": taken["number_floor"]}
 
 
 async def create(
@@ -166,8 +177,7 @@ async def create(
     `quiet`: the source ids of those of whom nobody is told.
     Whom somebody else made in between is read instead, or left out if a renaming put them into
     another shard. One shard, inside a transaction."""
-    taken = await connection.fetchrow(Sql.take_numbers, shard, project.number, len(new))
-    assert taken is not None
+    taken = await take_numbers(connection, shard, project, len(new))
     newcomers = {customer.customer.source_id or "": customer for customer in new}
     numbers = await numbers_of(connection, shard, project.number, list(newcomers))
     others = await holders(connection, shard, project.number, list(newcomers.keys() - numbers))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from tierline.errors import NotFound
 from tierline.model import ids
 from tierline.store.named_queries import Queries
 
@@ -72,9 +73,11 @@ class OrderPlace(Struct, frozen=True):
 
 
 async def claim(connection: Session, place: OrderPlace, buyer: str, at: int) -> Record:
-    """Returns the order's row, locked until the transaction ends."""
+    """Returns the order's row, locked until the transaction ends. Raises NotFound where its project
+    is deleted, which this process may not have heard of."""
     row = await connection.fetchrow(Sql.claim, *place.key, buyer, at)
-    assert row is not None  # every shard has its head row from the start
+    if row is None:
+        raise NotFound(what="order", name=place.name, path="order")
     return row
 
 

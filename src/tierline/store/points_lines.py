@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
+from tierline.errors import NotFound
 from tierline.model import ids
 from tierline.store.customers import shard_of_customer
 from tierline.store.listing import ListPlace
@@ -92,9 +93,11 @@ def home_of_list(shards: int, program: int) -> int:
 
 
 async def hold(connection: Session, shards: int, program: int) -> ListHead:
-    """Returns how far the program's list is, held until the transaction ends."""
+    """Returns how far the program's list is, held until the transaction ends. Raises NotFound where
+    it is deleted, which this process may not have heard of."""
     row = await connection.fetchrow(Sql.hold_list, home_of_list(shards, program), program)
-    assert row is not None  # every shard has its head row from the start
+    if row is None:
+        raise NotFound(what="program", name=str(program), path="program")
     return ListHead(row["last"], ListPlace(row["upto"], row["customer"]))
 
 

@@ -148,7 +148,7 @@ async def _make(
     is_whole = newcomer.source_id == source_id
     shard = customers.shard_of_customer(shards, reserved)
     async with connection.transaction():
-        await connection.fetchrow(Sql.take_numbers, shard, project.number, 0)  # the head's lock
+        await customers.take_numbers(connection, shard, project, 0)  # the head's lock
         there = await customers.read(connection, shards, reserved)
         new = [NewCustomer(replace(newcomer, source_id=source_id), reserved)]
         made = {} if there else await customers.create(connection, shard, project, new)
@@ -302,7 +302,7 @@ async def _add_name(
     shard = customers.shard_of_name(shards, project.id, name)
     facts = (project.number, [kind], [name], [customer])
     async with connection.transaction():
-        await connection.fetchrow(Sql.take_numbers, shard, project.number, 0)
+        await customers.take_numbers(connection, shard, project, 0)
         if kind == "number":
             holder = await customers.find(connection, shards, project, name, kind)
         else:

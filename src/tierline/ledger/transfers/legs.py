@@ -127,7 +127,10 @@ class TransferLegs:
         settled = await store.claim(self.tx.connection, self.shard, sorted({*arrivals.values()}))
         customers = list(numbers)
         for i, arrival in arrivals.items():
-            how = settled[arrival]
+            how = settled.get(arrival)
+            if how is None:
+                outcomes[i] = NotFound(what="program", name=str(arrival[2]), path="program")
+                continue
             if how.refused is not None:
                 outcomes[i] = TransferRefused(why=how.refused)
                 continue

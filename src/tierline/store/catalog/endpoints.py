@@ -11,7 +11,7 @@ from msgspec import Struct
 from tierline.errors import Conflict, NotFound
 from tierline.model.operational_event import CUSTOMER_CHANGED, CUSTOMER_CREATED
 from tierline.model.tenant import Project
-from tierline.store.catalog import audit
+from tierline.store.catalog import audit, projects
 from tierline.store.catalog.queries import CatalogSql as Sql
 from tierline.store.catalog.secret_box import SecretBox
 
@@ -120,7 +120,8 @@ _ACTIONS = {"paused": "paused", "active": "resumed", "deleted": "deleted"}
 async def add(
     connection: Session, box: SecretBox, revision: int, owner: Project, new: NewEndpoint, now: int
 ) -> int:
-    """Writes an active endpoint, returns its number."""
+    """Writes an active endpoint, returns its number. Raises NotFound for a deleted project."""
+    await projects.need(connection, owner)
     sealed = box.seal(new.secrets, sealed_for(owner.id, new.id))
     facts = (new.id, owner.id, new.body, sealed, "active", revision, new.start_at, now)
     number: int = await connection.fetchval(Sql.add_endpoint, *facts)

@@ -88,7 +88,8 @@ async def add(
 ) -> dict[str, Any]:
     """Stores a key with all its doors, and the secrets that come with it; returns what is shown of
     it, for the only time. The caller holds the revision. Raises Forbidden where what is shown can
-    do more than its maker."""
+    do more than its maker, and NotFound for a deleted project."""
+    await projects.need(connection, owner)
     key_id = "key_" + secrets.token_hex(8)
     stored = await projects.read_secrets(connection, box, owner)
     if new.kind.shows_signing_secret and "read_customers" not in new.granted:

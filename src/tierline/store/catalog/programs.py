@@ -12,7 +12,7 @@ from tierline.errors import Conflict, Invalid
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
 from tierline.rules.program import OnChange, Program, Rules, Version
-from tierline.store.catalog import audit
+from tierline.store.catalog import audit, projects
 from tierline.store.catalog.queries import CatalogSql as Sql
 
 if TYPE_CHECKING:
@@ -89,8 +89,9 @@ async def put(
 ) -> Put:
     """Write a version if it differs from the newest. The caller holds the revision, so no other
     change is under way. Raises Invalid for an instant in the past, Conflict where a later version
-    is already scheduled, ProgramChanged where the newest is not that of `based_on`, and
-    ProgramDeleted."""
+    is already scheduled, ProgramChanged where the newest is not that of `based_on`, ProgramDeleted,
+    and NotFound for a deleted project."""
+    await projects.need(connection, project)
     effective_at = new.effective_at
     body = encode_rules(new.rules)
     row = await connection.fetchrow(Sql.program_row, project.id, program_id)

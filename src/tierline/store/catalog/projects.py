@@ -12,7 +12,7 @@ from iso4217 import Currency
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tierline.errors import Conflict, Invalid
+from tierline.errors import Conflict, Invalid, NotFound
 from tierline.model.calendar import zone
 from tierline.model.tenant import Project
 from tierline.store.catalog import audit
@@ -54,6 +54,13 @@ class ProjectChange(Struct, frozen=True):
 def namesakes(projects: Iterable[Project], project: Project) -> list[Project]:
     """Those of the projects that have another one's name."""
     return [p for p in projects if p.name == project.name and p.number != project.number]
+
+
+async def need(connection: Session, project: Project) -> None:
+    """Raises NotFound where a project is deleted, which this process may not have heard of. The
+    caller holds the revision, so it stays as it is."""
+    if await connection.fetchval(Sql.living_project, project.number) is None:
+        raise NotFound(what="project", name=project.id)
 
 
 async def add(connection: Session, revision: int, new: NewProject, now: int) -> int:

@@ -22,6 +22,7 @@ class CatalogSql(Queries, file="catalog.sql"):
     endpoints_since: str
     add_project: str
     change_project: str
+    living_project: str
     change_project_state: str
     begin_erasing_project: str
     end_erasing_project: str

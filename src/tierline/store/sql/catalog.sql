@@ -44,6 +44,10 @@ RETURNING number
 -- Another name, zone, currency or presentation.
 UPDATE project SET body = $2, revision = $3 WHERE number = $1
 
+-- name: living_project
+-- No row for a project that is deleted.
+SELECT number FROM project WHERE number = $1 AND state <> 'deleted'
+
 -- name: change_project_state
 -- A project is paused, or goes on; no row where it is deleted, or being erased.
 UPDATE project SET state = $2, revision = $3

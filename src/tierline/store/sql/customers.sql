@@ -24,10 +24,11 @@ DELETE FROM alias WHERE shard = $1 AND customer = $2 AND kind = ANY($3)
 
 -- name: take_numbers
 -- Locks the shard's head and counts new customers. Whoever makes customers does this first, so
--- that numbers become visible in rising order and no insert below ever waits for another.
+-- that numbers become visible in rising order and no insert below ever waits for another. No row for
+-- a deleted project: a process that has slept since would make somebody whom nobody removes.
 UPDATE shard_head h SET customers = h.customers + $3
 FROM project p
-WHERE h.shard = $1 AND p.number = $2
+WHERE h.shard = $1 AND p.number = $2 AND p.state <> 'deleted'
 RETURNING h.customers, p.number_floor
 
 -- name: counters
@@ -54,10 +55,12 @@ WHERE h.shard = $1
 RETURNING id
 
 -- name: add_names
--- New names in one shard; those that are taken already are left out of the answer.
+-- New names in one shard; those that are taken already are left out of the answer, and so are all of
+-- a deleted project.
 INSERT INTO alias (shard, project, kind, name, customer)
-SELECT h.shard, $2, u.kind, u.name, u.customer
+SELECT h.shard, p.number, u.kind, u.name, u.customer
 FROM shard_head h
+JOIN project p ON p.number = $2 AND p.state <> 'deleted'
 CROSS JOIN unnest($3::text[], $4::text[], $5::bigint[]) AS u (kind, name, customer)
 WHERE h.shard = $1
 ON CONFLICT (shard, project, kind, name) DO NOTHING

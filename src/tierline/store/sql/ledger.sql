@@ -74,11 +74,12 @@ CROSS JOIN LATERAL (
 ) AS e;
 
 -- name: current
--- The newest rules of programs, and their projects' own clocks. Small tables only.
+-- The newest rules of programs, and their projects' own clocks. Small tables only. A deleted program
+-- is left out: a process that has slept since would make members whom nobody removes.
 SELECT p.number, p.latest, j.clock
 FROM program p
 JOIN project j ON j.id = p.project
-WHERE p.number = ANY($1::integer[]);
+WHERE p.number = ANY($1::integer[]) AND p.state <> 'deleted';
 
 -- name: reserve
 -- Makes the rows of members-to-be, in order, so that nobody else can; those that are there already

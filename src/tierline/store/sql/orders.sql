@@ -3,10 +3,11 @@
 -- written in the batch that books.
 
 -- name: claim
--- Makes or finds an order's row, and locks it.
+-- Makes or finds an order's row, and locks it; no row for a deleted project.
 INSERT INTO order_state (shard, project, name, customer, buyer, revision, created_at, updated_at)
-SELECT h.shard, $2, $3, 0, $4, 0, $5, $5
+SELECT h.shard, p.number, $3, 0, $4, 0, $5, $5
 FROM shard_head h
+JOIN project p ON p.number = $2 AND p.state <> 'deleted'
 WHERE h.shard = $1
 ON CONFLICT (shard, project, name) DO UPDATE SET revision = order_state.revision
 RETURNING revision, record, pending, created_at, updated_at;

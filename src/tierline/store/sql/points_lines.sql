@@ -2,9 +2,12 @@
 -- so numbers rise in the order in which they become visible.
 
 -- name: hold_list
--- A program's list, held: one transaction at a time numbers its lines.
+-- A program's list, held: one transaction at a time numbers its lines. No row where it is deleted.
 INSERT INTO points_list AS l (shard, program, last, upto, customer)
-SELECT h.shard, $2, 0, -1, -1 FROM shard_head h WHERE h.shard = $1
+SELECT h.shard, p.number, 0, -1, -1
+FROM shard_head h
+JOIN program p ON p.number = $2 AND p.state <> 'deleted'
+WHERE h.shard = $1
 ON CONFLICT (shard, program) DO UPDATE SET last = l.last
 RETURNING last, upto, customer;
 
