@@ -42,6 +42,7 @@ LONG = (
     "tests/delivery/test_chaos.py",
     "tests/delivery/test_thousands_of_lanes.py",
     "tests/demo/",
+    "tests/ledger/test_erasure_kill.py",
     "tests/ledger/test_export_worlds.py",
     "tests/reshard/",
     "tests/test_audit_command.py",
@@ -55,7 +56,7 @@ LONG = (
     *(
         f"tests/e2e/test_{name}.py"
         for name in (
-            *("full_disk", "kill", "sleep", "start_stop", "stop_streams", "tutorial"),
+            *("erased_logs", "full_disk", "kill", "sleep", "start_stop", "stop_streams", "tutorial"),
             *("two_servers", "voucherify_kill"),
         )
     ),

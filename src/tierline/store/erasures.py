@@ -124,7 +124,7 @@ def shard_of_fingerprint(shards: int, fingerprint: str) -> int:
 async def add_fingerprints(
     connection: Session, shards: int, project: int, customer: int, prints: Iterable[str]
 ) -> None:
-    for shard, group in _by_shard(shards, prints).items():
+    for shard, group in sorted(_by_shard(shards, prints).items()):  # in one order: no deadlock
         await connection.execute(Sql.add_fingerprints, shard, project, sorted(group), customer)
 
 

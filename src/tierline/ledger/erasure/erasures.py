@@ -226,9 +226,9 @@ class Erasures:
         prints = {self.catalog.digests.name(name) for name in names}
         if row.customer.email:
             prints.add(self.catalog.digests.email(row.customer.email))
-        await erasures.add_fingerprints(connection, shards, project.number, customer, prints)
         now, actor = self.clock(), current_actor() or SYSTEM
         async with connection.transaction():
+            await erasures.add_fingerprints(connection, shards, project.number, customer, prints)
             facts = (project.number, now, _text(sorted(names)).decode())
             if await connection.fetchval(Sql.begin, shard, customer, *facts) is not None:
                 line = (project.number, customer, now, actor.kind, actor.id)
