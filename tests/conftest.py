@@ -56,7 +56,15 @@ LONG = (
     *(
         f"tests/e2e/test_{name}.py"
         for name in (
-            *("erased_logs", "full_disk", "kill", "sleep", "start_stop", "stop_streams", "tutorial"),
+            *(
+                "erased_logs",
+                "full_disk",
+                "kill",
+                "sleep",
+                "start_stop",
+                "stop_streams",
+                "tutorial",
+            ),
             *("two_servers", "voucherify_kill"),
         )
     ),

@@ -47,6 +47,7 @@ from tierline.web import openapi
 from tierline.web.asgi import App, HealthApp
 from tierline.web.dependencies import CommitSignal, Dependencies
 from tierline.web.export_files import EXPORTS_DIRECTORY, ExportFiles
+from tierline.web.file_retention import IMPORTS_DIRECTORY, FileRetention
 from tierline.web.metrics import HttpMetrics
 from tierline.web.server import listening
 
@@ -110,6 +111,7 @@ class Process:
             await writer.start()
             self._writer = writer
             stack.push_async_callback(writer.stop)
+            self._take_files_away(stack)
         if "sweeper" in self.options.roles:
             sweeper = Sweeper(database, catalog, self.committed, self._writer, clock=self.clock)
             await sweeper.start()
@@ -135,6 +137,18 @@ class Process:
         database, uses = self.installation.database, self.installation.catalog.key_uses
         writing = asyncio.create_task(uses.keep(database, self.clock), name="key uses")
         stack.callback(writing.cancel)
+
+    def _take_files_away(self, stack: AsyncExitStack) -> None:
+        """Imports and exports lie on the machine that took or made them."""
+        files = self.installation.files.expanduser()
+        directories = [files / name for name in (IMPORTS_DIRECTORY, EXPORTS_DIRECTORY)]
+        retention = FileRetention(directories, self._files_kept_ms, self.clock)
+        looking = asyncio.create_task(retention.run(), name="files")
+        stack.callback(looking.cancel)
+
+    @property
+    def _files_kept_ms(self) -> int:
+        return self.options.keep_files_days * 86_400_000
 
     async def _start_sender(self, stack: AsyncExitStack) -> None:
         metrics = Metrics()
@@ -234,7 +248,9 @@ class Process:
             commit_signal=self.commit_signal,
             reads=CustomerReads(database),
             order_reads=OrderReads(database),
-            exports=ExportFiles(self.installation.files.expanduser() / EXPORTS_DIRECTORY),
+            exports=ExportFiles(
+                self.installation.files.expanduser() / EXPORTS_DIRECTORY, self._files_kept_ms
+            ),
             metrics=metrics,
             files=self.installation.files.expanduser(),
             loopback=self.options.loopback,

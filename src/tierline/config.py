@@ -45,6 +45,7 @@ class ServeOptions(Struct, frozen=True):
     keep_attempt_texts_days: int | None = 7  # what webhooks said; None: as long as the attempt
     keep_profiles_days: int | None = None  # customers in events; None: as long as the event
     keep_audit_days: int | None = None  # the audit log; None: for ever
+    keep_files_days: int = 7  # imports and exports in the data directory
     proxy: str | None = None  # what webhooks go through, unless an endpoint has one of its own
     oidc: tuple[str, str, str] | None = None  # an OpenID provider's issuer; our id and secret there
     console: bool = True  # with the pages for people

@@ -12,10 +12,13 @@ from tests.console.forms import PEOPLE
 from tests.console.imported import BOUNDARY, imported, multipart, page_with, upload
 from tests.console.visitor import Visitor, signed_in, text_of
 from tests.web.conftest import Api
+from tests.web.erasure.traces import in_files
+from tierline.clock import wall
 from tierline.console import upload_form
 from tierline.console.upload_form import SentFile, read_upload
 from tierline.errors import TierlineError
 from tierline.people.errors import ForgeryRefused
+from tierline.web.file_retention import FileRetention
 
 
 async def test_a_file_is_tried_and_run(shop: Api, maya: Visitor) -> None:
@@ -42,6 +45,27 @@ async def test_a_file_is_tried_and_run(shop: Api, maya: Visitor) -> None:
     assert users == {(await maya.get("/api/session")).json["user"]}
     assert (await maya.send(f"/imports/{id_}", {"command": "remove"})).status == 303
     assert (await maya.get(f"{maya.root}/imports/{id_}")).status == 404
+
+
+async def test_nothing_of_it_is_left_after_a_while(shop: Api, maya: Visitor) -> None:
+    """A file that is in is taken away; of the rest (one that was never run, what was refused, what
+    is known of each) nothing outlives the people in it by more than a week."""
+    done, tried = await imported(maya), await imported(maya)
+    await maya.send(f"/imports/{done}", {"command": "run"})
+    await page_with(maya, done, "done")
+    files = shop.installation.files
+    assert [p.name.split(".")[0] for p in files.rglob("*.data.csv")] == [tried]
+    assert (await shop.post("/api/customers/zed/erase")).status == 200
+    assert in_files(files / "imports", "Zed") != []
+
+    def look(days: int) -> int:
+        later = wall() + days * 86_400_000
+        return FileRetention([files / "imports"], 7 * 86_400_000, lambda: later).look()
+
+    assert look(6) == 0
+    assert look(8) == 5  # two notes, two rejects, one file
+    assert list((files / "imports").glob("*/*")) == []
+    assert "imp_" not in await maya.page("/imports")
 
 
 async def test_what_is_no_import_is_refused(shop: Api, maya: Visitor) -> None:

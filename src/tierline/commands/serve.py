@@ -89,6 +89,11 @@ _OIDC = ("issuer", "client_id", "client_secret")
     help="Drop older lines of the audit log; kept for ever if not given.",
 )  # fmt: skip
 @click.option(
+    "--keep-files", type=click.IntRange(1), default=7, metavar="DAYS", show_default=True,
+    envvar="TIERLINE_KEEP_FILES",
+    help="Keep files of imports and exports in the data directory so long.",
+)  # fmt: skip
+@click.option(
     "--proxy", metavar="URL", envvar="TIERLINE_PROXY",
     help="Send webhooks through http://[user:password@]host:port.",
 )  # fmt: skip
@@ -129,6 +134,7 @@ def serve(
         console=location["console"],
         keep_attempt_texts_days=location["keep_attempt_texts"],
         keep_profiles_days=location["keep_profiles"], keep_audit_days=location["keep_audit"],
+        keep_files_days=location["keep_files"],
     )))  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 """Files that people import by the console: in the data directory of the machine that took them,
-tried first, then run, each time by a process of its own.
+tried first, then run, each time by a process of its own. A file that is in is taken away.
 
 What is known of one lies beside it, so that it is there still after a restart; whatever was under
 way then has stopped, and goes on where it was when it is run again.
@@ -181,6 +181,8 @@ class Imports:
                     process.kill()
             await process.wait()
             self._write(project, latest)
+            if latest.stage == "done":  # nobody needs it any more; what was refused has a file
+                self.data(project, file).unlink(missing_ok=True)
 
     def _place(self, project: str) -> Path:
         return self.directory / project

@@ -39,6 +39,7 @@ from tierline.store.catalog.audit import acting
 from tierline.web import auth, problem
 from tierline.web.auth import Caller
 from tierline.web.dependencies import Dependencies
+from tierline.web.file_retention import IMPORTS_DIRECTORY
 from tierline.web.routing import Call
 
 ROOT: Final = "/console"
@@ -282,7 +283,7 @@ class PageApp:
                 view.upload_place.unlink(missing_ok=True)
 
     async def _upload(self, view: PageView, check: Callable[[SentForm], None]) -> None:
-        place = self.parts.files / "imports" / view.project.id
+        place = self.parts.files / IMPORTS_DIRECTORY / view.project.id
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         view.upload_place = place / f"{secrets.token_hex(12)}.part"
         view.upload = await read_upload(view.call.request, view.upload_place, check)

@@ -1,7 +1,8 @@
 """Exports as files in the data directory: bounded, and gone after a while.
 
 An export is two files: what it holds, and what is said of it. They lie on the machine that made
-them, readable by the server alone. What is too old is taken away whenever another is made.
+them, readable by the server alone. What is too old is not there any more for whoever asks;
+`file_retention` takes it away, too, where nobody does.
 
 A table is whole when it is added. What grows page by page says how far it is: each page touches
 what is said of it, so whoever has not been touched for a while was left by a process that ended.
@@ -29,7 +30,6 @@ from tierline.errors import NotFound, TooLarge
 EXPORTS_DIRECTORY: Final = "exports"  # in the data directory
 EXPORTS_MAX: Final = 100  # of one project; the oldest makes room
 EXPORT_ROWS_MAX: Final = 200_000
-EXPORT_KEPT_MS: Final = 7 * 86_400_000
 UNTOUCHED_MS_MAX: Final = 120_000  # of an export that grows; then nobody is at work on it
 _PREFIX: Final = "exp_"
 _FORMULA: Final = ("=", "+", "@", "\t", "\r")  # what a spreadsheet would run
@@ -63,8 +63,9 @@ _decode = msgspec.json.Decoder(ExportFile).decode
 class ExportFiles:
     """The exports of all projects on this machine."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, kept_ms: int) -> None:
         self.directory = directory
+        self.kept_ms = kept_ms
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def add(
@@ -181,7 +182,7 @@ class ExportFiles:
                 touched_at = int(path.stat().st_mtime * 1000)
             except (OSError, msgspec.MsgspecError):
                 continue  # another request took it away, or it was never finished
-            if now - made.created_at > EXPORT_KEPT_MS:
+            if now - made.created_at > self.kept_ms:
                 self._remove(project, made.id)
             else:
                 if made.grows and now - touched_at > UNTOUCHED_MS_MAX:

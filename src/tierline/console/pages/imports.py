@@ -12,8 +12,8 @@ from tierline.console.site import HEADERS, ConsolePage, Content, Go, PageView
 from tierline.errors import Invalid, NoSuchRecord
 from tierline.store.database import Database
 from tierline.web.dependencies import Dependencies
+from tierline.web.file_retention import IMPORTS_DIRECTORY
 
-IMPORTS_DIRECTORY: Final = "imports"  # in the data directory
 NAME_CHARACTERS_MAX: Final = 200
 _imports: WeakKeyDictionary[Database, Imports] = WeakKeyDictionary()
 
