@@ -120,6 +120,13 @@ FORMS: dict[str, tuple[Drive, ...]] = {
     "GET /endpoints/{endpoint}/attempts": (
         Drive("{endpoint}/attempts", _done("Search", "evt_"), {"Customer": "ben"}),
     ),
+    "POST /changes/{change}": (
+        Drive("{unwanted}", (Press("do=turn_down", "Turn down", "The change is turned down."),)),
+        Drive("{change}", (
+            Press("try=yes", "Who would move?", "Would be announced"),
+            Press("do=approve", "Approve", "The change is approved."),
+        )),
+    ),
     "POST /programs/{program}/edit": (
         Drive(
             "/programs/club/edit",

@@ -12,6 +12,7 @@ import pytest
 from tests.console.forms import ANNA, FORMS, MEMBERS, Drive
 from tests.console.imported import imported, moving
 from tests.console.map import TEMPLATES, Links, buttons, lineage, pattern_of
+from tests.console.shop import CLUB
 from tests.console.tab import Tab
 from tests.console.visitor import Visitor
 from tests.receiver import Receiver
@@ -89,6 +90,10 @@ async def prepare(maya: Visitor, receiver: Receiver) -> dict[str, str]:
     await receiver.wait(2)
     active, paused = ids
     assert (await api.post(f"/api/endpoints/{paused}/pause")).status == 200
+    changes = [
+        (await api.post("/api/programs/club/change-requests", CLUB | {"name": name})).json["id"]
+        for name in ("Golden Club", "Silver Club")
+    ]
     again = await api.post(f"/api/endpoints/{paused}/replay", {"everything": True})
     assert again.status < 300, again.body
     return {
@@ -96,6 +101,8 @@ async def prepare(maya: Visitor, receiver: Receiver) -> dict[str, str]:
         "{paused}": f"/endpoints/{paused}",
         "{import}": f"/imports/{await imported(maya)}",
         "{moving}": f"/imports/{moving(maya.api)}",
+        "{change}": f"/changes/{changes[0]}",
+        "{unwanted}": f"/changes/{changes[1]}",
     }
 
 

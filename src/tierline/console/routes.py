@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from tierline.console import assets
 from tierline.console.pages import (
     attempts,
+    change_requests,
     doctor,
     endpoint_form,
     endpoints,
@@ -51,6 +52,7 @@ PAGES: Final[tuple[ConsolePage, ...]] = (
     *member_ledger.PAGES,
     *programs.PAGES,
     *program_editor.PAGES,
+    *change_requests.PAGES,
     *endpoints.PAGES,
     *attempts.PAGES,
     *endpoint_form.PAGES,

@@ -20,6 +20,7 @@ class Project(Struct, frozen=True, omit_defaults=True):
     vendor_programs: dict[str, str] = {}  # by vendor: the program that its routes speak of
     presentations: dict[str, dict[str, Any]] = {}
     state: Literal["active", "paused", "erasing", "deleted"] = "active"  # else: takes nothing new
+    program_approval: bool = False  # no version of a program without a second person
     tells_of_customers: bool = False  # an endpoint asks who is made and who changes
 
     @property

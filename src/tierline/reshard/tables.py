@@ -24,6 +24,7 @@ SMALL: Final = (
     "program_version",
     "endpoint",
     "audit",
+    "change_request",
     "user_account",
 )
 # Every installation makes its own; a roll-out that begins anew passes over whom it reached before,

@@ -24,6 +24,7 @@ from tierline.web.responses import ActivityAnswer
 from tierline.web.routes import (
     activities,
     audit,
+    change_requests,
     customers,
     deletion,
     dry_run,
@@ -121,6 +122,7 @@ ACTIVITIES = Operation(
 OPERATIONS: tuple[Operation, ...] = (
     *programs.OPERATIONS,
     *preview.OPERATIONS,
+    *change_requests.OPERATIONS,
     *customers.OPERATIONS,
     *listing.OPERATIONS,
     *summary.OPERATIONS,

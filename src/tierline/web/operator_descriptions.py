@@ -50,6 +50,28 @@ CustomerData.names: What they are called, by kind.
 CustomerData.orders: Their orders that were told whole.
 CustomerData.transfers_under_way: Points that left them and have not arrived yet.
 changes: The changes, newest first.
+ChangeRequestLine.based_on: The program's newest version when it was proposed; 0: a new program.
+ChangeRequestAnswer.based_on: The program's newest version when it was proposed; 0: a new program.
+path.change: The id of the proposed change.
+ChangeRequestLine.effective_at: From when on; null: from its approval on.
+ChangeRequestAnswer.effective_at: From when on; null: from its approval on.
+ChangeRequestBody.reason: Why, for whoever approves.
+ChangeRequestLine.reason: Why, in the words of whoever proposed it.
+ChangeRequestAnswer.reason: Why, in the words of whoever proposed it.
+ChangeRequestAnswer.rules: The rules that were proposed.
+ChangeRequestsQuery.after: The `next` of an earlier answer.
+ChangeRequestsQuery.program: Only changes of this program.
+ChangeRequestsQuery.state: Only changes in this state.
+ChangeRequestList.next: Where older changes begin, or null.
+ChangeRequestLine.version: The version that holds the rules since it was approved, or null.
+ChangeRequestAnswer.version: The version that holds the rules since it was approved, or null.
+decided_at: When it was approved, rejected or withdrawn, in wall time; null: not yet.
+decider: Who did; null: nobody yet.
+outdated: Whether the program was changed since, so that it can only be turned down.
+program_approval: Whether a program changes only when another person has approved it.
+proposed_at: When it was proposed, in wall time.
+proposer: Who proposed it: the key's or the user's id.
+proposer_kind: Whether a key or a user proposed it.
 CallbackQuery.code: The provider's code.
 ReplayAnswer.complete: Whether `events` is the exact count, not only a lower bound.
 csrf_token: What changes by this session carry in `X-CSRF-Token`.

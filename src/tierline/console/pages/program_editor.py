@@ -137,12 +137,21 @@ async def save(view: PageView) -> Content | Go | Response:
         return await _stream(view, body)
     if "try" in view.form:
         report = await view.api(f"POST {PROGRAM}/preview", path, body=body)
-        return {"preview": report, "chart": _chart(report)}
+        return {"preview": report, "chart": chart_of(report)}
     newest = view.form.number("newest")
     body |= {"supersede": view.form.text("supersede") is not None}
     body |= {} if newest is None else {"based_on": newest}
-    await view.api(f"PUT {PROGRAM}", path, body=body)
-    return Go(view.url("programs", path["program"]), "saved")
+    return await _put(view, path, body)
+
+
+async def _put(view: PageView, path: dict[str, str], body: Json) -> Go:
+    """Saves the rules, or proposes them where another person has to approve."""
+    if not view.project.program_approval:
+        await view.api(f"PUT {PROGRAM}", path, body=body)
+        return Go(view.url("programs", path["program"]), "saved")
+    body["reason"] = view.form.text("reason") or ""
+    made = await view.api(f"POST {PROGRAM}/change-requests", path, body=body)
+    return Go(view.url("changes", made.id), "proposed")
 
 
 async def _stream(view: PageView, body: Json) -> Response:
@@ -166,7 +175,7 @@ async def _messages(
             if isinstance(step, PreviewProgress):
                 yield _message("preview_progress.html", view=view, progress=step)
             else:
-                facts = {**content, "view": view, "preview": step, "chart": _chart(step)}
+                facts = {**content, "view": view, "preview": step, "chart": chart_of(step)}
                 yield await asyncio.to_thread(_message, "preview.html", **facts)
     except Exception as fault:  # noqa: BLE001 - the page has begun: what went wrong stands on it
         error = problem.as_error(fault, what="preview")
@@ -182,12 +191,11 @@ async def make(view: PageView) -> Go:
     name = view.form.text("program")
     if name is None:
         raise Invalid(path="program", reason="program: give it an id, like club.")
-    await view.api(f"PUT {PROGRAM}", {"program": name}, body={**edited(view), "based_on": 0})
-    return Go(view.url("programs", name), "saved")
+    return await _put(view, {"program": name}, {**edited(view), "based_on": 0})
 
 
-def _chart(report: Json) -> SankeyChart:
-    """The highest tier on top, and whoever has none at the bottom."""
+def chart_of(report: Json) -> SankeyChart:
+    """The flow of a preview: the highest tier on top, and whoever has none at the bottom."""
     before = [*reversed([t["id"] for t in report["tiers_before"]]), None]
     after = [*reversed([t["id"] for t in report["tiers"]]), None]
     names = {t["id"]: t["name"] for t in (*report["tiers_before"], *report["tiers"])}

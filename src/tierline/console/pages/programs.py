@@ -48,6 +48,7 @@ async def show(view: PageView) -> Content:
         "chart": ladder_chart(content["ladder"].tiers),
         "sentences": sentences_of(content["version"].rules),
         "changes": _changes(program),
+        "proposed": (await view.api("GET /api/change-requests", query={"state": "open"})).changes,
     }
 
 
@@ -57,7 +58,7 @@ def _changes(program: Program) -> list[dict[str, Any]]:
     versions = program.versions[-VERSIONS_MAX:]
     for place, version in reversed(list(enumerate(versions))):
         former = versions[place - 1] if place else None
-        changed = () if former is None else differences(_plain(former.rules), _plain(version.rules))
+        changed = () if former is None else differences(plain(former.rules), plain(version.rules))
         lines.append({
             "version": version,
             "first": former is None and version.number == 1,
@@ -67,7 +68,8 @@ def _changes(program: Program) -> list[dict[str, Any]]:
     return lines
 
 
-def _plain(rules: Rules) -> Any:
+def plain(rules: Rules) -> Any:
+    """Rules as `differences` compares them."""
     return msgspec.to_builtins(rules)
 
 

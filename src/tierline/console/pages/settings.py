@@ -32,7 +32,11 @@ async def show_project(view: PageView) -> Content:
 async def change_project(view: PageView) -> Go:
     fields = {name: view.form.text(name) for name in ("name", "time_zone", "currency")}
     stored = await view.api("GET /api/project")
-    body = {k: v for k, v in fields.items() if v is not None and v != getattr(stored, k)}
+    body: dict[str, Any] = {
+        k: v for k, v in fields.items() if v is not None and v != getattr(stored, k)
+    }
+    if view.may("manage_keys"):  # to others the box is only shown
+        body["program_approval"] = view.form.text("program_approval") is not None
     await view.api("PATCH /api/project", body=body)
     return Go(view.url("settings"), "project")
 

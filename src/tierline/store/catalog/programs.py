@@ -12,7 +12,8 @@ from tierline.errors import Conflict, Invalid
 from tierline.model.calendar import format_instant
 from tierline.model.tenant import Project
 from tierline.rules.program import OnChange, Program, Rules, Version
-from tierline.store.catalog import audit, projects
+from tierline.store.catalog import audit, change_requests, projects
+from tierline.store.catalog.change_requests import NothingProposed
 from tierline.store.catalog.queries import CatalogSql as Sql
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def by_id(rows: Iterable[ProgramRow]) -> dict[tuple[int, str], ProgramRow]:
 class NewVersion(Struct, frozen=True):
     """Rules to come into force. `effective_at` None: at once. `supersede`: versions that are
     scheduled for later never come into force. `based_on`: the newest version that the caller
-    knows of; 0 for a new program."""
+    knows of; 0 for a new program. `approves`: the proposed change that they come of."""
 
     rules: Rules
     request: str  # what the caller sent, kept verbatim
@@ -46,6 +47,7 @@ class NewVersion(Struct, frozen=True):
     on_change: OnChange = "next_assessment"
     supersede: bool = False
     based_on: int | None = None  # None: written whatever the newest version is
+    approves: str | None = None
 
 
 class ProgramChanged(Conflict):
@@ -89,8 +91,8 @@ async def put(
 ) -> Put:
     """Write a version if it differs from the newest. The caller holds the revision, so no other
     change is under way. Raises Invalid for an instant in the past, Conflict where a later version
-    is already scheduled, ProgramChanged where the newest is not that of `based_on`, ProgramDeleted,
-    and NotFound for a deleted project."""
+    is already scheduled, ProgramChanged where the newest is not that of `based_on`,
+    ProgramDeleted, NotFound for a deleted project, and what `change_requests.admit` raises."""
     await projects.need(connection, project)
     effective_at = new.effective_at
     body = encode_rules(new.rules)
@@ -98,11 +100,15 @@ async def put(
     latest = 0 if row is None else row["latest"]
     if row is not None and row["state"] == "deleted":
         raise ProgramDeleted(path="program", program=program_id)
-    if new.based_on not in (None, latest):
+    if new.approves is not None:
+        await change_requests.admit(connection, project, program_id, new.approves, latest)
+    elif new.based_on not in (None, latest):
         raise ProgramChanged(path="based_on", latest=latest, based_on=new.based_on)
     if row is None:
         effective_at = stamp.now if effective_at is None else effective_at
         _not_past(effective_at, stamp.now)
+        if new.approves is None:
+            await change_requests.admit(connection, project, program_id, None, latest)
         facts = (project.id, program_id, stamp.revision, stamp.recorded_at)
         program: int = await connection.fetchval(Sql.add_program, *facts)
         born = Put(program, 1, effective_at, made=True, created=True)
@@ -116,12 +122,16 @@ async def put(
     newest = await connection.fetchrow(Sql.latest_version, program, latest)
     assert newest is not None  # a program is born with a version
     if newest["body"] == body and newest["effective_at"] <= effective_at:
+        if new.approves is not None:
+            raise NothingProposed(path="change", version=latest)
         return Put(program, latest, newest["effective_at"], made=False, created=False)
     _not_past(start, stamp.now)
     if newest["effective_at"] > effective_at and not new.supersede:
         reason = f"Version {latest} is scheduled for {format_instant(newest['effective_at'])}."
         way_out = "Send a later effective_at, or `supersede: true` to drop it."
         raise Conflict(path="effective_at", reason=f"{reason} {way_out}")
+    if new.approves is None:
+        await change_requests.admit(connection, project, program_id, None, latest)
     put = Put(program, latest + 1, effective_at, made=True, created=False)
     await _add(connection, put, new, stamp)
     await connection.execute(Sql.raise_latest, program, put.version, stamp.revision)

@@ -49,6 +49,7 @@ class ProjectChange(Struct, frozen=True):
     currency: str | None = None
     vendor_programs: dict[str, str] | None = None  # by vendor; the others stay
     presentations: dict[str, dict[str, Any]] | None = None
+    program_approval: bool | None = None
 
 
 def namesakes(projects: Iterable[Project], project: Project) -> list[Project]:
@@ -88,6 +89,7 @@ async def change(
     connection: Session, revision: int, project: Project, new: ProjectChange, fixed: bool
 ) -> None:
     """Raises Conflict where zone or currency would change although they are `fixed`."""
+    project = await _stored(connection, project)
     changes = {k: v for k, v in msgspec.structs.asdict(new).items() if v is not None}
     if new.vendor_programs is not None:
         changes["vendor_programs"] = {**project.vendor_programs, **new.vendor_programs}
@@ -107,10 +109,17 @@ async def unname_program(
     connection: Session, revision: int, project: Project, program: str
 ) -> None:
     """No vendor's routes speak of a program any more."""
+    project = await _stored(connection, project)
     rest = {v: name for v, name in project.vendor_programs.items() if name != program}
     if rest != project.vendor_programs:
         body = _encode(replace(project, vendor_programs=rest))
         await connection.execute(Sql.change_project, project.number, body, revision)
+
+
+async def _stored(connection: Session, project: Project) -> Project:
+    """A project as it is stored now: what another process changed a moment ago stays."""
+    stored = decode(await connection.fetchval(Sql.project_body, project.number))
+    return replace(stored, number=project.number)
 
 
 async def move_clock(connection: Session, revision: int, project: Project, to: int) -> None:
@@ -124,7 +133,7 @@ async def move_clock(connection: Session, revision: int, project: Project, to: i
 
 def _facts(project: Project) -> dict[str, Any]:
     """What the audit log shows of a project."""
-    fields = ("name", "time_zone", "currency", "vendor_programs")
+    fields = ("name", "time_zone", "currency", "vendor_programs", "program_approval")
     presentations = dict.fromkeys(project.presentations, audit.HIDDEN)
     return {**{field: getattr(project, field) for field in fields}, "presentations": presentations}
 

@@ -23,6 +23,7 @@ class CatalogSql(Queries, file="catalog.sql"):
     add_project: str
     change_project: str
     living_project: str
+    project_body: str
     change_project_state: str
     begin_erasing_project: str
     end_erasing_project: str

@@ -40,6 +40,10 @@ SELECT $1, coalesce(max(number), 0) + 1, $2, $3, NULL, $4, $5 FROM project
 ON CONFLICT (id) DO NOTHING
 RETURNING number
 
+-- name: project_body
+-- A project as it is stored now, inside the transaction that changes it.
+SELECT body FROM project WHERE number = $1
+
 -- name: change_project
 -- Another name, zone, currency or presentation.
 UPDATE project SET body = $2, revision = $3 WHERE number = $1

@@ -39,6 +39,7 @@ class ProjectBody(VendorPrograms, frozen=True, forbid_unknown_fields=True):
     time_zone: str | None = None
     currency: str | None = None
     presentations: dict[str, dict[str, Any]] | None = None
+    program_approval: bool | None = None
 
 
 class ProjectAnswer(VendorPrograms, frozen=True):
@@ -50,6 +51,7 @@ class ProjectAnswer(VendorPrograms, frozen=True):
     currency: str
     clock: str | None
     presentations: dict[str, dict[str, Any]]
+    program_approval: bool
     warnings: tuple[FieldWarning, ...]
 
 
@@ -128,12 +130,15 @@ async def patch_project(call: Call, body: ProjectBody) -> ProjectAnswer:
     presentations = body.presentations
     if presentations is not None:
         presentations = request_body.free_json(presentations, "presentations")
+    if body.program_approval not in (None, project.program_approval):
+        call.caller.require("manage_keys")  # else whoever it binds could free themselves
     change = ProjectChange(
         name=None if body.name is None else request_body.name(body.name, "name"),
         time_zone=body.time_zone,
         currency=body.currency,
         vendor_programs=programs or None,
         presentations=presentations,
+        program_approval=body.program_approval,
     )
     return _answer(catalog, await catalog.change_project(project.number, change))
 
@@ -189,6 +194,7 @@ def _answer(catalog: Catalog, project: Project) -> ProjectAnswer:
         currency=project.currency,
         clock=None if project.clock is None else format_instant(project.clock),
         presentations=project.presentations,
+        program_approval=project.program_approval,
         warnings=(FieldWarning("name", reason),) if twins else (),
         **{
             field: project.vendor_programs.get(vendor)
