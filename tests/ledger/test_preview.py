@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,8 +15,17 @@ from tests.ledger.conftest import LADDER, Club, wall
 from tests.ledger.test_sweep import START, YEARLY, advance
 from tierline.analysis.preview import Proposal, propose
 from tierline.ledger import commands
+from tierline.ledger.previews import preview as module
 from tierline.ledger.previews.page_workers import Judge, Work
-from tierline.ledger.previews.preview import PreviewProgress, Report, preview
+from tierline.ledger.previews.preview import (
+    HERE_ENTRIES_MAX,
+    HERE_MEMBERS_MAX,
+    PreviewProgress,
+    Report,
+    cores,
+    preview,
+    processes_for,
+)
 from tierline.rules.ladder import Tier
 from tierline.rules.metric import Metric
 from tierline.rules.policy import Policy
@@ -81,6 +93,59 @@ async def test_processes_of_their_own_give_the_same_report(club: Club) -> None:
     elsewhere = await preview(club.database, club.program, proposal, processes=1)
 
     assert replace(elsewhere, took_ms=0) == replace(here, took_ms=0)
+
+
+@pytest.mark.parametrize("processes", [None, 0, 1])
+async def test_nobody_is_judged_on_the_loop_that_asks(
+    club: Club, processes: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However small the program is: the loop of a server has other people's requests."""
+    threads, add, explained = set[int](), Judge._add, Judge._explain
+
+    def noting(method: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*arguments: Any) -> Any:
+            threads.add(threading.get_ident())
+            return method(*arguments)
+
+        return noted
+
+    monkeypatch.setattr(Judge, "_add", noting(add))
+    monkeypatch.setattr(Judge, "_explain", noting(explained))
+    await club.create()
+    await populate(club)
+    report = await preview(
+        club.database, club.program, await proposed(club, lowered(90)), processes=processes
+    )
+    assert report.moved == 2
+    assert len(threads) == (0 if processes else 1)  # another process notes nothing here
+    assert threading.get_ident() not in threads
+
+
+def test_long_ledgers_are_for_processes() -> None:
+    """As many members are; a thread would take the interpreter from everybody for too long."""
+    assert processes_for(HERE_MEMBERS_MAX, HERE_ENTRIES_MAX, 4) == 0
+    assert processes_for(1, HERE_ENTRIES_MAX + 1, 1) == 1
+    assert processes_for(HERE_MEMBERS_MAX + 1, 1, 1) == 1
+    assert processes_for(10**6, 0, 250) == cores()
+
+
+async def test_the_longest_ledger_decides(club: Club, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whichever shard it lies."""
+    await club.create()
+    await populate(club)
+    async with club.writer() as writer:
+        for n in range(3):
+            await writer.submit(club.activity(customer="cem", points=1, key=f"more-{n}"))
+    ledgers: list[int] = []
+
+    def processes(members: int, longest: int, pages: int) -> int:
+        ledgers.append(longest)
+        return processes_for(members, longest, pages)
+
+    monkeypatch.setattr(module, "processes_for", processes)
+    await preview(club.database, club.program, await proposed(club, lowered(90)))
+    entries = await club.database.pool.fetchval("SELECT max(entries) FROM member")
+    assert ledgers == [entries]
 
 
 async def test_nothing_is_written_and_no_lock_is_waited_for(club: Club) -> None:

@@ -29,6 +29,7 @@ class PreviewSql(Queries, file="preview.sql"):
     """The statements of `sql/preview.sql`."""
 
     page_end: str
+    longest: str
     page: str
     histories: str
     profiles: str

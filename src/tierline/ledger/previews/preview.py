@@ -1,7 +1,8 @@
 """Preview of a change of rules over all members of a program: who would move, by how many, why.
 
-Small programs are judged in this process, in short turns; large ones by processes of their own,
-page by page, each with one connection. Memory is flat: a page is tallied and forgotten.
+Small programs are judged by a thread of this process; large ones, and those with long ledgers, by
+processes of their own, page by page, each with one connection. Either way the event loop that asks
+is free for others. Memory is flat: a page is tallied and forgotten.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -28,9 +30,11 @@ from tierline.rules.lint import lint
 from tierline.rules.lint.finding import Finding
 from tierline.rules.program import OnChange, Version, successors
 from tierline.store.database import Database
-from tierline.store.preview_pages import MemberPage, PreviewReader
+from tierline.store.preview_pages import MemberPage, PreviewReader, PreviewSql
 
+T = TypeVar("T")
 HERE_MEMBERS_MAX: Final = 4_000  # below, starting processes costs more than it saves
+HERE_ENTRIES_MAX: Final = 1_000  # of one member: a longer fold would take the interpreter too long
 EXPLAINED_MAX: Final = 60  # samples of one preview, however many cells it has
 SAMPLES_DEFAULT: Final = 3
 SAMPLES_MAX: Final = 20  # of one cell
@@ -117,7 +121,7 @@ async def preview(
 ) -> Report:
     """Judge every member of the program numbered `program` under both rules.
 
-    `processes` 0: in this one; None: as the size asks for. `told` is called after each page.
+    `processes` 0: in this one; None: as the size asks for. `on_progress` is called after each page.
     Cancelling ends it, its processes included. Raises PreviewTooLarge for more members than
     `members_max`, another TierlineError where the database is away.
     """
@@ -127,7 +131,9 @@ async def preview(
     total = sum(page.members for page in pages)
     if members_max is not None and total > members_max:
         raise PreviewTooLarge(members=total, limit=members_max)
-    async with _hands(work, total, len(pages), processes) as hands:
+    if processes is None:
+        processes = processes_for(total, await _longest(database, program, total), len(pages))
+    async with _hands(work, processes) as hands:
         tally = OutcomeTally(kept_samples=work.samples)
         done = 0
         on_progress(PreviewProgress(0, total, 0, 0))
@@ -147,6 +153,26 @@ async def _pages(database: Database, program: int) -> list[MemberPage]:
         await reader.close()
 
 
+async def _longest(database: Database, program: int, members: int) -> int:
+    """How many entries the longest ledger has, where that decides."""
+    if members > HERE_MEMBERS_MAX:
+        return 0
+    async with database.pool.acquire() as connection:
+        lengths: list[int] = [
+            await connection.fetchval(PreviewSql.longest, shard, program)
+            for shard in range(database.shards)
+        ]
+    return max(lengths)
+
+
+def processes_for(members: int, longest: int, pages: int) -> int:
+    """Returns how many processes judge so many members, the longest of whose ledgers has so many
+    entries; 0: a thread of this one does."""
+    if members <= HERE_MEMBERS_MAX and longest <= HERE_ENTRIES_MAX:
+        return 0
+    return max(1, min(cores(), pages))
+
+
 # -- who does the work ---------------------------------------------------------------------------
 
 
@@ -160,17 +186,13 @@ class Hands(Protocol):
 
 
 @asynccontextmanager
-async def _hands(
-    work: Work, members: int, pages: int, processes: int | None
-) -> AsyncIterator[Hands]:
-    if processes is None:
-        processes = 0 if members <= HERE_MEMBERS_MAX else min(cores(), pages)
+async def _hands(work: Work, processes: int) -> AsyncIterator[Hands]:
     if processes == 0:
-        judge = Judge(work)
+        here = Here(Judge(work))
         try:
-            yield Here(judge)
+            yield here
         finally:
-            await judge.close()
+            await here.close()
         return
     # Spawned, not forked: this process may have threads and open connections.
     executor = ProcessPoolExecutor(
@@ -189,19 +211,40 @@ def cores() -> int:
 
 
 class Here:
-    """Work in this process: others get their turn after every few members."""
+    """A thread of this process, with an event loop and a connection of its own. Who stops waiting
+    for a page ends it after a few members."""
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="preview", daemon=True)
+        self._thread.start()
+
+    async def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    async def close(self) -> None:
+        try:
+            await self._run(self._end())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            await asyncio.to_thread(self._thread.join)
+            self._loop.close()
+
+    async def _end(self) -> None:
+        """When whatever was given up has ended, too: it uses the same connection."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*others, return_exceptions=True)
+        await self.judge.close()
 
     async def pages(
         self, pages: Sequence[MemberPage]
     ) -> AsyncIterator[tuple[MemberPage, OutcomeTally]]:
         for page in pages:
-            yield page, await self.judge.page(page)
+            yield page, await self._run(self.judge.page(page))
 
     async def explained(self, chosen: Sequence[Chosen]) -> list[Explained]:
-        return await self.judge.explained(chosen)
+        return await self._run(self.judge.explained(chosen))
 
 
 class Elsewhere:

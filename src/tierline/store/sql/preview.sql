@@ -11,6 +11,10 @@ FROM (
     LIMIT $4
 ) AS page;
 
+-- name: longest
+-- How many entries the longest ledger of a program's members has.
+SELECT coalesce(max(entries), 0) FROM member WHERE shard = $1 AND program = $2;
+
 -- name: page
 -- The standings of one page.
 SELECT customer, standing
