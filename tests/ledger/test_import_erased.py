@@ -11,7 +11,7 @@ import pytest
 
 from tests.ledger.conftest import Club, wall
 from tests.ledger.erasing import ANN, erasing, traces
-from tierline.errors import KeyReused
+from tierline.errors import KeyReused, UnknownOriginal
 from tierline.ledger.files.importer import Importer
 from tierline.ledger.files.progress import Imported
 from tierline.model.tenant import CARD
@@ -72,6 +72,39 @@ async def test_who_was_erased_is_refused_with_the_line_and_the_reason(
     again = await imported(club, tmp_path / "again.jsonl", *lines, allow=True)
     assert again.refused == 0
     assert (await club.standing(ANN)).balance == (10 if lines is RECORDS else 6)
+
+
+async def test_a_key_leaves_no_fingerprint(club: Club, tmp_path: Path) -> None:
+    """Not even one that is a mail: names say who somebody is, a key says which of their activities.
+    So the same key is free for anybody, for whoever comes back too, in an import and live."""
+    await club.create()
+    earn: dict[str, Any] = {"kind": "earn", "points": 5, "key": MAIL}
+    async with erasing(club) as erasures:
+        await erasures.writer.submit(club.activity(customer=ANN, points=5, key=MAIL))
+        await erasures.erase(club.project, ANN)
+    digests, pool = club.catalog.digests, club.database.pool
+    prints = {row["fingerprint"] for row in await pool.fetch("SELECT * FROM erased_name")}
+    assert digests.name(ANN) in prints
+    assert prints.isdisjoint({digests.name(MAIL), digests.email(MAIL)})
+    stored = await pool.fetch("SELECT key, digest FROM entry")
+    assert all((row["key"][:7], row["digest"]) == ("erased\x1f", b"") for row in stored)
+
+    lines = [
+        {"customer": ANN, **earn},
+        {"customer": "bob", **earn},
+        {"customer": "eve", "kind": "void", "of": MAIL, "key": "v"},
+    ]
+    void = json.dumps({"kind": "void", "of": MAIL, "key": "w"}).encode()
+    async with club.writer() as writer:
+        with pytest.raises(UnknownOriginal):
+            await writer.record(club.parser.activity(void, wall()))
+    done = await imported(club, tmp_path / "file.jsonl", *lines)
+    assert [problem.line for problem in done.problems] == [1, 3]
+    assert "erased here" in done.problems[0].reason
+    assert (await club.standing("bob")).balance == 5
+    async with club.writer() as writer:
+        again = await writer.submit(club.activity(customer=ANN, points=7, key=MAIL))
+    assert (again.repeated, again.balance) == (False, 7)
 
 
 async def test_what_is_stored_of_a_command_is_keyed(club: Club) -> None:
