@@ -71,7 +71,7 @@ def test_every_operation_is_described() -> None:
 def test_every_property_is_described() -> None:
     """Each by a sentence that somebody wrote, and no sentence is left over."""
     used = {f"path.{name}" for name in ("program", "source_id", "endpoint", "key", "run", "vendor")}
-    used |= {"path.user", "path.session", "path.order"}
+    used |= {"path.user", "path.session", "path.order", "path.change"}
     for name, component in SCHEMAS.items():
         for field in component.get("properties", {}):
             own = f"{name}.{field}"

@@ -24,6 +24,7 @@ _ORDER = {
 EXAMPLES: dict[str, dict[str, Any]] = {
     "put_program": {"club": _RULES},
     "preview_program": {"club": _RULES},
+    "propose": {"club": {**_RULES, "reason": "More for spring."}},
     "put_customer": {"ann": {"name": "Ann", "email": "ann@example.com", "birthdate": "1990-12-31"}},
     "sign_in": {"ann": {"email": "ann@example.com", "password": "correct horse battery"}},
     "join": {"ann": {"token": "inv_0", "password": "correct horse battery"}},
