@@ -11,7 +11,7 @@ from tierline.store.named_queries import FOLDER, Statement, read
 # Small tables: the same on every node, written rarely, alone, and without a shard.
 SMALL = {
     *("alembic_version", "installation", "project", "api_key"),
-    *("program", "program_version", "endpoint", "process", "audit"),
+    *("program", "program_version", "endpoint", "process", "audit", "change_request"),
     *("user_account", "sign_in_link", "session", "sign_in_attempt"),
 }
 # The schema as we wrote it: a cluster's catalog also shows its own tables and their pieces.

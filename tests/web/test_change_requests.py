@@ -258,6 +258,9 @@ async def test_so_many_wait_and_are_listed_in_pages(careful: Api, maya: Browser)
             break
         after = f"&after={page['next']}"
     assert pages == ids[::-1]
+    for query in ("program=%00", "after=%00", "state=none", "limit=0", "limit=101", "colour=red"):
+        assert (await careful.get(f"{CHANGES}?{query}")).status == 400, query
+    assert (await careful.get(f"{CHANGES}?after=chg_")).json == {"changes": [], "next": None}
     await careful.installation.database.pool.execute(
         "INSERT INTO change_request SELECT (jsonb_populate_record(c, jsonb_build_object('id',"
         " 'chg_' || n))).* FROM change_request c, generate_series(1, 95) n WHERE c.id = $1",

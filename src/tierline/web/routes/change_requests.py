@@ -93,9 +93,11 @@ async def propose(call: Call, body: ChangeRequestBody) -> ChangeRequestAnswer:
 
 async def list_changes(call: Call) -> ChangeRequestList:
     query = call.query(ChangeRequestsQuery)
+    program = query.program and validation.identifier(query.program, "program")
+    after = query.after and validation.identifier(query.after, "after")
     async with call.parts.database.pool.acquire() as connection:
         page = await change_requests.page(
-            connection, call.project.number, query.state, query.program, query.after, query.limit
+            connection, call.project.number, query.state, program, after, query.limit
         )
     lines = [ChangeRequestLine(**await _facts(call, change)) for change in page]
     return ChangeRequestList(tuple(lines), page[-1].id if len(page) == query.limit else None)
