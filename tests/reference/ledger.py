@@ -266,8 +266,8 @@ class Ledger:
         ends = self._end_of(waiting, at[0])
         account.ends[waiting.entry, waiting.part] = ends
         account.add(waiting.points, ends, at[0], owners)
-        if not approved and at[0] <= max(account.left_at, account.began_at):
-            return  # by time: before what arrives at that instant
+        if at[0] <= max(account.left_at, account.began_at):
+            return
         account.facts.append(
             Fact(
                 kind=waiting.kind,

@@ -233,8 +233,7 @@ class MemberState(StandingFields, kw_only=True, gc=False):
             metric = measure.metric
             if metric.source != "earned" or metric.include_pending:
                 continue
-            boundary = self.boundary(key)
-            if boundary is not None and self.at <= boundary[1]:
+            if not self.counts(key, pending.entry, self.at):
                 continue
             if pending.occurred_at is not None and not self.admits(measure, pending.occurred_at):
                 continue
