@@ -195,10 +195,9 @@ class Evaluator(Bonuses):
     def change_rules(self) -> None:
         """A new version of the rules takes effect; tiers keep their identity."""
         old, new = self.version, self.program.version(self.position[0])
-        self.version = new
-        moved = {
-            tier.id: self._identity(new, tier.id, tier.name) for tier in old.rules.policy.tiers
-        }
+        silent, self.version = not self.tells_grace(), new
+        tiers = old.rules.policy.tiers
+        moved = {tier.id: self._identity(new, tier.id, tier.name) for tier in tiers}
         self.overrides = [
             replace(o, tier=moved.get(o.tier) or o.tier) if o.tier else o for o in self.overrides
         ]
@@ -212,6 +211,8 @@ class Evaluator(Bonuses):
         before = self.term_before(old, moved)
         if self.held is not None and before != self.term():
             self.row = None  # another length, another row
+        if silent and not isinstance(before, term.WhileQualified):
+            self.grace_announced = False  # nobody was told
         if not self.on_hold and self.joined is not None:
             self.apply_rules(old, new, before)
 
@@ -229,8 +230,8 @@ class Evaluator(Bonuses):
             if best > self.rank(self.held):
                 self.grant(self.tiers[best].id, "rules", None)
             elif best == self.rank(self.held) and self.held is not None:
-                one, other = old.rules.policy, new.rules.policy
-                counted = [(p.metric, p.window, p.start) for p in (one, other)]
+                policies = (old.rules.policy, new.rules.policy)
+                counted = [(p.metric, p.window, p.start) for p in policies]
                 if counted[0] != counted[1] or term_before != self.term():
                     self.redate()
         self.show("rules")

@@ -13,6 +13,7 @@ from tierline.engine.transitions import show
 from tierline.model import calendar
 from tierline.model.standing import ReminderMemory
 from tierline.rules.program import Version, successors
+from tierline.rules.term import WhileQualified
 
 
 def change_rules(state: MemberState) -> None:
@@ -39,6 +40,10 @@ def change_rules(state: MemberState) -> None:
         state.reminder_memory = _known_to(new, state.reminder_memory, places)
     if held >= 0 and term_of(state) != term:
         state.term_anchor = None  # another length: a row of terms of its own
+    if not (former.policy.announces_grace or isinstance(term, WhileQualified)) and (
+        new.policy.announces_grace or isinstance(term_of(state), WhileQualified)
+    ):
+        state.grace_announced = False  # the world was told nothing, and these rules would tell it
     lost = state.held is not None and state.held not in new.rank
     if state.joined_at is not None and not state.frozen:
         if lost or new.on_change == "rejudge":
