@@ -35,6 +35,9 @@ METADATA_DEPTH_MAX: Final = 16
 _METADATA: Final = json_text.Limits(METADATA_DEPTH_MAX, METADATA_BYTES_MAX)
 INSTANT_MIN = -2_208_988_800_000  # 1900-01-01
 INSTANT_MAX = 7_258_118_400_000  # 2200-01-01
+# What Tierline wrote itself may speak of instants past those, but of none that no calendar has.
+NUMBER_MIN: Final = -62_135_596_800_000  # the year 1
+NUMBER_MAX: Final = 253_402_300_799_999  # the end of 9999
 
 
 class FieldWarning(Struct, frozen=True):
@@ -241,6 +244,20 @@ def identifier(text: str, path: str) -> str:
     if text != text.strip():
         raise invalid(path, "take away the white space around it")
     return name(text, path)
+
+
+def numbers(value: Any, path: str) -> None:
+    """Raises Invalid where a whole number, somewhere in a value that Tierline wrote and somebody
+    may have changed, is neither a sum of points nor an instant of any calendar."""
+    if value.__class__ is int:
+        if not NUMBER_MIN <= value <= NUMBER_MAX:
+            raise invalid(path, f"the number {value} is out of range")
+    elif value.__class__ is dict:
+        for key, item in value.items():
+            numbers(item, f"{path}.{key}")
+    elif value.__class__ is list or value.__class__ is tuple:
+        for i, item in enumerate(value):
+            numbers(item, f"{path}[{i}]")
 
 
 def free_json(value: Mapping[str, Any], path: str) -> dict[str, Any]:

@@ -209,8 +209,9 @@ class Importer:
         ]
         self._answers.extend(await self._writer.accept([s.command for s in sent]))
         self._open.extend(sent)
-        for record, line in orders if self.writer is not None else ():
-            if why := await restored(self.database, self.parser.program_ref, line):
+        for record, line in orders:
+            trial = self.writer is None
+            if why := await restored(self.database, self.parser.program_ref, line, trial=trial):
                 self._refuse(record, why)
         await self._await_until(OPEN_MAX)
 

@@ -31,8 +31,8 @@ class LedgerLine(Struct, frozen=True, forbid_unknown_fields=True):
     recorded_at: str
     points: int = 0
     amount: int = 0
-    of: str | None = None
-    name: str | None = None
+    of: Annotated[str, Meta(max_length=500)] | None = None
+    name: Annotated[str, Meta(max_length=500)] | None = None
     metadata: dict[str, Any] | None = None
     detail: dict[str, Any] | None = None
 
@@ -41,6 +41,8 @@ class LedgerLine(Struct, frozen=True, forbid_unknown_fields=True):
         validation.identifier(self.customer, "customer")
         json_text.normalise(self.key, "key")
         json_text.normalise(self.detail or {}, "detail")
+        for field in ("points", "amount", "detail"):
+            validation.numbers(getattr(self, field), field)
         occurred_at = validation.instant(self.occurred_at, "occurred_at")
         recorded_at = validation.instant(self.recorded_at, "recorded_at")
         if recorded_at > now:

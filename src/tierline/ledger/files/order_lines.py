@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from tierline.errors import NotFound, TierlineError
+from tierline.errors import Invalid, NotFound, TierlineError
 from tierline.ledger.commands import ProgramRef
 from tierline.ledger.orders.differences import OrderBooking
 from tierline.ledger.orders.record import Buyer, OrderRecord
@@ -25,6 +25,7 @@ from tierline.store.database import Database
 from tierline.store.orders import OrderPlace
 
 PAGE: Final = 200
+REVISION_MAX: Final = 2**31 - 1
 
 _text = msgspec.json.Encoder().encode
 
@@ -39,11 +40,23 @@ class OrderLine(Struct, frozen=True, forbid_unknown_fields=True):
     updated_at: str
     booking: OrderBooking | None = None
 
+    def check(self) -> tuple[int, int]:
+        """Returns when it was made and changed. Raises Invalid."""
+        validation.identifier(self.order, "order")
+        validation.numbers(msgspec.to_builtins(self.record), "record")
+        validation.numbers(msgspec.to_builtins(self.booking), "booking")
+        if not 0 < self.record.revision <= REVISION_MAX:
+            reason = "record.revision: it counts the statements, from 1."
+            raise Invalid(path="record.revision", reason=reason)
+        return (
+            validation.instant(self.created_at, "created_at"),
+            validation.instant(self.updated_at, "updated_at"),
+        )
+
     async def restore(self, database: Database, project: Project, program: int) -> None:
         """Makes the order as it was elsewhere; what is here already stays, but that the program
         was told of it, too. Raises NotFound for a customer whose ledger should hold it."""
-        created_at = validation.instant(self.created_at, "created_at")
-        updated_at = validation.instant(self.updated_at, "updated_at")
+        created_at, updated_at = self.check()
         place = OrderPlace.of(database.shards, project.number, self.order)
         async with database.pool.acquire() as connection, connection.transaction():
             name, shards = self.customer, database.shards
@@ -110,10 +123,15 @@ async def _line(
     return {field: value for field, value in line.items() if value is not None}
 
 
-async def restored(database: Database, ref: ProgramRef, line: OrderLine) -> TierlineError | None:
-    """Returns why an order could not be restored; None: it is."""
+async def restored(
+    database: Database, ref: ProgramRef, line: OrderLine, *, trial: bool
+) -> TierlineError | None:
+    """Returns why an order could not be restored; None: it is. A trial only looks at it."""
     try:
-        await line.restore(database, ref.project, ref.program)
+        if trial:
+            line.check()
+        else:
+            await line.restore(database, ref.project, ref.program)
     except TierlineError as error:
         return error
     return None

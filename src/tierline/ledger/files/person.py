@@ -107,6 +107,7 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
             if self.tier is None and (self.tier_since or self.tier_expires_at):
                 raise Invalid(path="tier", reason="tier: its dates stand here, name the tier too.")
             return self.balance, enrolled_at, detail
+        validation.numbers(self.standing, "standing")
         try:
             standing = carried(self.standing)
         except msgspec.ValidationError as error:

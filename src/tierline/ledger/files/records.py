@@ -61,6 +61,8 @@ _Object = Literal["metadata", "address"]  # columns `metadata.x` make one
 _OBJECTS: Final[tuple[_Object, ...]] = get_args(_Object)
 _Kind = Literal["text", "integer", "json", "lots", "reason"] | _Object  # of a column
 _OF_ACTIVITIES: Final = frozenset(Activity.__struct_fields__)
+_EXPORTED: Final = frozenset({"record", "recorded_at", "standing"})  # no caller writes these
+_ANY_SIZE: Final = json_text.Limits(size=2 * LINE_BYTES_MAX)
 _decode = msgspec.json.Decoder().decode
 _read_line = msgspec.json.Decoder(LedgerLine).decode
 _read_order = msgspec.json.Decoder(OrderLine).decode
@@ -139,6 +141,8 @@ class InputFile:
     def _told_apart(
         self, line: int, text: bytes, source: Sequence[str] | bytes, fields: dict[str, Any]
     ) -> Record:
+        if b"\\u0000" in text and not _EXPORTED.isdisjoint(fields):
+            json_text.normalise(fields, "", _ANY_SIZE)  # PostgreSQL keeps no NUL, in no field
         if "order" in fields and "kind" not in fields:
             return Record(line, source, order=_read_order(text))
         if "kind" not in fields:
@@ -222,6 +226,8 @@ class InputFile:
             return Record(line, row, problem=problem)
         try:
             return self._told_apart(line, text, row, fields)
+        except Invalid as problem:
+            return Record(line, row, problem=problem)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             return Record(line, row, problem=self._explained(error, text))
 
