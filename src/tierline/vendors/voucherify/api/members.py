@@ -46,6 +46,7 @@ from tierline.vendors.voucherify.api.memberships import Member
 from tierline.vendors.voucherify.card_ids import numbers_of
 from tierline.vendors.voucherify.card_objects import ATTRIBUTE, balance_object
 from tierline.web import request_body
+from tierline.web.routes.points import moves_of
 from tierline.web.routing import Call, Operation
 
 OF_CAMPAIGN = "/v1/loyalties/{campaign}/members"
@@ -316,6 +317,10 @@ async def post_balance(call: Call, body: BalanceRequest) -> Json:
     answer = await call.parts.writer.submit(command)
     after = await memberships.in_program(call, member.row, member.number, member.program)
     total = 0 if after is None else total_of(after.standing)
+    if answer.repeated:  # as the first answer said it, whatever came since
+        moves = await moves_of(call, member.program, (member.row.id, member.number), call.now)
+        totals = (move.event.total for move in moves if move.entry and move.entry.n == answer.entry)
+        total = next(totals, total)
     return balance_object(member.card, body.points, total, answer.balance, "MANUAL")
 
 
