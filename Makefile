@@ -27,7 +27,7 @@ test-long: $(VENV)/.dev  ## browsers, kills, restarts, commands in processes of 
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal \
 	  -m 'long and not node and not programs and not slow and not sdk and not contract' $(ARGS)
 
-test-sdk: $(VENV)/.dev $(VENV)/.sdk  ## Voucherify's own SDKs run a program's life; needs Node.js
+test-sdk: $(VENV)/.dev $(VENV)/.sdk  ## vendors' own SDKs and clients run a program's life; needs Node.js
 	$(BIN)/python -m pytest -m sdk $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff and mypy
@@ -66,10 +66,12 @@ $(VENV)/.runtime: requirements.txt requirements-build.txt pyproject.toml
 
 # The Python SDK has no wheel, so it is built; its environment is its own.
 SDK := tests/vendors/voucherify_api/sdk
-$(VENV)/.sdk: requirements-sdk.txt $(SDK)/package-lock.json
+LION := tests/vendors/loyaltylion_api/clients
+$(VENV)/.sdk: requirements-sdk.txt $(SDK)/package-lock.json $(LION)/package-lock.json
 	@$(PYTHON) -m venv $(VENV)/sdk
 	$(VENV)/sdk/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
 	npm ci --prefix $(SDK) --ignore-scripts --no-audit --no-fund --silent
+	npm ci --prefix $(LION) --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
