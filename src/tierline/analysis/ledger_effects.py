@@ -12,7 +12,7 @@ from msgspec import Struct
 from tierline.engine.checkpoints import last_checkpoint, seq_of
 from tierline.engine.decide import trace
 from tierline.engine.lot_owners import LotOwners, Shares
-from tierline.engine.tracer import LotChange, MembershipChange, Tracer
+from tierline.engine.tracer import LotChange, MembershipChange, MovedEnd, Tracer
 from tierline.model.entries import Entry
 from tierline.model.events import Event
 from tierline.model.standing import Standing
@@ -93,6 +93,17 @@ def tier_periods(
     events as the log has them, which tell what was announced before a checkpoint."""
     _, tracer = trace(program, entries, at)
     return periods_of(tracer, entries, former)
+
+
+def tier_notes(
+    program: Program, entries: Sequence[Entry], at: int
+) -> tuple[tuple[TierPeriod, ...], tuple[MovedEnd, ...]]:
+    """Returns `tier_periods`, and each time when a term's end moved by itself: a move or a renewal,
+    which is announced, is none."""
+    _, tracer = trace(program, entries, at)
+    announced = {(move.event.at, move.event.entry) for move in tracer.moves}
+    ends = [end for end in tracer.moved_ends if (end.at, end.entry) not in announced]
+    return periods_of(tracer, entries), tuple(ends)
 
 
 def periods_of(

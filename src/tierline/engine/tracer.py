@@ -52,6 +52,16 @@ class TermChange(Struct, frozen=True):
     ends_at: int | None
 
 
+class MovedEnd(Struct, frozen=True):
+    """The end of a held tier's term moved, to a later day or an earlier one, and the tier stayed.
+    `entry` None: time did it."""
+
+    at: int
+    entry: int | None
+    tier: str
+    ends_at: int
+
+
 class LotChange(Struct, frozen=True):
     """The lots were `before` and are `after`. `entry` None: time did it."""
 
@@ -87,6 +97,7 @@ class Tracer(Struct):
     balance_changes: list[BalanceChange] = msgspec.field(default_factory=list)
     lot_changes: list[LotChange] = msgspec.field(default_factory=list)
     moves: list[MembershipChange] = msgspec.field(default_factory=list)
+    moved_ends: list[MovedEnd] = msgspec.field(default_factory=list)
     term: TermChange | None = None
     balance: int = 0
     pending: int = 0
@@ -154,4 +165,7 @@ class Tracer(Struct):
         if dates != self.dates:
             before = self.dates[2] if self.dates[0] == dates[0] else None
             self.term = TermChange(at, entry, before, dates[2])
+            tier, _, end = dates
+            if tier is not None and end is not None and before not in (None, end):
+                self.moved_ends.append(MovedEnd(at, entry, tier, end))
         self.dates = dates

@@ -55,6 +55,12 @@ class PublishedStay(PublishedMemberData, frozen=True):
     created_at: Instant
 
 
+class PublishedMovedEnd(PublishedStay, frozen=True):
+    """events-customer/customer-loyalty-tier-expiration-changed."""
+
+    expiration_date: Instant
+
+
 class PublishedMove(PublishedMemberData, frozen=True):
     loyalty_tier_from: PublishedTier
     loyalty_tier_to: PublishedTier
@@ -113,6 +119,7 @@ DATA = {
     "customer.loyalty.tier.joined": PublishedStay,
     "customer.loyalty.tier.left": PublishedStay,
     "customer.loyalty.tier.prolonged": PublishedStay,
+    "customer.loyalty.tier.expiration.changed": PublishedMovedEnd,
     "customer.loyalty.tier.upgraded": PublishedMove,
     "customer.loyalty.tier.downgraded": PublishedMove,
     "customer.rewarded.loyalty_points": PublishedRewarded,

@@ -169,6 +169,38 @@ async def test_activity_says_what_happened(club: Shop) -> None:
     assert (await club.refused("GET", "/v1/customers/nobody/activity"))[0] == 404
 
 
+async def test_a_tier_that_is_earned_again_shows_its_later_end(sandbox_shop: Shop) -> None:
+    """V 3.5: in a later period while it runs. A renewal is *prolonged*, and nothing besides."""
+    shop = sandbox_shop
+    expiration = {
+        "qualification_type": "POINTS_IN_PERIOD",
+        "qualification_period": "MONTH",
+        "expiration_date": {"type": "END_OF_NEXT_PERIOD"},
+    }
+    await shop.good("POST", "/v1/campaigns", {"name": "Club"})
+    await shop.good("POST", f"{CAMPAIGN}/tiers", [{"name": "Gold", "points": {"from": 100}}])
+    await shop.good("PUT", "/v1/campaigns/Club", {"loyalty_tiers_expiration": expiration})
+    member = await join(shop)
+    await change(shop, member, 120)
+    await shop.good("POST", "/api/clock", {"advance_to": "2022-12-05T09:00:00Z"})
+    await change(shop, member, 60)
+    await change(shop, member, 60)
+    items = (await shop.good("GET", f"{member}/activity?order=created_at"))["data"]
+    (changed,) = (each for each in items if "expiration" in each["type"])
+    (tier,) = (await shop.good("GET", f"{member}/tiers"))["data"]
+
+    assert changed["type"] == "customer.loyalty.tier.expiration.changed"
+    data = changed["data"]["data"]
+    assert data["created_at"] == items[-1]["created_at"] == "2022-12-05T09:00:00.000Z"
+    assert data["expiration_date"] == "2023-01-31T22:59:59.999Z"  # midnight in Warsaw
+    assert tier["expiration"]["expiration_date"] == "2023-01-31"
+    assert data["loyalty_tier"]["id"] == tier["id"]
+    await shop.good("POST", "/api/clock", {"advance_to": "2023-03-01T00:00:00Z"})
+    kinds = [each["type"] for each in (await shop.good("GET", f"{member}/activity"))["data"]]
+    assert kinds.count("customer.loyalty.tier.expiration.changed") == 1
+    assert kinds[0] == "customer.loyalty.tier.left"
+
+
 async def test_all_members_are_listed(club: Shop) -> None:
     """Those made last first, by pages; or of a time, or by their ids."""
     cards = []

@@ -7,16 +7,16 @@ a customer their custom events. Every type is one that the vendor's SDKs know.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from tierline.analysis.ledger_effects import TierPeriod, tier_periods
+from tierline.analysis.ledger_effects import TierPeriod, tier_notes
 from tierline.analysis.points_history import PointsMove
 from tierline.engine.announcement import Announcement
+from tierline.engine.tracer import MovedEnd
 from tierline.model.calendar import format_instant, parse_day, parse_instant
 from tierline.model.entries import Entry
 from tierline.store.announcements import before_of
@@ -31,6 +31,7 @@ from tierline.vendors.voucherify.card_events import (
     event_data,
     for_customer,
     own_name,
+    simple_campaign,
 )
 from tierline.vendors.voucherify.card_ids import instant_id, move_id
 from tierline.vendors.voucherify.card_objects import Card
@@ -42,6 +43,7 @@ from tierline.web.routing import Call, Operation
 
 OF_CUSTOMER: Final = "/v1/customers/{customer}/activity"
 CUSTOM_EVENT: Final = "customer.custom_event"
+END_CHANGED: Final = "customer.loyalty.tier.expiration.changed"
 DATE_CHARACTERS: Final = 10
 CampaignType = Literal[
     "LOYALTY_PROGRAM", "PROMOTION", "DISCOUNT_COUPONS", "GIFT_VOUCHERS", "REFERRAL_PROGRAM"
@@ -165,10 +167,16 @@ async def member_items(call: Call, member: Member) -> list[Json]:
         cause = _cause(move)
         item = _item(id_, name, data, move.at, by_time=cause == 0)
         items.append(((move.at, cause, False), item))
-    for period in await _periods(call, member):
+    entries = await history(call, member.row.id, member.number)
+    periods, ends = await asyncio.to_thread(tier_notes, member.program, entries, call.now)
+    for period in periods:
         event = period.move.event
         place = (event.at, event.entry or 0, True)  # points move the tier
         items.append((place, _tier_item(call, member, card, period)))
+    for end in ends:
+        tier = card.words.tiers.get(end.tier)
+        if tier is not None:
+            items.append(((end.at, end.entry or 0, True), _end_item(card, end, tier)))
     return [item for _, item in sorted(items, key=lambda pair: pair[0])]
 
 
@@ -178,11 +186,6 @@ def _cause(move: PointsMove) -> int:
     if entry is None or (move.kind == "points.activated" and entry.kind != "approve"):
         return 0
     return entry.n
-
-
-async def _periods(call: Call, member: Member) -> Sequence[TierPeriod]:
-    entries = await history(call, member.row.id, member.number)
-    return await asyncio.to_thread(tier_periods, member.program, entries, call.now)
 
 
 def _tier_item(call: Call, member: Member, card: Card, period: TierPeriod) -> Json:
@@ -202,6 +205,19 @@ def _tier_item(call: Call, member: Member, card: Card, period: TierPeriod) -> Js
     name = VoucherifyFormat.wire_names[event.kind]
     id_ = instant_id("evcus_", event.at, card.member, f"{event.kind} {event.seq}")
     return _item(id_, name, data, event.at, by_time=event.entry is None)
+
+
+def _end_item(card: Card, end: MovedEnd, tier: Json) -> Json:
+    """A tier whose end moved, as by being earned again; `expiration_date` lies in its last day."""
+    data = {
+        "customer": customer_object(card.customer),
+        "campaign": simple_campaign(card),
+        "loyalty_tier": tier,
+        "created_at": format_instant(end.at),
+        "expiration_date": format_instant(end.ends_at - 1),
+    }
+    id_ = instant_id("evcus_", end.at, card.member, f"end {end.ends_at} {end.entry}")
+    return _item(id_, END_CHANGED, data, end.at, by_time=end.entry is None)
 
 
 async def _custom_events(call: Call, member: Member) -> list[Json]:
