@@ -22,11 +22,8 @@ WRITES = (
 )
 
 
-@pytest.fixture(autouse=True)
-def plain(server: object) -> None:
-    """A cluster knows no triggers on what it distributes."""
-    if type(server).__name__ == "Cluster":
-        pytest.skip("a cluster knows no triggers on what it distributes")
+# A cluster knows no triggers on what it distributes.
+pytestmark = pytest.mark.parametrize("server", ["plain"], indirect=True)
 
 
 @pytest.mark.parametrize("done", [True, False])
