@@ -101,6 +101,15 @@ class MemberProgress(Struct, frozen=True):
         return None if self.retention is None else self.retention.needed
 
 
+def is_due(program: Program, standing: Standing, at: int) -> bool:
+    """Whether time alone changes something of a member until an instant: something falls due, or
+    other rules are in force by then, which the standing does not know of."""
+    if standing.due_at is not None and standing.due_at <= at:
+        return True
+    versions = program.versions
+    return len(versions) > 1 and program.version(at) is not program.version(standing.at)
+
+
 def follow(
     program: Program,
     standing: Standing,

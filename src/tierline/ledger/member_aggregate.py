@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from tierline.analysis.forecast import follow
+from tierline.analysis.forecast import follow, is_due
 from tierline.engine.corrections import correction_start
 from tierline.engine.decide import HistoryNeeded, expired_of, uncounted
 from tierline.errors import Refused, UnknownOriginal
@@ -121,7 +121,8 @@ class MemberAggregate:
         before = _NOTHING_YET
         if command.entry is not None:
             at = max(standing.at, command.entry.recorded_at)
-        elif not _elsewhere(command) and self._lags(standing, at):
+        elif not _elsewhere(command) and is_due(self.program, standing, at):
+            # What happened since is met before the command.
             passed = self.decide(standing, (), at)
             standing, before = passed.standing, passed
         if command.order is None:
@@ -141,13 +142,6 @@ class MemberAggregate:
                 (*before.reminders, *decision.reminders),
             )
         return self._keep(position, command, entries, decision)
-
-    def _lags(self, standing: Standing, at: int) -> bool:
-        """Whether something happened since that a command is to be met after, not before."""
-        if standing.due_at is not None and standing.due_at <= at:
-            return True
-        program = self.program  # a standing does not know of rules that were written later
-        return len(program.versions) > 1 and program.version(at) is not program.version(standing.at)
 
     def pass_time(self, to: int) -> None:
         """Let time pass until `to`, with everything that falls due on the way."""

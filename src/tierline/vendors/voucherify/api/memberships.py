@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from tierline.analysis.forecast import follow
+from tierline.analysis.forecast import follow, is_due
 from tierline.engine.decide import HistoryNeeded
 from tierline.errors import TooLarge
 from tierline.model.ids import NUMBER_MAX
@@ -72,6 +72,8 @@ async def _member(
 ) -> Member:
     """What fell due since the last change has happened."""
     at = max(call.now, stored.at)
+    if not is_due(program, stored, at):
+        return Member(row, number, program, stored, stored.at)
     try:
         standing = follow(program, stored, (), at).standing
     except HistoryNeeded:
