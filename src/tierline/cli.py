@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -54,6 +55,16 @@ class Commands(click.Group):
         module, _, name = place.partition(":")
         command: click.Command = getattr(import_module(f"tierline.commands.{module}"), name)
         return command
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """As any group's, but for pages that nobody reads to their end: that is no failure."""
+        output = sys.stdout
+        try:
+            return super().main(*args, **options)
+        except SystemExit:
+            if sys.stdout is not output:  # click takes one away that nobody reads
+                raise SystemExit(0) from None
+            raise
 
 
 @click.group(

@@ -73,6 +73,21 @@ async def test_a_list_that_nobody_reads_ends_quietly(
     assert (code, errors) == (0, "")
 
 
+@pytest.mark.parametrize("arguments", [("manual",), ("--help",), ("member", "--help")])
+def test_a_page_that_nobody_reads_ends_quietly(arguments: tuple[str, ...]) -> None:
+    """What needs no installation, too."""
+    end, start = os.pipe()
+    os.close(end)
+    command = [sys.executable, "-m", "tierline", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        command, stdout=start, stderr=subprocess.PIPE, env=environment, check=False
+    )
+    os.close(start)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 async def test_an_import_goes_on_when_nobody_reads_its_rejects(club: Club, tmp_path: Path) -> None:
     """More of them than a pipe holds; the sound records are in, and the end says what was not."""
     await club.create()
