@@ -11,7 +11,7 @@ import asyncpg
 from tests.e2e.caller import STAIRS, Caller, Json, all_told, check_seqs, check_told
 from tests.e2e.ledger import check_offsets, entries, handovers
 from tests.e2e.process import Served, tierline
-from tests.receiver import Receiver
+from tests.receiver import Receiver, Reply
 
 ACTIVITIES = "/api/programs/stairs/activities"
 CUSTOMERS, STEPS = 12, 8
@@ -121,6 +121,38 @@ async def test_roles_of_their_own_take_over_from_a_killed_one(
             heard = Receiver()
             heard.requests = [r for r in receiver if path.endswith(r.path)]
             check_told(heard, events, endpoint)
+
+
+async def test_a_retry_asked_of_one_process_is_made_by_another(
+    database_url: str, tmp_path: Path, session: aiohttp.ClientSession, receiver: Receiver
+) -> None:
+    """What waits for hours after failures goes at once when a process that sends nothing is asked;
+    each customer's events in order."""
+    place = ("--database-url", database_url)
+    asked, sender = (Served(tmp_path, *place, "--roles", r) for r in ("api", "sender,sweeper"))
+    with asked, sender:
+        caller = Caller(session, asked.url, asked.key)
+        await known_key(caller)
+        await caller.put("/api/programs/stairs", STAIRS)
+        hours = {"url": receiver.url, "retry": {"schedule": [7200, 7200]}}
+        endpoint = (await caller.post("/api/endpoints", hours))["id"]
+        receiver.answer = lambda _: Reply(404)  # a reason for which only this lane waits
+        for step in range(2):
+            sent = [activity(customer, step) for customer in range(CUSTOMERS)]
+            await asyncio.gather(*(caller.post(ACTIVITIES, each) for each in sent))
+        lanes = f"/api/endpoints/{endpoint}/lanes"
+        async with asyncio.timeout(30):
+            while len((await caller.get(lanes))["lanes"]) < CUSTOMERS:
+                await asyncio.sleep(0.05)  # lanes are written by the other process
+
+        receiver.requests.clear()
+        receiver.answer = lambda _: Reply()
+        await caller.post(f"/api/endpoints/{endpoint}/retry", {})
+        events = await caller.feed()
+        await all_told(receiver, events, endpoint)
+
+        assert check_told(receiver, events, endpoint) == 0
+        check_seqs(events)
 
 
 async def test_a_killed_sender_is_missed(
