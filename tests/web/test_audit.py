@@ -31,6 +31,9 @@ ELSEWHERE = {
     "POST /api/project/delete",  # ends the key that asks: tests/web/test_deletion.py
     "POST /api/orders",  # activities, of a project
     "POST /api/tokens",  # of a key's rights, for a quarter of an hour
+    # By one person and another: tests/web/test_change_requests.py.
+    "POST /api/programs/{program}/change-requests",
+    *("POST /api/change-requests/{change}/approve", "POST /api/change-requests/{change}/turn-down"),
     # Of people, by people: tests/web/test_sign_in.py.
     *("POST /api/sign-in", "POST /api/sign-out", "POST /api/join", "POST /join"),
     *("DELETE /api/sessions/{session}", "POST /api/users/{user}/reset"),

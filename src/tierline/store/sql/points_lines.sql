@@ -3,10 +3,15 @@
 
 -- name: hold_list
 -- A program's list, held: one transaction at a time numbers its lines. No row where it is deleted.
+-- A project's list of orders bears the project's number with a minus.
 INSERT INTO points_list AS l (shard, program, last, upto, customer)
 SELECT h.shard, p.number, 0, -1, -1
 FROM shard_head h
-JOIN program p ON p.number = $2 AND p.state <> 'deleted'
+JOIN (
+    SELECT number, state FROM program
+    UNION ALL
+    SELECT -number, state FROM project
+) p ON p.number = $2 AND p.state <> 'deleted'
 WHERE h.shard = $1
 ON CONFLICT (shard, program) DO UPDATE SET last = l.last
 RETURNING last, upto, customer;
