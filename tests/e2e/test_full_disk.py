@@ -44,11 +44,10 @@ def disk() -> Iterator[Path]:
 def filled(disk: Path) -> Iterator[None]:
     """Inside, what was free is taken."""
     filler = disk / "filler"
-    with filler.open("wb") as file:
+    with filler.open("wb", buffering=0) as file:
         try:
             while True:
                 file.write(bytes(1 << 16))
-                file.flush()
         except OSError:
             pass
     try:
