@@ -129,9 +129,9 @@ async def test_a_retry_asked_of_one_process_is_made_by_another(
     """What waits for hours after failures goes at once when a process that sends nothing is asked;
     each customer's events in order."""
     place = ("--database-url", database_url)
-    asked, sender = (Served(tmp_path, *place, "--roles", r) for r in ("api", "sender,sweeper"))
-    with asked, sender:
-        caller = Caller(session, asked.url, asked.key)
+    front, sender = (Served(tmp_path, *place, "--roles", r) for r in ("api", "sender,sweeper"))
+    with front, sender:
+        caller = Caller(session, front.url, front.key)
         await known_key(caller)
         await caller.put("/api/programs/stairs", STAIRS)
         hours = {"url": receiver.url, "retry": {"schedule": [7200, 7200]}}
