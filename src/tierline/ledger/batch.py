@@ -16,7 +16,7 @@ import structlog
 from msgspec import Struct
 
 from tierline.engine.decide import HistoryNeeded
-from tierline.errors import KeyReused, NotFound, TierlineError
+from tierline.errors import Busy, KeyReused, NotFound, TierlineError
 from tierline.ledger.birthdates import add_at_joining
 from tierline.ledger.command_handlers import joins
 from tierline.ledger.commands import Answer, Command
@@ -30,7 +30,7 @@ from tierline.model.encoding import decode_standing
 from tierline.model.standing import Standing
 from tierline.model.tenant import Project
 from tierline.rules.program import Program
-from tierline.store import customers
+from tierline.store import customers, orders
 from tierline.store.catalog.closures import Closure
 from tierline.store.catalog.digests import Digests
 from tierline.store.ledger_transaction import CountDiffers, LedgerTx
@@ -86,7 +86,7 @@ class Batch:
         """Lock and read whom the commands speak of, as far as they are members. `numbers`:
         customers' ids where they are known already, else 0."""
         self.commands, self.numbers = commands, numbers
-        self._legs = TransferLegs(self.tx, self.shard, commands)
+        self._legs = TransferLegs(self.tx, self.shard, self.shards, commands)
         if self._legs.arriving:
             self.numbers = await self._legs.claim(numbers, self.outcomes)
         await self._load(range(len(commands)))
@@ -189,6 +189,7 @@ class Batch:
                 # It was deleted, which this process has not heard of: nobody comes into it.
                 name = (await self.catalog.program_numbered(commands[i].program)).id
                 self.outcomes[i] = NotFound(what="program", name=name, path="program")
+        await self._leave_out_ended(self.missing)
         missing = self.missing
         customer_at = {i: numbers[i] for i in missing if numbers[i]}
         named = [i for i in missing if not numbers[i]]
@@ -207,6 +208,17 @@ class Batch:
         nobody = {i: commands[i] for i in named if i not in customer_at and i not in self.outcomes}
         await self._admit(commands, customer_at, current)
         await self._create(nobody, current)
+
+    async def _leave_out_ended(self, missing: Sequence[int]) -> None:
+        """Of transfers and orders that another process has brought to their end: whoever they were
+        for may be erased since, and is not made anew for them."""
+        await self._legs.leave_out_ended(missing, self.outcomes)
+        for i in missing:
+            command = self.commands[i]
+            if command.order is not None and command.order.revision > 0:
+                place = orders.OrderPlace.of(self.shards, command.project, command.order.name)
+                if await orders.pending_of(self.tx.connection, place) is None:
+                    self.outcomes[i] = Busy()
 
     def _may_enter(self, command: Command, program: Program, now: int) -> bool:
         """Whether this command, as somebody's first, makes a member."""

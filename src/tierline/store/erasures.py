@@ -40,7 +40,6 @@ class ErasuresSql(Queries, file="erasures.sql"):
     lock_members: str
     newest_entries: str
     lock_member: str
-    owes: str
     still_members: str
     empty_customer: str
     entries: str

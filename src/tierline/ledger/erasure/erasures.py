@@ -16,7 +16,7 @@ Everything here follows from a few rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
@@ -236,17 +236,27 @@ class Erasures:
 
     async def _settle(self, connection: Connection[Record], erasure: StoredErasure) -> None:
         """Ends transfers either way, and orders that are not booked everywhere."""
-        shards, project = self.database.shards, self._project(erasure)
-        for shard in range(shards):
+        project = self._project(erasure)
+        async for under_way in self._under_way(connection, erasure):
+            if isinstance(under_way, Intent):
+                await self.writer.transfers.finish(under_way)
+            else:
+                await self.writer.orders.end(project, under_way)
+
+    async def _under_way(
+        self, connection: Session, erasure: StoredErasure
+    ) -> AsyncIterator[Intent | str]:
+        """Transfers from and to a customer, and the names of orders, that are not at their end."""
+        for shard in range(self.database.shards):
             after = (0, 0, "")
             while page := await transfers.open_intents(connection, shard, EVER, after, PAGE):
                 for intent in page:
                     if _is_of(intent, erasure):
-                        await self.writer.transfers.finish(intent)
+                        yield intent
                 after = page[-1].identity
             for row in await connection.fetch(Sql.pending_orders, shard, erasure.project):
                 if leftovers.tells_of(row["pending"], erasure):
-                    await self.writer.orders.end(project, row["name"])
+                    yield row["name"]
 
     # -- the end of a customer ----------------------------------------------------------------
 
@@ -270,8 +280,8 @@ class Erasures:
         assert record is not None  # customers stay
         if record["erased_at"] is not None:
             return True
-        if await connection.fetchval(Sql.owes, shard, customer):
-            return False
+        if await anext(self._under_way(connection, erasure), None) is not None:
+            return False  # what was booked here has to be over, for whoever comes late with it
         newest_rows = await connection.fetch(Sql.newest_entries, shard, customer)
         newest = {row["program"]: row["n"] for row in newest_rows}
         counts: list[tuple[int, str, int]] = []

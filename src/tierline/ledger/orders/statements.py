@@ -176,8 +176,12 @@ class OrderStatements:
             try:
                 await self._book(project, place, _read_pending(text))
             except TierlineError as error:
-                if error.status >= REFUSED_BELOW:
+                if error.status >= REFUSED_BELOW and await self._is_pending(place, text):
                     raise  # a refusal was withdrawn, and its sender hears of it
+
+    async def _is_pending(self, place: OrderPlace, text: str) -> bool:
+        async with self.database.pool.acquire() as connection:
+            return await orders.pending_of(connection, place) == text
 
     async def _book(self, project: Project, place: OrderPlace, pending: PendingStatement) -> Answer:
         record = pending.record

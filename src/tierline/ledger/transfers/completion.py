@@ -102,6 +102,11 @@ class Transfers:
         except TransferRefused as refused:
             why: str = refused.facts["why"]
             return Returned(await self.record(compensation(program_ref, intent, why)), why)
+        except Busy:
+            async with self.database.pool.acquire() as connection:
+                if await store.intent(connection, self.database.shards, intent.identity):
+                    raise
+            return await self._return_of(intent.identity)  # another process has ended it
         async with self.database.pool.acquire() as connection:
             await store.drop_intent(connection, self.database.shards, intent.identity)
         return None
@@ -127,8 +132,13 @@ class Transfers:
             intent = await store.intent(connection, self.database.shards, place)
         if intent is not None:
             return await self.finish(intent)
+        return await self._return_of(place)
+
+    async def _return_of(self, place: IntentKey) -> Returned | None:
+        """How a transfer ended that is not under way any more."""
+        customer, program, key = place
         async with self.database.pool.acquire() as connection:
-            back = (place[0], command.program, void_key(command.key))
+            back = (customer, program, void_key(key))
             row = await store.receipt(connection, self.database.shards, back)
         if row is None:
             return None

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tierline.errors import NotFound, TierlineError
+from tierline.errors import Busy, NotFound, TierlineError
 from tierline.ledger.commands import Answer, Assertion, Command, Leg, ProgramRef, command
 from tierline.ledger.member_aggregate import MemberAggregate
 from tierline.model import ids
@@ -110,9 +110,10 @@ def _half(made: Command, intent: Intent) -> Command:
 class TransferLegs:
     """What one batch has to do for the transfers in it."""
 
-    def __init__(self, tx: LedgerTx, shard: int, commands: Sequence[Command]) -> None:
+    def __init__(self, tx: LedgerTx, shard: int, shards: int, commands: Sequence[Command]) -> None:
         self.tx = tx
         self.shard = shard
+        self.shards = shards
         self.commands = commands
         self.arriving = [
             i for i, c in enumerate(commands) if c.leg is not None and c.kind == SECOND
@@ -144,10 +145,24 @@ class TransferLegs:
         customer_at = {i: work[i][0].customer for i in self._arrivals if i in work}
         recipients = sorted({customer for customer in customer_at.values() if customer > 0})
         living = await self.tx.living(self.shard, recipients) if recipients else {}
-        for i, customer in customer_at.items():
-            if customer > 0 and customer not in living:
-                del work[i]
+        erased = [
+            i for i, customer in customer_at.items() if customer > 0 and customer not in living
+        ]
+        await self.leave_out_ended(erased, outcomes)
+        for i in erased:
+            del work[i]
+            if i not in outcomes:
                 outcomes[i] = NotFound(what="customer", name=self.commands[i].customer)
+
+    async def leave_out_ended(self, positions: Sequence[int], outcomes: dict[int, Outcome]) -> None:
+        """Of recipients who are not here: they may have got the points from another process and be
+        erased since. That transfer is over, and nobody is made anew for it."""
+        for i in positions:
+            leg = self.commands[i].leg
+            if i in self._arrivals and leg is not None:
+                place = (leg.customer, self.commands[i].program, leg.key)
+                if await store.intent(self.tx.connection, self.shards, place) is None:
+                    outcomes[i] = Busy()
 
     async def conclude(
         self, work: Work, outcomes: dict[int, Outcome], wall: int

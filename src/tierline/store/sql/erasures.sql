@@ -72,10 +72,6 @@ SELECT m.standing, m.version, m.erased_at FROM member m
 WHERE m.shard = $1 AND m.customer = $2 AND m.program = $3
 FOR UPDATE OF m;
 
--- name: owes
--- Whether points of a customer's are under way.
-SELECT EXISTS (SELECT 1 FROM intent WHERE shard = $1 AND customer = $2);
-
 -- name: still_members
 -- Time stands still for these memberships.
 UPDATE member SET erased_at = $3, due_at = NULL, quarantined = NULL
