@@ -87,6 +87,7 @@ def activate_pending(state: MemberState) -> None:
     if not due:
         return
     note_values(state)
+    due.sort(key=lambda p: p.entry)  # a bonus is no entry's: it comes first, and pays a debt first
     rest = tuple(p for p in state.pending if p not in due)
     state.pending = rest
     for i, pending in enumerate(due, 1):
