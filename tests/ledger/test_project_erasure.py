@@ -167,6 +167,36 @@ async def test_who_comes_while_it_is_erased_goes_too(club: Club) -> None:
     assert (await other.standing("eve")).tier == "silver"
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_a_project_that_goes_on_is_not_erased_again(club: Club, is_open: bool) -> None:
+    """A process that slept since, before or after keys were disabled, sweeps: whoever came after
+    the end stays, with their orders."""
+    await with_people(club)
+    if not is_open:
+        await erase(club)
+    await club.catalog.change_state(StateChange(club.project.number, "erasing"))
+    stale = await stranger(club)
+    await erase(club)
+    await sweep(club, later=2 * AGAIN_MS)
+    await club.catalog.change_state(StateChange(club.project.number, "resumed"))
+    async with club.writer() as writer:
+        order = {"order": "o-1", "paid": 5000, "key": "s-1"}
+        await writer.record(club.activity("order", "newcomer", **order))
+    assert stale.catalog.project(club.project.number).state == "erasing"
+    await sweep(stale, later=2 * AGAIN_MS)
+    await club.catalog.refresh()
+    assert club.catalog.project(club.project.number).state == "active"
+    assert await people(club.database, club.project) == 1
+    assert await club.count("order_state") == 1
+
+
+async def stranger(club: Club) -> Club:
+    """The same club in a process that hears of nothing from now on."""
+    other = Club(club.database, await type(club.catalog).open(club.database, club.catalog.box))
+    other.project, other.program, other.parser = club.project, club.program, club.parser
+    return other
+
+
 async def test_deleting_ends_an_erasure_that_is_under_way(club: Club) -> None:
     """The project is gone for good then, and nothing wakes it."""
     await with_people(club)

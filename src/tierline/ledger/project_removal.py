@@ -69,11 +69,15 @@ class ProjectRemoval:
                 erased += await self._go_on(project)
         for project in self.catalog.projects():
             if project.state == "erasing":
-                erased += await self._go_on_erasing(project)
+                erased += await self._go_on_erasing(project.number)
         return erased
 
-    async def _go_on_erasing(self, project: Project) -> int:
-        """As of a project that is deleted; and its end."""
+    async def _go_on_erasing(self, number: int) -> int:
+        """As of a project that is deleted; and its end. Another process may have ended it since: it
+        goes on with new people then, and is never begun anew here."""
+        project = self.catalog.project(number)
+        if project.state != "erasing":
+            return 0
         if self._is_open(project):
             await project_erasure.shut(self.catalog, project)
         page = await self._page(project)

@@ -63,6 +63,7 @@ async def erase_project(
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> ProjectErased:
     """Raises ProjectNotErased where somebody is left who cannot be erased now."""
+    await catalog.change_state(StateChange(project.number, "erasing"))
     keys, endpoints = await shut(catalog, project)
     erased, before, left = 0, -1, 0
     while erased > before:  # again: somebody may have come in while it was being shut
@@ -79,13 +80,13 @@ async def erase_project(
 
 
 async def shut(catalog: ProjectCatalog, project: Project) -> tuple[int, int]:
-    """Nothing new comes in, and nothing goes out. Returns how many keys and endpoints ended."""
-    await catalog.change_state(StateChange(project.number, "erasing"))
+    """Of a project that is being erased: nothing new comes in, and nothing goes out. Returns how
+    many keys and endpoints ended."""
+    endpoints = [row for row in catalog.endpoints() if row.project == project.number]
     keys = [key for key in catalog.keys(project.number) if key.disabled_at is None]
     for key in keys:
         with suppress(NotFound):  # somebody else was first
             await catalog.disable_key(key.id, wall(), project.number)
-    endpoints = [row for row in catalog.endpoints() if row.project == project.number]
     for row in endpoints:
         with suppress(NotFound):
             await catalog.change_endpoint(row.number, now=wall(), state="deleted")

@@ -239,8 +239,10 @@ FROM shard_head h WHERE h.shard = $1
 ON CONFLICT (shard, endpoint, at, delivery, number) DO NOTHING;
 
 -- name: not_erased
--- The next customers of a project who are not erased, or not to the end.
+-- The next customers of a project who are not erased, or not to the end; nobody of a project that is
+-- neither being erased nor deleted, as one whose erasure another process has ended.
 SELECT c.id FROM customer c
+JOIN project p ON p.number = c.project AND p.state IN ('erasing', 'deleted')
 WHERE c.shard = $1 AND c.project = $2 AND c.id > $3
   AND (c.erased_at IS NULL
        OR EXISTS (SELECT 1 FROM erasure e
@@ -253,9 +255,13 @@ ORDER BY c.id LIMIT $4;
 SELECT count(*) FROM customer WHERE shard = $1 AND project = $2 AND erased_at >= $3;
 
 -- name: forget_orders
--- A project's orders, when nobody is left who might have them.
-DELETE FROM order_state WHERE shard = $1 AND project = $2;
+-- A project's orders, when nobody is left who might have them; none where it goes on again.
+DELETE FROM order_state o USING project p
+WHERE o.shard = $1 AND o.project = $2
+  AND p.number = o.project AND p.state IN ('erasing', 'deleted');
 
 -- name: forget_names
--- Who was erased in a project that is no more.
-DELETE FROM erased_name WHERE shard = $1 AND project = $2;
+-- Who was erased in a project that is no more; nobody where it goes on again.
+DELETE FROM erased_name n USING project p
+WHERE n.shard = $1 AND n.project = $2
+  AND p.number = n.project AND p.state IN ('erasing', 'deleted');
