@@ -16,6 +16,7 @@ from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.change_requests import ApprovalNeeded
 from tierline.store.catalog.programs import NewVersion
 from tierline.store.catalog.projects import ProjectChange
+from tierline.store.retention import RetentionSql
 
 PROGRAM = "/api/programs/club"
 PROPOSE = f"{PROGRAM}/change-requests"
@@ -125,6 +126,23 @@ async def test_nobody_approves_their_own(careful: Api, maya: Browser, noor: Brow
     assert (await careful.post(by_key, key=key["key"])).problem[:2] == (403, "person_needed")
     assert await name_of(careful) == CLUB["name"]
     assert (await noor.post(by_key)).status == 200
+
+
+async def test_who_made_a_key_is_never_forgotten(careful: Api, noor: Browser) -> None:
+    """Neither behind another key, nor when the audit log of that time is gone."""
+    adam = await joined(careful, "adam@example.com", "admin")
+    scopes = ["read_programs", "write_programs"]
+    first = (await adam.post("/api/keys", {"scopes": [*scopes, "manage_keys"]})).json
+    second = (await careful.post("/api/keys", {"scopes": scopes}, key=first["key"])).json
+    id_ = (await careful.post(PROPOSE, OTHER, key=second["key"])).json["id"]
+    own = await adam.post(f"{CHANGES}/{id_}/approve")
+    kinds_before = await kinds(careful)
+    await careful.installation.database.pool.execute(RetentionSql.drop_audit, "aud_z")
+    later = await adam.post(f"{CHANGES}/{id_}/approve")
+    assert kinds_before
+    assert await kinds(careful) == []
+    assert [each.problem[:2] for each in (own, later)] == [(403, "own_change")] * 2
+    assert (await noor.post(f"{CHANGES}/{id_}/approve")).status == 200
 
 
 @pytest.mark.parametrize("role", ["viewer", "support"])

@@ -4,7 +4,7 @@
    stands in the one way in which versions are written, so that every door keeps it. What the
    project asks for is read in that transaction, not from memory.
 2. Only a user who is signed in approves, and never a change of their own: not what they proposed,
-   nor what a key that they made did.
+   nor what a key that they made did, or one that was made with such a key.
 3. A change is based on the version that was the newest when it was proposed. Where that is not the
    newest any more, it is outdated.
 4. The version and the decision are one transaction.

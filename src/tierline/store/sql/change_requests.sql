@@ -40,5 +40,13 @@ WHERE project = $1 AND id = $2 AND state = 'open'
 RETURNING id
 
 -- name: key_makers
--- Who made a key.
-SELECT actor FROM audit WHERE object = $1 AND kind = 'key.created' AND actor_kind = 'user'
+-- Who made a key, or a key that it was made with.
+WITH RECURSIVE maker AS (
+    SELECT actor_kind, actor FROM audit WHERE object = $1 AND kind = 'key.created'
+    UNION
+    SELECT a.actor_kind, a.actor
+    FROM maker m
+    JOIN audit a ON a.object = m.actor AND a.kind = 'key.created'
+    WHERE m.actor_kind = 'key'
+)
+SELECT actor FROM maker WHERE actor_kind = 'user'

@@ -36,5 +36,6 @@ SELECT id FROM member_audit WHERE shard = $1 AND id < $2 ORDER BY id LIMIT $3;
 DELETE FROM member_audit WHERE shard = $1 AND id = ANY($2::text[]);
 
 -- name: drop_audit
--- Lines of the small tables that are older than they need be. Small tables only.
-DELETE FROM audit WHERE id < $1;
+-- Lines of the small tables that are older than they need be. Who made a key stays: nobody approves
+-- what a key of theirs proposed. Small tables only.
+DELETE FROM audit WHERE id < $1 AND NOT (kind = 'key.created' AND strpos(object, '.') = 0);
