@@ -76,6 +76,27 @@ async def test_what_each_change_says(sandbox_shop: Shop) -> None:
     assert activities[0]["customer"] == page[0]["customer"]
 
 
+async def test_points_for_joining_are_those_of_signup(sandbox_shop: Shop) -> None:
+    """They are an activity in both lists, and of the rule that the configuration shows."""
+    joining = {"kind": "join_program", "points": 50}
+    body = {**CLUB, "settings": {**CLUB["settings"], "rules": [joining]}}
+    await sandbox_shop.good("PUT", "/api/programs/club", body)
+    await sandbox_shop.good("POST", "/v2/activities", {"name": "$signup", "customer_id": "ann"})
+    (line,) = (await sandbox_shop.good("GET", TRANSACTIONS))["transactions"]
+    (activity,) = (await sandbox_shop.good("GET", "/v2/activities"))["activities"]
+    path = f"/headless/2025-06/{sandbox_shop.keys['site_id']}/configuration?channel=web"
+    (rule,) = (await sandbox_shop.good("GET", path))["rules"]
+
+    assert (line["resource"], line["points_approved"]) == ("activity", 50)
+    assert {**line["activity"], "customer": line["customer"]} == activity
+    assert activity["rule"] == {"id": rule["id"], "name": "$signup", "title": "join_program"}
+    assert (activity["merchant_id"], activity["value"], activity["state"]) == (
+        None,
+        50,
+        "approved",
+    )
+
+
 async def test_lists_by_customer_by_time_and_as_csv(sandbox_shop: Shop) -> None:
     await life(sandbox_shop)
     await sandbox_shop.good("PUT", "/api/programs/club/members/bob", {})

@@ -24,6 +24,9 @@ from tierline.vendors.loyaltylion.customer_payloads import (
 from tierline.vendors.loyaltylion.ladder import rule_number
 
 OWN_NUMBERS: Final = 1 << 52  # below lie the numbers of lists; below twice that, whole ones of JSON
+# What the vendor calls activities that have no name of the shop's, by the kind of their entry.
+NAMES: Final = {"order": "$purchase", "enrol": "$signup"}
+GIVERS: Final = ("earn", "order", "custom")  # kinds of entries that are the shop's own activities
 _NOTHING: Final = ActivityFacts("custom")
 
 
@@ -117,8 +120,9 @@ def own_number(event_id: str) -> int:
 
 def _activity(announcement: PointsAnnouncement, number: int) -> EarnedActivity:
     event, facts = announcement.event, announcement.event.facts or _NOTHING
-    name = facts.name or ("$purchase" if facts.kind == "order" else "bonus")
-    merchant = facts.order or (None if event.key is None else event.key.removeprefix(f"{name}:"))
+    name = facts.name or NAMES.get(facts.kind, "bonus")
+    key = event.key if facts.kind in GIVERS else None
+    merchant = facts.order or (None if key is None else key.removeprefix(f"{name}:"))
     rule = event.rule or (facts.rules[0][0] if facts.rules else name)
     project, program = announcement.project.id, announcement.program
     return EarnedActivity(

@@ -19,6 +19,7 @@ from tierline.model.calendar import format_instant
 from tierline.model.entries import Detail, Entry
 from tierline.model.standing import Standing
 from tierline.model.view import View
+from tierline.rules.earning_rule import Joining
 from tierline.store import customers as stored
 from tierline.store import listing, members, points_lines
 from tierline.store.customers import CustomerRow
@@ -28,6 +29,7 @@ from tierline.vendors.loyaltylion.api.activities import ACTIVITIES
 from tierline.vendors.loyaltylion.api.customers import CUSTOMER, READ
 from tierline.vendors.loyaltylion.api.site import Site
 from tierline.vendors.loyaltylion.ladder import rule_number
+from tierline.vendors.loyaltylion.points_payloads import GIVERS, NAMES
 from tierline.web.routing import Call, Operation, Reply
 
 Json = dict[str, Any]
@@ -39,6 +41,8 @@ _RESOURCES = {
     "points.spent": "claimed_reward",
     "points.expired": "expiry",
 }
+# Entries that move points by themselves; any other that brought some did by a rule.
+_NO_ACTIVITY = ("redeem", "adjust", "transfer_in", "transfer_out", "opening", "checkpoint")
 _CSV = ("id", "customer_id", "customer_merchant_id", "customer_email", "points_approved",
         "points_pending", "resource", "created_at")  # fmt: skip
 
@@ -216,8 +220,10 @@ def _original(page: _Page, line: PointsLine) -> tuple[Entry, Any] | None:
     """The entry that gave the points, of what gives, activates or takes back points."""
     number = line.entry if line.of_entry is None else line.of_entry
     row = None if number is None else page.entries.get((line.customer, number))
-    if row is None or row["kind"] not in ("earn", "order", "custom"):
+    if row is None:
         return None if number is not None else (Entry(0, "custom", line.at, line.at), None)
+    if row["kind"] in _NO_ACTIVITY:
+        return None
     fields = ("n", "kind", "occurred_at", "recorded_at", "points", "amount", "detail")
     return entry_of(tuple(row[field] for field in fields)), row
 
@@ -228,20 +234,22 @@ def _detail(page: _Page, line: PointsLine) -> Detail:
 
 
 def _activity(call: Call, page: _Page, line: PointsLine, *, whole: bool) -> Json:
-    """What gave points. A bonus that time brought has no entry, and so no name of the shop's."""
+    """What gave points. A bonus that time brought has no entry, and so no name of the shop's; nor
+    has one that a rule gave for joining, or for another entry that has no points of its own."""
     entry, row = _original(page, line) or (Entry(0, "custom", line.at, line.at), None)
     detail = entry.detail or Detail()
-    name = detail.name or ("$purchase" if entry.kind == "order" else "bonus")
-    key = None if row is None else members.caller_key(row["key"])
+    name = detail.name or NAMES.get(entry.kind, "bonus")
+    own = row if entry.kind in GIVERS else None
+    key = None if own is None else members.caller_key(own["key"])
     merchant = detail.order or (None if key is None else key.removeprefix(f"{name}:"))
     if merchant is not None and merchant.startswith("auto:"):
         merchant = None
-    rule = detail.parts[0].rule if detail.parts else name
+    rule = detail.parts[0].rule if detail.parts else _rule(page, entry) or name
     number = rule_number(call.project.id, page.here.program.id, rule)
     shape: Json = {
-        "id": line.number if row is None or row["line"] is None else row["line"],
+        "id": line.number if own is None or own["line"] is None else own["line"],
         "merchant_id": merchant,
-        "value": entry.points if row is not None else line.moved + line.waits,
+        "value": line.moved + line.waits if own is None else entry.points,
         "state": _state(page, line, entry, row),
         "rule": {"id": number, "name": name, "title": rule},
         "created_at": format_instant(entry.recorded_at),
@@ -250,6 +258,16 @@ def _activity(call: Call, page: _Page, line: PointsLine, *, whole: bool) -> Json
     if whole:
         shape["customer"] = _customer(page, line.customer)
     return shape
+
+
+def _rule(page: _Page, entry: Entry) -> str | None:
+    """The rule that gives points for joining, where there is one alone."""
+    if entry.kind != "enrol":
+        return None
+    version = page.here.program.version(entry.recorded_at)
+    rules = version.rules.points.rules
+    names = [rule.id for rule in rules if isinstance(rule.trigger, Joining)]
+    return names[0] if len(names) == 1 else None
 
 
 def _state(page: _Page, line: PointsLine, entry: Entry, row: Any) -> str:
