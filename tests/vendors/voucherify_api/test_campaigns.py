@@ -205,6 +205,24 @@ async def test_wrong_tiers_change_nothing(shop: Shop) -> None:
     assert (await shop.good("GET", "/v1/loyalties/Club/tiers"))["total"] == 0
 
 
+async def test_a_wrong_code_config_changes_nothing(shop: Shop) -> None:
+    made = await shop.good("POST", "/v1/campaigns", {"name": "Club"})
+    for config in ("x", ["x"], [], 1, False):
+        body: Json = {"name": "Other", "voucher": {"code_config": config}}
+        for method, path in (
+            ("POST", "/v1/campaigns"),
+            ("PUT", "/v1/campaigns/Club"),
+            ("PUT", "/v1/loyalties/Club"),
+            ("POST", "/v1/campaigns/Club/preview"),
+        ):
+            status, key, reason = await shop.refused(method, path, body)
+            assert (status, key) == (400, "invalid_payload"), (method, path, config)
+            assert reason == "voucher.code_config: expected an object."
+
+    assert await shop.good("GET", "/v1/campaigns/Club") == made
+    assert (await shop.good("GET", "/v1/campaigns"))["total"] == 1
+
+
 async def test_a_program_in_native_words_is_shown_and_not_changed(shop: Shop) -> None:
     await shop.call("PUT", "/api/programs/club", CLUB)
 

@@ -7,7 +7,7 @@ import hmac
 import json
 from typing import Any
 
-from tests.receiver import Receiver
+from tests.receiver import Received, Receiver
 from tests.vendors.voucherify_api.conftest import Shop
 from tests.vendors.voucherify_api.published import PublishedWebhook, as_published
 from tests.vendors.voucherify_api.published_activity import DATA, PublishedTransactionCreated
@@ -16,11 +16,17 @@ from tierline.endpoints.filters import compile_filter
 
 UPGRADED = "customer.loyalty.tier.upgraded"
 JOINED = "customer.loyalty.tier.joined"
+REWARDED = "customer.rewarded.loyalty_points"
 Json = dict[str, Any]
 
 
 def webhooks(shop: Shop) -> str:
     return f"/management/v1/projects/{shop.project}/webhooks"
+
+
+def body_of(request: Received) -> Json:
+    body: Json = json.loads(request.body)
+    return body
 
 
 async def make(shop: Shop, url: str, events: list[str], **more: Any) -> Json:
@@ -191,6 +197,34 @@ async def test_a_webhook_that_asks_for_several_names_hears_each(
     assert {each["source"]["id"] for each in bodies} == {webhook["id"]}
     assert webhook["events"] == names
     assert (await shop.good("GET", webhooks(shop)))["data"] == [webhook]
+
+
+async def test_one_order_brings_points_that_wait_and_others(shop: Shop, receiver: Receiver) -> None:
+    """Both are told, each with the rule that gave them, and both stand in the activity."""
+    waiting = f"customer.{CARD}.pending_points.added"
+    await make(shop, receiver.url, [CREATED, REWARDED, waiting])
+    await shop.good("POST", "/v1/campaigns", {"name": "Club"})
+    later = {"pending_points": {"period_type": "DAY", "period_value": 14}}
+    gift: Json = {"event": "order.paid", "loyalty": {"type": "FIXED", "points": 5}}
+    gifts = [{**gift, **later}, gift]
+    rules = await shop.good("POST", "/v1/loyalties/Club/earning-rules", gifts)
+    card = await shop.good("POST", "/v1/loyalties/Club/members", {"customer": "anna"})
+    order = {"customer": {"source_id": "anna"}, "status": "PAID", "amount": 100}
+    await shop.good("POST", "/v1/orders", order)
+    bodies = {each["type"]: each for each in map(body_of, await receiver.wait(3))}
+    member = f"/v1/loyalties/members/{card['code']}"
+    (pending,) = (await shop.good("GET", f"{member}/pending-points"))["data"]
+    items = (await shop.good("GET", f"{member}/activity?limit=100"))["data"]
+
+    assert set(bodies) == {CREATED, REWARDED, waiting}
+    assert bodies[CREATED]["data"]["transaction"]["details"]["earning_rule"]["id"] == rules[1]["id"]
+    assert bodies[REWARDED]["data"]["earning_rule"]["id"] == rules[1]["id"]
+    assert bodies[REWARDED]["data"]["balance"]["points"] == 5
+    assert bodies[waiting]["data"]["pending_points"] == pending
+    assert pending["details"]["earning_rule"]["id"] == rules[0]["id"]
+    assert len({each["event"]["id"] for each in bodies.values()}) == 3
+    assert {each["type"] for each in items} == {REWARDED, waiting}
+    assert len({each["id"] for each in items}) == 2
 
 
 async def test_the_parts_of_a_webhook_change_and_end_with_it(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tierline.engine.announcement import Counterpart
-from tierline.model.calendar import format_instant
+from tierline.model.calendar import format_instant, zone
 from tierline.model.points_event import PointsEvent
 from tierline.model.standing import Pending
 from tierline.model.tenant import Customer
@@ -23,6 +23,7 @@ from tierline.vendors.voucherify.card_objects import (
     moved,
     other_voucher,
     pending_points,
+    rule_among,
     rule_of,
     simple_voucher,
     transaction,
@@ -38,23 +39,23 @@ TRANSFERRED: Final = "customer.voucher.loyalty_card.points_transferred"  # activ
 Json = dict[str, Any]
 
 
-def own_name(event: PointsEvent) -> str | None:
-    """The vendor's own name for what happened; None where only the list of transactions tells it
-    (spending, and what is taken back of points that were there)."""
-    change = moved(event)
+def own_names(event: PointsEvent) -> tuple[str, ...]:
+    """The vendor's own names for what happened: two where one activity brought points that wait,
+    and others; none where only the list of transactions tells it (spending, and what is taken back
+    of points that were there)."""
     if event.kind == "points.expired":
-        return EXPIRED
+        return (EXPIRED,)
     if event.kind == "points.activated":
-        return f"{PENDING}activated"
+        return (f"{PENDING}activated",)
     if event.kind == "points.transferred":
-        return TRANSFERRED
-    if event.waits > 0:
-        return f"{PENDING}added"
+        return (TRANSFERRED,)
     if event.waits < 0:
-        return f"{PENDING}{'updated' if event.pending else 'canceled'}"
+        return (f"{PENDING}{'updated' if event.pending else 'canceled'}",)
+    later = (f"{PENDING}added",) if event.waits > 0 else ()
     if event.kind == "points.earned" and rule_of(event) is not None:
-        return REWARDED
-    return ADDED if change > 0 and event.kind in ("points.earned", "points.adjusted") else None
+        return later if later and moved(event) == 0 else (*later, REWARDED)
+    came = moved(event) > 0 and event.kind in ("points.earned", "points.adjusted")
+    return (*later, ADDED) if came else later
 
 
 def for_customer(name: str) -> str:
@@ -75,9 +76,8 @@ def event_data(card: Card, event: PointsEvent, key: str | None, name: str) -> Js
     if PENDING not in name:
         return {**whole, "balance": _balance(card, event), "transaction": made}
     order = _order(event)
-    waits = Pending(
-        event.entry or 0, event.at, abs(event.waits), None, "earn", occurred_at=event.at
-    )
+    day = event.at if name.endswith("activated") else _active_from(card, event)
+    waits = Pending(event.entry or 0, day, abs(event.waits), None, "earn", occurred_at=event.at)
     pending = pending_points(card, [waits], event)
     if name.endswith("activated"):
         balance = {"balance": _balance(card, event), "order": order, "transaction": made}
@@ -91,6 +91,17 @@ def event_data(card: Card, event: PointsEvent, key: str | None, name: str) -> Js
         "order": order,
         "pending_points": pending,
     }
+
+
+def _active_from(card: Card, event: PointsEvent) -> int | None:
+    """When the first of the points that an activity brought becomes active, as its rules say; None
+    where none of them waits, so that nobody can say it here."""
+    names = {event.rule} if event.facts is None else {name for name, _ in event.facts.rules}
+    waits = (rule["pending_points"] for rule in card.words.rules
+             if rule["id"] in names and rule.get("pending_points"))  # fmt: skip
+    days = [int(each["period_value"]) for each in waits]
+    local = zone(card.time_zone)
+    return local.start(local.day(event.at) + min(days)) if days else None
 
 
 def transaction_data(
@@ -162,7 +173,7 @@ def _order(event: PointsEvent) -> Json | None:
 
 
 def _rule(card: Card, event: PointsEvent) -> Json | None:
-    rule = rule_of(event)
+    rule = rule_among(card, event, waits=event.kind == "points.activated")
     return next((each for each in card.words.rules if each["id"] == rule), None)
 
 

@@ -32,9 +32,10 @@ def numbers_of(id_: str) -> tuple[int, int] | None:
     return None if match is None else (int(match[1], 16), int(match[2], 16))
 
 
-def move_id(prefix: str, member: tuple[int, int], event: PointsEvent) -> str:
-    """The id of a transaction (`vtx_`), of its event or of its place in a feed."""
-    text = f"{event.kind} {event.entry} {event.rule} {event.twin}"
+def move_id(prefix: str, member: tuple[int, int], event: PointsEvent, further: str = "") -> str:
+    """The id of a transaction (`vtx_`), of its event or of its place in a feed. `further`: a second
+    name of the same change, which has an id of its own."""
+    text = f"{event.kind} {event.entry} {event.rule} {event.twin}{further}"
     return instant_id(prefix, event.at, member, text)
 
 

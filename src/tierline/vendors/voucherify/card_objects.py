@@ -151,7 +151,7 @@ def causes(card: Card, event: PointsEvent) -> Json:
         facts_["event"] = {"id": move_id("evcus_", card.member, event), "type": ORDER_PAID}
     elif facts is not None and facts.kind == "custom" and facts.name is not None:
         facts_["custom_event"] = {"id": move_id("evcus_", card.member, event), "type": facts.name}
-    rule = rule_of(event)
+    rule = rule_among(card, event, waits=event.kind == "points.activated")
     if rule is not None:
         facts_["earning_rule"] = {"id": rule, "source": {"banner": card.banner(rule)}}
     tier = card.words.tiers.get(event.tier or "")
@@ -166,6 +166,15 @@ def rule_of(event: PointsEvent) -> str | None:
         return event.rule
     rules = () if event.facts is None else event.facts.rules
     return rules[0][0] if rules else None
+
+
+def rule_among(card: Card, event: PointsEvent, *, waits: bool) -> str | None:
+    """As `rule_of`, of one activity's points those that wait, or those that do not: its rules may
+    have given both."""
+    names = () if event.facts is None else [name for name, _ in event.facts.rules]
+    later = {rule["id"] for rule in card.words.rules if rule.get("pending_points")}
+    of_them = (name for name in names if (name in later) is waits)
+    return next(of_them, rule_of(event)) if event.rule is None else event.rule
 
 
 def simple_voucher(card: Card, event: PointsEvent) -> Json:
@@ -240,7 +249,7 @@ def pending_points(card: Card, waits: list[Pending], event: PointsEvent | None) 
     facts = None if event is None else event.facts
     name = None if facts is None else facts.order
     order = order_id(name) if name is not None else UNKNOWN_ORDER
-    rule = (None if event is None else rule_of(event)) or UNKNOWN_RULE
+    rule = (None if event is None else rule_among(card, event, waits=True)) or UNKNOWN_RULE
     cause = UNKNOWN_EVENT if event is None else move_id("evcus_", card.member, event)
     details: Json = {
         "event": {"id": cause, "type": ORDER_PAID},

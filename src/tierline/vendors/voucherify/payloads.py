@@ -184,9 +184,10 @@ class VoucherifyPoints:
         event, customer = announcement.event, announcement.customer
         of_card = name.startswith("voucher.")
         entity = card_id(*announcement.member) if of_card else customer.id
-        id_ = ("evvou_" if of_card else "evcus_") + announcement.id.removeprefix("evt_")
-        if endpoint.webhook_voice == "card" and of_card:
-            id_ = ids.derived("evvou_", announcement.id, name)  # the transaction's is another event
+        prefix = "evvou_" if of_card else "evcus_"
+        id_ = prefix + announcement.id.removeprefix("evt_")
+        if endpoint.webhook_voice in ("card", "reward"):
+            id_ = ids.derived(prefix, announcement.id, name)  # the other one's is another event
         cause = f"at:{event.at}" if event.entry is None else f"entry:{event.entry}"
         envelope = VoucherifyEnvelope(
             _delivery_id(announcement.id, endpoint.id),

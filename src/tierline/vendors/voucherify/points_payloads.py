@@ -1,7 +1,8 @@
-"""Voucherify's webhooks about points. A change of points has up to three names: it is a transaction
-(`voucher.loyalty_card.transaction.created`), an event of the card, and the same of its holder. An
-endpoint sends one body for an event, so a webhook that asks for several names is several endpoints,
-each with a voice of its own. `any` is the first name that was asked for, in that order.
+"""Voucherify's webhooks about points. A change of points has several names: it is a transaction
+(`voucher.loyalty_card.transaction.created`), an event of the card, the same of its holder, and, as
+one activity may bring points that wait and others, a reward besides. An endpoint sends one body for
+an event, so a webhook that asks for several names is several endpoints, each with a voice of its
+own. `any` is the first name that was asked for, in that order.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tierline.vendors.voucherify.card_events import (
     REWARDED,
     event_data,
     for_customer,
-    own_name,
+    own_names,
     transaction_data,
 )
 from tierline.vendors.voucherify.card_objects import Card
@@ -40,8 +41,8 @@ _OF_NAME: Final[dict[str, tuple[PointsKind, ...]]] = {
     REWARDED: ("points.earned",),
 }
 NAMES: Final = frozenset({*_OF_NAME, *(for_customer(name) for name in _OF_NAME if name != CREATED)})
-Voice = Literal["any", "transaction", "card", "customer"]
-VOICES: Final[tuple[Voice, ...]] = ("transaction", "card", "customer")
+Voice = Literal["any", "transaction", "card", "customer", "reward"]
+VOICES: Final[tuple[Voice, ...]] = ("transaction", "card", "customer", "reward")
 Json = dict[str, Any]
 
 
@@ -63,6 +64,8 @@ def voice_of(name: str) -> Voice | None:
         return None
     if own == CREATED:
         return "transaction"
+    if own == REWARDED:
+        return "reward"
     return "card" if own in _OF_NAME else "customer"
 
 
@@ -87,10 +90,8 @@ def named_data(
         data = transaction_data(card, event, event.key, announcement.counterpart)
         if data is not None:
             return CREATED, data
-    own = own_name(event)
-    if own is None:
-        return None
-    for name in (own, for_customer(own)):
+    own = own_names(event)
+    for name in (*own, *map(for_customer, own)):
         if name in request and voice in ("any", voice_of(name)):
             return name, event_data(card, event, event.key, name)
     return None

@@ -30,7 +30,7 @@ from tierline.vendors.voucherify.card_events import (
     customer_object,
     event_data,
     for_customer,
-    own_name,
+    own_names,
     simple_campaign,
 )
 from tierline.vendors.voucherify.card_ids import instant_id, move_id
@@ -158,15 +158,12 @@ async def member_items(call: Call, member: Member) -> list[Json]:
     card = card_of(call, member)
     items: list[tuple[tuple[int, int, bool], Json]] = []
     for move in await moves_of(call, member.program, card.member, call.now):
-        name = own_name(move.event)
-        if name is None:
-            continue
-        name = for_customer(name)
-        data = event_data(card, move.event, None, name)
-        id_ = move_id("evcus_", card.member, move.event)
-        cause = _cause(move)
-        item = _item(id_, name, data, move.at, by_time=cause == 0)
-        items.append(((move.at, cause, False), item))
+        id_, cause = move_id("evcus_", card.member, move.event), _cause(move)
+        for n, name in enumerate(map(for_customer, own_names(move.event))):
+            data = event_data(card, move.event, None, name)
+            own = id_ if n == 0 else move_id("evcus_", card.member, move.event, name)
+            item = _item(own, name, data, move.at, by_time=cause == 0)
+            items.append(((move.at, cause, False), item))
     entries = await history(call, member.row.id, member.number)
     periods, ends = await asyncio.to_thread(tier_notes, member.program, entries, call.now)
     for period in periods:

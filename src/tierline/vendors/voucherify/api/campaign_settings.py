@@ -108,7 +108,7 @@ def new_settings(request: CampaignRequest, id_: str) -> Json:
     fields = _fields(request)
     fields["metadata"] = request.metadata or {}
     voucher = fields.get("voucher") or {}
-    config = code_config(voucher.get("code_config") or {})
+    config = code_config(voucher.get("code_config", {}))
     fields["voucher"] = {**voucher, "code_config": config}
     return {"loyalty_tiers": [], **fields, "id": id_, "name": request.name}
 

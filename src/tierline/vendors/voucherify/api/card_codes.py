@@ -13,9 +13,11 @@ _GAP = "#"
 _CONFIG = "voucher.code_config"
 
 
-def code_config(config: Mapping[str, Any]) -> dict[str, Any]:
+def code_config(config: Any) -> dict[str, Any]:
     """Returns a campaign's whole `code_config`: a pattern whose gaps are filled from the charset,
     between prefix and postfix. Raises Invalid for one that no code can follow."""
+    if not isinstance(config, Mapping):
+        raise invalid(_CONFIG, "expected an object")
     pattern = config.get("pattern")
     length = config.get("length") or LENGTH
     if type(length) is not int or not 0 < length <= NAME_CHARACTERS_MAX:
