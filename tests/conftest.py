@@ -60,6 +60,7 @@ LONG = (
                 "erased_logs",
                 "full_disk",
                 "kill",
+                "pages",
                 "sleep",
                 "start_stop",
                 "stop_streams",

@@ -33,7 +33,11 @@ RUN = {
     ("docs/architecture.md", "python"): "tests/vendors/test_toy_vendor.py",
     ("docs/architecture.md", "text"): "tests/vendors/test_toy_vendor.py",
     ("docs/cookbook.md", ""): "tests/test_cookbook.py",
+    ("docs/cookbook.md", "sh"): "tests/e2e/test_pages.py",
+    ("docs/loyaltylion.md", "sh"): "tests/e2e/test_pages.py",
+    ("docs/operating.md", "sh"): "tests/e2e/test_pages.py",
     ("docs/tutorial.md", "sh"): "tests/e2e/test_tutorial.py",
+    ("docs/voucherify.md", "sh"): "tests/e2e/test_pages.py",
 }
 SYNOPSIS = re.compile(r"tierline ((?:[a-z]+ ?)+)")
 
