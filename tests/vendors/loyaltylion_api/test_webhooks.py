@@ -68,6 +68,9 @@ async def test_a_move_arrives_signed_with_the_customer_of_the_api(
     await club.good("PATCH", "/v2/customers/ann", {"customer": {"birthday": "1990-01-29"}})
     await club.good("POST", "/v2/customers/ann/points", {"points": 1})
     endpoint = (await club.good("GET", "/api/endpoints"))["endpoints"][0]
+    attempts = f"/api/endpoints/{endpoint['id']}/attempts"
+    while not (await club.good("GET", attempts))["attempts"]:
+        pass  # the failure is noted after it happened
     await club.good("POST", f"/api/endpoints/{endpoint['id']}/retry")
     first, second = await receiver.wait(2)
 
@@ -145,7 +148,7 @@ async def test_a_wrong_subscription_is_not_made(club: Shop, change: Json, field:
 
 async def test_a_whole_life(sandbox_shop: Shop, receiver: Receiver) -> None:
     """Enrolled, risen, renewed at the end of a year, fallen by two levels at once, in a tier by
-    hand and out of it, and gone; each webhook by its topic, in order."""
+    hand and out of it, and gone; each webhook by its topic. Among topics no order holds."""
     shop = sandbox_shop
     for topic in topics.OF_KIND.values():
         await make(shop, receiver.url, topic)
@@ -160,6 +163,7 @@ async def test_a_whole_life(sandbox_shop: Shop, receiver: Receiver) -> None:
     await shop.good("POST", "/api/clock", {"advance_to": "2026-06-01T10:00:00Z"})
     await shop.good("DELETE", "/api/programs/club/members/ann")
     sent = [verified(shop, request) for request in await receiver.wait(7)]
+    sent.sort(key=lambda body: (body["payload"]["created_at"], body["topic"]))
 
     assert [(body["topic"], body["payload"]["created_at"]) for body in sent] == [
         (ENROLLED, "2024-03-01T10:00:00.000Z"),
