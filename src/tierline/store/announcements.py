@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from tierline.store import customers, members
 from tierline.store.database import Database
 from tierline.store.event_log import EventLog, LogEvent
 
+T = TypeVar("T")
 ROWS_MAX: Final = 1_000  # of a customer's events, read at once
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_points_event = msgspec.json.Decoder(PointsEvent).decode
@@ -58,16 +60,7 @@ async def events_of(log: EventLog, customer: int, program: int) -> list[Event]:
 
 async def announced(row: LogEvent, catalog: RulesCatalog) -> Announcement | None:
     """A tier event with its rules; None for a tombstone, whose customer was erased."""
-    if row.profile is None:
-        return None
-    announcement = announced_at_once(row, catalog)
-    if announcement is None:
-        version = _decode_event(row.body).version
-        await catalog.program_numbered(row.program, version)
-        announcement = announced_at_once(row, catalog)
-        if announcement is None:
-            raise LookupError(f"event {row.id} names version {version}, which does not exist")
-    return announcement
+    return await _announced(row, catalog, announced_at_once, _decode_event)
 
 
 def announced_at_once(row: LogEvent, catalog: RulesCatalog) -> Announcement | None:
@@ -146,16 +139,7 @@ async def with_counterpart(
 
 async def reminder_announced(row: LogEvent, catalog: RulesCatalog) -> ReminderAnnouncement | None:
     """A reminder with its rules; None for a tombstone, whose customer was erased."""
-    if row.profile is None:
-        return None
-    announcement = reminder_announced_at_once(row, catalog)
-    if announcement is None:
-        version = _decode_reminder(row.body).version
-        await catalog.program_numbered(row.program, version)
-        announcement = reminder_announced_at_once(row, catalog)
-        if announcement is None:
-            raise LookupError(f"reminder {row.id} names version {version}, which does not exist")
-    return announcement
+    return await _announced(row, catalog, reminder_announced_at_once, _decode_reminder)
 
 
 def reminder_announced_at_once(row: LogEvent, catalog: RulesCatalog) -> ReminderAnnouncement | None:
@@ -176,6 +160,25 @@ def reminder_announced_at_once(row: LogEvent, catalog: RulesCatalog) -> Reminder
         customer=_decode_customer(row.profile),
         event=event,
     )
+
+
+async def _announced(
+    row: LogEvent,
+    catalog: RulesCatalog,
+    at_once: Callable[[LogEvent, RulesCatalog], T | None],
+    decode: Callable[[str], Event | Reminder],
+) -> T | None:
+    """What `at_once` says, after its version was brought into memory where it was not there."""
+    if row.profile is None:
+        return None
+    announcement = at_once(row, catalog)
+    if announcement is None:
+        version = decode(row.body).version
+        await catalog.program_numbered(row.program, version)
+        announcement = at_once(row, catalog)
+        if announcement is None:
+            raise LookupError(f"event {row.id} names version {version}, which does not exist")
+    return announcement
 
 
 def _version(program: Program, number: int) -> Version | None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tierline.engine.announcement import Announcement, ReminderAnnouncement
 from tierline.model import ids
 from tierline.model.calendar import format_instant
 from tierline.model.events import Cause, EventKind
+from tierline.vendors.standard.envelopes import (
+    cloud_event,
+    customer_of,
+    data_of,
+    instant_or_none,
+    standard_webhook,
+)
 from tierline.vendors.standard.points_payloads import (
     CloudPoints,
     PointsEventObject,
@@ -32,8 +37,6 @@ from tierline.vendors.vendor import (
     VendorSignature,
     tier_of,
 )
-
-_encode = msgspec.json.Encoder().encode
 
 KINDS: tuple[EventKind, ...] = ("joined", "upgraded", "downgraded", "prolonged", "left")
 
@@ -57,26 +60,12 @@ def event_object(announcement: Announcement) -> dict[str, Any]:
         "cause": event.cause,
         "seq": event.seq,
         "version": event.version,
-        "since": _instant(view.since),
-        "expires_at": _instant(view.expires_at),
+        "since": instant_or_none(view.since),
+        "expires_at": instant_or_none(view.expires_at),
         "manual": view.manual,
         "points": {"balance": view.balance, "pending": view.pending, "spent": view.spent},
         "recorded_at": format_instant(announcement.recorded_at),
     }
-
-
-def thin_object(announcement: Announcement) -> dict[str, Any]:
-    """Only what is needed to come and ask: no profile, no tier."""
-    return {
-        "id": announcement.id,
-        "customer": customer_of(announcement),
-        "program": announcement.program,
-    }
-
-
-def customer_of(announcement: Announcement) -> str:
-    """The id that the caller's own systems know the customer by."""
-    return announcement.customer.source_id or announcement.customer.id
 
 
 def event_type(kind: EventKind) -> str:
@@ -180,13 +169,9 @@ class StandardWebhooks:
     def render(
         self, announcement: Announcement, endpoint: StandardEndpoint, version: str
     ) -> bytes | None:
-        return _encode(
-            {
-                "type": event_type(announcement.event.kind),
-                "timestamp": format_instant(announcement.event.at),
-                "data": thin_object(announcement) if endpoint.thin else event_object(announcement),
-            }
-        )
+        event = announcement.event
+        data = data_of(event_object(announcement), thin=endpoint.thin)
+        return standard_webhook(event_type(event.kind), event.at, data)
 
     def delivery_id(self, event_id: str, endpoint_id: str) -> str:
         return ids.derived("msg_", event_id, endpoint_id)
@@ -226,21 +211,9 @@ class CloudEvents(StandardWebhooks):
     def render(
         self, announcement: Announcement, endpoint: StandardEndpoint, version: str
     ) -> bytes | None:
-        project = announcement.project.id
-        return _encode(
-            {
-                "specversion": "1.0",
-                "id": announcement.id,
-                "source": f"/projects/{quote(project)}/programs/{quote(announcement.program)}",
-                "type": f"tierline.{event_type(announcement.event.kind)}",
-                "subject": customer_of(announcement),
-                "time": format_instant(announcement.event.at),
-                "datacontenttype": "application/json",
-                "sequence": f"{announcement.event.seq:010d}",
-                "partitionkey": announcement.customer.id,
-                "data": thin_object(announcement) if endpoint.thin else event_object(announcement),
-            }
-        )
+        event = announcement.event
+        data = data_of(event_object(announcement), thin=endpoint.thin)
+        return cloud_event(announcement, f"tierline.{event_type(event.kind)}", data, event.seq)
 
 
 def _tier(announcement: Announcement, tier_id: str | None) -> dict[str, str] | None:
@@ -248,7 +221,3 @@ def _tier(announcement: Announcement, tier_id: str | None) -> dict[str, str] | N
         return None
     tier = tier_of(announcement, tier_id)
     return {"id": tier_id, "name": tier.name if tier is not None else tier_id}
-
-
-def _instant(instant: int | None) -> str | None:
-    return None if instant is None else format_instant(instant)

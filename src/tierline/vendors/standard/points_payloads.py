@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, get_args
-from urllib.parse import quote
 
-import msgspec
 from msgspec import Struct
 
 from tierline.engine.announcement import PointsAnnouncement
 from tierline.model.calendar import format_instant
 from tierline.model.points_event import MoveKind, PointsKind
+from tierline.vendors.standard.envelopes import (
+    cloud_event,
+    customer_of,
+    data_of,
+    standard_webhook,
+)
 from tierline.vendors.vendor import EndpointFacts, Secrets
 
 KINDS: tuple[PointsKind, ...] = get_args(MoveKind)
-_encode = msgspec.json.Encoder().encode
 
 
 class PointsAfter(Struct, frozen=True):
@@ -52,7 +55,7 @@ def points_object(announcement: PointsAnnouncement) -> dict[str, Any]:
         "id": announcement.id,
         "kind": event.kind,
         "program": announcement.program,
-        "customer": customer.source_id or customer.id,
+        "customer": customer_of(announcement),
         "customer_id": customer.id,
         "change": event.points,
         "points": {"balance": event.balance, "pending": event.pending},
@@ -85,9 +88,8 @@ class StandardPoints(_Unsigned):
     def render(
         self, announcement: PointsAnnouncement, _endpoint: EndpointFacts, *, thin: bool
     ) -> bytes:
-        at = format_instant(announcement.event.at)
-        data = data_of(announcement, thin=thin)
-        return _encode({"type": announcement.event.kind, "timestamp": at, "data": data})
+        event, data = announcement.event, data_of(points_object(announcement), thin=thin)
+        return standard_webhook(event.kind, event.at, data)
 
 
 class CloudPoints(_Unsigned):
@@ -98,24 +100,5 @@ class CloudPoints(_Unsigned):
     def render(
         self, announcement: PointsAnnouncement, _endpoint: EndpointFacts, *, thin: bool
     ) -> bytes:
-        project, program = announcement.project.id, announcement.program
-        customer = announcement.customer
-        return _encode(
-            {
-                "specversion": "1.0",
-                "id": announcement.id,
-                "source": f"/projects/{quote(project)}/programs/{quote(program)}",
-                "type": self.names[announcement.event.kind],
-                "subject": customer.source_id or customer.id,
-                "time": format_instant(announcement.event.at),
-                "datacontenttype": "application/json",
-                "partitionkey": customer.id,
-                "data": data_of(announcement, thin=thin),
-            }
-        )
-
-
-def data_of(announcement: PointsAnnouncement, *, thin: bool) -> dict[str, Any]:
-    """The event, or for a receiver that comes and asks its ids alone."""
-    whole = points_object(announcement)
-    return {k: whole[k] for k in ("id", "customer", "program")} if thin else whole
+        data = data_of(points_object(announcement), thin=thin)
+        return cloud_event(announcement, self.names[announcement.event.kind], data)

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, get_args
-from urllib.parse import quote
 
-import msgspec
 from msgspec import Struct
 
 from tierline.engine.announcement import ReminderAnnouncement
 from tierline.model.calendar import format_day, format_instant
 from tierline.model.calendar import zone as zone_of
 from tierline.model.reminder import ReminderKind
+from tierline.vendors.standard.envelopes import (
+    cloud_event,
+    customer_of,
+    data_of,
+    instant_or_none,
+    standard_webhook,
+)
 
 KINDS: tuple[ReminderKind, ...] = get_args(ReminderKind)
-_encode = msgspec.json.Encoder().encode
 
 
 class ReminderTier(Struct, frozen=True):
@@ -73,21 +77,21 @@ def reminder_object(announcement: ReminderAnnouncement) -> dict[str, Any]:
         "id": announcement.id,
         "kind": event.kind,
         "program": announcement.program,
-        "customer": customer.source_id or customer.id,
+        "customer": customer_of(announcement),
         "customer_id": customer.id,
         "tier": _tier(announcement, event.tier),
         "tier_then": _tier(announcement, event.tier_then),
-        "when": _instant(event.when),
+        "when": instant_or_none(event.when),
         "last_valid_day": None if ends is None else _last_valid_day(announcement, ends),
         "lead_days": event.lead_days,
         "needed": event.needed,
         "metric": event.metric,
-        "counts_from": _instant(event.counts_from),
+        "counts_from": instant_or_none(event.counts_from),
         "expiring": event.points,
         "amounts": [
             {"expires_at": format_instant(at), "points": points} for at, points in event.amounts
         ],
-        "unique_until": _instant(event.unique_until),
+        "unique_until": instant_or_none(event.unique_until),
         "at": format_instant(event.at),
         "version": event.version,
         "entry": event.entry,
@@ -111,10 +115,6 @@ def _tier(announcement: ReminderAnnouncement, tier_id: str | None) -> dict[str, 
     return {"id": tier_id, "name": tier_id if tier is None else tier.name}
 
 
-def _instant(instant: int | None) -> str | None:
-    return None if instant is None else format_instant(instant)
-
-
 class StandardReminders:
     """`{"type", "timestamp", "data"}`, as the Standard Webhooks specification advises."""
 
@@ -123,13 +123,8 @@ class StandardReminders:
     )
 
     def render(self, announcement: ReminderAnnouncement, endpoint: Any) -> bytes:
-        return _encode(
-            {
-                "type": self.names[announcement.event.kind],
-                "timestamp": format_instant(announcement.event.at),
-                "data": _data(announcement, endpoint),
-            }
-        )
+        event = announcement.event
+        return standard_webhook(self.names[event.kind], event.at, _data(announcement, endpoint))
 
 
 class CloudReminders:
@@ -140,25 +135,9 @@ class CloudReminders:
     )
 
     def render(self, announcement: ReminderAnnouncement, endpoint: Any) -> bytes:
-        project, program = announcement.project.id, announcement.program
-        customer = announcement.customer
-        return _encode(
-            {
-                "specversion": "1.0",
-                "id": announcement.id,
-                "source": f"/projects/{quote(project)}/programs/{quote(program)}",
-                "type": self.names[announcement.event.kind],
-                "subject": customer.source_id or customer.id,
-                "time": format_instant(announcement.event.at),
-                "datacontenttype": "application/json",
-                "partitionkey": customer.id,
-                "data": _data(announcement, endpoint),
-            }
-        )
+        name = self.names[announcement.event.kind]
+        return cloud_event(announcement, name, _data(announcement, endpoint))
 
 
-def _data(announcement: ReminderAnnouncement, endpoint: Any) -> dict[str, Any]:
-    """The reminder, or for a receiver that comes and asks its ids alone."""
-    whole = reminder_object(announcement)
-    thin = getattr(endpoint, "thin", False)
-    return {k: whole[k] for k in ("id", "customer", "program")} if thin else whole
+def _data(announcement: ReminderAnnouncement, endpoint: Any) -> Mapping[str, Any]:
+    return data_of(reminder_object(announcement), thin=getattr(endpoint, "thin", False))
