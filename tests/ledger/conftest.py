@@ -30,8 +30,8 @@ from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.programs import NewVersion
 from tierline.store.catalog.projects import NewProject
 from tierline.store.catalog.secret_box import SecretBox
-from tierline.store.database import Database
-from tierline.store.ledger_transaction import PLANNER, LedgerTx
+from tierline.store.database import PLANNER, Database
+from tierline.store.ledger_transaction import LedgerTx
 from tierline.store.transfers import Intent
 
 BRONZE_SILVER_GOLD = (

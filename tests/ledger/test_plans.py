@@ -6,8 +6,10 @@ import re
 
 import pytest
 
-from tierline.store.database import Database
-from tierline.store.ledger_transaction import PLANNER, LedgerSql
+from tierline.store.customers import CustomersSql
+from tierline.store.database import PLANNER, Database
+from tierline.store.ledger_transaction import LedgerSql
+from tierline.store.members import MembersSql
 from tierline.store.sweep import SweepSql
 
 # Statement -> its arguments, and what must be looked up by these columns of an index.
@@ -31,6 +33,9 @@ PLANS = {
         "0, 1, '{1}', '{1}', 'tier', 'e', 'b', '{1}'",
         [("customer_pk", "shard id")],
     ),
+    CustomersSql.holders: ("0, 1, '{ada}'", [("alias_pk", "shard project name")]),
+    CustomersSql.customers: ("0, '{1}'", [("customer_pk", "shard id")]),
+    MembersSql.standings_of: ("0, '{1}'", [("member_pk", "shard customer")]),
     SweepSql.due: ("0, 0, 100, 500, 'sweep', 1", [("member_due", "shard clock due_at")]),
 }
 
@@ -57,3 +62,11 @@ async def test_look_ups_use_the_whole_key_on_empty_tables(
         assert condition is not None, plan
         assert re.findall(r"\((\w+) [=<]", condition[1]) == columns.split(), plan
     assert ("Sort" in plan) == (statement == LedgerSql.load)
+
+
+async def test_what_many_requests_share_is_planned_so(database: Database) -> None:
+    async with database.lookups.acquire() as connection:
+        settings = {name: await connection.fetchval(f"SHOW {name}") for name in PLANNER}
+    if database.distributed:
+        settings["plan_cache_mode"] = PLANNER["plan_cache_mode"]  # its nodes plan each time
+    assert settings == PLANNER

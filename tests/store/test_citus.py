@@ -15,10 +15,9 @@ from tierline.ledger.commands import Answer
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.citus import STAY, ExtensionMissing, NotTheCoordinator, distribute
-from tierline.store.database import Database
+from tierline.store.database import PLANNER, Database
 from tierline.store.event_log_queries import EventLogSql
 from tierline.store.heartbeat import InUse
-from tierline.store.ledger_transaction import PLANNER
 from tierline.store.named_queries import Statement
 
 no_cluster = pytest.mark.skipif("citus" not in PLACES, reason="TIERLINE_TEST_CITUS_URL not given")

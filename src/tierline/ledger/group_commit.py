@@ -35,9 +35,9 @@ from tierline.ledger.transfers.completion import Transfers
 from tierline.logging import RecurringFaults
 from tierline.model import ids
 from tierline.store.column_encoding import Unstorable
-from tierline.store.database import Database, where
+from tierline.store.database import PLANNER, Database, where
 from tierline.store.errors import DiskFull, blames_data, is_retryable, translate
-from tierline.store.ledger_transaction import PLANNER, CountDiffers, LedgerTx
+from tierline.store.ledger_transaction import CountDiffers, LedgerTx
 
 RERUNS_MAX: Final = 8  # of a batch that another writer keeps interfering with
 AWAY_SECONDS_MAX: Final = 15.0  # how long requests wait for a database that is gone

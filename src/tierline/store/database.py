@@ -1,7 +1,8 @@
 """One open database: its pool, its dedicated connections, and what is fixed about it.
 
 The hot path uses dedicated connections (`connect`), whose prepared statements stay; the pool serves
-everything occasional. Both are warmed: asyncpg asks the catalog about each array type that it
+everything occasional, and `lookups` what many requests need at once, by key. All are warmed:
+asyncpg asks the catalog about each array type that it
 meets, which takes seconds on a Citus node unless its visibility rewriting is switched off first.
 What it learns of PostgreSQL's own types, a process keeps.
 """
@@ -31,6 +32,7 @@ CONNECT_SECONDS_MAX: Final = 10
 STATEMENT_MS_MAX: Final = 10_000  # hot statements take under 100 ms; this bounds a wait for locks
 COMMAND_SECONDS_MAX: Final = 30  # for a server that went silent; never reached before the above
 POOL_MAX: Final = 16
+LOOKUPS_MAX: Final = 4
 KEPT_PLANS: Final = "force_generic_plan"  # where `distribute` noted nothing else
 COPYING: Final = "copying:"  # begins the epoch of what an unfinished copy fills
 
@@ -42,6 +44,18 @@ SESSION: Final[Mapping[str, str]] = {
     "jit": "off",
     "standard_conforming_strings": "on",  # scripts hold texts as literals
     "TimeZone": "UTC",
+}
+# Look-ups by key, as of a batch: the plan made for empty tables is the one that is kept while they
+# fill. So nothing is left to choose: joins in the order in which they are written, each a nested
+# loop over an index.
+PLANNER: Final[Mapping[str, str]] = {
+    "plan_cache_mode": KEPT_PLANS,
+    "join_collapse_limit": "1",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_material": "off",
 }
 _WARM: Final = (
     "SELECT $1::smallint[], $2::integer[], $3::bigint[], $4::text[], $5::bytea[], $6::boolean[]"
@@ -77,9 +91,12 @@ class Fixed(NamedTuple):
 class Database:
     """An installation that is open for work. Made by `open`; what `fixed` says never changes."""
 
-    def __init__(self, url: str, pool: asyncpg.Pool, fixed: Fixed, disk: DiskSpace) -> None:
+    def __init__(
+        self, url: str, pool: asyncpg.Pool, lookups: asyncpg.Pool, fixed: Fixed, disk: DiskSpace
+    ) -> None:
         self.url = url
         self.pool = pool
+        self.lookups = lookups
         self.disk = disk
         self.shards = fixed.shards
         self.epoch = fixed.epoch
@@ -118,7 +135,9 @@ class Database:
                 await connection.close(timeout=CONNECT_SECONDS_MAX)
             if shards not in {None, fixed.shards}:
                 raise ShardsFixed(installed=fixed.shards, option=shards)
-            pool = await _open_pool(url, pool_max)
+            pool = await _open_pool(url, pool_max, SESSION)
+            planner = {**PLANNER, "plan_cache_mode": fixed.plan_cache_mode}
+            lookups = await _open_pool(url, LOOKUPS_MAX, {**SESSION, **planner})
         except TierlineError:
             raise
         except Exception as error:
@@ -126,7 +145,7 @@ class Database:
             if failure is None:
                 raise
             raise failure from error
-        return cls(url, pool, fixed, disk or DiskSpace())
+        return cls(url, pool, lookups, fixed, disk or DiskSpace())
 
     async def connect(self, **settings: str) -> asyncpg.Connection:
         """A dedicated, warmed connection, which the caller closes. `settings` are PostgreSQL's
@@ -143,8 +162,9 @@ class Database:
             raise failure from error
 
     async def close(self) -> None:
-        """Wait for the pool's work to end, then disconnect."""
+        """Wait for the pools' work to end, then disconnect."""
         await self.pool.close()
+        await self.lookups.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -198,14 +218,14 @@ def where(url: str) -> str:
     return f"{host}:{port or 5432}{parts.path}"
 
 
-async def _open_pool(url: str, size: int) -> asyncpg.Pool:
+async def _open_pool(url: str, size: int, settings: Mapping[str, str]) -> asyncpg.Pool:
     return await asyncpg.create_pool(
         url,
         min_size=0,  # connections come as they are needed
         max_size=size,
         timeout=CONNECT_SECONDS_MAX,
         command_timeout=COMMAND_SECONDS_MAX,
-        server_settings=dict(SESSION),
+        server_settings=dict(settings),
         connection_class=WarmConnection,
         init=_warm,
         reset=_keep,

@@ -52,20 +52,6 @@ class CountDiffers(Exception):
     """A statement touched another number of rows than it was given: roll back, run again."""
 
 
-# A batch is a handful of look-ups by primary key, and the plan made for empty tables is the one
-# that is kept while they fill. So nothing is left to choose: joins in the order in which they are
-# written, each a nested loop over an index.
-PLANNER = {
-    "plan_cache_mode": "force_generic_plan",
-    "join_collapse_limit": "1",
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "enable_material": "off",
-}
-
-
 class LedgerTx:
     """One connection's prepared statements of the batch path."""
 

@@ -14,8 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from tierline.model.tenant import Customer
-from tierline.store.database import Database
-from tierline.store.ledger_transaction import PLANNER
+from tierline.store.database import PLANNER, Database
 from tierline.store.named_queries import Queries
 
 PAGE_MEMBERS: Final = 4_000  # about 15 ms to read

@@ -1,4 +1,4 @@
-"""Reads that many requests need at once, each of which has one key: those who wait share a
+"""Trips to the database that many requests make at once, each for one key: those who wait share a
 statement. Whoever asks is answered by a read that begins after they asked, so that they see what
 they have written.
 """
@@ -27,7 +27,8 @@ Name = tuple[int, str, str]  # a project's number, its id, and a customer's name
 
 
 class SharedRead(Generic[K, V]):
-    """One kind of read. `read` answers what there is of some keys."""
+    """One kind of read, or of write whose outcome is read. `read` answers what there is of some
+    keys."""
 
     def __init__(self, read: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._read = read
@@ -70,6 +71,7 @@ class CustomerReads:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._numbers = SharedRead(self._read_numbers)
         self._named = SharedRead(self._read_named)
         self._numbered = SharedRead(self._read_numbered)
         self._standings = SharedRead(self._read_standings)
@@ -79,6 +81,10 @@ class CustomerReads:
         `customers.find_by_name` looks; nobody who was erased."""
         return await self._named.of((project.number, project.id, name))
 
+    async def number_of(self, project: Project, name: str) -> int | None:
+        """Returns a customer's id as `customers.find_by_name` does."""
+        return await self._numbers.of((project.number, project.id, name))
+
     async def numbered(self, customer: int) -> CustomerRow | None:
         """Returns a customer of any project, also one who was erased."""
         return await self._numbered.of(customer)
@@ -87,20 +93,31 @@ class CustomerReads:
         """Returns where a customer stands, by the programs' numbers."""
         return await self._standings.of(customer) or {}
 
-    async def _read_named(self, names: list[Name]) -> dict[Name, CustomerRow]:
+    async def _read_numbers(self, names: list[Name]) -> dict[Name, int]:
         shards = self.database.shards
         places: dict[tuple[int, int], list[Name]] = defaultdict(list)
         for name in names:
             places[customers.shard_of_name(shards, name[1], name[2]), name[0]].append(name)
         numbers: dict[Name, int] = {}
-        async with self.database.pool.acquire() as connection:
+        own: dict[Name, int] = {}  # by an id that we made, where nobody has that name
+        async with self.database.lookups.acquire() as connection:
             for (shard, project), there in places.items():
                 texts = [name[2] for name in there]
                 held = await customers.holders(connection, shard, project, texts)
                 for name in there:
-                    number = held.get(name[2]) or ids.number_of_customer(name[2])
-                    if number:
-                        numbers[name] = number
+                    if name[2] in held:
+                        numbers[name] = held[name[2]]
+                    elif number := ids.number_of_customer(name[2]):
+                        own[name] = number
+        rows = await self._read_numbered(list(set(own.values()))) if own else {}
+        return numbers | {
+            name: number
+            for name, number in own.items()
+            if number in rows and rows[number].project == name[0]
+        }
+
+    async def _read_named(self, names: list[Name]) -> dict[Name, CustomerRow]:
+        numbers = await self._read_numbers(names)
         rows = await self._read_numbered(list(set(numbers.values())))
         answers = {}
         for name, number in numbers.items():
@@ -111,7 +128,7 @@ class CustomerReads:
 
     async def _read_numbered(self, numbers: list[int]) -> dict[int, CustomerRow]:
         rows: dict[int, CustomerRow] = {}
-        async with self.database.pool.acquire() as connection:
+        async with self.database.lookups.acquire() as connection:
             for shard, there in self._by_shard(numbers):
                 for row in await connection.fetch(CustomersSql.customers, shard, there):
                     rows[row["id"]] = row_of(row)
@@ -119,7 +136,7 @@ class CustomerReads:
 
     async def _read_standings(self, numbers: list[int]) -> dict[int, dict[int, Standing]]:
         standings: dict[int, dict[int, Standing]] = defaultdict(dict)
-        async with self.database.pool.acquire() as connection:
+        async with self.database.lookups.acquire() as connection:
             for shard, there in self._by_shard(numbers):
                 for row in await connection.fetch(MembersSql.standings_of, shard, there):
                     standings[row["customer"]][row["program"]] = decode_standing(row["standing"])
@@ -133,7 +150,8 @@ class CustomerReads:
 
 
 class OrderReads:
-    """Orders by name, as they are booked: records of `orders.one`."""
+    """Orders by name, as they are booked: records of `orders.one`. Planned each time: while their
+    table is empty, all of its indexes look equally good, and a plan must not be kept from then."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

@@ -29,10 +29,10 @@ from tierline.model import ids
 from tierline.model.encoding import decode_standing
 from tierline.rules.program import Program
 from tierline.store import sweep as store
-from tierline.store.database import Database, where
+from tierline.store.database import PLANNER, Database, where
 from tierline.store.errors import DatabaseUnreachable, blames_data, is_retryable
 from tierline.store.event_log import tell_operators
-from tierline.store.ledger_transaction import PLANNER, CountDiffers, LedgerTx
+from tierline.store.ledger_transaction import CountDiffers, LedgerTx
 from tierline.store.sweep import Lease
 
 WALL: Final = 0  # the clock number of wall time

@@ -8,8 +8,12 @@ WHERE shard = $1 AND project = $2 AND kind = $3 AND name = ANY($4)
 
 -- name: holders
 -- Whose these texts are here, as names of whatever kind; a number is another thing.
-SELECT name, kind, customer FROM alias
-WHERE shard = $1 AND project = $2 AND name = ANY($3) AND kind <> 'number'
+SELECT a.name, a.kind, a.customer
+FROM unnest($3::text[]) AS n (name)
+CROSS JOIN LATERAL (
+    SELECT name, kind, customer FROM alias
+    WHERE shard = $1 AND project = $2 AND name = n.name AND kind <> 'number' OFFSET 0
+) a
 
 -- name: of_kind
 -- The first names of a kind behind one, and whose they are. By the primary key.
@@ -73,8 +77,11 @@ WHERE shard = $1 AND project = $2 AND kind = $3 AND name = $4 AND customer = $5
 
 -- name: customers
 -- Profiles by id.
-SELECT id, project, profile, erased_at FROM customer
-WHERE shard = $1 AND id = ANY($2)
+SELECT c.*
+FROM unnest($2::bigint[]) AS u (id)
+CROSS JOIN LATERAL (
+    SELECT id, project, profile, erased_at FROM customer WHERE shard = $1 AND id = u.id OFFSET 0
+) c
 
 -- name: lock_customer
 -- One profile, for a change of it.
