@@ -9,7 +9,7 @@ from typing import Any
 from tests.ledger.conftest import Club
 from tests.ledger.test_import_originals import run, written
 from tierline.ledger.files.export import whole
-from tierline.ledger.orders.statements import read_record
+from tierline.ledger.orders.record import read_record
 from tierline.ledger.rebuild import verify
 
 PAID: dict[str, Any] = {

@@ -15,7 +15,8 @@ from tests.ledger.conftest import Club, wall
 from tests.ledger.order_worker import ORDERS, PEOPLE, statement
 from tierline.errors import Busy
 from tierline.ledger.commands import Answer, Command
-from tierline.ledger.orders.statements import OrderStatements, read_record
+from tierline.ledger.orders.record import read_record
+from tierline.ledger.orders.statements import OrderStatements
 from tierline.ledger.rebuild import verify
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.ledger.writer import Writer

@@ -33,6 +33,7 @@ async def number_orders(connection: Session, shards: int, project: int) -> None:
             head = await points_lines.hold(connection, shards, -project)
             rows = await _unnumbered(connection, shards, project, ROUND)
             for shard, names, numbers in _by_shard(shards, project, rows, head.last):
+                await connection.execute(Sql.hold, shard, project, names)
                 await connection.execute(Sql.give_numbers, shard, project, names, numbers)
             last = ListHead(head.last + len(rows), head.place)
             await points_lines.note(connection, shards, -project, last)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from tierline.errors import NotFound
 from tierline.model import ids
 from tierline.store.named_queries import Queries
 
@@ -34,6 +33,7 @@ class OrdersSql(Queries, file="orders.sql"):
     newest: str
     oldest: str
     unnumbered: str
+    hold: str
     give_numbers: str
     numbers_after: str
     numbers_before: str
@@ -72,17 +72,21 @@ class OrderPlace(Struct, frozen=True):
         return self.shard, self.project, self.name
 
 
-async def claim(connection: Session, place: OrderPlace, buyer: str, at: int) -> Record:
-    """Returns the order's row, locked until the transaction ends. Raises NotFound where its project
-    is deleted, which this process may not have heard of."""
-    row = await connection.fetchrow(Sql.claim, *place.key, buyer, at)
-    if row is None:
-        raise NotFound(what="order", name=place.name, path="order")
-    return row
+async def claim(
+    connection: Session, lines: Sequence[tuple[OrderPlace, str, int]]
+) -> dict[OrderPlace, Record]:
+    """Returns the rows of (place, buyer, instant), made or found in this order, locked until the
+    transaction ends. Those whose project is deleted, which this process may not have heard of, have
+    none."""
+    rows = await connection.fetchmany(Sql.claim, [(*place.key, *rest) for place, *rest in lines])
+    return {OrderPlace(row["shard"], row["project"], row["name"]): row for row in rows}
 
 
-async def decide(connection: Session, place: OrderPlace, pending: str, at: int) -> None:
-    await connection.execute(Sql.decide, *place.key, pending, at)
+async def decide(connection: Session, pending: Sequence[tuple[OrderPlace, str]], at: int) -> None:
+    """Notes of each place what is pending there."""
+    if pending:
+        rows = [(*place.key, text, at) for place, text in pending]
+        await connection.executemany(Sql.decide, rows)
 
 
 async def pending_of(connection: Session, place: OrderPlace) -> str | None:
@@ -92,11 +96,12 @@ async def pending_of(connection: Session, place: OrderPlace) -> str | None:
 
 
 async def conclude(
-    connection: Session, place: OrderPlace, pending: str, row: tuple[str, int, int, str, int]
+    connection: Session, rows: Sequence[tuple[OrderPlace, str, tuple[str, int, int, str, int]]]
 ) -> None:
-    """Keeps (record, revision, customer, buyer, instant). Where somebody else did it before,
-    nothing happens."""
-    await connection.execute(Sql.conclude, *place.key, pending, *row)
+    """Keeps of each place (record, revision, customer, buyer, instant), all or none. Where it is
+    not pending any more, somebody else did it before, and nothing happens."""
+    lines = [(*place.key, pending, *facts) for place, pending, facts in rows]
+    await connection.executemany(Sql.conclude, lines)
 
 
 async def withdraw(connection: Session, place: OrderPlace, pending: str) -> None:

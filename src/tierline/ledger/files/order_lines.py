@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from tierline.errors import Invalid, NotFound, TierlineError
 from tierline.ledger.commands import ProgramRef
 from tierline.ledger.orders.differences import OrderBooking
-from tierline.ledger.orders.record import Buyer, OrderRecord
-from tierline.ledger.orders.statements import read_record
+from tierline.ledger.orders.record import Buyer, OrderRecord, read_record
 from tierline.ledger.stored_originals import read_booking
 from tierline.model import validation
 from tierline.model.calendar import format_instant
@@ -74,7 +73,9 @@ class OrderLine(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def _add_program(connection: Any, place: OrderPlace, program: int) -> None:
-    row = await orders.claim(connection, place, "", 0)
+    row = (await orders.claim(connection, [(place, "", 0)])).get(place)
+    if row is None:
+        raise NotFound(what="order", name=place.name, path="order")
     if row["record"] is None:
         return
     record = read_record(row["record"])

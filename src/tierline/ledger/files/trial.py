@@ -16,11 +16,10 @@ from tierline.errors import KeyReused, TierlineError
 from tierline.ledger.commands import Answer, Command, ProgramRef
 from tierline.ledger.files.people import numbers_of
 from tierline.ledger.member_aggregate import MemberAggregate
-from tierline.ledger.orders.record import OrderRecord, Superseded, stated
+from tierline.ledger.orders.record import OrderRecord, Superseded, read_record, stated
 from tierline.ledger.orders.statements import (
     booking_command,
     keyed_state,
-    read_record,
     state_of,
     unchanged,
 )

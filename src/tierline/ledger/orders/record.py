@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
@@ -51,6 +53,9 @@ class OrderRecord(Struct, frozen=True, omit_defaults=True):
 
     def target_of_former(self, name: str) -> OrderTarget:
         return OrderTarget(name, None, self.revision, self.first_at)
+
+
+read_record: Final = msgspec.json.Decoder(OrderRecord).decode
 
 
 class KeyedState(Struct, frozen=True, omit_defaults=True):

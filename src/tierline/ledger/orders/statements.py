@@ -19,9 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Final
 
-import msgspec
 import structlog
-from msgspec import Struct
 from msgspec.structs import replace
 
 from tierline.clock import Clock
@@ -30,35 +28,31 @@ from tierline.ledger.batch import ProgramCatalog
 from tierline.ledger.closed_programs import refuse_closed
 from tierline.ledger.commands import Answer, Command, ProgramRef
 from tierline.ledger.orders.differences import OrderTarget
-from tierline.ledger.orders.record import Buyer, KeyedState, OrderRecord, Superseded, stated
+from tierline.ledger.orders.order_rows import (
+    Claim,
+    Conclusion,
+    OrderRows,
+    PendingStatement,
+    read_pending,
+)
+from tierline.ledger.orders.record import Buyer, KeyedState, Superseded, read_record, stated
 from tierline.ledger.receipts import first_answer
 from tierline.model import ids
 from tierline.model.entries import Detail
 from tierline.model.orders import OrderState
 from tierline.model.standing import Standing
 from tierline.model.tenant import Project
-from tierline.store import customers, members, orders
+from tierline.store import members, orders
 from tierline.store.database import Database
 from tierline.store.orders import OrderPlace
+from tierline.store.shared_reads import CustomerReads
 
-AT_ONCE_MAX: Final = 8  # orders of one array or file that are under way together
+AT_ONCE_MAX: Final = 64  # orders of one array or file that are under way together
 ENDED_MAX: Final = 100  # pending statements that are ended before one gives up
 REFUSED_BELOW: Final = 500  # the statuses of refusals
 
 Record = Callable[[Command], Awaitable[Answer]]
-_text = msgspec.json.Encoder().encode
 _log = structlog.get_logger("tierline.ledger")
-
-
-class PendingStatement(Struct, frozen=True):
-    """A statement, and the record of its order that it makes."""
-
-    statement: KeyedState
-    record: OrderRecord
-
-
-read_record: Final = msgspec.json.Decoder(OrderRecord).decode
-_read_pending = msgspec.json.Decoder(PendingStatement).decode
 
 
 class OrderStatements:
@@ -71,6 +65,8 @@ class OrderStatements:
         self.catalog = catalog
         self.record = record
         self.clock = clock
+        self.rows = OrderRows(database, clock)
+        self.reads = CustomerReads(database)
         self._locks: dict[tuple[int, str], tuple[asyncio.Lock, int]] = {}
         self._gate = asyncio.Semaphore(AT_ONCE_MAX)
 
@@ -132,7 +128,7 @@ class OrderStatements:
         assert command.order is not None
         place = OrderPlace.of(self.database.shards, project.number, command.order.name)
         for _ in range(ENDED_MAX):
-            step = await self._decide(project, place, statement, command.digest.hex())
+            step = await self.rows.decide(Claim(project, place, statement, command.digest.hex()))
             match step:
                 case Superseded(repeated):
                     return await self._as_it_is(command, statement, repeated=repeated)
@@ -143,30 +139,8 @@ class OrderStatements:
         raise Busy
 
     async def _statement(self, project: Project, command: Command) -> KeyedState:
-        state = state_of(command)
-        async with self.database.pool.acquire() as connection:
-            number = await customers.find_by_name(
-                connection, self.database.shards, project, state.customer
-            )
+        number = await self.reads.number_of(project, state_of(command).customer)
         return keyed_state(command, number or 0, self.catalog.digests.keyed)
-
-    async def _decide(
-        self, project: Project, place: OrderPlace, statement: KeyedState, former_digest: str
-    ) -> PendingStatement | Superseded:
-        """Notes what the statement makes of the order; returns that, or what is pending before."""
-        wall = self.clock()
-        now = wall if project.clock is None else project.clock
-        async with self.database.pool.acquire() as connection, connection.transaction():
-            row = await orders.claim(connection, place, statement.buyer.name, now)
-            if row["pending"] is not None:
-                return _read_pending(row["pending"])
-            record = None if row["record"] is None else read_record(row["record"])
-            after = stated(record, statement, row["revision"] + 1, now, former_digest)
-            if isinstance(after, Superseded):
-                return after
-            pending = PendingStatement(statement, after)
-            await orders.decide(connection, place, _text(pending).decode(), wall)
-            return pending
 
     async def _end(self, project: Project, place: OrderPlace) -> None:
         """Ends what is pending of an order, if anything is. Raises what keeps it from its end."""
@@ -174,7 +148,7 @@ class OrderStatements:
             text = await orders.pending_of(connection, place)
         if text is not None:
             try:
-                await self._book(project, place, _read_pending(text))
+                await self._book(project, place, read_pending(text))
             except TierlineError as error:
                 if error.status >= REFUSED_BELOW and await self._is_pending(place, text):
                     raise  # a refusal was withdrawn, and its sender hears of it
@@ -190,16 +164,14 @@ class OrderStatements:
         except TierlineError as error:
             if error.status < REFUSED_BELOW:
                 async with self.database.pool.acquire() as connection, connection.transaction():
-                    await orders.withdraw(connection, place, _text(pending).decode())
+                    await orders.withdraw(connection, place, pending.text)
             raise
         if record.in_ledgers:
             await self._others(project, place, pending)
         buyer = await self._numbered(project, record.buyer)
         final = replace(record, buyer=buyer, former=())
         now = self.clock() if project.clock is None else project.clock
-        async with self.database.pool.acquire() as connection:
-            row = (_text(final).decode(), record.revision, buyer.number, buyer.name, now)
-            await orders.conclude(connection, place, _text(pending).decode(), row)
+        await self.rows.conclude(Conclusion(place, pending.text, final, now))
         return answer
 
     async def _first(
@@ -238,11 +210,7 @@ class OrderStatements:
     async def _numbered(self, project: Project, buyer: Buyer) -> Buyer:
         if buyer.number:
             return buyer
-        async with self.database.pool.acquire() as connection:
-            number = await customers.find_by_name(
-                connection, self.database.shards, project, buyer.name
-            )
-        return replace(buyer, number=number or 0)
+        return replace(buyer, number=await self.reads.number_of(project, buyer.name) or 0)
 
     async def _as_it_is(self, command: Command, statement: KeyedState, *, repeated: bool) -> Answer:
         """The first answer to a statement that was booked under its key; else the member as they
@@ -266,11 +234,8 @@ class OrderStatements:
         self, ref: ProgramRef, key: str, buyer: Buyer, *, repeated: bool
     ) -> Answer:
         standing = None
-        if buyer.number:
-            async with self.database.pool.acquire() as connection:
-                standing = await members.standing(
-                    connection, self.database.shards, buyer.number, ref.program
-                )
+        if buyer.number and ref.program:
+            standing = (await self.reads.standings(buyer.number)).get(ref.program)
         return unchanged(key, standing or Standing(), repeated=repeated)
 
     @asynccontextmanager

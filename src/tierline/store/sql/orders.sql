@@ -10,7 +10,7 @@ FROM shard_head h
 JOIN project p ON p.number = $2 AND p.state <> 'deleted'
 WHERE h.shard = $1
 ON CONFLICT (shard, project, name) DO UPDATE SET revision = order_state.revision
-RETURNING revision, record, pending, created_at, updated_at;
+RETURNING shard, project, name, revision, record, pending;
 
 -- name: decide
 -- Notes what is to be booked, before anything is.
@@ -95,6 +95,13 @@ SELECT name, created_at FROM order_state
 WHERE shard = $1 AND project = $2 AND number IS NULL AND record IS NOT NULL
 ORDER BY created_at, name
 LIMIT $3;
+
+-- name: hold
+-- Locks some orders, in the order of their names as whoever claims several does.
+SELECT name FROM order_state
+WHERE shard = $1 AND project = $2 AND name = ANY($3)
+ORDER BY name
+FOR UPDATE;
 
 -- name: give_numbers
 -- Numbers of a shard's orders.

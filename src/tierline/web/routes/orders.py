@@ -10,8 +10,8 @@ from msgspec import Meta, Struct
 
 from tierline.errors import Invalid, NoSuchRecord, NotFound
 from tierline.ledger.commands import ProgramRef
+from tierline.ledger.orders.record import read_record
 from tierline.ledger.orders.statement_parsing import OrderStatement, statement
-from tierline.ledger.orders.statements import read_record
 from tierline.model import ids, validation
 from tierline.model.calendar import format_instant
 from tierline.model.orders import Fulfilment, OrderItem
@@ -79,8 +79,7 @@ async def get_order(call: Call) -> OrderAnswer:
 
 async def _order(call: Call, name: str) -> OrderAnswer:
     place = OrderPlace.of(call.parts.database.shards, call.project.number, name)
-    async with call.parts.database.pool.acquire() as connection:
-        row = await orders.one(connection, place)
+    row = await call.parts.order_reads.one(place)
     if row is None:
         raise NoSuchRecord(what="order", name=name, path="order")
     return _answer(call, row)

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tierline.errors import NotFound
 from tierline.ledger.command_parsing import CommandParser
-from tierline.ledger.orders.statements import read_record
+from tierline.ledger.orders.record import read_record
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.orders import OrderState

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tierline.ledger.orders.statements import read_record
+from tierline.ledger.orders.record import read_record
 from tierline.model import ids
 from tierline.store import orders as stored
 from tierline.vendors.voucherify.api.order_objects import order_object

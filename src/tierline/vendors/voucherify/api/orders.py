@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from tierline.errors import NotFound
 from tierline.ledger.commands import ProgramRef
 from tierline.ledger.orders import statement_parsing
+from tierline.ledger.orders.record import read_record
 from tierline.ledger.orders.statement_parsing import OrderStatement
-from tierline.ledger.orders.statements import read_record
 from tierline.model import validation
 from tierline.model.calendar import format_instant
 from tierline.model.orders import OrderState
