@@ -65,8 +65,8 @@ FROM event WHERE shard = $1 AND "offset" = ANY($2::bigint[]) ORDER BY "offset"
 -- name: ids_at
 -- The ids of the events at an offset of each of several shards.
 -- wide: one row per shard by key, to tell whether a feed's cursor fits the log
-SELECT v.shard, event.id
-FROM unnest($1::text::smallint[], $2::text::bigint[]) AS v(shard, "offset")
+SELECT event.shard, event.id
+FROM (SELECT unnest($1::text::smallint[]) AS shard, unnest($2::text::bigint[]) AS "offset") v
 JOIN event ON event.shard = v.shard AND event."offset" = v."offset"
 
 -- name: recorded_at
