@@ -88,6 +88,19 @@ async def test_a_native_key_passes_on_what_it_holds(club: Shop) -> None:
     assert unknown.status == 403
 
 
+async def test_the_pair_is_not_advised_where_it_opens_nothing(club: Shop) -> None:
+    configuration = f"/headless/2025-06/{club.keys['site_id']}/configuration?channel=web"
+    for path, ending in (
+        ("/v2/customers", "or the site's token and secret as Basic."),
+        ("/v2/customers/exports", "the site's token and secret open nothing here."),
+        (configuration, "the site's token and secret open nothing here."),
+    ):
+        headers = {"authorization": "Basic eDp5"}
+        status, error = error_of(await club.call("GET", path, headers=headers))
+        assert status == 401
+        assert error["message"].endswith(ending)
+
+
 async def test_a_limit_of_calls_is_a_setting(club: Shop) -> None:
     """Off by default; the rest of a second's calls are refused, and say when to go on."""
     path = "/v2/identity/whoami"

@@ -25,8 +25,6 @@ from tierline.web.vendor_path import VendorDoor
 _BASIC: Final = "basic "
 _SITE_KIND: Final = f"{NAME}.{SITE.name}"
 _WRITE: Final = "write_"
-# Where the legacy pair opens nothing.
-_KEYS_ALONE: Final = (errors.HEADLESS, "/v2/customers/exports")
 _LIMIT: Final = "requests_per_second"  # of the project's presentations
 
 
@@ -41,7 +39,9 @@ class LionDoor(VendorDoor):
         """Returns whom the header proves. The headless API and exports take no `Basic`. Raises
         Unauthorized."""
         authorization = headers.get("authorization", "")
-        if authorization[: len(_BASIC)].lower() == _BASIC and not path.startswith(_KEYS_ALONE):
+        if authorization[: len(_BASIC)].lower() == _BASIC and not path.startswith(
+            errors.KEYS_ALONE
+        ):
             token, secret = _pair(authorization[len(_BASIC) :])
             caller = await Caller.of(catalog, (_SITE_KIND,), secret, token)
         else:

@@ -10,6 +10,8 @@ from tierline.errors import Invalid, NotFound, Refused, TierlineError, Unauthori
 from tierline.web import problem
 
 HEADLESS: Final = "/headless/"
+# Where the site's pair opens nothing.
+KEYS_ALONE: Final = (HEADLESS, "/v2/customers/exports")
 # Our code -> the vendor's status, where it has another one.
 _STATUS: Final = {
     "conflict": 422,
@@ -19,9 +21,9 @@ _STATUS: Final = {
     "too_large": 400,
     "unsupported_media_type": 400,
 }
+_BEARER: Final = "The API key is missing, unknown or disabled; send `Authorization: Bearer pat_...`"
 _SENTENCES: Final = {
-    "unauthorized": "The API key is missing, unknown or disabled; send `Authorization: Bearer "
-    "pat_...`, or the site's token and secret as Basic.",
+    "unauthorized": f"{_BEARER}, or the site's token and secret as Basic.",
     "no_such_path": "There is no such route; docs/loyaltylion.md lists those that work.",
 }
 # Of the headless API: our code -> the vendor's.
@@ -52,6 +54,8 @@ def status_of(error: TierlineError) -> int:
 def body_of(error: TierlineError, path: str) -> dict[str, Any]:
     """Returns what the caller is shown: our sentence, with the field under `details`."""
     sentence = _SENTENCES.get(error.code, error.sentence)
+    if isinstance(error, Unauthorized) and path.startswith(KEYS_ALONE):
+        sentence = f"{_BEARER}; the site's token and secret open nothing here."
     if isinstance(error, NotFound):
         sentence = f"There is no {error.facts['what']} {error.facts['name']!r}."
     error_object: dict[str, Any] = {"message": sentence}
