@@ -10,6 +10,7 @@ from tests.vendors.voucherify_api.conftest import Shop
 from tests.vendors.voucherify_api.earning_world import balance, of_order, with_club, with_rule
 
 Json = dict[str, Any]
+LONG_NAME: Json = {"items": [{"product_id": "x" * 201, "quantity": 1, "price": 1}]}
 PATH = "/v1/loyalties/Club/qualifications"
 ORDER: Json = {"amount": 51_000}
 
@@ -78,6 +79,7 @@ async def test_nothing_is_redeemable(shop: Shop) -> None:
         ({"customer": {"source_id": "anna"}}, "order"),
         ({"customer": {"source_id": "anna"}, "order": {"amount": -1}}, "order.amount"),
         ({"customer": {"source_id": "anna"}, "order": ORDER, "more": 1}, "more"),
+        ({"customer": {"source_id": "anna"}, "order": LONG_NAME}, "items[0].product"),
     ],
 )
 async def test_a_wrong_question_is_named(club: Shop, body: Json, path: str) -> None:

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from tierline.errors import TierlineError
 from tierline.ledger.commands import ProgramRef
 from tierline.ledger.orders import statement_parsing
+from tierline.ledger.orders.statement_parsing import OrderStatement
+from tierline.model import validation
 from tierline.model.calendar import parse_instant
 from tierline.model.orders import OrderState
 from tierline.vendors.voucherify.api import (
@@ -114,7 +116,11 @@ async def _state(call: Call, order: VoucherifyOrderRequest, customer: str) -> Or
     native: Json = {"kind": "order", "order": "-", "customer": "-"}
     native |= order_objects.native_fields(fields, metadata or None)
     ref = ProgramRef(call.project, 0)
-    target = statement_parsing.statement(ref, msgspec.json.encode(native), call.now, "order").order
+    raw = msgspec.json.encode(native)
+    try:
+        target = statement_parsing.statement(ref, raw, call.now, "order").order
+    except msgspec.ValidationError as error:
+        raise validation.complaint(error, OrderStatement) from None
     assert target is not None
     assert target.state is not None
     return replace(target.state, customer=customer)
