@@ -160,9 +160,16 @@ WHERE shard = $1 AND project = $2 AND pending_at IS NOT NULL ORDER BY name;
 
 -- name: drop_orders
 -- A customer's orders, and those of whoever had a name of theirs before they were known.
-DELETE FROM order_state
-WHERE shard = $1 AND project = $2 AND pending IS NULL
-  AND (customer = $3 OR customer = 0 AND buyer = ANY($4::text[]));
+-- Locked by name, as statements of several orders lock them.
+WITH theirs AS (
+    SELECT name FROM order_state
+    WHERE shard = $1 AND project = $2 AND pending IS NULL
+      AND (customer = $3 OR customer = 0 AND buyer = ANY($4::text[]))
+    ORDER BY name
+    FOR UPDATE
+)
+DELETE FROM order_state o USING theirs t
+WHERE o.shard = $1 AND o.project = $2 AND o.name = t.name AND o.pending IS NULL;
 
 -- name: endpoints_of
 -- All endpoints of a project, deleted ones too. Small tables only.
@@ -256,9 +263,16 @@ SELECT count(*) FROM customer WHERE shard = $1 AND project = $2 AND erased_at >=
 
 -- name: forget_orders
 -- A project's orders, when nobody is left who might have them; none where it goes on again.
-DELETE FROM order_state o USING project p
-WHERE o.shard = $1 AND o.project = $2
-  AND p.number = o.project AND p.state IN ('erasing', 'deleted');
+-- Locked by name, as statements of several orders lock them.
+WITH theirs AS (
+    SELECT o.name FROM order_state o
+    JOIN project p ON p.number = o.project AND p.state IN ('erasing', 'deleted')
+    WHERE o.shard = $1 AND o.project = $2
+    ORDER BY o.name
+    FOR UPDATE OF o
+)
+DELETE FROM order_state o USING theirs t
+WHERE o.shard = $1 AND o.project = $2 AND o.name = t.name;
 
 -- name: forget_names
 -- Who was erased in a project that is no more; nobody where it goes on again.
