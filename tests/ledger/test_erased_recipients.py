@@ -17,9 +17,11 @@ from tierline.model import ids
 from tierline.store import customers
 
 
+@pytest.mark.parametrize("follower", [False, True])
 @pytest.mark.parametrize("by_id", [False, True])
-async def test_points_arrive_once(club: Club, by_id: bool) -> None:
-    """Another process has ended the transfer, and its recipient was erased then."""
+async def test_points_arrive_once(club: Club, by_id: bool, follower: bool) -> None:
+    """Another process has ended the transfer, and its recipient was erased then; somebody else may
+    have followed them under that name."""
     await with_ann(club)
     async with club.writer() as writer:
         async with club.database.pool.acquire() as connection:
@@ -30,6 +32,8 @@ async def test_points_arrive_once(club: Club, by_id: bool) -> None:
         late = await first_half(club, sent)
         erasures = Erasures(club.database, club.catalog, writer)
         erased = await erasures.erase(club.project, ANN)
+        if follower:
+            await writer.submit(club.activity(customer=ANN, points=1, key="f-1"))
         people = await club.count("customer")
         assert await writer.transfers.finish(late) is None
     assert await club.count("customer") == people
@@ -37,7 +41,10 @@ async def test_points_arrive_once(club: Club, by_id: bool) -> None:
     balance = await club.database.pool.fetchval(query, erased.customer)
     assert balance == 300 - 20 + 5 + 50 + 7
     assert (await club.standing("bob")).balance == 300 + 20 - 5 - 7
-    await gone(club)
+    if follower:
+        assert (await club.standing(ANN)).balance == 1
+    else:
+        await gone(club)
 
 
 async def test_points_come_back_once(club: Club) -> None:
@@ -58,9 +65,10 @@ async def test_points_come_back_once(club: Club) -> None:
     assert await club.count("intent") == 0
 
 
-async def test_an_order_is_booked_once(club: Club) -> None:
-    """Another process has ended the statement, and the buyer was erased then: nobody is made, and
-    who sends it again begins anew."""
+@pytest.mark.parametrize("follower", [False, True])
+async def test_an_order_is_booked_once(club: Club, follower: bool) -> None:
+    """Another process has ended the statement, and the buyer was erased then: nobody is made, nor
+    is it booked for who has the name by now; and who sends it again begins anew."""
     await club.create()
     reached, go_on = asyncio.Event(), asyncio.Event()
     async with club.writer() as writer:
@@ -77,11 +85,13 @@ async def test_an_order_is_booked_once(club: Club) -> None:
         await reached.wait()
         await writer.orders.end(club.project, "o-1")
         await Erasures(club.database, club.catalog, writer).erase(club.project, ANN)
+        if follower:
+            await writer.submit(club.activity(customer=ANN, points=1, key="f-1"))
         go_on.set()
         with pytest.raises(Busy):
             await late
-        assert await club.count("customer") == 1
-        assert await traces(club) == []
+        assert await club.count("customer") == 1 + follower
+        assert follower or await traces(club) == []
         await writer.record(sent)
-        assert (await club.standing(ANN)).balance == 50
+        assert (await club.standing(ANN)).balance == 50 + follower
     assert await club.count("customer") == 2

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from tests.ledger.conftest import Club, wall
 from tierline.errors import NotFound
-from tierline.ledger.orders.order_rows import Claim, OrderRows, PendingStatement
+from tierline.ledger.orders.order_rows import Claim, OrderRows
+from tierline.ledger.orders.record import PendingStatement
 from tierline.ledger.orders.statements import keyed_state
 from tierline.store.orders import OrderPlace
 

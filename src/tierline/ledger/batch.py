@@ -21,6 +21,7 @@ from tierline.ledger.birthdates import add_at_joining
 from tierline.ledger.command_handlers import joins
 from tierline.ledger.commands import Answer, Command
 from tierline.ledger.member_aggregate import MemberAggregate
+from tierline.ledger.orders.record import read_pending
 from tierline.ledger.receipts import first_answer
 from tierline.ledger.rows import write
 from tierline.ledger.stored_originals import StoredOriginals, entry_of
@@ -113,6 +114,7 @@ class Batch:
     async def run(self) -> Done:
         """Everything after the load but the commit. Raises CountDiffers when another writer
         interfered: begin again."""
+        await self._leave_out_ended(list(self.work))
         missing = self.missing
         if missing:
             await self._meet(missing)
@@ -209,16 +211,21 @@ class Batch:
         await self._admit(commands, customer_at, current)
         await self._create(nobody, current)
 
-    async def _leave_out_ended(self, missing: Sequence[int]) -> None:
+    async def _leave_out_ended(self, positions: Sequence[int]) -> None:
         """Of transfers and orders that another process has brought to their end: whoever they were
-        for may be erased since, and is not made anew for them."""
-        await self._legs.leave_out_ended(missing, self.outcomes)
-        for i in missing:
+        for may be erased since. Nobody is made anew for them, and who has their name by now is
+        somebody else."""
+        await self._legs.leave_out_ended(positions, self.outcomes)
+        for i in positions:
             command = self.commands[i]
-            if command.order is not None and command.order.revision > 0:
-                place = orders.OrderPlace.of(self.shards, command.project, command.order.name)
-                if await orders.pending_of(self.tx.connection, place) is None:
+            order = command.order
+            if order is not None and order.revision > 0 and not command.number:
+                place = orders.OrderPlace.of(self.shards, command.project, order.name)
+                text = await orders.pending_of(self.tx.connection, place)
+                if text is None or not read_pending(text).is_of(order.revision, command.digest):
                     self.outcomes[i] = Busy()
+            if i in self.outcomes:
+                self.work.pop(i, None)
 
     def _may_enter(self, command: Command, program: Program, now: int) -> bool:
         """Whether this command, as somebody's first, makes a member."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -25,6 +25,7 @@ class TransfersSql(Queries, file="transfers.sql"):
     add_intents: str
     drop_intents: str
     intent: str
+    under_way: str
     open_intents: str
     in_transit: str
     claim: str
@@ -79,6 +80,20 @@ async def intent(connection: Session, shards: int, key: IntentKey) -> Intent | N
     shard = shard_of_customer(shards, key[0])
     row = await connection.fetchrow(Sql.intent, shard, *key)
     return None if row is None else Intent(*row)
+
+
+async def under_way(
+    connection: Session, shards: int, keys: Collection[IntentKey]
+) -> set[IntentKey]:
+    """Which of some transfers are not settled."""
+    by_shard: dict[int, list[IntentKey]] = {}
+    for key in keys:
+        by_shard.setdefault(shard_of_customer(shards, key[0]), []).append(key)
+    left: set[IntentKey] = set()
+    for shard, group in by_shard.items():
+        rows = await connection.fetch(Sql.under_way, shard, *_columns(group))
+        left.update(tuple(row) for row in rows)
+    return left
 
 
 async def open_intents(

@@ -21,7 +21,9 @@ from tierline.errors import NotFound, TierlineError
 from tierline.ledger.orders.record import (
     KeyedState,
     OrderRecord,
+    PendingStatement,
     Superseded,
+    read_pending,
     read_record,
     stated,
 )
@@ -38,20 +40,7 @@ _DONE: Final = True
 _text = msgspec.json.Encoder().encode
 
 
-class PendingStatement(Struct, frozen=True):
-    """A statement, and the record of its order that it makes."""
-
-    statement: KeyedState
-    record: OrderRecord
-
-    @property
-    def text(self) -> str:
-        """How it stands in the row."""
-        return _text(self).decode()
-
-
 Decision = PendingStatement | Superseded
-read_pending: Final = msgspec.json.Decoder(PendingStatement).decode
 
 
 class Claim(Struct, frozen=True, eq=False):

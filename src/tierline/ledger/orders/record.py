@@ -21,6 +21,7 @@ from tierline.model.orders import OrderState
 
 KEYS_MAX = 64  # statements whose keys an order remembers
 
+_text = msgspec.json.Encoder().encode
 _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -68,6 +69,25 @@ class KeyedState(Struct, frozen=True, omit_defaults=True):
     buyer: Buyer
     quiet: bool = False
     textual: bool = False  # metadata is text from a file
+
+
+class PendingStatement(Struct, frozen=True):
+    """A statement, and the record of its order that it makes."""
+
+    statement: KeyedState
+    record: OrderRecord
+
+    @property
+    def text(self) -> str:
+        """How it stands in the order's row."""
+        return _text(self).decode()
+
+    def is_of(self, revision: int, digest: bytes) -> bool:
+        """Whether a booking with these follows from it."""
+        return (self.record.revision, self.statement.digest) == (revision, digest.hex())
+
+
+read_pending: Final = msgspec.json.Decoder(PendingStatement).decode
 
 
 class Superseded(Struct, frozen=True):

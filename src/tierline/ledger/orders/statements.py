@@ -28,14 +28,16 @@ from tierline.ledger.batch import ProgramCatalog
 from tierline.ledger.closed_programs import refuse_closed
 from tierline.ledger.commands import Answer, Command, ProgramRef
 from tierline.ledger.orders.differences import OrderTarget
-from tierline.ledger.orders.order_rows import (
-    Claim,
-    Conclusion,
-    OrderRows,
+from tierline.ledger.orders.order_rows import Claim, Conclusion, OrderRows
+from tierline.ledger.orders.record import (
+    Buyer,
+    KeyedState,
     PendingStatement,
+    Superseded,
     read_pending,
+    read_record,
+    stated,
 )
-from tierline.ledger.orders.record import Buyer, KeyedState, Superseded, read_record, stated
 from tierline.ledger.receipts import first_answer
 from tierline.model import ids
 from tierline.model.entries import Detail

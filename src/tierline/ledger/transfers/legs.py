@@ -145,24 +145,23 @@ class TransferLegs:
         customer_at = {i: work[i][0].customer for i in self._arrivals if i in work}
         recipients = sorted({customer for customer in customer_at.values() if customer > 0})
         living = await self.tx.living(self.shard, recipients) if recipients else {}
-        erased = [
-            i for i, customer in customer_at.items() if customer > 0 and customer not in living
-        ]
-        await self.leave_out_ended(erased, outcomes)
-        for i in erased:
-            del work[i]
-            if i not in outcomes:
+        for i, customer in customer_at.items():
+            if customer > 0 and customer not in living:
+                del work[i]
                 outcomes[i] = NotFound(what="customer", name=self.commands[i].customer)
 
     async def leave_out_ended(self, positions: Sequence[int], outcomes: dict[int, Outcome]) -> None:
-        """Of recipients who are not here: they may have got the points from another process and be
-        erased since. That transfer is over, and nobody is made anew for it."""
+        """Of those that have no receipt here: the recipient may have got the points from another
+        process and be erased since. That transfer is over, and nobody gets it anew: neither who is
+        made, nor who has taken the name."""
+        places: dict[int, store.IntentKey] = {}
         for i in positions:
             leg = self.commands[i].leg
             if i in self._arrivals and leg is not None:
-                place = (leg.customer, self.commands[i].program, leg.key)
-                if await store.intent(self.tx.connection, self.shards, place) is None:
-                    outcomes[i] = Busy()
+                places[i] = (leg.customer, self.commands[i].program, leg.key)
+        if places:
+            left = await store.under_way(self.tx.connection, self.shards, {*places.values()})
+            outcomes.update({i: Busy() for i, place in places.items() if place not in left})
 
     async def conclude(
         self, work: Work, outcomes: dict[int, Outcome], wall: int

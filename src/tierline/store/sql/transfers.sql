@@ -22,6 +22,13 @@ WHERE i.shard = $1 AND i.customer = u.customer AND i.program = u.program AND i.k
 SELECT customer, program, key, project, points, body FROM intent
 WHERE shard = $1 AND customer = $2 AND program = $3 AND key = $4;
 
+-- name: under_way
+-- Which of some transfers are not settled.
+SELECT i.customer, i.program, i.key FROM intent i
+JOIN unnest($2::bigint[], $3::integer[], $4::text[]) AS u (customer, program, key)
+  ON i.customer = u.customer AND i.program = u.program AND i.key = u.key
+WHERE i.shard = $1;
+
 -- name: open_intents
 -- The next transfers that began before an instant and are not settled.
 SELECT customer, program, key, project, points, body FROM intent
