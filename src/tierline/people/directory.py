@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from tierline.errors import Conflict, NotFound
 from tierline.model import validation
-from tierline.people.errors import LinkInvalid
+from tierline.people.errors import LinkInvalid, NotInvited
 from tierline.people.passwords import Passwords
 from tierline.people.roles import EVERYWHERE
 from tierline.store.catalog import audit
@@ -75,7 +75,7 @@ class Directory:
             new = await connection.fetchval(Sql.add_user, *facts) is not None
             row = await connection.fetchrow(Sql.user_by_email, email)
             assert row is not None  # now or before, it was added
-            user = user_of(row)
+            user = await self._user(connection, row["id"])  # as they are once nobody changes them
             if user.state == "disabled":
                 reason = f"The user {user.id} with this address is disabled; reset them instead."
                 raise Conflict(path="email", reason=reason)
@@ -186,10 +186,15 @@ class Directory:
         return user
 
     async def identify(self, user: User, identity: str, now: int) -> User:
-        """Notes who a user is at an OpenID provider, when they come from there for the first
-        time."""
+        """Notes who a user is at an OpenID provider, when they come from there for the first time.
+        Who was disabled meanwhile stays so. Raises NotInvited for somebody else of theirs."""
         async with self.database.pool.acquire() as connection, connection.transaction():
-            user = replace(await self._user(connection, user.id), identity=identity, state="active")
+            user = await self._user(connection, user.id)
+            if user.state == "disabled":
+                return user
+            if user.identity not in (None, identity):
+                raise NotInvited
+            user = replace(user, identity=identity, state="active")
             await self._write(connection, user, now)
             await connection.execute(Sql.drop_links, user.id)
             with audit.acting(audit.user_actor(user.id)):
