@@ -10,10 +10,13 @@ import pytest
 from tests.web.browser import Browser, joined
 from tests.web.conftest import CLUB, Api
 from tierline.clock import wall
+from tierline.errors import NotFound
 from tierline.rules.program import Rules
+from tierline.store.catalog import change_requests
 from tierline.store.catalog.audit import acting, user_actor
 from tierline.store.catalog.catalog import Catalog
-from tierline.store.catalog.change_requests import ApprovalNeeded
+from tierline.store.catalog.change_requests import ApprovalNeeded, ProposedChange
+from tierline.store.catalog.closures import StateChange
 from tierline.store.catalog.programs import NewVersion
 from tierline.store.catalog.projects import ProjectChange
 from tierline.store.retention import RetentionSql
@@ -143,6 +146,19 @@ async def test_who_made_a_key_is_never_forgotten(careful: Api, noor: Browser) ->
     assert await kinds(careful) == []
     assert [each.problem[:2] for each in (own, later)] == [(403, "own_change")] * 2
     assert (await noor.post(f"{CHANGES}/{id_}/approve")).status == 200
+
+
+async def test_nothing_is_proposed_in_a_deleted_project(careful: Api) -> None:
+    """Neither by a process that has not heard of it yet."""
+    catalog = careful.installation.catalog
+    project = catalog.project(1)
+    await catalog.change_state(StateChange(1, "deleted"))
+    new = ProposedChange("club", "{}", "{}", None, "next_assessment", supersede=False, reason="")
+    with pytest.raises(NotFound):
+        async with catalog.changing() as (connection, _):
+            await change_requests.add(connection, project, new, 0)
+    count = "SELECT count(*) FROM change_request"
+    assert await careful.installation.database.pool.fetchval(count) == 0
 
 
 @pytest.mark.parametrize("role", ["viewer", "support"])

@@ -21,7 +21,7 @@ from tierline.errors import Conflict, NoSuchRecord, TierlineError, TooLarge
 from tierline.model.actor import SYSTEM, ActorKind
 from tierline.model.tenant import Project
 from tierline.rules.program import OnChange
-from tierline.store.catalog import audit
+from tierline.store.catalog import audit, projects
 from tierline.store.named_queries import Queries
 
 if TYPE_CHECKING:
@@ -125,7 +125,9 @@ class StoredChange(Struct, frozen=True):
 
 async def add(connection: Session, project: Project, new: ProposedChange, based_on: int) -> str:
     """Notes a change; returns its id. The caller holds the revision. Raises ChangeOutdated where
-    the newest version is not `based_on`, and TooLarge where too many wait."""
+    the newest version is not `based_on`, TooLarge where too many wait, and NotFound for a deleted
+    project."""
+    await projects.need(connection, project)
     latest = await connection.fetchval(Sql.newest_version, project.id, new.program) or 0
     if based_on != latest:
         raise ChangeOutdated(path="based_on", based_on=based_on, latest=latest)
