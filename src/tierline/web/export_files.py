@@ -33,7 +33,7 @@ EXPORT_ROWS_MAX: Final = 200_000
 UNTOUCHED_MS_MAX: Final = 120_000  # of an export that grows; then nobody is at work on it
 _PREFIX: Final = "exp_"
 _FORMULA: Final = ("=", "+", "@", "\t", "\r")  # what a spreadsheet would run
-_ENDINGS: Final = ("json", "csv", "jsonl")
+_ENDINGS: Final = ("json", "csv", "jsonl", "draft")
 _encode = msgspec.json.Encoder().encode
 _log = structlog.get_logger("tierline.exports")
 ExportState = Literal["pending", "processing", "completed", "failed"]
@@ -112,17 +112,24 @@ class ExportFiles:
         try:
             async for lines in pages:
                 made = replace(made, state="processing", rows=made.rows + len(lines))
-                await asyncio.to_thread(self._append, project, made, lines)
+                if not await asyncio.to_thread(self._append, project, made, lines):
+                    return
             made = replace(made, state="completed", finished_at=clock())
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller learns that it failed
             _log.error("export_failed", id=made.id, error=repr(error))
             made = replace(made, state="failed", finished_at=clock())
         await asyncio.to_thread(self._note, project, made)
 
-    def _append(self, project: str, made: ExportFile, lines: Sequence[bytes]) -> None:
-        with self._path(project, made.id, made.ending).open("ab") as file:
+    def _append(self, project: str, made: ExportFile, lines: Sequence[bytes]) -> bool:
+        """False where somebody took it away: it is not made anew."""
+        try:
+            descriptor = os.open(self.content(project, made), os.O_WRONLY | os.O_APPEND)
+        except FileNotFoundError:
+            return False
+        with os.fdopen(descriptor, "ab") as file:
             file.writelines(lines)
         self._note(project, made)
+        return True
 
     def _note(self, project: str, made: ExportFile) -> None:
         """Whole or not at all: who reads meanwhile finds what was said before."""
