@@ -85,7 +85,7 @@ GIVEN_UP = "query = 'ROLLBACK' AND state = 'idle'"
 
 async def test_the_order_of_instants_is_kept(club: Club) -> None:
     """Who falls once more before the next batch's members comes before them."""
-    soon = wall() + 5_000
+    soon = wall() + 60_000
     sweep = await one_after_another(club, soon)
     async with Held(club) as log:
         step = asyncio.create_task(sweep.step(soon + 9, soon + 9, 2, ahead=True))
@@ -102,7 +102,7 @@ async def test_the_order_of_instants_is_kept(club: Club) -> None:
 async def test_it_ends_with_the_batch_before_it(club: Club) -> None:
     """The first one's connection is cut as it waits for the log: what was decided ahead goes with
     it, and then all of it happens once, in order."""
-    soon = wall() + 5_000
+    soon = wall() + 60_000
     sweep = await one_after_another(club, soon)
     async with Held(club) as log:
         step = asyncio.create_task(sweep.step(soon + 9, soon + 9, 3, ahead=True))
@@ -119,7 +119,7 @@ async def test_it_ends_with_the_batch_before_it(club: Club) -> None:
 
 async def test_nothing_is_left_of_a_step_that_is_cancelled(club: Club) -> None:
     """Neither as it decides nor as it waits for the log: no batch goes on behind its back."""
-    soon = wall() + 5_000
+    soon = wall() + 60_000
     sweep = await one_after_another(club, soon)
     for what, then in ((PROGRAMS, "wait_event_type = 'Lock'"), (LOG, f"{WAITS} OR {DECIDED}")):
         async with Held(club, what) as held:
@@ -137,7 +137,7 @@ async def test_nothing_is_left_of_a_step_that_is_cancelled(club: Club) -> None:
 
 async def test_a_batch_whose_lease_passed_on_is_given_up(club: Club) -> None:
     """It was held up for so long that somebody else sweeps now: the log stays in order."""
-    soon = wall() + 5_000
+    soon = wall() + 60_000
     sweep = await one_after_another(club, soon)
     other = SweepPass(
         club.database, club.catalog, Lease(0, "sweep", "other"), club.committed.append

@@ -78,9 +78,9 @@ async def test_what_time_moves_is_counted(club: Club) -> None:
     await club.create()
     async with club.writer() as writer:
         for name in ("ann", "ben", "cid"):
-            await writer.submit(club.points_until(wall() + 400, name))
+            await writer.submit(club.points_until(wall() + 60_000, name))
         before = await counts(club)
-    clock = wall() + 1000
+    clock = wall() + 120_000
     sweeper = Sweeper(club.database, club.catalog, club.committed.append, clock=lambda: clock)
     await sweeper.run_due()
 
