@@ -17,6 +17,9 @@ from tests.receiver import Receiver
 from tests.vendors.loyaltylion_api.conftest import Shop
 from tests.web.browser import PASSWORD, Browser
 from tests.web.conftest import Answered
+from tierline.clock import wall
+from tierline.errors import Unauthorized
+from tierline.store.catalog.catalog import Catalog
 from tierline.vendors.loyaltylion.api import grants
 
 BACK = "https://app.example.com/callback"
@@ -151,6 +154,19 @@ async def test_a_code_is_good_once_and_for_its_app(app: App, monkeypatch: Any) -
     monkeypatch.setattr(grants, "CODE_LIFE_MS", 0)
     late = await app.token(await app.code())
     assert (late.status, late.json["error"]) == (400, "invalid_grant")
+
+
+async def test_a_disabled_app_gets_no_token(app: App) -> None:
+    """Nor from a process that has not heard of it yet: the token would outlive its app."""
+    here = app.shop.process.installation
+    kinds = tuple(here.catalog.key_kinds.values())
+    stale = await Catalog.open(here.database, here.catalog.box, kinds)
+    form = {"code": await app.code(), "client_id": app.id, "client_secret": app.secret}
+    assert (await app.shop.call("DELETE", f"/api/keys/{app.key}")).status == 204
+    with pytest.raises(Unauthorized):
+        await grants.token_for(stale, form, wall())
+    left = "SELECT count(*) FROM api_key WHERE id LIKE $1 AND disabled_at IS NULL"
+    assert await here.database.pool.fetchval(left, f"{app.key}%") == 0
 
 
 async def test_a_code_is_for_whoever_began(app: App) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import structlog
 from msgspec import Struct
 
-from tierline.errors import Forbidden, Invalid, NotFound, TooLarge
+from tierline.errors import Forbidden, Invalid, NotFound, TooLarge, Unauthorized
 from tierline.model.credentials import Credential, Credentials, Entropy, KeyKind
 from tierline.model.tenant import Project
 from tierline.store.catalog import audit, projects
@@ -126,7 +126,11 @@ async def add_token(
     connection: Session, revision: int, owner: Project, kind: str, token: Key
 ) -> bool:
     """Stores a bearer token of a key, whose id goes on behind a dot (`key_1.…`), so that it ends
-    with that key; False where there was one of that id already. The caller holds the revision."""
+    with that key; False where there was one of that id already. The caller holds the revision.
+    Raises Unauthorized where that key is disabled, which this process may not have heard of."""
+    owning = await connection.fetchrow(Sql.key_row, token.id.partition(".")[0])
+    if owning is None or owning["disabled_at"] is not None:
+        raise Unauthorized
     if await connection.fetchrow(Sql.key_row, token.id) is not None:
         return False
     facts: tuple[object, ...] = (
