@@ -114,13 +114,15 @@ class Batch:
     async def run(self) -> Done:
         """Everything after the load but the commit. Raises CountDiffers when another writer
         interfered: begin again."""
-        await self._leave_out_ended(list(self.work))
+        legs = self._legs
+        refers = any(command.of is not None or command.corrects for command in self.commands)
+        if legs.arriving or refers:
+            await self._leave_out_ended(list(self.work))
         missing = self.missing
         if missing:
             await self._meet(missing)
-        if any(command.of is not None or command.corrects for command in self.commands):
+        if refers:
             await self._originals.load(self.work.values())
-        legs = self._legs
         if legs.arriving:
             await legs.leave_out_erased(self.work, self.outcomes)
         await self._decide()
