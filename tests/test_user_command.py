@@ -97,14 +97,14 @@ async def test_programs_end_and_their_members_leave(tmp_path: Path) -> None:
             answer: Any = {"code": "?"}
             while answer.get("code") != refusal:  # the server follows within a second
                 _, answer, _ = await call(url, "POST", activities, earn, key)
-        for left in ("1 members left.\n", "0 members left.\n"):
+        for left in ("1 member left.\n", "0 members left.\n"):
             done = await tierline("program", "end", *place, "--tiers", "end", directory=tmp_path)
             assert done[:2] == (0, left)
         later = ("--at", "2099-01-01T00:00:00Z", "--tiers", "end")
         code, _, error = await tierline("program", "end", *place, *later, directory=tmp_path)
         assert (code, "repeat this command then" in error) == (1, True)
         code, out, _ = await tierline("program", "delete", *place, "--dry-run", directory=tmp_path)
-        assert (code, out.partition(" with ")[0]) == (0, "1 members")
+        assert (code, out.partition(" with ")[0]) == (0, "1 member")
         code, out, _ = await tierline("program", "delete", *place, "--yes", directory=tmp_path)
         assert (code, out.splitlines()[-1]) == (0, "club is deleted.")
         code, _, error = await tierline("program", "delete", *place, "--yes", directory=tmp_path)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import click
+import pytest
 from click.testing import CliRunner
 
+from tests.conftest import absent
 from tests.test_docs import commands
 from tierline import __version__
 from tierline.cli import main
@@ -44,3 +47,20 @@ def test_the_bill_of_materials_names_every_pin() -> None:
     assert bill["metadata"]["component"]["version"] == __version__
     assert [each["name"] for each in bill["components"]] == pins
     assert all(each["properties"] for each in bill["components"])
+
+
+@pytest.mark.programs
+def test_the_unit_is_as_closed_as_the_page_says() -> None:
+    """By systemd's own measure; another release of systemd may look at one point more."""
+    analyser = shutil.which("systemd-analyze")
+    if analyser is None:
+        absent("there is no systemd-analyze")
+    page = (ROOT / "docs" / "operating.md").read_text()
+    command, documented = re.findall(r"`(systemd-analyze [^`]+)`: exposure ([0-9.]+)", page)[0]
+
+    printed = subprocess.run(
+        [analyser, *command.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    measured = re.findall(r"exposure level for tierline.service: ([0-9.]+)", printed)[0]
+    assert float(measured) <= float(documented) + 0.3

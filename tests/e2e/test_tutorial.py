@@ -43,7 +43,8 @@ def test_the_first_half_works_as_it_is_written(data_dir: Path, tmp_path: Path) -
             assert said in script
             script = script.replace(said, meant)
         environment = os.environ | {
-            "TIERLINE_DATA_DIR": str(data_dir), "TIERLINE_URL": served.url
+            "TIERLINE_DATA_DIR": str(data_dir), "TIERLINE_URL": served.url,
+            "PYTHONPATH": str(ROOT / "src"),
         }  # fmt: skip
         # Into a file: the receiver would hold a pipe open after a command that failed.
         with (tmp_path / "output.txt").open("w+") as file:
@@ -58,7 +59,8 @@ def test_the_first_half_works_as_it_is_written(data_dir: Path, tmp_path: Path) -
     assert done.returncode == 0, output
     assert '"tier":"silver"' in output
     assert '"grace_until":"2026-04' in output
-    assert "ann: basic → silver" in output
+    assert "1 member of club; 1 would move" in output
+    assert "ann: basic → silver, spend 34,900 since 2024-06-02 from 1 entry;" in output
     received = (tmp_path / "received.txt").read_text()
     assert "(verified)" in received
     assert "tier.joined" in received

@@ -101,7 +101,7 @@ async def test_an_import_goes_on_when_nobody_reads_its_rejects(club: Club, tmp_p
 
     assert code == 1
     assert data.startswith(b'{"customer": "d0"')
-    assert "401 records: 1 customers (1 made, 0 changed)" in errors
+    assert "401 records: 1 customer (1 made, 0 changed)" in errors
     assert "400 records were refused" in errors
     assert await customers(club) == ["ada"]
     assert not (tmp_path / "-").exists()
@@ -123,7 +123,7 @@ async def test_rejects_go_to_standard_output_alone(club: Club, tmp_path: Path) -
         assert rows[0].startswith('bob;five;"line 3, points: ') or rows[0].startswith(
             "bob;five;line 3, points: "
         )
-        assert "3 records: 1 customers" in errors
+        assert "3 records: 1 customer " in errors
 
 
 @pytest.mark.parametrize("read", [0, 1])

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from tierline.bootstrap import Installation
 from tierline.commands.installation_options import (
     STDOUT,
+    counted,
     location_options,
     project_of,
     with_installation,
@@ -154,8 +155,9 @@ def _report(
         click.echo(f"… and {done.refused - len(done.problems):,} more.", err=True)
     would = "would be " if dry_run else ""
     click.echo(
-        f"{done.records} records: {done.customers} customers ({done.made} {would}made,"
-        f" {done.changed} {would}changed), {done.commands} entries ({done.repeated} of them counted"
+        f"{counted(done.records, 'record')}: {counted(done.customers, 'customer')} ({done.made}"
+        f" {would}made, {done.changed} {would}changed),"
+        f" {counted(done.commands, 'entry', 'entries')} ({done.repeated} of them counted"
         f" before, {done.corrected} corrected), {done.refused} {would}refused.",
         err=to_stderr,
     )
@@ -165,8 +167,8 @@ def _report(
             click.echo(f"{what}: {each}", err=to_stderr)
     if done.ageless:
         click.echo(
-            f"The points of {done.ageless} people came without `lots`: they live by the program's"
-            " rules, counted from today.",
+            f"The points of {counted(done.ageless, 'person', 'people')} came without `lots`:"
+            " they live by the program's rules, counted from today.",
             err=to_stderr,
         )
     if done.uncounted:

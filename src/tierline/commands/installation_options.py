@@ -162,6 +162,11 @@ def project_of(installation: Installation, name: str) -> Project:
     return project
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """`1 member`, `2,000 members`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     """A line of JSON each, or a table for people."""
     if as_json:

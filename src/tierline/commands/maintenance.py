@@ -9,6 +9,7 @@ import click
 from tierline.bootstrap import Installation
 from tierline.clock import wall
 from tierline.commands.installation_options import (
+    counted,
     location_of,
     location_options,
     run,
@@ -36,7 +37,7 @@ def sweep(**location: Any) -> None:
 
     async def work(installation: Installation) -> None:
         moved = await Sweeper(installation.database, installation.catalog, lambda _: None).run_due()
-        click.echo(f"{moved} members had something due.")
+        click.echo(f"{counted(moved, 'member')} had something due.")
 
     with_installation(location, work)
 
@@ -69,7 +70,8 @@ def rebuild(*, verify: bool, **location: Any) -> None:
             click.echo(f"{erased} memberships are of erased customers: folded from a checkpoint.")
         if wrong and verify:
             raise Unsound(count=wrong)
-        click.echo(f"{wrong} differences, {repaired} members rebuilt." if wrong else "All equal.")
+        done = f"{counted(wrong, 'difference')}, {counted(repaired, 'member')} rebuilt."
+        click.echo(done if wrong else "All equal.")
 
     with_installation(location, work)
 
@@ -113,7 +115,7 @@ def migrate(*, check: bool, distribute: bool, **location: Any) -> None:
     async def work() -> None:
         async with opened(location_of(location), migrate=not check, create=not check) as database:
             schema = await diagnostics.schema(database)
-            click.echo(f"The schema is {schema}, with {database.shards} shards.")
+            click.echo(f"The schema is {schema}, with {counted(database.shards, 'shard')}.")
             if distribute:
                 done = await spread(database, lambda table: click.echo(f"Distributing {table} …"))
                 tables = len(done.large) + len(done.small)

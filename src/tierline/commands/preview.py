@@ -19,6 +19,7 @@ from tierline.bootstrap import Installation
 from tierline.clock import wall
 from tierline.commands.installation_options import (
     TableConsole,
+    counted,
     location_options,
     project_of,
     with_installation,
@@ -119,7 +120,8 @@ class PreviewBar:
 def show(report: Report, console: Console) -> None:
     """The report for people: the matrix, what would be announced, and one sample a move."""
     say: Callable[..., None] = console.print
-    say(f"{report.members:,} members of {report.program}; {report.moved:,} would move", end=" ")
+    members = counted(report.members, "member")
+    say(f"{members} of {report.program}; {report.moved:,} would move", end=" ")
     say(f"at {report.until} ({report.on_change}).")
     tiers = [tier.id for tier in report.tiers]
     say(_matrix("now → then", report.matrix, tiers))
@@ -133,13 +135,14 @@ def show(report: Report, console: Console) -> None:
         if sample.from_ != sample.to and (sample.from_, sample.to) not in moves:
             moves.add((sample.from_, sample.to))
             say(_sample(sample))
+    reread = counted(report.reread_entries, "entry", "entries")
     for count, what in (
-        (report.changed_meanwhile, "changed meanwhile and were judged as they were found"),
-        (report.reread, f"were judged from the ledger ({report.reread_entries:,} entries)"),
+        (report.changed_meanwhile, "changed meanwhile; they were judged as they were found"),
+        (report.reread, f"judged from the ledger ({reread})"),
         (report.failed, "could not be judged"),
     ):
         if count:
-            say(f"{count:,} members {what}.")
+            say(f"{counted(count, 'member')} {what}.")
     for warning in report.warnings:
         say(f"warning: {warning.path} {warning.reason}", style="yellow")
 
@@ -167,8 +170,9 @@ def _name(tier: str | None) -> str:
 def _sample(sample: Sample) -> str:
     totals = sample.explanation.totals["metric"]
     since = "" if totals.start is None else f" since {totals.start}"
+    entries = counted(len(totals.counted), "entry", "entries")
     return (
         f"  {sample.customer}: {_name(sample.from_)} → {_name(sample.to)}, "
-        f"{totals.metric['source']} {totals.total:,}{since} from {len(totals.counted)} entries; "
+        f"{totals.metric['source']} {totals.total:,}{since} from {entries}; "
         f"{sample.explanation.because}"
     )

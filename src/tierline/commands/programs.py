@@ -9,7 +9,12 @@ import click
 
 from tierline.bootstrap import Installation
 from tierline.clock import wall
-from tierline.commands.installation_options import location_options, project_of, with_installation
+from tierline.commands.installation_options import (
+    counted,
+    location_options,
+    project_of,
+    with_installation,
+)
 from tierline.errors import Refused
 from tierline.ledger.commands import ProgramRef
 from tierline.ledger.program_end import end_memberships
@@ -81,7 +86,7 @@ def program_end(name: str, owner: str, at: str | None, tiers: str, **location: A
                 )
             finally:
                 await writer.stop()
-            click.echo(f"{left} members left.")
+            click.echo(f"{counted(left, 'member')} left.")
 
     with_installation(location, work)
 
@@ -101,9 +106,11 @@ def program_delete(name: str, owner: str, dry_run: bool, yes: bool, **location: 
         number, _ = await catalog.need_program(project.number, name)
         async with database.pool.acquire() as connection:
             held = await removals.holdings(connection, database.shards, number)
+        entries = counted(held.entries, "entry", "entries")
         click.echo(
-            f"{held.members} members with {held.entries} entries go, and {held.transfers} "
-            f"transfers under way; {held.events} events stay in the log."
+            f"{counted(held.members, 'member')} with {entries} go, and"
+            f" {counted(held.transfers, 'transfer')} under way;"
+            f" {counted(held.events, 'event')} in the log will stay."
         )
         if dry_run:
             return

@@ -7,7 +7,12 @@ from typing import Any, Final, get_args
 import click
 
 from tierline.bootstrap import Installation
-from tierline.commands.installation_options import location_options, project_of, with_installation
+from tierline.commands.installation_options import (
+    counted,
+    location_options,
+    project_of,
+    with_installation,
+)
 from tierline.endpoints.endpoint import OpsKind
 from tierline.endpoints.endpoint_body import OPS_KINDS, ReplayBody
 from tierline.endpoints.lifecycle import EndpointLifecycle
@@ -78,7 +83,8 @@ def replay(
             lifecycle = EndpointLifecycle(log, installation.catalog, FORMATS)
             if dry_run:
                 count = await lifecycle.count_replay(row, request)
-                click.echo(f"{'' if count.complete else 'at least '}{count.events} events")
+                least = "" if count.complete else "at least "
+                click.echo(least + counted(count.events, "event"))
             else:
                 click.echo(f"Replay {await lifecycle.replays.start(row, request)} began.")
         finally:
