@@ -116,6 +116,7 @@ async def test_a_link_opens_its_own_file_alone(club: Shop) -> None:
         f"{path}?{other.partition('?')[2]}",
         f"{path}?site={parts['site']}&expires={parts['expires']}&signature=x",
         url.replace(parts["expires"], str(int(parts["expires"]) + 1)),
+        f"{path}?site={parts['site']}&expires={parts['expires']}&signature=%C3%BC",
         f"{path}?site=nowhere&expires={parts['expires']}&signature={parts['signature']}",
     ]
     for link in wrong:
@@ -125,6 +126,22 @@ async def test_a_link_opens_its_own_file_alone(club: Shop) -> None:
         assert (await club.call(method, EXPORTS, headers=club.basic)).status == 401
         orders = await club.with_scopes("read_orders")
         assert (await club.call(method, EXPORTS, headers=orders)).status == 403
+
+
+async def test_a_link_whose_file_is_gone_is_not_found(club: Shop) -> None:
+    """It opens the file by the project's name, too."""
+    await with_people(club, 1)
+    export = await completed(club)
+    project = club.catalog.project(club.number)
+    url = export["download_url"].replace(f"site={project.id}", f"site={project.name}")
+    assert await lines(club, {"download_url": url}) == await lines(club, export)
+    place = club.process.installation.files.expanduser() / "exports" / club.project
+    (content,) = place.glob("*.jsonl")
+    content.unlink()
+    for each in (url, export["download_url"]):
+        async with club.session.get(each) as response:
+            assert response.status == 404
+            assert response.content_type == "application/problem+json"
 
 
 @pytest.mark.parametrize(

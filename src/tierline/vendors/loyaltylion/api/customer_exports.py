@@ -149,12 +149,15 @@ async def get_file(call: Call) -> FileResponse:
     link, name = call.query(ExportLink), call.param("export")
     files = call.parts.exports
     project = call.parts.catalog.find_project(link.site)
-    every = [] if project is None else await files.all(project.id, call.wall)
-    for made in every:
-        genuine = hmac.compare_digest(_signature(made, link.expires), link.signature)
+    if project is None:
+        raise NotFound(what="export", name=name, path="id")
+    for made in await files.all(project.id, call.wall):
+        signature = _signature(made, link.expires)
+        genuine = hmac.compare_digest(signature.encode(), link.signature.encode())
         if str(_number(made)) == name and made.what == WHAT and genuine:
-            if call.wall < link.expires and made.state == "completed":
-                return FileResponse(files.content(link.site, made), media_type=NDJSON)
+            content = files.content(project.id, made)
+            if call.wall < link.expires and made.state == "completed" and content.exists():
+                return FileResponse(content, media_type=NDJSON)
             break
     raise NotFound(what="export", name=name, path="id")
 
