@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.contract import tools
 from tests.e2e.process import Served
 
-EXAMPLES = 20  # random requests of schemathesis to each operation
+EXAMPLES = 20  # random requests of schemathesis to each operation; `--examples` says otherwise
 PART = 50_000  # requests of our own to one API, before it is the other's turn
 CASES = re.compile(r"^  (\d+) generated", re.MULTILINE)
 
@@ -23,6 +23,7 @@ CASES = re.compile(r"^  (\d+) generated", re.MULTILINE)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=5_000, help="stop when so many were tried")
+    parser.add_argument("--examples", type=int, default=EXAMPLES)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()
@@ -46,7 +47,9 @@ def _cases(server: Served, directory: Path, options: argparse.Namespace) -> None
         (tools.vendor_headers(server.url, server.key, "voucherify"), tools.VOUCHERIFY),
     )
     for headers, path in apis:
-        text = tools.try_requests(server.url, headers, EXAMPLES, seed, options.workers, path)
+        text = tools.try_requests(
+            server.url, headers, options.examples, seed, options.workers, path
+        )
         cases += sum(int(count) for count in CASES.findall(text))
     while cases < options.cases:
         more = max(1, min(PART, (options.cases - cases) // len(apis)))
