@@ -160,7 +160,7 @@ async def test_the_command_line_counts_what_a_replay_of_points_sends(
     await club.post(path, {"kinds": ["points.earned"]})
     first, again = await receiver.wait(2)
 
-    assert (counted.exit_code, counted.stdout) == (0, "1 events\n")
+    assert (counted.exit_code, counted.stdout) == (0, "1 event\n")
     assert dry.json == {"run": None, "events": 1, "complete": True}
     assert first.headers["webhook-id"] == again.headers["webhook-id"]
 
