@@ -44,20 +44,26 @@ LONG = (
     "tests/demo/",
     "tests/ledger/test_erasure_kill.py",
     "tests/ledger/test_export_worlds.py",
+    "tests/ledger/test_pipes.py",
     "tests/reshard/",
     "tests/test_audit_command.py",
+    "tests/test_cli.py",
     "tests/test_customer_command.py",
     "tests/test_every_door.py",
     "tests/test_member_command.py",
+    "tests/test_no_installation.py",
     "tests/test_user_command.py",
     "tests/upgrade/",
+    "tests/web/test_apply.py",
     "tests/web/test_database_failures.py",
     "tests/web/test_every_message.py",
     *(
         f"tests/e2e/test_{name}.py"
         for name in (
             *(
+                "bad_input",
                 "erased_logs",
+                "first_steps",
                 "full_disk",
                 "kill",
                 "pages",
@@ -66,7 +72,7 @@ LONG = (
                 "stop_streams",
                 "tutorial",
             ),
-            *("two_servers", "voucherify_kill"),
+            *("server_log", "two_servers", "voucherify_kill"),
         )
     ),
 )
