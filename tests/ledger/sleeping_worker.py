@@ -13,18 +13,20 @@ import msgspec
 
 from tests.ledger.conftest import LADDER, Club, wall
 from tierline.endpoints.endpoint import Endpoint
-from tierline.errors import TierlineError
+from tierline.errors import NotFound, TierlineError
 from tierline.ledger import commands
 from tierline.ledger.command_parsing import CommandParser
 from tierline.ledger.commands import ProgramRef
 from tierline.ledger.points_numbering import number_lines
 from tierline.ledger.transfers.legs import second_half
 from tierline.ledger.writer import Writer
-from tierline.store import profiles, sweep
+from tierline.store import orders, points_lines, profiles, sweep
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.programs import NewVersion
 from tierline.store.catalog.secret_box import SecretBox
+from tierline.store.customers import CustomersSql
 from tierline.store.database import Database
+from tierline.store.orders import OrderPlace
 from tierline.store.profiles import Profile
 from tierline.store.transfers import Intent
 from tierline.vendors.registry import KEY_KINDS
@@ -77,7 +79,7 @@ def in_program(club: Club, writer: Writer) -> dict[str, Request]:
 
 def in_project(club: Club, writer: Writer) -> dict[str, Request]:
     """What would write something of a project."""
-    catalog, project = club.catalog, club.project
+    catalog, project, database = club.catalog, club.project, club.database
 
     async def profile() -> object:
         new = Profile(name="Zoe", email="zoe@example.com")
@@ -97,7 +99,24 @@ def in_project(club: Club, writer: Writer) -> dict[str, Request]:
         version = NewVersion(rules=LADDER, request="{}")
         return await catalog.put_program(project.number, "late", version, wall())
 
-    return _named(profile, order, key, endpoint, program)
+    async def names() -> None:
+        """As of whoever had made sure of the project before they slept."""
+        facts = (project.number, ["card"], ["late"], [1 << 16])
+        async with database.pool.acquire() as connection:
+            for shard in range(database.shards):
+                await connection.fetch(CustomersSql.add_names, shard, *facts)
+
+    async def order_row() -> None:
+        place = OrderPlace.of(database.shards, project.number, "1002")
+        async with database.pool.acquire() as connection:
+            if not await orders.claim(connection, [(place, "zoe", wall())]):
+                raise NotFound(what="order", name="1002", path="order")
+
+    async def list_of_orders() -> None:
+        async with database.pool.acquire() as connection, connection.transaction():
+            await points_lines.hold(connection, database.shards, -project.number)
+
+    return _named(profile, order, key, endpoint, program, names, order_row, list_of_orders)
 
 
 def _named(*requests: Request) -> dict[str, Request]:

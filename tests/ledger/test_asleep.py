@@ -70,13 +70,13 @@ async def removed(club: Club) -> None:
 
 
 async def erased(club: Club) -> None:
-    """Who a deleted project knew is erased."""
+    """Who a deleted project knew is erased; a shard ends when nobody is left in any."""
     async with club.writer() as writer:
 
         async def opened() -> Any:
             return writer
 
-        for shard in range(club.database.shards):
+        for shard in (*range(club.database.shards), *range(club.database.shards)):
             removal = ProjectRemoval(club.database, club.catalog, shard, opened)
             while await removal.go_on():
                 pass
@@ -115,6 +115,36 @@ async def test_who_slept_through_a_deletion_leaves_nothing(
             await process.wait()
 
     assert await rows(club) == before
-    assert set(answered.values()) - {"not_found"} == {"done"}  # `roll_out` does nothing
-    assert [name for name, code in answered.items() if code == "done"] == ["roll_out"]
+    assert set(answered.values()) - {"not_found"} == {"done"}  # these do nothing
+    done = [name for name, code in answered.items() if code == "done"]
+    assert done == ["roll_out"] + ["names"] * (scope == "project")
     assert {before[table] for table in BY_PROGRAM} == {0}
+
+
+@pytest.mark.parametrize(("scope", "program", "erase"), DELETIONS)
+async def test_what_came_in_before_it_was_removed_goes_with_the_rest(
+    club: Club, scope: str, program: str | None, erase: Removal
+) -> None:
+    """It woke after the deletion, before any shard took note that nothing more is to come in."""
+    await club.create()
+    async with club.writer() as writer:
+        await writer.record(club.activity(points=150))
+    process = await sleeper(club, scope)
+    try:
+        deletion = StateChange(club.project.number, "deleted", program=program)
+        await club.catalog.change_state(deletion)
+        await woken(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    came = await rows(club)
+    await removed(club)
+    await erase(club)
+
+    left = await rows(club)
+    assert came["rollout"] > 0
+    assert {left[table] for table in BY_PROGRAM} == {0}
+    if scope == "project":
+        assert (came["alias"] > 1, came["order_state"]) == (True, 1)
+        assert {left[table] for table in (*BY_PROJECT, "customer")} == {0}

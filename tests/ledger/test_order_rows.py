@@ -13,6 +13,7 @@ from tierline.errors import NotFound
 from tierline.ledger.orders.order_rows import Claim, OrderRows
 from tierline.ledger.orders.record import PendingStatement
 from tierline.ledger.orders.statements import keyed_state
+from tierline.store import removals
 from tierline.store.orders import OrderPlace
 
 NAMES = [f"o{i}" for i in range(40)]
@@ -50,6 +51,8 @@ async def test_nobody_fails_for_a_stranger(club: Club) -> None:
     buyer = replace(claims[3].statement.buyer, name="a\0b")
     claims[3] = replace(claims[3], statement=replace(claims[3].statement, buyer=buyer))
     claims[7] = replace(claims[7], place=replace(claims[7].place, project=999))
+    async with club.database.pool.acquire() as connection:
+        await removals.begin(connection, claims[7].place.shard, -999)
     decisions = await tell(OrderRows(club.database, wall), claims)
     assert isinstance(decisions[3], asyncpg.CharacterNotInRepertoireError)
     assert isinstance(decisions[7], NotFound)

@@ -23,7 +23,7 @@ def complaints(statement: Statement, large: set[str], volatile: set[str]) -> lis
     tree = parse_one(re.sub(r"\$(\d+)", r'"$\1"', statement.text), read="postgres")
     complaints = [*_forms(tree), *_volatile_updates(tree, statement.text, volatile)]
     if statement.wide is None:
-        complaints += _routes(tree, large)
+        complaints += [*_routes(tree, large), *_beside_small(tree, large)]
     elif any(query.args.get("locks") for query in tree.find_all(exp.Select)):
         complaints.append("row locks need one shard")
     return [f"{statement.name}: {what}" for what in complaints]
@@ -68,6 +68,37 @@ def _routes(tree: exp.Expr, large: set[str]) -> Iterator[str]:
                 yield f"{alias} has no shard = {ROUTE}"
 
 
+def _beside_small(tree: exp.Expr, large: set[str]) -> Iterator[str]:
+    """Where a small table stands, which every node has, the planner takes all nodes sooner."""
+    for insert in tree.find_all(exp.Insert):
+        source = insert.expression
+        if _table_name(insert.this) in large and _small(source, tree, large):
+            yield "an INSERT from a query reads a small table"
+    for query in tree.find_all(exp.Select):
+        joined = {table for _, table in _sources(query)}
+        locks = query.find_ancestor(exp.CTE) and query.args.get("locks")
+        if locks and joined & _small(query, tree, large):
+            yield "a CTE locks rows of a join with a small table"
+        if not query.find_ancestor(exp.Select, exp.Update, exp.Delete):
+            continue
+        ours = {alias for alias, table in _sources(query) if table in large}
+        if _small(tree, tree, large) and not ours <= _tied_here(query, large):
+            yield f"a subquery beside a small table has no shard = {ROUTE} of its own"
+
+
+def _small(part: exp.Expr, tree: exp.Expr, large: set[str]) -> set[str]:
+    """The small tables that a part of a statement reads."""
+    with_names = {with_.alias for with_ in tree.find_all(exp.CTE)}
+    tables = [table for table in part.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
+    return {table.name for table in tables} - with_names - large
+
+
+def _tied_here(query: exp.Expr, large: set[str]) -> set[str]:
+    """The aliases whose shard equals $1 by this query's own words."""
+    pairs = _pairs(query, large)
+    return {a for a, b in pairs if b == ROUTE} | {b for a, b in pairs if a == ROUTE}
+
+
 def _insert_routes(insert: exp.Insert, large: set[str]) -> Iterator[str]:
     target = insert.this
     if _table_name(target) not in large:
@@ -92,10 +123,7 @@ def _tied(query: exp.Expr, large: set[str]) -> set[str]:
     """The aliases of this query, and of those around it, whose shard equals $1."""
     around = query.find_ancestor(exp.Select, exp.Update, exp.Delete)
     tied = _tied(around, large) if around is not None else set()
-    pairs = [
-        (_side(equal.this, query, large), _side(equal.expression, query, large))
-        for equal in _equalities(query)
-    ]
+    pairs = _pairs(query, large)
     grew = True
     while grew:
         bound = {ROUTE, *tied}
@@ -103,6 +131,14 @@ def _tied(query: exp.Expr, large: set[str]) -> set[str]:
         grew = not new <= bound
         tied |= new - {ROUTE}
     return tied
+
+
+def _pairs(query: exp.Expr, large: set[str]) -> list[tuple[str, str]]:
+    """What has the same shard by this query's own words."""
+    return [
+        (_side(equal.this, query, large), _side(equal.expression, query, large))
+        for equal in _equalities(query)
+    ]
 
 
 def _side(side: exp.Expr, query: exp.Expr, large: set[str]) -> str:

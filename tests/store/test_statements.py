@@ -138,6 +138,12 @@ GOOD = {
     "correlated": "SELECT 1 FROM event e WHERE e.shard = $1"
     " AND EXISTS (SELECT 1 FROM customer c WHERE c.shard = e.shard AND c.id = e.customer)",
     "small": "UPDATE project SET body = $2 WHERE number = $1",
+    "beside a small table": "SELECT 1 FROM event e JOIN project p ON p.number = e.project"
+    " WHERE e.shard = $1 AND EXISTS (SELECT 1 FROM customer c WHERE c.shard = $1)",
+    "update beside a small table": "UPDATE shard_head h SET head = 1 FROM project p"
+    " WHERE h.shard = $1 AND p.number = $2",
+    "insert with a guard": "INSERT INTO entry (shard, n) SELECT h.shard, $2 FROM shard_head h"
+    " WHERE h.shard = $1 AND NOT EXISTS (SELECT 1 FROM member m WHERE m.shard = h.shard)",
     "claim": "WITH gone AS (SELECT shard, n FROM entry WHERE shard = $1 LIMIT 9)"
     " DELETE FROM entry e USING gone g WHERE e.shard = $1 AND e.n = g.n",
 }
@@ -162,6 +168,16 @@ BAD = {
     " INSERT INTO event (shard) SELECT h.shard FROM shard_head h WHERE h.shard = $1",
     "row IN": "DELETE FROM entry WHERE shard = $1 AND (n, kind) IN"
     " (SELECT n, kind FROM entry WHERE shard = $1 LIMIT 5)",
+    "insert beside a small table": "INSERT INTO entry (shard, n) SELECT h.shard, p.number"
+    " FROM shard_head h JOIN project p ON p.number = $2 WHERE h.shard = $1",
+    "insert with a small guard": "INSERT INTO entry (shard, n) SELECT h.shard, $2"
+    " FROM shard_head h WHERE h.shard = $1 AND EXISTS (SELECT 1 FROM project WHERE number = $2)",
+    "correlated beside a small table": "SELECT 1 FROM event e"
+    " JOIN project p ON p.number = e.project"
+    " WHERE e.shard = $1 AND EXISTS (SELECT 1 FROM customer c WHERE c.shard = e.shard)",
+    "lock in a CTE beside a small table": "WITH gone AS (SELECT e.n FROM entry e"
+    " JOIN project p ON p.number = e.project WHERE e.shard = $1 ORDER BY e.n FOR UPDATE OF e)"
+    " DELETE FROM entry e USING gone g WHERE e.shard = $1 AND e.n = g.n",
     "delete": "DELETE FROM entry USING unnest($2::int[]) AS u(n) WHERE entry.n = u.n",
 }
 

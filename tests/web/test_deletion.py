@@ -180,9 +180,12 @@ async def test_what_another_process_still_wrote_is_looked_for_later(two: Api) ->
     values = ", ".join(f"${i + 1}" for i in range(len(stale[0])))
     await pool.execute(f"INSERT INTO member ({names}) VALUES ({values})", *stale[0].values())  # noqa: S608
 
+    line = (stale[0]["shard"], 1, 9, 9 << 16, 0, 0, "points.earned", 5, 0, None, None)
+    await pool.copy_records_to_table("points_line", records=[line])  # of somebody who is gone
+
     assert await removed(two) == 0  # not yet
     assert await removed(two, later=AGAIN_MS + 1000) == 1
-    assert await rows(two, "member") == 0
+    assert [await rows(two, table) for table in ("member", "points_line")] == [0, 0]
     passes = await pool.fetch("SELECT DISTINCT pass FROM removal")
     assert [row["pass"] for row in passes] == [2]
 

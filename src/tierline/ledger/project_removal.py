@@ -6,6 +6,9 @@ memberships go as those of any deleted program (`removals`). Of a project that i
 in numbers; what was stopped while it was being shut is shut here. Each customer is erased as alone,
 so that nothing of their text is left in the log either, whose places stay: other projects' events
 lie between. Whoever begins where another was stopped finds who is left.
+
+Of a project that is deleted, a shard first takes note that nothing more is to come in, as of a
+program. What came in before is found when nobody is left, and once more a while later.
 """
 
 from __future__ import annotations
@@ -57,6 +60,7 @@ class ProjectRemoval:
         self.shard = shard
         self.writer = writer
         self.clock = clock
+        self._begun: set[int] = set()
         self._looked: dict[int, int] = {}  # project -> when nobody of it was left here
         self._gone: set[int] = set()
         self._walks: dict[int, int] = {}  # project -> the last customer of this walk
@@ -104,6 +108,10 @@ class ProjectRemoval:
         return page
 
     async def _go_on(self, project: Project) -> int:
+        if project.number not in self._begun:
+            async with self.database.pool.acquire() as connection:
+                await removals.begin(connection, self.shard, -project.number)
+            self._begun.add(project.number)
         if page := await self._page(project):
             return await self._erase(project, page)
         async with self.database.pool.acquire() as connection:
@@ -112,6 +120,7 @@ class ProjectRemoval:
             if await self._anybody(connection, project):
                 return 0  # in another shard, whose fingerprints may come here
             await store.forget_project(*place)
+            await removals.drop_rest_of_project(*place)
         since = self._looked.setdefault(project.number, self.clock())
         if self.clock() >= since + AGAIN_MS:  # what was on its way has come by now
             self._gone.add(project.number)

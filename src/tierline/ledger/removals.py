@@ -2,8 +2,9 @@
 
 Deleting is one change of the catalog: from then on nobody finds the program, and nothing is taken
 for it. What is stored of its members follows here, in each shard for itself. Whoever begins where
-another was stopped does nothing twice. Another process may not have heard of it yet, so everything
-is looked through once more a while later.
+another was stopped does nothing twice. Another process may not have heard of it yet, so the shard
+first takes note that nothing more is to come in, and everything is looked through once more a while
+later, for what was on its way.
 
 The log stays as it is, and so do the rules' versions: what was told of the program's members goes
 on being delivered and read, with the names of the tiers, and nobody's place in the log moves.
@@ -56,6 +57,8 @@ class Removals:
 
     async def _remove(self, program: int, done: int) -> int:
         members, after, loop = 0, 0, asyncio.get_running_loop()
+        async with self.database.pool.acquire() as connection:
+            await store.begin(connection, self.shard, program)
         while True:
             busy, began = self.busy(), loop.time()
             stretch = STRETCH_BUSY if busy else STRETCH

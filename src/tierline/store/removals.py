@@ -26,11 +26,13 @@ class RemovalsSql(Queries, file="removals.sql"):
     drop_bookings: str
     drop_intents: str
     drop_members: str
+    drop_left_lines: str
     drop_counts: str
     drop_moves: str
     drop_rollout: str
     drop_list: str
     drop_arrivals: str
+    drop_left_names: str
     drop_cursors: str
     drop_lanes: str
     endpoints_of: str
@@ -43,7 +45,8 @@ _OF_MEMBERS: Final = (
     Sql.drop_members,
 )
 _OF_PROGRAM: Final = (
-    *(Sql.drop_counts, Sql.drop_moves, Sql.drop_rollout, Sql.drop_list, Sql.drop_arrivals),
+    *(Sql.drop_left_lines, Sql.drop_counts, Sql.drop_moves, Sql.drop_rollout, Sql.drop_list),
+    Sql.drop_arrivals,
 )
 
 
@@ -78,6 +81,12 @@ async def due(
     return {row["program"]: row["pass"] for row in rows}
 
 
+async def begin(connection: Session, shard: int, number: int) -> None:
+    """Notes that a program is being removed from a shard, or a project (its number with a minus):
+    nothing new of it comes in from now on, whoever has not heard of its deletion."""
+    await note(connection, shard, number, done=0, due_at=0)
+
+
 async def note(connection: Session, shard: int, program: int, done: int, due_at: int) -> None:
     await connection.execute(Sql.note, shard, program, done, due_at)
 
@@ -104,6 +113,13 @@ async def drop_rest(connection: Session, shard: int, program: int) -> None:
     """What a program holds beside its members: counts, and how far this and that has come."""
     for statement in _OF_PROGRAM:
         await connection.execute(statement, shard, program)
+
+
+async def drop_rest_of_project(connection: Session, shard: int, project: int) -> None:
+    """What a deleted project holds beside its customers and orders, when nobody is left: names that
+    came in while their customers were erased, and how far its orders were numbered."""
+    await connection.execute(Sql.drop_left_names, shard, project)
+    await connection.execute(Sql.drop_list, shard, -project)
 
 
 async def drop_deliveries(connection: Session, shard: int, project: int) -> None:

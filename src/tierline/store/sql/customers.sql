@@ -60,13 +60,13 @@ RETURNING id
 
 -- name: add_names
 -- New names in one shard; those that are taken already are left out of the answer, and so are all of
--- a deleted project.
+-- a project whose removal has begun (its number with a minus).
 INSERT INTO alias (shard, project, kind, name, customer)
-SELECT h.shard, p.number, u.kind, u.name, u.customer
+SELECT h.shard, $2, u.kind, u.name, u.customer
 FROM shard_head h
-JOIN project p ON p.number = $2 AND p.state <> 'deleted'
 CROSS JOIN unnest($3::text[], $4::text[], $5::bigint[]) AS u (kind, name, customer)
 WHERE h.shard = $1
+  AND NOT EXISTS (SELECT 1 FROM removal r WHERE r.shard = h.shard AND r.program = -$2::integer)
 ON CONFLICT (shard, project, kind, name) DO NOTHING
 RETURNING kind, name
 

@@ -247,13 +247,14 @@ ON CONFLICT (shard, endpoint, at, delivery, number) DO NOTHING;
 
 -- name: not_erased
 -- The next customers of a project who are not erased, or not to the end; nobody of a project that is
--- neither being erased nor deleted, as one whose erasure another process has ended.
+-- neither being erased nor deleted, as one whose erasure another process has ended. (Beside a small
+-- table a subquery that takes its shard from the row, not from $1, is no single task on a cluster.)
 SELECT c.id FROM customer c
 JOIN project p ON p.number = c.project AND p.state IN ('erasing', 'deleted')
 WHERE c.shard = $1 AND c.project = $2 AND c.id > $3
   AND (c.erased_at IS NULL
        OR EXISTS (SELECT 1 FROM erasure e
-                  WHERE e.shard = c.shard AND e.customer = c.id
+                  WHERE e.shard = $1 AND e.customer = c.id
                     AND e.step NOT IN ('cleared', 'ended')))
 ORDER BY c.id LIMIT $4;
 
@@ -266,10 +267,11 @@ SELECT count(*) FROM customer WHERE shard = $1 AND project = $2 AND erased_at >=
 -- Locked by name, as statements of several orders lock them.
 WITH theirs AS (
     SELECT o.name FROM order_state o
-    JOIN project p ON p.number = o.project AND p.state IN ('erasing', 'deleted')
     WHERE o.shard = $1 AND o.project = $2
+      AND EXISTS (SELECT 1 FROM project p
+                  WHERE p.number = $2 AND p.state IN ('erasing', 'deleted'))
     ORDER BY o.name
-    FOR UPDATE OF o
+    FOR UPDATE
 )
 DELETE FROM order_state o USING theirs t
 WHERE o.shard = $1 AND o.project = $2 AND o.name = t.name;

@@ -3,12 +3,13 @@
 -- written in the batch that books.
 
 -- name: claim
--- Makes or finds an order's row, and locks it; no row for a deleted project.
+-- Makes or finds an order's row, and locks it; no row for a project whose removal has begun (its
+-- number with a minus).
 INSERT INTO order_state (shard, project, name, customer, buyer, revision, created_at, updated_at)
-SELECT h.shard, p.number, $3, 0, $4, 0, $5, $5
+SELECT h.shard, $2, $3, 0, $4, 0, $5, $5
 FROM shard_head h
-JOIN project p ON p.number = $2 AND p.state <> 'deleted'
 WHERE h.shard = $1
+  AND NOT EXISTS (SELECT 1 FROM removal r WHERE r.shard = h.shard AND r.program = -$2::integer)
 ON CONFLICT (shard, project, name) DO UPDATE SET revision = order_state.revision
 RETURNING shard, project, name, revision, record, pending;
 

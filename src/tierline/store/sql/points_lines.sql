@@ -2,17 +2,13 @@
 -- so numbers rise in the order in which they become visible.
 
 -- name: hold_list
--- A program's list, held: one transaction at a time numbers its lines. No row where it is deleted.
--- A project's list of orders bears the project's number with a minus.
+-- A program's list, held: one transaction at a time numbers its lines. No row where its removal has
+-- begun. A project's list of orders bears the project's number with a minus, as its removal does.
 INSERT INTO points_list AS l (shard, program, last, upto, customer)
-SELECT h.shard, p.number, 0, -1, -1
+SELECT h.shard, $2, 0, -1, -1
 FROM shard_head h
-JOIN (
-    SELECT number, state FROM program
-    UNION ALL
-    SELECT -number, state FROM project
-) p ON p.number = $2 AND p.state <> 'deleted'
 WHERE h.shard = $1
+  AND NOT EXISTS (SELECT 1 FROM removal r WHERE r.shard = h.shard AND r.program = $2)
 ON CONFLICT (shard, program) DO UPDATE SET last = l.last
 RETURNING last, upto, customer;
 

@@ -1,5 +1,10 @@
 -- What a deleted program held goes, page by page. Each statement may be repeated, by two processes
 -- at once, to the same end.
+--
+-- Removing begins with a row of `removal`: a program's number, or a project's with a minus. From then
+-- on nothing new of it comes into the shard. Whoever writes of a program or a project that may be
+-- deleted asks for this row, not for the state in the catalog: it lies beside what is written, so the
+-- statement stays one task of one node. (Beside a small table an INSERT ... SELECT needs every node.)
 
 -- name: due
 -- Which of these programs are not gone from a shard, and how far that has come; 0: not begun.
@@ -11,7 +16,7 @@ WHERE h.shard = $1 AND coalesce(r.pass, 0) < $3 AND coalesce(r.due_at, 0) <= $4
 ORDER BY u.program;
 
 -- name: note
--- A pass has ended, unless somebody has noted a later one.
+-- A pass has ended, unless somebody has noted a later one; 0: the first one begins.
 INSERT INTO removal (shard, program, pass, due_at)
 SELECT h.shard, $2, $3, $4 FROM shard_head h WHERE h.shard = $1
 ON CONFLICT (shard, program) DO UPDATE SET pass = excluded.pass, due_at = excluded.due_at
@@ -45,6 +50,10 @@ DELETE FROM intent WHERE shard = $1 AND program = $2 AND customer = ANY($3::bigi
 -- Their memberships.
 DELETE FROM member WHERE shard = $1 AND program = $2 AND customer = ANY($3::bigint[]);
 
+-- name: drop_left_lines
+-- Lines that somebody numbered while their member went.
+DELETE FROM points_line WHERE shard = $1 AND program = $2;
+
 -- name: drop_counts
 -- How many members each tier had.
 DELETE FROM tier_count WHERE shard = $1 AND program = $2;
@@ -58,12 +67,16 @@ DELETE FROM tier_move WHERE shard = $1 AND program = $2;
 DELETE FROM rollout WHERE shard = $1 AND program = $2;
 
 -- name: drop_list
--- How far its changes of points were numbered.
+-- How far its changes of points were numbered; below zero: a project's orders.
 DELETE FROM points_list WHERE shard = $1 AND program = $2;
 
 -- name: drop_arrivals
 -- What became of transfers in it.
 DELETE FROM arrival WHERE shard = $1 AND program = $2;
+
+-- name: drop_left_names
+-- Names in a deleted project that has no customers any more.
+DELETE FROM alias WHERE shard = $1 AND project = $2;
 
 -- name: drop_cursors
 -- How far a deleted project's endpoints were.

@@ -57,12 +57,12 @@ UPDATE lease SET until = 0 WHERE shard = $1 AND name = $2 AND generation = $3;
 SELECT version, began_at, pass, after FROM rollout WHERE shard = $1 AND program = $2;
 
 -- name: begin_rollout
--- Starts rolling out newer rules, from the first member, unless the program is deleted.
+-- Starts rolling out newer rules, from the first member, unless the program's removal has begun.
 INSERT INTO rollout (shard, program, version, began_at, pass, after)
-SELECT h.shard, p.number, $3, $4, 1, 0
+SELECT h.shard, $2, $3, $4, 1, 0
 FROM shard_head h
-JOIN program p ON p.number = $2 AND p.state <> 'deleted'
 WHERE h.shard = $1
+  AND NOT EXISTS (SELECT 1 FROM removal r WHERE r.shard = h.shard AND r.program = $2)
 ON CONFLICT (shard, program) DO UPDATE
 SET version = excluded.version, began_at = excluded.began_at, pass = 1, after = 0
 WHERE rollout.version < excluded.version;

@@ -43,15 +43,15 @@ WHERE shard = $1 AND customer = $2 AND program = $3;
 
 -- name: claim
 -- Locks what is known of second halves, in order, before anything else of their batch; who comes
--- second waits here and then sees how the first one decided. Those of a deleted program are left
--- out.
+-- second waits here and then sees how the first one decided. Those of a program whose removal has
+-- begun are left out.
 INSERT INTO arrival (shard, route, customer, program, key)
 SELECT h.shard, u.route, u.customer, u.program, u.key
 FROM shard_head h
 CROSS JOIN unnest($2::integer[], $3::bigint[], $4::integer[], $5::text[])
     WITH ORDINALITY AS u (route, customer, program, key, i)
-JOIN program p ON p.number = u.program AND p.state <> 'deleted'
 WHERE h.shard = $1
+  AND NOT EXISTS (SELECT 1 FROM removal r WHERE r.shard = h.shard AND r.program = u.program)
 ORDER BY u.i
 ON CONFLICT (shard, route, customer, program, key) DO UPDATE SET refused = arrival.refused
 RETURNING route, customer, program, key, recipient, refused;
