@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -38,16 +39,28 @@ async def rows(club: Club) -> dict[str, int]:
     return counts
 
 
-async def sleeper(club: Club, scope: str) -> Process:
-    """A process that has read the catalog, and is stopped."""
+@asynccontextmanager
+async def asleep(club: Club, scope: str, program: str | None) -> AsyncIterator[Process]:
+    """A process that has read the catalog of a club with a member, and is stopped while the club's
+    program, or its project, is deleted."""
+    await club.create()
+    async with club.writer() as writer:
+        await writer.record(club.activity(points=150))
     arguments = ("-m", "tests.ledger.sleeping_worker", club.database.url, scope)
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdin=PIPE, stdout=PIPE
     )
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"ready\n"
-    os.kill(process.pid, signal.SIGSTOP)
-    return process
+    try:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+        os.kill(process.pid, signal.SIGSTOP)
+        deletion = StateChange(club.project.number, "deleted", program=program)
+        await club.catalog.change_state(deletion)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def woken(process: Process) -> dict[str, str]:
@@ -98,21 +111,11 @@ async def test_who_slept_through_a_deletion_leaves_nothing(
     club: Club, scope: str, program: str | None, erase: Removal
 ) -> None:
     """It is answered that there is no such thing, whatever it tries first."""
-    await club.create()
-    async with club.writer() as writer:
-        await writer.record(club.activity(points=150))
-    process = await sleeper(club, scope)
-    try:
-        deletion = StateChange(club.project.number, "deleted", program=program)
-        await club.catalog.change_state(deletion)
+    async with asleep(club, scope, program) as process:
         await removed(club)
         await erase(club)
         before = await rows(club)
         answered = await woken(process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
     assert await rows(club) == before
     assert set(answered.values()) - {"not_found"} == {"done"}  # these do nothing
@@ -126,18 +129,8 @@ async def test_what_came_in_before_it_was_removed_goes_with_the_rest(
     club: Club, scope: str, program: str | None, erase: Removal
 ) -> None:
     """It woke after the deletion, before any shard took note that nothing more is to come in."""
-    await club.create()
-    async with club.writer() as writer:
-        await writer.record(club.activity(points=150))
-    process = await sleeper(club, scope)
-    try:
-        deletion = StateChange(club.project.number, "deleted", program=program)
-        await club.catalog.change_state(deletion)
+    async with asleep(club, scope, program) as process:
         await woken(process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
     came = await rows(club)
     await removed(club)
     await erase(club)
