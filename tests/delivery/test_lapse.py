@@ -21,7 +21,8 @@ from msgspec.structs import replace
 from tests.delivery.chaos.processes import SETTINGS, heard, kill, spawn_sender
 from tests.delivery.world import QUICK, World
 from tests.receiver import Received, Receiver, Reply
-from tierline.delivery.membership import owner_of
+from tierline.delivery.membership import Membership, owner_of
+from tierline.store.event_log import EventLog
 
 AT_ONCE = 4  # requests in flight; what else is owed waits in the sender's memory
 OWED = 12
@@ -213,3 +214,30 @@ async def test_who_is_fenced_looks_before_it_takes_back(world: World, receiver: 
                 "SELECT generation FROM cursor WHERE endpoint = $1 AND shard = 0", row.number
             )
     assert owners <= 3
+
+
+async def test_who_was_silent_itself_gives_the_others_time(world: World) -> None:
+    """Two lose the database and come back one after the other: the first to come takes nothing from
+    the second, unless that stays silent."""
+    settings = replace(QUICK, beat_ms=300, dead_ms=1_500)
+    log = EventLog(world.database)
+    first, second = Membership(log, settings, "first"), Membership(log, settings, "second")
+    await first.join()
+    await second.join()
+    await first.beat()
+    assert first.alive == ["first", "second"]
+    await world.until(lambda: not first.certain, "its silence was long")
+    older = "UPDATE process SET beat_at = beat_at - $1"
+    await world.database.pool.execute(older, settings.dead_ms // 2)
+
+    await first.beat()
+    assert first.lapsed
+    assert first.alive == ["first", "second"]
+
+    async def listed() -> list[str]:
+        await first.beat()
+        return first.alive
+
+    await world.until_async(listed, lambda alive: alive == ["first"], "the second was given up")
+    await first.leave()
+    await second.leave()

@@ -1,4 +1,4 @@
-"""Which process sends for which endpoint. Everything here follows from five rules:
+"""Which process sends for which endpoint. Everything here follows from six rules:
 
 1. Every process gives a sign of life each `beat_ms`; one that gave none for `dead_ms` is dead, and
    only the database's clock says so.
@@ -10,6 +10,8 @@
    starts no request until it gave a sign of life and has seen what is left to it.
 5. A process that joins leaves living owners some time to end their requests, and one that leaves
    gives signs of life until its last write: so nothing is sent twice.
+6. One that lapsed cannot tell who died from who lost the database with it: whoever lived when its
+   silence began counts as living for another `dead_ms`.
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ class Membership:
         self._settings = settings
         self._beaten = -1.0
         self._joined = -1.0
+        self._silence = (-1.0, -1.0)  # our last one: from our last sign of life, to the next
         self._lapses = 0  # how often others may have believed that we are dead
         self._seen = 0  # up to which of them we looked at what is left to us
         self._news = asyncio.Event()  # somebody joined or left
@@ -95,6 +98,8 @@ class Membership:
         await self._line.run(lambda c: c.execute(Sql.beat, self.process, self._settings.roles))
         if not self._recent:  # asked last of all: this beat may itself have come too late
             self._lapses += 1
+            if self._beaten >= 0:
+                self._silence = self._beaten, began
         self._beaten = began
         await self._list()
 
@@ -195,6 +200,13 @@ class Membership:
             return 0.0
         return max(0.0, self._joined + self._settings.handover_ms / 1000 - monotonic())
 
+    @property
+    def _patience_ms(self) -> int:
+        """How old another's last sign of life may be."""
+        dead_ms, now = self._settings.dead_ms, monotonic()
+        began, ended = self._silence
+        return dead_ms + int((now - began) * 1000) if now < ended + dead_ms / 1000 else dead_ms
+
     async def _list(self) -> None:
-        rows = await self._line.run(lambda c: c.fetch(Sql.processes, self._settings.dead_ms))
+        rows = await self._line.run(lambda c: c.fetch(Sql.processes, self._patience_ms))
         self.alive = [row["id"] for row in rows if "sender" in row["roles"]]
