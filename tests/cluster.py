@@ -7,6 +7,7 @@ is its copy: the metadata inside name the nodes, not the database.
 
 from __future__ import annotations
 
+from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -26,7 +27,7 @@ class Cluster(Server):
         self.nodes = nodes  # the coordinator first
 
     @classmethod
-    async def at_url(cls, url: str) -> Cluster:
+    async def at_url(cls, url: str) -> Self:
         """The cluster that the URL's database knows of."""
         connection = await asyncpg.connect(url)
         try:
@@ -36,6 +37,10 @@ class Cluster(Server):
         finally:
             await connection.close()
         return cls(url, [(row["nodename"], row["nodeport"]) for row in rows])
+
+    def known_as(self, node: tuple[str, int]) -> tuple[str, int]:
+        """The address by which the nodes of a new database know one of them."""
+        return node
 
     def at(self, node: tuple[str, int], url: str) -> str:
         """The same database on another node."""
@@ -99,7 +104,7 @@ class Cluster(Server):
             await alone.execute("SELECT pg_advisory_lock(0)")
             await connection.execute("SELECT citus_set_coordinator_host($1, $2)", *coordinator)
             for worker in workers:
-                await connection.execute("SELECT citus_add_node($1, $2)", *worker)
+                await connection.execute("SELECT citus_add_node($1, $2)", *self.known_as(worker))
             if not workers:
                 await connection.execute(
                     "SELECT citus_set_node_property($1, $2, 'shouldhaveshards', true)", *coordinator

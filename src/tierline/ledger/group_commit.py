@@ -254,6 +254,7 @@ class GroupCommit:
         TierlineError when the database is away too long; then nothing was committed."""
         loop = asyncio.get_running_loop()
         began, tries, unknown = loop.time(), 0, False
+        absent = self.writer.database.absent
         while True:
             attempt = _Attempt()
             try:
@@ -261,6 +262,8 @@ class GroupCommit:
             except Exception as error:
                 running.attempted(committed=False)
                 if isinstance(error, _Overtaken):
+                    if not unknown and await absent.confirms(self.shard):
+                        raise absent.refusal([self.shard]) from error
                     await error.by.over.wait()
                     continue
                 tries += 1
@@ -269,19 +272,21 @@ class GroupCommit:
                 if not is_retryable(error, at_commit=attempt.committing):
                     self._blame(error, len(batch), committing=unknown or attempt.committing)
                 unknown = unknown or attempt.committing
-                if loop.time() - began > AWAY_SECONDS_MAX:
+                away, late = await absent.confirms(self.shard), loop.time() - began
+                if away or late > AWAY_SECONDS_MAX:
+                    refusal = absent.refusal([self.shard]) if away else Busy()
                     if not unknown:
-                        raise Busy from error
-                    if self.writer.closed:
+                        raise refusal from error
+                    if self.writer.closed and late > AWAY_SECONDS_MAX:
                         raise _LeftOpen from error
-                    self._refuse_waiting()
+                    self.refuse_waiting(refusal)
                 _again.warning("batch_retried", shard=self.shard, error=repr(error), tries=tries)
                 await asyncio.sleep(BACKOFF_SECONDS[min(tries, len(BACKOFF_SECONDS)) - 1])
 
-    def _refuse_waiting(self) -> None:
+    def refuse_waiting(self, error: TierlineError) -> None:
         """The database is away too long for those that nothing was begun for yet."""
         while self.queue.rows:
-            _fail(self.queue.take(self.batch_max), Busy())
+            _fail(self.queue.take(self.batch_max), error)
         self._tell_of_room()
 
     def _blame(self, error: Exception, rows: int, *, committing: bool) -> None:

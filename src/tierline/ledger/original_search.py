@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -21,6 +22,7 @@ from tierline.ledger.queue import QueuedCommand
 from tierline.model import ids
 from tierline.store import members, orders
 from tierline.store.database import Database
+from tierline.store.errors import is_node_away, translate
 from tierline.store.orders import OrderPlace
 
 NAMES_MAX: Final = 10  # customers that a refusal names
@@ -81,8 +83,17 @@ class OriginalSearch:
         return outcomes
 
     async def owners(self, keys: Iterable[OriginalKey]) -> dict[OriginalKey, list[KeyOwner]]:
-        """Returns who has an activity of each key: one more than a refusal names at most."""
-        distinct = list(keys)
+        """Returns who has an activity of each key: one more than a refusal names at most. Raises
+        NodeAway while any shard is away."""
+        self.database.absent.require_all()  # whom else a key names is not known
+        try:
+            return await self._owners(list(keys))
+        except asyncpg.PostgresError as error:
+            if not is_node_away(error):
+                raise
+            raise translate(error, "") or error from error
+
+    async def _owners(self, distinct: Sequence[OriginalKey]) -> dict[OriginalKey, list[KeyOwner]]:
         owners: dict[OriginalKey, list[KeyOwner]] = defaultdict(list)
         async with self.database.pool.acquire() as connection:
             for shard in range(self.database.shards):

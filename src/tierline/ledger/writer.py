@@ -26,7 +26,7 @@ from tierline.ledger.transfers.completion import Transfers
 from tierline.model import ids
 from tierline.store.catalog.audit import current_actor
 from tierline.store.database import Database
-from tierline.store.errors import DiskFull
+from tierline.store.errors import DiskFull, NodeAway, is_node_away, translate
 
 BATCH_MAX: Final = 256
 IDLE_AFTER_SECONDS: Final = 0.1  # without commands, after which background work has the floor
@@ -60,6 +60,7 @@ class Writer:
         self.transfers = Transfers(database, catalog, self.go_on)
         self._tasks: list[asyncio.Task[None]] = []
         self.closed = True
+        database.absent.on_change(self._refuse_absent)
 
     async def start(self) -> None:
         self.closed = False
@@ -88,7 +89,8 @@ class Writer:
 
     def submit(self, command: Command, *, bulk: bool = False) -> asyncio.Future[Answer]:
         """The answer to come: an Answer, or a TierlineError when the command is refused. Raises
-        Busy at once when the queue is full, and DiskFull; then nothing was recorded."""
+        Busy at once when the queue is full, its kind NodeAway where the shard is away, and
+        DiskFull; then nothing was recorded."""
         if self.closed:
             raise Busy
         if self.catalog.closures:
@@ -100,7 +102,7 @@ class Writer:
             self.database.disk.require_room()
         if command.kind in AUDITED:
             command = replace(command, actor=current_actor())
-        shard = self.shards[ids.shard_of(command.route, self.database.shards)]
+        shard = self._shard_of(command)
         waiting = QueuedCommand(command, asyncio.get_running_loop().create_future())
         shard.queue.put(waiting, bulk=bulk)
         shard.wake()
@@ -113,11 +115,23 @@ class Writer:
         closure = self.catalog.closures.get(command.program)
         if closure is not None and closure.deleted:
             return _refusal(NotFound(what="program", name=closure.program, path="program"))
-        shard = self.shards[ids.shard_of(command.route, self.database.shards)]
+        shard = self._shard_of(command)
         waiting = QueuedCommand(command, asyncio.get_running_loop().create_future())
         shard.queue.force(waiting)
         shard.wake()
         return waiting.answer
+
+    def _shard_of(self, command: Command) -> GroupCommit:
+        """Raises NodeAway where it is known to be away: whoever asks need not wait for that."""
+        shard = ids.shard_of(command.route, self.database.shards)
+        if self.database.absent.nodes:
+            self.database.absent.require(shard)
+        return self.shards[shard]
+
+    def _refuse_absent(self) -> None:
+        """A node went: what waits for its shards need not."""
+        for shard in self.database.absent.nodes:
+            self.shards[shard].refuse_waiting(self.database.absent.refusal([shard]))
 
     async def accept(
         self, commands: Sequence[Command], *, bulk: bool = True
@@ -134,7 +148,7 @@ class Writer:
                         answers += await self._take_orders(commands, i)
                     continue
                 if i not in addressed:
-                    addressed |= await self.originals.addressed_from(commands, i)
+                    addressed |= await self._addressed_from(commands, i)
                 outcome = addressed.pop(i)
                 if isinstance(outcome, TierlineError):
                     answers.append(_refusal(outcome))
@@ -157,6 +171,16 @@ class Writer:
             command = await self.originals.addressed(command)
         return await self.submit(command)
 
+    async def _addressed_from(
+        self, commands: Sequence[Command], first: int
+    ) -> dict[int, Command | TierlineError]:
+        """As `OriginalSearch.addressed_from`; while a shard is away, which may hold what the first
+        one names, that one is refused."""
+        try:
+            return await self.originals.addressed_from(commands, first)
+        except NodeAway as error:
+            return {first: error}
+
     async def _take_orders(
         self, commands: Sequence[Command], first: int
     ) -> list[asyncio.Future[Answer]]:
@@ -167,7 +191,7 @@ class Writer:
             answers = (self.orders.take(stretch[i]) for i in together)
             done = await asyncio.gather(*answers, return_exceptions=True)
             outcomes |= zip(together, done, strict=True)
-        return [_answered(outcomes[i]) for i in range(len(stretch))]
+        return [_answered(_alone(outcomes[i])) for i in range(len(stretch))]
 
     async def submit_all(
         self, commands: Sequence[Command], *, bulk: bool = True
@@ -215,6 +239,13 @@ def _answered(outcome: Answer | BaseException) -> asyncio.Future[Answer]:
     else:
         answer.set_exception(outcome)
     return answer
+
+
+def _alone(outcome: Answer | BaseException) -> Answer | BaseException:
+    """A node that a look-up needed is away: only that command is refused."""
+    if isinstance(outcome, BaseException) and is_node_away(outcome):
+        return translate(outcome, "") or outcome
+    return outcome
 
 
 def _outcome(outcome: Any) -> Answer | TierlineError:

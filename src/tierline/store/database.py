@@ -17,6 +17,7 @@ import asyncpg
 
 from tierline.errors import TierlineError
 from tierline.store import migrate
+from tierline.store.absent_shards import AbsentShards
 from tierline.store.disk_space import DiskSpace
 from tierline.store.errors import (
     CopyUnfinished,
@@ -98,6 +99,7 @@ class Database:
         self.pool = pool
         self.lookups = lookups
         self.disk = disk
+        self.absent = AbsentShards()
         self.shards = fixed.shards
         self.epoch = fixed.epoch
         self._plan_cache_mode = fixed.plan_cache_mode

@@ -9,9 +9,11 @@ from msgspec import Struct
 
 from tierline.store import migrate
 from tierline.store import sweep as sweeps
+from tierline.store.absent_shards import absent_text, shards_text
 from tierline.store.database import Database
 from tierline.store.heartbeat import ABSENT, living_roles, required_roles
 from tierline.store.named_queries import Queries
+from tierline.store.node_watch import by_node, placements
 
 if TYPE_CHECKING:
     from tierline.store.catalog.catalog import Catalog
@@ -47,12 +49,29 @@ async def findings(database: Database, catalog: Catalog, now: int) -> list[Diagn
             Diagnosis("secrets", f"the key opens those of {len(catalog.projects())} projects"),
         ]
         checks.append(await _disk(connection, database))
+        if database.distributed:
+            checks.append(await _nodes(connection, database))
         for shard in range(database.shards):
-            checks += await _shard(connection, catalog, shard, now)
+            if shard in database.absent:
+                text = "its node is away, so nothing of it can be told"
+                checks.append(Diagnosis(f"shard {shard}", text, well=False))
+            else:
+                checks += await _shard(connection, catalog, shard, now)
         checks += await _roles(connection, endpoints=bool(catalog.endpoints()))
     finally:
         await connection.close(timeout=5)
     return checks
+
+
+async def _nodes(connection: asyncpg.Connection[asyncpg.Record], database: Database) -> Diagnosis:
+    """Which node holds how many shards, and which of them are away."""
+    absent = database.absent.nodes
+    nodes = by_node(await placements(connection, database.shards))
+    text = "; ".join(f"{node} holds {shards_text(shards)}" for node, shards in nodes.items())
+    if absent:
+        away = f"{', '.join(sorted(set(absent.values())))} away: {absent_text(absent)}"
+        return Diagnosis("nodes", f"{away}; {text}", well=False)
+    return Diagnosis("nodes", text)
 
 
 async def _disk(connection: asyncpg.Connection[asyncpg.Record], database: Database) -> Diagnosis:

@@ -11,7 +11,7 @@ from typing import Final
 
 import asyncpg
 
-from tierline.errors import TierlineError
+from tierline.errors import Busy, TierlineError
 
 
 class DatabaseUnreachable(TierlineError):
@@ -73,6 +73,13 @@ class DiskFull(TierlineError):
 
     code = "disk_full"
     status = 503
+
+
+class NodeAway(Busy):
+    """The node of the database that holds what this needs ({shards}) is away; requests for others
+    go on. Send this one again, with the same key, after the seconds in Retry-After."""
+
+    code = "node_away"
 
 
 class NoWritePermission(TierlineError):
@@ -198,6 +205,8 @@ _BY_CLASS: Final[dict[str, type[TierlineError]]] = {
     "58": DatabaseExhausted,  # an error of its system: files, disks
 }
 
+NODE_RETRY_SECONDS: Final = 5  # what is told to whoever needs a node that is away
+
 # "Later" and "elsewhere", never "no": the same work with the same keys may succeed.
 _RETRYABLE_CLASSES: Final = ("08",)
 # 57014: a statement that waited too long, most likely for a lock. 25P03: a transaction that began
@@ -230,7 +239,14 @@ def is_retryable(error: BaseException, *, at_commit: bool = False) -> bool:
     if isinstance(error, _MISUSED):
         return False
     # Ours: what connecting anew was translated to.
-    return isinstance(error, (*_LINK_BROKEN, TimeoutError, DatabaseUnreachable))
+    return isinstance(error, (*_LINK_BROKEN, TimeoutError, DatabaseUnreachable, NodeAway))
+
+
+def is_node_away(error: BaseException) -> bool:
+    """Whether a server that is there says that another one, which it needs, is not: so Citus' own
+    coordinator reports a node. What the driver finds of its own link has no severity."""
+    state = getattr(error, "sqlstate", None)
+    return state == "08006" and getattr(error, "severity", None) is not None
 
 
 def blames_data(error: BaseException) -> bool:
@@ -249,6 +265,8 @@ def translate(error: BaseException, where: str) -> TierlineError | None:
         return error
     if isinstance(error, asyncpg.ClientConfigurationError):
         return DatabaseUrlInvalid(reason=str(error))
+    if is_node_away(error):
+        return NodeAway(shards="a part of it", retry_after=NODE_RETRY_SECONDS)
     if isinstance(error, asyncpg.PostgresError):
         exact = _BY_SQLSTATE.get(error.sqlstate or "")
         if exact is not None:

@@ -31,6 +31,7 @@ from tierline.model.operational_event import Notice
 from tierline.store.column_encoding import columns, hexes, integers
 from tierline.store.database import Database
 from tierline.store.event_log_queries import EventLogSql as Sql
+from tierline.store.node_watch import present_heads
 from tierline.store.reconnecting_connection import ReconnectingConnection
 
 LINES_MAX = 4  # connections per kind of work: a few, however many shards there are
@@ -137,17 +138,20 @@ class EventLog:
             await line.close()
 
     def reader(self, shard: int) -> ReconnectingConnection:
+        self.database.absent.require(shard)  # or it would keep the other shards' line waiting
         return self._readers[shard % len(self._readers)]
 
     def writer(self, shard: int) -> ReconnectingConnection:
+        self.database.absent.require(shard)
         return self._writers[shard % len(self._writers)]
 
     # Reading
 
     async def heads(self) -> dict[int, tuple[int, int]]:
-        """Newest offset and start of the log, by shard."""
+        """Newest offset and start of the log, by shard; of one that is away, nothing."""
         self.statements += 1
-        rows = await self._readers[0].run(lambda c: c.fetch(Sql.heads))
+        absent = self.database.absent
+        rows = await self._readers[0].run(lambda c: present_heads(c, self.shards, absent))
         return {row[0]: (row[1], row[2]) for row in rows}
 
     async def slice(self, shard: int, after: int, limit: int) -> list[LogEvent]:

@@ -7,6 +7,7 @@ from tierline.store.named_queries import Queries
 
 class EventLogSql(Queries, file="event_log.sql"):
     heads: str
+    heads_of: str
     head: str
     slice: str
     slice_of: str

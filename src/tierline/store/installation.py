@@ -17,6 +17,7 @@ from tierline.store.database import Database
 from tierline.store.disk_space import DiskSpace
 from tierline.store.embedded_postgres.server import EmbeddedServer
 from tierline.store.errors import NoInstallation, PathUnusable
+from tierline.store.node_watch import watching
 
 LOOK_SECONDS: Final = 1.0  # how often we look whether the embedded server lives
 _log = structlog.get_logger("tierline.store")
@@ -33,9 +34,12 @@ async def opened(
     if not create and location.database_url is None:
         _require_cluster(location.data_dir)
     if location.database_url is not None:
-        async with await Database.open(
-            location.database_url, migrate=migrate, create=create, shards=location.shards
-        ) as database:
+        async with (
+            await Database.open(
+                location.database_url, migrate=migrate, create=create, shards=location.shards
+            ) as database,
+            watching(database),
+        ):
             yield database
         return
     server = await asyncio.to_thread(EmbeddedServer.attach_or_start, location.data_dir, serve=serve)

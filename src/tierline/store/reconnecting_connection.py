@@ -17,8 +17,9 @@ T = TypeVar("T")
 class ReconnectingConnection:
     """One piece of work at a time, on one connection that keeps its prepared statements."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, **settings: str) -> None:
         self._database = database
+        self._settings = settings  # PostgreSQL's own, for each session
         self._connection: asyncpg.Connection | None = None
         self._lock = asyncio.Lock()
 
@@ -28,7 +29,7 @@ class ReconnectingConnection:
         async with self._lock:
             connection = self._connection
             if connection is None or connection.is_closed():
-                connection = self._connection = await self._database.connect()
+                connection = self._connection = await self._database.connect(**self._settings)
             try:
                 return await work(connection)
             except BaseException as error:

@@ -15,7 +15,7 @@ import base64
 import binascii
 import hashlib
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Final
 
@@ -31,6 +31,7 @@ _VERSION_OPEN = 1  # not sealed
 _VERSION_CUSTOMER = 3  # of one customer's events
 _OFFSET_BYTES = 7
 _CHECK_BYTES = 3
+_LATER: Final = 1 << 55  # and an instant: where a shard was away, its place is looked for later
 PART_MIN: Final = 32  # events of a shard that are worth a look-up of their own
 _SHIFT_MAX = 63  # bits of an offset
 
@@ -68,11 +69,13 @@ class FeedCursor(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """What was read: events in the order of their recording, and where to go on."""
+    """What was read: events in the order of their recording, and where to go on. The cursor stays
+    where it is in shards that are `away`: what comes after it there is read when they are back."""
 
     events: list[LogEvent]
     cursor: FeedCursor
     more: bool
+    away: tuple[int, ...] = ()
 
 
 def parse(
@@ -112,17 +115,38 @@ def _pairs(plain: bytes) -> list[tuple[int, bytes]]:
     return [(int.from_bytes(p[:_OFFSET_BYTES], "big"), p[_OFFSET_BYTES:]) for p in pieces]
 
 
-async def start(log: EventLog) -> FeedCursor:
-    """Before the oldest event that is kept."""
+async def start(log: EventLog, only: int | None = None) -> FeedCursor:
+    """Before the oldest event that is kept; `only` in this shard, where no other is read."""
     heads = await log.heads()
-    return await _at(log, [heads[shard][1] - 1 for shard in range(log.shards)])
+    places = {s: heads[s][1] - 1 if s in heads else _LATER for s in _shards(log, only)}
+    return await _begun(log, places)
 
 
-async def since(log: EventLog, instant: int, sandbox: int | None) -> FeedCursor:
+async def since(
+    log: EventLog, instant: int, sandbox: int | None, only: int | None = None
+) -> FeedCursor:
     """Before the first event that was recorded at an instant or later; of a sandbox's tier events,
     before the first that took effect then."""
-    shards = range(log.shards)
-    return await _at(log, [await log.before(shard, instant, sandbox) for shard in shards])
+    absent, later = log.database.absent, _LATER + max(instant, 0)
+    places = {
+        shard: later if shard in absent else await log.before(shard, instant, sandbox)
+        for shard in _shards(log, only)
+    }
+    return await _begun(log, places)
+
+
+def _shards(log: EventLog, only: int | None) -> Iterable[int]:
+    return range(log.shards) if only is None else [only]
+
+
+async def _begun(log: EventLog, places: Mapping[int, int]) -> FeedCursor:
+    """At these offsets, by shard; the others are none of the reader's."""
+    checks = await _checks(log, list(places.items()))
+    nowhere, shards = bytes(_CHECK_BYTES), range(log.shards)
+    return FeedCursor(
+        tuple(places.get(shard, 0) for shard in shards),
+        tuple(checks.get(shard, nowhere) for shard in shards),
+    )
 
 
 class Reader:
@@ -131,9 +155,17 @@ class Reader:
     without news."""
 
     def __init__(
-        self, log: EventLog, project: int, class_: str, cursor: FeedCursor, *, own: bool
+        self,
+        log: EventLog,
+        project: int,
+        class_: str,
+        cursor: FeedCursor,
+        *,
+        own: bool,
+        sandbox: int | None = None,
     ) -> None:
         self._log = log
+        self._sandbox = sandbox
         self._project = project
         self._class = class_
         self._cursor = cursor
@@ -145,15 +177,21 @@ class Reader:
 
         Heads are read first: what is at or below a head is committed, so a shard without news moves
         up to it. Shards that have news share the page: what is read is answered. The cursor itself
-        draws where to begin, so that no shard waits for ever for others that always have news."""
+        draws where to begin, so that no shard waits for ever for others that always have news. One
+        that was away when the cursor was made begins now, at the instant that was asked for."""
         heads = await self._log.heads()
         offsets = list(self._cursor.offsets)
-        behind = {s: heads[s][0] for s, offset in enumerate(offsets) if heads[s][0] > offset}
+        for shard in [shard for shard in heads if offsets[shard] >= _LATER]:
+            instant = offsets[shard] - _LATER
+            offsets[shard] = await self._log.before(shard, instant, self._sandbox)
+            self._suspects.discard(shard)
+        behind = {shard: head for shard, (head, _) in heads.items() if head > offsets[shard]}
         if self._suspects:
-            _require_kept(dict(enumerate(offsets)), heads)
+            _require_kept({shard: offsets[shard] for shard in heads}, heads)
             # Below the log's start no event is left to compare with.
-            self._suspects = {s for s in self._suspects if offsets[s] >= heads[s][1]}
-            await self._check([shard for shard in self._suspects if shard not in behind])
+            comparable = {s for s in self._suspects if s in heads and offsets[s] >= heads[s][1]}
+            self._suspects = comparable | (self._suspects - heads.keys())
+            await self._check([shard for shard in comparable if shard not in behind])
         events: list[LogEvent] = []
         last: dict[int, LogEvent] = {}
         part_min = PART_MIN
@@ -175,7 +213,8 @@ class Reader:
             part_min = max(1, part_min // 2)  # most of them had nothing for this project
         events.sort(key=attrgetter("recorded_at"))  # stable: a shard's own order stays
         self._cursor = await self._moved(offsets, last)
-        return Page(events, self._cursor, more=bool(behind))
+        away = tuple(shard for shard in range(len(offsets)) if shard not in heads)
+        return Page(events, self._cursor, bool(behind), away)
 
     async def _check(self, shards: Sequence[int]) -> None:
         """Raises CursorDiverged where another event stands at the cursor's offset."""
@@ -216,7 +255,9 @@ class CustomerReader:
         """As `Reader.read`. A page may hold fewer events than there are, for it looks at as many of
         all classes."""
         shard, offset = self._shard, self._cursor.offsets[self._shard]
-        heads = {shard: (await self._log.heads())[shard]}
+        heads = await self._log.heads()
+        self._log.database.absent.require(shard)
+        heads = {shard: heads[shard]}
         checks = await _checks(self._log, [(shard, offset)])
         if offset >= heads[shard][1] and checks[shard] != self._cursor.checks[shard]:
             raise CursorDiverged(path="after")
@@ -225,9 +266,7 @@ class CustomerReader:
         facts = (self._customer, offset + 1, head)
         rows = (await self._log.slice_of_customers(shard, [facts], limit))[self._customer]
         more = len(rows) == limit
-        offsets = list(self._cursor.offsets)
-        offsets[shard] = rows[-1].offset if more else head
-        self._cursor = await _at(self._log, offsets)
+        self._cursor = await _at(self._log, shard, rows[-1].offset if more else head, self._cursor)
         return Page([row for row in rows if row.class_ == self._class], self._cursor, more=more)
 
 
@@ -262,16 +301,23 @@ def _require_kept(offsets: Mapping[int, int], heads: dict[int, tuple[int, int]])
             raise CursorDiverged(path="after")
 
 
-async def _at(log: EventLog, offsets: list[int]) -> FeedCursor:
-    checks = await _checks(log, list(enumerate(offsets)))
-    return FeedCursor(tuple(offsets), tuple(checks[shard] for shard in range(log.shards)))
+async def _at(log: EventLog, shard: int, offset: int, cursor: FeedCursor) -> FeedCursor:
+    """The same cursor, but for one shard."""
+    offsets, checks = list(cursor.offsets), list(cursor.checks)
+    offsets[shard] = offset
+    checks[shard] = (await _checks(log, [(shard, offset)]))[shard]
+    return FeedCursor(tuple(offsets), tuple(checks))
 
 
 async def _checks(log: EventLog, places: Sequence[tuple[int, int]]) -> dict[int, bytes]:
     """Three bytes of the id of the event at each (shard, offset), by shard; zeros where none is
     kept."""
-    places_above_0 = [place for place in places if place[1] > 0]
-    event_ids = await log.ids_at(places_above_0) if places_above_0 else {}
+    places_there = [place for place in places if 0 < place[1] < _LATER]
+    if log.database.absent.nodes:  # one by one, so that no other shard is asked
+        slices = {shard: await log.at_offsets(shard, [offset]) for shard, offset in places_there}
+        event_ids = {shard: events[0].id for shard, events in slices.items() if events}
+    else:
+        event_ids = await log.ids_at(places_there) if places_there else {}
     return {s: _hash(event_ids[s]) if s in event_ids else bytes(_CHECK_BYTES) for s, _ in places}
 
 

@@ -91,8 +91,8 @@ class Sweeper:
 
     @property
     def working(self) -> bool:
-        """Whether every shard's loop runs and gets on; that another process sweeps the shard is
-        getting on, too."""
+        """Whether every shard's loop runs and gets on; that another process sweeps the shard, or
+        that its node is away, is getting on, too."""
         since = self.clock() - STUCK_MS
         running = not any(task.done() for task in self._tasks)
         return running and all(went > since for went in self._went.values())
@@ -169,6 +169,8 @@ class Sweeper:
                     seconds = await self._round(shard, turn)
                 except Exception as error:  # noqa: BLE001
                     self.database.disk.saw(error)
+                    if shard in self.database.absent:
+                        self._went[shard] = self.clock()  # nothing else is wrong here
                     if not (is_retryable(error) or isinstance(translate(error, ""), DiskFull)):
                         _log.exception("sweep_failed", shard=shard)
                     seconds = RETRY_SECONDS

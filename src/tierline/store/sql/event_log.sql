@@ -7,6 +7,11 @@
 -- wide: one row per shard, read by key order; shards are few, or the poll is one fan-out
 SELECT shard, head, log_start FROM shard_head
 
+-- name: heads_of
+-- The same of some shards, while the others are away.
+-- wide: on a distributed database it goes to the nodes that hold these shards, and to no other
+SELECT shard, head, log_start FROM shard_head WHERE shard = ANY($1::smallint[])
+
 -- name: head
 -- One shard's newest offset, its instant, and where its log starts.
 SELECT head, recorded_at, log_start FROM shard_head WHERE shard = $1

@@ -16,6 +16,7 @@ from tierline.store.announcements import (
     points_announced,
     reminder_announced,
 )
+from tierline.store.customers import shard_of_customer
 from tierline.store.event_log import LogEvent
 from tierline.vendors.standard.payloads import TierEvent, event_object
 from tierline.vendors.standard.points_payloads import PointsEventObject, points_object
@@ -63,11 +64,14 @@ _EVENT = {"anyOf": [{"$ref": f"#/components/schemas/{n}"} for n in _LINES]}
 
 
 class EventsAnswer(Struct, frozen=True):
-    """`next` goes on after these events, for ever. `more`: there is more to read at once."""
+    """`next` goes on after these events, for ever. `more`: there is more to read at once. `away`:
+    shards of a distributed database whose node is away; `next` stands still in them, so that their
+    events follow, none left out, when it is back."""
 
     events: list[Annotated[Any, Meta(extra_json_schema=_EVENT)]]
     next: str
     more: bool
+    away: tuple[int, ...] | UnsetType = UNSET
 
 
 async def list_events(call: Call) -> EventsAnswer:
@@ -93,6 +97,7 @@ async def list_events(call: Call) -> EventsAnswer:
         events=[event for event in events if event is not None],
         next=page.cursor.text(*place),
         more=page.more,
+        away=page.away or UNSET,
     )
 
 
@@ -100,18 +105,21 @@ async def _reader(call: Call, query: EventsQuery, customer: int | None) -> Reade
     log, database = call.parts.log, call.parts.database
     if query.after is not None and query.since is not None:
         raise Invalid(path="since", reason="since: send a cursor or an instant, not both.")
+    only = None if customer is None else shard_of_customer(database.shards, customer)
+    # Operational events are of requests and machines: their time is the wall's.
+    sandbox = None if query.class_ == "ops" else call.project.sandbox
     if query.since is not None:
-        # Operational events are of requests and machines: their time is the wall's.
-        sandbox = None if query.class_ == "ops" else call.project.sandbox
-        cursor = await event_feed.since(log, validation.instant(query.since, "since"), sandbox)
+        instant = validation.instant(query.since, "since")
+        cursor = await event_feed.since(log, instant, sandbox, only)
     elif query.after:
         place = (database.epoch, database.shards, call.parts.catalog.box, call.project.id)
         cursor = event_feed.parse(query.after, *place, customer)
     else:
-        cursor = await event_feed.start(log)
+        cursor = await event_feed.start(log, only)
     if customer is not None:
         return CustomerReader(log, query.class_, customer, cursor)
-    return Reader(log, call.project.number, query.class_, cursor, own=not query.after)
+    number, own = call.project.number, not query.after
+    return Reader(log, number, query.class_, cursor, own=own, sandbox=sandbox)
 
 
 async def _content(call: Call, row: LogEvent) -> dict[str, Any] | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Final, Literal
 
-from msgspec import Struct
+import asyncpg
+from msgspec import UNSET, Struct, UnsetType
 from prometheus_client import CollectorRegistry, generate_latest
 
+from tierline.store.absent_shards import absent_text
 from tierline.store.catalog.keys import READ_METRICS
+from tierline.store.disk_space import DiskSpace
 from tierline.store.errors import DiskFull, translate
 from tierline.store.heartbeat import ABSENT, living_roles, required_roles
 from tierline.web import auth
@@ -25,6 +29,7 @@ MISSING: Final = {
     "sweeper": "the sweep stopped in this process, or got nowhere for a minute; look at its log",
     "disk": "the disk of the database is full (disk_full): writes are refused, reads go on; free"
     " some space",
+    "shards": "no node that holds data answers; requests are refused (node_away) until one does",
     "catalog": "changes made by other processes are not seen here; restart this process",
 }
 
@@ -36,12 +41,14 @@ class Healthy(Struct, frozen=True):
 class Ready(Struct, frozen=True):
     """`not_ready`: this process cannot do its work, and `missing` names what it lacks (the
     database, room on its disk, a role of which a part stopped or does not get on, the catalog, by
-    which changes of other processes are seen). `degraded`: it can, but `missing` names roles that
-    the installation needs and no living process has."""
+    which changes of other processes are seen, all shards). `degraded`: it can, but `missing` names
+    roles that the installation needs and no living process has, or `shards`: then `away` has the
+    numbers of those whose node is away."""
 
     status: Literal["ready", "degraded", "not_ready"]
     missing: tuple[str, ...] = ()
     details: tuple[str, ...] = ()  # one sentence each
+    away: tuple[int, ...] | UnsetType = UNSET
 
 
 async def get_health(_call: Call) -> Healthy:
@@ -50,32 +57,49 @@ async def get_health(_call: Call) -> Healthy:
 
 async def get_ready(call: Call) -> Reply:
     missing, absent = call.parts.ready(), list[str]()
-    disk = call.parts.database.disk
-    try:
-        async with asyncio.timeout(READY_SECONDS_MAX):
-            absent = await _absent_roles(call.parts)
-    except Exception as error:  # noqa: BLE001 - whatever it is, we are not ready
-        disk.saw(error)
-        if not isinstance(translate(error, ""), DiskFull):
-            missing = [*missing, "database"]
+    disk, away = call.parts.database.disk, call.parts.database.absent.nodes
+    if len(away) == call.parts.database.shards:
+        missing = [*missing, "shards"]
+    else:
+        try:
+            async with asyncio.timeout(READY_SECONDS_MAX):
+                absent = await _absent_roles(call.parts)
+        except Exception as error:  # noqa: BLE001 - whatever it is, we are not ready
+            disk.saw(error)
+            if not isinstance(translate(error, ""), DiskFull):
+                missing = [*missing, "database"]
     if disk.look():
         missing = [*missing, "disk"]
+    shards = tuple(sorted(away)) or UNSET
     if missing:
-        return Reply(503, Ready("not_ready", tuple(missing), tuple(MISSING[m] for m in missing)))
+        details = tuple(MISSING[each] for each in missing)
+        return Reply(503, Ready("not_ready", tuple(missing), details, shards))
+    details = tuple(ABSENT[role] for role in absent)
+    if away:
+        absent, details = [*absent, "shards"], (*details, absent_text(away))
     if absent:
-        return Reply(200, Ready("degraded", tuple(absent), tuple(ABSENT[role] for role in absent)))
+        return Reply(200, Ready("degraded", tuple(absent), details, shards))
     return Reply(200, Ready("ready"))
 
 
 async def _absent_roles(parts: Dependencies) -> list[str]:
     """The roles that the installation needs and nobody has, here or elsewhere. Raises whatever
     the database does."""
-    await parts.log.heads()
-    if parts.database.disk.full:
-        await parts.log.reader(0).run(parts.database.disk.ask)
-    alive = await parts.log.reader(0).run(living_roles)
+    database = parts.database
+    if database.distributed:  # its nodes are watched: only the coordinator is asked here
+        async with database.pool.acquire() as connection:
+            alive = await _living(connection, database.disk)  # type: ignore[arg-type]
+    else:
+        await parts.log.heads()
+        alive = await parts.log.reader(0).run(lambda c: _living(c, database.disk))
     required = required_roles(endpoints=bool(parts.catalog.endpoints()))
     return [role for role in required if role not in parts.roles and not alive[role]]
+
+
+async def _living(connection: asyncpg.Connection, disk: DiskSpace) -> Counter[str]:
+    if disk.full:
+        await disk.ask(connection)
+    return await living_roles(connection)
 
 
 async def get_metrics(call: Call) -> Reply:
@@ -104,7 +128,8 @@ OPERATIONS = (
         "GET", "/readyz", get_ready, "Whether the database and all roles are there.",
         open=True, answer=Ready, other_answers=(OtherAnswer(503, (Ready,)),),
         details="A process that cannot do its own work answers 503. A role that is absent in the "
-        "whole installation is told with 200: taking this process out of service mends nothing.",
+        "whole installation is told with 200, and so are shards whose node is away while others "
+        "are there: taking this process out of service mends nothing.",
     ),
     Operation(
         "GET", "/metrics", get_metrics,
