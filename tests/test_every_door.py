@@ -28,9 +28,9 @@ from tests.web.schema_walk import body_with, places
 from tests.web.test_every_message import MACHINERY, WRONG, address, as_text
 from tierline.app import vendor_apis
 from tierline.ledger.command_parsing import Activity
+from tierline.ledger.files.file_kind import FileUnreadable
 from tierline.ledger.files.ledger_lines import LedgerLine
 from tierline.ledger.files.person import Person
-from tierline.ledger.files.records import FileUnreadable
 from tierline.ledger.orders.statement_parsing import OrderStatement
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.database import Database

@@ -11,9 +11,10 @@ from tests.ledger.conftest import Club
 from tests.ledger.test_import_records import customers, trial
 from tests.ledger.test_importer import run
 from tests.ledger.test_sweep import START
+from tierline.ledger.files.file_kind import FileUnreadable
 from tierline.ledger.files.importer import Importer
 from tierline.ledger.files.progress import Imported
-from tierline.ledger.files.records import FileUnreadable, InputFile
+from tierline.ledger.files.records import InputFile
 
 PLAIN = "customer,points,name\nada,5,Ada\n"
 BIG = "x" * 1_000_000
@@ -41,6 +42,13 @@ GOOD = {
     "hint for tabs.txt": b"SEP=\t\ncustomer\tpoints\nada\t5\n",
     "hint saved again.csv": b"sep=;;;\ncustomer;points;name\nada;5;Ada\n",
     "blank lines.csv": f"\n\n{PLAIN}\n".encode(),
+    "lines of blanks.csv": f"  \n \t\n{PLAIN}   \n".encode(),
+    "empty cells above.csv": f",,\n , ,\n{PLAIN}".encode(),
+    "two marks.csv": b"\xef\xbb\xbf" + PLAIN.encode("utf-8-sig"),
+    "unseen characters.csv": "customer\u200b,points\u00a0,\ufeffname\nada,5,Ada\n".encode(),
+    "heading over two lines.csv": b'customer,"points\n",name\nada,5,Ada\n',
+    "rows.jsonl": PLAIN.encode(),
+    "rows.json": PLAIN.replace(",", ";").encode(),
     "windows.jsonl": b'{"customer":"ada","points":5,"name":"Ada"}\r\n\r\n',
     "mark.jsonl": b'\xef\xbb\xbf{"customer":"ada","points":5,"name":"Ada"}\n',
 }
@@ -67,6 +75,10 @@ UNREADABLE = {
     "sheet.xlsx": (b"PK\x03\x04" + bytes(50), "save it as CSV"),
     "capital.csv": (b"Customer,Points\nada,5\n", "write 'customer'"),
     "twice in other letters.csv": (b"customer,points,Points\nada,5,6\n", "write 'points'"),
+    "latin.csv": ("customer,metadata.größe\nada,5\n".encode("latin-1"), "not UTF-8"),
+    "capital.jsonl": (b"Customer,Points\nada,5\n", "write 'customer'"),
+    "twice over two lines.csv": (b'customer,points,"points\n"\nada,5,6\n', "twice"),
+    "open.csv": (b'customer,"points\nada,5\n', "no column `customer`"),
     "lines.json": (b'{\n "customer": "ada"\n}\n', "an object on each line"),
     "hint alone.csv": (b"sep=;\n", "empty"),
     "wrong hint.csv": (b"sep=;\n" + PLAIN.encode(), "no column `customer`"),
@@ -93,6 +105,8 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "long": (f"bad,5,{BIG}".encode(), "name: The cell is longer than 131,072 characters"),
     "long and quoted": (f'bad,5,"{BIG}"'.encode(), "name: The cell is longer"),
     "latin": (b"bad,5,J\xf6rg", "name: it is not UTF-8"),
+    "mark": (b"\xef\xbb\xbfbad,5,Ada", "customer: a byte-order mark stands before it"),
+    "return": (b'bad,5,"A\rda"', "name: control characters"),
     "nul": (b"b\0d,5,Ada", "customer: control characters"),
     "few": (b"bad,5", "The row has 2 cells, the heading 3 names"),
     "many": (b"bad,5,Ada,7", "The row has 4 cells, the heading 3 names"),
@@ -125,6 +139,17 @@ async def test_a_broken_row_costs_its_own_line_alone(
     again = await trial(club, rejects)
     assert (again.records, again.refused) == (1, 1), again.problems
     assert again.problems[0].line == 2
+
+
+async def test_a_mark_in_front_of_an_object_is_named(club: Club, tmp_path: Path) -> None:
+    """Files that were joined have one in the middle."""
+    await club.create(clock=START)
+    line = b'{"customer":"ada","points":5}\n'
+    done = await run(club, _written(tmp_path / "two.jsonl", line + b"\xef\xbb\xbf" + line))
+
+    (problem,) = done.problems
+    assert problem.line == 2
+    assert "a byte-order mark stands before it" in problem.reason
 
 
 async def test_a_mended_quotation_mark_is_all_that_a_row_needs(club: Club, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from tests.ledger.conftest import LADDER, Club
 from tests.ledger.test_importer import MONTHLY, run
 from tests.ledger.test_sweep import EXPIRING, START
 from tierline.ledger import commands
+from tierline.ledger.files.file_kind import FileUnreadable
 from tierline.ledger.files.importer import Importer
 from tierline.ledger.files.progress import Imported
-from tierline.ledger.files.records import FileUnreadable, InputFile
+from tierline.ledger.files.records import InputFile
 from tierline.model.calendar import parse_instant
 from tierline.rules.metric import Metric
 from tierline.rules.window import Since

@@ -136,6 +136,19 @@ def test_a_database_that_does_not_answer_is_said(tmp_path: Path, read: int) -> N
     assert "No PostgreSQL answers at 127.0.0.1:1" in errors
 
 
+@pytest.mark.parametrize("name", ["-", "/dev/stdin", "pipe"])
+def test_an_import_of_a_pipe_says_why_not(tmp_path: Path, name: str) -> None:
+    """Not that the file is empty: whoever reads it first has emptied it."""
+    file = tmp_path / name if name == "pipe" else Path(name)
+    if name == "pipe":
+        os.mkfifo(file)
+    facts = ("import", str(file), "--project", "p", "--program", "c")
+    code, _, errors = tierline(*facts, url=NOWHERE, directory=tmp_path, read=0)
+
+    assert code == 2
+    assert "write it to a file first" in errors
+
+
 async def test_rejects_never_take_the_place_of_what_is_imported(club: Club, tmp_path: Path) -> None:
     """The file itself is refused as their place before anything happens to it."""
     await club.create()

@@ -22,9 +22,10 @@ from tierline.commands.installation_options import (
 )
 from tierline.errors import TierlineError
 from tierline.ledger.files import export as ledger
+from tierline.ledger.files.file_kind import FileUnreadable
 from tierline.ledger.files.importer import BATCH, Importer
 from tierline.ledger.files.progress import Imported
-from tierline.ledger.files.records import FileUnreadable, count_lines
+from tierline.ledger.files.records import count_lines
 from tierline.ledger.writer import Writer
 from tierline.model.tenant import CARD
 from tierline.vendors.registry import NAME_KINDS
@@ -47,7 +48,9 @@ class RecordsWouldBeRefused(TierlineError):
 
 @click.command("import")
 @location_options
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+)
 @click.option("--project", "owner", required=True, help="The project's id or name.")
 @click.option("--program", "program_id", required=True, help="The program's id.")
 @click.option(
@@ -75,6 +78,11 @@ def import_(
     **location: Any,
 ) -> None:
     """Import customers, balances, tiers or a history from FILE (CSV or JSON lines)."""
+    if not file.is_file():
+        raise click.UsageError(
+            f"{file} is no file but a pipe or a device. An import reads what it imports more than"
+            " once: write it to a file first."
+        )
     if rejects is not None and rejects.exists() and rejects.samefile(file):
         raise click.UsageError(
             "--rejects names FILE itself; the refused records need another file."

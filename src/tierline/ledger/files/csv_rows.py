@@ -27,7 +27,7 @@ class BrokenRow(Struct, frozen=True):
 
 
 def rows(file: TextIO, delimiter: str) -> Iterator[tuple[int, list[str] | BrokenRow]]:
-    """Yields each row that is not empty, with the number of its first line."""
+    """Yields each row that is not empty or blank, with the number of its first line."""
     back: deque[str] = deque()  # lines that are read again
     lines: list[str] = []  # of the row that is being read
 
@@ -41,7 +41,7 @@ def rows(file: TextIO, delimiter: str) -> Iterator[tuple[int, list[str] | Broken
     while True:
         try:
             for row in csv.reader(following(), delimiter=delimiter, strict=True):
-                if row:
+                if len(row) > 1 or (row and row[0].strip()):
                     yield number, row
                 number += len(lines)
                 lines.clear()

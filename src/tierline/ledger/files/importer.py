@@ -29,13 +29,21 @@ from tierline.ledger import commands
 from tierline.ledger.closed_programs import refuse_closed
 from tierline.ledger.command_parsing import CommandParser
 from tierline.ledger.commands import Answer, Command
+from tierline.ledger.files.arrivals import Arrival, Arrivals
 from tierline.ledger.files.corrections import Corrections
 from tierline.ledger.files.erased_people import ErasedHere, ErasedPeople
 from tierline.ledger.files.openings import opening
 from tierline.ledger.files.order_lines import OrderLine, restored
-from tierline.ledger.files.people import Named, People, StoredPeople, TrialPeople, numbers_of
-from tierline.ledger.files.person import Person
-from tierline.ledger.files.progress import Imported, RecordProblem, added, fingerprint, keep, noted
+from tierline.ledger.files.people import People, StoredPeople, TrialPeople
+from tierline.ledger.files.progress import (
+    Imported,
+    Note,
+    RecordProblem,
+    added,
+    fingerprint,
+    keep,
+    read_note,
+)
 from tierline.ledger.files.records import InputFile, Record
 from tierline.ledger.files.rejects import Output, Rejects
 from tierline.ledger.files.trial import TrialWriter
@@ -49,7 +57,7 @@ BATCH: Final = 1_000  # commands a commit: nobody waits for a single one
 SLICE: Final = 1_000  # records whose customers are written together
 OPEN_MAX: Final = 4_000  # commands on their way
 PROBLEMS_MAX: Final = 100
-NOTE_S: Final = 1.0  # how often it is noted how far an import has come
+NOTE_S: Final = 3.0  # how often it is noted how far an import has come
 
 
 class CommandWriter(Protocol):
@@ -61,10 +69,8 @@ class CommandWriter(Protocol):
 
 
 class _Sent(Struct, frozen=True):
-    """A command on its way. `before`: how many records stand before its own. `again`: this run
-    sent another one under the same key."""
+    """A command on its way. `again`: this run sent another one under the same key."""
 
-    before: int
     record: Record
     command: Command
     again: bool
@@ -96,6 +102,7 @@ class Importer:
         self.clock = clock
         self._name_kinds = tuple(name_kinds)
         self._columns = {f"names.{name.kind}": name.column for name in self._name_kinds}
+        self._columns["source_id"] = "customer"
         self._textual = False  # a CSV file's metadata has no types
         self._done = Imported()
         self._open: deque[_Sent] = deque()
@@ -114,18 +121,30 @@ class Importer:
         records go. Raises FileUnreadable when nothing can be made of the whole."""
         file = InputFile(path, self._name_kinds)
         self._textual = not file.is_json
-        note = path.with_name(path.name + ".progress")
+        place = path.with_name(path.name + ".progress")
         mark = await asyncio.to_thread(fingerprint, path)
-        trial = self.writer is None
-        self._done = Imported() if trial or not resume else noted(note, mark)
-        await self._begin(file, rejects)
-        if trial:
-            return await self._records(file, note, mark, on_progress)
+        note = Note(f"{mark} {self._target()}")
+        if self.writer is not None and resume:
+            note = read_note(place, note.mark)
+        self._done = note.done
+        await self._begin(file, rejects, note)
+        if self.writer is None:
+            return await self._records(file, mark, on_progress, lambda: None)
         await self._note_audit("import.begun", mark)
         with audit.acting(None):  # the import is noted, not each of its records
-            await self._records(file, note, mark, on_progress)
+            await self._records(file, mark, on_progress, lambda: keep(place, self._note(note.mark)))
+        await asyncio.to_thread(place.unlink, missing_ok=True)
         await self._note_audit("import.ended", mark)
         return self._done
+
+    def _target(self) -> str:
+        """Where the records go, and how: what one place has taken in, another has not."""
+        how = "quiet" if self.quiet else "aloud"
+        return f"{self.database.epoch} {self.parser.program_ref.program} {how}"
+
+    def _note(self, mark: str) -> Note:
+        where, size = (None, 0) if self._rejects is None else self._rejects.extent()
+        return Note(mark, self._done, where, size)
 
     async def _note_audit(self, kind: str, mark: str) -> None:
         counts = {f: n for f, n in asdict(self._done).items() if isinstance(n, int)}
@@ -135,29 +154,31 @@ class Importer:
             await audit.note_import(connection, project, kind, mark, facts)
 
     async def _records(
-        self, file: InputFile, note: Path, mark: str, on_progress: Callable[[Imported], None]
+        self,
+        file: InputFile,
+        mark: str,
+        on_progress: Callable[[Imported], None],
+        note: Callable[[], None],
     ) -> Imported:
-        trial = self.writer is None
         rest = islice(file.records(), self._done.records, None)
         noted_at = monotonic()
         while batch := list(islice(rest, SLICE)):
             await self._slice(mark, batch)
             on_progress(self._done)
-            if not trial and monotonic() - noted_at > NOTE_S:
-                keep(note, mark, self._settled())
+            if monotonic() - noted_at > NOTE_S:
+                await self._await_until(0)  # counts and rejects are those of the records so far
+                note()
                 noted_at = monotonic()
         await self._await_until(0)
-        if not trial:
-            await asyncio.to_thread(note.unlink, missing_ok=True)
         on_progress(self._done)
         return self._done
 
-    async def _begin(self, file: InputFile, rejects: Path | Output | None) -> None:
+    async def _begin(self, file: InputFile, rejects: Path | Output | None, note: Note) -> None:
         project, number = self.parser.program_ref.project, self.parser.program_ref.program
         self._program: Program = await self.catalog.program_numbered(number)
         self._rejects = None
         if rejects is not None:
-            self._rejects = Rejects(rejects, file, append=self._done.records > 0)
+            self._rejects = Rejects(rejects, file, (note.rejects, note.rejects_size))
         self._people: People
         self._writer: CommandWriter
         if self.writer is None:
@@ -169,18 +190,21 @@ class Importer:
             self._people, self._writer = StoredPeople(self.database, owner), self.writer
         digests = self.catalog.digests
         self._corrections = Corrections(self.database, digests, project, number)
+        self._arrivals = Arrivals(
+            self.database, project, self._people, self._corrections, self._trial_writer
+        )
         allowed = self.allow_erased
         self._erased = ErasedPeople(self.database, digests, project, allowed=allowed)
 
     # -- a slice of records -------------------------------------------------------------------
 
     async def _slice(self, mark: str, batch: Sequence[Record]) -> None:
-        before, now = self._done.records, self._now()
-        sound: list[tuple[int, Record, Command | None]] = []
-        people: list[Named] = []
+        now = self._now()
+        sound: list[tuple[Record, Command | None]] = []
+        arrivals: list[Arrival] = []
         orders: list[tuple[Record, OrderLine]] = []
         erased = await self._erased.among(batch)
-        for i, record in enumerate(batch):
+        for record in batch:
             if id(record) in erased:
                 self._refuse(record, ErasedHere())
                 continue
@@ -194,17 +218,16 @@ class Importer:
                 command = self._command(record, mark, now)
                 if command is not None:
                     refuse_closed(self.catalog.closures, command, now)
-                if record.person is not None:
-                    people.append((record.person.customer, record.person.profile(now)))
-                sound.append((before + i, record, command))
+                if (person := record.person) is not None:
+                    arrivals.append(Arrival(record, person.customer, person.profile(now), command))
+                sound.append((record, command))
             except TierlineError as error:
                 self._refuse(record, error)
-        refusals = await self._would_refuse(sound)
-        written = await self._write(sound, people, refusals, now)
-        self._done = replace(self._done, records=before + len(batch))
+        written = await self._write(arrivals, now)
+        self._done = replace(self._done, records=self._done.records + len(batch))
         sent = [
-            self._sent(place, record, command)
-            for place, record, command in sound
+            self._sent(record, command)
+            for record, command in sound
             if command is not None and (record.person is None or id(record) in written)
         ]
         self._answers.extend(await self._writer.accept([s.command for s in sent]))
@@ -225,88 +248,48 @@ class Importer:
         if record.entry is not None:
             return record.entry.command(self.parser.program_ref, now, quiet=self.quiet)
         assert record.person is not None
-        return self._opening(record.person, now) if record.person.joins else None
-
-    def _opening(self, person: Person, now: int) -> Command:
-        if person.ageless:
-            self._sum(ageless=1)
-        return opening(self.parser.program_ref, self._program, person, now, quiet=self.quiet)
+        if not record.person.joins:
+            return None
+        facts = (self.parser.program_ref, self._program, record.person)
+        return opening(*facts, now, quiet=self.quiet)
 
     def _trial_writer(self) -> TrialWriter:
         project, number = self.parser.program_ref.project, self.parser.program_ref.program
         facts = (project, number, self._program, self._now())
         return TrialWriter(self.database, self.catalog.digests, *facts)
 
-    async def _would_refuse(
-        self, sound: Sequence[tuple[int, Record, Command | None]]
-    ) -> dict[int, TierlineError]:
-        """What the ledger would refuse of people who exist: before their profiles are written."""
-        openings = {
-            record.person.customer: (record, command)
-            for _, record, command in sound
-            if record.person is not None and command is not None
-        }
-        if not openings:
-            return {}
-        project = self.parser.program_ref.project
-        numbers = await numbers_of(self.database, project, openings)
-        if not numbers:
-            return {}
-        trial = self._trial_writer()
-        at_trial = [openings[name] for name in numbers]
-        answers = await trial.accept([command for _, command in at_trial])
-        errors = [answer.exception() for answer in answers]
-        doubtful = [(c, False) for (_, c), e in zip(at_trial, errors, strict=True) if _reused(e)]
-        plans = iter(await self._corrections.plan(doubtful) if doubtful else ())
-        refusals: dict[int, TierlineError] = {}
-        for (record, _), first in zip(at_trial, errors, strict=True):
-            error = first
-            if _reused(first) and (plan := next(plans)) is not None:
-                (answer,) = await trial.accept([plan])
-                error = answer.exception()
-            if isinstance(error, TierlineError) and not _reused(error):
-                refusals[id(record)] = error
-        return refusals
-
-    async def _write(
-        self,
-        sound: Sequence[tuple[int, Record, Command | None]],
-        people: Sequence[Named],
-        refusals: dict[int, TierlineError],
-        now: int,
-    ) -> set[int]:
+    async def _write(self, arrivals: Sequence[Arrival], now: int) -> set[int]:
         """Writes the profiles of those that nothing speaks against; returns their records' ids."""
-        if not people:
+        if not arrivals:
             return set()
-        project = self.parser.program_ref.project
-        records = [record for _, record, _ in sound if record.person is not None]
-        good = [(r, p) for r, p in zip(records, people, strict=True) if id(r) not in refusals]
-        for record in records:
-            if id(record) in refusals:
-                self._refuse(record, refusals[id(record)])
-        numbers = (p.number for _, (_, p) in good if isinstance(p.number, int))
         if self.writer is not None:
             # Numbers made here lie above those that come in, also while the import runs.
-            await self.catalog.make_room(project.number, max(numbers, default=0))
-        outcomes = await self._people.write([named for _, named in good], now)
-        self._sum(made=outcomes.count("made"), changed=outcomes.count("changed"))
+            numbers = (a.profile.number for a in arrivals if isinstance(a.profile.number, int))
+            await self.catalog.make_room(
+                self.parser.program_ref.project.number, max(numbers, default=0)
+            )
         written: set[int] = set()
-        for (record, _), outcome in zip(good, outcomes, strict=True):
+        made = changed = ageless = 0
+        for arrival, outcome in await self._arrivals.write(arrivals, now):
             if isinstance(outcome, TierlineError):
-                self._refuse(record, outcome)
+                self._refuse(arrival.record, outcome)
                 continue
-            written.add(id(record))
+            written.add(id(arrival.record))
+            made += outcome == "made"
+            changed += outcome == "changed"
+            ageless += arrival.ageless
+        self._sum(made=made, changed=changed, ageless=ageless)
         return written
 
-    def _sent(self, place: int, record: Record, command: Command) -> _Sent:
+    def _sent(self, record: Record, command: Command) -> _Sent:
         # A key that was made from the line stands nowhere else.
         if record.activity is not None and b'"key"' not in record.activity:
-            return _Sent(place, record, command, again=False)
+            return _Sent(record, command, again=False)
         key = hash((command.customer, command.key))
         again = key in self._keys
-        if record.entry is None:
+        if record.activity is not None:
             self._keys.add(key)
-        return _Sent(place, record, command, again)
+        return _Sent(record, command, again)
 
     # -- answers ------------------------------------------------------------------------------
 
@@ -384,14 +367,6 @@ class Importer:
         if self._rejects is not None:
             self._rejects.add(record, problem.sentence)
 
-    def _settled(self) -> Imported:
-        """What may be noted as done: the records before the oldest that is still on its way."""
-        return replace(self._done, records=self._open[0].before) if self._open else self._done
-
     def _now(self) -> int:
         clock = self.catalog.project(self.parser.program_ref.project.number).clock
         return self.clock() if clock is None else clock
-
-
-def _reused(error: BaseException | None) -> bool:
-    return isinstance(error, KeyReused)

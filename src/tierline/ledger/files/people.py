@@ -9,7 +9,8 @@ from typing import Final, Literal, Protocol
 
 import asyncpg
 
-from tierline.errors import Conflict, Invalid, TierlineError
+from tierline.errors import Conflict, Invalid, NotFound, TierlineError
+from tierline.model import ids
 from tierline.model.tenant import Project
 from tierline.store import bulk_customers, customers, profiles
 from tierline.store.column_encoding import Unstorable
@@ -101,7 +102,9 @@ class TrialPeople:
         self.database = database
         self.project = project
         self._new: set[str] = set()
-        self._owners: dict[tuple[str, str], str] = {}  # (kind, name) -> source id, of this file
+        self._owners: dict[
+            tuple[bool, str], str
+        ] = {}  # (whether a number, name) -> source id, of this file
 
     async def write(self, people: Sequence[Named], now: int) -> list[Outcome]:
         return [await self._would(name, profile) for name, profile in people]
@@ -109,27 +112,35 @@ class TrialPeople:
     async def _would(self, name: str, profile: Profile) -> Outcome:
         row = None if name in self._new else await _customer(self.database, self.project, name)
         new = row is None and name not in self._new
+        if new and ids.number_of_customer(name) is not None:
+            return NotFound(what="customer", name=name, path="source_id")
         claims = claims_of(profile, new=new)
-        async with self.database.pool.acquire() as connection:
-            for (kind, text), field in claims.items():
-                owner = await customers.find(
-                    connection, self.database.shards, self.project, text, kind
-                )
-                other = owner is not None and (row is None or owner != row.id)
-                if other or self._owners.get((kind, text), name) != name:
-                    reason = f"The {kind} {text!r} belongs to another customer."
-                    return Conflict(path=field, reason=reason)
+        for (kind, text), field in claims.items():
+            owner = await self._owner(kind, text)
+            other = owner is not None and (row is None or owner != row.id)
+            if other or self._owners.get((kind == "number", text), name) != name:
+                reason = f"The {kind} {text!r} belongs to another customer."
+                return Conflict(path=field, reason=reason)
         if row is not None:
             try:
                 profiles.check_fixed(row, profile)
             except TierlineError as error:
                 return error
-        self._owners |= dict.fromkeys(claims, name)
+        self._owners |= {(kind == "number", text): name for kind, text in claims}
         if new:
+            self._owners[False, name] = name
             self._new.add(name)
             return "made"
         same = row is not None and applied(row.customer, profile) == row.customer
         return "same" if same else "changed"
+
+    async def _owner(self, kind: str, name: str) -> int | None:
+        """Nobody gets what is a name of somebody else's, of whatever kind, but for numbers."""
+        async with self.database.pool.acquire() as connection:
+            place = connection, self.database.shards, self.project
+            if kind == "number":
+                return await customers.find_numbered(*place, int(name))
+            return await customers.find_by_name(*place, name)
 
 
 async def _customer(

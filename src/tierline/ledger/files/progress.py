@@ -59,23 +59,30 @@ def fingerprint(path: Path) -> str:
     return whole.hexdigest()
 
 
-class _Note(Struct, frozen=True):
+class Note(Struct, frozen=True):
+    """How far a file of a content had come, with all before it settled; and how many bytes the
+    file of its rejects had by then."""
+
     mark: str
-    done: Imported
+    done: Imported = Imported()
+    rejects: str | None = None
+    rejects_size: int = 0
 
 
-def noted(note: Path, mark: str) -> Imported:
-    """Returns how far a file of this content had come."""
+def read_note(place: Path, mark: str) -> Note:
+    """Returns the note of a file of this content, or an empty one."""
     try:
-        stored = msgspec.json.decode(note.read_bytes(), type=_Note)
+        note = msgspec.json.decode(place.read_bytes(), type=Note)
     except (OSError, msgspec.MsgspecError):
-        return Imported()
-    return stored.done if stored.mark == mark else Imported()
+        return Note(mark)
+    return note if note.mark == mark else Note(mark)
 
 
-def keep(note: Path, mark: str, done: Imported) -> None:
+def keep(place: Path, note: Note) -> None:
     """Writes the note, where that is possible."""
+    new = place.with_name(place.name + ".new")
     try:
-        note.write_bytes(msgspec.json.encode(_Note(mark, done)))
+        new.write_bytes(msgspec.json.encode(note))
+        new.replace(place)
     except OSError:
         return  # nowhere to note it: a second run is slower, and as right

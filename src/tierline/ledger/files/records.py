@@ -12,10 +12,8 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import re
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -26,6 +24,7 @@ from tierline.errors import Invalid, TierlineError
 from tierline.ledger.command_parsing import Activity, explained
 from tierline.ledger.files import csv_rows
 from tierline.ledger.files.csv_rows import BrokenRow
+from tierline.ledger.files.file_kind import LINE_BYTES_MAX, MARK, is_text, kind_of, open_text
 from tierline.ledger.files.ledger_lines import LedgerLine
 from tierline.ledger.files.order_lines import OrderLine
 from tierline.ledger.files.person import Person, person_type
@@ -33,12 +32,7 @@ from tierline.ledger.orders.statement_parsing import OrderStatement
 from tierline.model import json_text
 from tierline.model.tenant import Address, NameKind
 
-LINE_BYTES_MAX: Final = 1_000_000
 REASON: Final = "refused"  # the column, or field, of a rejects file
-DELIMITERS: Final = (",", ";", "\t", "|")
-# Excel's own first line, which names the delimiter; saved again, it has delimiters behind it.
-_HINT: Final = re.compile(r'"?sep=([,;\t|])"?[,;\t|]*', re.IGNORECASE)
-_JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
 _INTEGERS: Final = frozenset(
     {
         *("points", "amount", "number", "points_spent", "entry"),
@@ -46,14 +40,6 @@ _INTEGERS: Final = frozenset(
     }
 )
 _JSON_COLUMNS: Final = frozenset({"standing", "detail", "items", "cancelled"})
-_UTF_16: Final = "UTF-16, or holds NUL; save it as UTF-8"
-_NO_TEXT: Final = {  # how files begin that are something else
-    codecs.BOM_UTF16_LE: _UTF_16,
-    codecs.BOM_UTF16_BE: _UTF_16,
-    b"\x1f\x8b": "compressed; unpack it first",
-    b"PK\x03\x04": "a spreadsheet or an archive; save it as CSV",
-    b"\xd0\xcf\x11\xe0": "a spreadsheet; save it as CSV",
-}
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _KEY = re.compile(rb'"\s*:')
 _SPACED = re.compile(rb'"\s')
@@ -62,17 +48,11 @@ _OBJECTS: Final[tuple[_Object, ...]] = get_args(_Object)
 _Kind = Literal["text", "integer", "json", "lots", "reason"] | _Object  # of a column
 _OF_ACTIVITIES: Final = frozenset(Activity.__struct_fields__)
 _EXPORTED: Final = frozenset({"record", "recorded_at", "standing"})  # no caller writes these
+_MARK_BEFORE: Final = "a byte-order mark stands before it, as where files were joined; take it away"
 _ANY_SIZE: Final = json_text.Limits(size=2 * LINE_BYTES_MAX)
 _decode = msgspec.json.Decoder().decode
 _read_line = msgspec.json.Decoder(LedgerLine).decode
 _read_order = msgspec.json.Decoder(OrderLine).decode
-
-
-class FileUnreadable(TierlineError):
-    """{reason}"""
-
-    code = "file_unreadable"
-    status = 400
 
 
 class Record(Struct, frozen=True):
@@ -96,20 +76,10 @@ class InputFile:
         self._person = person_type(tuple(name_kinds))
         self._read_person = msgspec.json.Decoder(self._person).decode
         self._fields = frozenset(self._person.__struct_fields__)
-        first = _first_line(path)
-        suffix = path.suffix.lower()
-        self.is_json = first.startswith("{") or suffix in _JSON_SUFFIXES
-        self.delimiter, self.heading, self._hint = ",", list[str](), False
-        if self.is_json and (first.startswith("[") or first.strip() == "{"):
-            what = "one JSON array" if first.startswith("[") else "JSON over several lines"
-            reason = f"The file is {what}; write an object on each line instead."
-            raise FileUnreadable(reason=reason, path=None)
-        if not self.is_json:
-            delimiters: Sequence[str] = DELIMITERS
-            if hint := _HINT.fullmatch(first):
-                self._hint, delimiters = True, (hint[1],)
-                first = _first_line(path, skip=1)
-            self.delimiter, self.heading = self._heading(first, delimiters)
+        kind = kind_of(path, self._columns_of_all())
+        self.is_json = kind.heading is None
+        self.delimiter, self._skip = kind.delimiter, kind.skip
+        self.heading = list(kind.heading or ())
         self._columns = [_column(name) for name in self.heading]
 
     def records(self) -> Iterator[Record]:
@@ -118,6 +88,8 @@ class InputFile:
 
     def record(self, line: int, text: bytes, source: Sequence[str] | bytes) -> Record:
         """Returns one JSON text as a record."""
+        if text.startswith(codecs.BOM_UTF8):
+            return Record(line, source, problem=Invalid(reason=f"The line: {_MARK_BEFORE}."))
         try:
             fields = _fields_of(text)
             if REASON in fields:
@@ -151,40 +123,11 @@ class InputFile:
             return Record(line, source, entry=_read_line(text))
         return Record(line, source, activity=text)
 
-    def _heading(self, first: str, delimiters: Sequence[str]) -> tuple[str, list[str]]:
-        """Returns the delimiter under which the first line is a heading, and its names."""
-        headings = {d: _cells_of(first, d) for d in delimiters}
-        delimiter = max(delimiters, key=lambda d: ("customer" in headings[d], len(headings[d])))
-        names = headings[delimiter]
-        while names and not names[-1]:  # a delimiter at the line's end
-            names.pop()
-        if "customer" not in names:
-            _refuse_capitals(names, {"customer"})
-            reason = (
-                "The heading has no column `customer`; the first line names the columns, and they"
-                " are divided by commas, semicolons or tabs."
-            )
-            raise FileUnreadable(reason=reason, path=None)
-        twice = sorted(name for name, count in Counter(names).items() if count > 1)
-        if twice:
-            reason = f"The heading has the column {twice[0]!r} twice; take one away."
-            raise FileUnreadable(reason=reason, path=twice[0])
-        for whole in ("metadata", "address"):
-            if whole in names and any(name.startswith(f"{whole}.") for name in names):
-                reason = f"The heading has `{whole}` and parts of it as columns; keep one of both."
-                raise FileUnreadable(reason=reason, path=whole)
+    def _columns_of_all(self) -> frozenset[str]:
         shapes: tuple[type[Struct], ...] = (self._person, Activity, OrderStatement, LedgerLine)
-        fields = {
-            *(f"address.{part}" for part in Address.__struct_fields__),
-            *(field for shape in shapes for field in shape.__struct_fields__),
-            REASON,
-        }
-        wrong = [n for n in names if n not in fields and not n.startswith("metadata.")]
-        if wrong:
-            _refuse_capitals(wrong, fields)
-            reason = f"There is no column {wrong[0]!r}; columns are {', '.join(sorted(fields))}."
-            raise FileUnreadable(reason=reason, path=wrong[0])
-        return delimiter, names
+        fields = (field for shape in shapes for field in shape.__struct_fields__)
+        parts = (f"address.{part}" for part in Address.__struct_fields__)
+        return frozenset({*fields, *parts, REASON})
 
     def _jsonl(self) -> Iterator[Record]:
         with self.path.open("rb") as file:
@@ -202,10 +145,9 @@ class InputFile:
                     yield self.record(line, text, text)
 
     def _csv(self) -> Iterator[Record]:
-        # A byte that is no UTF-8 comes through, so that it spoils its own row alone.
-        with self.path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        with open_text(self.path) as file:
             numbered = csv_rows.rows(file, self.delimiter)
-            for _ in range(1 + self._hint):
+            for _ in range(self._skip):
                 next(numbered, None)
             for line, row in numbered:
                 if isinstance(row, BrokenRow):
@@ -215,11 +157,14 @@ class InputFile:
                     yield self._row(line, row)
 
     def _row(self, line: int, row: list[str]) -> Record:
+        if row[0].startswith(MARK):
+            problem = Invalid(path=self.heading[0], reason=f"{self.heading[0]}: {_MARK_BEFORE}.")
+            return Record(line, row, problem=problem)
         try:
             fields = _object(self._columns, row)
             text = msgspec.json.encode(fields)
         except UnicodeError:
-            path = next(self._column_named(i) for i, cell in enumerate(row) if not _is_text(cell))
+            path = next(self._column_named(i) for i, cell in enumerate(row) if not is_text(cell))
             reason = f"{path}: it is not UTF-8; save the file in that encoding."
             return Record(line, row, problem=Invalid(path=path, reason=reason))
         except Invalid as problem:
@@ -239,48 +184,6 @@ def count_lines(path: Path) -> int:
     """Returns about how many records there are: lines, the last one included."""
     with path.open("rb") as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) or 1
-
-
-def _refuse_capitals(names: Iterable[str], fields: Container[str]) -> None:
-    """Raises FileUnreadable where a name would be a column if it were in lower case."""
-    for name in names:
-        if name not in fields and name.lower() in fields:
-            reason = f"There is no column {name!r}; write {name.lower()!r}."
-            raise FileUnreadable(reason=reason, path=name)
-
-
-def _is_text(cell: str) -> bool:
-    try:
-        cell.encode()
-    except UnicodeError:
-        return False
-    return True
-
-
-def _first_line(path: Path, skip: int = 0) -> str:
-    """The first line that is not empty, or a later such one. Raises FileUnreadable where there is
-    none, or where the file holds something else than lines of UTF-8."""
-    with path.open("rb") as raw:
-        start = raw.read(4)
-    for signature, what in _NO_TEXT.items():
-        if start.startswith(signature):
-            raise FileUnreadable(reason=f"The file is {what}.", path=None)
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        while line := file.readline(LINE_BYTES_MAX):
-            if "\0" in line:
-                raise FileUnreadable(reason=f"The file is {_UTF_16}.", path=None)
-            if line.strip():
-                if not skip:
-                    return line.strip("\r\n")
-                skip -= 1
-    raise FileUnreadable(reason="The file is empty; is it the right one?", path=None)
-
-
-def _cells_of(line: str, delimiter: str) -> list[str]:
-    try:
-        return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
-    except csv.Error:
-        return []
 
 
 def _fields_of(text: bytes) -> dict[str, Any]:
@@ -345,7 +248,7 @@ def _column(heading: str) -> tuple[str, _Kind]:
 
 def _integer(column: str, cell: str) -> int:
     if not _WHOLE.fullmatch(cell):
-        reason = f"{column}: expected a whole number like 1250, numbered {cell[:100]!r}."
+        reason = f"{column}: expected a whole number like 1250, found {cell[:100]!r}."
         raise Invalid(path=column, reason=reason)
     return int(cell)
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from tierline.errors import TierlineError
 from tierline.ledger.files.records import REASON, InputFile, Record
 
 
@@ -19,22 +20,44 @@ class Output(Protocol):
     def write(self, data: bytes) -> object: ...
 
 
+class RejectsUnwritable(TierlineError):
+    """Refused records cannot be written to {place} ({reason}); name another file with --rejects."""
+
+    code = "rejects_unwritable"
+
+
 class Rejects:
     """Writes to a file from the first refused record on (without one there is no file), or to an
-    output."""
+    output. What is there and no file (a pipe, a device) is written to, and never taken away."""
 
-    def __init__(self, place: Path | Output, file: InputFile, *, append: bool) -> None:
+    def __init__(
+        self, place: Path | Output, file: InputFile, before: tuple[str | None, int] = (None, 0)
+    ) -> None:
+        """`before`: the extent of an earlier run's rejects, which this run goes on with; what that
+        wrote after it comes again. Raises RejectsUnwritable."""
         self.place = place
         self.file = file
         self.count = 0
-        if isinstance(place, Path) and not append:
-            place.unlink(missing_ok=True)
+        self._is_new = True
+        if isinstance(place, Path):
+            size = before[1] if before[0] == str(place.absolute()) else 0
+            try:
+                self._is_new = _prepared(place, size) == 0
+            except OSError as error:
+                raise RejectsUnwritable(place=place, reason=error.strerror) from None
+
+    def extent(self) -> tuple[str | None, int]:
+        """The file, and how many bytes stand in it by now."""
+        place = self.place
+        if not isinstance(place, Path):
+            return None, 0
+        return str(place.absolute()), place.stat().st_size if place.is_file() else 0
 
     def add(self, record: Record, reason: str) -> None:
-        new = not self.place.exists() if isinstance(self.place, Path) else not self.count
         data = self._line(record, reason)
-        if new and not self.file.is_json:
+        if self._is_new and not self.file.is_json:
             data = self._row([*self._heading(), REASON]) + data
+        self._is_new = False
         if isinstance(self.place, Path):
             with self.place.open("ab") as out:
                 out.write(data)
@@ -60,8 +83,23 @@ class Rejects:
 
     def _row(self, cells: list[str]) -> bytes:
         text = io.StringIO()
-        csv.writer(text, delimiter=self.file.delimiter, lineterminator="\n").writerow(cells)
-        return text.getvalue().encode("utf-8", "surrogateescape")
+        # With both ends of lines as its own, the writer quotes cells that hold either.
+        csv.writer(text, delimiter=self.file.delimiter, lineterminator="\r\n").writerow(cells)
+        line = text.getvalue().removesuffix("\r\n") + "\n"
+        return line.encode("utf-8", "surrogateescape")
+
+
+def _prepared(place: Path, size: int) -> int:
+    """Makes sure that a file can be written to, and cuts it; returns how many bytes are left."""
+    with place.open("ab") as file:
+        if not place.is_file():
+            return 0
+        if size < place.stat().st_size:
+            file.truncate(size)
+        left = place.stat().st_size
+    if left == 0:
+        place.unlink()  # there is none until a record is refused
+    return left
 
 
 def _with_reason(source: bytes, reason: str) -> bytes:
