@@ -34,6 +34,14 @@ PLANS = {
         [("customer_pk", "shard id")],
     ),
     CustomersSql.holders: ("0, 1, '{ada}'", [("alias_pk", "shard project name")]),
+    CustomersSql.standing_of: (
+        "0, 1, '{ada}'",
+        [
+            ("alias_pk", "shard project name"),
+            ("customer_pk", "shard id"),
+            ("member_pk", "shard customer"),
+        ],
+    ),
     CustomersSql.customers: ("0, '{1}'", [("customer_pk", "shard id")]),
     MembersSql.standings_of: ("0, '{1}'", [("member_pk", "shard customer")]),
     SweepSql.due: ("0, 0, 100, 500, 'sweep', 1", [("member_due", "shard clock due_at")]),

@@ -33,6 +33,7 @@ _encode = msgspec.json.Encoder().encode
 class CustomersSql(Queries, file="customers.sql"):
     named: str
     holders: str
+    standing_of: str
     of_kind: str
     take_numbers: str
     counters: str

@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from itertools import chain
 from typing import Any, Final, Generic, TypeVar
+
+from msgspec import Struct
 
 from tierline.model import ids
 from tierline.model.encoding import decode_standing
@@ -32,17 +35,17 @@ class SharedRead(Generic[K, V]):
 
     def __init__(self, read: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._read = read
-        self._waiting: dict[K, asyncio.Future[V | None]] = {}
+        self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
         self._running: asyncio.Task[None] | None = None
 
     async def of(self, key: K) -> V | None:
         """Returns what there is of a key. Raises what the read raises."""
-        answer = self._waiting.get(key)
-        if answer is None:
-            answer = self._waiting[key] = asyncio.get_running_loop().create_future()
+        # Each has a future of their own: who gives up cancels nobody else's.
+        answer: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append(answer)
         if self._running is None:
             self._running = asyncio.create_task(self._run())
-        return await asyncio.shield(answer)
+        return await answer
 
     async def _run(self) -> None:
         try:
@@ -52,18 +55,29 @@ class SharedRead(Generic[K, V]):
         finally:
             self._running = None
 
-    async def _settle(self, answers: dict[K, asyncio.Future[V | None]]) -> None:
+    async def _settle(self, answers: dict[K, list[asyncio.Future[V | None]]]) -> None:
         try:
             values = await self._read(list(answers))
         except BaseException as error:
-            for answer in answers.values():
-                answer.set_exception(error if isinstance(error, Exception) else ConnectionError())
-                answer.exception()  # whoever asked may be gone
+            fault = error if isinstance(error, Exception) else ConnectionError()
+            for answer in chain.from_iterable(answers.values()):
+                if not answer.done():
+                    answer.set_exception(fault)
             if not isinstance(error, Exception):
                 raise
             return
-        for key, answer in answers.items():
-            answer.set_result(values.get(key))
+        for key, those in answers.items():
+            value = values.get(key)
+            for answer in those:
+                if not answer.done():
+                    answer.set_result(value)
+
+
+class CustomerStandings(Struct, frozen=True):
+    """A customer, and where they stand by the programs' numbers; None: it was not read."""
+
+    row: CustomerRow
+    standings: Mapping[int, Standing] | None = None
 
 
 class CustomerReads:
@@ -73,6 +87,7 @@ class CustomerReads:
         self.database = database
         self._numbers = SharedRead(self._read_numbers)
         self._named = SharedRead(self._read_named)
+        self._with_standings = SharedRead(self._read_with_standings)
         self._numbered = SharedRead(self._read_numbered)
         self._standings = SharedRead(self._read_standings)
 
@@ -80,6 +95,10 @@ class CustomerReads:
         """Returns a customer of a project by any name of theirs but the number, as
         `customers.find_by_name` looks; nobody who was erased."""
         return await self._named.of((project.number, project.id, name))
+
+    async def with_standings(self, project: Project, name: str) -> CustomerStandings | None:
+        """Returns a customer as `named` does, and where they stand, by one statement."""
+        return await self._with_standings.of((project.number, project.id, name))
 
     async def number_of(self, project: Project, name: str) -> int | None:
         """Returns a customer's id as `customers.find_by_name` does."""
@@ -126,6 +145,41 @@ class CustomerReads:
                 answers[name] = row
         return answers
 
+    async def _read_with_standings(self, names: list[Name]) -> dict[Name, CustomerStandings]:
+        shards = self.database.shards
+        places: dict[tuple[int, int], dict[str, Name]] = defaultdict(dict)
+        for name in names:
+            places[customers.shard_of_name(shards, name[1], name[2]), name[0]][name[2]] = name
+        answers: dict[Name, CustomerStandings] = {}
+        elsewhere: dict[Name, int] = {}
+        async with self.database.lookups.acquire() as connection:
+            for (shard, project), there in places.items():
+                texts = list(there)
+                rows = await connection.fetch(CustomersSql.standing_of, shard, project, texts)
+                holders = _by_name(rows)
+                for text, name in there.items():
+                    holder = holders.get(text)
+                    if holder is None:
+                        if own := ids.number_of_customer(text):
+                            elsewhere[name] = own
+                    elif holder[0]["profile"] is None:
+                        elsewhere[name] = holder[0]["customer"]
+                    elif holder[0]["erased_at"] is None:
+                        answers[name] = _with_standings(holder)
+        return answers | await self._numbered_with_standings(elsewhere) if elsewhere else answers
+
+    async def _numbered_with_standings(
+        self, numbers: Mapping[Name, int]
+    ) -> dict[Name, CustomerStandings]:
+        distinct = list(set(numbers.values()))
+        rows = await self._read_numbered(distinct)
+        standings = await self._read_standings(distinct)
+        return {
+            name: CustomerStandings(rows[number], standings.get(number, {}))
+            for name, number in numbers.items()
+            if number in rows and rows[number].project == name[0] and rows[number].erased_at is None
+        }
+
     async def _read_numbered(self, numbers: list[int]) -> dict[int, CustomerRow]:
         rows: dict[int, CustomerRow] = {}
         async with self.database.lookups.acquire() as connection:
@@ -147,6 +201,27 @@ class CustomerReads:
         for number in numbers:
             by_shard[customers.shard_of_customer(self.database.shards, number)].append(number)
         return by_shard.items()
+
+
+def _by_name(rows: Iterable[Any]) -> dict[str, list[Any]]:
+    """Records of `standing_of` by the name, those of its holder: a source id goes first."""
+    by_name: dict[str, list[Any]] = {}
+    for row in rows:
+        holder = by_name.get(row["name"])
+        if holder is not None and holder[0]["kind"] == row["kind"]:
+            holder.append(row)
+        elif holder is None or row["kind"] == "source":
+            by_name[row["name"]] = [row]
+    return by_name
+
+
+def _with_standings(records: list[Any]) -> CustomerStandings:
+    standings = {
+        record["program"]: decode_standing(record["standing"])
+        for record in records
+        if record["program"] is not None
+    }
+    return CustomerStandings(row_of(records[0]), standings)
 
 
 class OrderReads:

@@ -111,17 +111,24 @@ def statement(ref: ProgramRef, raw: bytes, now: int, where: str) -> Command:
 
 
 def stating(
-    ref: ProgramRef, name: str, state: OrderState, *, key: str | None = None, size: int = 200
+    ref: ProgramRef,
+    name: str,
+    state: OrderState,
+    *,
+    key: str | None = None,
+    number: int = 0,
+    size: int = 200,
 ) -> Command:
     """Returns the command that tells a program an order's state; with program 0 only the project
-    hears of it, and the programs that were told of the order before."""
+    hears of it, and the programs that were told of the order before. `number`: the id of the
+    state's customer, where it is known."""
     digest = hashlib.blake2b(_canonical((name, state)), digest_size=16)
     return Command(
         project=ref.project.number,
         program=ref.program,
         route=0,
         customer="",  # the order's other statements say whose it is, too
-        number=0,
+        number=number,
         key=key or f"order:{digest.hexdigest()}",
         digest=digest.digest(),
         kind="order",

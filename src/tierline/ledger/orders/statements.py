@@ -73,8 +73,8 @@ class OrderStatements:
         self._gate = asyncio.Semaphore(AT_ONCE_MAX)
 
     async def take(self, command: Command) -> Answer:
-        """Returns the answer to a statement when all of it is booked. Raises a TierlineError where
-        it is refused; then nothing was booked."""
+        """Returns the answer to a statement when all of it is booked; whose it is may be known by
+        number already. Raises a TierlineError where it is refused; then nothing was booked."""
         assert command.order is not None
         now = self.catalog.now(command.project, self.clock())
         refuse_closed(self.catalog.closures, command, now)
@@ -141,8 +141,9 @@ class OrderStatements:
         raise Busy
 
     async def _statement(self, project: Project, command: Command) -> KeyedState:
-        number = await self.reads.number_of(project, state_of(command).customer)
-        return keyed_state(command, number or 0, self.catalog.digests.keyed)
+        name = state_of(command).customer
+        number = command.number or await self.reads.number_of(project, name) or 0
+        return keyed_state(command, number, self.catalog.digests.keyed)
 
     async def _end(self, project: Project, place: OrderPlace) -> None:
         """Ends what is pending of an order, if anything is. Raises what keeps it from its end."""

@@ -15,6 +15,23 @@ CROSS JOIN LATERAL (
     WHERE shard = $1 AND project = $2 AND name = n.name AND kind <> 'number' OFFSET 0
 ) a
 
+-- name: standing_of
+-- As `holders`, with what each customer is and where they stand, one row a program; without a
+-- profile where they live in another shard.
+SELECT a.name, a.kind, a.customer, c.id, c.project, c.profile, c.erased_at, m.program, m.standing
+FROM unnest($3::text[]) AS n (name)
+CROSS JOIN LATERAL (
+    SELECT name, kind, customer FROM alias
+    WHERE shard = $1 AND project = $2 AND name = n.name AND kind <> 'number' OFFSET 0
+) a
+LEFT JOIN LATERAL (
+    SELECT id, project, profile, erased_at FROM customer
+    WHERE shard = $1 AND id = a.customer OFFSET 0
+) c ON true
+LEFT JOIN LATERAL (
+    SELECT program, standing FROM member WHERE shard = $1 AND customer = a.customer OFFSET 0
+) m ON true
+
 -- name: of_kind
 -- The first names of a kind behind one, and whose they are. By the primary key.
 SELECT name, customer FROM alias

@@ -101,9 +101,9 @@ async def list_customer_activity(call: Call) -> Json:
         for name, text in (("start_date", query.start_date), ("end_date", query.end_date))
     }
     query = replace(query, **bounds)
-    row = await customers.find(call, call.param("customer"))
+    holder = await customers.with_standings(call, call.param("customer"))
     items: list[Json] = []
-    for member in await memberships.of_customer(call, row):
+    for member in await memberships.of_customer(call, holder):
         campaign = card_of(call, member).campaign["id"]
         if query.campaign_id in (None, campaign):
             items += await member_items(call, member)

@@ -43,17 +43,17 @@ async def post_client_event(call: Call, body: EventRequest) -> Json:
     """As the application's event; of a customer who is known the ids alone are read."""
     if call.project.presentations.get(NAME, {}).get(_SETTING) is not True:
         raise ClientEventsOff
-    row = await customers.find_named(call, body.customer)
-    if row is not None:
-        body = replace(body, customer=row.customer.id)
+    holder = await customers.find_named(call, body.customer)
+    if holder is not None:
+        body = replace(body, customer=holder.row.customer.id)
     answer = await events.post_event(call, body)
     answer["customer"] |= {"name": None, "email": None, "metadata": {}}
     return answer
 
 
 async def get_client_customer(call: Call) -> Json:
-    row = await customers.find(call, call.param("customer"))
-    whole = await customers.answer(call, row)
+    holder = await customers.with_standings(call, call.param("customer"))
+    whole = await customers.answer(call, holder)
     return {key: whole[key] for key in ("id", "source_id", "loyalty", "object")}
 
 

@@ -14,6 +14,7 @@ from tierline.model import validation
 from tierline.store import last_changes, listing
 from tierline.store.customers import CustomerRow
 from tierline.store.listing import ListPlace, Search
+from tierline.store.shared_reads import CustomerStandings
 from tierline.vendors.voucherify.api import customers, lists
 from tierline.vendors.voucherify.api.answers import AsyncActionName, Count, CustomerObject
 from tierline.vendors.voucherify.api.customers import CustomerRequest
@@ -91,7 +92,8 @@ async def list_customers(call: Call) -> Json:
     total = skipped + len(rows) + more
     if not _filters(query):
         total = await _count(call)
-    answer = lists.envelope([await customers.answer(call, row) for row in rows], "customers", total)
+    whole = [await customers.answer(call, CustomerStandings(row)) for row in rows]
+    answer = lists.envelope(whole, "customers", total)
     return answer | {"has_more": more}
 
 

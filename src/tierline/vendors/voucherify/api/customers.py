@@ -17,6 +17,7 @@ from tierline.model.standing import Standing
 from tierline.model.tenant import Address, Customer
 from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
+from tierline.store.shared_reads import CustomerStandings
 from tierline.vendors.voucherify.api import customer_attributes, memberships
 from tierline.vendors.voucherify.api.answers import CustomerObject
 from tierline.vendors.voucherify.api.programs import campaign_of
@@ -145,34 +146,45 @@ async def find_or_none(call: Call, name: str) -> CustomerRow | None:
         return None
 
 
-async def find_named(call: Call, named: str | CustomerRequest) -> CustomerRow | None:
-    """Returns the customer whom a body names, by id or else by source id; None for one to be
-    made."""
+async def with_standings(call: Call, name: str) -> CustomerStandings:
+    """As `find`, with where they stand."""
+    holder = await find_named(call, name)
+    if holder is None:
+        raise NotFound(what="customer", name=name, path="source_id")
+    return holder
+
+
+async def find_named(call: Call, named: str | CustomerRequest) -> CustomerStandings | None:
+    """Returns the customer whom a body names, by id or else by source id, and where they stand;
+    None for one to be made."""
     names = [("customer", named)] if isinstance(named, str) else []
     if isinstance(named, CustomerRequest):
         names = [(field, getattr(named, field)) for field in ("id", "source_id")]
     for field, name in names:
         if name is not None:
-            row = await find_or_none(call, validation.identifier(name, field))
-            if row is not None:
-                return row
+            text = validation.identifier(name, field)
+            holder = await call.parts.reads.with_standings(call.project, text)
+            if holder is not None:
+                return holder
     return None
 
 
-async def upsert(call: Call, request: CustomerRequest) -> CustomerRow:
-    """Returns the customer of this id or source id, changed or made. One who comes without either
-    gets an id, which is their source id too."""
-    row = await find_named(call, request)
-    if row is None:
-        return await _make(call, request)
+async def upsert(call: Call, request: CustomerRequest) -> CustomerStandings:
+    """Returns the customer of this id or source id, changed or made; without standings where
+    something was written. One who comes without either gets an id, which is their source id
+    too."""
+    holder = await find_named(call, request)
+    if holder is None:
+        return CustomerStandings(await _make(call, request))
+    row = holder.row
     profile = profile_of(request, row.customer, max(call.now, call.wall))
     if request.id is not None and request.source_id is not None:
-        holder = await find_or_none(call, validation.identifier(request.source_id, "source_id"))
-        if holder is None or holder.id != row.id:
+        other = await find_or_none(call, validation.identifier(request.source_id, "source_id"))
+        if other is None or other.id != row.id:
             profile = msgspec.structs.replace(profile, source_id=request.source_id)
     if not _changes(profile, row.customer):
-        return row
-    return await _put(call, source_id_of(row), profile)
+        return holder
+    return CustomerStandings(await _put(call, source_id_of(row), profile))
 
 
 def _changes(profile: Profile, customer: Customer) -> bool:
@@ -190,8 +202,8 @@ def _changes(profile: Profile, customer: Customer) -> bool:
 
 async def upsert_and_note(call: Call, request: CustomerRequest) -> None:
     """As `upsert`, and notes what earning rules ask of the customer."""
-    row = await upsert(call, request)
-    for member in await memberships.of_customer(call, row):
+    holder = await upsert(call, request)
+    for member in await memberships.of_customer(call, holder):
         await customer_attributes.note(call, member)
 
 
@@ -218,15 +230,15 @@ def new_id() -> str:
     return "cust_" + secrets.token_hex(12)
 
 
-async def answer(call: Call, row: CustomerRow, *, noted: bool = True) -> dict[str, Any]:
+async def answer(call: Call, holder: CustomerStandings, *, noted: bool = True) -> dict[str, Any]:
     """Returns the whole customer object. `noted`: nothing was written of them just now."""
-    members = await memberships.of_customer(call, row)
+    members = await memberships.of_customer(call, holder)
     if not noted:
         for member in members:
             await customer_attributes.note(call, member)
     by_campaign = {campaign_of(call, each.program)["name"]: each.standing for each in members}
     moved = max((each.changed_at for each in members), default=0)
-    return customer_object(row.customer, by_campaign, moved)
+    return customer_object(holder.row.customer, by_campaign, moved)
 
 
 async def post_customer(call: Call, body: CustomerRequest) -> dict[str, Any]:
@@ -234,7 +246,7 @@ async def post_customer(call: Call, body: CustomerRequest) -> dict[str, Any]:
 
 
 async def get_customer(call: Call) -> dict[str, Any]:
-    return await answer(call, await find(call, call.param("customer")))
+    return await answer(call, await with_standings(call, call.param("customer")))
 
 
 async def put_customer(call: Call, body: CustomerRequest) -> dict[str, Any]:

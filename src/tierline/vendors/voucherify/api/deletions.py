@@ -49,8 +49,9 @@ async def delete_customer(call: Call) -> None:
 
 async def post_permanent_deletion(call: Call) -> Json:
     """Answered when nobody finds the customer any more."""
-    row = await customers.find(call, call.param("customer"))
-    members = await memberships.of_customer(call, row)
+    holder = await customers.with_standings(call, call.param("customer"))
+    row = holder.row
+    members = await memberships.of_customer(call, holder)
     erased = await _erase(call, row.customer.id)
     return {
         "id": f"del_{secrets.token_hex(12)}",

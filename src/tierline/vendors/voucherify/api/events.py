@@ -10,7 +10,7 @@ from tierline.errors import NotFound
 from tierline.ledger import commands
 from tierline.ledger.commands import Assertion, ProgramRef
 from tierline.model.entries import Detail
-from tierline.store.customers import CustomerRow
+from tierline.store.shared_reads import CustomerStandings
 from tierline.vendors.voucherify.api import customer_attributes, customers, members, participation
 from tierline.vendors.voucherify.api.answers import EventObject
 from tierline.vendors.voucherify.api.customers import CustomerRequest
@@ -53,11 +53,12 @@ async def post_event(call: Call, body: EventRequest) -> dict[str, Any]:
     code = None if body.loyalty is None else body.loyalty.code
     if code is not None:
         await _check_card(call, code, body.customer)
-    row = await members.holder_of(call, body.customer)
+    holder = await members.holder_of(call, body.customer)
+    row = holder.row
     assertion = Assertion(detail=Detail(name=name, metadata=metadata))
     key = call.request.headers.get("idempotency-key")
     key = None if key is None else request_body.name(key, "Idempotency-Key")
-    for participant in await _participants(call, row, name, code):
+    for participant in await _participants(call, holder, name, code):
         ref = ProgramRef(call.project, participant.number)
         source = customers.source_id_of(row)
         command = commands.command(ref, "custom", source, assertion, key=key, number=row.id)
@@ -75,17 +76,17 @@ async def post_event(call: Call, body: EventRequest) -> dict[str, Any]:
 
 async def _check_card(call: Call, code: str, named: str | CustomerRequest) -> None:
     """Before anything is made: the card is this customer's. Raises NotFound."""
-    row = await customers.find_named(call, named)
-    cards = [] if row is None else await members.by_card(call, code)
-    if len(cards) != 1 or row is None or cards[0].row.id != row.id:
+    holder = await customers.find_named(call, named)
+    cards = [] if holder is None else await members.by_card(call, code)
+    if len(cards) != 1 or holder is None or cards[0].row.id != holder.row.id:
         raise NotFound(what="voucher", name=code, path="loyalty.code")
 
 
 async def _participants(
-    call: Call, row: CustomerRow, name: str, code: str | None
+    call: Call, holder: CustomerStandings, name: str, code: str | None
 ) -> list[Participant]:
     if code is None:
-        return await participation.participants(call, row, "custom", name)
+        return await participation.participants(call, holder, "custom", name)
     cards = await members.by_card(call, code)
     for member in cards:
         await customer_attributes.note(call, member)

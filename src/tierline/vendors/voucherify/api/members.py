@@ -21,6 +21,7 @@ from tierline.store import customers as stored
 from tierline.store import profiles, tier_counts
 from tierline.store.customers import CustomerRow
 from tierline.store.profiles import Profile
+from tierline.store.shared_reads import CustomerStandings
 from tierline.vendors.voucherify.api import (
     card_codes,
     customer_attributes,
@@ -120,7 +121,7 @@ async def by_card(call: Call, name: str) -> list[Member]:
     row = None if customer is None else await numbered_customer(call, customer)
     if row is None:
         return []
-    matches = await memberships.of_customer(call, row)
+    matches = await memberships.of_customer(call, CustomerStandings(row))
     if numbers is not None:
         return [member for member in matches if member.number == numbers[1]]
     coded = [member for member in matches if member.standing.attributes.get(ATTRIBUTE) == name]
@@ -149,7 +150,7 @@ async def post_member(call: Call, body: MemberRequest) -> Json:
     number, program = await programs.find(call, call.param("campaign"))
     if body.voucher is not None:
         await _check_voucher(call, body.voucher, body.customer)
-    row = await holder_of(call, body.customer)
+    row = (await holder_of(call, body.customer)).row
     member = await memberships.in_program(call, row, number, program)
     ref = ProgramRef(call.project, number)
     has = member is not None and ATTRIBUTE in member.standing.attributes
@@ -186,20 +187,20 @@ async def _check_voucher(call: Call, code: str, named: str | CustomerRequest) ->
     holder = await _holder(call, code)
     if holder is None:
         return
-    row = await customers.find_named(call, named)
-    if row is None or row.id != holder:
+    named_holder = await customers.find_named(call, named)
+    if named_holder is None or named_holder.row.id != holder:
         raise AlreadyPublished(card=code, path="voucher")
 
 
-async def holder_of(call: Call, named: str | CustomerRequest) -> CustomerRow:
+async def holder_of(call: Call, named: str | CustomerRequest) -> CustomerStandings:
     """Returns the customer that a body names. One who is not known is made, unless the name looks
     like an id. Raises NotFound."""
     if isinstance(named, CustomerRequest):
         return await customers.upsert(call, named)
-    row = await customers.find_or_none(call, named)
-    if row is None and named.startswith("cust_"):
+    holder = await customers.find_named(call, named)
+    if holder is None and named.startswith("cust_"):
         raise NotFound(what="customer", name=named, path="customer")
-    return row or await customers.upsert(call, CustomerRequest(source_id=named))
+    return holder or await customers.upsert(call, CustomerRequest(source_id=named))
 
 
 async def _claimed(call: Call, row: CustomerRow, program: Program, brought: str | None) -> str:

@@ -16,6 +16,7 @@ from tierline.rules.program import Program
 from tierline.store import listing, members
 from tierline.store.customers import CustomerRow
 from tierline.store.listing import ListPlace, MemberFilter, Search, Walk
+from tierline.store.shared_reads import CustomerStandings
 from tierline.vendors.voucherify.api import programs
 from tierline.vendors.voucherify.card_ids import card_id
 from tierline.web.routes.members import history
@@ -44,10 +45,12 @@ class Member(Struct, frozen=True):
         return card_id(self.row.id, self.number)
 
 
-async def of_customer(call: Call, row: CustomerRow) -> list[Member]:
+async def of_customer(call: Call, holder: CustomerStandings) -> list[Member]:
     """Returns the customer as a member of each program that has not ended, oldest program first,
     those that they left among them."""
-    stored = await call.parts.reads.standings(row.id)
+    row, stored = holder.row, holder.standings
+    if stored is None:
+        stored = await call.parts.reads.standings(row.id)
     memberships = []
     for number in sorted(stored):
         if programs.has_ended(call, number):

@@ -20,6 +20,7 @@ from tierline.model.tenant import Customer
 from tierline.store import orders as stored
 from tierline.store.customers import CustomerRow
 from tierline.store.orders import OrderPlace
+from tierline.store.shared_reads import CustomerStandings
 from tierline.vendors.voucherify import card_ids
 from tierline.vendors.voucherify.api import (
     customers,
@@ -89,14 +90,15 @@ async def _tell(
 ) -> Json:
     """By the native statement, in each program where the order counts; in none it is only kept."""
     state = state_of(call, body, name, before)  # checked whole before a customer is made
-    row = await _buyer(call, body, before)
+    holder = await _buyer(call, body, before)
+    row = holder.row
     state = replace(state, customer=customers.source_id_of(row))
-    places = await participation.participants(call, row, "order", None)
+    places = await participation.participants(call, holder, "order", None)
     for participant in places:
-        await _state(call, participant.number, name, state)
+        await _state(call, participant.number, name, state, row)
         await participation.welcome(call, row, participant)
     if not places:
-        await _state(call, 0, name, state)
+        await _state(call, 0, name, state, row)
     after = await find_or_none(call, name)
     assert after is not None  # told above
     return await _object(call, after, row)
@@ -143,13 +145,16 @@ async def check_buyer(call: Call, body: VoucherifyOrderRequest) -> None:
 async def keep(call: Call, body: VoucherifyOrderRequest, name: str) -> None:
     """Keeps an order that is told in no program, so that it gives nothing."""
     state = state_of(call, body, name, None)
-    row = await _buyer(call, body, None)
-    await _state(call, 0, name, replace(state, customer=customers.source_id_of(row)))
+    row = (await _buyer(call, body, None)).row
+    await _state(call, 0, name, replace(state, customer=customers.source_id_of(row)), row)
 
 
-async def _state(call: Call, program: int, name: str, state: OrderState) -> None:
-    command = statement_parsing.stating(ProgramRef(call.project, program), name, state)
-    await call.parts.writer.record(command)
+async def _state(
+    call: Call, program: int, name: str, state: OrderState, buyer: CustomerRow
+) -> None:
+    ref = ProgramRef(call.project, program)
+    command = statement_parsing.stating(ref, name, state, number=buyer.id)
+    await call.parts.writer.orders.take(command)
 
 
 def _times(
@@ -169,17 +174,19 @@ def _times(
 
 async def _buyer(
     call: Call, body: VoucherifyOrderRequest, before: VoucherifyOrder | None
-) -> CustomerRow:
+) -> CustomerStandings:
     """Whose order it is: as the body says, or as before."""
     if body.customer is not None:
         return await members.holder_of(call, body.customer)
     if body.customer_id is not None:
-        return await customers.find(call, body.customer_id)
+        return await customers.with_standings(call, body.customer_id)
     if before is None:
         what = "it is needed: points go to somebody"
         raise validation.invalid("customer", what)
     row = await members.numbered_customer(call, before.customer) if before.customer else None
-    return row or await customers.find(call, before.state.customer)
+    if row is not None:
+        return CustomerStandings(row)
+    return await customers.with_standings(call, before.state.customer)
 
 
 # Reading ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from msgspec import Struct
 from tierline.rules.earning_rule import ActivityTrigger
 from tierline.rules.program import Program
 from tierline.store.customers import CustomerRow
+from tierline.store.shared_reads import CustomerStandings
 from tierline.vendors.voucherify.api import customer_attributes, members, memberships, programs
 from tierline.vendors.voucherify.api.memberships import Member
 from tierline.web.routing import Call
@@ -35,11 +36,11 @@ def answers(program: Program, at: int, kind: str, name: str | None) -> bool:
 
 
 async def participants(
-    call: Call, row: CustomerRow, kind: str, name: str | None
+    call: Call, holder: CustomerStandings, kind: str, name: str | None
 ) -> list[Participant]:
     """Returns where it counts, oldest program first. Who has left a program is not asked in
     again."""
-    there = {member.number: member for member in await memberships.of_customer(call, row)}
+    there = {member.number: member for member in await memberships.of_customer(call, holder)}
     chosen = []
     for number, program in await programs.programs(call):
         member = there.get(number)

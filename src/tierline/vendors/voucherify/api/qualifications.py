@@ -87,7 +87,8 @@ async def post_estimation(call: Call, body: EstimationRequest) -> Json:
     campaign = programs.campaign_of(call, program)
     if not _is_active(campaign, call.now):
         raise CampaignNotActive(campaign=campaign["id"])
-    row = await customers.find_named(call, body.customer)
+    holder = await customers.find_named(call, body.customer)
+    row = None if holder is None else holder.row
     member = None
     if row is not None:
         member = await memberships.in_program(call, row, number, program)
