@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -185,4 +186,29 @@ async def test_the_demo_says_what_it_leaves(data_dir: Path) -> None:
 async def test_the_demo_for_machines_leaves_nothing(data_dir: Path) -> None:
     """It has no closing words that could say where it lies."""
     assert await demo("--json", directory=data_dir)
+    assert list(data_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("PG_VERSION", signal.SIGTERM),
+        ("postmaster.pid", signal.SIGHUP),
+        ("postmaster.pid", signal.SIGINT),
+    ],
+    ids=["making", "running", "by hand"],
+)
+async def test_a_demo_that_is_ended_leaves_nothing(
+    data_dir: Path, moment: str, number: signal.Signals
+) -> None:
+    """No directory and no database server, whenever and however it ends."""
+    process = await start("demo", directory=data_dir, TMPDIR=str(data_dir))
+    while not list(data_dir.glob(f"tierline-demo-*/postgres/{moment}")):
+        await asyncio.sleep(0.01)
+        assert process.returncode is None
+    process.send_signal(number)
+
+    await asyncio.wait_for(process.communicate(), 180)
+
+    assert process.returncode == (130 if number == signal.SIGINT else 128 + number)
     assert list(data_dir.iterdir()) == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import getpass
 import json
 import os
 import select
+import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -91,7 +93,8 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     whoever read the output had enough (`| head`)."""
     settle_memory()
     try:
-        uvloop.run(work)
+        if number := uvloop.run(_until_signal(work)):
+            raise SystemExit(128 + number)
     except TierlineError as error:
         if _is_unread(error):
             return
@@ -109,6 +112,28 @@ def run(work: Coroutine[Any, Any, None]) -> None:
         )
         hint = "" if failure else f" ({DEBUG_VARIABLE}=1 shows where)"
         raise Failed(sentence + hint) from error
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> int:
+    """Lets SIGTERM and SIGHUP (a terminal that closes) end a command as Ctrl-C does: what it opened
+    is closed, an embedded database too. Returns the signal that ended it, or 0."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    came: list[int] = []
+
+    def end(number: int) -> None:
+        came.append(number)
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # under nohup it goes on
+            loop.add_signal_handler(number, end, number)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not came:
+            raise
+    return came[0] if came else 0
 
 
 def _is_unread(error: BaseException) -> bool:

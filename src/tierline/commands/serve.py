@@ -144,8 +144,9 @@ async def _serve(read_settings: Callable[[], ServeOptions]) -> None:
         proxy_parts(options.proxy)  # a wrong one is refused before anything is made
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # under nohup it goes on
+            loop.add_signal_handler(number, stop.set)
     async with open_installation(options.location, serve=options.whole) as installation:
         is_new = not installation.catalog.projects()
         keys = await first_start(installation, options.location.data_dir, wall)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,7 +43,7 @@ async def opened(
         ):
             yield database
         return
-    server = await asyncio.to_thread(EmbeddedServer.attach_or_start, location.data_dir, serve=serve)
+    server = await _attach_or_start(location.data_dir, serve=serve)
     disk = DiskSpace(server.data_dir / "postgres")
     if serve:
         disk.settle()
@@ -55,6 +56,20 @@ async def opened(
     finally:
         nurse.cancel()
         await asyncio.to_thread(server.close)
+
+
+async def _attach_or_start(data_dir: Path, *, serve: bool) -> EmbeddedServer:
+    """Where it is cancelled meanwhile, nothing goes on running: the thread that starts a server
+    cannot be stopped, so its end is waited for."""
+    starting = asyncio.ensure_future(
+        asyncio.to_thread(EmbeddedServer.attach_or_start, data_dir, serve=serve)
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Exception):
+            (await starting).close()
+        raise
 
 
 def _require_cluster(data_dir: Path) -> None:

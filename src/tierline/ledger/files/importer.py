@@ -131,8 +131,14 @@ class Importer:
         if self.writer is None:
             return await self._records(file, mark, on_progress, lambda: None)
         await self._note_audit("import.begun", mark)
-        with audit.acting(None):  # the import is noted, not each of its records
-            await self._records(file, mark, on_progress, lambda: keep(place, self._note(note.mark)))
+        try:
+            with audit.acting(None):  # the import is noted, not each of its records
+                await self._records(
+                    file, mark, on_progress, lambda: keep(place, self._note(note.mark))
+                )
+        finally:
+            for answer in self._answers:  # of a run that ends early: nobody waits for them
+                answer.add_done_callback(_overlook)
         await asyncio.to_thread(place.unlink, missing_ok=True)
         await self._note_audit("import.ended", mark)
         return self._done
@@ -370,3 +376,8 @@ class Importer:
     def _now(self) -> int:
         clock = self.catalog.project(self.parser.program_ref.project.number).clock
         return self.clock() if clock is None else clock
+
+
+def _overlook(answer: asyncio.Future[Answer]) -> None:
+    if not answer.cancelled():
+        answer.exception()
