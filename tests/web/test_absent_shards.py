@@ -3,11 +3,13 @@ real one see `test_node_away.py`."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
+from tests.receiver import Receiver
 from tests.web.conftest import Answered, Api
 from tierline.model import ids
 
@@ -159,3 +161,50 @@ async def test_the_feed_of_one_customer_needs_one_shard(half: Api) -> None:
     half.installation.database.absent.saw({1: "node"})
     refused = await half.get(f"/api/events?customer={gone}&after={cursor}")
     assert refused.problem[:2] == (503, "node_away")
+
+
+async def test_lists_say_what_they_leave_out(half: Api) -> None:
+    """Nobody takes half of the customers for all of them. By last change there is no list: up to
+    when it is complete is not known."""
+    (there, *_), (gone, *_) = customers(half, 0), customers(half, 1)
+    pages = {
+        path: await half.get(path) for path in ("/api/customers", "/api/programs/club/members")
+    }
+    changed = await half.get("/api/customers?sort=updated_at")
+    back(half)
+    whole = await half.get("/api/programs/club/members")
+
+    names = [pages["/api/customers"].json["customers"][0]["source_id"]]
+    names += [line["customer"] for line in pages["/api/programs/club/members"].json["members"]]
+    assert names == [there, there]
+    assert [answered.json["away"] for answered in pages.values()] == [[1], [1]]
+    assert changed.problem[:2] == (503, "node_away")
+    assert {line["customer"] for line in whole.json["members"]} == {there, gone}
+    assert "away" not in whole.json
+
+
+async def test_endpoints_say_what_is_not_told_of_them(club: Api, receiver: Receiver) -> None:
+    """Their lag, attempts and lanes are those of the shards that are there; a replay by time, which
+    would leave events out, is refused."""
+    made = (await club.post("/api/endpoints", {"url": receiver.url})).json["id"]
+    for shard in (0, 1):
+        await club.earn(customers(club, shard)[0], 100)
+    await receiver.wait(2)
+    paths = ("", "/attempts", "/lanes")
+    while len((await club.get(f"/api/endpoints/{made}/attempts")).json["attempts"]) < 2:
+        await asyncio.sleep(0.01)
+    before = [await club.get(f"/api/endpoints/{made}{path}") for path in paths]
+    club.installation.database.absent.saw({1: "node"})
+    during = [await club.get(f"/api/endpoints/{made}{path}") for path in paths]
+    listed = await club.get("/api/endpoints")
+    counted = await club.post(
+        f"/api/endpoints/{made}/replay", {"everything": True, "dry_run": True}
+    )
+    back(club)
+
+    assert [answered.json.get("away") for answered in before] == [None] * 3
+    assert [answered.json.get("away") for answered in during] == [[1]] * 3
+    assert listed.json["endpoints"][0]["away"] == [1]
+    lines = [len(answered.json["attempts"]) for answered in (before[1], during[1])]
+    assert lines == [2, 1]
+    assert counted.problem[:2] == (503, "node_away")

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
 from tests.conftest import PLACES
 from tests.gates import SHARDS, Gate, GatedCluster
 from tests.receiver import Receiver
-from tests.web.conftest import CLUB, Answered, Api, running
+from tests.web.conftest import CLUB, SERVING, Answered, Api, running
+from tierline.app import serving
 from tierline.clock import wall
+from tierline.endpoints.health_records import home
 from tierline.model import ids
 from tierline.store import diagnostics
 from tierline.store.database import Database
@@ -86,10 +89,14 @@ async def nodes(cluster: GatedCluster, gated_url: str, tmp_path: Path) -> AsyncI
         watching(database),
         running(database, tmp_path) as api,
     ):
-        assert (await api.put("/api/programs/club", CLUB)).status == 201
-        async with database.pool.acquire() as connection:
-            shards = by_node(await placements(connection, SHARDS))  # type: ignore[arg-type]
-        yield Nodes(api, cluster, shards)
+        yield await with_club(api, cluster)
+
+
+async def with_club(api: Api, cluster: GatedCluster) -> Nodes:
+    assert (await api.put("/api/programs/club", CLUB)).status == 201
+    async with api.installation.database.pool.acquire() as connection:
+        shards = by_node(await placements(connection, SHARDS))  # type: ignore[arg-type]
+    return Nodes(api, cluster, shards)
 
 
 def points(name: str, key: str) -> dict[str, Any]:
@@ -179,3 +186,39 @@ async def test_doctor_names_the_node_and_looks_at_the_rest(nodes: Nodes, gated_u
     assert unwell.keys() == {"nodes", *(f"shard {shard}" for shard in nodes.gone)}
     assert f"127.0.0.1:{nodes.gate.port} away" in unwell["nodes"]
     assert {f"shard {shard}" for shard in nodes.there} <= well
+
+
+async def test_a_sender_that_starts_meanwhile_sends_what_it_can(
+    cluster: GatedCluster, gated_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    """And the rest when the node is back, without another start; each event once."""
+    async with await Database.open(gated_url) as database, watching(database):
+        async with running(database, tmp_path) as api:
+            nodes = await with_club(api, cluster)
+            await endpoint_with_home(nodes, receiver.url)
+            await api.post(PATH, points(nodes.customer(nodes.gone), "1"))
+            await receiver.wait(1)
+        await nodes.gate.close()
+        assert await database.absent.confirms_any()
+        async with serving(api.installation, SERVING) as process, ClientSession() as session:
+            nodes.api = Api(session, process, api.key)
+            await nodes.api.post(PATH, points(nodes.customer(nodes.there), "1"))
+            await receiver.wait(2)
+            await nodes.gate.open()
+            await nodes.ready("ready")
+            await nodes.api.post(PATH, points(nodes.customer(nodes.gone, 1), "1"))
+            requests = await receiver.wait(3)
+
+    people = [json.loads(request.body)["data"]["customer"] for request in requests]
+    names = (nodes.customer(nodes.gone), nodes.customer(nodes.there), nodes.customer(nodes.gone, 1))
+    assert people == list(names)
+    assert len(receiver.requests) == 3
+
+
+async def endpoint_with_home(nodes: Nodes, url: str) -> None:
+    """An endpoint whose health lies in a shard that stays."""
+    while True:
+        made = (await nodes.api.post("/api/endpoints", {"url": url})).json["id"]
+        if home(made, SHARDS) in nodes.there:
+            return
+        await nodes.api.call("DELETE", f"/api/endpoints/{made}")

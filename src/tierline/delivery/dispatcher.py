@@ -22,7 +22,7 @@ from tierline.delivery.operational_events import OperationalEvents
 from tierline.delivery.retention import LogRetention
 from tierline.delivery.run_terms import terms_of
 from tierline.delivery.subscription import Subscription
-from tierline.delivery.takeover import Holding, Taken, still_ours, take_over
+from tierline.delivery.takeover import Holding, Taken, short_of, still_ours, take_over
 from tierline.delivery.topic import topic_of
 from tierline.delivery.tracing import Trace
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint, Formats
@@ -106,16 +106,16 @@ class Dispatcher:
         await self.membership.join()
         await self._signal.start()
         self.catalog.on_change(self._changed.set)
+        self.log.database.absent.on_change(self._changed.set)
         await self.catalog.refresh()
         for committer in self.committers:
             committer.run()
         await self._reconcile()
         for fetcher in self._fetchers:
             fetcher.run()
-        loop = asyncio.get_running_loop()
         own = (self._poll(), self._reconciling(), self._tick())
         rare = (self._write_idle_marks(), self._retention.run(self.membership.owns))
-        self._tasks = [loop.create_task(each) for each in (*own, *rare)]
+        self._tasks = [asyncio.create_task(each) for each in (*own, *rare)]
         self.membership.run(self._beaten)
         self._started = True
         self.metrics.lag = self.lag
@@ -233,7 +233,8 @@ class Dispatcher:
         ours, later = self.membership.share(self.catalog.endpoints(), self.workers)
         if later:
             asyncio.get_running_loop().call_later(later, self._changed.set)
-        await self._give_up([c for n, c in self.workers.items() if n not in ours])
+        short = short_of(self.log, self.workers.values())
+        await self._give_up([c for n, c in self.workers.items() if n not in ours or n in short])
         opened = []
         for number, row in ours.items():
             worker = self.workers.get(number)
@@ -291,8 +292,8 @@ class Dispatcher:
 
     def _install(self, taken: list[Taken]) -> None:
         assert self._collaborators is not None
-        if not self._started:
-            for shard, fetcher in enumerate(self._fetchers):
+        for shard, fetcher in enumerate(self._fetchers):
+            if not fetcher.begun:
                 marks = [h.row.mark for t in taken for h in t.holdings if h.shard == shard]
                 fetcher.start_at(max(marks, default=0))
         for each in taken:

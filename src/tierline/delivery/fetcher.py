@@ -69,8 +69,14 @@ class ShardFetcher:
         self._lagging = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def begun(self) -> bool:
+        """Whether it was told where to start, or somebody hears it."""
+        return bool(self.position or self.topics)
+
     def start_at(self, position: int) -> None:
-        self.position = self._start = self.head = position
+        self.position = self._start = position
+        self.head = max(self.head, position)
 
     def run(self) -> None:
         loop = asyncio.get_running_loop()

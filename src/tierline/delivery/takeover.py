@@ -14,7 +14,7 @@ from tierline.delivery.endpoint_worker import EndpointWorker
 from tierline.delivery.lanes import REMEMBERED
 from tierline.endpoints.compiled_endpoint import CompiledEndpoint
 from tierline.endpoints.health import Health
-from tierline.endpoints.health_records import read
+from tierline.endpoints.health_records import home, read
 from tierline.store.event_log import CursorRow, EventLog, LogEvent
 
 TRIES_MAX = 5
@@ -43,11 +43,19 @@ class Taken(Struct, frozen=True):
 
 
 async def take_over(log: EventLog, fresh: Sequence[CompiledEndpoint]) -> list[Taken]:
-    """Make these endpoints ours, in every shard."""
-    by_number = {compiled.number: compiled for compiled in fresh}
-    healths = await read(log, {compiled.number: compiled.endpoint.id for compiled in fresh})
+    """Make these endpoints ours, in every shard that is there (see `short_of`). One whose health
+    lies in a shard that is away waits: it may be paused."""
+    absent = log.database.absent
+    by_number = {
+        compiled.number: compiled
+        for compiled in fresh
+        if home(compiled.endpoint.id, log.shards) not in absent
+    }
+    if not by_number:
+        return []
+    healths = await read(log, {n: compiled.endpoint.id for n, compiled in by_number.items()})
     taken = {n: Taken(compiled, healths[n], []) for n, compiled in by_number.items()}
-    for shard in range(log.shards):
+    for shard in absent.present(log.shards):
         for row, lanes in await _take_shard(log, shard, by_number):
             if row.endpoint in taken:
                 taken[row.endpoint].holdings.append(Holding(shard, row, lanes))
@@ -77,6 +85,19 @@ async def _take_shard(
     return [(row, tuple(lanes.get((row.endpoint, row.run), ()))) for row in rows]
 
 
+def short_of(log: EventLog, workers: Iterable[EndpointWorker]) -> set[int]:
+    """Which endpoints were taken over while a shard was away that is back: they are to be taken
+    over again, in all of them."""
+    if not log.database.distributed:
+        return set()
+    present = set(log.database.absent.present(log.shards))
+    return {
+        worker.number
+        for worker in workers
+        if present.difference(shard for _, shard in worker.subscriptions)
+    }
+
+
 async def still_ours(log: EventLog, workers: Iterable[EndpointWorker]) -> set[int]:
     """Of which endpoints generations and runs are as we know them: nobody took them over, and
     nobody fenced them to change them."""
@@ -87,10 +108,15 @@ async def still_ours(log: EventLog, workers: Iterable[EndpointWorker]) -> set[in
         for worker in workers
     }
     current: dict[int, set[tuple[int, int, int]]] = {number: set() for number in ours}
-    for shard in range(log.shards):
+    present = log.database.absent.present(log.shards)  # of others nothing can be sent, either
+    for shard in present:
         for endpoint, run, generation in await log.generations(shard, list(ours)):
             current[endpoint].add((shard, run, generation))
-    return {number for number in ours if current[number] == ours[number]}
+    return {
+        number
+        for number in ours
+        if current[number] == {each for each in ours[number] if each[0] in present}
+    }
 
 
 def _lane(row: asyncpg.Record) -> LaneRow:

@@ -32,7 +32,8 @@ class EndpointLag(Struct, frozen=True):
 
 class EndpointAnswer(EndpointOptions, frozen=True, kw_only=True):
     """An endpoint without its secrets: of headers only the names. `lag` and `replays` are shown of
-    one endpoint, not in lists; a secret only in the answer that made it."""
+    one endpoint, not in lists; a secret only in the answer that made it. `away`: shards whose node
+    is away, of which `lag` and `replays` tell nothing, nor `state` where it is noted there."""
 
     id: str
     url: str
@@ -71,6 +72,7 @@ class EndpointAnswer(EndpointOptions, frozen=True, kw_only=True):
     vendor_secret: str | UnsetType = UNSET
     lag: EndpointLag | UnsetType = UNSET
     replays: tuple[int, ...] | UnsetType = UNSET
+    away: tuple[int, ...] | UnsetType = UNSET
 
 
 class SecretAnswer(Struct, frozen=True):

@@ -62,12 +62,15 @@ async def record(
 
 
 async def read(log: EventLog, endpoints: dict[int, str]) -> dict[int, Health]:
-    """Health by number, of endpoints given as number -> id."""
+    """Health by number, of endpoints given as number -> id. Of whose home shard is away nothing is
+    known: they are shown as healthy."""
     by_home: dict[int, list[int]] = {}
     for number, name in endpoints.items():
         by_home.setdefault(home(name, log.shards), []).append(number)
     healths = dict.fromkeys(endpoints, HEALTHY)
     for shard, numbers in by_home.items():
+        if shard in log.database.absent:
+            continue
         rows = await log.writer(shard).run(
             lambda c, s=shard, n=numbers: c.fetch(Sql.health_of, s, n)  # type: ignore[misc]
         )

@@ -241,11 +241,12 @@ class Inspection:
         return attempts
 
     def _shards_of(self, which: EventFilter) -> Iterable[int]:
-        """Where it may be: a customer's events, and so an event by its id, lie in one shard."""
+        """Where it may be: a customer's events, and so an event by its id, lie in one shard. None
+        that is away, unless it is this one."""
         customer = which.customer
         if customer is None and which.event is not None:
             with contextlib.suppress(ValueError):
                 customer = ids.customer_of_event(which.event)
         if not customer:
-            return range(self._log.shards)
+            return self._log.database.absent.present(self._log.shards)
         return [ids.shard_of(ids.route_of_customer(customer), self._log.shards)]

@@ -325,6 +325,7 @@ class EndpointOperations:
         paused = row.state == "paused"
         return {
             **secret_fields,
+            **_away(self.log),
             "state": "paused" if paused else _STATES[health.state],
             "reason": "asked" if paused else health.reason,
             "headers": sorted(secrets.headers),
@@ -337,6 +338,11 @@ class EndpointOperations:
             "updated_at": format_instant(row.updated_at),
             "signatures": self._signatures(row),
         }
+
+
+def _away(log: EventLog) -> Json:
+    away = log.database.absent.numbers
+    return {"away": away} if away else {}
 
 
 def find_endpoint(catalog: Catalog, project: Project, id_: str) -> EndpointRow:

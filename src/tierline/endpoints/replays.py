@@ -134,7 +134,9 @@ class Replays:
         return ReplayCount(events, complete=True)
 
     async def stop(self, endpoint: EndpointRow, run: int) -> None:
-        """End a run; what it has not sent stays unsent. Raises NotFound."""
+        """End a run; what it has not sent stays unsent. Raises NotFound, and NodeAway while any
+        shard is away."""
+        self._log.database.absent.require_all()
         if run == 0 or run not in {r["run"] for r in await self._cursors(endpoint.number)}:
             raise NoSuchRecord(what="replay", name=str(run))
         for shard in range(self._log.shards):
@@ -153,6 +155,7 @@ class Replays:
         return result
 
     async def _plans(self, endpoint: EndpointRow, request: ReplayRequest) -> dict[int, ReplayPlan]:
+        self._log.database.absent.require_all()
         if request.ids:
             return await self._by_ids(endpoint.project, request)
         return await self._by_time(request, self._sandbox(endpoint))
@@ -202,7 +205,7 @@ class Replays:
 
     async def _cursors(self, number: int) -> list[dict[str, Any]]:
         result = []
-        for shard in range(self._log.shards):
+        for shard in self._log.database.absent.present(self._log.shards):
             rows = await rows_of(self._log.reader(shard), Sql.cursors_of, shard, number)
             result += [{**row, "shard": shard} for row in rows]
         return result

@@ -40,6 +40,15 @@ class AbsentShards:
     def __contains__(self, shard: object) -> bool:
         return shard in self.nodes
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """For answers, which leave these shards out."""
+        return tuple(sorted(self.nodes))
+
+    def present(self, shards: int) -> list[int]:
+        """Of so many shards those that are there."""
+        return [shard for shard in range(shards) if shard not in self.nodes]
+
     def require(self, shard: int) -> None:
         """Raises NodeAway for a shard that is away."""
         if self.nodes and shard in self.nodes:

@@ -14,7 +14,7 @@ while a walk by last change goes on moves to its end, beyond the mark at which t
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct
@@ -132,6 +132,7 @@ class Walk:
         project: int,
         search: Search,
         after: ListPlace | None,
+        absent: Container[int] = (),
     ) -> None:
         self._connection = connection
         self._project = project
@@ -141,7 +142,7 @@ class Walk:
         self._bounds = bounds
         self._after = [after or ListPlace(first, -1)] * shards
         self._ahead: list[deque[ListPlace]] = [deque() for _ in range(shards)]
-        self._ended = [False] * shards
+        self._ended = [shard in absent for shard in range(shards)]
 
     async def take(self, count: int) -> list[ListPlace]:
         """Returns the next `count` places; fewer only where the walk ends."""
@@ -192,10 +193,12 @@ async def page(
     limit: int,
     *,
     met_max: int = MET_MAX,
+    absent: Container[int] = (),
 ) -> ListPage:
     """Returns the next page of at most `limit` lines behind a place, having met `met_max` customers
-    at most. It may hold fewer, even none, while `last` says that there is more."""
-    walk = Walk(connection, shards, project, search, after)
+    at most. It may hold fewer, even none, while `last` says that there is more. `absent`: shards
+    that are left out."""
+    walk = Walk(connection, shards, project, search, after, absent)
     rows: list[Listed] = []
     last, met, size = after, 0, limit + 1
     while met < met_max:

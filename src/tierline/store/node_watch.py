@@ -160,5 +160,4 @@ async def present_heads(
         except asyncpg.PostgresError:
             if not await absent.confirms_any():
                 raise
-    present = [shard for shard in range(shards) if shard not in absent]
-    return list(await connection.fetch(EventLogSql.heads_of, present))
+    return list(await connection.fetch(EventLogSql.heads_of, absent.present(shards)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, cast
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tierline.endpoints.answers import (
     AttemptLine,
@@ -56,16 +56,19 @@ class LanesQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AttemptList(Struct, frozen=True):
-    """`next` is null on the last page; an attempt at a page's edge may come twice."""
+    """`next` is null on the last page; an attempt at a page's edge may come twice. `away`: shards
+    whose node is away, of which there is none here."""
 
     attempts: tuple[AttemptLine, ...]
     next: str | None
+    away: tuple[int, ...] | UnsetType = UNSET
 
 
 class LaneList(Struct, frozen=True):
-    """The oldest hundred."""
+    """The oldest hundred. `away`: shards whose node is away, of which there are none here."""
 
     lanes: tuple[LaneAnswer, ...]
+    away: tuple[int, ...] | UnsetType = UNSET
 
 
 async def event_filter(call: Call, query: AttemptsQuery | LanesQuery) -> EventFilter:
@@ -123,13 +126,14 @@ async def list_attempts(call: Call) -> AttemptList:
     attempts, more = await call.parts.operations.attempts(
         call.project, call.param("endpoint"), which, before, query.limit
     )
-    return AttemptList(cast("Any", attempts), None if more is None else format_instant(more))
+    away = call.parts.database.absent.numbers or UNSET
+    return AttemptList(cast("Any", attempts), None if more is None else format_instant(more), away)
 
 
 async def list_lanes(call: Call) -> LaneList:
     which = await event_filter(call, call.query(LanesQuery))
     lanes = await call.parts.operations.lanes(call.project, call.param("endpoint"), which)
-    return LaneList(cast("Any", lanes))
+    return LaneList(cast("Any", lanes), call.parts.database.absent.numbers or UNSET)
 
 
 async def rewind_endpoint(call: Call, body: RewindBody) -> Json:

@@ -70,7 +70,7 @@ async def get_ready(call: Call) -> Reply:
                 missing = [*missing, "database"]
     if disk.look():
         missing = [*missing, "disk"]
-    shards = tuple(sorted(away)) or UNSET
+    shards = call.parts.database.absent.numbers or UNSET
     if missing:
         details = tuple(MISSING[each] for each in missing)
         return Reply(503, Ready("not_ready", tuple(missing), details, shards))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from tierline.errors import Invalid
@@ -59,11 +59,13 @@ class MemberListQuery(CustomerListQuery, frozen=True, forbid_unknown_fields=True
 class CustomerList(Struct, frozen=True):
     """`next` goes on behind this page; null: there is nothing more. A page may hold fewer than
     `limit`, or nothing, and still have a next one. `as_of`, of a list by last change: whatever
-    changes later is met from there on."""
+    changes later is met from there on. `away`: shards of a distributed database whose node is away,
+    of whose customers there is none here, nor on later pages that go on from this one."""
 
     customers: list[CustomerAnswer]
     next: str | None
     as_of: str | None = None
+    away: tuple[int, ...] | UnsetType = UNSET
 
 
 class MemberLine(Struct, frozen=True):
@@ -89,6 +91,7 @@ class MemberList(Struct, frozen=True):
     members: list[MemberLine]
     next: str | None
     as_of: str | None = None
+    away: tuple[int, ...] | UnsetType = UNSET
 
 
 class _Page(Struct, frozen=True):
@@ -97,6 +100,7 @@ class _Page(Struct, frozen=True):
     rows: list[Listed]
     next: str | None
     as_of: str | None
+    away: tuple[int, ...] | UnsetType = UNSET
 
 
 async def list_customers(call: Call) -> CustomerList:
@@ -110,7 +114,7 @@ async def list_customers(call: Call) -> CustomerList:
         customer_answer(line.customer.customer, changes.get(line.customer.id, 0))
         for line in page.rows
     ]
-    return CustomerList(lines, page.next, page.as_of)
+    return CustomerList(lines, page.next, page.as_of, page.away)
 
 
 async def list_members(call: Call) -> MemberList:
@@ -124,7 +128,7 @@ async def list_members(call: Call) -> MemberList:
         for line in page.rows
         if line.standing is not None
     ]
-    return MemberList(lines, page.next, page.as_of)
+    return MemberList(lines, page.next, page.as_of, page.away)
 
 
 def _filter(query: MemberListQuery, program: int) -> MemberFilter:
@@ -177,7 +181,7 @@ async def _page(call: Call, query: CustomerListQuery, members: MemberFilter | No
     search = _search(query, members)
     after = list_cursor.parse(query.after, search.order)
     database, project = call.parts.database, call.project
-    shards = database.shards
+    shards, absent = database.shards, database.absent
     as_of = None
     async with database.pool.acquire() as connection:
         if query.id is not None:
@@ -185,11 +189,14 @@ async def _page(call: Call, query: CustomerListQuery, members: MemberFilter | No
             lines = await listing.sieve(connection, shards, search, owners)
             return _Page([lines[customer] for customer in sorted(lines)], None, None)
         if search.order == "updated_at":
+            absent.require_all()  # up to when the list is complete is not known
             mark = await last_changes.mark(connection, shards, call.wall)
             as_of = min(search.updated_before, mark + 1)
             search = replace(search, updated_before=as_of)
-        page = await listing.page(connection, shards, project.number, search, after, query.limit)
-    return _Page(page.rows, list_cursor.text(search.order, page.last), responses.instant(as_of))
+        place = (project.number, search, after, query.limit)
+        page = await listing.page(connection, shards, *place, absent=absent)
+    cursor = list_cursor.text(search.order, page.last)
+    return _Page(page.rows, cursor, responses.instant(as_of), absent.numbers or UNSET)
 
 
 async def _named(connection: Session, shards: int, project: Project, name: str) -> set[int]:
