@@ -74,6 +74,17 @@ async def test_who_was_erased_is_refused_with_the_line_and_the_reason(
     assert (await club.standing(ANN)).balance == (10 if lines is RECORDS else 6)
 
 
+@pytest.mark.parametrize("name", [{"card": f"{ANN}-card"}, {"names": {"card": [f"{ANN}-card"]}}])
+async def test_a_card_of_somebody_erased_is_refused(
+    club: Club, tmp_path: Path, name: dict[str, Any]
+) -> None:
+    """As any other name of theirs."""
+    await without_ann(club)
+    done = await imported(club, tmp_path / "file.jsonl", {"customer": "other", **name})
+    assert [("erased here" in p.reason) for p in done.problems] == [True]
+    assert await traces(club) == []
+
+
 async def test_a_key_leaves_no_fingerprint(club: Club, tmp_path: Path) -> None:
     """Not even one that is a mail: names say who somebody is, a key says which of their activities.
     So the same key is free for anybody, for whoever comes back too, in an import and live."""

@@ -67,11 +67,7 @@ class ErasedPeople:
 def _names(record: Record) -> Iterable[str]:
     person = record.person
     if person is not None:
-        yield person.customer
-        if person.id is not None:
-            yield person.id
-        if person.number is not None:
-            yield str(person.number)
+        yield from person.every_name
     for line in (record.entry, record.order):
         if line is not None:
             yield line.customer

@@ -14,13 +14,14 @@ from tierline.ledger.files.person import membership_facts
 from tierline.model.calendar import format_instant
 from tierline.model.encoding import decode_standing
 from tierline.model.standing import Standing, carry
-from tierline.model.tenant import Customer, NameKind
+from tierline.model.tenant import CARD, Customer, NameKind
 from tierline.store.database import Database
 from tierline.store.named_queries import Queries
 
 PAGE: Final = 500
 ENTRIES_MAX: Final = 5_000  # of one statement: a member's ledger may be long
 
+Names = dict[str, list[str]]  # of one customer, by kind
 _encode = msgspec.json.Encoder().encode
 _customer = msgspec.json.Decoder(Customer).decode
 
@@ -30,6 +31,7 @@ class ExportSql(Queries, file="export.sql"):
 
     members_out: str
     entries_out: str
+    names_out: str
 
 
 async def members(
@@ -38,9 +40,10 @@ async def members(
     """Every member of a program as one JSON line, in no particular order; with the names that a
     vendor's payloads show."""
     async for _, page in _pages(database, program):
+        names = await _names(database, page)
         for row in page:
             customer, standing = _customer(row["profile"]), decode_standing(row["standing"])
-            line = _member(customer, standing, name_kinds)
+            line = _member(_profile(customer, names[row["customer"]], name_kinds), standing)
             yield _encode(line) + b"\n"
 
 
@@ -51,8 +54,9 @@ async def whole(
     orders that are told whole: read in this order they make the same ledgers elsewhere."""
     async for shard, page in _pages(database, program):
         customers = [_customer(row["profile"]) for row in page]
-        for customer in customers:
-            yield _encode(_profile(customer, name_kinds)) + b"\n"
+        names = await _names(database, page)
+        for customer, row in zip(customers, page, strict=True):
+            yield _encode(_profile(customer, names[row["customer"]], name_kinds)) + b"\n"
         async for line in _entries(database, shard, program, page, ENTRIES_MAX):
             yield line
         for customer, row in zip(customers, page, strict=True):
@@ -92,18 +96,21 @@ async def _pages(
             after = page[-1]["customer"]
 
 
-def _member(
-    customer: Customer, standing: Standing, name_kinds: Sequence[NameKind]
-) -> dict[str, Any]:
-    line = {
-        **_profile(customer, name_kinds),
-        **membership_facts(standing),
-        "standing": carry(standing),
-    }
+async def _names(database: Database, page: list[asyncpg.Record]) -> dict[int, Names]:
+    """The customers' names by kind, which lie in all shards."""
+    names: dict[int, Names] = {row["customer"]: {} for row in page}
+    for shard in range(database.shards):
+        for row in await database.pool.fetch(ExportSql.names_out, shard, list(names)):
+            names[row["customer"]].setdefault(row["kind"], []).append(row["name"])
+    return names
+
+
+def _member(profile: dict[str, Any], standing: Standing) -> dict[str, Any]:
+    line = {**profile, **membership_facts(standing), "standing": carry(standing)}
     return {field: value for field, value in line.items() if value not in (None, ())}
 
 
-def _profile(customer: Customer, name_kinds: Sequence[NameKind]) -> dict[str, Any]:
+def _profile(customer: Customer, names: Names, name_kinds: Sequence[NameKind]) -> dict[str, Any]:
     line = {
         "customer": customer.source_id,
         "id": customer.id,
@@ -122,4 +129,11 @@ def _profile(customer: Customer, name_kinds: Sequence[NameKind]) -> dict[str, An
         "created_at": format_instant(customer.created_at),
         "updated_at": format_instant(customer.updated_at),
     }
+    further = {**names}
+    further["source"] = [name for name in names.get("source", ()) if name != customer.source_id]
+    for name in (CARD, *name_kinds):
+        own = further.get(name.kind, [])
+        if len(own) == 1 and line.get(name.column) in (None, own[0]):
+            (line[name.column],) = further.pop(name.kind)
+    line["names"] = {kind: texts for kind, texts in further.items() if texts} or None
     return {field: value for field, value in line.items() if value is not None}

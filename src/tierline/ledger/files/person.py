@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
@@ -22,6 +23,7 @@ _Whole = Annotated[int, Meta(ge=0, le=POINTS_MAX)]
 _PERSONAL: Final = ("name", "email", "phone", "birthdate", "address", "metadata")
 _PROFILE: Final = ("id", "number", *_PERSONAL, "created_at", "updated_at")
 _MEMBERSHIP: Final = ("enrolled_at", "tier", "points", "points_spent", "lots", "standing")
+_FORMER: Final = "source"  # the kind of the source ids that somebody had before
 _INSTANTS: Final = ("enrolled_at", "tier_since", "created_at", "updated_at")  # none lies ahead
 
 
@@ -43,6 +45,7 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     phone: str | None = None
     birthdate: str | None = None
     address: Address | None = None
+    names: dict[str, list[str]] | None = None  # further ones by kind, as an export writes them
     metadata: dict[str, Any] | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
@@ -80,12 +83,26 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
             if text is not None and validation.instant(text, field) > now:
                 raise Invalid(path=field, reason=f"{field}: it lies ahead of now.")
         fields = {f: value for f in _PROFILE if (value := getattr(self, f)) is not None}
-        names = {}
+        names = dict(self.names or {})
+        strange = names.keys() - {_FORMER, *(name.kind for name in self.name_kinds)}
+        for kind in sorted(strange):
+            raise validation.invalid(f"names.{kind}", "there is no such kind of name")
         for name in self.name_kinds:
             text = getattr(self, name.column)
             if text is not None:
-                names[name.kind] = (validation.identifier(text, name.column),)
+                own = validation.identifier(text, name.column)
+                names[name.kind] = [own, *names.get(name.kind, [])]
         return profile_of(fields, names, now)
+
+    @property
+    def every_name(self) -> Iterator[str]:
+        """All by which the record calls them."""
+        columns = (getattr(self, name.column) for name in self.name_kinds)
+        yield from (text for text in (self.customer, self.id, *columns) if text is not None)
+        if self.number is not None:
+            yield str(self.number)
+        for texts in (self.names or {}).values():
+            yield from texts
 
     def opening(self) -> tuple[int, int | None, Detail]:
         """Returns the points, the instant of joining and the rest of what the member brings.
@@ -112,6 +129,8 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
             standing = carried(self.standing)
         except msgspec.ValidationError as error:
             raise validation.complaint(error, dict, "standing") from None
+        if (standing.joined_at or 0) < validation.INSTANT_MIN:
+            raise validation.invalid("standing.joined_at", "it lies before 1900")
         said = membership_facts(standing)
         for field, value in said.items():
             if getattr(self, field) not in (None, (), value):

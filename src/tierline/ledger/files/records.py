@@ -39,7 +39,7 @@ _INTEGERS: Final = frozenset(
         *("total", "paid", "refunded", "shipping", "tax", "discounts"),
     }
 )
-_JSON_COLUMNS: Final = frozenset({"standing", "detail", "items", "cancelled"})
+_JSON_COLUMNS: Final = frozenset({"standing", "detail", "items", "cancelled", "names"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _KEY = re.compile(rb'"\s*:')
 _SPACED = re.compile(rb'"\s')

@@ -21,3 +21,10 @@ WHERE e.shard = $1 AND e.program = $2 AND e.customer = ANY($3::bigint[])
   AND (e.customer, e.n) > ($4, $5)
 ORDER BY e.customer, e.n
 LIMIT $6;
+
+-- name: names_out
+-- The names in one shard of some customers, but for those that their profiles say.
+SELECT a.customer, a.kind, a.name
+FROM alias a
+WHERE a.shard = $1 AND a.customer = ANY($2::bigint[]) AND a.kind NOT IN ('id', 'number')
+ORDER BY a.customer, a.kind, a.name;
