@@ -37,6 +37,7 @@ from tierline.people.directory import Directory
 from tierline.people.oidc import OidcSettings, OpenIdProvider, check_settings
 from tierline.people.passwords import Passwords
 from tierline.people.sessions import Sessions
+from tierline.store.connection_counts import ADVANCES_MAX
 from tierline.store.event_log import EventLog
 from tierline.store.heartbeat import Heartbeat, roles_text
 from tierline.store.notifications import Notifications
@@ -215,7 +216,7 @@ class Process:
     def parts(self, log: EventLog) -> Dependencies:
         """What the HTTP side is made of."""
         database, catalog = self.installation.database, self.installation.catalog
-        metrics = HttpMetrics(self._writer, self._sweeper, database.disk)
+        metrics = HttpMetrics(self._writer, self._sweeper, database)
         # Without the role `api` no route gives it anything: it is not started.
         writer = self._writer or Writer(database, catalog, self.committed, clock=self.clock)
         self.registry.register(metrics)
@@ -226,10 +227,16 @@ class Process:
         shards = range(database.shards)
         walks = [BirthdateWalk(database, catalog, s, open_writer, self.clock) for s in shards]
 
+        advances = asyncio.Semaphore(ADVANCES_MAX)
+        if self._writer is not None:  # else no route moves a clock
+            database.counts.allow("sweep", ADVANCES_MAX * database.shards)
+
         async def advance(project: int, to: int) -> None:
-            for walk in walks:
-                await walk.at_once(catalog.project(project))
-            await sandbox.advance(database, catalog, self.committed, project, to, clock=self.clock)
+            facts = (database, catalog, self.committed, project, to)
+            async with advances:
+                for walk in walks:
+                    await walk.at_once(catalog.project(project))
+                await sandbox.advance(*facts, clock=self.clock)
 
         directory = Directory(database, Passwords())
         oidc = self.options.oidc

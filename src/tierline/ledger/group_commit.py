@@ -35,6 +35,7 @@ from tierline.ledger.transfers.completion import Transfers
 from tierline.logging import RecurringFaults
 from tierline.model import ids
 from tierline.store.column_encoding import Unstorable
+from tierline.store.connection_counts import BATCHES_MAX, ConnectionKind
 from tierline.store.database import PLANNER, Database, where
 from tierline.store.errors import DiskFull, blames_data, is_retryable, translate
 from tierline.store.ledger_transaction import CountDiffers, LedgerTx
@@ -42,7 +43,6 @@ from tierline.store.ledger_transaction import CountDiffers, LedgerTx
 RERUNS_MAX: Final = 8  # of a batch that another writer keeps interfering with
 AWAY_SECONDS_MAX: Final = 15.0  # how long requests wait for a database that is gone
 BACKOFF_SECONDS: Final = (0.02, 0.1, 0.25, 0.5, 1.0)
-UNDER_WAY_MAX: Final = 3  # batches of one shard
 ENOUGH: Final = 12  # waiting commands that are worth another batch
 
 _log = structlog.get_logger("tierline.ledger")
@@ -113,6 +113,9 @@ class WriterParts(Protocol):
 class GroupCommit:
     """One shard's queue, connections and loop."""
 
+    connection_kind: ConnectionKind = "batch"
+    connections_most = BATCHES_MAX
+
     def __init__(self, writer: WriterParts, shard: int, queue: Queue, batch_max: int) -> None:
         self.writer = writer
         self.shard = shard
@@ -134,18 +137,22 @@ class GroupCommit:
         if not self.under_way or not waiting:
             return waiting > 0
         # Another batch that takes what little came in meanwhile would only make all of them small.
-        return len(self.under_way) < UNDER_WAY_MAX and waiting >= min(ENOUGH, self.batch_max)
+        return len(self.under_way) < BATCHES_MAX and waiting >= min(ENOUGH, self.batch_max)
 
     def _share(self) -> int:
         """How many commands to take. Where callers wait for their answers, who takes all that
         there are leaves nothing to decide while the database writes them."""
         there = self.queue.rows + sum(len(running.batch) for running in self.under_way)
-        return min(self.batch_max, max(ENOUGH, -(-there // UNDER_WAY_MAX)))
+        return min(self.batch_max, max(ENOUGH, -(-there // BATCHES_MAX)))
 
     @property
     def _goes_on(self) -> bool:
         """Whether more is to be done, so that a transaction is wanted at once, or soon."""
         return self.queue.rows > 0 or len(self.under_way) > 1
+
+    @property
+    def connections_idle(self) -> int:
+        return sum(not tx.connection.is_closed() for tx in self._idle)
 
     def waiting(self) -> Iterator[QueuedCommand]:
         """Yields the commands that were taken and are not answered yet."""
@@ -337,7 +344,7 @@ class GroupCommit:
             tx = self._idle.pop(0)  # in turn: none stays in a transaction that it began in advance
             if not tx.connection.is_closed():
                 return tx
-        return LedgerTx(await self.writer.database.connect(**PLANNER))
+        return LedgerTx(await self.writer.database.connect("batch", **PLANNER))
 
     async def _undo(self, tx: LedgerTx, error: BaseException) -> None:
         """Roll back; a connection that does not even do that, or met changed tables, is left."""

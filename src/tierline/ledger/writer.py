@@ -62,8 +62,14 @@ class Writer:
         self.closed = True
         database.absent.on_change(self._refuse_absent)
 
+    def count(self) -> None:
+        """Its connections count from now on: it may be started."""
+        for shard in self.shards:
+            self.database.counts.hold(shard)
+
     async def start(self) -> None:
         self.closed = False
+        self.count()
         for shard in self.shards:
             task = asyncio.create_task(shard.run(), name=f"writer-{shard.shard}")
             task.add_done_callback(_ended)

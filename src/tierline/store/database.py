@@ -9,7 +9,9 @@ What it learns of PostgreSQL's own types, a process keeps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,6 +20,14 @@ import asyncpg
 from tierline.errors import TierlineError
 from tierline.store import migrate
 from tierline.store.absent_shards import AbsentShards
+from tierline.store.connection_counts import (
+    ERRANDS_MAX,
+    LOOKUPS_MAX,
+    POOL_MAX,
+    ConnectionCounts,
+    ConnectionFigures,
+    ConnectionKind,
+)
 from tierline.store.disk_space import DiskSpace
 from tierline.store.errors import (
     CopyUnfinished,
@@ -32,8 +42,6 @@ VERSION_MIN: Final = 15
 CONNECT_SECONDS_MAX: Final = 10
 STATEMENT_MS_MAX: Final = 10_000  # hot statements take under 100 ms; this bounds a wait for locks
 COMMAND_SECONDS_MAX: Final = 30  # for a server that went silent; never reached before the above
-POOL_MAX: Final = 16
-LOOKUPS_MAX: Final = 4
 KEPT_PLANS: Final = "force_generic_plan"  # where `distribute` noted nothing else
 COPYING: Final = "copying:"  # begins the epoch of what an unfinished copy fills
 
@@ -100,6 +108,8 @@ class Database:
         self.lookups = lookups
         self.disk = disk
         self.absent = AbsentShards()
+        self.counts = ConnectionCounts()
+        self._errands = asyncio.Semaphore(ERRANDS_MAX)
         self.shards = fixed.shards
         self.epoch = fixed.epoch
         self._plan_cache_mode = fixed.plan_cache_mode
@@ -149,19 +159,37 @@ class Database:
             raise failure from error
         return cls(url, pool, lookups, fixed, disk or DiskSpace())
 
-    async def connect(self, **settings: str) -> asyncpg.Connection:
-        """A dedicated, warmed connection, which the caller closes. `settings` are PostgreSQL's
-        own, for this session: `connect(statement_timeout="0")`. Where plans cannot be kept, as on
-        a distributed database, a wish for kept ones is passed over."""
+    async def connect(
+        self, kind: ConnectionKind = "errand", /, **settings: str
+    ) -> asyncpg.Connection:
+        """A dedicated, warmed connection, which the caller closes; it is counted as of this kind.
+        `settings` are PostgreSQL's own, for this session: `connect(statement_timeout="0")`. Where
+        plans cannot be kept, as on a distributed database, a wish for kept ones is passed over."""
         if "plan_cache_mode" in settings:
             settings["plan_cache_mode"] = self._plan_cache_mode
         try:
-            return await connect(self.url, settings)
+            connection = await connect(self.url, settings)
         except Exception as error:
             failure = translate(error, where(self.url))
             if failure is None:
                 raise
             raise failure from error
+        self.counts.opened(kind, connection)
+        return connection
+
+    @asynccontextmanager
+    async def errand(self) -> AsyncIterator[asyncpg.Connection]:
+        """A dedicated connection for something that requests ask for, so many at a time."""
+        async with self._errands:
+            connection = await self.connect()
+            try:
+                yield connection
+            finally:
+                await connection.close(timeout=5)
+
+    def connections(self) -> list[ConnectionFigures]:
+        """How many this process has open, and may have, by kind."""
+        return list(self.counts.figures(self.pool, self.lookups))
 
     async def close(self) -> None:
         """Wait for the pools' work to end, then disconnect."""

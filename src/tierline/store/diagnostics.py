@@ -10,6 +10,7 @@ from msgspec import Struct
 from tierline.store import migrate
 from tierline.store import sweep as sweeps
 from tierline.store.absent_shards import absent_text, shards_text
+from tierline.store.connection_counts import process_most
 from tierline.store.database import Database
 from tierline.store.heartbeat import ABSENT, living_roles, required_roles
 from tierline.store.named_queries import Queries
@@ -24,6 +25,7 @@ PROCESSES = {"api": "API servers", "sender": "senders", "sweeper": "sweepers"}
 
 
 class DiagnosticsSql(Queries, file="diagnostics.sql"):
+    connections: str
     shard_state: str
     quarantined: str
     unwell: str
@@ -49,6 +51,7 @@ async def findings(database: Database, catalog: Catalog, now: int) -> list[Diagn
             Diagnosis("secrets", f"the key opens those of {len(catalog.projects())} projects"),
         ]
         checks.append(await _disk(connection, database))
+        checks.append(await _connections(connection, database))
         if database.distributed:
             checks.append(await _nodes(connection, database))
         for shard in range(database.shards):
@@ -72,6 +75,19 @@ async def _nodes(connection: asyncpg.Connection[asyncpg.Record], database: Datab
         away = f"{', '.join(sorted(set(absent.values())))} away: {absent_text(absent)}"
         return Diagnosis("nodes", f"{away}; {text}", well=False)
     return Diagnosis("nodes", text)
+
+
+async def _connections(
+    connection: asyncpg.Connection[asyncpg.Record], database: Database
+) -> Diagnosis:
+    row = await connection.fetchrow(DiagnosticsSql.connections)
+    assert row is not None
+    most = process_most(database.shards, distributed=database.distributed)
+    text = (
+        f"{row['count']} of Tierline's are open, the server takes {row['most']} of everybody's;"
+        f" a process with every role may open {most}"
+    )
+    return Diagnosis("connections", text)
 
 
 async def _disk(connection: asyncpg.Connection[asyncpg.Record], database: Database) -> Diagnosis:

@@ -29,12 +29,11 @@ from tierline.engine.announcement import (
 from tierline.model import ids
 from tierline.model.operational_event import Notice
 from tierline.store.column_encoding import columns, hexes, integers
+from tierline.store.connection_counts import LOG_LINES_MAX
 from tierline.store.database import Database
 from tierline.store.event_log_queries import EventLogSql as Sql
 from tierline.store.node_watch import present_heads
 from tierline.store.reconnecting_connection import ReconnectingConnection
-
-LINES_MAX = 4  # connections per kind of work: a few, however many shards there are
 
 
 class Tombstone(Struct, frozen=True):
@@ -127,7 +126,7 @@ class EventLog:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.shards = database.shards
-        count = min(LINES_MAX, database.shards)
+        count = min(LOG_LINES_MAX, database.shards)
         self._readers = [ReconnectingConnection(database) for _ in range(count)]
         self._writers = [ReconnectingConnection(database) for _ in range(count)]
         self.statements = 0  # of the delivery path, for the benchmark and for metrics

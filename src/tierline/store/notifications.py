@@ -12,6 +12,7 @@ from collections.abc import Callable
 import asyncpg
 import structlog
 
+from tierline.store.connection_counts import ConnectionKind
 from tierline.store.database import Database
 from tierline.store.event_log_queries import EventLogSql as Sql
 from tierline.store.reconnecting_connection import ReconnectingConnection
@@ -39,6 +40,10 @@ class Notifications:
     """`tell(shard)` reaches `heard` in every other process that listens. `listening` is called
     whenever it begins to: what was said before, nobody heard here."""
 
+    connection_kind: ConnectionKind = "line"  # the one that it hears by
+    connections_most = 1
+    connections_idle = 0
+
     def __init__(
         self,
         database: Database,
@@ -49,6 +54,7 @@ class Notifications:
         self._heard = heard
         self._listening = listening
         self._line = ReconnectingConnection(database)
+        database.counts.hold(self)
         self._waiting: set[int] = set()
         self._something = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -84,7 +90,7 @@ class Notifications:
     async def _listen(self) -> None:
         while True:
             try:
-                connection = await self._database.connect()
+                connection = await self._database.connect("line")
                 try:
                     await self._hear(connection)
                 finally:

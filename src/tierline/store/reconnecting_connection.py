@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import asyncpg
 
+from tierline.store.connection_counts import ConnectionKind
 from tierline.store.database import Database
 from tierline.store.errors import is_retryable
 
@@ -17,11 +18,21 @@ T = TypeVar("T")
 class ReconnectingConnection:
     """One piece of work at a time, on one connection that keeps its prepared statements."""
 
+    connection_kind: ConnectionKind = "line"
+    connections_most = 1
+
     def __init__(self, database: Database, **settings: str) -> None:
         self._database = database
         self._settings = settings  # PostgreSQL's own, for each session
         self._connection: asyncpg.Connection | None = None
         self._lock = asyncio.Lock()
+        database.counts.hold(self)
+
+    @property
+    def connections_idle(self) -> int:
+        connection = self._connection
+        there = connection is not None and not connection.is_closed()
+        return int(there and not self._lock.locked())
 
     async def run(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """`work` with the connection; errors come through, and a broken link is replaced at the
@@ -29,7 +40,9 @@ class ReconnectingConnection:
         async with self._lock:
             connection = self._connection
             if connection is None or connection.is_closed():
-                connection = self._connection = await self._database.connect(**self._settings)
+                connection = self._connection = await self._database.connect(
+                    "line", **self._settings
+                )
             try:
                 return await work(connection)
             except BaseException as error:

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from tierline.histogram import Durations
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.ledger.writer import Writer
-from tierline.store.disk_space import DiskSpace
+from tierline.store.database import Database
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -24,8 +24,9 @@ SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 class HttpMetrics(Collector):
     """One process's requests, and what waits in its roles; register it with a CollectorRegistry."""
 
-    def __init__(self, writer: Writer | None, sweeper: Sweeper | None, disk: DiskSpace) -> None:
-        self._disk = disk
+    def __init__(self, writer: Writer | None, sweeper: Sweeper | None, database: Database) -> None:
+        self._disk = database.disk
+        self._database = database
         self._writer = writer
         self._sweeper = sweeper
         self._durations: dict[tuple[str, int], Durations] = {}
@@ -56,12 +57,27 @@ class HttpMetrics(Collector):
         for shard, lag_ms in (self._sweeper.lag_ms if self._sweeper else {}).items():
             lag.add_metric([str(shard)], lag_ms / 1000)
         yield lag
+        yield from self._connections()
+        away = "Shards whose node is away."
+        absent = len(self._database.absent.nodes)
+        yield GaugeMetricFamily("tierline_shards_away", away, absent)
         full = "Whether the database's disk is full, so that writes are refused."
         yield GaugeMetricFamily("tierline_disk_full", full, int(self._disk.look()))
         free = self._disk.free
         if free is not None:
             room = "Free bytes on the disk of the embedded database."
             yield GaugeMetricFamily("tierline_disk_free_bytes", room, free)
+
+    def _connections(self) -> Iterator[Metric]:
+        name, what = "tierline_database_connections", "Connections to the database that are open."
+        open_ = GaugeMetricFamily(name, what, labels=["kind", "state"])
+        limit = "How many connections to the database this process may open."
+        most = GaugeMetricFamily(f"{name}_max", limit, labels=["kind"])
+        for figures in self._database.connections():
+            open_.add_metric([figures.kind, "in_use"], figures.in_use)
+            open_.add_metric([figures.kind, "idle"], figures.idle)
+            most.add_metric([figures.kind], figures.most)
+        yield from (open_, most)
 
 
 class ScrapedMetrics(Collector):

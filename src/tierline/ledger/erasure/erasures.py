@@ -144,9 +144,8 @@ class Erasures:
     async def go_on(self, customer: int, *, again: bool = False) -> Erased:
         """Goes on with an erasure from its last step. `again`: what was on its way elsewhere has
         had its time, and is looked for."""
-        connection = await self.database.connect()
-        tx = LedgerTx(connection)
-        try:
+        async with self.database.errand() as connection:
+            tx = LedgerTx(connection)
             erasure = await self._stored(connection, customer)
             again = again and erasure.step == CLEARED
             while (step := self._next(erasure, again)) is not None:
@@ -154,8 +153,6 @@ class Erasures:
                 erasure = await self._stored(connection, customer)
             erased_at = erasure.erased_at
             assert erased_at is not None  # a step before the last one has set it
-        finally:
-            await connection.close(timeout=5)
         return Erased(customer, erased_at)
 
     def _next(self, erasure: StoredErasure, again: bool) -> str | None:

@@ -29,6 +29,7 @@ from tierline.model import ids
 from tierline.model.encoding import decode_standing
 from tierline.rules.program import Program
 from tierline.store import sweep as store
+from tierline.store.connection_counts import SWEEPS_MAX, ConnectionKind
 from tierline.store.database import PLANNER, Database, where
 from tierline.store.errors import DatabaseUnreachable, blames_data, is_retryable
 from tierline.store.event_log import tell_operators
@@ -62,6 +63,8 @@ class Due(Struct, frozen=True):
 class SweepPass:
     """Sweeps one shard on one clock, batch by batch, on connections of its own."""
 
+    connection_kind: ConnectionKind = "sweep"
+
     def __init__(
         self,
         database: Database,
@@ -79,6 +82,12 @@ class SweepPass:
         self.on_commit = on_commit
         self._idle: list[LedgerTx] = []
         self._ahead: Stretch | None = None  # begun while the one before it is written
+        self.connections_most = SWEEPS_MAX if clock == WALL else 0  # sandboxes share theirs
+        database.counts.hold(self)
+
+    @property
+    def connections_idle(self) -> int:
+        return sum(not tx.connection.is_closed() for tx in self._idle)
 
     async def step(
         self, upto: int, now: int, limit: int = MEMBERS_MAX, *, ahead: bool = False
@@ -163,7 +172,7 @@ class SweepPass:
             tx = self._idle.pop()
             if not tx.connection.is_closed():
                 return tx
-        return LedgerTx(await self.database.connect(**PLANNER))
+        return LedgerTx(await self.database.connect("sweep", **PLANNER))
 
     def give_back(self, tx: LedgerTx) -> None:
         self._idle.append(tx)

@@ -77,6 +77,7 @@ class Sweeper:
         self._wake = [asyncio.Event() for _ in range(database.shards)]
 
     async def start(self) -> None:
+        self._writer.count()
         for shard in range(self.database.shards):
             self._went[shard] = self.clock()
             task = asyncio.create_task(self._keep_sweeping(shard), name=f"sweep-{shard}")

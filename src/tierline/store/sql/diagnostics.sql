@@ -12,3 +12,8 @@ SELECT count(*) AS count FROM member WHERE shard = $1 AND quarantined IS NOT NUL
 -- name: unwell
 -- Endpoints that the sender found failing, or paused for it.
 SELECT endpoint, state FROM health WHERE shard = $1 AND state <> 'healthy'
+
+-- name: connections
+-- Tierline's own to this database, and how many the server takes.
+SELECT count(*) AS count, current_setting('max_connections') AS most
+FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tierline'
