@@ -56,9 +56,11 @@ async def test_what_is_held_is_printed_and_then_erased(data_dir: Path) -> None:
     assert json.loads(held[1])["customer"]["profile"]["email"] == PROFILE["email"]
     assert (erased[0], "was erased at" in erased[1]) == (0, True)
     assert (nobody[0], "There is no customer" in nobody[2]) == (1, True)
-    assert "1 memberships are of erased customers" in verified[1]
+    assert "1 membership of erased customers" in verified[1]
     assert (verified[0], well[0], compacted[0]) == (0, 0, 0)
     assert left == []
     assert gone == 404
     assert ended[0] == 0
-    assert ended[1].startswith("1 customers of proj_default were erased, ")
+    assert ended[1] == (
+        "1 customer of proj_default erased, 6 keys disabled, 0 endpoints deleted.\n"
+    )

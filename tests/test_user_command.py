@@ -111,7 +111,7 @@ async def test_programs_end_and_their_members_leave(tmp_path: Path) -> None:
         assert (code, "There is no program 'club'" in error) == (1, True)
         owner = ("project", "delete", "proj_default")
         code, out, _ = await tierline(*owner, "--dry-run", directory=tmp_path)
-        assert (code, out) == (0, "1 customers are erased; these programs go: none.\n")
+        assert (code, out) == (0, "1 customer will be erased; these programs go: none.\n")
         code, out, _ = await tierline(*owner, "--yes", directory=tmp_path)
         assert (code, out.splitlines()[-1]) == (0, "proj_default is deleted.")
         assert "proj_default" not in (await tierline("project", "list", directory=tmp_path))[1]

@@ -49,6 +49,19 @@ def test_the_bill_of_materials_names_every_pin() -> None:
     assert all(each["properties"] for each in bill["components"])
 
 
+def test_the_bill_may_be_read_in_part() -> None:
+    """As `| head` does; the rest is more than a pipe holds."""
+    with subprocess.Popen(
+        [sys.executable, ROOT / ".ci" / "sbom"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"{\n"
+        process.stdout.close()
+
+        assert process.stderr.read() == b""
+
+
 @pytest.mark.programs
 def test_the_unit_is_as_closed_as_the_page_says() -> None:
     """By systemd's own measure; another release of systemd may look at one point more."""

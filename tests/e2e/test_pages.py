@@ -84,5 +84,5 @@ def test_a_backup_by_operating_md_is_restored(data_dir: Path, tmp_path: Path) ->
         host = str(cluster.socket_dir(home / "postgres"))
         output = run(restore, tmp_path, PGHOST=host, PGUSER=cluster.SUPERUSER)
 
-    assert "ok  secrets: the key opens those of 1 projects" in output
+    assert "ok  secrets: the key opens them, projects: 1" in output
     assert output.endswith("All equal.\n")

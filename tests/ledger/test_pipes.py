@@ -102,7 +102,7 @@ async def test_an_import_goes_on_when_nobody_reads_its_rejects(club: Club, tmp_p
     assert code == 1
     assert data.startswith(b'{"customer": "d0"')
     assert "401 records: 1 customer (1 made, 0 changed)" in errors
-    assert "400 records were refused" in errors
+    assert "Refused: 400 records." in errors
     assert await customers(club) == ["ada"]
     assert not (tmp_path / "-").exists()
 

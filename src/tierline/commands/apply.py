@@ -24,7 +24,7 @@ from tierline.commands.definition_files import (
     read_folder,
     write_folder,
 )
-from tierline.commands.installation_options import run
+from tierline.commands.installation_options import counted, run
 from tierline.errors import TierlineError
 from tierline.model import validation
 from tierline.proposals import ProgramBody, rules_from
@@ -156,7 +156,7 @@ class ServerApi:
         fields = {k: v for k, v in definition.body.items() if k not in ("supersede", "based_on")}
         report = await self.call("POST", path, {**fields, "samples": 0})
         return (
-            f"{report['moved']:,} of {report['members']:,} members would move at once"
+            f"{report['moved']:,} of {counted(report['members'], 'member')} would move at once"
             f"{_flows(report['matrix'])}; by the new rules alone{_flows(report['earned'])}"
         )
 

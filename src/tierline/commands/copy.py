@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from tierline.commands.installation_options import location_of, location_options, run
+from tierline.commands.installation_options import counted, location_of, location_options, run
 from tierline.reshard import Copying, copy_installation
 from tierline.store.database import where
 from tierline.store.installation import opened
@@ -35,8 +35,9 @@ def copy(to: str, shards: int | None, *, end_replays: bool, **location: Any) -> 
                 )
         events, members = copied.rows["event"], copied.rows["member"]
         click.echo(
-            f"{members} members and {events} events are in {where(to)}, in {copied.shards} shards,"
-            " counted and compared. Serve it with --database-url and the same secret key."
+            f"{counted(members, 'member')} and {counted(events, 'event')} are in {where(to)},"
+            f" in {counted(copied.shards, 'shard')}, counted and compared."
+            " Serve it with --database-url and the same secret key."
         )
 
     run(work())

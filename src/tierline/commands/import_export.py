@@ -34,14 +34,14 @@ STDOUT_FILE = Path("-")
 
 
 class RecordsRefused(TierlineError):
-    """{count} records were refused, the others are in; correct them in {rejects} and import that
-    file, or correct them where they stand and import all again: what was counted counts once."""
+    """Refused: {records}. The others are in; correct these in {rejects} and import that file, or
+    correct them where they stand and import all again: what was counted counts once."""
 
     code = "records_refused"
 
 
 class RecordsWouldBeRefused(TierlineError):
-    """{count} records would be refused; nothing was written."""
+    """To be refused: {records}; nothing was written."""
 
     code = "records_would_be_refused"
 
@@ -189,9 +189,10 @@ def _report(
         reason = f"There is no record in {file}, only a heading; is it the right file?"
         raise FileUnreadable(reason=reason)
     if done.refused:
+        refused = counted(done.refused, "record")
         if dry_run:
-            raise RecordsWouldBeRefused(count=done.refused)
-        raise RecordsRefused(count=done.refused, rejects="the list above" if to_stderr else rejects)
+            raise RecordsWouldBeRefused(records=refused)
+        raise RecordsRefused(records=refused, rejects="the list above" if to_stderr else rejects)
 
 
 class ImportBar:

@@ -25,7 +25,7 @@ from tierline.store.installation import opened
 
 
 class Unsound(TierlineError):
-    """{count} things are not as they should be; they are listed above."""
+    """Not as it should be: {things}, listed above."""
 
     code = "unsound"
 
@@ -67,9 +67,10 @@ def rebuild(*, verify: bool, **location: Any) -> None:
             ):
                 repaired += 1
         if erased:
-            click.echo(f"{erased} memberships are of erased customers: folded from a checkpoint.")
+            of_erased = counted(erased, "membership")
+            click.echo(f"{of_erased} of erased customers: folded from a checkpoint.")
         if wrong and verify:
-            raise Unsound(count=wrong)
+            raise Unsound(things=counted(wrong, "thing"))
         done = f"{counted(wrong, 'difference')}, {counted(repaired, 'member')} rebuilt."
         click.echo(done if wrong else "All equal.")
 
@@ -87,7 +88,7 @@ def doctor(**location: Any) -> None:
             click.echo(f"{'ok ' if check.well else '!! '} {check.about}: {check.text}")
         count = sum(not check.well for check in findings)
         if count:
-            raise Unsound(count=count)
+            raise Unsound(things=counted(count, "thing"))
 
     with_installation(location, work)
 
@@ -100,7 +101,7 @@ def compact(**location: Any) -> None:
 
     async def work(installation: Installation) -> None:
         count = await rewritten(installation.database, lambda table: click.echo(f"{table} …"))
-        click.echo(f"{count} tables were written anew.")
+        click.echo(f"{counted(count, 'table')} written anew.")
 
     with_installation(location, work)
 
@@ -119,6 +120,7 @@ def migrate(*, check: bool, distribute: bool, **location: Any) -> None:
             if distribute:
                 done = await spread(database, lambda table: click.echo(f"Distributing {table} …"))
                 tables = len(done.large) + len(done.small)
-                click.echo(f"{tables} tables lie on {done.nodes} nodes, {done.changed} newly.")
+                nodes = counted(done.nodes, "node")
+                click.echo(f"{tables} tables lie on {nodes}, {done.changed} newly.")
 
     run(work())

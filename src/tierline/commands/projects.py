@@ -10,6 +10,7 @@ import click
 from tierline.bootstrap import Installation
 from tierline.clock import wall
 from tierline.commands.installation_options import (
+    counted,
     location_options,
     print_rows,
     project_of,
@@ -122,8 +123,9 @@ def project_erase(name: str, yes: bool, **location: Any) -> None:
         finally:
             await writer.stop()
         click.echo(
-            f"{done.customers} customers of {owner.id} were erased,"
-            f" {done.keys} keys disabled, {done.endpoints} endpoints deleted."
+            f"{counted(done.customers, 'customer')} of {owner.id} erased,"
+            f" {counted(done.keys, 'key')} disabled,"
+            f" {counted(done.endpoints, 'endpoint')} deleted."
         )
 
     with_installation(location, work)
@@ -144,7 +146,7 @@ def project_delete(name: str, dry_run: bool, yes: bool, **location: Any) -> None
         async with database.pool.acquire() as connection:
             people = await listing.count(connection, database.shards, owner.number)
         programs = ", ".join(row.id for row in catalog.programs(owner.number)) or "none"
-        click.echo(f"{people} customers are erased; these programs go: {programs}.")
+        click.echo(f"{counted(people, 'customer')} will be erased; these programs go: {programs}.")
         if dry_run:
             return
         if not yes:

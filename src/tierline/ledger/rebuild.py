@@ -175,7 +175,7 @@ class Folded:
                 yield f"entry:{n}", _NOTHING, "an entry"
                 break
         if self.stored is None:
-            yield "member", _NOTHING, f"{len(self.rows)} entries"
+            yield "member", _NOTHING, f"entries: {len(self.rows)}"
             return
         now = self.now.standing if self.untouched is None else self.untouched
         raw, folded = bytes(self.stored["standing"]), encode_standing(now)

@@ -48,7 +48,7 @@ async def findings(database: Database, catalog: Catalog, now: int) -> list[Diagn
             Diagnosis("database", f"PostgreSQL {version.major}.{version.minor}, schema {schema}"),
             Diagnosis("shards", f"{database.shards}, epoch {database.epoch}"),
             # Opening the catalog has opened every secret in it.
-            Diagnosis("secrets", f"the key opens those of {len(catalog.projects())} projects"),
+            Diagnosis("secrets", f"the key opens them, projects: {len(catalog.projects())}"),
         ]
         checks.append(await _disk(connection, database))
         checks.append(await _connections(connection, database))
@@ -131,7 +131,7 @@ async def _shard(
     if state is None:
         return [Diagnosis(about, "has no head: the installation is incomplete", well=False)]
     head, newest = state["head"], state["newest"] or 0
-    log = Diagnosis(about, f"{head} events")
+    log = Diagnosis(about, f"events: {head}")
     # Retention may have dropped all there was.
     if newest != head and (newest or state["log_start"] <= head):
         log = Diagnosis(about, f"its head is {head}, its newest event {newest}", well=False)
@@ -144,7 +144,7 @@ async def _shard(
         )
     quarantined = await connection.fetchval(DiagnosticsSql.quarantined, shard)
     if quarantined:
-        text = f"{quarantined} members are quarantined; see the ops events, then `rebuild`"
+        text = f"quarantined members: {quarantined}; see the ops events, then `rebuild`"
         checks.append(Diagnosis(about, text, well=False))
     for row in await connection.fetch(DiagnosticsSql.unwell, shard):
         endpoint = catalog.endpoint_numbered(row["endpoint"])

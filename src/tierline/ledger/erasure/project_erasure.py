@@ -32,8 +32,8 @@ _log = structlog.get_logger("tierline.ledger")
 
 
 class ProjectNotErased(TierlineError):
-    """{left} customers of the project could not be erased yet; a server that runs goes on, or run
-    it again in a minute."""
+    """Some of the project's customers could not be erased yet ({left}); a server that runs goes on,
+    or run it again in a minute."""
 
     code = "project_not_erased"
     status = 503
