@@ -22,7 +22,7 @@ class Gate:
     def __init__(self, node: tuple[str, int]) -> None:
         self.node = node
         self.port = 0  # of its own; the same each time that it is opened
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server | None = None  # None: it is closed
         self._passing: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -31,8 +31,9 @@ class Gate:
 
     async def close(self) -> None:
         """As if the node were killed: what is connected is cut off, and nothing new gets in."""
-        if self._server is not None:
-            self._server.close()
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
         passing = list(self._passing)
         for task in passing:
             task.cancel()
@@ -41,6 +42,9 @@ class Gate:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        if self._server is None:  # accepted in the moment of closing
+            writer.transport.abort()
+            return
         self._passing.add(task)
         there = None
         try:
