@@ -106,16 +106,17 @@ def random_requests(
 
 def try_requests(
     url: str, headers: tuple[str, ...], examples: int, seed: int, workers: int = 1,
-    path: str = NATIVE,
+    path: str = NATIVE, phases: str = "examples,coverage,fuzzing,stateful",
 ) -> str:  # fmt: skip
     """Makes up requests to every operation: examples, boundaries, random ones, and sequences in
-    which one answer leads to the next request. `examples` is how many random ones an operation
-    gets. Every answer is held against its schema."""
+    which one answer leads to the next request; or some of these `phases`. `examples` is how many
+    random ones an operation gets. Every answer is held against its schema."""
     return run(
         TOOLS / "schemathesis", "run", f"{url}{path}",
         *(part for header in headers for part in ("--header", header)),
         "--checks", ",".join(CHECKS if path == NATIVE else VENDOR_CHECKS),
-        "--max-examples", str(examples), "--seed", str(seed), "--workers", str(workers),
+        "--phases", phases, "--max-examples", str(examples),
+        "--seed", str(seed), "--workers", str(workers),
         "--suppress-health-check", "all", "--continue-on-failure", "--request-timeout", "60",
         "--warnings", "off", "--no-color",
         *(part for name in EXCLUDED for part in ("--exclude-operation-id", name)),
