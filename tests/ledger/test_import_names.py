@@ -40,11 +40,11 @@ async def owners(club: Club, *names: str) -> set[int | None]:
 async def test_an_export_carries_every_name(
     club: Club, tmp_path: Path, lines_of: Callable[..., Any]
 ) -> None:
-    """One card and several, names of vendors, and the source id of before."""
+    """One card and several, names of vendors with a column and without, and the former source id."""
     await club.create()
     path = tmp_path / "people.jsonl"
     await run(club, jsonl(path, ADA, {"customer": "bob", "card": "C-2", "points": 5}))
-    cards = Profile(names={"card": ("C-3", "C-4")}, source_id="robert")
+    cards = Profile(names={"card": ("C-3", "C-4"), "list": ("list:b",)}, source_id="robert")
     await profiles.put(club.database, club.project, "bob", cards, 0)
     lines = [line async for line in lines_of(club.database, club.program, NAME_KINDS)]
     path.write_bytes(b"".join(lines))
@@ -53,18 +53,18 @@ async def test_an_export_carries_every_name(
     done = await run(club, path)
 
     assert done.refused == 0, done.problems
-    ada, bob = ("ada", "C-1", "M-1"), ("bob", "robert", "C-2", "C-3", "C-4")
+    ada, bob = ("ada", "C-1", "M-1"), ("bob", "robert", "C-2", "C-3", "C-4", "list:b")
     assert len(await owners(club, *ada)) == len(await owners(club, *bob)) == 1
     assert None not in await owners(club, *ada, *bob)
     assert (await run(club, path)).changed == 0
 
 
 async def test_a_strange_kind_of_name_is_refused(club: Club, tmp_path: Path) -> None:
-    """As by the API."""
+    """A kind is a word."""
     await club.create()
-    record = {"customer": "ada", "names": {"nick": ["a"]}}
+    record = {"customer": "ada", "names": {"A nick": ["a"]}}
 
     done = await run(club, jsonl(tmp_path / "a.jsonl", record))
 
-    assert [p.path for p in done.problems] == ["names.nick"]
+    assert [p.path for p in done.problems] == ["names.A nick"]
     assert await owners(club, "ada") == {None}
