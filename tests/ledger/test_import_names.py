@@ -40,7 +40,7 @@ async def owners(club: Club, *names: str) -> set[int | None]:
 async def test_an_export_carries_every_name(
     club: Club, tmp_path: Path, lines_of: Callable[..., Any]
 ) -> None:
-    """One card and several, names of vendors with a column and without, and the former source id."""
+    """One card and several, names of vendors with and without a column, the former source id."""
     await club.create()
     path = tmp_path / "people.jsonl"
     await run(club, jsonl(path, ADA, {"customer": "bob", "card": "C-2", "points": 5}))

@@ -297,6 +297,22 @@ async def test_a_replay_says_what_it_sends(club: Api, receiver: Receiver) -> Non
     assert again.json["run"] == 2
 
 
+@pytest.mark.parametrize("dry", [False, True])
+async def test_a_replay_that_contradicts_itself_is_refused(
+    club: Api, receiver: Receiver, *, dry: bool
+) -> None:
+    """Nothing that was said is passed over in silence."""
+    made = await endpoint(club, receiver)
+    early, late = {"since": "2024-01-01T00:00:00Z"}, {"since": "2024-02-01T00:00:00Z"}
+    for path, body in (
+        ("until", {**late, "until": early["since"]}),
+        ("ids", {**early, "ids": ["evt_1"]}),
+    ):
+        whole: dict[str, Any] = {**body, "dry_run": dry}
+        answer = await club.post(f"/api/endpoints/{made['id']}/replay", whole)
+        assert answer.problem == (400, "invalid", path)
+
+
 async def test_a_test_event_tells_what_came_back(club: Api, receiver: Receiver) -> None:
     """Signed as any other; it stands in no log but that of attempts."""
     made = await endpoint(club, receiver)

@@ -126,10 +126,16 @@ class ReplayBody(Struct, frozen=True, forbid_unknown_fields=True):
         """Raises ReplayUnbounded where nothing says which events."""
         if not (self.everything or self.ids or self.since or self.until or self.kinds):
             raise ReplayUnbounded(path="everything")
+        since = validation.optional_instant(self.since, "since")
+        until = validation.optional_instant(self.until, "until")
+        if since is not None and until is not None and until <= since:
+            raise validation.invalid("until", "it must lie after `since`")
+        if self.ids and (since is not None or until is not None):
+            raise validation.invalid("ids", "they say which events; leave `since`, `until` out")
         return ReplayRequest(
             ids=self.ids,
-            since=validation.optional_instant(self.since, "since"),
-            until=validation.optional_instant(self.until, "until"),
+            since=since,
+            until=until,
             kinds=self.kinds,
             rate_per_s=self.rate_per_s,
         )
