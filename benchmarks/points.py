@@ -39,7 +39,7 @@ async def costs(stock: Stock) -> Ways:
             for costs_of, (way, sides) in zip((_online, _bulk), ways.items(), strict=True):
                 sides[heard].append(await costs_of(stock, f"{way[0]}{heard}{nth}-"))
             if number is not None:
-                await stock.catalog.change_endpoint(number, now=wall(), state="deleted")
+                await stock.catalog.delete_endpoint(number, wall())
     return ways
 
 

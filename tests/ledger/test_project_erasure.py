@@ -127,7 +127,7 @@ async def nothing(*_: object, **__: object) -> None:
     raise Stopped
 
 
-SHUT = ("disable_key", "change_endpoint")
+SHUT = ("disable_key", "delete_endpoint")
 
 
 @pytest.mark.parametrize("last", [*SHUT, "erase_numbered"])

@@ -274,7 +274,6 @@ async def test_an_endpoint_is_changed_at_the_revision_that_was_read(database: Da
     made = await catalog.add_endpoint(number, "ep_1", "{}", b"secret", NOW, NOW)
     changed = await catalog.change_endpoint(made.number, now=NOW + 1, state="paused")
 
-    assert changed is not None
     assert (changed.state, changed.secrets) == ("paused", b"secret")
     assert changed.revision > made.revision
     with pytest.raises(Conflict):
@@ -286,10 +285,34 @@ async def test_a_deleted_endpoint_is_gone(database: Database) -> None:
     catalog, number = await catalog_with_project(database)
     made = await catalog.add_endpoint(number, "ep_1", "{}", b"secret", NOW, NOW)
 
-    assert await catalog.change_endpoint(made.number, now=NOW, state="deleted") is None
+    await catalog.delete_endpoint(made.number, NOW)
     assert catalog.endpoints() == ()
     with pytest.raises(NotFound):
         await catalog.change_endpoint(made.number, now=NOW, state="active")
+
+
+class Overtaken(Catalog):
+    """After each change of its own, and before it looks again, somebody deletes all endpoints."""
+
+    async def refresh(self) -> bool:
+        await self.database.pool.execute(
+            "UPDATE endpoint SET state = 'deleted', revision = (SELECT revision FROM installation)"
+        )
+        return await super().refresh()
+
+
+async def test_an_endpoint_that_is_deleted_in_the_same_moment_is_not_there(
+    database: Database,
+) -> None:
+    """Whoever made or changed it is told so; nothing breaks."""
+    catalog, number = await catalog_with_project(database)
+    made = await catalog.add_endpoint(number, "ep_1", "{}", b"secret", NOW, NOW)
+    overtaken = await Overtaken.open(database, catalog.box)
+    with pytest.raises(NotFound):
+        await overtaken.add_endpoint(number, "ep_2", "{}", b"secret", NOW, NOW)
+    await database.pool.execute("UPDATE endpoint SET state = 'active'")
+    with pytest.raises(NotFound):
+        await overtaken.change_endpoint(made.number, now=NOW + 1, state="paused")
 
 
 async def test_secrets_are_sealed_with_a_key_outside_the_database(database: Database) -> None:

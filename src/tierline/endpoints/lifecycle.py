@@ -99,7 +99,6 @@ class EndpointLifecycle:
         await self._no_lanes(endpoint)  # mostly known before anything is held up
         change = self._catalog.change_endpoint
         held = await change(number, now=now, state="paused", expected=expected)
-        assert held is not None
         try:
             await given_up()  # an owner in this process ends in order: nothing will come twice
             await self._fence(endpoint)
@@ -114,12 +113,11 @@ class EndpointLifecycle:
             raise
         finally:
             self._poke()
-        assert changed is not None
         return changed
 
     async def delete(self, endpoint: EndpointRow) -> None:
         """For good: what it was owed is owed no more."""
-        await self._catalog.change_endpoint(endpoint.number, now=self._clock(), state="deleted")
+        await self._catalog.delete_endpoint(endpoint.number, self._clock())
         for shard in range(self._log.shards):
             async with self._log.database.pool.acquire() as connection, connection.transaction():
                 await connection.execute(Sql.drop_endpoint, shard, endpoint.number)

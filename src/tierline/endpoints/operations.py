@@ -123,11 +123,9 @@ class EndpointOperations:
         if endpoint.order != decode_endpoint(row.body).order:
             changed = await self.control.reorder(row, text, sealed, expected, self.caught_up)
         else:
-            row_now = await self.catalog.change_endpoint(
+            changed = await self.catalog.change_endpoint(
                 row.number, now=self.clock(), body=text, secrets=sealed, expected=expected
             )
-            assert row_now is not None
-            changed = row_now
         await self.caught_up()
         health = await self.control.inspection.health(changed)
         warnings = self._warnings(project, changed)

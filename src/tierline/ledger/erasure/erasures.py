@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 import structlog
@@ -77,9 +77,8 @@ _log = structlog.get_logger("tierline.ledger")
 class ErasureCatalog(ProgramCatalog, Protocol):
     """What erasing asks of the catalog."""
 
-    async def change_endpoint(
-        self, number: int, *, now: int, state: Literal["deleted"] | None = None
-    ) -> object: ...
+    async def change_endpoint(self, number: int, *, now: int) -> object: ...
+    async def delete_endpoint(self, number: int, now: int) -> None: ...
 
 
 class Erased(Struct, frozen=True):

@@ -89,7 +89,7 @@ async def shut(catalog: ProjectCatalog, project: Project) -> tuple[int, int]:
             await catalog.disable_key(key.id, wall(), project.number)
     for row in endpoints:
         with suppress(NotFound):
-            await catalog.change_endpoint(row.number, now=wall(), state="deleted")
+            await catalog.delete_endpoint(row.number, wall())
     return len(keys), len(endpoints)
 
 

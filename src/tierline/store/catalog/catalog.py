@@ -374,27 +374,26 @@ class Catalog:
     async def add_endpoint(
         self, project: int, endpoint_id: str, body: str, secret: bytes, start_at: int, now: int
     ) -> EndpointRow:
-        """An active endpoint that hears what is recorded from `start_at` on."""
+        """An active endpoint that hears what is recorded from `start_at` on. Raises NotFound."""
         owner = self._projects[project]
         new = endpoints.NewEndpoint(endpoint_id, body, secret, start_at)
         async with self.changing() as (connection, revision):
             number = await endpoints.add(connection, self.box, revision, owner, new, now)
-        return self.endpoint_rows.by_number[number]
+        return self.endpoint_rows.after_change(number, endpoint_id)
 
     async def change_endpoint(
-        self,
-        number: int,
-        *,
-        now: int,
-        body: str | None = None,
-        secrets: bytes | None = None,
-        state: State | None = None,
-        expected: int | None = None,
-        action: str | None = None,
-    ) -> EndpointRow | None:
-        """None parts stay. The row afterwards; None once it is deleted. Raises NotFound, and
-        Conflict where it was changed since the revision `expected`."""
+        self, number: int, *, now: int, body: str | None = None, secrets: bytes | None = None,
+        state: State | None = None, expected: int | None = None, action: str | None = None,
+    ) -> EndpointRow:  # fmt: skip
+        """None parts stay. The row afterwards. Raises NotFound, and Conflict where it was changed
+        since the revision `expected`."""
         change = endpoints.Change(body, secrets, state, expected, action)
         async with self.changing() as (connection, revision):
+            id_ = await endpoints.change(connection, self.box, revision, number, change, now)
+        return self.endpoint_rows.after_change(number, id_)
+
+    async def delete_endpoint(self, number: int, now: int) -> None:
+        """For good. Raises NotFound where it is deleted already."""
+        change = endpoints.Change(state="deleted")
+        async with self.changing() as (connection, revision):
             await endpoints.change(connection, self.box, revision, number, change, now)
-        return self.endpoint_rows.by_number.get(number)

@@ -70,6 +70,13 @@ class EndpointIndex:
         number = self._numbers.get((project, id_))
         return None if number is None else self.by_number[number]
 
+    def after_change(self, number: int, id_: str) -> EndpointRow:
+        """Raises NotFound where somebody else deleted it in the same moment."""
+        row = self.by_number.get(number)
+        if row is None:
+            raise NotFound(what="endpoint", name=id_)
+        return row
+
     def hears_points(self, project: int) -> bool:
         return bool(self._points.get(project))
 
@@ -132,8 +139,9 @@ async def add(
 
 async def change(
     connection: Session, box: SecretBox, revision: int, number: int, new: Change, now: int
-) -> None:
-    """Raises NotFound for a deleted endpoint, Conflict where `expected` no longer holds."""
+) -> str:
+    """Returns the endpoint's id. Raises NotFound for a deleted endpoint, Conflict where `expected`
+    no longer holds."""
     row = await connection.fetchrow(Sql.endpoint_row, number)
     if row is None or row["state"] == "deleted":
         raise NotFound(what="endpoint", name=row["id"] if row else str(number))
@@ -153,6 +161,7 @@ async def change(
         now,
     )
     await _note(connection, row, new)
+    return str(row["id"])
 
 
 async def _note(connection: Session, row: Any, new: Change) -> None:
