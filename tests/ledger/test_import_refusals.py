@@ -87,6 +87,12 @@ async def test_a_standing_that_the_program_cannot_hold_makes_nobody(
         {"joined_at": START, "tier": "silver", "waiting": ["diamond", START]},
         {"joined_at": START, "lots": [[None, 10**14]] * 100},
         {"joined_at": -62_135_596_800_000},  # no time zone knows the year 1
+        {"joined_at": START, "at": START, "held": "gold", "ends_at": START},
+        {
+            "joined_at": START,
+            "at": START,
+            "grace_until": START,
+        },  # the engine would not come to an end
     )
     people = [
         {"customer": f"c{i}", "name": "N", "standing": standing}
@@ -98,7 +104,7 @@ async def test_a_standing_that_the_program_cannot_hold_makes_nobody(
     done = await run(club, path)
 
     assert would == done
-    assert (done.refused, done.made) == (4, 0)
+    assert (done.refused, done.made) == (6, 0)
     assert await customers(club) == []
 
 

@@ -14,7 +14,7 @@ from tierline.ledger.commands import Assertion, Command, ProgramRef
 from tierline.model import json_text, validation
 from tierline.model.calendar import format_instant
 from tierline.model.entries import Detail, Entry, EntryKind
-from tierline.model.standing import Carried, carried
+from tierline.model.standing import Carried, StandingFields, carried
 
 _TOLD_APART: Final = ("name", "metadata")  # of the detail, in fields of their own
 _read_detail = msgspec.json.Decoder(Detail).decode
@@ -70,9 +70,21 @@ def _check_standing(fields: dict[str, Any] | None) -> None:
     if fields is None:
         raise Invalid(path="detail.standing", reason="detail.standing: a checkpoint needs one.")
     try:
-        carried(fields)
+        standing = carried(fields)
     except msgspec.ValidationError as error:
         raise validation.complaint(error, Carried, "detail.standing") from None
+    check_instants(standing, "detail.standing")
+
+
+def check_instants(standing: StandingFields, path: str) -> None:
+    """Raises Invalid for a standing that was changed by hand, so that no time can pass for it: an
+    instant of joining that no calendar here has, or a term that was over by then without a hold."""
+    if (standing.joined_at or 0) < validation.INSTANT_MIN:
+        raise validation.invalid(f"{path}.joined_at", "it lies before 1900")
+    end = "ends_at" if standing.grace_until is None else "grace_until"
+    at = getattr(standing, end)
+    if standing.hold_since is None and at is not None and at <= standing.at:
+        raise validation.invalid(f"{path}.{end}", "it lies before `at`, so the term was over")
 
 
 def ledger_line(customer: str | None, row: Any) -> dict[str, Any]:

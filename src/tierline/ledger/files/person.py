@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from tierline.errors import Invalid
 from tierline.ledger.customer_parsing import profile_of
+from tierline.ledger.files.ledger_lines import check_instants
 from tierline.model import ids, validation
 from tierline.model.calendar import format_instant
 from tierline.model.entries import Detail
@@ -130,8 +131,7 @@ class Person(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
             standing = carried(self.standing)
         except msgspec.ValidationError as error:
             raise validation.complaint(error, dict, "standing") from None
-        if (standing.joined_at or 0) < validation.INSTANT_MIN:
-            raise validation.invalid("standing.joined_at", "it lies before 1900")
+        check_instants(standing, "standing")
         said = membership_facts(standing)
         for field, value in said.items():
             if getattr(self, field) not in (None, (), value):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from tierline.engine.decide import HistoryNeeded
-from tierline.errors import KeyReused, TierlineError
+from tierline.errors import Invalid, KeyReused, TierlineError
 from tierline.ledger.commands import Answer, Command, ProgramRef
 from tierline.ledger.files.people import numbers_of
 from tierline.ledger.member_aggregate import MemberAggregate
@@ -77,6 +77,12 @@ class TrialWriter:
             except TierlineError as error:
                 # Its traceback would hold this frame, which holds the future.
                 future.set_exception(error.with_traceback(None))
+            except (ValueError, ArithmeticError, LookupError, TypeError):
+                if command.detail is None or command.detail.standing is None:
+                    raise
+                # Somebody changed it by hand: no instant of it may end the run.
+                reason = "standing: its values do not hold together; take them as they were."
+                future.set_exception(Invalid(path="standing", reason=reason))
             answers.append(future)
         return answers
 
