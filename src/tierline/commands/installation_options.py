@@ -9,6 +9,7 @@ import json
 import os
 import select
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -125,7 +126,8 @@ async def _until_signal(work: Coroutine[Any, Any, None]) -> int:
         came.append(number)
         task.cancel()
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    in_main = threading.current_thread() is threading.main_thread()  # where alone signals arrive
+    for number in (signal.SIGTERM, signal.SIGHUP) if in_main else ():
         if signal.getsignal(number) is not signal.SIG_IGN:  # under nohup it goes on
             loop.add_signal_handler(number, end, number)
     try:

@@ -6,6 +6,7 @@ from typing import Final
 
 LISTS: Final = """
 as_of: Of a list by last change, the instant below which nothing is added any more.
+away: Of a distributed database, the shards whose node is away; what they hold is not here.
 attribute: An attribute and its value, as `vip:true`.
 balance_max: Whose balance is at most so much.
 balance_min: Whose balance is at least so much.
