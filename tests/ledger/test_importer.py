@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from tests.ledger.conftest import LADDER, Club
 from tests.ledger.test_sweep import START, YEARLY
 from tierline.ledger.files.export import history, members
+from tierline.ledger.files.file_kind import FileUnreadable
 from tierline.ledger.files.importer import Importer
-from tierline.ledger.files.progress import Imported, fingerprint
+from tierline.ledger.files.progress import Imported, alone, fingerprint
 from tierline.model.calendar import parse_instant
 from tierline.rules.expiry import AfterPeriod
 from tierline.store import customers
@@ -211,6 +212,19 @@ async def test_numbers_made_later_lie_above_imported_ones(club: Club, tmp_path: 
     query = "SELECT number FROM customer ORDER BY number"
     ada, bob = [row["number"] for row in await club.database.pool.fetch(query)]
     assert (ada, bob > ada, bob < 2**53) == (90_000_000, True, True)
+
+
+async def test_one_import_of_a_file_at_a_time(club: Club, tmp_path: Path) -> None:
+    """Two would share the note of how far they are; a look at what would happen is free."""
+    await club.create()
+    path = tmp_path / "people.jsonl"
+    path.write_text('{"customer": "ada", "points": 5}\n')
+    with alone(path):
+        trial = Importer(club.database, club.catalog, None, club.project, club.program)
+        assert (await trial.run(path)).made == 1
+        with pytest.raises(FileUnreadable, match="being imported already"):
+            await run(club, path)
+    assert (await run(club, path)).made == 1
 
 
 def test_a_note_belongs_to_one_content(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
@@ -40,6 +41,7 @@ from tierline.ledger.files.progress import (
     Note,
     RecordProblem,
     added,
+    alone,
     fingerprint,
     keep,
     read_note,
@@ -118,7 +120,19 @@ class Importer:
         rejects: Path | Output | None = None,
     ) -> Imported:
         """Imports a file, from where an earlier run of it stopped. `rejects`: where the refused
-        records go. Raises FileUnreadable when nothing can be made of the whole."""
+        records go. Raises FileUnreadable when nothing can be made of the whole, and where another
+        import of it runs."""
+        with nullcontext() if self.writer is None else alone(path):
+            return await self._run(path, on_progress, resume=resume, rejects=rejects)
+
+    async def _run(
+        self,
+        path: Path,
+        on_progress: Callable[[Imported], None],
+        *,
+        resume: bool,
+        rejects: Path | Output | None,
+    ) -> Imported:
         file = InputFile(path, self._name_kinds)
         self._textual = not file.is_json
         place = path.with_name(path.name + ".progress")

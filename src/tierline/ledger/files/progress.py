@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+
+from tierline.ledger.files.file_kind import FileUnreadable
 
 
 class RecordProblem(Struct, frozen=True):
@@ -48,6 +52,21 @@ class Imported(Struct, frozen=True):
 def added(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
     """Returns the sums by name."""
     return {name: counts.get(name, 0) + more.get(name, 0) for name in sorted({*counts, *more})}
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """One import of a file at a time: two would share its note and its file of refused records.
+    Raises FileUnreadable."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            reason = f"{path} is being imported already; wait for the end of that, or stop it."
+            raise FileUnreadable(reason=reason) from None
+        except OSError:
+            pass  # a file system without locks
+        yield
 
 
 def fingerprint(path: Path) -> str:
