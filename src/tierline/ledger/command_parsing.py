@@ -278,6 +278,8 @@ def explained(error: Exception, raw: bytes, where: str, shape: Any = Activity) -
         json_text.parse(raw, path=where)
     except Invalid as problem:
         return problem
+    if isinstance(error, msgspec.ValidationError):
+        return validation.complaint(error, shape, where)
     return Invalid(path=where or None, reason=f"The body is not JSON: {error}")
 
 
