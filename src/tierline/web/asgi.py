@@ -50,6 +50,7 @@ from tierline.web.routes import (
 )
 from tierline.web.routes.activities import Activities
 from tierline.web.routing import Call, Operation, OtherAnswer, Reply
+from tierline.web.vendor_path import DoorPath
 
 
 async def post_activities(call: Call, _body: Any) -> Any:
@@ -194,7 +195,6 @@ class App(HealthApp):
     def __init__(self, parts: Dependencies, vendor_routes: Iterable[BaseRoute] = ()) -> None:
         self.parts = parts
         self.activities = Activities(parts)
-        self.protocol = partial(FastProtocol, self.activities)
         routes = [*routing.routes(parts, OPERATIONS), *vendor_routes]
         self.router = Router(routes, redirect_slashes=False, default=_no_such_path)
         # The router tries one after the other: a path without parameters is looked up instead.
@@ -203,6 +203,12 @@ class App(HealthApp):
             for route in reversed(routes)
             if isinstance(route, Route) and route.methods is None and "{" not in route.path
         }
+        direct = {
+            path.encode(): app
+            for path, app in self.plain.items()
+            if isinstance(app, DoorPath) and app.direct
+        }
+        self.protocol = partial(FastProtocol, self.activities, direct)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -5,26 +5,34 @@ to nothing between reading a body and queueing it, that is most of its cost. Her
 with a known key and program takes none of that. Whatever is unusual in the least (a stream, an
 array, an unknown key, a refusal) goes uvicorn's own way, so that every rule of HTTP and every word
 of an error stands in one place.
+
+Vendors' routes that are called as often (`Operation.direct`) take a task of ours in place of
+uvicorn's cycle; what they read and answer is theirs alone.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from tierline.errors import TierlineError
 from tierline.ledger.commands import Answer
-from tierline.web import limits, problem, responses
+from tierline.web import limits, problem, responses, routing
 from tierline.web.auth import LastBearer
 from tierline.web.http_protocol import HttpConnection
 from tierline.web.request_body import content_length
 from tierline.web.routes import activities
 from tierline.web.routes.activities import Activities
+from tierline.web.vendor_path import DoorPath
 
 BODY_BYTES_MAX: Final = 65_536  # a longer body goes uvicorn's way
 _SLOW_HEADERS: Final = frozenset({b"transfer-encoding", b"content-encoding", b"expect"})
@@ -49,11 +57,12 @@ class FastRequest:
 
     __slots__ = (
         *("authorization", "start_seconds", "body", "disconnected", "keep_alive", "message_event"),
-        "response_complete",
+        *("path", "response_complete"),
     )
 
-    def __init__(self, authorization: bytes) -> None:
+    def __init__(self, authorization: bytes, path: DoorPath | None) -> None:
         self.authorization = authorization
+        self.path = path  # a vendor's; None: an activity
         self.body = b""
         self.start_seconds = perf_counter()
         self.keep_alive = True
@@ -63,12 +72,27 @@ class FastRequest:
         self.message_event = _NO_WAITER
 
 
-class FastProtocol(HttpConnection):
-    """A connection with a fast path for single activities."""
+class _Body:
+    """A body that is there whole, as ASGI's `receive`."""
 
-    def __init__(self, activities: Activities, **options: Any) -> None:
+    __slots__ = ("body",)
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    async def __call__(self) -> Message:
+        return {"type": "http.request", "body": self.body, "more_body": False}
+
+
+class FastProtocol(HttpConnection):
+    """A connection with a fast path for single activities, and for `direct` paths of vendors."""
+
+    def __init__(
+        self, activities: Activities, direct: Mapping[bytes, DoorPath], **options: Any
+    ) -> None:
         super().__init__(**options)
         self.activities = activities
+        self.direct = direct
         self._bearer = LastBearer()
         self._default_lines: tuple[object, bytes] = (None, b"")
 
@@ -82,12 +106,15 @@ class FastProtocol(HttpConnection):
             self.cycle = self._current = request
 
     def _plain_request(self) -> FastRequest | None:
-        """Returns a request whose head is that of a plain activity; None for any other."""
-        url = self.url
+        """Returns a request whose head is that of a plain activity, or of a plain request for a
+        direct path; None for any other."""
+        url, path = self.url, None
+        if not url.endswith(activities.SUFFIX) or not url.startswith(activities.PREFIX):
+            path = self.direct.get(url)
+            if path is None:
+                return None
         if (
-            not url.endswith(activities.SUFFIX)
-            or not url.startswith(activities.PREFIX)
-            or self.parser.get_method() != b"POST"
+            self.parser.get_method() != b"POST"
             or self.parser.get_http_version() != "1.1"
             or len(self.headers) > limits.HEADERS_MAX
             or (self.cycle is not None and not self.cycle.response_complete)
@@ -110,7 +137,9 @@ class FastProtocol(HttpConnection):
                 hosts += 1
             elif name in _SLOW_HEADERS:
                 return None
-        return FastRequest(authorization) if hosts < 2 and 0 < length <= BODY_BYTES_MAX else None
+        if hosts > 1 or not 0 < length <= BODY_BYTES_MAX:
+            return None
+        return FastRequest(authorization, path)
 
     def on_body(self, body: bytes) -> None:
         if type(self.cycle) is FastRequest:
@@ -124,6 +153,11 @@ class FastProtocol(HttpConnection):
             super().end()
             return
         request.keep_alive = self.parser.should_keep_alive()
+        if request.path is not None:
+            task = self.loop.create_task(self._run(request, request.path, self.headers))
+            self.tasks.add(task)  # else nothing would hold it, nor a server that ends wait for it
+            task.add_done_callback(self.tasks.discard)
+            return
         caller = self._bearer.caller(self.activities.parts.catalog, request.authorization)
         answer = self.activities.submit_plain(caller, self.url, request.body)
         if answer is not None:
@@ -137,6 +171,20 @@ class FastProtocol(HttpConnection):
 
     # -- answering ------------------------------------------------------------------------------
 
+    async def _run(
+        self, request: FastRequest, path: DoorPath, headers: list[tuple[bytes, bytes]]
+    ) -> None:
+        scope: Scope = {
+            "type": "http", "method": "POST", "scheme": "http", "path": path.path,
+            "query_string": b"", "headers": headers,
+        }  # fmt: skip
+        try:
+            response = await path.answer(Request(scope, _Body(request.body)))
+        except Exception as fault:  # noqa: BLE001 - the last line: nobody waits for ever
+            error = problem.as_error(fault, path=path.path, method="POST")
+            response = routing.refusal(error)
+        self._send(request, _response_head(response), bytes(response.body))
+
     def _answer(self, request: FastRequest, answer: asyncio.Future[Answer]) -> None:
         try:
             body = _encode(responses.activity(answer.result()))
@@ -146,12 +194,14 @@ class FastProtocol(HttpConnection):
             status, body, head = error.status, problem.body(error), _head(error)
         seconds = perf_counter() - request.start_seconds
         self.activities.parts.metrics.observe(activities.PATH, status, seconds)
+        self._send(request, b"%bcontent-length: %d\r\n" % (head, len(body)), body)
+
+    def _send(self, request: FastRequest, head: bytes, body: bytes) -> None:
         request.response_complete = True
         if request.disconnected or self.transport.is_closing():
             return
-        closing = b"" if request.keep_alive else b"connection: close\r\n"
-        size = b"content-length: %d\r\n\r\n" % len(body)
-        self.transport.write(b"".join((head, self._date(), closing, size, body)))
+        closing = b"\r\n" if request.keep_alive else b"connection: close\r\n\r\n"
+        self.transport.write(b"".join((head, self._date(), closing, body)))
         if not request.keep_alive:
             self.transport.close()
         if self.pipeline or self.flow.read_paused or not request.keep_alive:
@@ -171,3 +221,8 @@ class FastProtocol(HttpConnection):
 def _head(error: TierlineError) -> bytes:
     lines = [f"{name}: {value}\r\n".encode() for name, value in problem.headers(error).items()]
     return STATUS_LINE[error.status] + b"".join(lines)
+
+
+def _response_head(response: Response) -> bytes:
+    lines = [b"%b: %b\r\n" % header for header in response.raw_headers]
+    return STATUS_LINE[response.status_code] + b"".join(lines)

@@ -70,6 +70,7 @@ class Operation(Struct, frozen=True):
     optional: bool = False  # the body may be empty
     open: bool = False  # needs no key
     reads_body: bool = False  # the handler does, for it is no JSON
+    direct: bool = False  # called all the time: a small POST takes the fast path (fast_path.py)
     other_bodies: tuple[tuple[str, Any], ...] = ()  # content type, type of its lines
     other_answers: tuple[OtherAnswer, ...] = ()
     refers_to: tuple[Any, ...] = ()  # types that schemas name and no field holds

@@ -69,23 +69,33 @@ class DoorPath:
         self.path = path
         self.by_method = {operation.method: operation for operation in operations}
 
+    @property
+    def direct(self) -> bool:
+        """Whether a small POST may go past uvicorn's cycle."""
+        operation = self.by_method.get("POST")
+        return operation is not None and operation.direct
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, began = Request(scope, receive), perf_counter()
+        response = await self.answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        began = perf_counter()
         caller, response = None, None
         try:
-            if scope["method"] == "OPTIONS":
+            if request.method == "OPTIONS":
                 response = self.door.preflight(self.parts.catalog, self.path, request.headers)
             if response is None:
                 caller = await self.door.caller(self.parts.catalog, self.path, request.headers)
                 response = await self._run(request, caller)
         except Exception as error:  # noqa: BLE001 - the last line: everything becomes a refusal
             self.parts.database.disk.saw(error)
-            ours = problem.as_error(error, path=self.path, method=scope["method"])
+            ours = problem.as_error(error, path=self.path, method=request.method)
             response = self.door.refusal(ours, self.path)
         for name, value in self.door.headers(caller, self.path, request.headers).items():
             response.headers.setdefault(name, value)
-        await response(scope, receive, send)
         self.parts.metrics.observe(self.path, response.status_code, perf_counter() - began)
+        return response
 
     async def _run(self, request: Request, caller: Caller) -> Response:
         self.door.admit(caller, self.path, request.headers)

@@ -151,7 +151,7 @@ async def customer_of(call: Call, buyer: LionBuyer) -> CustomerRow:
 
 OPERATIONS = (
     Operation("POST", ACTIVITIES, post_activity, "Tells what a customer did.", scopes=WRITE,
-              body=ActivityRequest, status=201),
+              body=ActivityRequest, status=201, direct=True),
     Operation("PUT", ACTIVITY, put_activity, "Tells an activity's state.", scopes=WRITE,
               body=StateRequest, status=204),
 )  # fmt: skip

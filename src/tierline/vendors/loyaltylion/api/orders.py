@@ -272,7 +272,7 @@ OPERATIONS = (
     Operation("GET", ORDERS, list_orders, "Orders, newest first.", scopes=READ,
               query=LionOrdersQuery),
     Operation("POST", ORDERS, post_order, "Tells an order.", scopes=WRITE, body=OrderRequest,
-              query=SiteQuery, status=201),
+              query=SiteQuery, status=201, direct=True),
     Operation("GET", ORDER, get_order, "An order as it was last told.", scopes=READ),
     Operation("PUT", ORDER, put_order, "Tells an order's state.", scopes=WRITE,
               body=OrderStateRequest, status=204),

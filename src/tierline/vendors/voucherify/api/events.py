@@ -97,6 +97,6 @@ OPERATIONS = (
     Operation(
         "POST", EVENTS, post_event, "Records what a customer did.",
         scopes=("read_customers", "write_customers"), body=EventRequest,
-        answer=EventObject,
+        answer=EventObject, direct=True,
     ),
 )  # fmt: skip

@@ -255,7 +255,7 @@ async def _object(call: Call, order: VoucherifyOrder, buyer: CustomerRow | None 
 _READ, _WRITE = ("read_customers",), ("read_customers", "write_customers")
 OPERATIONS = (
     Operation(
-        "POST", ORDERS, post_order, "Makes or changes an order.",
+        "POST", ORDERS, post_order, "Makes or changes an order.", direct=True,
         answer=OrderObject, scopes=_WRITE, body=VoucherifyOrderRequest,
     ),
     Operation(
