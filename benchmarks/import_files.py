@@ -91,16 +91,37 @@ def write(path: Path, count: int, people: int, prefix: str, *, dirty: bool) -> s
     return lines
 
 
-async def compare(place: Place, count: int, people: int) -> tuple[Ran, Ran, bool]:
-    """Returns a clean run, a dirty one, and whether exactly the dirty lines were refused."""
+class Compared(Struct, frozen=True):
+    """A dirty run between two clean ones: each finds more entries than the one before, and is
+    slower for that alone. `exact`: the dirty lines were refused, and no other."""
+
+    before: Ran
+    dirty: Ran
+    after: Ran
+    exact: bool
+
+    @property
+    def rate(self) -> float:
+        """Of the clean runs, a second."""
+        return 2 / (1 / self.before.rate + 1 / self.after.rate)
+
+    @property
+    def cpu_us(self) -> float:
+        """Of a record of the clean runs."""
+        return (self.before.cpu_us + self.after.cpu_us) / 2
+
+
+async def compare(place: Place, count: int, people: int) -> Compared:
     with TemporaryDirectory() as folder:
         path, rejects = Path(folder) / "history.csv", Path(folder) / "rejects.csv"
         await asyncio.to_thread(write, path, count, people, "c", dirty=False)
-        clean = await run(place, path, rejects)
+        before = await run(place, path, rejects)
         lines = await asyncio.to_thread(write, path, count, people, "k", dirty=True)
         ran = await run(place, path, rejects)
         exact = ran.done.refused == len(lines) and refused_lines(rejects) == lines
-    return clean, ran, exact
+        await asyncio.to_thread(write, path, count, people, "z", dirty=False)
+        after = await run(place, path, Path(folder) / "none.csv")
+    return Compared(before, ran, after, exact)
 
 
 async def run(place: Place, path: Path, rejects: Path) -> Ran:

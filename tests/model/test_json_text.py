@@ -111,6 +111,57 @@ def test_refused_text(raw: bytes, path: str, says: str) -> None:
     assert says in str(caught.value)
 
 
+tricky = st.sampled_from(['"', '":', '" :', "\\", "a", "b", '","a":1', "{", "["])
+names = st.lists(tricky, max_size=3).map("".join)
+spaces = st.sampled_from(["", " ", "\n", "\t "])
+
+
+@st.composite
+def objects(draw: st.DrawFn, depth: int = 3) -> tuple[str, bool]:
+    """The text of an object, and whether a name stands twice in it or in one inside of it."""
+    members, twice, seen = [], False, set()
+    for name in draw(st.lists(names, max_size=4)):
+        twice |= name in seen
+        seen.add(name)
+        item = json.dumps(draw(names))
+        if depth and draw(st.booleans()):
+            item, inner = draw(objects(depth - 1))
+            twice |= inner
+            item = f"[{item}]" if draw(st.booleans()) else item
+        space, other = draw(spaces), draw(spaces)
+        members.append(f"{space}{json.dumps(name)}{other}:{space}{item}{other}")
+    return f"{{{','.join(members)}}}", twice
+
+
+@given(objects())
+@settings(max_examples=300)
+@example(('{"a":{"b":"\\":","b":1}}', True))
+@example(('{"a":"b\\":","c":1}', False))
+def test_a_name_twice_is_refused_wherever_it_stands(made: tuple[str, bool]) -> None:
+    raw, twice = made
+    if twice:
+        with pytest.raises(Invalid, match="twice"):
+            json_text.parse(raw, duplicates="refuse")
+    else:
+        assert json_text.parse(raw, duplicates="refuse") == json.loads(raw)
+        assert json_text.parse(raw.encode(), duplicates="refuse") == json.loads(raw)
+
+
+@pytest.mark.parametrize("levels", [200, 201])
+def test_the_bound_of_nesting_is_exact(levels: int) -> None:
+    raw = b"[" * levels + b"]" * levels
+    if levels > 200:
+        with pytest.raises(TooLarge):
+            json_text.parse(raw, duplicates="refuse")
+    else:
+        assert json_text.dump(json_text.parse(raw, duplicates="refuse")) == raw
+
+
+def test_a_nul_is_refused_in_configuration() -> None:
+    with pytest.raises(Invalid, match="NUL"):
+        json_text.parse(b'{"a":"\\u0000"}', duplicates="refuse")
+
+
 def test_duplicates_in_activities() -> None:
     """In activities the last of two equal keys wins, as in JavaScript."""
     assert json_text.parse(b'{"a": 1, "b": 2, "a": 3}') == {"a": 3, "b": 2}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -22,6 +23,10 @@ SAFE = 2**53  # integers up to here are doubles exactly
 _INDEX_MAX = 2**32 - 2  # the largest array index of ECMA-262
 _ESCAPE_BYTES = 6  # of a character as printed, at most
 _FIXED = 10**21  # from here on JavaScript prints an exponent
+_LEVELS_MAX = 200  # of any JSON
+_NAME = re.compile(rb'"\s*:')
+_SPACED = re.compile(rb'"\s')
+_ODD = re.compile(rb"\\u|[0-9]{300}")  # a NUL or half a pair of surrogates, or no double
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -46,12 +51,21 @@ def parse(
     surrogate, NaN, a number that no double holds, nesting past 200 levels. A caller that decodes
     straight into types can call this afterwards to explain a failure.
     """
-    if duplicates == "last":
-        try:
-            return _decode(text)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            pass  # below finds out what and where
-    return _checked(_loads(text, path), path, 200, duplicates)
+    try:
+        value = _decode(text)
+        if duplicates == "last" or _is_plain(text, value):
+            return value
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        pass  # below finds out what and where
+    return _checked(_loads(text, path), path, _LEVELS_MAX, duplicates)
+
+
+def names_once(text: bytes, value: Any) -> bool:
+    """Whether no name stands twice in an object of a JSON text, whose value this is. False may be
+    wrong: a text inside of it may look like a name."""
+    # Where nothing but a colon follows a quotation mark, counting is enough.
+    names = text.count(b'":') if _SPACED.search(text) is None else len(_NAME.findall(text))
+    return names == _names_in(value)
 
 
 def normalise(value: Any, path: str, limits: Limits = FREE) -> Any:
@@ -219,6 +233,23 @@ def _key(path: str, key: str) -> str:
     if not path:
         return key if plain else _string(key)
     return f"{path}.{key}" if plain else f"{path}[{_string(key)}]"
+
+
+def _is_plain(text: bytes | str, value: Any) -> bool:
+    """Whether it is sure that a text has nothing that configuration refuses."""
+    raw = text.encode() if isinstance(text, str) else text
+    levels = raw.count(b"[") + raw.count(b"{")  # at most
+    return levels <= _LEVELS_MAX and _ODD.search(raw) is None and names_once(raw, value)
+
+
+def _names_in(value: Any) -> int:
+    if value.__class__ is dict:
+        count = len(value)
+        for item in value.values():
+            if item.__class__ is dict or item.__class__ is list:
+                count += _names_in(item)
+        return count
+    return sum(map(_names_in, value)) if value.__class__ is list else 0
 
 
 # The slow way: only for configuration, and to explain what the fast parser refused. --------------

@@ -41,8 +41,6 @@ _INTEGERS: Final = frozenset(
 )
 _JSON_COLUMNS: Final = frozenset({"standing", "detail", "items", "cancelled", "names"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
-_KEY = re.compile(rb'"\s*:')
-_SPACED = re.compile(rb'"\s')
 _Object = Literal["metadata", "address"]  # columns `metadata.x` make one
 _OBJECTS: Final[tuple[_Object, ...]] = get_args(_Object)
 _Kind = Literal["text", "integer", "json", "lots", "reason"] | _Object  # of a column
@@ -191,21 +189,9 @@ def _fields_of(text: bytes) -> dict[str, Any]:
     value = _decode(text)
     if not isinstance(value, dict):
         raise Invalid(reason="The line is no JSON object.")
-    # Where nothing but a colon follows a quotation mark, counting is enough.
-    names = text.count(b'":') if _SPACED.search(text) is None else len(_KEY.findall(text))
-    if names != _names_in(value):
+    if not json_text.names_once(text, value):
         json_text.parse(text, duplicates="refuse")
     return value
-
-
-def _names_in(value: Any) -> int:
-    if value.__class__ is dict:
-        count = len(value)
-        for item in value.values():
-            if item.__class__ is dict or item.__class__ is list:
-                count += _names_in(item)
-        return count
-    return sum(map(_names_in, value)) if value.__class__ is list else 0
 
 
 def _object(columns: Sequence[tuple[str, _Kind]], row: Sequence[str]) -> dict[str, Any]:
