@@ -39,3 +39,14 @@ async def test_others_endpoints_are_not_spoken_of(shop: Api) -> None:
     seen = Examination(0, (disk, own, Diagnosis("endpoint ep_other", "failing", well=False)))
     parts = parts_of(shop)
     assert for_project(seen, parts, parts.catalog.projects()[0]) == [disk, own]
+
+
+async def test_every_page_says_that_a_node_is_away(shop: Api, maya: Visitor) -> None:
+    """For lists and counts leave out who lives there."""
+    absent, shards = parts_of(shop).database.absent, parts_of(shop).database.shards
+    absent.saw(dict.fromkeys(range(1, shards), "node"))
+    for path in ("", "/programs/club", "/programs/club/members", "/endpoints", "/settings"):
+        page = text_of(await maya.page(path))
+        assert "A database node does not answer" in page, path
+    absent.saw({})
+    assert "does not answer" not in text_of(await maya.page("/programs/club/members"))

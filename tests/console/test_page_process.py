@@ -85,3 +85,13 @@ async def test_where_no_process_can_be_started_pages_are_made_here(
     monkeypatch.setattr(page_process, "PROCESS", "tierline.none")
     monkeypatch.setattr(page_process, "START_SECONDS_MAX", 0.05)
     assert "Anna Berger" in await visitor_of(apart, lived_shop).page(ANNA)
+
+
+async def test_the_process_knows_which_nodes_are_away(apart: Api, lived_shop: LivedShop) -> None:
+    """It watches none of them: the server does, and says it with each page."""
+    maya, absent = visitor_of(apart, lived_shop), parts_of(apart).database.absent
+    for nodes in ({1: "node"}, {}):
+        absent.saw(nodes)
+        page = text_of(await maya.page("/programs/club/members"))
+        assert ("A database node does not answer" in page) is bool(nodes)
+    assert process(apart)._process is not None

@@ -40,6 +40,7 @@ class Kitchen:
         self._places = asyncio.Semaphore(AT_ONCE_MAX)
 
     async def make(self, order: PageRequest) -> None:
+        self.parts.database.absent.saw(order.away)
         async with self._places:
             await self.parts.catalog.refresh()  # whoever was led here sees what they changed
             self.send(await self._made(order))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from collections.abc import Mapping
 from itertools import count
 from typing import Final, TypeVar
 from weakref import WeakKeyDictionary
@@ -50,6 +51,7 @@ class PageRequest(Struct, frozen=True):
     scheme: str
     params: dict[str, str]
     headers: list[tuple[bytes, bytes]]
+    away: dict[int, str]  # shards whose node is away, as the server knows
 
 
 class PageAnswer(Struct, frozen=True):
@@ -94,14 +96,14 @@ class PageProcess:
             self._ready.clear()
             self._running = asyncio.create_task(self._run(), name="pages")
 
-    async def page(self, page: str, request: Request) -> Response | None:
-        """None where it cannot be made there."""
+    async def page(self, page: str, request: Request, away: Mapping[int, str]) -> Response | None:
+        """None where it cannot be made there. `away`: shards whose node is, by their numbers."""
         self.begin()
         try:
             async with asyncio.timeout(START_SECONDS_MAX):
                 await self._ready.wait()
             async with asyncio.timeout(PAGE_SECONDS_MAX):
-                answer = await self._ask(page, request)
+                answer = await self._ask(page, request, away)
         except (TimeoutError, ConnectionError):
             return None
         response = Response(answer.body, answer.status)
@@ -113,13 +115,13 @@ class PageProcess:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
 
-    async def _ask(self, page: str, request: Request) -> PageAnswer:
+    async def _ask(self, page: str, request: Request, away: Mapping[int, str]) -> PageAnswer:
         if self._process is None or self._process.stdin is None:
             raise ConnectionError
         number, scope = next(self._numbers), request.scope
         order = PageRequest(
             number, page, scope["path"], scope["query_string"], scope["scheme"],
-            scope["path_params"], scope["headers"],
+            scope["path_params"], scope["headers"], dict(away),
         )  # fmt: skip
         future: asyncio.Future[PageAnswer] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future

@@ -35,6 +35,7 @@ from tierline.model.tenant import Project
 from tierline.people.errors import ForgeryRefused
 from tierline.people.roles import EVERYWHERE, role_in, scopes_in
 from tierline.people.sessions import Visit
+from tierline.store.absent_shards import shards_text
 from tierline.store.catalog.audit import acting
 from tierline.web import auth, problem
 from tierline.web.auth import Caller
@@ -138,6 +139,12 @@ class PageView:
     def projects(self) -> list[Project]:
         """Those that the user has a role in."""
         return projects_of(self.call.parts, self.visit.grants)
+
+    @property
+    def away(self) -> str:
+        """The shards whose node is away, in words; empty where there are none."""
+        numbers = self.call.parts.database.absent.numbers
+        return shards_text(numbers) if numbers else ""
 
     def acting(self) -> AbstractContextManager[None]:
         """Inside, the audit log notes the user's name."""
@@ -243,7 +250,9 @@ class PageApp:
         if request.method not in ("GET", "HEAD") or self.page.here:
             return None
         process = page_process.process_of(self.parts)
-        return None if process is None else await process.page(self.page.path, request)
+        if process is None:
+            return None
+        return await process.page(self.page.path, request, self.parts.database.absent.nodes)
 
     async def _run(self, request: Request) -> Response:
         visit = await auth.visit_of(self.parts.sessions, request.headers, "GET", self.parts.clock())
