@@ -183,7 +183,7 @@ class Ends(Membership):
             return
         due = self.waiting is not None and self.waiting[1] <= self.now
         if due:
-            self.begin_waiting()
+            self.begin_waiting(carries_on=carries_on)
         elif carries_on and self.policy.start.when == "next_window":
             self.begin_earned()
 
@@ -237,7 +237,7 @@ class Ends(Membership):
                 self.ends_at = self.zone.start(end)
                 self.row = self.row_from(self.held, sight.day)
 
-    def begin_waiting(self) -> None:
+    def begin_waiting(self, *, carries_on: bool) -> None:
         """The instant for which a tier was waiting."""
         assert self.waiting is not None
         tier, due = self.waiting
@@ -258,5 +258,5 @@ class Ends(Membership):
             final = min(waiting, best)
         if final > self.rank(self.held):
             self.grant(self.tiers[final].id, "start", None)
-        elif final == self.rank(self.held):
+        elif carries_on and final == self.rank(self.held):
             self.carry_on(sight)

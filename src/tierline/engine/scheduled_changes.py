@@ -128,7 +128,7 @@ def begin_waiting(state: MemberState) -> None:
             grant_now(state, best)
             show(state, "start")
     elif (
-        next_window
+        turns
         and best == state.rank >= 0
         and policy.renewal.restart == "requalified"
         and (state.ends_at or 0) > state.at
