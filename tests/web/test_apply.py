@@ -103,7 +103,8 @@ async def test_a_dry_run_says_what_differs_and_who_would_move(shell: Shell) -> N
 
     assert "  policy.tiers[0].from: 100 → 200\n" in dry
     assert (
-        "  0 of 2 members would move at once: nobody; by the new rules alone: 1 silver → no " in dry
+        "  0 of 2 members would move at once; at their next assessment, by what counts today:"
+        " 1 silver → no tier\n" in dry
     )
     assert '  kinds: ["joined","upgraded"] → ["left"]\n' in dry
     assert "  policy.tiers[0].from: 100 → 200\n" in different
@@ -134,7 +135,9 @@ async def test_what_is_there_is_saved_and_comes_back(shell: Shell, tmp_path: Pat
 
     lines = {"programs/club: as it is", "endpoints/crm: as it is"}
     assert set(same.splitlines()) == {*lines, f"endpoints/{made['id']}: as it is"}
-    assert "secret" not in (shell.folder / "endpoints" / "crm.json").read_text()
+    crm = json.loads((shell.folder / "endpoints" / "crm.json").read_text())
+    assert "secret" not in crm
+    assert (await shell.api.post("/api/endpoints", crm)).status == 201  # as elsewhere, of a folder
 
 
 @pytest.mark.parametrize(

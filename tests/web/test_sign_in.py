@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.web.browser import PASSWORD, Browser, joined
-from tests.web.conftest import Api
+from tests.web.conftest import SERVING, Api, running
 from tierline.people.attempts import ACCOUNT_MAX, ADDRESS_MAX, WINDOW_MS
 from tierline.people.directory import LINK_MS
 from tierline.people.sessions import ABSOLUTE_MS, IDLE_MS
+from tierline.store.database import Database
 
 
 async def shift(api: Api, table: str, column: str, milliseconds: int) -> None:
@@ -85,11 +88,32 @@ async def test_the_page_behind_a_link_needs_no_script(api: Api) -> None:
     foreign = {**form, "origin": "https://evil.example"}
     forged = await anna.post("/join", f"{fields}correct+horse+1".encode(), headers=foreign)
     right = await anna.post("/join", f"{fields}correct+horse+1".encode(), headers=form)
+    started = await anna.get(right.headers["location"])
 
     assert (wrong.status, "12 to 200 characters" in wrong.body.decode()) == (400, True)
     assert forged.status == 403
-    assert (right.status, "anna@example.com" in right.body.decode()) == (200, True)
+    assert (right.status, right.headers["location"]) == (303, "/console")
+    assert "sign-in" not in started.headers.get("location", "")
     assert (await anna.get("/api/session")).status == 200
+
+
+async def test_where_no_console_is_served_the_page_says_who_is_signed_in(
+    database: Database, tmp_path: Path
+) -> None:
+    """It leads nowhere then, and `/` speaks of no console."""
+    options = msgspec.structs.replace(SERVING, console=False)
+    async with running(database, tmp_path, options=options) as api:
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        fields = f"token={await first(api)}&email=anna%40example.com&password=correct+horse+1"
+        page = await Browser(api).post("/join", fields.encode(), headers=form)
+        root = await api.get("/")
+
+    assert (page.status, "anna@example.com" in page.body.decode()) == (200, True)
+    assert "console" not in root.json
+
+
+async def test_the_root_names_the_console(api: Api) -> None:
+    assert (await api.get("/")).json["console"] == "/console"
 
 
 # Passwords --------------------------------------------------------------------------------------

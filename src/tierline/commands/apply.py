@@ -25,6 +25,7 @@ from tierline.commands.definition_files import (
     write_folder,
 )
 from tierline.commands.installation_options import counted, run
+from tierline.endpoints.endpoint_body import EndpointBody
 from tierline.errors import TierlineError
 from tierline.model import validation
 from tierline.proposals import ProgramBody, rules_from
@@ -155,9 +156,10 @@ class ServerApi:
         path = f"/api/programs/{quote(definition.name, safe='')}/preview"
         fields = {k: v for k, v in definition.body.items() if k not in ("supersede", "based_on")}
         report = await self.call("POST", path, {**fields, "samples": 0})
+        moved, members = report["moved"], counted(report["members"], "member")
         return (
-            f"{report['moved']:,} of {counted(report['members'], 'member')} would move at once"
-            f"{_flows(report['matrix'])}; by the new rules alone{_flows(report['earned'])}"
+            f"{moved:,} of {members} would move at once{_flows(report['matrix']) if moved else ''};"
+            f" at their next assessment, by what counts today{_flows(report['earned'])}"
         )
 
     # -- changing -------------------------------------------------------------------------------
@@ -315,8 +317,9 @@ def save(url: str, key: str, folder: Path) -> None:
         for endpoint in (await server.call("GET", "/api/endpoints"))["endpoints"]:
             metadata = dict(endpoint["metadata"])
             name = metadata.pop(NAME_FIELD, endpoint["id"])
-            hidden = FACTS | SECRETS
-            body = {k: v for k, v in endpoint.items() if k not in hidden and v is not None}
+            # Only what a POST takes, so that another project can be made of the files.
+            fields = set(EndpointBody.__struct_fields__) - FACTS - SECRETS
+            body = {k: v for k, v in endpoint.items() if k in fields and v is not None}
             definitions.append(Definition("endpoints", name, {**body, "metadata": metadata}))
         for path in write_folder(folder, definitions):
             click.echo(str(path))

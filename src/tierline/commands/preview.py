@@ -124,10 +124,16 @@ def show(report: Report, console: Console) -> None:
     say(f"{members} of {report.program}; {report.moved:,} would move", end=" ")
     say(f"at {report.until} ({report.on_change}).")
     tiers = [tier.id for tier in report.tiers]
-    say(_matrix("now → then", report.matrix, tiers))
+    # As lines of their own: a table breaks its title where its columns end.
+    say("under today's rules → under these")
+    say(_matrix(report.matrix, tiers))
     if report.matrix != report.earned:
-        say(_matrix("now → earned under the new rules", report.earned, tiers))
-    for name, events in (("announced", report.events), ("otherwise", report.otherwise)):
+        say("under today's rules → earned under these")
+        say(_matrix(report.earned, tiers))
+    for name, events in (
+        ("announced under these rules", report.events),
+        ("announced under today's", report.otherwise),
+    ):
         counts = ", ".join(f"{count:,} {kind}" for kind, count in events.items())
         say(f"{name}: {counts or 'nothing'}")
     moves: set[tuple[str | None, str | None]] = set()
@@ -147,8 +153,8 @@ def show(report: Report, console: Console) -> None:
         say(f"warning: {warning.path} {warning.reason}", style="yellow")
 
 
-def _matrix(title: str, counts: tuple[Count, ...], tiers: list[str]) -> Table:
-    table = Table(title=title, box=None, header_style="bold", title_justify="left")
+def _matrix(counts: tuple[Count, ...], tiers: list[str]) -> Table:
+    table = Table(box=None, header_style="bold")
     targets = {count.to for count in counts}
     columns = [_name(tier) for tier in (None, *tiers) if tier in targets]
     table.add_column("")

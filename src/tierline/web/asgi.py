@@ -69,6 +69,7 @@ class RootAnswer(msgspec.Struct, frozen=True):
     version: str = __version__
     api: str = "/openapi.json"
     ready: str = "/readyz"
+    console: str | msgspec.UnsetType = msgspec.UNSET
     next: str = "Send `Authorization: Bearer KEY`; the first start wrote keys to keys.json."
 
 
@@ -76,7 +77,7 @@ async def get_root(call: Call) -> RootAnswer | Reply:
     """A browser is led to the console."""
     if call.parts.console and "text/html" in call.request.headers.get("accept", ""):
         return Reply(303, b"", headers={"location": "/console", "vary": "accept"})
-    return RootAnswer()
+    return RootAnswer(console="/console" if call.parts.console else msgspec.UNSET)
 
 
 async def get_openapi(_call: Call) -> Reply:

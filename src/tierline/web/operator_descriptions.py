@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 OPERATORS: Final = """
+RootAnswer.console: Where the pages for people are; absent where they are not served.
 RevocationBody.token: The token that is to end.
 TokenBody.scopes: What the token may do, of what the key may; empty: all of it.
 TokenAnswer.token: Sent as `Authorization: Bearer` in place of the key.

@@ -47,9 +47,10 @@ async def post_join(call: Call) -> Reply:
         cookie, visit = await joined(call, body)
     except TierlineError as error:
         return _page(error.status, _form(token, email, error.sentence))
-    set_cookie = signed_in(call, cookie, visit).headers["set-cookie"]
-    text = f"<p>You are signed in as {escape(visit.email)}.</p>"
-    return _page(200, text, {"set-cookie": set_cookie})
+    set_cookie = {"set-cookie": signed_in(call, cookie, visit).headers["set-cookie"]}
+    if call.parts.console:
+        return Reply(303, b"", headers={**_HEADERS, **set_cookie, "location": "/console"})
+    return _page(200, f"<p>You are signed in as {escape(visit.email)}.</p>", set_cookie)
 
 
 def _form(token: str, email: str, problem: str) -> str:
@@ -78,7 +79,11 @@ OPERATIONS = (
         open=True, query=JoinQuery, other_answers=(OtherAnswer(200, (), HTML),),
     ),
     Operation(
-        "POST", "/join", post_join, "Takes that page's form; signs in.",
-        open=True, reads_body=True, other_answers=(OtherAnswer(200, (), HTML),),
+        "POST", "/join", post_join, "Takes that page's form; signs in, and leads to the console.",
+        open=True, reads_body=True,
+        other_answers=(
+            OtherAnswer(200, (), HTML),
+            OtherAnswer(303, (), about="To the console, signed in."),
+        ),
     ),
 )  # fmt: skip
