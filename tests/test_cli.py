@@ -266,10 +266,13 @@ async def test_a_taken_port_is_said(database_url: str, tmp_path: Path) -> None:
 async def test_upkeep_of_a_sound_installation(database_url: str, tmp_path: Path) -> None:
     """Nothing is due, nothing differs, nothing is unwell."""
     place = ("--database-url", database_url)
+    connection = await asyncpg.connect(database_url)
+    number = int(await connection.fetchval("SHOW server_version_num"))
+    await connection.close()
     for arguments, words in (
         (("sweep",), "0 members"),
         (("rebuild", "--verify"), "All equal"),
-        (("doctor",), "ok  database"),
+        (("doctor",), f"ok  database: PostgreSQL {number // 10_000}.{number % 10_000}, schema "),
         (("migrate",), f"The schema is {newest()}"),
     ):
         code, out, err = await tierline(*arguments, *place, directory=tmp_path)

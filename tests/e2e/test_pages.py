@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -69,16 +70,17 @@ def test_a_page_beside_a_server(
 
 
 def test_a_backup_by_operating_md_is_restored(data_dir: Path, tmp_path: Path) -> None:
-    """While it runs by `pg_dump`, while it is stopped by a copy; elsewhere it is found whole."""
-    dump_own, copy, dump_embedded, restore = (
+    """While it runs by `pg_dump`, while it is stopped by a copy; elsewhere it is found whole. And
+    `copy` takes it into a database of its own."""
+    dump_own, copy, dump_embedded, restore, look, move = (
         block.replace("/var/lib/tierline-restored", str(tmp_path / "restored"))
         .replace("/var/lib/tierline", str(data_dir))
         .replace("/backup", str(tmp_path / "backup"))
+        .replace("runuser -u postgres -- ", "")
         for block in commands("operating.md")
     )
-    dump = tmp_path / "tierline.dump"
+    dump = tmp_path / "backup" / "tierline.dump"
     with Served(data_dir):
-        (tmp_path / "backup").mkdir()
         with EmbeddedServer.attach_or_start(data_dir) as embedded:
             run(dump_own, tmp_path, TIERLINE_DATABASE_URL=embedded.url)
         assert dump.read_bytes().startswith(b"PGDMP")
@@ -86,10 +88,22 @@ def test_a_backup_by_operating_md_is_restored(data_dir: Path, tmp_path: Path) ->
         run(dump_embedded, tmp_path)
     run(copy, tmp_path)
     assert (tmp_path / "backup" / "tierline" / "secret.key").exists()
+    assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o700
 
     with scratch() as home, EmbeddedServer.attach_or_start(home):
         host = str(cluster.socket_dir(home / "postgres"))
-        output = run(restore, tmp_path, PGHOST=host, PGUSER=cluster.SUPERUSER)
 
-    assert "ok  secrets: the key opens them, projects: 1" in output
-    assert output.endswith("All equal.\n")
+        def there(script: str) -> str:
+            script = script.replace("@127.0.0.1/", f"@{quote(host, safe='')}/")
+            return run(script, tmp_path, PGHOST=host, PGUSER=cluster.SUPERUSER)
+
+        there("psql -c \"CREATE ROLE tierline LOGIN PASSWORD 'PASSWORD'\"")
+        there(restore)
+        whole = there(look)
+        there("createdb --owner tierline tierline")
+        moved = there(move)
+
+    assert "ok  secrets: the key opens them, projects: 1" in whole
+    assert whole.endswith("All equal.\n")
+    assert "counted and compared" in moved
+    assert "ok  secrets: the key opens them, projects: 1" in moved

@@ -11,7 +11,7 @@ from tierline.errors import Conflict, Invalid, NotFound
 from tierline.rules.ladder import Tier
 from tierline.rules.policy import Policy
 from tierline.rules.program import Rules
-from tierline.store.catalog import keys
+from tierline.store.catalog import keys, resealing
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.programs import NewVersion
 from tierline.store.catalog.projects import NewProject, ProjectChange
@@ -353,3 +353,33 @@ def test_a_former_key_still_opens_what_it_sealed() -> None:
     assert SecretBox(new).open(both.seal(b"secret", "here"), "here") == b"secret"
     with pytest.raises(SecretKeyWrong):
         SecretBox(new).open(sealed, "here")
+
+
+async def test_everything_is_sealed_anew_so_that_a_former_key_can_go(database: Database) -> None:
+    """Secrets of projects, of endpoints and the key of digests: none of them is lost, and none
+    needs the former key. What a deleted endpoint had is left."""
+    old, new = bytes([1]) * 32, bytes([2]) * 32
+    former = await Catalog.open(database, SecretBox(old), KEY_KINDS)
+    shop = await former.add_project(NewProject("Shop"), NOW)
+    await former.add_key(shop.number, "voucherify", (), "", NOW)
+    made = await former.add_endpoint(shop.number, "ep_1", "{}", b"whsec_1", NOW, NOW)
+    gone = await former.add_endpoint(shop.number, "ep_2", "{}", b"whsec_2", NOW, NOW)
+    await former.delete_endpoint(gone.number, NOW)
+    both = await Catalog.open(database, SecretBox(new, old), KEY_KINDS)
+    await both.add_endpoint(shop.number, "ep_3", "{}", b"whsec_3", NOW, NOW)
+    with pytest.raises(SecretKeyWrong):
+        await Catalog.open(database, SecretBox(old), KEY_KINDS)
+
+    async with both.changing() as (connection, _):
+        first = await resealing.reseal(connection, both.box)
+    async with both.changing() as (connection, _):
+        again = await resealing.reseal(connection, both.box)
+    alone = await Catalog.open(database, SecretBox(new), KEY_KINDS)
+
+    assert (first, again) == (3, 0)
+    assert alone.project_secrets(shop.number) == former.project_secrets(shop.number)
+    assert alone.project_secrets(shop.number) != {}
+    endpoint = alone.endpoint_numbered(made.number)
+    assert endpoint is not None
+    assert endpoint.secrets == b"whsec_1"
+    assert alone.digests.name("ann") == former.digests.name("ann")

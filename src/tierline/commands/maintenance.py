@@ -1,4 +1,4 @@
-"""`sweep`, `rebuild`, `doctor`, `compact`, `migrate`: looking after an installation."""
+"""`sweep`, `rebuild`, `doctor`, `reseal`, `compact`, `migrate`: looking after an installation."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tierline.errors import TierlineError
 from tierline.ledger import rebuild as ledger
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.store import diagnostics
+from tierline.store.catalog import resealing
 from tierline.store.citus import distribute as spread
 from tierline.store.compaction import compact as rewritten
 from tierline.store.installation import opened
@@ -89,6 +90,19 @@ def doctor(**location: Any) -> None:
         count = sum(not check.well for check in findings)
         if count:
             raise Unsound(things=counted(count, "thing"))
+
+    with_installation(location, work)
+
+
+@click.command()
+@location_options
+def reseal(**location: Any) -> None:
+    """Seal all secrets with the first secret key, so that former ones can go."""
+
+    async def work(installation: Installation) -> None:
+        async with installation.catalog.changing() as (connection, _):
+            count = await resealing.reseal(connection, installation.catalog.box)
+        click.echo(f"{counted(count, 'secret')} sealed anew.")
 
     with_installation(location, work)
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from tierline.store import migrate
 from tierline.store import sweep as sweeps
 from tierline.store.absent_shards import absent_text, shards_text
+from tierline.store.catalog import resealing
 from tierline.store.connection_counts import process_most
 from tierline.store.database import Database
 from tierline.store.heartbeat import ABSENT, living_roles, required_roles
@@ -29,6 +30,7 @@ class DiagnosticsSql(Queries, file="diagnostics.sql"):
     shard_state: str
     quarantined: str
     unwell: str
+    server_version: str
 
 
 class Diagnosis(Struct, frozen=True):
@@ -42,13 +44,13 @@ async def findings(database: Database, catalog: Catalog, now: int) -> list[Diagn
     # A look over ten million members may take longer than a request would be allowed to.
     connection = await database.connect(statement_timeout="0")
     try:
-        version = connection.get_server_version()
+        version = await connection.fetchval(DiagnosticsSql.server_version)
         schema = await migrate.version(connection)
         checks = [
-            Diagnosis("database", f"PostgreSQL {version.major}.{version.minor}, schema {schema}"),
+            # "15.20 (Debian 15.20-0+deb12u1)": what packagers add says nothing here.
+            Diagnosis("database", f"PostgreSQL {version.split()[0]}, schema {schema}"),
             Diagnosis("shards", f"{database.shards}, epoch {database.epoch}"),
-            # Opening the catalog has opened every secret in it.
-            Diagnosis("secrets", f"the key opens them, projects: {len(catalog.projects())}"),
+            await _secrets(connection, catalog),
         ]
         checks.append(await _disk(connection, database))
         checks.append(await _connections(connection, database))
@@ -64,6 +66,17 @@ async def findings(database: Database, catalog: Catalog, now: int) -> list[Diagn
     finally:
         await connection.close(timeout=5)
     return checks
+
+
+async def _secrets(connection: asyncpg.Connection[asyncpg.Record], catalog: Catalog) -> Diagnosis:
+    """Opening the catalog has opened every secret in it; by which key is said here."""
+    text = f"the key opens them, projects: {len(catalog.projects())}"
+    if catalog.box.has_former:
+        count = len(await resealing.of_former_keys(connection, catalog.box))
+        text += f"; sealed with a former key: {count}"
+        if count:
+            text += " (`tierline reseal` seals them with the first one)"
+    return Diagnosis("secrets", text)
 
 
 async def _nodes(connection: asyncpg.Connection[asyncpg.Record], database: Database) -> Diagnosis:

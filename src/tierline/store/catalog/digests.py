@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _KEY_BYTES: Final = 32
 _SIZE: Final = 16
-_CONTEXT: Final = "digest key"
+CONTEXT: Final = "digest key"
 Blake = Any  # what hashlib makes
 
 
@@ -45,12 +45,12 @@ class Digests:
             return
         sealed = await connection.fetchval(Sql.digest_key)
         if sealed is None:
-            fresh = self._box.seal(secrets.token_bytes(_KEY_BYTES), _CONTEXT)
+            fresh = self._box.seal(secrets.token_bytes(_KEY_BYTES), CONTEXT)
             await connection.execute(Sql.keep_digest_key, fresh)
             sealed = await connection.fetchval(
                 Sql.digest_key
             )  # another process may have been first
-        key = self._box.open(sealed, _CONTEXT)
+        key = self._box.open(sealed, CONTEXT)
         # A copy of one that has the key already costs half of what a new one does.
         self._hashes = (
             hashlib.blake2b(key=key, digest_size=_SIZE, person=b"command"),

@@ -64,3 +64,6 @@ class CatalogSql(Queries, file="catalog.sql"):
     revoke_token: str
     keep_digest_key: str
     digest_key: str
+    reseal_project: str
+    reseal_endpoint: str
+    reseal_digest_key: str

@@ -71,6 +71,11 @@ class SecretBox:
         """Whether there is a key already, so that sealing makes none."""
         return bool(self._ciphers)
 
+    @property
+    def has_former(self) -> bool:
+        """Whether former keys stand behind the one that seals."""
+        return len(self._ciphers) > 1
+
     def seal(self, plain: bytes, context: str) -> bytes:
         if not self._ciphers and self._unmade is not None:
             self._take(_decoded(_made(self._unmade), f"The file {self._unmade}"))
@@ -79,13 +84,14 @@ class SecretBox:
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """What was sealed for this context. SecretKeyWrong when the key or the context differs."""
-        nonce, rest = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-        if sealed[:1] != _VERSION:
-            raise SecretKeyWrong(context=context)
         for cipher in self._ciphers:
-            with suppress(InvalidTag, ValueError):
-                return cipher.decrypt(nonce, rest, context.encode())
+            if (plain := _opened(cipher, sealed, context)) is not None:
+                return plain
         raise SecretKeyWrong(context=context)
+
+    def needs_former(self, sealed: bytes, context: str) -> bool:
+        """Whether the key that seals now does not open it, so that a former one has to stay."""
+        return self.has_key and _opened(self._ciphers[0], sealed, context) is None
 
     def token(self, plain: bytes, context: str) -> bytes:
         """What a caller carries: it begins with the id of the key that sealed it."""
@@ -144,6 +150,14 @@ class TokenKey:
             return self._cipher.decrypt(token[_KEY_ID_BYTES:start], token[start:], context)
         except InvalidTag as error:
             raise ValueError("not sealed with this key, for this context") from error
+
+
+def _opened(cipher: AESGCM, sealed: bytes, context: str) -> bytes | None:
+    nonce, rest = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+    if sealed[:1] == _VERSION:
+        with suppress(InvalidTag, ValueError):
+            return cipher.decrypt(nonce, rest, context.encode())
+    return None
 
 
 def _derived(key: bytes, purpose: bytes) -> bytes:

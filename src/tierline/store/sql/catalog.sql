@@ -261,3 +261,15 @@ UPDATE installation SET digest_key = $1 WHERE id = 1 AND digest_key IS NULL;
 -- name: digest_key
 -- The key of digests, sealed. Small tables only.
 SELECT digest_key FROM installation WHERE id = 1;
+
+-- name: reseal_project
+-- The same signing secrets, encrypted with another key: nobody has to read them again.
+UPDATE project SET secrets = $2 WHERE number = $1;
+
+-- name: reseal_endpoint
+-- The like of it for an endpoint.
+UPDATE endpoint SET secrets = $2 WHERE number = $1;
+
+-- name: reseal_digest_key
+-- The like of it for the key of digests.
+UPDATE installation SET digest_key = $2 WHERE id = $1;

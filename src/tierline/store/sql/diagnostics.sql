@@ -17,3 +17,7 @@ SELECT endpoint, state FROM health WHERE shard = $1 AND state <> 'healthy'
 -- Tierline's own to this database, and how many the server takes.
 SELECT count(*) AS count, current_setting('max_connections') AS most
 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tierline'
+
+-- name: server_version
+-- As PostgreSQL itself says it.
+SELECT current_setting('server_version') AS version
