@@ -21,11 +21,27 @@ from tierline.store.embedded_postgres.server import EmbeddedServer
 
 BLOCK = re.compile(r"(<!-- not run: .+? -->\n)?^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
+# What the first half leaves to the second one: its folder of rules and an endpoint.
+FIRST_HALF = """
+AUTH="authorization: Bearer {key}"
+api() {{ path=$1; shift; curl -sS -f "http://localhost:8080/api/$path" -H "$AUTH" "$@"; }}
+api programs/club -X PUT --json @{examples}/programs/spend.json
+api endpoints --json '{{"url": "http://127.0.0.1:9000/hooks"}}'
+TIERLINE_KEY={key} /opt/tierline/bin/tierline save -f loyalty
+"""
+
 
 def commands(half: int) -> list[str]:
     """Every block that does not say why it is not run."""
     page = (ROOT / "docs" / "tutorial.md").read_text().split("## 7. Production")[half]
     return [block for reason, block in BLOCK.findall(page) if not reason]
+
+
+def picture(first: str) -> list[str]:
+    """The lines of an output that the page shows, which begins so."""
+    page = (ROOT / "docs" / "tutorial.md").read_text()
+    block = next(part for part in page.split("```") if part.lstrip().startswith(first))
+    return block.strip().splitlines()
 
 
 def test_the_first_half_works_as_it_is_written(data_dir: Path, tmp_path: Path) -> None:
@@ -59,7 +75,10 @@ def test_the_first_half_works_as_it_is_written(data_dir: Path, tmp_path: Path) -
     assert done.returncode == 0, output
     assert '"tier":"silver"' in output
     assert '"grace_until":"2026-04' in output
-    assert "1 member of club; 1 would move" in output
+    for line in picture("1 member of club; 1 would move"):
+        assert line.rstrip("…").rstrip() in output
+    assert "\n  0 of 4 members would move at once; at their next assessment" in output
+    assert "1 silver → basic\n" in output
     assert "ann: basic → silver, spend 34,900 since 2024-06-02 from 1 entry;" in output
     received = (tmp_path / "received.txt").read_text()
     assert "(verified)" in received
@@ -69,7 +88,7 @@ def test_the_first_half_works_as_it_is_written(data_dir: Path, tmp_path: Path) -
 
 def test_the_second_half_works_as_it_is_written(data_dir: Path, tmp_path: Path) -> None:
     """On a PostgreSQL of its own, whose programs come first; root's folders lie elsewhere."""
-    prepare, back_up, monitor, rotate = commands(1)
+    prepare, apply, order, back_up, monitor, rotate, reseal = commands(1)
     settings = tmp_path / "tierline.env"
     with scratch() as home, EmbeddedServer.attach_or_start(home):
         host = str(cluster.socket_dir(home / "postgres"))
@@ -78,13 +97,15 @@ def test_the_second_half_works_as_it_is_written(data_dir: Path, tmp_path: Path) 
             "PGUSER": cluster.SUPERUSER, "PYTHONPATH": str(ROOT / "src"),
         }  # fmt: skip
 
-        def run(block: str) -> str:
+        def run(block: str, server: str = "") -> str:
             for said, meant in {
                 "runuser -u postgres -- ": "",
                 "/opt/tierline/bin/tierline": f"{sys.executable} -m tierline",
                 "/etc/tierline.env": str(settings),
                 "/backup": str(tmp_path / "backup"),
                 "@127.0.0.1/": f"@{quote(host, safe='')}/",
+                "https://your-shop.com/": "http://127.0.0.1:9000/",
+                "http://localhost:8080": server,
             }.items():
                 block = block.replace(said, meant)
             done = subprocess.run(
@@ -99,10 +120,17 @@ def test_the_second_half_works_as_it_is_written(data_dir: Path, tmp_path: Path) 
         first = run(f". {settings}; echo $TIERLINE_SECRET_KEY")
         url = run(f". {settings}; echo $TIERLINE_DATABASE_URL").strip()
         (data_dir / "secret.key").write_text(first)
-        with Served(data_dir, "--database-url", url):
+        with Served(data_dir, "--database-url", url) as served:
+            environment["TIERLINE_URL"] = served.url
+            run(FIRST_HALF.format(key=served.key, examples=ROOT / "examples"), served.url)
+            output = run(apply + order, served.url)
+            assert "programs/club: new" in output
+            assert ", secret whsec_" in output
+            assert '"tier":"silver"' in output
             assert "All equal." in run(back_up)
             assert '"scopes": ["read_metrics"]' in run(monitor)
         run(rotate)
-        doctor = f"set -a; . {settings}; {sys.executable} -m tierline doctor"
-        assert "ok  secrets:" in run(doctor)
+        output = run(reseal)
+        assert " secrets sealed anew.\n" in output
+        assert "; sealed with a former key: 0\n" in output
         assert run(f". {settings}; echo $TIERLINE_SECRET_KEY").endswith(f" {first}")
