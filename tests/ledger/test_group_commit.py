@@ -147,6 +147,28 @@ async def test_a_newcomer_is_met_who_came_while_the_second_batch_waited_for_a_lo
             assert [answer.balance for answer in await asyncio.gather(*second)] == [0, 2]
 
 
+@pytest.mark.parametrize("server", ["plain"], indirect=True)  # as above
+async def test_who_is_in_no_batch_before_waits_for_none(club: Club) -> None:
+    """Also where nobody knows them: while the first batch waits for the head of the log, a
+    stranger of the second is refused."""
+    await club.create()
+    ann, nobody = of_one_shard(club)
+    pool = club.database.pool
+    async with club.writer(batch_max=1) as writer, pool.acquire() as head:
+        await writer.submit(club.activity(customer=ann, points=1))
+        heads = head.transaction()
+        await heads.start()
+        await head.execute("SELECT FROM shard_head WHERE shard = 0 FOR UPDATE")
+        first = writer.submit(club.activity(customer=ann, points=99))  # into silver: an event
+        async with asyncio.timeout(20):
+            with pytest.raises(TierlineError) as caught:
+                await writer.submit(club.activity("redeem", nobody, points=10))
+        assert caught.value.code == "insufficient_points"
+        assert not first.done()
+        await heads.rollback()
+        assert (await first).balance == 100
+
+
 async def test_no_transaction_is_left_open(club: Club) -> None:
     """Each begins with the end of the one before while there is work; afterwards none does: a
     server would cut its connection, and an operator would wonder."""

@@ -37,6 +37,7 @@ from tierline.store.catalog.digests import Digests
 from tierline.store.ledger_transaction import CountDiffers, LedgerTx
 from tierline.store.transfers import Intent
 
+Person = tuple[int, str]  # a project's number, and how a command names somebody there
 _NOBODY: Final = Standing()
 # Members decided at a stretch, about a millisecond; then others may go on.
 YIELD_AFTER_MEMBERS: Final = 50
@@ -104,6 +105,12 @@ class Batch:
             return []
         places = range(len(self.commands))
         return [i for i in places if i not in self.work and i not in self.outcomes]
+
+    @property
+    def strangers(self) -> frozenset[Person]:
+        """Who is missing, as the commands name them."""
+        commands = (self.commands[i] for i in self.missing)
+        return frozenset((command.project, command.customer) for command in commands)
 
     async def look_again(self) -> None:
         """After another batch: who was missing may be there now."""

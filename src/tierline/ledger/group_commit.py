@@ -11,7 +11,8 @@ Everything here follows from a few rules:
 5. Three batches may be under way: one is decided here while the database writes another and looks
    up a third. A batch begins when the one before holds the locks of its members, so a member of
    both meets them in their order. Where that cannot be relied on (the one before was rolled back,
-   or this one speaks of somebody who is not there yet), it waits until that one is over.
+   or either speaks of somebody who is not there yet and may be in the other), it waits until that
+   one is over.
 6. A batch takes its share of what waits and leaves the rest, so that there is something to decide
    while the database writes.
 """
@@ -31,6 +32,7 @@ from tierline.errors import Busy, Invalid, TierlineError
 from tierline.ledger.batch import Batch, Done, ProgramCatalog
 from tierline.ledger.commands import Answer
 from tierline.ledger.queue import Queue, QueuedCommand
+from tierline.ledger.running_batch import Overtaken, RunningBatch
 from tierline.ledger.transfers.completion import Transfers
 from tierline.logging import RecurringFaults
 from tierline.model import ids
@@ -47,52 +49,6 @@ ENOUGH: Final = 12  # waiting commands that are worth another batch
 
 _log = structlog.get_logger("tierline.ledger")
 _again = RecurringFaults(_log)
-
-
-class RunningBatch:
-    """A batch on its way, and those before it that are not over yet."""
-
-    def __init__(self, batch: Sequence[QueuedCommand], before: tuple[RunningBatch, ...]) -> None:
-        self.batch = batch
-        self.before = before
-        self.members: frozenset[tuple[int, int]] = frozenset()  # whose locks it held first
-        self.wanting = False  # somebody it speaks of was not there yet
-        self.failed = False  # it was rolled back once, so its locks were let go
-        self.loaded = asyncio.Event()  # its locks are held, or its first attempt has ended
-        self.ended = asyncio.Event()  # its first attempt
-        self.over = asyncio.Event()  # everybody in it was answered
-
-    async def follow(self, work: Batch) -> None:
-        """Called with the locks held. Raises _Overtaken when a turn before has to end first."""
-        if not work.missing:
-            await self._let_next_begin(work)
-        for before in self.before:
-            over = before.over.is_set()
-            sure = not (before.failed or before.wanting)
-            apart = sure and work.members.isdisjoint(before.members)
-            # Who was not found may have come while our locks were waited for, even if it is over.
-            if not work.missing and (over or apart):
-                continue
-            await before.ended.wait()
-            if before.failed and not before.over.is_set():
-                raise _Overtaken(before)
-            await work.look_again()
-        # Who was missing may be there now, and locked: before that was known nobody could follow.
-        await self._let_next_begin(work)
-
-    async def _let_next_begin(self, work: Batch) -> None:
-        if not self.loaded.is_set():
-            self.members, self.wanting = work.members, bool(work.missing)
-            self.loaded.set()
-            # The next one's look-ups are sent first: the database does them while this one is
-            # decided. It begins in the first round of the loop, and sends in the second.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-
-    def attempted(self, *, committed: bool) -> None:
-        self.failed = self.failed or not committed
-        self.loaded.set()
-        self.ended.set()
 
 
 class WriterParts(Protocol):
@@ -268,7 +224,7 @@ class GroupCommit:
                 return await self._attempt(running, batch, attempt)
             except Exception as error:
                 running.attempted(committed=False)
-                if isinstance(error, _Overtaken):
+                if isinstance(error, Overtaken):
                     if not unknown and await absent.confirms(self.shard):
                         raise absent.refusal([self.shard]) from error
                     await error.by.over.wait()
@@ -365,14 +321,6 @@ class _Attempt:
 
     def __init__(self) -> None:
         self.committing = False
-
-
-class _Overtaken(Exception):
-    """A batch before was rolled back, and has to be done first."""
-
-    def __init__(self, by: RunningBatch) -> None:
-        super().__init__()
-        self.by = by
 
 
 class _LeftOpen(Exception):
