@@ -6,6 +6,7 @@ import pytest
 
 from tests.fuzz.worlds import seeded
 from tierline.analysis.trajectory import ANEW_MAX, trajectory
+from tierline.engine.checkpoints import last_checkpoint
 from tierline.engine.decide import trace
 
 WORLDS = 120
@@ -31,3 +32,24 @@ def test_a_station_is_what_was_decided_at_its_instant(first: int) -> None:
             assert (station.tier, station.balance) == (state.tier, state.view().balance), seed
             if state.joined_at is not None:
                 assert station.metric == state.value(None), seed
+
+
+@pytest.mark.parametrize("first", range(0, WORLDS, 40))
+def test_a_trace_notes_the_same_stations_on_its_way(first: int) -> None:
+    """And what it says of the end is the same with stops and without."""
+    for seed in range(first, first + 40):
+        world = seeded(seed)
+        if not world.entries or last_checkpoint(world.entries) is not None:
+            continue
+        start, entries = world.entries[0].recorded_at, world.entries
+        span = world.until - start
+        stops = [start + span * i // STOPS for i in range(STOPS + 1)]
+        state, tracer = trace(world.program, entries, world.until, stops=stops)
+        plain, notes = trace(world.program, entries, world.until)
+        assert state.standing() == plain.standing(), seed
+        assert tracer.balance_changes == notes.balance_changes, seed
+        assert tracer.moves == notes.moves, seed
+        stations = {station.at: station for station in tracer.stations}
+        assert list(stations) == stops, seed
+        for station in trajectory(world.program, entries, stops):
+            assert stations[station.at] == station, seed

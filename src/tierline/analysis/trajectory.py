@@ -1,7 +1,7 @@
 """Where a member stood at a row of instants: what a chart of their life is drawn from.
 
 One walk through the ledger, with a stop at each instant. A history of any length takes as long as
-its fold, whatever the number of stops.
+its fold, whatever the number of stops; where it is traced anyway, it is not walked again.
 """
 
 from __future__ import annotations
@@ -9,25 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import Struct
-
 from tierline.engine.decide import HistoryNeeded, decide
 from tierline.engine.member_state import begin
+from tierline.engine.tracer import Station
 from tierline.model.entries import Entry
 from tierline.model.standing import Standing
 from tierline.rules.program import Program
 
 ANEW_MAX: Final = 24  # stops that are decided from the beginning, where no walk can be interrupted
-
-
-class Station(Struct, frozen=True):
-    """A member at an instant. `metric` is the policy's own, in its window of that day."""
-
-    at: int
-    tier: str | None
-    expires_at: int | None
-    balance: int
-    metric: int
 
 
 def trajectory(
@@ -66,7 +55,4 @@ def _anew(program: Program, entries: Sequence[Entry], at: int) -> Station:
 def _station(program: Program, standing: Standing, at: int) -> Station:
     if not standing.entries:
         return Station(at, None, None, 0, 0)
-    state = begin(program, standing)
-    view = state.view()
-    metric = state.value(None) if standing.joined_at is not None else 0
-    return Station(at, standing.tier, view.expires_at, view.balance, metric)
+    return begin(program, standing).station()

@@ -11,11 +11,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
+import uvloop
 from starlette.types import Message
 
 from tierline.app import Process
 from tierline.bootstrap import catalogued
 from tierline.clock import wall
+from tierline.commands.installation_options import settle_memory
 from tierline.config import Location, ServeOptions, parse_networks
 from tierline.console.page_process import PageAnswer, PageRequest, PageSettings, framed, receive
 from tierline.console.routes import PAGES, SECTIONS
@@ -104,7 +106,8 @@ def main() -> None:
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     configure()
-    asyncio.run(serve())
+    settle_memory()
+    uvloop.run(serve())
 
 
 if __name__ == "__main__":

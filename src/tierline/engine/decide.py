@@ -10,6 +10,7 @@ bytes.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from tierline.engine.checkpoints import fill, last_checkpoint, resume
@@ -49,9 +50,13 @@ def decide(
     return Decision(state.standing(), events, points_events, state.reminders)
 
 
-def trace(program: Program, entries: Sequence[Entry], at: int) -> tuple[MemberState, Tracer]:
-    """Returns a member's state at an instant, by a whole history, and the notes of the way."""
-    tracer = Tracer()
+def trace(
+    program: Program, entries: Sequence[Entry], at: int, *, stops: Sequence[int] = ()
+) -> tuple[MemberState, Tracer]:
+    """Returns a member's state at an instant, by a whole history, and the notes of the way.
+    `stops`: rising instants at which it is noted, too, where the member stands, from the last
+    checkpoint on."""
+    tracer = Tracer(stops=deque(stops))
     state = begin(program, Standing(), whole=True, tracer=tracer)
     follow(state, entries, at)
     return state, tracer
@@ -93,7 +98,10 @@ def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:
     if state.whole and (noted := last_checkpoint(entries)) is not None:
         _resume(state, entries, noted)
         first = noted + 1
+    tracer = state.tracer
     for i, entry in enumerate(entries[first:] if first else entries, first):
+        if tracer is not None and tracer.stops:
+            _stop(state, tracer, entry.recorded_at)
         detail = entry.detail
         if detail is not None:
             state.quiet = detail.elsewhere
@@ -109,12 +117,23 @@ def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:
                 state.quiet = True  # nothing is announced that was true before it came
                 pass_time(state, entry.recorded_at)
             state.quiet = state.silent = False
-        if state.tracer is not None:
+        if tracer is not None:
             points = state.balance, state.points_pending
             number = entry.n, entry.kind
             facts = state.lots, state.dates
-            state.tracer.entry_applied(state.at, state.today, number, points, *facts)
+            tracer.entry_applied(state.at, state.today, number, points, *facts)
+    if tracer is not None and tracer.stops:
+        _stop(state, tracer, at + 1)
     pass_time(state, at)
+
+
+def _stop(state: MemberState, tracer: Tracer, before: int) -> None:
+    """Notes where the member stands at the stops before an instant."""
+    while tracer.stops and tracer.stops[0] < before:
+        stop = tracer.stops.popleft()
+        if stop >= state.at:
+            pass_time(state, stop)
+            tracer.stations.append(state.station())
 
 
 def _resume(state: MemberState, entries: Sequence[Entry], noted: int) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 from msgspec.structs import astuple, fields
 
-from tierline.engine.tracer import CheckpointTotals, Contribution, Tracer
+from tierline.engine.tracer import CheckpointTotals, Contribution, Station, Tracer
 from tierline.model.calendar import Zone
 from tierline.model.entries import EntryKind, Override
 from tierline.model.events import Event
@@ -340,6 +340,11 @@ class MemberState(StandingFields, kw_only=True, gc=False):
         return measure.window.next_turn(buckets, day, self.anchors())
 
     # -- the end ------------------------------------------------------------------------------
+
+    def station(self) -> Station:
+        """Where the member stands now, and nothing more."""
+        metric = 0 if self.joined_at is None else self.value(None)
+        return Station(self.at, self.tier, self.view().expires_at, self.balance, metric)
 
     def standing(self) -> Standing:
         """Returns the working copy, frozen. Totals that no window asks for any more are dropped."""

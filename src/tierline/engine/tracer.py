@@ -7,6 +7,8 @@ state without one takes no notes and pays nothing for them.
 
 from __future__ import annotations
 
+from collections import deque
+
 import msgspec
 from msgspec import Struct
 
@@ -89,6 +91,16 @@ class CheckpointTotals(Struct):
     owners: LotOwners | None
 
 
+class Station(Struct, frozen=True):
+    """A member at an instant. `metric` is the policy's own, in its window of that day."""
+
+    at: int
+    tier: str | None
+    expires_at: int | None
+    balance: int
+    metric: int
+
+
 class Tracer(Struct):
     """What a state reports while it is moved; `balance`, `pending`, `dates` and `lots` are as they
     were when it reported last."""
@@ -104,6 +116,8 @@ class Tracer(Struct):
     dates: TermDates = (None, None, None)
     lots: Lots = ()
     owners: LotOwners = msgspec.field(default_factory=LotOwners)
+    stops: deque[int] = msgspec.field(default_factory=deque)  # instants ahead to stop at
+    stations: list[Station] = msgspec.field(default_factory=list)  # what was there
 
     def total_changed(self, note: Contribution) -> None:
         self.contributions.append(note)

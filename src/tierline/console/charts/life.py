@@ -9,8 +9,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from tierline.analysis.trajectory import Station
 from tierline.console.charts.scale import Scale, Tick, calendar_ticks, round_up, short
+from tierline.engine.tracer import Station
 from tierline.model.calendar import Zone
 
 WIDTH: Final = 960

@@ -16,7 +16,9 @@ from tierline.analysis.trajectory import trajectory
 from tierline.console.charts.life import Life, LifeChart, Mark, TierStep, life_chart
 from tierline.console.ladder_view import LadderView
 from tierline.console.site import ConsolePage, Content, PageView
+from tierline.engine.checkpoints import last_checkpoint
 from tierline.engine.decide import HistoryNeeded, decide, trace
+from tierline.engine.tracer import Station
 from tierline.errors import NotAMember, NotAMemberThen
 from tierline.model import validation
 from tierline.model.calendar import DAY_MS, format_instant, parse_instant
@@ -61,6 +63,7 @@ class LifeFacts(Struct, frozen=True):
     standing: Standing
     explanation: Mapping[str, Any]
     reminders: Sequence[Mark] = ()
+    stations: Sequence[Station] = ()  # of a long ledger: one fold serves for them, too
 
 
 async def frame(view: PageView) -> dict[str, Any]:
@@ -142,9 +145,10 @@ async def _ledger(view: PageView, program: Program) -> LifeFacts:
     if any(entry.kind == "checkpoint" for entry in entries):
         former = await events_of(view.call.parts.log, row.id, number)
     folded = await asyncio.to_thread(_folded, program, entries, view.now, former, keys)
-    periods, explanation = folded
+    periods, explanation, stations = folded
     reminders = await _past_reminders(view, program, row.customer.id)
-    return LifeFacts(program, entries, periods, standing or Standing(), explanation, reminders)
+    facts = periods, standing or Standing(), explanation, reminders, stations
+    return LifeFacts(program, entries, *facts)
 
 
 def _folded(
@@ -153,13 +157,17 @@ def _folded(
     now: int,
     former: Sequence[Event],
     keys: Mapping[int, str],
-) -> tuple[Sequence[TierPeriod], Mapping[str, Any]]:
-    """The tiers held and the explanation of today's, by one fold: ledgers may be long."""
+) -> tuple[Sequence[TierPeriod], Mapping[str, Any], Sequence[Station]]:
+    """The tiers held, the explanation of today's and the chart's stations, by one fold: ledgers may
+    be long."""
     past = [entry for entry in entries if entry.recorded_at <= now]
-    state, tracer = trace(program, past, now)
+    stops: Sequence[int] = ()
+    if len(entries) > ENTRIES_EACH and last_checkpoint(entries) is None:
+        stops = sorted(_even_stops(entries[0].recorded_at, now))
+    state, tracer = trace(program, past, now, stops=stops)
     periods = periods_of(tracer, past, former)
     explanation = explain(program, past, now, keys=keys, traced=(state, tracer))
-    return periods, explanation_answer(explanation)
+    return periods, explanation_answer(explanation), tracer.stations
 
 
 async def _past_reminders(view: PageView, program: Program, customer: str) -> list[Mark]:
@@ -224,7 +232,9 @@ def _chart(ledger: LifeFacts, member: Any, now: int, looked_at: int) -> tuple[Li
     ahead = [mark.at for mark in marks if mark.at > now]
     span = max(now - start, DAY_MS)
     end = min(max([now, *ahead]) + span // 16, now + DAYS_AHEAD_MAX * DAY_MS)
-    stations = trajectory(ledger.program, ledger.entries, _stops(ledger, start, now))
+    stations = ledger.stations or trajectory(
+        ledger.program, ledger.entries, _stops(ledger, start, now)
+    )
     life = Life(
         tiers=tuple((tier.name, tier.low) for tier in ladder.tiers),
         steps=_steps(ledger.periods, ladder, now, member, end),
@@ -250,9 +260,12 @@ def _reminders_ahead(ledger: LifeFacts, now: int) -> list[Mark]:
     ]
 
 
+def _even_stops(start: int, now: int) -> set[int]:
+    return {start + (now - start) * i // STOPS for i in range(STOPS + 1)}
+
+
 def _stops(ledger: LifeFacts, start: int, now: int) -> list[int]:
-    stops = {start + (now - start) * i // STOPS for i in range(STOPS + 1)}
-    stops |= {period.move.event.at for period in ledger.periods}
+    stops = _even_stops(start, now) | {period.move.event.at for period in ledger.periods}
     if len(ledger.entries) <= ENTRIES_EACH:
         stops |= {entry.recorded_at for entry in ledger.entries}
     return sorted(stop for stop in stops if stop <= now)
