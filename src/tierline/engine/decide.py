@@ -98,10 +98,9 @@ def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:
     if state.whole and (noted := last_checkpoint(entries)) is not None:
         _resume(state, entries, noted)
         first = noted + 1
-    tracer = state.tracer
     for i, entry in enumerate(entries[first:] if first else entries, first):
-        if tracer is not None and tracer.stops:
-            _stop(state, tracer, entry.recorded_at)
+        if state.tracer is not None and state.tracer.stops:
+            _stop(state, state.tracer, entry.recorded_at)
         detail = entry.detail
         if detail is not None:
             state.quiet = detail.elsewhere
@@ -117,13 +116,13 @@ def follow(state: MemberState, entries: Sequence[Entry], at: int) -> None:
                 state.quiet = True  # nothing is announced that was true before it came
                 pass_time(state, entry.recorded_at)
             state.quiet = state.silent = False
-        if tracer is not None:
+        if state.tracer is not None:
             points = state.balance, state.points_pending
             number = entry.n, entry.kind
             facts = state.lots, state.dates
-            tracer.entry_applied(state.at, state.today, number, points, *facts)
-    if tracer is not None and tracer.stops:
-        _stop(state, tracer, at + 1)
+            state.tracer.entry_applied(state.at, state.today, number, points, *facts)
+    if state.tracer is not None and state.tracer.stops:
+        _stop(state, state.tracer, at + 1)
     pass_time(state, at)
 
 
