@@ -40,7 +40,12 @@ def test_engine_and_evaluator_agree(chance: Random) -> None:
     assert not problems, "\n".join([described(made), *problems])
 
 
-@pytest.mark.parametrize("seed", range(1, 201))
+# On these engine and evaluator differed once, and no scenario can say why: an exchange after a
+# checkpoint, of whose order the term that was played again counts the points alone.
+DIFFERED = (7267,)
+
+
+@pytest.mark.parametrize("seed", [*range(1, 201), *DIFFERED])
 def test_seeded_worlds(seed: int) -> None:
     """The first worlds of the long run, one test each: a failure is told by its seed."""
     problems = differences(seeded(seed))

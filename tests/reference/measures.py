@@ -159,7 +159,8 @@ class Sight:
         """Whether a fact came after the term began; or, where history was replayed, after that: an
         approval at the same instant is not of the replay."""
         if self.replayed is not None and fact.taken_by > self.replayed:
-            return any(f.entry == fact.takes for f in self.carried) or self._after(fact)
+            taken = (fact.takes, fact.activated)
+            return any((f.entry, f.activated) == taken for f in self.carried) or self._after(fact)
         if self.replayed is not None and fact.approved > self.replayed:
             return True
         return self._after(fact)
