@@ -4,7 +4,8 @@ Each is decided in one go, in pieces with the standing written and read between,
 and worked out anew by the slow evaluator. Prints the seeds on which they disagree, the first of
 them made small, and a closing summary. Exits with 1 when there was any.
 `--count` only counts how many of the histories bring each of the rarer things; `--reminders` has
-every history decided by rules that remind, and nothing else, which takes ten times as long.
+every history decided by rules that remind, and nothing else, which takes ten times as long;
+`--short` has of each of these only the beginning, so that six take no longer than one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tests.fuzz.order_worlds import order_differences
 from tests.fuzz.reminders import differences as reminder_differences
 from tests.fuzz.reminders import reminded
 from tests.fuzz.shrink import described, smaller
-from tests.fuzz.worlds import World, seeded
+from tests.fuzz.worlds import ENTRIES_SHORT, World, seeded, shortened
 
 PROGRESS = 10_000  # a line after so many histories
 PATIENCE = 120  # seconds of its own time for one world, of which most take a few hundredths
@@ -44,6 +45,11 @@ def one(seed: int) -> tuple[int, list[str], int]:
 def only_reminders(seed: int) -> tuple[int, list[str], int]:
     """The same of a history that is decided by rules that remind."""
     return tried(seed, reminding)
+
+
+def short_reminders(seed: int) -> tuple[int, list[str], int]:
+    """The same of the beginning of such a history."""
+    return tried(seed, reminding_shortly)
 
 
 def tried(seed: int, way: Callable[[int], tuple[list[str], int]]) -> tuple[int, list[str], int]:
@@ -63,10 +69,19 @@ def reminding(seed: int) -> tuple[list[str], int]:
     return reminder_differences(made), len(made.entries)
 
 
+def reminding_shortly(seed: int) -> tuple[list[str], int]:
+    made = shortened(reminded(seed, ENTRIES_SHORT), seed)
+    return reminder_differences(made, ways=turn(seed)), len(made.entries)
+
+
+def turn(seed: int) -> tuple[str]:
+    """The way in which a history is decided beside in one go."""
+    return (("pieces", "steps")[seed % 2],)
+
+
 def ordinary(seed: int) -> tuple[list[str], int]:
     made = seeded(seed)
-    ways = ("pieces", "steps")[seed % 2 : seed % 2 + 1]
-    problems = differences(made, ways=ways, explains=seed % 3 == 0)
+    problems = differences(made, ways=turn(seed), explains=seed % 3 == 0)
     if seed % 10 == 9:
         problems += erasure_differences(made, seed)
     if seed % 40 == 21:
@@ -142,12 +157,14 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     parser.add_argument("--count", action="store_true", help="only count what the worlds bring")
     parser.add_argument("--reminders", action="store_true", help="only with rules that remind")
+    parser.add_argument("--short", action="store_true", help="with --reminders: their beginnings")
     parser.add_argument("--show", type=int, default=10, help="failures to print in full")
     arguments = parser.parse_args()
     seeds = range(arguments.seed, arguments.seed + arguments.histories)
     if arguments.count:
         return counted(seeds, arguments.processes)
-    way = only_reminders if arguments.reminders else one
+    reminders = short_reminders if arguments.short else only_reminders
+    way = reminders if arguments.reminders else one
     started = time.monotonic()
     entries, first, failed = 0, 0, Counter[str]()
     # A history leaves no cycles: to look for some after each costs a tenth.

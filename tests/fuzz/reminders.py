@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from tests.engine.driver import Driver
 from tests.engine.reminder_text import reminders_of, unequal
 from tests.fuzz.check import WAYS
+from tests.fuzz.stories import WHOLE
 from tests.fuzz.upgrades import checkpoint_of
-from tests.fuzz.worlds import World, seeded
+from tests.fuzz.worlds import World, seeded, shared_setting
 from tests.reference.reminders import reminders
 from tierline.model.encoding import encode_standing
 from tierline.rules.program import Program
@@ -21,13 +22,12 @@ from tierline.rules.reminders import Reminders
 LEADS = (1, 2, 3, 7, 10, 14, 28, 29, 30, 31, 60, 90, 366)
 
 
-def reminded(seed: int) -> World:
+def reminded(seed: int, entries_max: int = WHOLE) -> World:
     """The world of a seed, whose program reminds, or of the next one whose rules give no bonus."""
     chance = Random(f"reminders {seed // 4}")
-    made = seeded(seed)
-    while any(version.bonuses for version in made.program.versions):
+    while any(version.bonuses for version in shared_setting(seed // 4)[0].versions):
         seed += 4
-        made = seeded(seed)
+    made = seeded(seed, entries_max)
     versions, occasions = [], random_reminders(chance)
     for version in made.program.versions:
         rules = replace(version.rules, reminders=occasions)

@@ -15,6 +15,7 @@ Json = dict[str, Any]
 HOUR = 3_600_000
 DAY = 24 * HOUR
 LENGTHS = ((2, 7), (6, 14), (12, 40))  # how many things happen: to most a few, to some many
+WHOLE = 10**6  # entries, more than any story has
 NAMES = ("visit", "night", "review")
 
 
@@ -29,11 +30,14 @@ class Story:
         # An import may bring the beginning of a history without a word.
         self.quiet_until = chance.randint(1, 6) if chance.random() < 0.06 else 0
 
-    def tell(self) -> int:
+    def tell(self, entries_max: int = WHOLE) -> int:
+        """Until when it goes on; with `entries_max` only its beginning."""
         chance = self.chance
         self.history.quiet = self.quiet_until > 0
         self.join()
         for _ in range(chance.randint(*chance.choices(LENGTHS, (70, 25, 5))[0])):
+            if len(self.history.entries) >= entries_max:
+                break
             self.later()
             self.history.quiet = len(self.history.entries) < self.quiet_until
             self.happen()

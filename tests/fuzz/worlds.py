@@ -9,7 +9,7 @@ from random import Random
 
 from tests.engine.history import History
 from tests.fuzz.programs import random_program, savable
-from tests.fuzz.stories import Story
+from tests.fuzz.stories import DAY, WHOLE, Story
 from tests.fuzz.upgrades import upgraded
 from tests.reference import civil
 from tierline.model.entries import Entry
@@ -23,6 +23,9 @@ ZONES = (
     ("America/Sao_Paulo", 2017), ("Pacific/Apia", 2011), ("Africa/Cairo", 2014),
     ("America/St_Johns", 2010), ("Australia/Lord_Howe", 2024),
 )  # fmt: skip
+
+
+ENTRIES_SHORT = 6  # of a short history, at most
 
 
 @dataclass
@@ -45,11 +48,12 @@ def world(chance: Random) -> World:
     return happening(*setting(chance), chance)
 
 
-def seeded(seed: int) -> World:
+def seeded(seed: int, entries_max: int = WHOLE) -> World:
     """The world of a seed in the long run; four members in turn have the same program, and one
-    customer in thirty has another one beside, and one in ten meets an upgrade."""
-    made = happening(*shared_setting(seed // 4), Random(seed))
-    if seed % 30 == 0:
+    customer in thirty has another one beside, and one in ten meets an upgrade. `entries_max`: no
+    more of its story is made up."""
+    made = happening(*shared_setting(seed // 4), Random(seed), entries_max)
+    if seed % 30 == 0 and entries_max > ENTRIES_SHORT:
         made.beside = happening(*shared_setting(seed // 4 + 1), Random(f"beside {seed}"))
     if seed % 10 == 7:
         entries = upgraded(made.program, made.entries, Random(f"upgrade {seed}"))
@@ -58,9 +62,20 @@ def seeded(seed: int) -> World:
     return made
 
 
-def happening(program: Program, start: int, chance: Random) -> World:
+def shortened(made: World, seed: int) -> World:
+    """The beginning of a seed's world: a few entries, and some days after them. What two disagree
+    on has always come down to as little, and six of these take no longer than one whole."""
+    chance = Random(f"short {seed}")
+    del made.entries[chance.randint(2, ENTRIES_SHORT) :]
+    first, last = made.entries[0].recorded_at, made.entries[-1].recorded_at
+    made.until = last + chance.choice((1, 30, 100, 400)) * DAY
+    made.cuts = sorted(chance.randint(first, made.until) for _ in range(chance.randint(0, 4)))
+    return made
+
+
+def happening(program: Program, start: int, chance: Random, entries_max: int = WHOLE) -> World:
     history = History(program)
-    until = Story(chance, program, history, start).tell()
+    until = Story(chance, program, history, start).tell(entries_max)
     cuts = sorted(chance.randint(start, until) for _ in range(chance.randint(0, 6)))
     return World(program, history, until, cuts)
 

@@ -237,7 +237,7 @@ async def test_only_who_fails_is_set_aside(club: Club) -> None:
         encode_standing(broken),
     )
     lease = Lease(shard, "sweep", "test")
-    request = await club.database.connect()
+    request, witness = [await club.database.connect_to(shard, "errand") for _ in range(2)]
     assert await lease.take(request, 1, soon + 60_000)
     held = request.transaction()
 
@@ -256,8 +256,9 @@ async def test_only_who_fails_is_set_aside(club: Club) -> None:
         WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()
         AND backend_type = 'client backend'
         AND clock_timestamp() - query_start > interval '100 ms'"""
-    while not step.done() and not await pool.fetchval(waiting):
+    while not step.done() and not await witness.fetchval(waiting):
         await asyncio.sleep(0.01)
+    await witness.close()
     await held.rollback()
     await step
     await request.close()

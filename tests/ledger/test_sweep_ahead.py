@@ -60,6 +60,7 @@ class Held:
 
     async def __aenter__(self) -> Self:
         self.blocker = await self.database.connect()
+        self.witness = await self.database.connect_to(0, "errand")  # where the batches are
         await self.blocker.execute("BEGIN")
         await self.blocker.execute(self.what)
         return self
@@ -67,14 +68,14 @@ class Held:
     async def seen(self, condition: str, what: str = "1") -> None:
         """Once some connection is found as told."""
         text = f"SELECT {what} FROM pg_stat_activity WHERE datname = current_database() AND "  # noqa: S608
-        while not await self.database.pool.fetch(f"{text} ({condition})"):
+        while not await self.witness.fetch(f"{text} ({condition})"):
             await asyncio.sleep(0.01)
 
     async def __aexit__(self, *_: object) -> None:
         await self.blocker.close()
+        await self.witness.close()
 
 
-# On a cluster it is the worker that waits for the lock: here one only sees that it takes long.
 WAITS = (
     "query LIKE 'EXECUTE tierline_update_members%' AND state = 'active'"
     " AND clock_timestamp() - query_start > interval '100 ms'"

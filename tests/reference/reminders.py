@@ -217,23 +217,21 @@ def near(reminder: TierNearReminder, threshold: int, value: int) -> bool:
 def reminders(program: Program, entries: Sequence[Entry], until: int) -> list[ExpectedReminder]:
     """Returns what a member is told up to and at `until`, in order."""
     made: list[ExpectedReminder] = []
-    past = Watched(program)
-    past.run(entries, until)
-    made += past.skips + past.near
     present = Watched(program)
     for place, entry in enumerate(entries, 1):
         present.run((entry,), entry.recorded_at)
         end = entries[place].recorded_at if place < len(entries) else until
         made += between(present.copied(), entry, end)
-    return sorted(made)
+    present.run((), until)
+    return sorted(made + present.skips + present.near)
 
 
 def between(future: Watched, last: Entry, end: int) -> Iterator[ExpectedReminder]:
     """What the last entry brings at once, and time after it until `end`, that instant included.
     `future`: an evaluator right after that entry, which is taken further."""
-    program, zone = future.program, future.zone
+    zone = future.zone
     since = last.recorded_at
-    reach = max((lead for v in program.versions for lead in all_leads(v)), default=0)
+    reach = max(lead_days(future.program), default=0)
     far = zone.start(zone.day(max(end, since)) + timedelta(days=reach + 2))
     future.run((), far)
     begins = [step.waiting[1] for step in future.steps if step.waiting is not None]
@@ -251,6 +249,11 @@ def all_leads(version: Version) -> tuple[int, ...]:
     reminder = version.rules.reminders
     given = (reminder.tier_ending, reminder.points_expiring, reminder.tier_waiting)
     return tuple(lead for reminder in given if reminder for lead in reminder.lead_days)
+
+
+def lead_days(program: Program) -> list[int]:
+    """How many days before anything some version reminds."""
+    return sorted({days for version in program.versions for days in all_leads(version)})
 
 
 def asked_at(future: Watched, at: int) -> Reminders:
@@ -272,7 +275,7 @@ def lead(future: Watched, when: int, days: int) -> int:
 
 def before_losses(future: Watched, since: int, end: int) -> Iterator[ExpectedReminder]:
     moves = [event for event in future.events if event.kind != "prolonged" and event.at > since]
-    for days in range(1, 367):
+    for days in lead_days(future.program):
         seen: set[int] = set()
         for move in moves:
             at = lead(future, move.at, days)
@@ -325,7 +328,7 @@ def begins(future: Watched, step: Step, at: int) -> bool:
 
 def before_beginnings(future: Watched, since: int, end: int) -> Iterator[ExpectedReminder]:
     for tier, when in {step.waiting for step in future.steps if step.waiting is not None}:
-        for days in range(1, 367):
+        for days in lead_days(future.program):
             at = lead(future, when, days)
             reminder = asked_at(future, at).tier_waiting
             if not since < at <= end or reminder is None or days not in reminder.lead_days:
@@ -347,7 +350,7 @@ def before_expiries(
     ends = {at for at, place in changes if place == EXPIRY}
     seen: set[tuple[int, int]] = set()
     for when in sorted(ends):
-        for days in range(1, reach + 1):
+        for days in lead_days(future.program):
             at = lead(future, when, days)
             reminder = asked_at(future, at).points_expiring
             if not since < at <= end or reminder is None or days not in reminder.lead_days:

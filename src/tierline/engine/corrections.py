@@ -76,6 +76,7 @@ def _replay(state: MemberState, entries: Sequence[Entry]) -> MemberState:
     tracer = None if state.tracer is None else Tracer()
     replay = begin(state.program, Standing(), whole=True, tracer=tracer)
     replay.foresees = True  # what would have been told was not
+    before = None
     noted = last_checkpoint(entries)
     if noted is None:
         history = in_order_of_happening(entries, state.at)
@@ -84,6 +85,7 @@ def _replay(state: MemberState, entries: Sequence[Entry]) -> MemberState:
     else:
         # Nothing reaches behind a checkpoint: what happened before it happens there.
         since = resume_replay(replay, state, entries[noted])
+        before = replay.term_boundary
         replay.due_at = next_due(replay)
         history = in_order_of_happening(entries[noted + 1 :], state.at, since)
     for entry in history:
@@ -94,6 +96,9 @@ def _replay(state: MemberState, entries: Sequence[Entry]) -> MemberState:
             pass_time(replay, entry.recorded_at)
         replay.silent = False
     pass_time(replay, state.at)
+    began = replay.term_boundary
+    if began is not None and began != before:
+        replay.term_boundary = (began[0], began[1], entries[-1].n)
     return replay
 
 
@@ -114,8 +119,9 @@ def in_order_of_happening(
     """Returns entries as if each had been recorded when it happened, and as if what was taken back
     had been that much smaller from the start.
 
-    The first entry (the enrolment) stays the first; what happened after `until` is left out.
-    `since`: the entries follow a checkpoint of that instant.
+    The first entry (the enrolment) stays the first, and what happened before it happens at its
+    instant; so it is with `since`, the instant of a checkpoint that these entries follow. At one
+    instant they go by their numbers. What happened after `until` is left out.
     """
     rest = {e.n: e for e in entries}
     for entry in entries:
@@ -139,7 +145,7 @@ def in_order_of_happening(
             # Nothing is left of the activity that brought this enrolment: it stands for itself.
             rest[entry.n] = replace(entry, detail=replace(detail, implied=False))
     first = entries[0].n if since is None else 0
-    earliest = clock = -(2**62) if since is None else since
+    earliest = clock = _happened(entries[0], first) if since is None else since
 
     def place(entry: Entry) -> tuple[bool, int, int]:
         return entry.n != first, max(_happened(entry, first), earliest), entry.n

@@ -29,7 +29,7 @@ from tierline.model.entries import EntryKind, Override
 from tierline.model.events import Event
 from tierline.model.points_event import PointsEvent
 from tierline.model.reminder import Reminder
-from tierline.model.standing import EDITION, Pending, Standing, StandingFields
+from tierline.model.standing import EDITION, Pending, Standing, StandingFields, reaches
 from tierline.model.view import View
 from tierline.rules.ladder import Facts
 from tierline.rules.points import Lots, added
@@ -233,7 +233,7 @@ class MemberState(StandingFields, kw_only=True, gc=False):
             metric = measure.metric
             if metric.source != "earned" or metric.include_pending:
                 continue
-            if not self.counts(key, pending.entry, self.at):
+            if not self.counts(key, pending.entry, self.at, activated=True):
                 continue
             if pending.occurred_at is not None and not self.admits(measure, pending.occurred_at):
                 continue
@@ -249,7 +249,7 @@ class MemberState(StandingFields, kw_only=True, gc=False):
             if metric.counts("earn", rule, None) and self.admits(measure, self.at):
                 self.add_total(key, measure, self.today, points, rule=rule)
 
-    def boundary(self, key: str) -> tuple[int, int] | None:
+    def boundary(self, key: str) -> tuple[int, ...] | None:
         """What came up to here does not count towards a total any more (see `StandingFields`)."""
         return self.term_boundary if FROM_TERM in key else self.membership_boundary
 
@@ -257,15 +257,11 @@ class MemberState(StandingFields, kw_only=True, gc=False):
         joined_at = self.at if self.joined_at is None else self.joined_at
         return admits(measure, at, self.zone, joined_at, self.left_at)
 
-    def counts(self, key: str, entry: int, activated_at: int | None) -> bool:
-        """Whether what an earlier entry brought to a total is still in it. `activated_at`: when its
-        points became active, where they count from then."""
-        for boundary in (self.membership_boundary, self.boundary(key)):
-            if boundary is None:
-                continue
-            if entry <= boundary[0] if activated_at is None else activated_at <= boundary[1]:
-                return False
-        return True
+    def counts(self, key: str, entry: int, at: int, *, activated: bool) -> bool:
+        """Whether what an earlier entry brought to a total is still in it. `at`: when it happened,
+        or when its points became active, where they count from then."""
+        boundaries = (self.membership_boundary, self.boundary(key))
+        return not any(b is not None and reaches(b, entry, at, activated) for b in boundaries)
 
     def need_totals_of(self, version: Version) -> None:
         """Raises `HistoryNeeded` where a version asks for what this standing never kept: a total,

@@ -246,10 +246,10 @@ def _near(state: MemberState, near: TierNearReminder, entry: Entry | None) -> It
     if before is None or exchanged:
         return  # an order that is told anew is taken away and comes back
     cool_down = near.cool_down_days * DAY_MS
-    if memory.near_at is not None and state.at >= memory.near_at + cool_down:
-        memory = replace(memory, near_at=None)
+    # What is over by these rules is kept all the same: later ones may have a longer cool-down.
+    cools = memory.near_at is not None and state.at < memory.near_at + cool_down
     nearest = _next_tier(state)
-    if nearest is not None and memory.near_at is None:
+    if nearest is not None and not cools:
         tier, bounds = nearest
         needed = bounds.low - state.value(bounds.metric)
         needed_before = bounds.low - before[bounds.metric]
@@ -261,8 +261,7 @@ def _near(state: MemberState, near: TierNearReminder, entry: Entry | None) -> It
                 metric=bounds.metric,
                 unique_until=state.at + cool_down if cool_down else None,
             )
-            memory = replace(memory, near_at=state.at if cool_down else None)
-    state.reminder_memory = None if memory == ReminderMemory() else memory
+            state.reminder_memory = replace(memory, near_at=state.at)
 
 
 def _next_tier(state: MemberState) -> tuple[str, Range] | None:

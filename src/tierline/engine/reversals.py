@@ -34,8 +34,9 @@ def _uncount_part(
 ) -> None:
     measure = state.counters[key]
     admitted = state.admits(measure, origin.occurred_at)
-    if taken and admitted and state.counts(key, origin.n, activated_at):
-        counted_at = origin.occurred_at if activated_at is None else activated_at
+    counted_at = origin.occurred_at if activated_at is None else activated_at
+    activated = activated_at is not None
+    if taken and admitted and state.counts(key, origin.n, counted_at, activated=activated):
         state.add_total(key, measure, state.zone.day(counted_at), -taken)
 
 

@@ -52,7 +52,7 @@ def change_rules(state: MemberState) -> None:
             _refresh(state, former, places)
     if state.term_boundary is not None and state.term_boundary[1] == state.at:
         # Rules come first in an instant: what becomes active in it counts for a term they began.
-        state.term_boundary = state.term_boundary[0], state.at - 1
+        state.term_boundary = (state.term_boundary[0], state.at - 1, *state.term_boundary[2:])
     show(state, "rules")
 
 

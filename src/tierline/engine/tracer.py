@@ -87,7 +87,7 @@ class CheckpointTotals(Struct):
 
     sums: dict[str, dict[int, int]]
     reached: tuple[str, ...]
-    term_boundary: tuple[int, int] | None
+    term_boundary: tuple[int, ...] | None
     owners: LotOwners | None
 
 

@@ -29,7 +29,7 @@ class Pending(Struct, frozen=True, gc=False, array_like=True):
 class ReminderMemory(Struct, frozen=True, gc=False, array_like=True):
     """What was told to a member and is not to be told again, where the rules ask for it."""
 
-    near_at: int | None = None  # when they heard last that a tier is near, while that cools down
+    near_at: int | None = None  # when they heard last that a tier is near
     peak: str | None = None  # the highest tier that they passed or had since that is told
 
 
@@ -71,9 +71,10 @@ class StandingFields(Struct, gc=False):
     due_at: int | None = None  # when time next has work here, of whatever kind
     # What came with this entry or before it, or became active at this instant or before it, does
     # not count any more: a membership ended or another one began (all totals), a term began (totals
-    # counted from it).
+    # counted from it). A term that a replay of history began has a third number: entries up to that
+    # one passed in the order in which they happened.
     membership_boundary: tuple[int, int] | None = None
-    term_boundary: tuple[int, int] | None = None
+    term_boundary: tuple[int, ...] | None = None
     # Of a duration: the civil day on which the first of a row of terms started, the number of
     # terms, and the end that this gives. Another end than `ends_at`: the row is broken.
     term_anchor: tuple[int, int, int] | None = None
@@ -115,6 +116,16 @@ class Standing(StandingFields, frozen=True, array_like=True, gc=False):  # type:
 class Carried(StandingFields, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """A standing as one installation hands it to another: what an export writes, and what an
     import restores. `at` is the instant up to which it holds."""
+
+
+def reaches(boundary: tuple[int, ...], entry: int, at: int, activated: bool) -> bool:
+    """Whether a boundary of a standing's totals takes in what an entry brought; `at` is when that
+    happened, or when its points became active (`activated`)."""
+    if activated:
+        return at <= boundary[1]
+    if len(boundary) > 2 and entry <= boundary[2]:
+        return (at, entry) <= (boundary[1], boundary[0])
+    return entry <= boundary[0]
 
 
 def checkpoint(standing: Standing) -> Entry:

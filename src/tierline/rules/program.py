@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import pairwise
-from typing import Any, Literal
+from itertools import chain, pairwise
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 from tierline.model.calendar import Zone, zone
-from tierline.rules.earning_rule import ActivityTrigger, Birthday, EarningRule, Limit
+from tierline.rules import formula
+from tierline.rules.earning_rule import (
+    ActivityTrigger,
+    Birthday,
+    EarningRule,
+    Formula,
+    HowMany,
+    Limit,
+    PointsPer,
+)
 from tierline.rules.ladder import Tier, ages
 from tierline.rules.points import Points
 from tierline.rules.policy import Measure, Policy
@@ -18,6 +27,7 @@ from tierline.rules.term import Dates, Duration, WindowEnd
 from tierline.rules.window import FROM_TERM, Anchors, Window
 
 OnChange = Literal["next_assessment", "up_only", "rejudge"]
+_ATTRIBUTE: Final = "attribute."
 
 
 class Rules(Struct, frozen=True, omit_defaults=True):
@@ -154,6 +164,12 @@ class Version(Struct, frozen=True, dict=True):
         return any(rule.trigger == Birthday() for rule in self.bonuses)
 
     @cached_property
+    def attribute_names(self) -> frozenset[str]:
+        """The attributes with whose values earning rules compute."""
+        names = chain.from_iterable(_names(rule.points) for rule in self.rules.points.rules)
+        return frozenset(n.removeprefix(_ATTRIBUTE) for n in names if n.startswith(_ATTRIBUTE))
+
+    @cached_property
     def bonuses(self) -> tuple[EarningRule, ...]:
         """The earning rules that give without an activity."""
         rules = self.rules.points.rules
@@ -253,6 +269,16 @@ class Program(Struct, frozen=True, dict=True):
             return None
         ahead = (v.effective_at for v in self.versions[1:] if v.effective_at > after)
         return min(ahead, default=None)
+
+
+def _names(points: HowMany) -> tuple[str, ...]:
+    """The names of what an amount is computed from."""
+    match points:
+        case Formula(formula=text):
+            return formula.names(text)
+        case PointsPer(of=name):
+            return (name,)
+    return ()
 
 
 def successors(former: Version, new: Version) -> dict[str, str]:

@@ -170,9 +170,10 @@ class SweepPass:
         """The same, for a batch: whoever takes it gives it back, unless it is broken."""
         while self._idle:
             tx = self._idle.pop()
-            if not tx.connection.is_closed():
+            if self.database.serves(tx.connection, self.shard):
                 return tx
-        return LedgerTx(await self.database.connect("sweep", **PLANNER))
+            tx.connection.terminate()
+        return LedgerTx(await self.database.connect_to(self.shard, "sweep", **PLANNER))
 
     def give_back(self, tx: LedgerTx) -> None:
         self._idle.append(tx)
