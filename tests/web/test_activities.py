@@ -11,6 +11,10 @@ import pytest
 
 from tests.web.conftest import CLUB, Api
 from tierline.ledger.rebuild import verify
+from tierline.ledger.writer import BATCH_MAX
+from tierline.store.connection_counts import BATCHES_MAX
+from tierline.store.database import Database
+from tierline.web.routes.activities import LINES_MAX, UNANSWERED_MAX
 
 PATH = "/api/programs/club/activities"
 
@@ -147,6 +151,38 @@ def unchunked(response: bytes) -> bytes:
         rest = rest.partition(b"\r\n")[2]
         body, rest = body + rest[:size], rest[size + 2 :]
     return body
+
+
+async def test_an_upload_is_read_no_faster_than_it_is_recorded(
+    club: Api, database: Database
+) -> None:
+    """While the database stands still, so many lines wait for their answers, and no more come."""
+    await club.earn("anna", 1)
+    most = UNANSWERED_MAX * database.shards
+    lines = b'{"customer":"anna","kind":"earn","points":1}\n' * 20_000
+
+    async def waiting() -> float:
+        text = (await club.get("/metrics")).body.decode().splitlines()
+        name = "tierline_commands_waiting "
+        return next(float(line.removeprefix(name)) for line in text if line.startswith(name))
+
+    connection = await database.connect(statement_timeout="0")
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE member IN ACCESS EXCLUSIVE MODE")
+            kind = {"content-type": "application/x-ndjson"}
+            upload = group.create_task(club.post(PATH, lines, headers=kind))
+            under_way = BATCHES_MAX * BATCH_MAX  # of one shard: all speak of one customer
+            while await waiting() < most - under_way:
+                pass
+            for _ in range(50):  # meanwhile more would come
+                assert await waiting() < most + LINES_MAX
+            assert not upload.done()
+        answered = await upload
+    await connection.close()
+
+    balances = [json.loads(line)["balance"] for line in answered.body.splitlines()]
+    assert balances == list(range(2, 20_002))
 
 
 async def test_a_line_that_is_too_long_is_refused_in_its_place(club: Api) -> None:

@@ -51,8 +51,10 @@ async def test_a_process_says_how_many_it_may_open(club: Api) -> None:
 
 @pytest.mark.parametrize(("shards", "most"), [(2, 60), (4, 88), (64, 688)])
 def test_the_documentation_has_these_numbers(shards: int, most: int) -> None:
-    """`docs/scaling.md` shows them in its table."""
+    """`docs/scaling.md` shows them in its table. To each node of a cluster the log has as
+    many lines again, and one connection looks at the nodes."""
     assert process_most(shards) == most
+    assert process_most(shards, nodes=2) == most + 2 * 2 * 2 * min(4, shards) + 1
 
 
 async def test_a_lost_connection_counts_no_more(database: Database) -> None:

@@ -152,6 +152,7 @@ class Batch:
         for i in positions:
             c, number = self.commands[i], self.numbers[i]
             keys.append((c.project, c.program, "" if number else c.customer, number, c.key))
+        programs: dict[tuple[int, int], tuple[Program, bool]] = {}  # and whether points are heard
         for row in await self.tx.load(self.shard, keys):
             nth, customer, standing, latest, clock, *receipt = row
             i = positions[nth - 1]
@@ -161,7 +162,11 @@ class Batch:
             place = (customer, command.program)
             aggregate = self.aggregates.get(place)
             if aggregate is None:
-                program = await self.catalog.program_numbered(command.program, latest)
+                if (command.program, latest) not in programs:
+                    program = await self.catalog.program_numbered(command.program, latest)
+                    hears = self.catalog.hears_points(command.program)
+                    programs[command.program, latest] = program, hears
+                program, hears = programs[command.program, latest]
                 try:
                     stored = decode_standing(standing)
                 except (msgspec.MsgspecError, ValueError) as fault:
@@ -170,7 +175,7 @@ class Batch:
                 aggregate = MemberAggregate(
                     customer, command.program, program, stored, self._now(clock)
                 )
-                aggregate.tells_points = self.catalog.hears_points(command.program)
+                aggregate.tells_points = hears
                 aggregate.keyed = self.catalog.digests.keyed
                 self.aggregates[place] = aggregate
             self._assign(i, command, aggregate, receipt)

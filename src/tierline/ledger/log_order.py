@@ -15,8 +15,6 @@ def in_order(decision: Decision, now: int) -> list[Event | PointsEvent | Reminde
     reminders follow. A reminder of what is over at `now` is left out: a server that slept tells
     late what can still be acted upon."""
     events: list[Event | PointsEvent | Reminder] = [*decision.points]
-    if len(events) == 1 and not decision.events and not decision.reminders:
-        return events  # nearly always, where points are heard
     events += [
         event
         for event in decision.announced
@@ -25,11 +23,20 @@ def in_order(decision: Decision, now: int) -> list[Event | PointsEvent | Reminde
     return sorted(events, key=lambda event: event.at) if decision.points else events
 
 
-def with_activity(
-    event: Event | PointsEvent | Reminder, key: str, entry: Entry
-) -> Event | PointsEvent | Reminder:
-    """Returns a points event of an entry with its activity's key, and what that said; any other
-    event as it is."""
-    if not isinstance(event, PointsEvent) or event.entry != entry.n:
+def of_activity(
+    decision: Decision, now: int, key: str, entry: Entry
+) -> list[Event | PointsEvent | Reminder]:
+    """As `in_order`; a points event of the entry has its activity's key, and what that said."""
+    points = decision.points
+    if len(points) == 1 and not decision.events and not decision.reminders:
+        return [_with_activity(points[0], key, entry)]  # nearly always, where points are heard
+    return [
+        _with_activity(event, key, entry) if isinstance(event, PointsEvent) else event
+        for event in in_order(decision, now)
+    ]
+
+
+def _with_activity(event: PointsEvent, key: str, entry: Entry) -> PointsEvent:
+    if event.entry != entry.n:
         return event
     return replace(event, key=key, facts=activity_facts(entry))

@@ -19,7 +19,7 @@ from tierline.engine.decide import HistoryNeeded, expired_of, uncounted
 from tierline.errors import Refused, UnknownOriginal
 from tierline.ledger.command_handlers import draft
 from tierline.ledger.commands import Answer, Command, RuleGain, TierChange
-from tierline.ledger.log_order import in_order, with_activity
+from tierline.ledger.log_order import in_order, of_activity
 from tierline.ledger.member_changes import audit_facts
 from tierline.ledger.orders.differences import OrderBooking, OrderTarget, refund_by_others
 from tierline.ledger.orders.order_entries import order_entries
@@ -204,8 +204,8 @@ class MemberAggregate:
         self.standing, self._encoded = after, encoded
         self._balance, self._expires_at = balance, expires_at
         if decision.points or decision.reminders:
-            announced = in_order(decision, self.now)
-            self.events += [(position, with_activity(event, key, entry)) for event in announced]
+            announced = of_activity(decision, self.now, key, entry)
+            self.events += [(position, event) for event in announced]
         elif events:
             self.events.extend([(position, event) for event in events])
         answer = Answer(key, entry.n, points, amount, *facts)

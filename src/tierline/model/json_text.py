@@ -239,7 +239,10 @@ def _is_plain(text: bytes | str, value: Any) -> bool:
     """Whether it is sure that a text has nothing that configuration refuses."""
     raw = text.encode() if isinstance(text, str) else text
     levels = raw.count(b"[") + raw.count(b"{")  # at most
-    return levels <= _LEVELS_MAX and _ODD.search(raw) is None and names_once(raw, value)
+    if levels > _LEVELS_MAX or _ODD.search(raw) is not None:
+        return False
+    # Of a name that stands twice one would be missing.
+    return _encode(value) == raw or names_once(raw, value)
 
 
 def _names_in(value: Any) -> int:

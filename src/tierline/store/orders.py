@@ -97,11 +97,13 @@ async def pending_of(connection: Session, place: OrderPlace) -> str | None:
 
 async def conclude(
     connection: Session, rows: Sequence[tuple[OrderPlace, str, tuple[str, int, int, str, int]]]
-) -> None:
-    """Keeps of each place (record, revision, customer, buyer, instant), all or none. Where it is
-    not pending any more, somebody else did it before, and nothing happens."""
+) -> dict[OrderPlace, tuple[int, int]]:
+    """Keeps of each place (record, revision, customer, buyer, instant), all or none. Returns when
+    each order was made and last changed. Where it is not pending any more, somebody else did it
+    before, and nothing happens."""
     lines = [(*place.key, pending, *facts) for place, pending, facts in rows]
-    await connection.executemany(Sql.conclude, lines)
+    changed = await connection.fetchmany(Sql.conclude, lines)
+    return {OrderPlace(*place): (made_at, changed_at) for *place, made_at, changed_at in changed}
 
 
 async def withdraw(connection: Session, place: OrderPlace, pending: str) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Container
+from functools import cached_property
 from http.cookies import CookieError, SimpleCookie
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -39,7 +40,7 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _BEARER = "bearer "
 
 
-class Caller(Struct, frozen=True):
+class Caller(Struct, frozen=True, dict=True):
     """Who calls, for which project, and what they may do there."""
 
     scopes: frozenset[str]
@@ -49,7 +50,7 @@ class Caller(Struct, frozen=True):
     visit: Visit | None = None  # of a session
     by_token: bool = False  # an access token of the key
 
-    @property
+    @cached_property
     def actor(self) -> Actor:
         """Whose doing the audit log notes."""
         return Actor(self.kind, self.id.partition(".")[0])
@@ -91,44 +92,57 @@ class Caller(Struct, frozen=True):
         return cls(key.scopes, project, "key", key.id)
 
 
-class LastBearer:
-    """The bearer token that one connection sent last, and whose it is: hashing it once is enough.
+class LastProof:
+    """What a caller proved themselves with last, and whose it is: hashing it once is enough.
 
     The next one is compared in constant time, for behind a proxy others may speak on the same
     connection. The key is looked up anew each time: it may have been disabled, or changed."""
 
-    __slots__ = ("_authorization", "_caller", "_key", "_lookup")
+    __slots__ = ("_caller", "_key", "_lookup", "_proof")
 
     def __init__(self) -> None:
-        self._authorization = b""
+        self._proof = b""
         self._lookup = ""
         self._key: Key | None = None
         self._caller: Caller | None = None
 
-    def caller(self, catalog: Catalog, authorization: bytes) -> Caller | None:
-        """Returns who sends a native key that is in memory; None for any other header."""
+    def again(self, catalog: Catalog, proof: bytes) -> Caller | None:
+        """Returns whose it is, where it is the last one and all is as it was."""
         last, key = self._caller, catalog.key(self._lookup)
         if (
             last is not None
-            and hmac.compare_digest(authorization, self._authorization)
+            and hmac.compare_digest(proof, self._proof)
             and key is self._key
             and key is not None
             and catalog.project(key.project) is last.project
         ):
             catalog.key_uses.ids.add(key.id)
             return last
-        return self._read(catalog, authorization)
+        return None
+
+    def keep(self, catalog: Catalog, proof: bytes, lookup: str, caller: Caller | None) -> None:
+        """Remembers whose it is, by a key that has this name."""
+        self._proof, self._lookup, self._caller = proof, lookup, caller
+        self._key = catalog.key(lookup)
+
+
+class LastBearer(LastProof):
+    """The bearer token that one connection sent last."""
+
+    __slots__ = ()
+
+    def caller(self, catalog: Catalog, authorization: bytes) -> Caller | None:
+        """Returns who sends a native key that is in memory; None for any other header."""
+        return self.again(catalog, authorization) or self._read(catalog, authorization)
 
     def _read(self, catalog: Catalog, authorization: bytes) -> Caller | None:
         try:
             token = bearer(authorization.decode("latin-1"))
         except Unauthorized:
             return None
-        self._authorization = authorization
-        self._lookup = keys.bearer_lookup(keys.digest(token))
-        self._key = catalog.key(self._lookup)
-        self._caller = Caller.from_memory(catalog, ("native",), token)
-        return self._caller
+        caller = Caller.from_memory(catalog, ("native",), token)
+        self.keep(catalog, authorization, keys.bearer_lookup(keys.digest(token)), caller)
+        return caller
 
 
 def of_token(catalog: Catalog, kinds: Container[str], text: str, now: int) -> Caller | None:

@@ -52,5 +52,7 @@ def limit_of(project: Project, vendor: str, setting: str) -> int | None:
     """Returns what the setting of a project's `presentations.VENDOR` says; None where it says
     nothing that is a limit."""
     limit = project.presentations.get(vendor, {}).get(setting)
+    if limit is None:
+        return None
     is_limit = isinstance(limit, int) and not isinstance(limit, bool) and 0 < limit <= RATE_MAX
     return limit if is_limit else None

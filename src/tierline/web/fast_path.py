@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Scope
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from tierline.errors import TierlineError
@@ -70,18 +70,6 @@ class FastRequest:
         self.response_complete = False
         # Not the request itself: that circle would keep its body until the collector comes by.
         self.message_event = _NO_WAITER
-
-
-class _Body:
-    """A body that is there whole, as ASGI's `receive`."""
-
-    __slots__ = ("body",)
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-
-    async def __call__(self) -> Message:
-        return {"type": "http.request", "body": self.body, "more_body": False}
 
 
 class FastProtocol(HttpConnection):
@@ -179,7 +167,7 @@ class FastProtocol(HttpConnection):
             "query_string": b"", "headers": headers,
         }  # fmt: skip
         try:
-            response = await path.answer(Request(scope, _Body(request.body)))
+            response = await path.answer(Request(scope), request.body)
         except Exception as fault:  # noqa: BLE001 - the last line: nobody waits for ever
             error = problem.as_error(fault, path=path.path, method="POST")
             response = routing.refusal(error)

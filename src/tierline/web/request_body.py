@@ -69,6 +69,8 @@ async def require_none(request: Request) -> None:
 def require_known(query_string: bytes, shape: Any) -> None:
     """Raises Invalid, naming those that exist, for a parameter that is not a field of the struct
     `shape` (None: there are none), and for one that comes twice."""
+    if not query_string:
+        return
     if shape is not None and not shape.__struct_config__.forbid_unknown_fields:
         return
     names = () if shape is None else shape.__struct_encode_fields__

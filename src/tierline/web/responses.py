@@ -184,29 +184,28 @@ class MemberAnswer(Struct, frozen=True):
 
 
 def activity(answer: Answer) -> ActivityAnswer:
+    events: tuple[TierChangeAnswer, ...] = ()
+    if answer.events:
+        changes = answer.events
+        events = tuple(TierChangeAnswer(m.kind, m.tier_from, m.tier_to, m.cause) for m in changes)
+    start = answer.correction_start
     return ActivityAnswer(
-        key=answer.key,
-        entry=answer.entry,
-        points=answer.points,
-        amount=answer.amount,
-        balance=answer.balance,
-        pending=answer.pending,
-        tier=answer.tier,
-        since=instant(answer.since),
-        expires_at=instant(answer.expires_at),
-        events=()
-        if not answer.events
-        else tuple(
-            TierChangeAnswer(m.kind, m.tier_from, m.tier_to, m.cause) for m in answer.events
-        ),
-        repeated=answer.repeated,
-        transfer=UNSET if answer.transfer is None else answer.transfer,
-        counted=UNSET if answer.uncounted is None else False,
-        reason=UNSET if answer.uncounted is None else answer.uncounted,
-        rules=answer.rules or UNSET,
-        correction_start=(
-            UNSET if answer.correction_start is None else format_instant(answer.correction_start)
-        ),
+        answer.key,
+        answer.entry,
+        answer.points,
+        answer.amount,
+        answer.balance,
+        answer.pending,
+        answer.tier,
+        instant(answer.since),
+        instant(answer.expires_at),
+        events,
+        answer.repeated,
+        UNSET if answer.transfer is None else answer.transfer,
+        UNSET if answer.uncounted is None else False,
+        UNSET if answer.uncounted is None else answer.uncounted,
+        answer.rules or UNSET,
+        UNSET if start is None else format_instant(start),
     )
 
 

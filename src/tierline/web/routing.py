@@ -9,7 +9,7 @@ JSON, or a `Reply` where the status is not the usual one.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Literal, TypeVar
 from urllib.parse import unquote
@@ -87,12 +87,21 @@ class Operation(Struct, frozen=True):
 class Call:
     """One request, as a handler sees it."""
 
-    def __init__(self, parts: Dependencies, request: Request, caller: Caller | None) -> None:
+    def __init__(
+        self,
+        parts: Dependencies,
+        request: Request,
+        caller: Caller | None,
+        headers: Mapping[str, str] | None = None,
+        raw: bytes = b"",
+    ) -> None:
         self.parts = parts
         self.request = request
+        self.headers = request.headers if headers is None else headers  # names in small letters
         self._caller = caller
+        self._project = 0 if caller is None else caller.project.number
         self.wall = parts.clock()
-        self.raw = b""
+        self.raw = raw
 
     @property
     def caller(self) -> Caller:
@@ -101,12 +110,12 @@ class Call:
 
     @property
     def project(self) -> Project:
-        return self.parts.catalog.project(self.caller.project.number)
+        return self.parts.catalog.project(self._project)
 
     @property
     def now(self) -> int:
         """The project's own time."""
-        return self.parts.catalog.now(self.project.number, self.wall)
+        return self.parts.catalog.now(self._project, self.wall)
 
     def param(self, name: str) -> str:
         """A part of the path, percent-decoded and checked as a name."""
@@ -172,13 +181,30 @@ async def _answer(operation: Operation, call: Call) -> Any:
     return await operation.handler(call, request_body.configuration(call.raw, operation.body))
 
 
+class JsonResponse(Response):
+    """Most answers: their headers need no building."""
+
+    def __init__(self, body: bytes, status: int) -> None:
+        self.status_code = status
+        self.body = body
+        self.background = None
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"application/json"),
+        ]
+
+
 def respond(answer: Any, status: int) -> Response:
+    if answer.__class__ is dict and status != 204:
+        return JsonResponse(_encode(answer), status)
     if isinstance(answer, Response):
         return answer  # streamed: the handler knows how
     reply = answer if isinstance(answer, Reply) else Reply(status, answer)
     if reply.status == 204:
         return Response(status_code=204, headers=reply.headers)
     body = reply.body if isinstance(reply.body, bytes) else _encode(reply.body)
+    if reply.content_type == JSON and not reply.headers:
+        return JsonResponse(body, reply.status)
     headers = {"content-type": reply.content_type, **reply.headers}
     return Response(body, reply.status, headers)
 

@@ -220,3 +220,22 @@ async def test_an_answered_request_leaves_nothing_to_the_collector(shop: Shop) -
         gc.enable()
 
     assert len(here) < 10
+
+
+async def test_who_was_let_in_once_is_asked_each_time(shop: Shop) -> None:
+    """Another token, another kind of key and a disabled key are refused after it, and a good one
+    is let in between."""
+    path = "/v1/customers/anna"
+    key = next(k for k in shop.catalog.keys(shop.number) if k.lookup == shop.keys["app_id"])
+    wrong = {**shop.app, "x-app-token": "f" * len(shop.app["x-app-token"])}
+    of_management = {
+        "x-app-id": shop.keys["management_id"],
+        "x-app-token": shop.keys["management_token"],
+    }
+    await shop.good("POST", "/v1/customers", {"source_id": "anna"})
+    for headers in (wrong, of_management):
+        assert (await shop.call("GET", path, headers=headers)).status == 401
+        assert (await shop.call("GET", path)).status == 200
+    await shop.catalog.disable_key(key.id, 1)
+
+    assert (await shop.call("GET", path)).status == 401

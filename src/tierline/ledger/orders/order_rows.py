@@ -36,7 +36,6 @@ from tierline.store.shared_reads import SharedRead
 
 # Somebody else holds a row, for too long or while they wait for another one.
 _IN_THE_WAY: Final = (asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)
-_DONE: Final = True
 _text = msgspec.json.Encoder().encode
 
 
@@ -62,6 +61,7 @@ class Conclusion(Struct, frozen=True, eq=False):
     at: int
 
 
+OrderTimes = tuple[int, int]  # when an order was made, and when it last changed
 Outcomes = dict[Any, Any]  # by claim or conclusion; an exception is raised to whom it belongs
 
 
@@ -81,9 +81,11 @@ class OrderRows:
         decision: Decision = _outcome(await self._claims[claim.place.shard].of(claim))
         return decision
 
-    async def conclude(self, conclusion: Conclusion) -> None:
-        """Keeps the record. Where somebody else did it before, nothing happens."""
-        _outcome(await self._conclusions[conclusion.place.shard].of(conclusion))
+    async def conclude(self, conclusion: Conclusion) -> OrderTimes | None:
+        """Keeps the record. None: somebody else did it before, and nothing happened."""
+        times: OrderTimes | None
+        times = _outcome(await self._conclusions[conclusion.place.shard].of(conclusion))
+        return times
 
     async def _decide(self, claims: Sequence[Claim]) -> Outcomes:
         wall, outcomes = self.clock(), Outcomes()
@@ -113,8 +115,8 @@ class OrderRows:
             facts = (_text(record).decode(), record.revision, buyer.number, buyer.name, each.at)
             rows.append((each.place, each.pending, facts))
         async with self.database.pool.acquire() as connection:
-            await orders.conclude(connection, rows)
-        return dict.fromkeys(conclusions, _DONE)
+            times = await orders.conclude(connection, rows)
+        return {each: times.get(each.place) for each in conclusions}
 
 
 def _now(claim: Claim, wall: int) -> int:

@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tierline.clock import Clock
@@ -28,10 +29,11 @@ from tierline.ledger.batch import ProgramCatalog
 from tierline.ledger.closed_programs import refuse_closed
 from tierline.ledger.commands import Answer, Command, ProgramRef
 from tierline.ledger.orders.differences import OrderTarget
-from tierline.ledger.orders.order_rows import Claim, Conclusion, OrderRows
+from tierline.ledger.orders.order_rows import Claim, Conclusion, OrderRows, OrderTimes
 from tierline.ledger.orders.record import (
     Buyer,
     KeyedState,
+    OrderRecord,
     PendingStatement,
     Superseded,
     read_pending,
@@ -57,6 +59,15 @@ Record = Callable[[Command], Awaitable[Answer]]
 _log = structlog.get_logger("tierline.ledger")
 
 
+class StatementOutcome(Struct, frozen=True):
+    """The answer to a statement; and the order that it made, with its times. Without times
+    somebody else made the order as it is now, or a newer statement did."""
+
+    answer: Answer
+    record: OrderRecord | None = None
+    times: OrderTimes | None = None
+
+
 class OrderStatements:
     """Takes statements, by way of `record`: what makes a command durable."""
 
@@ -73,7 +84,11 @@ class OrderStatements:
         self._gate = asyncio.Semaphore(AT_ONCE_MAX)
 
     async def take(self, command: Command) -> Answer:
-        """Returns the answer to a statement when all of it is booked; whose it is may be known by
+        """Returns the answer to a statement, as `outcome` does."""
+        return (await self.outcome(command)).answer
+
+    async def outcome(self, command: Command) -> StatementOutcome:
+        """Returns what came of a statement when all of it is booked; whose it is may be known by
         number already. Raises a TierlineError where it is refused; then nothing was booked."""
         assert command.order is not None
         now = self.catalog.now(command.project, self.clock())
@@ -124,7 +139,7 @@ class OrderStatements:
         async with self._alone(project.number, name):
             await self._end(project, place)
 
-    async def _take(self, command: Command) -> Answer:
+    async def _take(self, command: Command) -> StatementOutcome:
         project = self.catalog.project(command.project)
         statement = await self._statement(project, command)
         assert command.order is not None
@@ -133,7 +148,8 @@ class OrderStatements:
             step = await self.rows.decide(Claim(project, place, statement, command.digest.hex()))
             match step:
                 case Superseded(repeated):
-                    return await self._as_it_is(command, statement, repeated=repeated)
+                    answer = await self._as_it_is(command, statement, repeated=repeated)
+                    return StatementOutcome(answer)
                 case PendingStatement(other) if other != statement:
                     await self._end(project, place)
                 case PendingStatement():
@@ -160,7 +176,9 @@ class OrderStatements:
         async with self.database.pool.acquire() as connection:
             return await orders.pending_of(connection, place) == text
 
-    async def _book(self, project: Project, place: OrderPlace, pending: PendingStatement) -> Answer:
+    async def _book(
+        self, project: Project, place: OrderPlace, pending: PendingStatement
+    ) -> StatementOutcome:
         record = pending.record
         try:
             answer = await self._first(project, place, pending)
@@ -174,8 +192,8 @@ class OrderStatements:
         buyer = await self._numbered(project, record.buyer)
         final = replace(record, buyer=buyer, former=())
         now = self.clock() if project.clock is None else project.clock
-        await self.rows.conclude(Conclusion(place, pending.text, final, now))
-        return answer
+        times = await self.rows.conclude(Conclusion(place, pending.text, final, now))
+        return StatementOutcome(answer, final, times)
 
     async def _first(
         self, project: Project, place: OrderPlace, pending: PendingStatement

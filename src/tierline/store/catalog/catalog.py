@@ -63,7 +63,7 @@ class Catalog:
         self.closures: dict[int, Closure] = {}  # by program: what takes nothing new
         self._floors: dict[int, int] = {}
         self._keys: dict[str, Key] = {}
-        self._programs: dict[tuple[int, str], ProgramRow] = {}
+        self._programs: dict[int, dict[str, ProgramRow]] = {}  # by project and id
         self._numbered: dict[int, ProgramRow] = {}
         self._loaded: dict[int, Program] = {}
         self.endpoint_rows = endpoints.EndpointIndex()
@@ -147,7 +147,7 @@ class Catalog:
             self._keys[key.lookup] = key
         for row in await connection.fetch(Sql.programs_since, since):
             self._numbered[row["number"]] = ProgramRow(**row)
-        self._programs = programs.by_id(self._numbered.values())
+        self._programs = programs.by_project(self._numbered.values())
         self.closures = closures_of(self._projects, self._numbered.values())
         for row in await connection.fetch(Sql.endpoints_since, since):
             self._take_endpoint(row)
@@ -210,12 +210,13 @@ class Catalog:
 
     def programs(self, project: int, *, deleted: bool = False) -> tuple[ProgramRow, ...]:
         """A project's programs; with `deleted` also those that the log alone still names."""
-        rows = self._numbered.values() if deleted else self._programs.values()
-        return tuple(row for row in rows if row.project == project)
+        if not deleted:
+            return tuple(self._programs.get(project, {}).values())
+        return tuple(row for row in self._numbered.values() if row.project == project)
 
     def program(self, project: int, program_id: str) -> tuple[int, Program] | None:
         """A program with its newest known version, if it is in memory."""
-        row = self._programs.get((project, program_id))
+        row = self._programs.get(project, {}).get(program_id)
         loaded = self._loaded.get(row.number) if row is not None else None
         if row is None or loaded is None or len(loaded.versions) < row.latest:
             return None
@@ -228,9 +229,9 @@ class Catalog:
         """As `program`, read where it is not in memory. Raises NotFound."""
         if (match := self.program(project, program_id)) is not None:
             return match
-        if (project, program_id) not in self._programs:
+        if program_id not in self._programs.get(project, {}):
             await self.refresh_soon()
-        row = self._programs.get((project, program_id))
+        row = self._programs.get(project, {}).get(program_id)
         if row is None:
             raise NotFound(what="program", name=program_id, path="program")
         return row.number, await self.program_numbered(row.number, row.latest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -31,9 +32,13 @@ class ProgramRow(Struct, frozen=True):
     ended_at: int | None = None  # takes nothing new from then on
 
 
-def by_id(rows: Iterable[ProgramRow]) -> dict[tuple[int, str], ProgramRow]:
-    """Returns the programs that are not deleted, by project and id."""
-    return {(row.project, row.id): row for row in rows if row.state != "deleted"}
+def by_project(rows: Iterable[ProgramRow]) -> dict[int, dict[str, ProgramRow]]:
+    """Returns each project's programs by id, but for those that are deleted."""
+    programs: dict[int, dict[str, ProgramRow]] = defaultdict(dict)
+    for row in rows:
+        if row.state != "deleted":
+            programs[row.project][row.id] = row
+    return dict(programs)
 
 
 class NewVersion(Struct, frozen=True):

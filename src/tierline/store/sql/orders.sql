@@ -23,7 +23,8 @@ WHERE shard = $1 AND project = $2 AND name = $3;
 UPDATE order_state
 SET record = $5, revision = $6, customer = $7, buyer = $8, updated_at = greatest($9, updated_at),
     pending = NULL, pending_at = NULL
-WHERE shard = $1 AND project = $2 AND name = $3 AND pending = $4;
+WHERE shard = $1 AND project = $2 AND name = $3 AND pending = $4
+RETURNING shard, project, name, created_at, updated_at;
 
 -- name: withdraw
 -- What was pending was refused: nothing of it was booked.

@@ -23,7 +23,9 @@ from tierline.errors import Invalid, TierlineError, TooLarge
 from tierline.ledger.command_parsing import Activity, CommandParser
 from tierline.ledger.commands import AUDITED, Answer, Command
 from tierline.ledger.orders.statement_parsing import OrderStatement
+from tierline.ledger.writer import BATCH_MAX
 from tierline.store.catalog.audit import acting
+from tierline.store.connection_counts import BATCHES_MAX
 from tierline.web import auth, limits, problem, request_body, responses
 from tierline.web.auth import Caller
 from tierline.web.dependencies import Dependencies
@@ -34,7 +36,9 @@ PREFIX = b"/api/programs/"
 SUFFIX = b"/activities"
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 LINES_MAX = 500  # read and queued before the loop looks elsewhere
-UNANSWERED_MAX = 4_000  # lines whose answers are still to come, per request
+# Lines of one upload whose answers are still to come: what keeps a shard's batches full. More
+# would only lie in memory, out of the processor's cache, which costs 5 % of an upload.
+UNANSWERED_MAX = BATCHES_MAX * BATCH_MAX  # a shard
 ONLINE_MAX = 20  # longer arrays are bulk: they yield to requests of one activity
 PATHS_MAX = 10_000  # remembered; callers may send any
 _REFS = [{"$ref": f"#/components/schemas/{name}"} for name in ("Activity", "OrderStatement")]
@@ -46,7 +50,8 @@ ActivitiesBody = Annotated[
 ]
 BODIES = (Activity, OrderStatement)
 _JSON = [(b"content-type", b"application/json")]
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
+_encode, _encode_lines = _encoder.encode, _encoder.encode_lines
 _Outcome = Answer | TierlineError | asyncio.Future[Answer]
 
 
@@ -195,7 +200,10 @@ class NdjsonUpload:
         self.parser = parser
         self.project = project
         self._count = 0
-        self._open: asyncio.Queue[_Outcome | None] = asyncio.Queue(UNANSWERED_MAX)
+        self._open: asyncio.Queue[list[_Outcome] | None] = asyncio.Queue()
+        self._unanswered = 0  # lines
+        self._unanswered_max = UNANSWERED_MAX * parts.database.shards
+        self._room = asyncio.Event()  # for more lines
 
     async def run(self, receive: Receive, send: Send) -> None:
         content = [(b"content-type", b"application/x-ndjson")]
@@ -208,7 +216,7 @@ class NdjsonUpload:
             group.create_task(self._answer(buffer))
             async for lines in _lines(partial(self.parts.commit_signal.message, receive)):
                 await self._take(lines)
-            await self._open.put(None)
+            self._open.put_nowait(None)
         await send({"type": "http.response.body", "body": b""})
 
     async def _take(self, lines: list[bytes | TierlineError]) -> None:
@@ -217,8 +225,13 @@ class NdjsonUpload:
         slots: list[Command | TierlineError] = [self._read(line, now) for line in lines]
         commands = [slot for slot in slots if isinstance(slot, Command)]
         accepted = iter(await self.parts.writer.accept(commands))
-        for slot in slots:
-            await self._open.put(next(accepted) if isinstance(slot, Command) else slot)
+        self._open.put_nowait(
+            [next(accepted) if isinstance(slot, Command) else slot for slot in slots]
+        )
+        self._unanswered += len(slots)
+        while self._unanswered >= self._unanswered_max:
+            self._room.clear()
+            await self._room.wait()
 
     def _read(self, line: bytes | TierlineError, now: int) -> Command | TierlineError:
         where = f"lines[{self._count}]"
@@ -232,13 +245,22 @@ class NdjsonUpload:
             return error
 
     async def _answer(self, buffer: ResponseBuffer) -> None:
-        while (outcome := await self._open.get()) is not None:
-            if isinstance(outcome, asyncio.Future):
-                try:
-                    outcome = await outcome
-                except TierlineError as error:
-                    outcome = error
-            await buffer.write(_encode(_content(outcome)) + b"\n")
+        while (outcomes := await self._open.get()) is not None:
+            answers: list[Any] = []  # those that are there are written at once
+            for each in outcomes:
+                outcome = each
+                if isinstance(outcome, asyncio.Future):
+                    if answers and not outcome.done():
+                        await buffer.write(_encode_lines(answers))
+                        answers.clear()
+                    try:
+                        outcome = await outcome
+                    except TierlineError as error:
+                        outcome = error
+                answers.append(_content(outcome))
+            await buffer.write(_encode_lines(answers))
+            self._unanswered -= len(outcomes)
+            self._room.set()
 
 
 def _raise_if_away(outcomes: Sequence[Answer | TierlineError]) -> None:

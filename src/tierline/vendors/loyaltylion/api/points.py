@@ -56,7 +56,7 @@ async def _adjust(call: Call, points: int, reason: str | None) -> None:
     row = await site.of_path(call)
     text = request_body.name(reason, "reason", REASON_CHARACTERS_MAX) if reason else None
     assertion = Assertion(points=points, detail=None if text is None else Detail(reason=text))
-    key = call.request.headers.get("idempotency-key")
+    key = call.headers.get("idempotency-key")
     key = None if key is None else request_body.name(key, "Idempotency-Key")
     name = site.name_of(row)
     command = commands.command(here.ref, "adjust", name, assertion, key=key, number=row.id)

@@ -13,37 +13,13 @@ from tierline.ledger import commands
 from tierline.ledger.birthdates import attribute_of
 from tierline.ledger.commands import ProgramRef
 from tierline.model.tenant import Customer
-from tierline.rules import formula
-from tierline.rules.earning_rule import EarningRule, Formula, PointsPer
-from tierline.rules.program import Program
 from tierline.vendors.voucherify.api.memberships import Member
 from tierline.web.routing import Call
 
 Value = str | int | bool
 BIRTHDATE: Final = "birthdate"
-_PLACE: Final = "attribute."
 _INTEGER_MAX: Final = 2**53 - 1
 _CHARACTERS_MAX: Final = 200
-
-
-def needed(program: Program, now: int) -> frozenset[str]:
-    """Returns the names of all that the rules in force ask of a customer."""
-    rules = program.version(now).rules.points.rules
-    return frozenset(
-        name.removeprefix(_PLACE)
-        for rule in rules
-        for name in _names(rule)
-        if name.startswith(_PLACE)
-    )
-
-
-def _names(rule: EarningRule) -> tuple[str, ...]:
-    match rule.points:
-        case Formula(formula=text):
-            return formula.names(text)
-        case PointsPer(of=name):
-            return (name,)
-    return ()
 
 
 def values_of(customer: Customer, names: frozenset[str]) -> dict[str, Value | None]:
@@ -74,7 +50,7 @@ async def note(call: Call, member: Member, customer: Customer | None = None) -> 
     member has no attributes."""
     if not member.joined:
         return
-    names = needed(member.program, call.now)
+    names = member.program.version(call.now).attribute_names
     if not names:
         return
     held = member.standing.attributes

@@ -28,6 +28,7 @@ from tierline.web.routing import Call, Operation
 
 CUSTOMERS = "/v1/customers"
 CUSTOMER = "/v1/customers/{customer}"
+_NOTHING = Profile()  # of a customer whom a body only names
 
 
 class CustomerRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -157,16 +158,17 @@ async def with_standings(call: Call, name: str) -> CustomerStandings:
 async def find_named(call: Call, named: str | CustomerRequest) -> CustomerStandings | None:
     """Returns the customer whom a body names, by id or else by source id, and where they stand;
     None for one to be made."""
-    names = [("customer", named)] if isinstance(named, str) else []
-    if isinstance(named, CustomerRequest):
-        names = [(field, getattr(named, field)) for field in ("id", "source_id")]
-    for field, name in names:
-        if name is not None:
-            text = validation.identifier(name, field)
-            holder = await call.parts.reads.with_standings(call.project, text)
-            if holder is not None:
-                return holder
-    return None
+    if isinstance(named, str):
+        return await _named(call, named, "customer")
+    holder = None if named.id is None else await _named(call, named.id, "id")
+    if holder is None and named.source_id is not None:
+        holder = await _named(call, named.source_id, "source_id")
+    return holder
+
+
+async def _named(call: Call, name: str, field: str) -> CustomerStandings | None:
+    text = validation.identifier(name, field)
+    return await call.parts.reads.with_standings(call.project, text)
 
 
 async def upsert(call: Call, request: CustomerRequest) -> CustomerStandings:
@@ -176,15 +178,23 @@ async def upsert(call: Call, request: CustomerRequest) -> CustomerStandings:
     holder = await find_named(call, request)
     if holder is None:
         return CustomerStandings(await _make(call, request))
+    if is_name(request):
+        return holder
     row = holder.row
     profile = profile_of(request, row.customer, max(call.now, call.wall))
     if request.id is not None and request.source_id is not None:
         other = await find_or_none(call, validation.identifier(request.source_id, "source_id"))
         if other is None or other.id != row.id:
             profile = msgspec.structs.replace(profile, source_id=request.source_id)
-    if not _changes(profile, row.customer):
+    if profile == _NOTHING or not _changes(profile, row.customer):
         return holder
     return CustomerStandings(await _put(call, source_id_of(row), profile))
+
+
+def is_name(request: CustomerRequest) -> bool:
+    """Whether a body says no more than who is meant, in one way."""
+    one = request.id is None or request.source_id is None
+    return one and request == CustomerRequest(id=request.id, source_id=request.source_id)
 
 
 def _changes(profile: Profile, customer: Customer) -> bool:

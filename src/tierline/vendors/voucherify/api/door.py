@@ -6,6 +6,7 @@ origin, too.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from tierline.vendors.voucherify.api import errors, lists
 from tierline.vendors.voucherify.credentials import CLIENT
 from tierline.vendors.voucherify.objects import NAME
 from tierline.web import auth
-from tierline.web.auth import Caller
+from tierline.web.auth import Caller, LastProof
 from tierline.web.call_rate import CallRate, limit_of
 from tierline.web.routing import JSON, Operation
 from tierline.web.vendor_path import VendorDoor
@@ -62,13 +63,12 @@ class VoucherifyDoor(VendorDoor):
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.rate = CallRate("minute", 60_000)
+        self._last = LastProof()
 
     async def caller(self, catalog: Catalog, path: str, headers: Mapping[str, str]) -> Caller:
         """Returns the caller that a pair of headers proves, or an access token of an application's
         key. Raises Unauthorized."""
-        kind, id_name, token_name = next(
-            pair for root, pair in _PAIRS.items() if path.startswith(root)
-        )
+        kind, id_name, token_name = _pair_of(path)
         id_, token = headers.get(id_name), headers.get(token_name)
         if id_ is None and token is None and kind == NAME and "authorization" in headers:
             text, now = auth.bearer(headers["authorization"]), self.clock()
@@ -78,7 +78,12 @@ class VoucherifyDoor(VendorDoor):
             return caller
         if id_ is None or token is None:
             raise Unauthorized
-        return await Caller.of(catalog, (kind,), token, id_)
+        proof = f"{kind}\0{id_}\0{token}".encode()
+        caller = self._last.again(catalog, proof)
+        if caller is None:
+            caller = await Caller.of(catalog, (kind,), token, id_)
+            self._last.keep(catalog, proof, id_, caller)
+        return caller
 
     def admit(self, caller: Caller, path: str, headers: Mapping[str, str]) -> None:
         """Raises TooManyCalls where the project has a limit, and OriginRefused."""
@@ -134,13 +139,20 @@ class VoucherifyDoor(VendorDoor):
             fields["x-rate-limit-limit"] = str(limit)
             fields["x-rate-limit-remaining"] = str(left)
             fields["x-rate-limit-retry"] = str(now // 1000 + wait)
+        if not path.startswith(CLIENT_SIDE):
+            return fields
         origin = headers.get("origin", "")
-        if path.startswith(CLIENT_SIDE) and allows(caller.project, origin):
+        if allows(caller.project, origin):
             fields |= {"access-control-allow-origin": origin, "vary": "origin"}
             fields["access-control-expose-headers"] = "x-request-id, retry-after, " + ", ".join(
                 name for name in fields if name.startswith("x-rate-limit")
             )
         return fields
+
+
+@cache
+def _pair_of(path: str) -> tuple[str, str, str]:
+    return next(pair for root, pair in _PAIRS.items() if path.startswith(root))
 
 
 def allows(project: Project, origin: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 
 import msgspec
 from msgspec import Struct
@@ -85,7 +85,7 @@ _DETAILS = {
 
 
 def new_request_id() -> str:
-    return f"v-{secrets.token_hex(9)}"
+    return f"v-{os.urandom(9).hex()}"
 
 
 def error_body(error: TierlineError, request_id: str) -> ErrorBody:

@@ -56,14 +56,15 @@ async def post_event(call: Call, body: EventRequest) -> dict[str, Any]:
     holder = await members.holder_of(call, body.customer)
     row = holder.row
     assertion = Assertion(detail=Detail(name=name, metadata=metadata))
-    key = call.request.headers.get("idempotency-key")
+    key = call.headers.get("idempotency-key")
     key = None if key is None else request_body.name(key, "Idempotency-Key")
     for participant in await _participants(call, holder, name, code):
         ref = ProgramRef(call.project, participant.number)
         source = customers.source_id_of(row)
         command = commands.command(ref, "custom", source, assertion, key=key, number=row.id)
         await call.parts.writer.submit(command)
-        await participation.welcome(call, row, participant)
+        if participant.member is None:
+            await participation.welcome(call, row, participant)
     return {
         "object": "event",
         "type": name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -48,16 +49,21 @@ class Member(Struct, frozen=True):
 async def of_customer(call: Call, holder: CustomerStandings) -> list[Member]:
     """Returns the customer as a member of each program that has not ended, oldest program first,
     those that they left among them."""
-    row, stored = holder.row, holder.standings
-    if stored is None:
-        stored = await call.parts.reads.standings(row.id)
+    stored = await standings_of(call, holder)
     memberships = []
     for number in sorted(stored):
         if programs.has_ended(call, number):
             continue
         program = await call.parts.catalog.program_numbered(number)
-        memberships.append(await _member(call, row, number, program, stored[number]))
+        memberships.append(await current(call, holder.row, number, program, stored[number]))
     return memberships
+
+
+async def standings_of(call: Call, holder: CustomerStandings) -> Mapping[int, Standing]:
+    """Returns where the customer stands as it is stored, by the programs' numbers."""
+    if holder.standings is None:
+        return await call.parts.reads.standings(holder.row.id)
+    return holder.standings
 
 
 async def in_program(call: Call, row: CustomerRow, number: int, program: Program) -> Member | None:
@@ -67,13 +73,13 @@ async def in_program(call: Call, row: CustomerRow, number: int, program: Program
         stored = await members.standing(connection, database.shards, row.id, number)
     if stored is None or not stored.entries:
         return None
-    return await _member(call, row, number, program, stored)
+    return await current(call, row, number, program, stored)
 
 
-async def _member(
+async def current(
     call: Call, row: CustomerRow, number: int, program: Program, stored: Standing
 ) -> Member:
-    """What fell due since the last change has happened."""
+    """Returns a member as they are now: what fell due since the last change has happened."""
     at = max(call.now, stored.at)
     if not is_due(program, stored, at):
         return Member(row, number, program, stored, stored.at)
@@ -109,7 +115,7 @@ async def of_program(
         for each in places:
             line = lines.get(each.customer)
             if line is not None and line.standing is not None:
-                member = await _member(call, line.customer, number, program, line.standing)
+                member = await current(call, line.customer, number, program, line.standing)
                 members_.append(member)
         met += len(places)
         if len(places) < ROUND:

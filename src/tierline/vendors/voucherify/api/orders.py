@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from tierline.errors import NotFound
 from tierline.ledger.commands import ProgramRef
 from tierline.ledger.orders import statement_parsing
-from tierline.ledger.orders.record import read_record
+from tierline.ledger.orders.order_rows import OrderTimes
+from tierline.ledger.orders.record import OrderRecord, read_record
 from tierline.ledger.orders.statement_parsing import OrderStatement
 from tierline.model import validation
 from tierline.model.calendar import format_instant
@@ -94,12 +95,14 @@ async def _tell(
     row = holder.row
     state = replace(state, customer=customers.source_id_of(row))
     places = await participation.participants(call, holder, "order", None)
+    after: VoucherifyOrder | None = None
     for participant in places:
-        await _state(call, participant.number, name, state, row)
-        await participation.welcome(call, row, participant)
+        after = await _state(call, participant.number, name, state, row)
+        if participant.member is None:
+            await participation.welcome(call, row, participant)
     if not places:
-        await _state(call, 0, name, state, row)
-    after = await find_or_none(call, name)
+        after = await _state(call, 0, name, state, row)
+    after = after or await find_or_none(call, name)
     assert after is not None  # told above
     return await _object(call, after, row)
 
@@ -151,10 +154,14 @@ async def keep(call: Call, body: VoucherifyOrderRequest, name: str) -> None:
 
 async def _state(
     call: Call, program: int, name: str, state: OrderState, buyer: CustomerRow
-) -> None:
+) -> VoucherifyOrder | None:
+    """Returns the order that the statement made; None where it is to be read."""
     ref = ProgramRef(call.project, program)
     command = statement_parsing.stating(ref, name, state, number=buyer.id)
-    await call.parts.writer.orders.take(command)
+    outcome = await call.parts.writer.orders.outcome(command)
+    if outcome.record is None or outcome.times is None:
+        return None
+    return _order(name, outcome.record.buyer.number, outcome.record, outcome.times)
 
 
 def _times(
@@ -208,7 +215,7 @@ async def list_orders(call: Call) -> Json:
         place = (connection, database.shards, project)
         rows = await stored.numbered_page(*place, first, pages.limit, newest=newest)
         total = await stored.count(*place)
-    answers = [await _object(call, _order(row)) for row in rows]
+    answers = [await _object(call, _of_row(row)) for row in rows]
     ref: Literal["orders"] = "orders"
     return lists.envelope(answers, ref, total)
 
@@ -230,15 +237,20 @@ async def find_or_none(call: Call, name: str) -> VoucherifyOrder | None:
             place = OrderPlace.of(database.shards, project, each)
             row = await call.parts.order_reads.one(place)
             if row is not None:
-                return _order(row)
+                return _of_row(row)
     return None
 
 
-def _order(row: Any) -> VoucherifyOrder:
-    record = read_record(row["record"])
-    changed_at = row["updated_at"] if record.revision > 1 else None
-    times = (row["created_at"], changed_at)
-    return VoucherifyOrder(row["name"], record.state, row["customer"], times)
+def _of_row(row: Any) -> VoucherifyOrder:
+    times = row["created_at"], row["updated_at"]
+    return _order(row["name"], row["customer"], read_record(row["record"]), times)
+
+
+def _order(name: str, customer: int, record: OrderRecord, times: OrderTimes) -> VoucherifyOrder:
+    made_at, changed_at = times
+    return VoucherifyOrder(
+        name, record.state, customer, (made_at, changed_at if record.revision > 1 else None)
+    )
 
 
 async def _object(call: Call, order: VoucherifyOrder, buyer: CustomerRow | None = None) -> Json:

@@ -40,11 +40,12 @@ async def participants(
 ) -> list[Participant]:
     """Returns where it counts, oldest program first. Who has left a program is not asked in
     again."""
-    there = {member.number: member for member in await memberships.of_customer(call, holder)}
+    stored = await memberships.standings_of(call, holder)
     chosen = []
     for number, program in await programs.programs(call):
-        member = there.get(number)
-        if member is not None:
+        standing = stored.get(number)
+        if standing is not None:
+            member = await memberships.current(call, holder.row, number, program, standing)
             if member.joined:
                 await customer_attributes.note(call, member)
                 chosen.append(Participant(number, program, member))
@@ -54,9 +55,8 @@ async def participants(
 
 
 async def welcome(call: Call, row: CustomerRow, participant: Participant) -> None:
-    """Gives a card to who has just joined by what they did, and notes what the rules ask for."""
-    if participant.member is not None:
-        return
+    """Gives a card to who has just joined by what they did, and notes what the rules ask for: of
+    one who was no member before."""
     member = await memberships.in_program(call, row, participant.number, participant.program)
     if member is None or not member.joined:
         return

@@ -31,9 +31,12 @@ def has_ended(call: Call, number: int) -> bool:
 async def programs(call: Call) -> list[tuple[int, Program]]:
     """Returns the project's programs with their numbers, oldest first, but for those that have
     ended."""
-    catalog = call.parts.catalog
-    rows = [row for row in catalog.programs(call.project.number) if not has_ended(call, row.number)]
-    return [(row.number, await catalog.program_numbered(row.number, row.latest)) for row in rows]
+    catalog, numbered = call.parts.catalog, []
+    for row in catalog.programs(call.project.number):
+        if not has_ended(call, row.number):
+            program = await catalog.program_numbered(row.number, row.latest)
+            numbered.append((row.number, program))
+    return numbered
 
 
 async def find_or_none(call: Call, name: str) -> tuple[int, Program] | None:
