@@ -7,6 +7,8 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from itertools import count
 from statistics import quantiles
 
 import aiohttp
@@ -23,6 +25,8 @@ CONNECTIONS = 32
 ROUNDS = 30  # of each page, alone
 TURNS = 3  # of ingest alone and with others, by turns
 LONG = 10_000  # entries of the member with the longest ledger
+ACTIVITIES = "/api/programs/bench/activities"
+LINE = b'{"key":"l%d","customer":"long","kind":"earn","points":%d}\n'
 
 
 class PageTimes(Struct, frozen=True):
@@ -65,6 +69,10 @@ async def measure(stock: Stock, url: str, seconds: int) -> Browsing:
         long = await _long_ledger(session, stock)
         pages = _pages(root, stock.people, long)
         times = {name: await _times(session, paths) for name, paths in pages.items()}
+        (timeline, paths) = list(pages.items())[-1]
+        earned = count(LONG)
+        anew = partial(_earn, session, stock, earned)
+        times[f"{timeline}, changed each time"] = await _times(session, paths, anew)
         target = Target(server.url, stock.token, stock.people)
         await load(target, CONNECTIONS, 3, "warm")
         paths = [path for name, all_ in pages.items() if "entries" not in name for path in all_]
@@ -119,13 +127,21 @@ async def _long_ledger(session: aiohttp.ClientSession, stock: Stock) -> str:
         "authorization": f"Bearer {stock.token}", "content-type": "application/x-ndjson",
         "cookie": "",
     }  # fmt: skip
-    line = b'{"key":"l%d","customer":"long","kind":"earn","points":%d}\n'
-    body = b"".join(line % (i, i % 7 + 1) for i in range(LONG))
-    where = "/api/programs/bench/activities"
-    async with session.post(where, data=body, headers=headers) as response:
+    body = b"".join(LINE % (i, i % 7 + 1) for i in range(LONG))
+    async with session.post(ACTIVITIES, data=body, headers=headers) as response:
         assert response.status == 200, await response.text()
         await response.read()
     return "long"
+
+
+async def _earn(session: aiohttp.ClientSession, stock: Stock, numbers: Iterator[int]) -> None:
+    """One more entry of that member."""
+    headers = {
+        "authorization": f"Bearer {stock.token}", "content-type": "application/json", "cookie": "",
+    }  # fmt: skip
+    line = LINE % (next(numbers), 1)
+    async with session.post(ACTIVITIES, data=line, headers=headers) as response:
+        assert response.status == 200, await response.text()
 
 
 def _pages(root: str, people: int, long: str) -> dict[str, list[str]]:
@@ -151,9 +167,19 @@ async def _get(session: aiohttp.ClientSession, path: str) -> float:
     return (time.perf_counter() - began) * 1e3
 
 
-async def _times(session: aiohttp.ClientSession, paths: Sequence[str]) -> PageTimes:
+async def _times(
+    session: aiohttp.ClientSession,
+    paths: Sequence[str],
+    before: Callable[[], Awaitable[None]] | None = None,
+) -> PageTimes:
+    """`before` happens before each."""
     await _get(session, paths[0])
-    return _figures([await _get(session, paths[i % len(paths)]) for i in range(ROUNDS)])
+    taken = []
+    for i in range(ROUNDS):
+        if before is not None:
+            await before()
+        taken.append(await _get(session, paths[i % len(paths)]))
+    return _figures(taken)
 
 
 def _figures(times: Sequence[float]) -> PageTimes:

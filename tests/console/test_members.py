@@ -9,9 +9,15 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.console.shop import PEOPLE
+from tests.console.shop import PEOPLE, POLICY
 from tests.console.visitor import Visitor, text_of
 from tests.web.conftest import Api
+from tierline.console import life_facts
+from tierline.console.life_facts import LifeFacts
+from tierline.model.entries import Entry
+from tierline.model.standing import Standing
+from tierline.rules.policy import Policy
+from tierline.rules.program import Program, Rules, Version
 
 MEMBERS = "/programs/club/members"
 ANNA = f"{MEMBERS}/anna"
@@ -283,3 +289,53 @@ async def test_reminders_stand_on_the_timeline(shop: Api, maya: Visitor) -> None
     page = text_of(await maya.page(ANNA))
     assert "2 Dec 2026, 00:00:00 – Reminder, tier ending: told" in page
     assert "25 Dec 2026, 00:00:00 – Reminder, tier ending: ahead" in page
+
+
+async def test_a_long_ledger_is_folded_again_when_something_happened(
+    shop: Api, maya: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its facts are those of a moment ago, which say the same."""
+    folds, fold = [], life_facts._folded
+
+    def folded(*facts: Any) -> Any:
+        folds.append(facts)
+        return fold(*facts)
+
+    monkeypatch.setattr(life_facts, "_folded", folded)
+    earned = [{"customer": "long", "kind": "earn", "points": 1}] * (life_facts.ENTRIES_EACH + 1)
+    assert (await shop.post("/api/programs/club/activities", earned)).status == 200
+    page = f"{MEMBERS}/long"
+    first, again = text_of(await maya.page(page)), text_of(await maya.page(page))
+    assert len(folds) == 1
+    assert again == first
+    assert (await shop.earn("long", 700)).status == 200
+    after = text_of(await maya.page(page))
+    assert len(folds) == 2
+    assert "+700" in after
+    assert "+700" not in first
+    body = {"name": "Klub", "policy": POLICY}
+    assert (await shop.put("/api/programs/club", body)).status == 200
+    await maya.page(page)
+    assert len(folds) == 3
+    assert (await shop.post("/api/clock", {"advance_to": "2026-12-10T00:00:00Z"})).status == 200
+    await maya.page(page)
+    assert len(folds) == 4
+
+
+def test_facts_hold_for_those_who_looked_last() -> None:
+    """So many ledgers are remembered, and short ones never."""
+    recent = life_facts.RecentLedgers()
+    standing = Standing()
+    program = Program("club", "p", "UTC", "EUR", (Version(1, 0, Rules("Club", Policy(tiers=()))),))
+
+    def facts(entries: int) -> LifeFacts:
+        return LifeFacts(program, (Entry(1, "earn", 0, 0),) * entries, standing, 0, (), {})
+
+    long = life_facts.ENTRIES_EACH + 1
+    recent.add((0, 1), facts(long - 1))
+    for customer in range(1, life_facts.RECENT_MAX + 2):
+        recent.add((customer, 1), facts(long))
+    there = [n for n in range(10) if recent.again((n, 1), program, standing, 5)]
+    assert there == list(range(2, life_facts.RECENT_MAX + 2))
+    assert recent.again((2, 1), program, standing, life_facts.RECENT_MS_MAX) is None
+    assert recent.again((2, 1), program, Standing(entries=1), 5) is None

@@ -14,7 +14,7 @@ from tests.console.visitor import Visitor, text_of
 from tests.servers import Server
 from tests.web.conftest import SERVING, Api
 from tierline.console import page_process
-from tierline.console.page_process import PageProcess, process_of
+from tierline.console.page_process import PageProcess, PageSettings, process_of
 
 ANNA = "/programs/club/members/anna"
 
@@ -95,3 +95,17 @@ async def test_the_process_knows_which_nodes_are_away(apart: Api, lived_shop: Li
         page = text_of(await maya.page("/programs/club/members"))
         assert ("A database node does not answer" in page) is bool(nodes)
     assert process(apart)._process is not None
+
+
+@pytest.mark.parametrize("steps", [*range(8), 100, 10_000])
+async def test_it_ends_whatever_it_is_at(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """In the middle of its start, and of a page that nobody is going to read."""
+    monkeypatch.setattr(page_process, "PROCESS", "tests.console.flood")
+    pages = PageProcess(PageSettings("", "", ()))
+    pages.begin()
+    if steps > 10:
+        await pages._ready.wait()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    await asyncio.wait_for(pages.close(), 60)
+    assert pages._process is None

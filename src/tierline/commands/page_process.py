@@ -27,7 +27,7 @@ from tierline.store.database import Database
 from tierline.store.event_log import EventLog
 from tierline.web.dependencies import Dependencies
 
-NICENESS: Final = 5  # requests of the API go first
+NICENESS: Final = 10  # requests of the API go first
 CONNECTIONS_MAX: Final = 4
 AT_ONCE_MAX: Final = 8  # pages
 

@@ -8,11 +8,9 @@ way then has stopped, and goes on where it was when it is run again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import secrets
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
@@ -21,6 +19,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tierline.console.child_process import child_process
 from tierline.errors import Conflict, NoSuchRecord
 from tierline.ledger.files.progress import Imported
 
@@ -158,28 +157,21 @@ class Imports:
 
     async def _run(self, project: str, file: ImportFile, *, dry_run: bool) -> None:
         order = replace(self._order(project, file), dry_run=dry_run)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", PROCESS,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL, limit=LINE_BYTES_MAX,
-        )  # fmt: skip
         latest = replace(file, stage="stopped", problem=_STOPPED)
+        streams = {"stderr": asyncio.subprocess.DEVNULL, "limit": LINE_BYTES_MAX}
         try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(msgspec.json.encode(order) + b"\n")
-            while raw := await process.stdout.readline():
-                line = msgspec.json.decode(raw, type=ImportLine)
-                latest = replace(latest, total=line.total, done=line.done)
-                if line.ended:
-                    latest = replace(latest, stage=_end(line, dry_run), problem=line.problem)
-                else:
-                    self._write(project, replace(file, total=line.total, done=line.done))
+            async with child_process(PROCESS, **streams) as process:
+                assert process.stdin is not None
+                assert process.stdout is not None
+                process.stdin.write(msgspec.json.encode(order) + b"\n")
+                while raw := await process.stdout.readline():
+                    line = msgspec.json.decode(raw, type=ImportLine)
+                    latest = replace(latest, total=line.total, done=line.done)
+                    if line.ended:
+                        latest = replace(latest, stage=_end(line, dry_run), problem=line.problem)
+                    else:
+                        self._write(project, replace(file, total=line.total, done=line.done))
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-            await process.wait()
             self._write(project, latest)
             if latest.stage == "done":  # nobody needs it any more; what was refused has a file
                 self.data(project, file).unlink(missing_ok=True)

@@ -8,8 +8,6 @@ while. Where it is not there, or ends in the middle, a page is made here.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import sys
 from collections.abc import Mapping
 from itertools import count
 from typing import Final, TypeVar
@@ -21,6 +19,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tierline.console.child_process import child_process
 from tierline.web.dependencies import CommitSignal, Dependencies
 
 PROCESS: Final = "tierline.commands.page_process"  # what is run, as a module
@@ -132,15 +131,12 @@ class PageProcess:
             del self._waiting[number]
 
     async def _run(self) -> None:
-        process = self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", PROCESS,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        assert process.stdin is not None
-        assert process.stdout is not None
         try:
-            process.stdin.write(framed(self._settings))
-            async with asyncio.TaskGroup() as group:
+            async with child_process(PROCESS) as process, asyncio.TaskGroup() as group:
+                self._process = process
+                assert process.stdin is not None
+                assert process.stdout is not None
+                process.stdin.write(framed(self._settings))
                 idle = group.create_task(self._end_when_idle(process))
                 while (answer := await receive(process.stdout, PageAnswer)) is not None:
                     self._ready.set()  # the first one has number 0
@@ -150,9 +146,6 @@ class PageProcess:
         finally:
             self._process = None
             self._ready.clear()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
             for future in self._waiting.values():
                 if not future.done():
                     future.set_exception(ConnectionError())

@@ -4,42 +4,35 @@ and all of it as of another instant."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct
 
-from tierline.analysis.explain import explain
-from tierline.analysis.ledger_effects import TierPeriod, periods_of
+from tierline.analysis.ledger_effects import TierPeriod
 from tierline.analysis.trajectory import trajectory
 from tierline.console.charts.life import Life, LifeChart, Mark, TierStep, life_chart
 from tierline.console.ladder_view import LadderView
+from tierline.console.life_facts import (
+    ENTRIES_EACH,
+    LifeFacts,
+    even_stops,
+    life_facts,
+    past_reminders,
+    reminder_text,
+)
 from tierline.console.site import ConsolePage, Content, PageView
-from tierline.engine.checkpoints import last_checkpoint
-from tierline.engine.decide import HistoryNeeded, decide, trace
-from tierline.engine.tracer import Station
+from tierline.engine.decide import HistoryNeeded, decide
 from tierline.errors import NotAMember, NotAMemberThen
 from tierline.model import validation
 from tierline.model.calendar import DAY_MS, format_instant, parse_instant
-from tierline.model.entries import Entry
-from tierline.model.events import Event
-from tierline.model.standing import Standing
-from tierline.rules.program import Program
 from tierline.rules.reminders import Reminders
-from tierline.store import members
-from tierline.store.announcements import events_of
-from tierline.web.explanation import explanation_answer
-from tierline.web.routes.customers import find_customer
-from tierline.web.routes.members import history
 
 MEMBER: Final = "/api/programs/{program}/members/{source_id}"
-STOPS: Final = 180  # instants of the chart, besides those of few entries
-ENTRIES_EACH: Final = 200  # up to so many, each entry has a stop of its own
 RECENT: Final = 6
 SLIDER_STEPS: Final = 400
 DAYS_AHEAD_MAX: Final = 400
-REMINDERS_MAX: Final = 200  # of those that were told
 
 
 class Goal(Struct, frozen=True):
@@ -52,18 +45,6 @@ class Goal(Struct, frozen=True):
     missing: int
     until: str | None
     percent: int
-
-
-class LifeFacts(Struct, frozen=True):
-    """What a member's charts are made of. `reminders` are those that were told."""
-
-    program: Program
-    entries: Sequence[Entry]
-    periods: Sequence[TierPeriod]
-    standing: Standing
-    explanation: Mapping[str, Any]
-    reminders: Sequence[Mark] = ()
-    stations: Sequence[Station] = ()  # of a long ledger: one fold serves for them, too
 
 
 async def frame(view: PageView) -> dict[str, Any]:
@@ -94,7 +75,7 @@ async def show(view: PageView) -> Content:
         return {**content, "chart": None, "as_of": None}
     path, program = content["path"], content["program"]
     at, known_at = _instant(view, "at"), _instant(view, "known_at")
-    ledger, as_of = await _ledger(view, program), content["member"]
+    ledger, as_of = await life_facts(view, program), content["member"]
     if at is not None:
         try:
             as_of = await view.api(f"GET {MEMBER}", path, query={"at": at})
@@ -106,7 +87,10 @@ async def show(view: PageView) -> Content:
         explanation = await view.api(f"GET {MEMBER}/explain", path, query=query)
     recent = {"order": "newest", "limit": RECENT}
     looked_at = view.now if at is None else parse_instant(at)
-    chart, slider = await asyncio.to_thread(_chart, ledger, content["member"], view.now, looked_at)
+    reminders = await past_reminders(view, program, content["customer"].id)
+    chart, slider = await asyncio.to_thread(
+        _chart, ledger, content["member"], reminders, view.now, looked_at
+    )
     return {
         **content,
         "as_of": as_of,
@@ -131,60 +115,6 @@ def _instant(view: PageView, name: str) -> str | None:
         return format_instant(int(text))
     validation.instant(text, name)
     return text
-
-
-async def _ledger(view: PageView, program: Program) -> LifeFacts:
-    row = await find_customer(view.call, view.param("source_id"))
-    number, _ = await view.call.parts.catalog.need_program(view.project.number, program.id)
-    entries = await history(view.call, row.id, number)
-    database = view.call.parts.database
-    async with database.pool.acquire() as connection:
-        standing = await members.standing(connection, database.shards, row.id, number)
-        keys = await members.all_keys(connection, database.shards, (row.id, number))
-    former: Sequence[Event] = ()
-    if any(entry.kind == "checkpoint" for entry in entries):
-        former = await events_of(view.call.parts.log, row.id, number)
-    folded = await asyncio.to_thread(_folded, program, entries, view.now, former, keys)
-    periods, explanation, stations = folded
-    reminders = await _past_reminders(view, program, row.customer.id)
-    facts = periods, standing or Standing(), explanation, reminders, stations
-    return LifeFacts(program, entries, *facts)
-
-
-def _folded(
-    program: Program,
-    entries: Sequence[Entry],
-    now: int,
-    former: Sequence[Event],
-    keys: Mapping[int, str],
-) -> tuple[Sequence[TierPeriod], Mapping[str, Any], Sequence[Station]]:
-    """The tiers held, the explanation of today's and the chart's stations, by one fold: ledgers may
-    be long."""
-    past = [entry for entry in entries if entry.recorded_at <= now]
-    stops: Sequence[int] = ()
-    if len(entries) > ENTRIES_EACH and last_checkpoint(entries) is None:
-        stops = sorted(_even_stops(entries[0].recorded_at, now))
-    state, tracer = trace(program, past, now, stops=stops)
-    periods = periods_of(tracer, past, former)
-    explanation = explain(program, past, now, keys=keys, traced=(state, tracer))
-    return periods, explanation_answer(explanation), tracer.stations
-
-
-async def _past_reminders(view: PageView, program: Program, customer: str) -> list[Mark]:
-    """Reminders that the member was sent, as the log has them."""
-    if not any(version.rules.reminders != Reminders() for version in program.versions):
-        return []
-    query = {"class": "reminder", "customer": customer, "limit": REMINDERS_MAX}
-    page = await view.api("GET /api/events", query=query)
-    return [
-        Mark(parse_instant(line["at"]), "reminder", _reminder_text(line["kind"], "told"))
-        for line in page.events
-        if line["program"] == program.id
-    ]
-
-
-def _reminder_text(kind: str, when: str) -> str:
-    return f"Reminder, {kind.replace('_', ' ')}: {when}"
 
 
 def _goals(member: Any, ladder: LadderView) -> list[Goal]:
@@ -222,10 +152,12 @@ class Slider(Struct, frozen=True):
     at: int
 
 
-def _chart(ledger: LifeFacts, member: Any, now: int, looked_at: int) -> tuple[LifeChart, Slider]:
+def _chart(
+    ledger: LifeFacts, member: Any, reminders: list[Mark], now: int, looked_at: int
+) -> tuple[LifeChart, Slider]:
+    """`reminders`: those that there were."""
     ladder = LadderView(ledger.program, now)
-    marks = _marks(ledger, member) + _reminders_ahead(ledger, now)
-    marks += ledger.reminders
+    marks = _marks(ledger, member) + _reminders_ahead(ledger, now) + reminders
     start = ledger.entries[0].recorded_at
     if ledger.periods:
         start = min(start, ledger.periods[0].move.event.at)
@@ -254,18 +186,14 @@ def _reminders_ahead(ledger: LifeFacts, now: int) -> list[Mark]:
     except HistoryNeeded:  # rules that begin to count something else on the way
         return []
     return [
-        Mark(one.at, "reminder", _reminder_text(one.kind, "ahead"))
+        Mark(one.at, "reminder", reminder_text(one.kind, "ahead"))
         for one in ahead.reminders
         if one.at > now
     ]
 
 
-def _even_stops(start: int, now: int) -> set[int]:
-    return {start + (now - start) * i // STOPS for i in range(STOPS + 1)}
-
-
 def _stops(ledger: LifeFacts, start: int, now: int) -> list[int]:
-    stops = _even_stops(start, now) | {period.move.event.at for period in ledger.periods}
+    stops = even_stops(start, now) | {period.move.event.at for period in ledger.periods}
     if len(ledger.entries) <= ENTRIES_EACH:
         stops |= {entry.recorded_at for entry in ledger.entries}
     return sorted(stop for stop in stops if stop <= now)
