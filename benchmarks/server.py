@@ -30,6 +30,7 @@ from tierline.ledger.commands import Answer, Command
 from tierline.ledger.writer import Writer
 from tierline.store.catalog.secret_box import KEY_VARIABLE
 from tierline.store.database import Database
+from tierline.store.node_watch import watching
 
 ANSWER = Answer(key="k", entry=3, points=10, amount=0, balance=1510, tier="t3", since=0)
 
@@ -39,7 +40,7 @@ async def main(url: str, roles: str, *, stored: bool) -> None:
         Writer.submit = _at_once  # type: ignore[assignment,method-assign]
     with TemporaryDirectory() as folder:
         place = Location(data_dir=Path(folder), database_url=url)
-        async with await Database.open(url) as database:
+        async with await Database.open(url) as database, watching(database):
             how = ServeOptions(place, port=0, roles=parse_roles(roles))
             async with serving(await catalogued(database, place.data_dir), how) as process:
                 settle_memory()

@@ -59,12 +59,17 @@ class ServeOptions(Struct, frozen=True):
     @property
     def loopback(self) -> bool:
         """Whether only this machine can connect, so that metrics need no key."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is that of the machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def parse_roles(text: str) -> frozenset[str]:

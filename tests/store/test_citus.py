@@ -12,6 +12,7 @@ from tests.conftest import PLACES
 from tests.ledger.conftest import Club
 from tests.store.test_statements import SMALL, STATEMENTS
 from tierline.ledger.commands import Answer
+from tierline.model import ids
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.citus import STAY, ExtensionMissing, NotTheCoordinator, distribute
@@ -19,11 +20,19 @@ from tierline.store.database import PLANNER, Database
 from tierline.store.event_log_queries import EventLogSql
 from tierline.store.heartbeat import InUse
 from tierline.store.named_queries import Statement
+from tierline.store.node_watch import watching
 
 no_cluster = pytest.mark.skipif("citus" not in PLACES, reason="TIERLINE_TEST_CITUS_URL not given")
 on_citus = pytest.mark.parametrize(
     "server", [pytest.param("citus", marks=no_cluster)], indirect=True
 )
+PORT = "SELECT inet_server_port()"
+MOVE = """
+    SELECT citus_move_shard_placement(d.shardid, $2, $3, $4, $5, 'block_writes')
+    FROM pg_dist_shard d
+    WHERE d.logicalrelid = 'shard_head'::regclass AND worker_hash($1::smallint)
+          BETWEEN d.shardminvalue::integer AND d.shardmaxvalue::integer
+"""
 HOT = [statement for statement in STATEMENTS if statement.wide is None]
 
 
@@ -81,6 +90,52 @@ async def test_it_is_done_from_the_coordinator_and_with_nobody_at_work(
         await busy.pool.execute(EventLogSql.beat, "p1", "api")
         with pytest.raises(InUse):
             await distribute(busy)
+
+
+@on_citus
+async def test_batches_and_sweeps_go_to_the_node_that_holds_the_shard(
+    server: Cluster, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And follow it where it is moved; nothing of them passes the coordinator."""
+    club = Club(database, await Catalog.open(database, SecretBox(bytes(32))))
+    await club.create()
+    async with watching(database), club.writer() as writer:
+        customer = "anna"
+        shard = ids.shard_of(ids.route(club.project.id, customer), database.shards)
+
+        async def served(key: str) -> tuple[Answer, set[int]]:
+            """The answer, and the ports of the nodes where batches of this shard have run."""
+            answer = await writer.submit(club.activity(customer=customer, points=5, key=key))
+            idle = writer.shards[shard]._idle
+            return answer, {await tx.connection.fetchval(PORT) for tx in idle}
+
+        first, ports = await served("1")
+        here = database.nodes.of(shard)
+        assert here is not None
+        assert ports == {int(here.rpartition(":")[2])}
+        sweep = await database.connect_to(shard, "sweep", **PLANNER)
+        assert await sweep.fetchval(PORT) in ports
+        await sweep.close()
+
+        # Somebody else's server at the node's address is left alone.
+        monkeypatch.setattr(database, "epoch", "another")
+        stranger = await database.connect_to(shard, "sweep", **PLANNER)
+        assert await stranger.fetchval(PORT) not in ports
+        await stranger.close()
+        monkeypatch.undo()
+        database.nodes.reached(here)
+
+        others = [node for node in server.nodes[1:] if f"{node[0]}:{node[1]}" != here]
+        if not others:
+            return
+        host, _, port = here.rpartition(":")
+        await database.pool.execute(MOVE, shard, host, int(port), *others[0])
+        assert await database.absent.confirms(shard) is False  # a look
+        second, moved = await served("2")
+        assert moved == {others[0][1]}
+        again, _ = await served("1")
+    assert (first.balance, second.balance) == (5, 10)
+    assert again.repeated
 
 
 @on_citus

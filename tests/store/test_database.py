@@ -233,3 +233,32 @@ async def test_the_pool_costs_no_reset(database: Database) -> None:
         assert again == pid
         assert not connection.is_in_transaction()
     assert [query for query in queries if "RESET" in query] == []
+
+
+async def test_closing_ends_although_somebody_still_works(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement that never ends holds up no server that is to stop."""
+    monkeypatch.setattr("tierline.store.database.CLOSE_SECONDS_MAX", 0.05)
+    database = await Database.open(database_url)
+    endless = [
+        asyncio.create_task(pool.execute("SELECT pg_sleep(1000)"))
+        for pool in (database.pool, database.lookups)
+    ]
+    while await _asleep(database_url) < len(endless):
+        await asyncio.sleep(0.01)
+    await database.close()
+    outcomes = await asyncio.gather(*endless, return_exceptions=True)
+    assert all(isinstance(outcome, Exception) for outcome in outcomes)
+
+
+async def _asleep(url: str) -> int:
+    connection = await asyncpg.connect(url)
+    try:
+        count: int = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event = 'PgSleep'"
+        )
+    finally:
+        await connection.close()
+    return count

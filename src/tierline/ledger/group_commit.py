@@ -296,11 +296,13 @@ class GroupCommit:
         return done
 
     async def _connected(self) -> LedgerTx:
+        database = self.writer.database
         while self._idle:
             tx = self._idle.pop(0)  # in turn: none stays in a transaction that it began in advance
-            if not tx.connection.is_closed():
+            if database.serves(tx.connection, self.shard):
                 return tx
-        return LedgerTx(await self.writer.database.connect("batch", **PLANNER))
+            tx.connection.terminate()
+        return LedgerTx(await database.connect_to(self.shard, "batch", **PLANNER))
 
     async def _undo(self, tx: LedgerTx, error: BaseException) -> None:
         """Roll back; a connection that does not even do that, or met changed tables, is left."""

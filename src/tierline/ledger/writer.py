@@ -97,6 +97,11 @@ class Writer:
         """The answer to come: an Answer, or a TierlineError when the command is refused. Raises
         Busy at once when the queue is full, its kind NodeAway where the shard is away, and
         DiskFull; then nothing was recorded."""
+        return self._enqueue(command, self._shard_of(command), bulk=bulk)
+
+    def _enqueue(
+        self, command: Command, shard: GroupCommit, *, bulk: bool
+    ) -> asyncio.Future[Answer]:
         if self.closed:
             raise Busy
         if self.catalog.closures:
@@ -108,7 +113,6 @@ class Writer:
             self.database.disk.require_room()
         if command.kind in AUDITED:
             command = replace(command, actor=current_actor())
-        shard = self._shard_of(command)
         waiting = QueuedCommand(command, asyncio.get_running_loop().create_future())
         shard.queue.put(waiting, bulk=bulk)
         shard.wake()
@@ -160,11 +164,11 @@ class Writer:
                     answers.append(_refusal(outcome))
                     continue
                 command = outcome
-            shard = self.shards[ids.shard_of(command.route, self.database.shards)]
-            while not shard.queue.has_room and not self.closed:
-                await shard.room()
             try:
-                answers.append(self.submit(command, bulk=bulk))
+                shard = self._shard_of(command)
+                while not shard.queue.has_room and not self.closed:
+                    await shard.room()
+                answers.append(self._enqueue(command, shard, bulk=bulk))
             except (Busy, DiskFull) as error:
                 answers.append(_refusal(error))
         return answers

@@ -52,9 +52,10 @@ class SizedPool(Protocol):
     def get_max_size(self) -> int: ...
 
 
-def process_most(shards: int, *, distributed: bool = False) -> int:
-    """How many connections a process with every role may open at most."""
-    lines = 2 * 2 * min(LOG_LINES_MAX, shards) + SIGN_LINES + distributed
+def process_most(shards: int, *, nodes: int = 0) -> int:
+    """How many connections a process with every role may open at most. `nodes`: of a cluster, to
+    each of which the log has lines of its own."""
+    lines = 2 * 2 * min(LOG_LINES_MAX, shards) * (1 + nodes) + SIGN_LINES + (nodes > 0)
     # Batches of requests, and of what the sweep finishes for others.
     each = 2 * BATCHES_MAX + SWEEPS_MAX + ADVANCES_MAX
     return POOL_MAX + LOOKUPS_MAX + lines + ERRANDS_MAX + PREVIEWS_MAX + each * shards

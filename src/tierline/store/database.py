@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -37,11 +37,20 @@ from tierline.store.errors import (
     ShardsFixed,
     translate,
 )
+from tierline.store.shard_nodes import ShardNodes, at_node
 
 VERSION_MIN: Final = 15
 CONNECT_SECONDS_MAX: Final = 10
+CLOSE_SECONDS_MAX: Final = 10
+NODE_SECONDS_MAX: Final = 2  # to a node of a cluster: the coordinator is the other way
 STATEMENT_MS_MAX: Final = 10_000  # hot statements take under 100 ms; this bounds a wait for locks
+IDLE_SECONDS_MAX: Final = 300  # then the pool lets a connection go
+# A full disk may refuse a new connection (PostgreSQL writes a file of its catalog for it), and
+# reads are to go on: what has looked something up once can do so again.
+FOR_EVER: Final = 0
 COMMAND_SECONDS_MAX: Final = 30  # for a server that went silent; never reached before the above
+NODE_COMMAND_SECONDS_MAX: Final = 12  # for a node that did: there its shards wait
+EPOCH: Final = "SELECT epoch FROM installation WHERE id = 1"
 KEPT_PLANS: Final = "force_generic_plan"  # where `distribute` noted nothing else
 COPYING: Final = "copying:"  # begins the epoch of what an unfinished copy fills
 
@@ -78,7 +87,8 @@ class WarmConnection(asyncpg.Connection):
     """A connection that asks once a process what PostgreSQL's own array types are, not each anew:
     the driver's question costs a server more than the connection itself."""
 
-    __slots__ = ()
+    __slots__ = ("node",)
+    node: str | None  # of a cluster, which it goes to; None: to the database's own address
 
     async def _introspect_types(self, typeoids: Iterable[int], *waits: float | None) -> Any:
         oids, ask = frozenset(typeoids), super()._introspect_types  # type: ignore[misc]
@@ -108,6 +118,7 @@ class Database:
         self.lookups = lookups
         self.disk = disk
         self.absent = AbsentShards()
+        self.nodes = ShardNodes(url)
         self.counts = ConnectionCounts()
         self._errands = asyncio.Semaphore(ERRANDS_MAX)
         self.shards = fixed.shards
@@ -147,9 +158,9 @@ class Database:
                 await connection.close(timeout=CONNECT_SECONDS_MAX)
             if shards not in {None, fixed.shards}:
                 raise ShardsFixed(installed=fixed.shards, option=shards)
-            pool = await _open_pool(url, pool_max, SESSION)
+            pool = await _open_pool(url, pool_max, SESSION, IDLE_SECONDS_MAX)
             planner = {**PLANNER, "plan_cache_mode": fixed.plan_cache_mode}
-            lookups = await _open_pool(url, LOOKUPS_MAX, {**SESSION, **planner})
+            lookups = await _open_pool(url, LOOKUPS_MAX, {**SESSION, **planner}, FOR_EVER)
         except TierlineError:
             raise
         except Exception as error:
@@ -165,8 +176,7 @@ class Database:
         """A dedicated, warmed connection, which the caller closes; it is counted as of this kind.
         `settings` are PostgreSQL's own, for this session: `connect(statement_timeout="0")`. Where
         plans cannot be kept, as on a distributed database, a wish for kept ones is passed over."""
-        if "plan_cache_mode" in settings:
-            settings["plan_cache_mode"] = self._plan_cache_mode
+        settings = self._planned(settings)
         try:
             connection = await connect(self.url, settings)
         except Exception as error:
@@ -176,6 +186,54 @@ class Database:
             raise failure from error
         self.counts.opened(kind, connection)
         return connection
+
+    async def connect_to(
+        self, shard: int, kind: ConnectionKind, /, **settings: str
+    ) -> asyncpg.Connection:
+        """As `connect`, for work in one shard: on a cluster, to the node that holds it, where that
+        can be reached from here."""
+        node = self.nodes.of(shard)
+        if node is None:
+            return await self.connect(kind, **settings)
+        return await self.connect_at(node, kind, **settings)
+
+    async def connect_at(
+        self, node: str, kind: ConnectionKind, /, **settings: str
+    ) -> asyncpg.Connection:
+        """As `connect`, to a node of the cluster. Where it cannot be reached from here, to the
+        database's own address."""
+        try:
+            connection = await self._reach(node, self._planned(settings))
+        except Exception as error:  # noqa: BLE001 - whatever it is: there is another way
+            self.nodes.failed(node, error)
+            return await self.connect(kind, **settings)
+        self.nodes.reached(node)
+        self.counts.opened(kind, connection)
+        return connection
+
+    async def _reach(self, node: str, settings: dict[str, str]) -> WarmConnection:
+        """Raises whatever stands against it; who answers there may be somebody else's server."""
+        url = at_node(self.url, node)
+        connection = await connect(url, settings, NODE_SECONDS_MAX, NODE_COMMAND_SECONDS_MAX)
+        try:
+            if await connection.fetchval(EPOCH) != self.epoch:
+                raise LookupError("another installation is there")
+        except BaseException:
+            connection.terminate()
+            raise
+        connection.node = node
+        return connection
+
+    def serves(self, connection: asyncpg.Connection, shard: int) -> bool:
+        """Whether a connection is open, and still goes where `connect_to` would."""
+        if connection.is_closed():
+            return False
+        return getattr(connection, "node", None) == self.nodes.of(shard)
+
+    def _planned(self, settings: Mapping[str, str]) -> dict[str, str]:
+        if "plan_cache_mode" not in settings:
+            return dict(settings)
+        return {**settings, "plan_cache_mode": self._plan_cache_mode}
 
     @asynccontextmanager
     async def errand(self) -> AsyncIterator[asyncpg.Connection]:
@@ -192,9 +250,11 @@ class Database:
         return list(self.counts.figures(self.pool, self.lookups))
 
     async def close(self) -> None:
-        """Wait for the pools' work to end, then disconnect."""
-        await self.pool.close()
-        await self.lookups.close()
+        """Wait for the pools' work to end, then disconnect; work that goes on is cut off."""
+        for pool in (self.pool, self.lookups):
+            with suppress(TimeoutError):  # the driver cuts all of the pool
+                async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                    await pool.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -203,17 +263,22 @@ class Database:
         await self.close()
 
 
-async def connect(url: str, settings: Mapping[str, str] | None = None) -> asyncpg.Connection:
+async def connect(
+    url: str,
+    settings: Mapping[str, str] | None = None,
+    seconds_max: float = CONNECT_SECONDS_MAX,
+    command_seconds_max: float = COMMAND_SECONDS_MAX,
+) -> WarmConnection:
     """A warmed connection to any server that is not too old; drivers' errors come as they are."""
     if not url.startswith(("postgresql://", "postgres://")):
         raise DatabaseUrlInvalid(reason="it does not begin with postgresql://")
     session = {**SESSION, **(settings or {})}
     try:
-        connection = await asyncpg.connect(
+        connection: WarmConnection = await asyncpg.connect(
             url,
             connection_class=WarmConnection,
-            timeout=CONNECT_SECONDS_MAX,
-            command_timeout=_patience(session),
+            timeout=seconds_max,
+            command_timeout=_patience(session, command_seconds_max),
             server_settings=session,
         )
     except ValueError as error:  # the driver reads a port by int()
@@ -226,12 +291,13 @@ async def connect(url: str, settings: Mapping[str, str] | None = None) -> asyncp
     except BaseException:
         connection.terminate()
         raise
+    connection.node = None
     return connection
 
 
-def _patience(session: Mapping[str, str]) -> float | None:
+def _patience(session: Mapping[str, str], most: float) -> float | None:
     """Seconds after which a silent server is given up: later than it would itself give up."""
-    return COMMAND_SECONDS_MAX if session["statement_timeout"] == str(STATEMENT_MS_MAX) else None
+    return most if session["statement_timeout"] == str(STATEMENT_MS_MAX) else None
 
 
 def where(url: str) -> str:
@@ -248,11 +314,14 @@ def where(url: str) -> str:
     return f"{host}:{port or 5432}{parts.path}"
 
 
-async def _open_pool(url: str, size: int, settings: Mapping[str, str]) -> asyncpg.Pool:
+async def _open_pool(
+    url: str, size: int, settings: Mapping[str, str], idle_seconds: float
+) -> asyncpg.Pool:
     return await asyncpg.create_pool(
         url,
         min_size=0,  # connections come as they are needed
         max_size=size,
+        max_inactive_connection_lifetime=idle_seconds,
         timeout=CONNECT_SECONDS_MAX,
         command_timeout=COMMAND_SECONDS_MAX,
         server_settings=dict(settings),

@@ -95,7 +95,10 @@ async def _connections(
 ) -> Diagnosis:
     row = await connection.fetchrow(DiagnosticsSql.connections)
     assert row is not None
-    most = process_most(database.shards, distributed=database.distributed)
+    nodes = 0
+    if database.distributed:
+        nodes = len(by_node(await placements(connection, database.shards)))
+    most = process_most(database.shards, nodes=nodes)
     text = (
         f"{row['count']} of Tierline's are open, the server takes {row['most']} of everybody's;"
         f" a process with every role may open {most}"

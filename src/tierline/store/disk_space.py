@@ -42,11 +42,7 @@ class DiskSpace:
         self._home = home
         self._low = False
         self._refusal = ""  # what the database said when it could not write; "" since it could
-
-    @property
-    def full(self) -> bool:
-        """By the last look, and by the last write."""
-        return self._low or bool(self._refusal)
+        self.full = False  # by the last look, and by the last write
 
     @property
     def text(self) -> str:
@@ -71,9 +67,8 @@ class DiskSpace:
         """Measure; whether it is full."""
         free = self.free
         if free is not None and self._home is not None:
-            was = self.full
             self._low = is_low(free, spared=self._spare.exists())
-            self._tell(was)
+            self._note()
         return self.full
 
     def settle(self) -> None:
@@ -104,14 +99,14 @@ class DiskSpace:
         """A write failed; maybe for want of room."""
         failure = translate(error, "the database")
         if isinstance(failure, DiskFull) and not self._low:
-            was, self._refusal = self.full, str(failure.facts["reason"])
-            self._tell(was)
+            self._refusal = str(failure.facts["reason"])
+            self._note()
 
     def wrote(self) -> None:
         """A write was committed."""
         if self._refusal:
-            was, self._refusal = self.full, ""
-            self._tell(was)
+            self._refusal = ""
+            self._note()
 
     async def ask(self, connection: asyncpg.Connection) -> None:
         """Let the database write a temporary file, and remember what it says."""
@@ -127,7 +122,8 @@ class DiskSpace:
         assert self._home is not None
         return self._home.parent / SPARE_FILE
 
-    def _tell(self, was_full: bool) -> None:
+    def _note(self) -> None:
+        was_full, self.full = self.full, self._low or bool(self._refusal)
         if self.full and not was_full:
             _log.error("disk_full", text=self.text)
         elif was_full and not self.full:

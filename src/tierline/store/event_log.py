@@ -29,9 +29,9 @@ from tierline.engine.announcement import (
 from tierline.model import ids
 from tierline.model.operational_event import Notice
 from tierline.store.column_encoding import columns, hexes, integers
-from tierline.store.connection_counts import LOG_LINES_MAX
 from tierline.store.database import Database
 from tierline.store.event_log_queries import EventLogSql as Sql
+from tierline.store.log_lines import LogLines
 from tierline.store.node_watch import present_heads
 from tierline.store.reconnecting_connection import ReconnectingConnection
 
@@ -126,23 +126,21 @@ class EventLog:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.shards = database.shards
-        count = min(LOG_LINES_MAX, database.shards)
-        self._readers = [ReconnectingConnection(database) for _ in range(count)]
-        self._writers = [ReconnectingConnection(database) for _ in range(count)]
+        self._readers, self._writers = LogLines(database), LogLines(database)
         self.statements = 0  # of the delivery path, for the benchmark and for metrics
         self.erased: set[int] = set()  # customers of whom something may be in memory here
 
     async def close(self) -> None:
-        for line in (*self._readers, *self._writers):
-            await line.close()
+        await self._readers.close()
+        await self._writers.close()
 
     def reader(self, shard: int) -> ReconnectingConnection:
         self.database.absent.require(shard)  # or it would keep the other shards' line waiting
-        return self._readers[shard % len(self._readers)]
+        return self._readers.of(shard)
 
     def writer(self, shard: int) -> ReconnectingConnection:
         self.database.absent.require(shard)
-        return self._writers[shard % len(self._writers)]
+        return self._writers.of(shard)
 
     # Reading
 
@@ -150,7 +148,7 @@ class EventLog:
         """Newest offset and start of the log, by shard; of one that is away, nothing."""
         self.statements += 1
         absent = self.database.absent
-        rows = await self._readers[0].run(lambda c: present_heads(c, self.shards, absent))
+        rows = await self._readers.first.run(lambda c: present_heads(c, self.shards, absent))
         return {row[0]: (row[1], row[2]) for row in rows}
 
     async def slice(self, shard: int, after: int, limit: int) -> list[LogEvent]:
@@ -185,7 +183,9 @@ class EventLog:
             return {r.shard: events for r, (events, _) in zip(ranges, slices, strict=True)}
         self.statements += 1
         keys = columns(ranges, "iiii")
-        rows = await self._readers[0].run(lambda c: c.fetch(Sql.slices_of, project, class_, *keys))
+        rows = await self._readers.first.run(
+            lambda c: c.fetch(Sql.slices_of, project, class_, *keys)
+        )
         by_shard: dict[int, list[LogEvent]] = {r.shard: [] for r in ranges}
         for row in rows:
             by_shard[row[-1]].append(LogEvent(row[:-1]))
@@ -195,7 +195,7 @@ class EventLog:
         """The ids of the events that are kept at (shard, offset) places, by shard."""
         self.statements += 1
         keys = columns(places, "ii")
-        rows = await self._readers[0].run(lambda c: c.fetch(Sql.ids_at, *keys))
+        rows = await self._readers.first.run(lambda c: c.fetch(Sql.ids_at, *keys))
         return {row[0]: row[1] for row in rows}
 
     async def slice_of_customers(

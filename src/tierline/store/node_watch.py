@@ -75,6 +75,7 @@ class NodeWatch:
 
     def __init__(self, database: Database) -> None:
         self.absent: AbsentShards = database.absent
+        self._nodes = database.nodes
         self._shards = database.shards
         self._line = ReconnectingConnection(database, statement_timeout=str(PROBE_MS))
         self._silent: frozenset[str] = frozenset()
@@ -104,7 +105,9 @@ class NodeWatch:
             _again.warning("nodes_unknown", error=repr(error))
 
     async def _see(self, connection: asyncpg.Connection) -> None:
-        shards = by_node(await placements(connection, self._shards))
+        places = await placements(connection, self._shards)
+        self._nodes.saw(dict(places))
+        shards = by_node(places)
         replies = {node: await _reply(connection, own[0]) for node, own in shards.items()}
         gone = away(shards, replies, self._silent)
         self._silent = frozenset(node for node, reply in replies.items() if reply == "silent")

@@ -21,8 +21,9 @@ class ReconnectingConnection:
     connection_kind: ConnectionKind = "line"
     connections_most = 1
 
-    def __init__(self, database: Database, **settings: str) -> None:
+    def __init__(self, database: Database, node: str | None = None, **settings: str) -> None:
         self._database = database
+        self._node = node  # of a cluster; None: the database's own address
         self._settings = settings  # PostgreSQL's own, for each session
         self._connection: asyncpg.Connection | None = None
         self._lock = asyncio.Lock()
@@ -40,9 +41,7 @@ class ReconnectingConnection:
         async with self._lock:
             connection = self._connection
             if connection is None or connection.is_closed():
-                connection = self._connection = await self._database.connect(
-                    "line", **self._settings
-                )
+                connection = self._connection = await self._connect()
             try:
                 return await work(connection)
             except BaseException as error:
@@ -51,6 +50,11 @@ class ReconnectingConnection:
                     connection.terminate()
                     self._connection = None
                 raise
+
+    async def _connect(self) -> asyncpg.Connection:
+        if self._node is None:
+            return await self._database.connect("line", **self._settings)
+        return await self._database.connect_at(self._node, "line", **self._settings)
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
