@@ -30,6 +30,7 @@ from tierline.store.citus import distribute
 from tierline.store.database import Database
 from tierline.store.embedded_postgres import cluster
 from tierline.store.embedded_postgres.server import EmbeddedServer
+from tierline.store.node_watch import watching
 
 # The suite tries the same examples every time; searching for new ones is `make fuzz`'s work.
 settings.register_profile("steady", derandomize=True, deadline=None)
@@ -77,6 +78,14 @@ LONG = (
     ),
 )
 PLACES = ["plain"] + ["citus"] * ("TIERLINE_TEST_CITUS_URL" in os.environ)
+
+
+def pytest_configure() -> None:
+    """What tests start hears signals as from a terminal, also where nohup or a shell's `&` began
+    the tests: what is ignored here stays so there, and what is handled here does not."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -161,8 +170,8 @@ async def database_url(server: Server) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A new, migrated installation, open."""
-    async with await Database.open(database_url) as opened:
+    """A new, migrated installation, open; its nodes are watched where it has some."""
+    async with await Database.open(database_url) as opened, watching(opened):
         yield opened
 
 

@@ -35,15 +35,7 @@ async def start(*arguments: str, directory: Path, **variables: str) -> Process:
     environment |= {"PYTHONPATH": str(ROOT / "src"), "TIERLINE_DATA_DIR": str(directory)}
     environment |= variables
     command = (sys.executable, "-m", "tierline", *arguments)
-    return await asyncio.create_subprocess_exec(
-        *command, stdout=PIPE, stderr=PIPE, env=environment, preexec_fn=hear_signals
-    )
-
-
-def hear_signals() -> None:
-    """As from a terminal: these are ignored under nohup, or where a shell's `&` began the tests."""
-    for number in (signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env=environment)
 
 
 async def tierline(*arguments: str, directory: Path) -> tuple[int, str, str]:
