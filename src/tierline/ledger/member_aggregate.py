@@ -148,8 +148,10 @@ class MemberAggregate:
         decision = self.decide(self.standing, (), max(to, self.standing.at))
         self.standing = decision.standing
         self._balance = self._encoded = None
-        if decision.events or decision.points or decision.reminders:
-            self.events.extend([(event.at, event) for event in in_order(decision, self.now)])
+        if decision.points or decision.reminders:
+            self.events += [(event.at, event) for event in in_order(decision, self.now)]
+        elif decision.events:
+            self.events += [(event.at, event) for event in decision.events]
 
     def _keep(
         self,

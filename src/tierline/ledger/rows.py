@@ -48,13 +48,14 @@ def event_row(
     aggregate: MemberAggregate, event: Event | PointsEvent | Reminder
 ) -> tuple[int, int, str, str, str, int]:
     program = aggregate.program
-    if isinstance(event, PointsEvent):
+    nth: int | str
+    if isinstance(event, Event):
+        class_, nth = "tier", event.seq
+    elif isinstance(event, PointsEvent):
         class_, nth = "points", f"{event.entry or 0}.{event.at}.{event.rule or ''}.{event.points}"
-    elif isinstance(event, Reminder):
+    else:
         about = event.tier_then or "", event.when or 0, event.lead_days or 0
         class_, nth = "reminder", ".".join(str(part) for part in (event.at, *about))
-    else:
-        class_, nth = "tier", str(event.seq)
     fact = ids.event_fact(program.project, program.id, aggregate.customer, nth, event.kind)
     text = _event_text(event).decode()
     return aggregate.number, aggregate.customer, class_, fact, text, aggregate.now
