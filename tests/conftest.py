@@ -50,6 +50,7 @@ LONG = (
     "tests/test_audit_command.py",
     "tests/test_cli.py",
     "tests/test_customer_command.py",
+    "tests/test_drain_command.py",
     "tests/test_every_door.py",
     "tests/test_member_command.py",
     "tests/test_no_installation.py",

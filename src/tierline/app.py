@@ -24,6 +24,7 @@ from tierline.config import ServeOptions
 from tierline.delivery.dispatcher import Dispatcher
 from tierline.delivery.metrics import Metrics
 from tierline.delivery.tracing import tracer
+from tierline.drain import GIVEN_UP, Drain
 from tierline.endpoints.lifecycle import EndpointLifecycle
 from tierline.endpoints.operations import EndpointOperations
 from tierline.endpoints.settings import SenderSettings
@@ -39,7 +40,7 @@ from tierline.people.passwords import Passwords
 from tierline.people.sessions import Sessions
 from tierline.store.connection_counts import ADVANCES_MAX
 from tierline.store.event_log import EventLog
-from tierline.store.heartbeat import Heartbeat, roles_text
+from tierline.store.heartbeat import Heartbeat, Presence, roles_text
 from tierline.store.notifications import Notifications
 from tierline.store.shared_reads import CustomerReads, OrderReads
 from tierline.transport.address_guard import Guard
@@ -78,6 +79,7 @@ class Process:
             sole=options.whole and options.location.database_url is None,
             roles=roles_text(options.roles),
         )
+        self.presence = Presence(self.settings.roles)
         self._sender: Dispatcher | None = None
         self._signal: Notifications | None = None
         self._writer: Writer | None = None
@@ -97,6 +99,8 @@ class Process:
         watching = self._watching
         roles = {"api": self._writer, "sender": self._sender, "sweeper": self._sweeper}
         missing = [name for name, role in roles.items() if role is not None and not role.working]
+        if self.presence.draining:
+            missing = [name for name in missing if name not in GIVEN_UP] + ["draining"]
         return [*missing, "catalog"] if watching is None or watching.done() else missing
 
     async def start(self, stack: AsyncExitStack) -> None:
@@ -114,7 +118,10 @@ class Process:
             stack.push_async_callback(writer.stop)
             self._take_files_away(stack)
         if "sweeper" in self.options.roles:
-            sweeper = Sweeper(database, catalog, self.committed, self._writer, clock=self.clock)
+            owner = self.presence.id
+            sweeper = Sweeper(
+                database, catalog, self.committed, self._writer, clock=self.clock, owner=owner
+            )
             await sweeper.start()
             self._sweeper = sweeper
             catalog.on_change(sweeper.wake)
@@ -122,7 +129,19 @@ class Process:
             lists = ListUpkeep(database, clock=self.clock)
             await lists.start()
             stack.push_async_callback(lists.stop)
+        self._drain(stack)
         await self._listen(stack)
+
+    def _drain(self, stack: AsyncExitStack) -> None:
+        """Hears when it is asked to give up its work."""
+        drain = Drain(self.presence, self._sender, self._sweeper)
+        hearing = asyncio.create_task(drain.run(), name="drain")
+
+        async def end() -> None:
+            hearing.cancel()
+            await asyncio.gather(hearing, return_exceptions=True)
+
+        stack.push_async_callback(end)
 
     async def join_link(self) -> str | None:
         """Returns a link for the first user; None once there is one, and without the role `api`."""
@@ -164,13 +183,14 @@ class Process:
             metrics=metrics,
             trace=tracer(),
         )
+        self.presence = sender.membership.presence
         await sender.start()
         self._sender = sender
         stack.push_async_callback(sender.stop)
 
     async def _start_signal(self, stack: AsyncExitStack) -> None:
         """Senders elsewhere hear of our commits at once, and we of theirs."""
-        heartbeat = Heartbeat(self.installation.database, self.options.roles)
+        heartbeat = Heartbeat(self.installation.database, self.presence)
         await heartbeat.start()
         stack.push_async_callback(heartbeat.stop)
         signal = Notifications(self.installation.database, lambda _: self.commit_signal.notify())
@@ -216,7 +236,7 @@ class Process:
     def parts(self, log: EventLog) -> Dependencies:
         """What the HTTP side is made of."""
         database, catalog = self.installation.database, self.installation.catalog
-        metrics = HttpMetrics(self._writer, self._sweeper, database)
+        metrics = HttpMetrics(self._writer, self._sweeper, database, self.presence)
         # Without the role `api` no route gives it anything: it is not started.
         writer = self._writer or Writer(database, catalog, self.committed, clock=self.clock)
         self.registry.register(metrics)

@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "replay": "replay:replay",
     "rebuild": "maintenance:rebuild",
     "doctor": "maintenance:doctor",
+    "drain": "maintenance:drain",
     "reseal": "maintenance:reseal",
     "compact": "maintenance:compact",
     "migrate": "maintenance:migrate",

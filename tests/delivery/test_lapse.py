@@ -23,6 +23,7 @@ from tests.delivery.world import QUICK, World
 from tests.receiver import Received, Receiver, Reply
 from tierline.delivery.membership import Membership, owner_of
 from tierline.store.event_log import EventLog
+from tierline.store.heartbeat import Presence
 
 AT_ONCE = 4  # requests in flight; what else is owed waits in the sender's memory
 OWED = 12
@@ -221,7 +222,9 @@ async def test_who_was_silent_itself_gives_the_others_time(world: World) -> None
     the second, unless that stays silent."""
     settings = replace(QUICK, beat_ms=300, dead_ms=1_500)
     log = EventLog(world.database)
-    first, second = Membership(log, settings, "first"), Membership(log, settings, "second")
+    first, second = (
+        Membership(log, settings, Presence("sender", name)) for name in ("first", "second")
+    )
     await first.join()
     await second.join()
     await first.beat()

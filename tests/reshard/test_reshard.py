@@ -24,7 +24,7 @@ from tierline.store.database import Database
 from tierline.store.errors import CopyUnfinished, ShardsFixed
 from tierline.store.event_log import CursorProgress, EventLog
 from tierline.store.event_log_queries import EventLogSql
-from tierline.store.heartbeat import InUse
+from tierline.store.heartbeat import InUse, Presence
 
 NOW = 1_700_000_000_000
 CUSTOMERS = [f"c{i}" for i in range(24)]
@@ -301,7 +301,8 @@ async def test_an_interrupted_copy_goes_on_where_it_was(
 
 async def test_a_source_that_is_at_work_is_refused(club: Club, fresh: Callable[[int], Any]) -> None:
     """A server's sign of life is enough; one that left is none."""
-    await club.database.pool.execute(EventLogSql.beat, "p1", "api")
+    async with club.database.errand() as connection:
+        await Presence("api", "p1").beat(connection)
     url = await fresh(2)
     with pytest.raises(InUse) as caught:
         await copy_installation(club.database, url)

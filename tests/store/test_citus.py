@@ -17,8 +17,7 @@ from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.citus import STAY, ExtensionMissing, NotTheCoordinator, distribute
 from tierline.store.database import PLANNER, Database
-from tierline.store.event_log_queries import EventLogSql
-from tierline.store.heartbeat import InUse
+from tierline.store.heartbeat import InUse, Presence
 from tierline.store.named_queries import Statement
 from tierline.store.node_watch import watching
 
@@ -87,7 +86,8 @@ async def test_it_is_done_from_the_coordinator_and_with_nobody_at_work(
             with pytest.raises(NotTheCoordinator):
                 await distribute(there)
     async with await Database.open(empty_url) as busy:
-        await busy.pool.execute(EventLogSql.beat, "p1", "api")
+        async with busy.errand() as connection:
+            await Presence("api", "p1").beat(connection)
         with pytest.raises(InUse):
             await distribute(busy)
 

@@ -1,9 +1,12 @@
-"""`sweep`, `rebuild`, `doctor`, `reseal`, `compact`, `migrate`: looking after an installation."""
+"""`sweep`, `rebuild`, `doctor`, `drain`, `reseal`, `compact`, `migrate`: looking after an
+installation."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
+import asyncpg
 import click
 
 from tierline.bootstrap import Installation
@@ -15,14 +18,19 @@ from tierline.commands.installation_options import (
     run,
     with_installation,
 )
-from tierline.errors import TierlineError
+from tierline.delivery.membership import ask_to_drain
+from tierline.errors import NotFound, TierlineError
 from tierline.ledger import rebuild as ledger
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.store import diagnostics
 from tierline.store.catalog import resealing
 from tierline.store.citus import distribute as spread
 from tierline.store.compaction import compact as rewritten
+from tierline.store.heartbeat import ABSENT, living_processes, living_roles, required_roles
 from tierline.store.installation import opened
+
+DRAIN_SECONDS_MAX: Final = 30
+DRAIN_LOOK_SECONDS: Final = 0.2
 
 
 class Unsound(TierlineError):
@@ -92,6 +100,56 @@ def doctor(**location: Any) -> None:
             raise Unsound(things=counted(count, "thing"))
 
     with_installation(location, work)
+
+
+@click.command()
+@location_options
+@click.argument("process", required=False)
+@click.option("--host", help="All processes of this host, as `doctor` names it.")
+@click.option("--undo", is_flag=True, help="Let them take up their work again.")
+def drain(process: str | None, host: str | None, *, undo: bool, **location: Any) -> None:
+    """Have a running server give its sending and sweeping to others, before it is stopped.
+
+    PROCESS is an id that `tierline doctor` lists. It goes on to answer requests, but /readyz says
+    no. Returns when all is given up, or after 30 seconds.
+    """
+    if (process is None) == (host is None):
+        raise click.UsageError("Name a process or a --host; `tierline doctor` lists them.")
+
+    async def work(installation: Installation) -> None:
+        async with installation.database.errand() as connection:
+            living = await living_processes(connection)
+            chosen = {each.id for each in living if each.id == process or each.host == host}
+            if not chosen:
+                raise NotFound(what="process", name=process or host or "")
+            await ask_to_drain(connection, chosen, drain=not undo)
+            count = counted(len(chosen), "process", "processes")
+            if undo:
+                click.echo(f"{count} asked to take up their work again.")
+                return
+            left = await _until_drained(connection, chosen)
+            if left:
+                click.echo(f"{left} of {count} not yet; look again with `tierline doctor`.")
+            else:
+                click.echo(f"{count} drained.")
+            alive = await living_roles(connection)
+        for role in required_roles(endpoints=bool(installation.catalog.endpoints())):
+            if not alive[role]:
+                click.echo(f"!! {ABSENT[role]}")
+
+    with_installation(location, work)
+
+
+async def _until_drained(connection: asyncpg.Connection[asyncpg.Record], chosen: set[str]) -> int:
+    """How many of them still work in the end. Who is gone has given up all."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + DRAIN_SECONDS_MAX
+    while True:
+        living = await living_processes(connection)
+        left = sum(each.id in chosen and not each.drained for each in living)
+        if not left or loop.time() > until:
+            return left
+        await asyncio.sleep(DRAIN_LOOK_SECONDS)
 
 
 @click.command()

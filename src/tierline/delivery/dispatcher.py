@@ -35,7 +35,6 @@ from tierline.store.customers import shard_of_customer
 from tierline.store.database import Database
 from tierline.store.event_log import EventLog
 from tierline.store.event_log_queries import EventLogSql as Sql
-from tierline.store.heartbeat import new_process_id
 from tierline.store.notifications import Notifications, erased_customer
 from tierline.transport import Client
 from tierline.transport.address_guard import Guard
@@ -68,8 +67,8 @@ class Dispatcher:
         self.catalog = catalog
         self.formats = formats
         self.metrics = metrics or Metrics()
-        self.membership = Membership(self.log, self.settings, new_process_id())
         self.workers: dict[int, EndpointWorker] = {}
+        self.membership = Membership(self.log, self.settings, count=self.workers.__len__)
         self._clock = clock
         self._names = names
         self._trace = trace
@@ -87,7 +86,6 @@ class Dispatcher:
         self._changed = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []  # for the next round to end
         self._tasks: list[asyncio.Task[None]] = []
-        self._started = False
         self._client: Client | None = None
         self._collaborators: Collaborators | None = None
 
@@ -117,14 +115,13 @@ class Dispatcher:
         rare = (self._write_idle_marks(), self._retention.run(self.membership.owns))
         self._tasks = [asyncio.create_task(each) for each in (*own, *rare)]
         self.membership.run(self._beaten)
-        self._started = True
         self.metrics.lag = self.lag
 
     def wake(self, shard: int) -> None:
         """Events of this shard were committed: by this process, so no time is lost in polling.
         Other processes, if any, are told by one coalesced notification."""
         self._fetchers[shard].wake()
-        if len(self.membership.alive) > 1:
+        if self.membership.has_others:
             self._signal.tell(shard)
 
     def poke(self) -> None:
@@ -324,7 +321,7 @@ class Dispatcher:
         """Another process takes over, or nobody: end in order, so that it need not repeat."""
         for worker in workers:
             worker.rest()
-        await self._settle(workers, min(1_000, self.settings.stop_ms))
+        await self._settle(workers, self.membership.give_up_ms)
         for worker in workers:
             self._drop(worker)
 

@@ -1,4 +1,4 @@
-"""Which process sends for which endpoint. Everything here follows from six rules:
+"""Which process sends for which endpoint. Everything here follows from seven rules:
 
 1. Every process gives a sign of life each `beat_ms`; one that gave none for `dead_ms` is dead, and
    only the database's clock says so.
@@ -10,7 +10,8 @@
    starts no request until it gave a sign of life and has seen what is left to it.
 5. A process that joins leaves living owners some time to end their requests, and one that leaves
    gives signs of life until its last write: so nothing is sent twice.
-6. One that lapsed cannot tell who died from who lost the database with it: whoever lived when its
+6. One that drains gives up what it owns in order, and only then says that it sends no more.
+7. One that lapsed cannot tell who died from who lost the database with it: whoever lived when its
    silence began counts as living for another `dead_ms`.
 """
 
@@ -21,6 +22,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Collection, Iterable
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -29,11 +31,16 @@ from tierline.logging import RecurringFaults
 from tierline.store.catalog.endpoints import EndpointRow
 from tierline.store.event_log import EventLog
 from tierline.store.event_log_queries import EventLogSql as Sql
+from tierline.store.heartbeat import Presence
 from tierline.store.notifications import CHANNEL
 from tierline.store.reconnecting_connection import ReconnectingConnection
 
+if TYPE_CHECKING:
+    from tierline.store.catalog.queries import Session
+
 MEMBERS = "members"  # said to the others when a process joins or leaves
 FORGET_FACTOR = 30  # rows of processes silent for so many times `dead_ms` are removed
+GIVE_UP_MS = 1_000
 CERTAIN_SHARE = 0.8  # of `dead_ms`: the rest is for a request to leave, and for clocks
 _log = structlog.get_logger("tierline.sender")
 _again = RecurringFaults(_log)
@@ -48,12 +55,28 @@ def _weight(process: str, endpoint: str) -> bytes:
     return hashlib.blake2b(f"{process}\x00{endpoint}".encode(), digest_size=8).digest()
 
 
+async def ask_to_drain(connection: Session, processes: Collection[str], *, drain: bool) -> None:
+    """Asks processes to give up their work, or to take it up again; they hear of it at once, or
+    with their next sign of life."""
+    await connection.execute(Sql.ask_to_drain, [*processes], drain)
+    await connection.execute(Sql.notify, CHANNEL, MEMBERS)
+
+
 class Membership:
     """One process among the others."""
 
-    def __init__(self, log: EventLog, settings: SenderSettings, process: str) -> None:
-        self.process = process
+    def __init__(
+        self,
+        log: EventLog,
+        settings: SenderSettings,
+        presence: Presence | None = None,
+        count: Callable[[], int] = int,
+    ) -> None:
+        self.presence = presence or Presence(settings.roles)
+        self.presence.count = count
+        self.process = self.presence.id
         self.alive: list[str] = []
+        self.rests = False  # owns nothing, although it lives
         self._line = ReconnectingConnection(log.database)
         self._settings = settings
         self._beaten = -1.0
@@ -95,7 +118,7 @@ class Membership:
     async def beat(self) -> None:
         """A sign of life, and who else gives one. Raises whatever the database does."""
         began = monotonic()
-        await self._line.run(lambda c: c.execute(Sql.beat, self.process, self._settings.roles))
+        await self._line.run(self.presence.beat)
         if not self._recent:  # asked last of all: this beat may itself have come too late
             self._lapses += 1
             if self._beaten >= 0:
@@ -173,7 +196,23 @@ class Membership:
         self._seen = lapses
 
     def owns(self, endpoint: str) -> bool:
-        return owner_of(endpoint, self.alive) == self.process
+        return not self.rests and owner_of(endpoint, self.alive) == self.process
+
+    @property
+    def give_up_ms(self) -> int:
+        """How long requests under way may take when endpoints are given up. Who drains has time;
+        else somebody waits who knows that they are theirs."""
+        return self._settings.stop_ms if self.rests else min(GIVE_UP_MS, self._settings.stop_ms)
+
+    @property
+    def has_others(self) -> bool:
+        """Whether another process sends, too."""
+        return any(process != self.process for process in self.alive)
+
+    async def announce(self) -> None:
+        """Others see at once what this process says of itself now."""
+        await self._line.run(self.presence.beat)
+        await self._tell()
 
     def share(
         self, rows: Iterable[EndpointRow], held: Collection[int]

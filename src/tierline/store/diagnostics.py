@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING
 import asyncpg
 from msgspec import Struct
 
+from tierline.model.calendar import format_instant
 from tierline.store import migrate
 from tierline.store import sweep as sweeps
 from tierline.store.absent_shards import absent_text, shards_text
 from tierline.store.catalog import resealing
 from tierline.store.connection_counts import process_most
 from tierline.store.database import Database
-from tierline.store.heartbeat import ABSENT, living_roles, required_roles
+from tierline.store.heartbeat import (
+    ABSENT,
+    LivingProcess,
+    living_processes,
+    living_roles,
+    required_roles,
+)
 from tierline.store.named_queries import Queries
 from tierline.store.node_watch import by_node, placements
 
@@ -31,6 +38,7 @@ class DiagnosticsSql(Queries, file="diagnostics.sql"):
     quarantined: str
     unwell: str
     server_version: str
+    sweep_owner: str
 
 
 class Diagnosis(Struct, frozen=True):
@@ -63,6 +71,7 @@ async def findings(database: Database, catalog: Catalog, now: int) -> list[Diagn
             else:
                 checks += await _shard(connection, catalog, shard, now)
         checks += await _roles(connection, endpoints=bool(catalog.endpoints()))
+        checks += await _processes(connection, database, now)
     finally:
         await connection.close(timeout=5)
     return checks
@@ -129,6 +138,34 @@ async def _roles(
         text = f"{alive[role]} alive" + (f": {ABSENT[role]}" if absent else "")
         checks.append(Diagnosis(name, text, well=not absent))
     return checks
+
+
+async def _processes(
+    connection: asyncpg.Connection[asyncpg.Record], database: Database, now: int
+) -> list[Diagnosis]:
+    """Which process does which part of the work."""
+    swept: dict[str, list[int]] = {}
+    for shard in range(database.shards):
+        if shard not in database.absent:
+            owner = await connection.fetchval(DiagnosticsSql.sweep_owner, shard, now)
+            swept.setdefault(owner, []).append(shard)
+    return [
+        Diagnosis(f"process {process.id}", _work(process, swept.get(process.id, [])))
+        for process in await living_processes(connection)
+    ]
+
+
+def _work(process: LivingProcess, swept: list[int]) -> str:
+    roles = process.roles.replace(",", ", ") or "nothing"
+    parts = [
+        f"{process.host}, pid {process.pid}, Tierline {process.version}",
+        f"{roles} since {format_instant(process.started_at)}",
+        f"endpoints: {process.endpoints}",
+        f"sweeps {shards_text(swept)}" if swept else "sweeps nothing",
+    ]
+    if process.draining:
+        parts.append("drained" if process.drained else "gives up its work")
+    return "; ".join(parts)
 
 
 async def schema(database: Database) -> str | None:

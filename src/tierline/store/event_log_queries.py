@@ -55,6 +55,7 @@ class EventLogSql(Queries, file="event_log.sql"):
     drop_events: str
     beat: str
     processes: str
+    ask_to_drain: str
     leave: str
     bury: str
     notify: str

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import socket
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import asyncpg
 import structlog
+from msgspec import Struct
 
+from tierline import __version__
 from tierline.errors import TierlineError
 from tierline.logging import RecurringFaults
 from tierline.store.database import Database
@@ -42,14 +46,38 @@ async def require_idle(connection: asyncpg.Connection, place: str) -> None:
     """Raise InUse unless no server gave a sign of life lately. `place` names the database."""
     living = await connection.fetch(EventLogSql.processes, DEAD_MS)
     if living:
-        roles = "; ".join(row["roles"] for row in living)
+        roles = "; ".join(row["roles"] or "drained" for row in living)
         raise InUse(where=place, count=len(living), roles=roles, seconds=DEAD_MS // 1000)
 
 
 async def living_roles(connection: asyncpg.Connection) -> Counter[str]:
     """How many processes, anywhere, gave a sign of life lately, by role."""
     rows = await connection.fetch(EventLogSql.processes, DEAD_MS)
-    return Counter(role for row in rows for role in row["roles"].split(","))
+    return Counter(role for row in rows for role in row["roles"].split(",") if role)
+
+
+class LivingProcess(Struct, frozen=True):
+    """A process that gave a sign of life lately, as it last described itself."""
+
+    id: str
+    roles: str  # with commas; what it has given up is left out
+    host: str
+    pid: int
+    version: str
+    endpoints: int  # that it sends to
+    draining: bool
+    started_at: int
+
+    @property
+    def drained(self) -> bool:
+        """Whether it has given up all that others can take over."""
+        return self.draining and not {"sender", "sweeper"} & {*self.roles.split(",")}
+
+
+async def living_processes(connection: asyncpg.Connection) -> list[LivingProcess]:
+    """Those that gave a sign of life lately, in the order in which they started."""
+    rows = await connection.fetch(EventLogSql.processes, DEAD_MS)
+    return sorted((LivingProcess(**row) for row in rows), key=lambda process: process.started_at)
 
 
 def required_roles(*, endpoints: bool) -> tuple[str, ...]:
@@ -66,14 +94,32 @@ def roles_text(roles: Iterable[str]) -> str:
     return ",".join(sorted(roles))
 
 
+class Presence:
+    """What a process says of itself with each sign of life, and what it is asked in turn."""
+
+    def __init__(self, roles: str, process: str | None = None) -> None:
+        self.id = process or new_process_id()
+        self.roles = roles
+        self.draining = False
+        self.changes = asyncio.Event()  # `draining` is another than before
+        self.count: Callable[[], int] = int  # the endpoints that it sends to
+
+    async def beat(self, connection: asyncpg.Connection) -> None:
+        """A sign of life."""
+        about = (socket.gethostname(), os.getpid(), __version__, self.count(), self.draining)
+        draining = await connection.fetchval(EventLogSql.beat, self.id, self.roles, *about)
+        if draining != self.draining:
+            self.draining = draining
+            self.changes.set()
+
+
 class Heartbeat:
     """The signs of life of a process that does not send. A sender's are its own: they say for
     which endpoints it may still send."""
 
-    def __init__(self, database: Database, roles: Iterable[str]) -> None:
+    def __init__(self, database: Database, presence: Presence) -> None:
         self._line = ReconnectingConnection(database)
-        self._process = new_process_id()
-        self._roles = roles_text(roles)
+        self._presence = presence
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -87,13 +133,13 @@ class Heartbeat:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         try:
-            await self._line.run(lambda c: c.execute(EventLogSql.leave, self._process))
+            await self._line.run(lambda c: c.execute(EventLogSql.leave, self._presence.id))
         except Exception as error:  # noqa: BLE001
             _log.debug("leave_failed", error=repr(error))
         await self._line.close()
 
     async def _give(self) -> None:
-        await self._line.run(lambda c: c.execute(EventLogSql.beat, self._process, self._roles))
+        await self._line.run(self._presence.beat)
 
     async def _keep_giving(self) -> None:
         while True:

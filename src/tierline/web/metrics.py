@@ -17,6 +17,7 @@ from tierline.histogram import Durations
 from tierline.ledger.sweep.sweeper import Sweeper
 from tierline.ledger.writer import Writer
 from tierline.store.database import Database
+from tierline.store.heartbeat import Presence
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -24,7 +25,14 @@ SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 class HttpMetrics(Collector):
     """One process's requests, and what waits in its roles; register it with a CollectorRegistry."""
 
-    def __init__(self, writer: Writer | None, sweeper: Sweeper | None, database: Database) -> None:
+    def __init__(
+        self,
+        writer: Writer | None,
+        sweeper: Sweeper | None,
+        database: Database,
+        presence: Presence,
+    ) -> None:
+        self._presence = presence
         self._disk = database.disk
         self._database = database
         self._writer = writer
@@ -57,6 +65,7 @@ class HttpMetrics(Collector):
         for shard, lag_ms in (self._sweeper.lag_ms if self._sweeper else {}).items():
             lag.add_metric([str(shard)], lag_ms / 1000)
         yield lag
+        yield from self._work()
         yield from self._connections()
         away = "Shards whose node is away."
         absent = len(self._database.absent.nodes)
@@ -67,6 +76,16 @@ class HttpMetrics(Collector):
         if free is not None:
             room = "Free bytes on the disk of the embedded database."
             yield GaugeMetricFamily("tierline_disk_free_bytes", room, free)
+
+    def _work(self) -> Iterator[Metric]:
+        """What this process does that another could."""
+        sends = "Endpoints to which this process sends."
+        yield GaugeMetricFamily("tierline_endpoints_owned", sends, self._presence.count())
+        shards = len(self._sweeper.lag_ms) if self._sweeper else 0
+        sweeps = "Shards that this process sweeps."
+        yield GaugeMetricFamily("tierline_shards_swept", sweeps, shards)
+        drains = "Whether this process is asked to give up its work (tierline drain)."
+        yield GaugeMetricFamily("tierline_draining", drains, int(self._presence.draining))
 
     def _connections(self) -> Iterator[Metric]:
         name, what = "tierline_database_connections", "Connections to the database that are open."

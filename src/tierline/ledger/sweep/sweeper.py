@@ -63,13 +63,14 @@ class Sweeper:
         load: Load | None = None,
         *,
         clock: Clock = wall,
+        owner: str | None = None,
     ) -> None:
         self.database = database
         self.catalog = catalog
         self.on_commit = on_commit
         self.load = load
         self.clock = clock
-        self.owner = os.urandom(8).hex()
+        self.owner = owner or os.urandom(8).hex()  # of leases
         self.lag_ms: dict[int, int] = {}  # shard that is ours -> how late its last batch was
         self._went: dict[int, int] = {}  # shard -> when something of it last went well
         self._tasks: list[asyncio.Task[None]] = []
@@ -88,6 +89,7 @@ class Sweeper:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        self.lag_ms.clear()
         await self._writer.stop()
 
     @property

@@ -21,3 +21,7 @@ FROM pg_stat_activity WHERE datname = current_database() AND application_name = 
 -- name: server_version
 -- As PostgreSQL itself says it.
 SELECT current_setting('server_version') AS version
+
+-- name: sweep_owner
+-- The process that sweeps a shard.
+SELECT owner FROM lease WHERE shard = $1 AND name = 'sweep' AND until > $2

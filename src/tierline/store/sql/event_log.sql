@@ -318,15 +318,23 @@ WITH old AS (
 DELETE FROM event USING old WHERE event.shard = $1 AND event."offset" = old."offset"
 
 -- name: beat
--- A sign of life, by the database's clock: machines need not agree on theirs.
-INSERT INTO process (id, roles, started_at, beat_at)
-VALUES ($1, $2, (extract(epoch FROM now()) * 1000)::bigint, (extract(epoch FROM now()) * 1000)::bigint)
-ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at, roles = excluded.roles
+-- A sign of life, by the database's clock: machines need not agree on theirs. Answers whether the
+-- process is asked to give up its work.
+INSERT INTO process (id, roles, host, pid, version, endpoints, draining, started_at, beat_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7,
+        (extract(epoch FROM now()) * 1000)::bigint, (extract(epoch FROM now()) * 1000)::bigint)
+ON CONFLICT (id) DO UPDATE
+SET beat_at = excluded.beat_at, roles = excluded.roles, endpoints = excluded.endpoints
+RETURNING draining
 
 -- name: processes
 -- Who lives, by signs of life at most so many milliseconds old.
-SELECT id, roles FROM process
+SELECT id, roles, host, pid, version, endpoints, draining, started_at FROM process
 WHERE beat_at > (extract(epoch FROM now()) * 1000)::bigint - $1::bigint ORDER BY id
+
+-- name: ask_to_drain
+-- Processes are to give up their work, or to take it up again.
+UPDATE process SET draining = $2 WHERE id = ANY($1::text[])
 
 -- name: leave
 -- A process ends in order.

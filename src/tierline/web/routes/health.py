@@ -30,6 +30,8 @@ MISSING: Final = {
     "disk": "the disk of the database is full (disk_full): writes are refused, reads go on; free"
     " some space",
     "shards": "no node that holds data answers; requests are refused (node_away) until one does",
+    "draining": "this process gives up its work, as `tierline drain` asked for: stop it, or let it"
+    " go on with `tierline drain --undo`",
     "catalog": "changes made by other processes are not seen here; restart this process",
 }
 
@@ -41,9 +43,10 @@ class Healthy(Struct, frozen=True):
 class Ready(Struct, frozen=True):
     """`not_ready`: this process cannot do its work, and `missing` names what it lacks (the
     database, room on its disk, a role of which a part stopped or does not get on, the catalog, by
-    which changes of other processes are seen, all shards). `degraded`: it can, but `missing` names
-    roles that the installation needs and no living process has, or `shards`: then `away` has the
-    numbers of those whose node is away."""
+    which changes of other processes are seen, all shards), or says `draining`: it gives up its work
+    before it is stopped. `degraded`: it can, but `missing` names roles that the installation needs
+    and no living process has, or `shards`: then `away` has the numbers of those whose node is
+    away."""
 
     status: Literal["ready", "degraded", "not_ready"]
     missing: tuple[str, ...] = ()
