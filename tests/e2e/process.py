@@ -25,7 +25,7 @@ LOOPBACK = ("--allow-address", "127.0.0.0/8")
 def tierline(*arguments: str, data_dir: Path) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
-        _command(arguments, data_dir), env=_environment(), capture_output=True, text=True,
+        command_line(arguments, data_dir), env=environment(), capture_output=True, text=True,
         timeout=READY_SECONDS, check=False,
     )  # fmt: skip
 
@@ -61,7 +61,7 @@ class Served:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            _command(self.arguments, self.data_dir), env=_environment(),
+            command_line(self.arguments, self.data_dir), env=environment(),
             stdout=subprocess.PIPE, stderr=self._log,
         )  # fmt: skip
 
@@ -109,11 +109,11 @@ class Served:
         self._log.close()
 
 
-def _command(arguments: tuple[str, ...], data_dir: Path) -> list[str]:
+def command_line(arguments: tuple[str, ...], data_dir: Path) -> list[str]:
     return [sys.executable, "-m", "tierline", *arguments, "--data-dir", str(data_dir)]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith("TIERLINE_")
     }

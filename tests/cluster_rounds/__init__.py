@@ -1,0 +1,1 @@
+"""Rounds on a cluster whose nodes are killed: see `__main__`."""
