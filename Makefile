@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINNED := $(PIP) --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-long test-sdk lint bench bench-delivery fuzz contract lock clean
+.PHONY: help demo serve test test-long test-sdk lint bench bench-delivery fuzz cluster-rounds contract lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -43,6 +43,9 @@ bench-delivery: $(VENV)/.dev  ## webhook delivery beside its floor
 
 fuzz: $(VENV)/.dev  ## random histories against the slow reference evaluator (ARGS=…)
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+cluster-rounds: $(VENV)/.dev  ## kill the nodes of a Citus cluster under load, and count (CITUS_BIN=…)
+	$(BIN)/python -m tests.cluster_rounds $(if $(CITUS_BIN),--citus-bin $(CITUS_BIN)) $(ARGS)
 
 contract: $(VENV)/.dev $(VENV)/.contract  ## other people's tools against a live server (CASES=1000000)
 	$(BIN)/python -m tests.contract $(if $(CASES),--cases $(CASES)) $(ARGS)

@@ -46,9 +46,8 @@ def describe(number: int, kind: str, outcome: Outcome) -> float:
         say(f"  {place:<16} {'there' if there else 'hit  '} before {before}")
         say(f"  {'':<22} during {during}: {share:.2f}")
     for place, count in outcome.told_before.items():
-        say(
-            f"  webhooks about {place}: before {count:.1f}/s, during {outcome.told_during[place]:.1f}/s"
-        )
+        rates = f"before {count:.1f}/s, during {outcome.told_during[place]:.1f}/s"
+        say(f"  webhooks about {place}: {rates}")
     say(f"  servers ready {outcome.ready_after:.1f} s after it was back")
     refusals = ", ".join(f"{count} {code}" for code, count in outcome.refusals.items()) or "none"
     say(f"  refused, then repeated: {refusals}; the slowest activity took {outcome.worst_s:.1f} s")

@@ -92,7 +92,7 @@ class Copies:
             if run <= KILLS:
                 positions = stage.random.randrange(1, 12) + 12 * (run - 1)
                 there = await self._positions(target, positions, reading)
-                victim.kill()
+                await asyncio.to_thread(victim.kill)
                 await asyncio.sleep(away)
                 await stage.again(victim)
                 findings.notes.append(f"killed when {there} positions were written")

@@ -121,11 +121,11 @@ class Rounds:
         begin = monotonic()
         await asyncio.sleep(away)
         there = monotonic()
-        deed()
-        await asyncio.sleep(away)
+        await asyncio.to_thread(deed)
+        await asyncio.sleep(max(0.0, there + away - monotonic()))
         gone = monotonic()
         if word == "silent":
-            node.wake()
+            await asyncio.to_thread(node.wake)
         else:
             await self.stage.again(node)
         hit = {node.address, WIDE} if node in self.stage.nodes.workers else set(load.at)
@@ -161,7 +161,7 @@ class Rounds:
             moving.result()
             outcome.findings.notes.append(f"moved within {delay:.2f} s: the next is to be killed")
             source, target, delay = target, source, delay / 2
-        victim.kill()
+        await asyncio.to_thread(victim.kill)
         role = "source" if victim is source else "target" if victim is target else "coordinator"
         await asyncio.sleep(self.briefly)
         await self.stage.again(victim)
