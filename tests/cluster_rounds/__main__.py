@@ -45,8 +45,8 @@ def describe(number: int, kind: str, outcome: Outcome) -> float:
         least = min(least, share) if there else least
         say(f"  {place:<16} {'there' if there else 'hit  '} before {before}")
         say(f"  {'':<22} during {during}: {share:.2f}")
-    for place, count in outcome.told_before.items():
-        rates = f"before {count:.1f}/s, during {outcome.told_during[place]:.1f}/s"
+    for place, count in outcome.webhooks_before.items():
+        rates = f"before {count:.1f}/s, during {outcome.webhooks_during[place]:.1f}/s"
         say(f"  webhooks about {place}: {rates}")
     say(f"  servers ready {outcome.ready_after:.1f} s after it was back")
     refusals = ", ".join(f"{count} {code}" for code, count in outcome.refusals.items()) or "none"

@@ -39,8 +39,8 @@ class Outcome(Struct):
     affected: tuple[str, ...] = ()  # nodes that were away; of all the others the pace must stay
     before: dict[str, Pace] = {}
     during: dict[str, Pace] = {}
-    told_before: dict[str, float] = {}
-    told_during: dict[str, float] = {}
+    webhooks_before: dict[str, float] = {}
+    webhooks_during: dict[str, float] = {}
     refusals: dict[str, int] = {}
     worst_s: float = 0.0  # the longest that any activity waited, with its repetitions
 
@@ -133,11 +133,11 @@ class Rounds:
         for place in sorted(load.at):
             outcome.before[place] = Pace(load.at[place], begin, there)
             outcome.during[place] = Pace(load.at[place], there, gone)
-        outcome.told_before = self._told(load, begin, there)
-        outcome.told_during = self._told(load, there, gone)
+        outcome.webhooks_before = self._webhooks(load, begin, there)
+        outcome.webhooks_during = self._webhooks(load, there, gone)
         return outcome
 
-    def _told(self, load: Load, begin: float, end: float) -> dict[str, float]:
+    def _webhooks(self, load: Load, begin: float, end: float) -> dict[str, float]:
         """Webhooks a second about each node's customers, at all endpoints."""
         counts = dict.fromkeys(sorted(set(load.places.values())), 0)
         for path in ENDPOINTS:

@@ -152,6 +152,19 @@ async def test_it_is_noticed_without_a_request(nodes: Nodes) -> None:
     assert refused.problem[:2] == (503, "node_away")
 
 
+async def test_a_node_that_is_back_is_connected_to_at_once(nodes: Nodes) -> None:
+    """Not after the minute for which one that could not be reached is left to the coordinator."""
+    places, node = nodes.api.installation.database.nodes, f"127.0.0.1:{nodes.gate.port}"
+    await nodes.gate.close()
+    await nodes.ready("degraded")
+    places.failed(node, ConnectionRefusedError())
+    assert places.of(nodes.gone[0]) is None
+    await nodes.gate.open()
+    await nodes.ready("ready")
+
+    assert places.of(nodes.gone[0]) == node
+
+
 async def test_the_feed_and_webhooks_of_the_others_go_on(nodes: Nodes, receiver: Receiver) -> None:
     """Nothing is skipped: what lay in the node comes when it is back."""
     api, gone, there = nodes.api, nodes.customer(nodes.gone), nodes.customer(nodes.there)

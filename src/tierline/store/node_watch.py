@@ -111,6 +111,8 @@ class NodeWatch:
         replies = {node: await _reply(connection, own[0]) for node, own in shards.items()}
         gone = away(shards, replies, self._silent)
         self._silent = frozenset(node for node, reply in replies.items() if reply == "silent")
+        for node in {*self.absent.nodes.values()} - {*gone.values()}:
+            self._nodes.reached(node)  # it was away: that is why it could not be connected to
         if not self.absent.saw(gone):
             return
         if not gone:

@@ -53,6 +53,7 @@ class ShardNodes:
         return None if self._clock() < until else node
 
     def reached(self, node: str) -> None:
+        """It was connected to, or is back: nothing that failed before speaks against it."""
         self._unreachable.pop(node, None)
 
     def failed(self, node: str, error: BaseException) -> None:
