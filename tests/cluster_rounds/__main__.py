@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -109,6 +110,9 @@ def main() -> int:
     parser.add_argument("--port", type=int, help="the first of five; default: free ones")
     parser.add_argument("--keep", action="store_true", help="leave the folder, with all logs")
     options = parser.parse_args()
+    # However we are stopped, what we started is stopped, too; a shell's `&` has us ignore Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     options.kinds = options.kinds.split(",")
     programs = options.citus_bin or Path(shutil.which("postgres") or "missing").parent
     count = WORKERS + 2

@@ -18,13 +18,13 @@ from tests.postgres_nodes import PostgresNode
 from tests.servers import Server
 
 CUSTOMERS = 1_000
-EACH = 20  # activities of each customer
+EACH = 8  # activities of each customer
 PART = 500  # in one request
 SHARDS = 3  # of the source
 RUNS_MAX = 12
 KILLS = 2
 PATIENCE_SECONDS = 60
-DELIVERY_SECONDS = 240
+DELIVERY_SECONDS = 400
 HOOK = "/copied"
 DIRECTORY = "source"
 ENTRIES = "SELECT customer, program, n, key, points, answer FROM entry ORDER BY 1, 2, 3"

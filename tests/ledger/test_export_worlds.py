@@ -71,8 +71,8 @@ class Shop:
 
     async def standings(self) -> dict[tuple[str, str], Standing]:
         rows = await self.club.database.pool.fetch(
-            "SELECT profile::jsonb->>'source_id' AS name, program, standing FROM member"
-            " JOIN customer ON id = customer WHERE project = $1",
+            "SELECT profile::jsonb->>'source_id' AS name, program, standing FROM member m"
+            " JOIN customer c ON c.shard = m.shard AND c.id = m.customer WHERE project = $1",
             self.project.number,
         )
         ids = {number: id_ for id_, number in self.numbers.items()}

@@ -42,7 +42,8 @@ def gone_after(club: Club, writer: Writer, commands: int) -> OrderStatements:
 
 async def balances(club: Club, names: tuple[str, ...]) -> list[int]:
     rows = await club.database.pool.fetch(
-        "SELECT a.name, m.balance FROM alias a JOIN member m ON m.customer = a.customer"
+        "SELECT a.name, m.balance FROM alias a"
+        " JOIN member m ON m.shard = a.shard AND m.customer = a.customer"
         " WHERE a.kind = 'source'"
     )
     by_name = {row["name"]: row["balance"] for row in rows}
