@@ -49,6 +49,8 @@ def describe(number: int, kind: str, outcome: Outcome) -> float:
     for place, count in outcome.webhooks_before.items():
         rates = f"before {count:.1f}/s, during {outcome.webhooks_during[place]:.1f}/s"
         say(f"  webhooks about {place}: {rates}")
+    if outcome.before:
+        say("  CPU of the machine: before {:.0f} %, during {:.0f} %".format(*outcome.cpu))
     say(f"  servers ready {outcome.ready_after:.1f} s after it was back")
     refusals = ", ".join(f"{count} {code}" for code, count in outcome.refusals.items()) or "none"
     say(f"  refused, then repeated: {refusals}; the slowest activity took {outcome.worst_s:.1f} s")
@@ -104,7 +106,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", default=",".join(KINDS), help="which, in which order")
     parser.add_argument("--shards", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=40.0, help="activities/s at each node")
+    parser.add_argument("--rate", type=float, default=10.0, help="activities/s at each node")
     parser.add_argument("--away", type=float, default=20.0, help="seconds, where pace is measured")
     parser.add_argument("--briefly", type=float, default=5.0, help="seconds, in all other rounds")
     parser.add_argument("--port", type=int, help="the first of five; default: free ones")

@@ -95,11 +95,12 @@ class Load:
         while self._going:
             keys = [f"{self._name}-wide-{step}-{n}" for n in range(len(self._wide))]
             activities = list(map(self.record.activity, keys, self._wide))
+            began = monotonic()
             for activity, answer in zip(
                 activities, await self._insist(activities, step), strict=True
             ):
                 self.record.add(activity, answer)
-            self.at[WIDE].append((monotonic(), 0.0))
+            self.at[WIDE].append((monotonic(), monotonic() - began))
             await asyncio.sleep(WIDE_SECONDS)
             step += 1
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
 import asyncpg
+import psutil
 from msgspec import Struct
 
 from tests.cluster_rounds.clients import WIDE, Load, Pace
@@ -41,6 +42,7 @@ class Outcome(Struct):
     during: dict[str, Pace] = {}
     webhooks_before: dict[str, float] = {}
     webhooks_during: dict[str, float] = {}
+    cpu: tuple[float, float] = (0.0, 0.0)  # the whole machine's, in per cent: before, and during
     refusals: dict[str, int] = {}
     worst_s: float = 0.0  # the longest that any activity waited, with its repetitions
 
@@ -119,17 +121,19 @@ class Rounds:
     ) -> Outcome:
         away = self.away if away is None else away
         begin = monotonic()
+        psutil.cpu_percent()
         await asyncio.sleep(away)
-        there = monotonic()
+        there, cpu = monotonic(), psutil.cpu_percent()
         await asyncio.to_thread(deed)
         await asyncio.sleep(max(0.0, there + away - monotonic()))
-        gone = monotonic()
+        gone, cpu_during = monotonic(), psutil.cpu_percent()
         if word == "silent":
             await asyncio.to_thread(node.wake)
         else:
             await self.stage.again(node)
         hit = {node.address, WIDE} if node in self.stage.nodes.workers else set(load.at)
         outcome = Outcome(f"{self._name(node)} {word}", away, Findings(), affected=tuple(hit))
+        outcome.cpu = cpu, cpu_during
         for place in sorted(load.at):
             outcome.before[place] = Pace(load.at[place], begin, there)
             outcome.during[place] = Pace(load.at[place], there, gone)
