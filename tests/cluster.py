@@ -16,6 +16,7 @@ from tests.servers import Server, name_of, new_name
 from tierline.store.citus import distribute
 from tierline.store.database import Database
 
+DROPS = 5  # of one database: each waits for some seconds
 PIECES = 4  # of a table; the default, 32, would be two thousand files a database
 
 
@@ -57,13 +58,15 @@ class Cluster(Server):
         return url
 
     async def drop(self, url: str) -> None:
-        # The extension's daemon may come back once while it is being sent away.
-        for last in (False, True):
+        # The extension's daemon may come back while it is being sent away.
+        for left in reversed(range(DROPS)):
             try:
                 await self._everywhere(f"DROP DATABASE IF EXISTS {name_of(url)} WITH (FORCE)")
             except asyncpg.ObjectInUseError:
-                if last:
+                if not left:
                     raise
+            else:
+                return
 
     async def _everywhere(self, *statements: str) -> None:
         for node in self.nodes:

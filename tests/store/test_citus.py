@@ -16,6 +16,7 @@ from tierline.model import ids
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.citus import STAY, ExtensionMissing, NotTheCoordinator, distribute
+from tierline.store.compaction import compact
 from tierline.store.database import PLANNER, Database
 from tierline.store.heartbeat import InUse, Presence
 from tierline.store.named_queries import Statement
@@ -148,6 +149,17 @@ async def test_every_hot_statement_is_one_task(database: Database) -> None:
         await connection.close()
 
     assert {name: plan for name, plan in plans.items() if not _is_one_task(plan)} == {}
+
+
+@on_citus
+async def test_compacting_names_each_table_once(database: Database) -> None:
+    """The pieces of a table are written with it, and are nobody's concern."""
+    names: list[str] = []
+    count = await compact(database, names.append)
+
+    assert count == len(names)
+    assert set(names) >= SMALL | {"member", "entry"}
+    assert [name for name in names if re.search(r"_\d{5,}$", name)] == []
 
 
 async def _plan(connection: asyncpg.Connection, statement: Statement) -> str:

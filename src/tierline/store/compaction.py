@@ -15,12 +15,14 @@ import asyncpg
 from tierline.store.database import Database
 
 STATISTICS: Final = "pg_catalog.pg_statistic"
+# A cluster's pieces of a table are written anew with the table; our sessions see those, too.
+WHOLE_TABLES: Final = {"citus.override_table_visibility": "on"}
 
 
 async def compact(database: Database, on_table: Callable[[str], None] = lambda _: None) -> int:
     """Writes every table anew, one after the other; returns how many. Whoever wants to write into
     the one whose turn it is waits."""
-    connection = await database.connect(statement_timeout="0")
+    connection = await database.connect(statement_timeout="0", **WHOLE_TABLES)
     try:
         rows = await connection.fetch(
             "SELECT c.oid::regclass::text AS name FROM pg_class c"

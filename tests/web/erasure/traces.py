@@ -44,12 +44,14 @@ def holds(data: bytes, forms: frozenset[bytes]) -> bool:
 
 
 async def columns(connection: Session) -> list[tuple[str, str]]:
-    """All columns that may hold a text, as the catalog has them."""
+    """All columns that may hold a text, as the catalog has them. A cluster's pieces of a table, as
+    `project_102012`, are the table."""
     rows = await connection.fetch(
         "SELECT c.relname, a.attname FROM pg_attribute a"
         " JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid"
         " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')"
-        " AND a.attnum > 0 AND NOT a.attisdropped AND t.typname = ANY($1::text[])"
+        " AND c.relname !~ '_[0-9]{6,}$' AND a.attnum > 0 AND NOT a.attisdropped"
+        " AND t.typname = ANY($1::text[])"
         " ORDER BY 1, 2",
         list(TEXTUAL),
     )
