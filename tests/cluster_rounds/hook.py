@@ -32,9 +32,9 @@ class Hook:
         self._digests: dict[tuple[str, str], bytes] = {}
         self._newest: Counter[tuple[str, str, str]] = Counter()
 
-    def repeated(self) -> int:
+    def repeated(self, path: str) -> int:
         """How many requests came although one with the same id had come."""
-        return sum(times.total() - len(times) for times in self.times.values())
+        return self.times[path].total() - len(self.times[path])
 
     def receive(self, path: str, headers: dict[str, str], body: bytes) -> None:
         """One request."""

@@ -186,7 +186,7 @@ def check_deliveries(
     )
     verdict.disordered, verdict.changed = hook.disordered, hook.changed
     verdict.forged = hook.forged + unknown
-    verdict.repeated = hook.repeated()
+    verdict.repeated = sum(map(hook.repeated, endpoints))
 
 
 def delivery_id(event: str, endpoint: str) -> str:
