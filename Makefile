@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINNED := $(PIP) --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-long test-sdk lint bench bench-delivery fuzz cluster-rounds contract lock clean
+.PHONY: help demo serve test test-long test-sdk lint bench bench-delivery bench-cluster fuzz cluster-rounds contract lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -40,6 +40,9 @@ bench: $(VENV)/.dev  ## ingest, import, sweep and preview beside their floors (B
 
 bench-delivery: $(VENV)/.dev  ## webhook delivery beside its floor
 	$(BIN)/python -m benchmarks.delivery $(ARGS)
+
+bench-cluster: $(VENV)/.dev  ## a Citus cluster beside one PostgreSQL (CITUS_BIN=… ARGS=…)
+	$(BIN)/python -m benchmarks.bench_cluster $(if $(CITUS_BIN),--citus-bin $(CITUS_BIN)) $(ARGS)
 
 fuzz: $(VENV)/.dev  ## random histories against the slow reference evaluator (ARGS=…)
 	$(BIN)/python -m tests.fuzz $(ARGS)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncpg
 import psutil
 
 from benchmarks.stock import Stock
 from tierline.store.database import Database
+
+PID = "SELECT pg_backend_pid()"
 
 
 async def logged(stock: Stock) -> tuple[int, int]:
@@ -18,7 +21,19 @@ async def logged(stock: Stock) -> tuple[int, int]:
 
 async def database_cpu(database: Database) -> float:
     """Seconds of CPU that PostgreSQL used since it started, all its processes together."""
-    backend = await database.pool.fetchval("SELECT pg_backend_pid()")
+    return _used(await database.pool.fetchval(PID))
+
+
+async def server_cpu(url: str) -> float:
+    """The same, of any server on this machine."""
+    connection = await asyncpg.connect(url)
+    try:
+        return _used(await connection.fetchval(PID))
+    finally:
+        await connection.close()
+
+
+def _used(backend: int) -> float:
     postmaster = psutil.Process(backend).parent()
     assert postmaster is not None
     used = 0.0

@@ -137,8 +137,11 @@ class PostgresNode:
 class LocalCluster:
     """A coordinator and workers; `url` is its administrative database."""
 
-    def __init__(self, programs: Path, folder: Path, ports: list[int]) -> None:
-        nodes = [PostgresNode(programs, folder, port, CITUS) for port in ports]
+    def __init__(
+        self, programs: Path, folder: Path, ports: list[int], settings: dict[str, str] | None = None
+    ) -> None:
+        settings = CITUS | (settings or {})
+        nodes = [PostgresNode(programs, folder, port, settings) for port in ports]
         self.coordinator, *self.workers = nodes
         self.nodes = nodes
         self.url = self.coordinator.url
