@@ -26,7 +26,8 @@ def test_the_rate_follows_from_the_busiest_worker() -> None:
 
 def test_no_more_than_the_coordinator_bears() -> None:
     runs = [Cost(4_000, p99=5, us={"server": 200, "coordinator": 100, "worker 1": 100})]
-    assert list(computed(runs, {8: 0.2}))[0].startswith("computed: 8 worker(s) of 8 cores bear 80,")
+    first, *_ = computed(runs, {8: 0.2})
+    assert first.startswith("computed: 8 worker(s) of 8 cores bear 80,000/s")
 
 
 def test_where_nothing_has_citus_the_way_out_is_named(
