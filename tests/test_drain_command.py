@@ -6,6 +6,8 @@ import re
 import socket
 from pathlib import Path
 
+import aiohttp
+
 from tests.test_cli import serving, tierline
 
 PROCESS = re.compile(r"process (proc_[0-9a-f]+): (.*)")
@@ -39,3 +41,18 @@ async def test_one_of_two_servers_drains(database_url: str, tmp_path: Path) -> N
     assert not any("drain" in text for text in after.values())
     assert (unknown[0], "There is no process 'proc_0' here" in unknown[2]) == (1, True)
     assert (nothing[0], "Name a process or a --host" in nothing[2]) == (2, True)
+
+
+async def test_who_only_answers_requests_has_heard_of_it(database_url: str, tmp_path: Path) -> None:
+    """When the command returns, whoever balances load is already told."""
+    place = ("--database-url", database_url)
+    async with serving(*place, "--roles", "api", directory=tmp_path) as (_, ready):
+        host = socket.gethostname()
+        drained = await tierline("drain", "--host", host, *place, directory=tmp_path)
+        async with aiohttp.ClientSession(ready["url"]) as session:
+            answer = await session.get("/readyz")
+            missing = (await answer.json())["missing"]
+
+    assert drained[0] == 0
+    assert drained[1].startswith("1 process drained.\n")
+    assert (answer.status, missing) == (503, ["draining"])

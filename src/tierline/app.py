@@ -22,9 +22,10 @@ from tierline.bootstrap import Installation
 from tierline.clock import Clock, wall
 from tierline.config import ServeOptions
 from tierline.delivery.dispatcher import Dispatcher
+from tierline.delivery.membership import MEMBERS
 from tierline.delivery.metrics import Metrics
 from tierline.delivery.tracing import tracer
-from tierline.drain import GIVEN_UP, Drain
+from tierline.drain import GIVEN_UP, Announce, Drain
 from tierline.endpoints.lifecycle import EndpointLifecycle
 from tierline.endpoints.operations import EndpointOperations
 from tierline.endpoints.settings import SenderSettings
@@ -108,9 +109,9 @@ class Process:
         database, catalog = self.installation.database, self.installation.catalog
         self._watch(stack)
         if "sender" in self.options.roles:
-            await self._start_sender(stack)
+            announce = await self._start_sender(stack)
         else:
-            await self._start_signal(stack)
+            announce = await self._start_signal(stack)
         if "api" in self.options.roles:
             writer = Writer(database, catalog, self.committed, clock=self.clock)
             await writer.start()
@@ -129,12 +130,12 @@ class Process:
             lists = ListUpkeep(database, clock=self.clock)
             await lists.start()
             stack.push_async_callback(lists.stop)
-        self._drain(stack)
+        self._drain(stack, announce)
         await self._listen(stack)
 
-    def _drain(self, stack: AsyncExitStack) -> None:
+    def _drain(self, stack: AsyncExitStack, announce: Announce) -> None:
         """Hears when it is asked to give up its work."""
-        drain = Drain(self.presence, self._sender, self._sweeper)
+        drain = Drain(self.presence, self._sender, self._sweeper, announce)
         hearing = asyncio.create_task(drain.run(), name="drain")
 
         async def end() -> None:
@@ -170,7 +171,7 @@ class Process:
     def _files_kept_ms(self) -> int:
         return self.options.keep_files_days * 86_400_000
 
-    async def _start_sender(self, stack: AsyncExitStack) -> None:
+    async def _start_sender(self, stack: AsyncExitStack) -> Announce:
         metrics = Metrics()
         metrics.register(self.registry)
         database, catalog = self.installation.database, self.installation.catalog
@@ -187,16 +188,24 @@ class Process:
         await sender.start()
         self._sender = sender
         stack.push_async_callback(sender.stop)
+        return sender.membership.announce
 
-    async def _start_signal(self, stack: AsyncExitStack) -> None:
+    async def _start_signal(self, stack: AsyncExitStack) -> Announce:
         """Senders elsewhere hear of our commits at once, and we of theirs."""
         heartbeat = Heartbeat(self.installation.database, self.presence)
         await heartbeat.start()
         stack.push_async_callback(heartbeat.stop)
-        signal = Notifications(self.installation.database, lambda _: self.commit_signal.notify())
+
+        def heard(message: str) -> None:
+            if message == MEMBERS:
+                heartbeat.look()
+            self.commit_signal.notify()
+
+        signal = Notifications(self.installation.database, heard)
         await signal.start()
         self._signal = signal
         stack.push_async_callback(signal.stop)
+        return heartbeat.give
 
     async def _listen(self, stack: AsyncExitStack) -> None:
         """Every process says how it is; with the role `api` it serves all the rest, too."""

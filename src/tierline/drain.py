@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -24,6 +25,7 @@ from tierline.store.heartbeat import Presence
 
 AGAIN_SECONDS: Final = 0.5
 GIVEN_UP: Final = frozenset({"sender", "sweeper"})
+Announce = Callable[[], Awaitable[None]]
 _log = structlog.get_logger("tierline.process")
 _again = RecurringFaults(_log)
 
@@ -32,8 +34,13 @@ class Drain:
     """One process's; `run` until it ends."""
 
     def __init__(
-        self, presence: Presence, sender: Dispatcher | None, sweeper: Sweeper | None
+        self,
+        presence: Presence,
+        sender: Dispatcher | None,
+        sweeper: Sweeper | None,
+        announce: Announce,
     ) -> None:
+        self._announce = announce  # that others see what the process says of itself now
         self._presence = presence
         self._sender = sender
         self._sweeper = sweeper
@@ -59,20 +66,21 @@ class Drain:
         sender = self._sender
         if sender is not None:
             sender.membership.rests = True
-            while sender.workers:
+            await sender.caught_up()
+            while sender.workers:  # without its database it cannot end in order
+                await asyncio.sleep(AGAIN_SECONDS)
                 await sender.caught_up()
-                await asyncio.sleep(0)
         rest = [role for role in self._roles.split(",") if role not in GIVEN_UP]
         self._presence.roles = ",".join(rest)
-        if sender is not None:
-            await sender.membership.announce()
+        await self._announce()
         _log.info("drained", process=self._presence.id)
 
     async def _take_up(self) -> None:
         self._presence.roles = self._roles
         if self._sender is not None:
             self._sender.membership.rests = False
-            await self._sender.membership.announce()
+        await self._announce()
+        if self._sender is not None:
             await self._sender.membership.arrive()
             self._sender.poke()
         if self._sweeper is not None:

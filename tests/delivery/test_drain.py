@@ -17,7 +17,11 @@ from tierline.store.heartbeat import LivingProcess, living_processes
 @asynccontextmanager
 async def hearing(*senders: Dispatcher) -> AsyncIterator[None]:
     """As in a whole process: they do what is asked of them."""
-    drains = [Drain(sender.membership.presence, sender, None) for sender in senders]
+    members = [sender.membership for sender in senders]
+    drains = [
+        Drain(member.presence, sender, None, member.announce)
+        for member, sender in zip(members, senders, strict=True)
+    ]
     tasks = [asyncio.create_task(drain.run()) for drain in drains]
     try:
         yield

@@ -39,6 +39,13 @@ class Unsound(TierlineError):
     code = "unsound"
 
 
+class DrainUnfinished(TierlineError):
+    """{left} not drained after {seconds} seconds: a receiver is slow, or the database; look again
+    with `tierline doctor`."""
+
+    code = "drain_unfinished"
+
+
 @click.command()
 @location_options
 def sweep(**location: Any) -> None:
@@ -111,7 +118,7 @@ def drain(process: str | None, host: str | None, *, undo: bool, **location: Any)
     """Have a running server give its sending and sweeping to others, before it is stopped.
 
     PROCESS is an id that `tierline doctor` lists. It goes on to answer requests, but /readyz says
-    no. Returns when all is given up, or after 30 seconds.
+    no. Returns when all is given up, and fails after 30 seconds.
     """
     if (process is None) == (host is None):
         raise click.UsageError("Name a process or a --host; `tierline doctor` lists them.")
@@ -129,9 +136,8 @@ def drain(process: str | None, host: str | None, *, undo: bool, **location: Any)
                 return
             left = await _until_drained(connection, chosen)
             if left:
-                click.echo(f"{left} of {count} not yet; look again with `tierline doctor`.")
-            else:
-                click.echo(f"{count} drained.")
+                raise DrainUnfinished(left=f"{left} of {count}", seconds=DRAIN_SECONDS_MAX)
+            click.echo(f"{count} drained.")
             alive = await living_roles(connection)
         for role in required_roles(endpoints=bool(installation.catalog.endpoints())):
             if not alive[role]:
@@ -141,12 +147,17 @@ def drain(process: str | None, host: str | None, *, undo: bool, **location: Any)
 
 
 async def _until_drained(connection: asyncpg.Connection[asyncpg.Record], chosen: set[str]) -> int:
-    """How many of them still work in the end. Who is gone has given up all."""
+    """How many of them still work in the end. Who is gone has given up all. Who has nothing to give
+    up has heard of it with the next sign of life; before, `/readyz` does not say so."""
     loop = asyncio.get_running_loop()
     until = loop.time() + DRAIN_SECONDS_MAX
+    heard = {each.id: each.beat_at for each in await living_processes(connection) if each.drained}
     while True:
         living = await living_processes(connection)
-        left = sum(each.id in chosen and not each.drained for each in living)
+        left = sum(
+            each.id in chosen and not (each.drained and each.beat_at > heard.get(each.id, 0))
+            for each in living
+        )
         if not left or loop.time() > until:
             return left
         await asyncio.sleep(DRAIN_LOOK_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import socket
@@ -67,6 +68,7 @@ class LivingProcess(Struct, frozen=True):
     endpoints: int  # that it sends to
     draining: bool
     started_at: int
+    beat_at: int  # its last sign of life, by the database's clock
 
     @property
     def drained(self) -> bool:
@@ -120,11 +122,12 @@ class Heartbeat:
     def __init__(self, database: Database, presence: Presence) -> None:
         self._line = ReconnectingConnection(database)
         self._presence = presence
+        self._question = asyncio.Event()  # for one before it is time
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """The first one, before any work. Database errors come through."""
-        await self._give()
+        await self.give()
         self._task = asyncio.create_task(self._keep_giving(), name="signs")
 
     async def stop(self) -> None:
@@ -138,13 +141,20 @@ class Heartbeat:
             _log.debug("leave_failed", error=repr(error))
         await self._line.close()
 
-    async def _give(self) -> None:
+    def look(self) -> None:
+        """Somebody may have asked something of this process: the next one is due now."""
+        self._question.set()
+
+    async def give(self) -> None:
+        """One now. Raises whatever the database does."""
         await self._line.run(self._presence.beat)
 
     async def _keep_giving(self) -> None:
         while True:
-            await asyncio.sleep(BEAT_MS / 1000)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._question.wait(), BEAT_MS / 1000)
+            self._question.clear()
             try:
-                await self._give()
+                await self.give()
             except Exception as error:  # noqa: BLE001  # logged, and tried again
                 _again.warning("beat_failed", error=repr(error))

@@ -78,6 +78,9 @@ class Sweeper:
         self._wake = [asyncio.Event() for _ in range(database.shards)]
 
     async def start(self) -> None:
+        """Once, or again after `stop`; while it runs, nothing."""
+        if self._tasks:
+            return
         self._writer.count()
         for shard in range(self.database.shards):
             self._went[shard] = self.clock()

@@ -329,7 +329,7 @@ RETURNING draining
 
 -- name: processes
 -- Who lives, by signs of life at most so many milliseconds old.
-SELECT id, roles, host, pid, version, endpoints, draining, started_at FROM process
+SELECT id, roles, host, pid, version, endpoints, draining, started_at, beat_at FROM process
 WHERE beat_at > (extract(epoch FROM now()) * 1000)::bigint - $1::bigint ORDER BY id
 
 -- name: ask_to_drain
