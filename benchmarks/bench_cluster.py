@@ -84,9 +84,9 @@ async def main() -> None:
         folder, ports = owned(Path(name)), free_ports(WORKERS + 2)
         alone = PostgresNode(programs, folder, ports.pop(), settings)
         cluster = LocalCluster(programs, folder, ports, settings)
-        await asyncio.to_thread(alone.make)
-        await asyncio.to_thread(alone.start)
         try:
+            await asyncio.to_thread(alone.make)
+            await asyncio.to_thread(alone.start)
             await asyncio.to_thread(cluster.__enter__)
             async with _installations(alone, cluster, options.shards) as places:
                 await _measure(places, options, settings)
@@ -106,8 +106,9 @@ def with_citus() -> Path:
         if Path(libraries, "citus.so").exists() and Path(programs, "postgres").exists():
             return Path(programs)
     raise SystemExit(
-        "No PostgreSQL here has Citus. Install it, or build it: .ci/citus PG_CONFIG SOURCE; then"
-        " name the folder of its postgres with --citus-bin."
+        "No PostgreSQL here has Citus. Install its package, or build it from its source (a folder,"
+        " or https://github.com/citusdata/citus): .ci/citus PG_CONFIG SOURCE. Then name the folder"
+        " of its postgres with --citus-bin."
     )
 
 
@@ -203,7 +204,10 @@ async def _cost(place: Installation, connections: int, prefix: str) -> Cost:
         before = {"server": server.usage().cpu, **await _used(place)}
         done = await load(target, connections, RUN_SECONDS, f"r{prefix}")
         after = {"server": server.usage().cpu, **await _used(place)}
-    us = {name: (after[name] - used) / done.requests * 1e6 for name, used in before.items()}
+    us = {
+        name: (after[name] - used) / (done.requests - done.bad or 1) * 1e6
+        for name, used in before.items()
+    }
     return Cost(done.rate, done.p99, us, done.bad)
 
 
@@ -234,6 +238,9 @@ def _cell(runs: Sequence[Cost], kind: str, plain: float = 0, goal: float = 0) ->
     if not any(each):
         return ""
     text = f"{median(each):.0f} ({min(each):.0f} to {max(each):.0f})"
+    names = [name for name in runs[0].us if name.startswith(kind)]
+    if len(names) > 1:
+        text += f", {', '.join(f'{_median(runs, name):.0f}' for name in names)} each"
     return f"{text}: {median(each) / plain:.2f} of plain, goal {goal:.2f}" if plain else text
 
 
@@ -277,6 +284,7 @@ def computed(runs: Sequence[Cost], shares: Mapping[int, float]) -> Iterable[str]
             f" the busiest has {share:.2f} of the shards"
         )
     yield f"computed: a coordinator of {CORES} cores bears {most:,.0f}/s"
+    yield "computed from: cores x 1,000,000 / (us of all workers x share of the busiest)"
 
 
 if __name__ == "__main__":

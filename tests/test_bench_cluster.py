@@ -21,6 +21,7 @@ def test_the_rate_follows_from_the_busiest_worker() -> None:
         "computed: 1 worker(s) of 8 cores bear 40,000/s; the busiest has 1.00 of the shards",
         "computed: 4 worker(s) of 8 cores bear 100,000/s; the busiest has 0.40 of the shards",
         "computed: a coordinator of 8 cores bears 1,000,000/s",
+        "computed from: cores x 1,000,000 / (us of all workers x share of the busiest)",
     ]
 
 
