@@ -21,6 +21,7 @@ from tierline.store.database import Database
 MAKERS = {"serve", "demo", "migrate"}
 # Clients of a server, which has the installation; and what needs none.
 CLIENTS = {"apply", "diff", "save", "mcp", "manual"}
+EITHER = {"drain": ("x",)}  # one of two parameters, which of them is left open
 Words = tuple[str, ...]
 
 
@@ -38,7 +39,7 @@ def commands(group: click.Group, *path: str) -> Iterator[tuple[Words, click.Comm
 
 def required(command: click.Command, file: Path) -> list[str]:
     """Some value for each parameter without which the command would not begin."""
-    words = []
+    words = list(EITHER.get(command.name or "", ()))
     for parameter in command.params:
         if parameter.required:
             is_file = isinstance(parameter.type, click.Path | click.File)
