@@ -22,7 +22,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median
 
-import asyncpg
 import uvloop
 from msgspec import Struct
 from rich.console import Console
@@ -32,7 +31,7 @@ from benchmarks.costs import server_cpu
 from benchmarks.load import Target, load
 from benchmarks.server import running
 from benchmarks.stock import Stock
-from tests.postgres_nodes import LocalCluster, PostgresNode, free_ports, owned
+from tests.postgres_nodes import LocalCluster, PostgresNode, execute, free_ports, join, owned
 from tierline.store.catalog.catalog import Catalog
 from tierline.store.catalog.secret_box import SecretBox
 from tierline.store.citus import distribute
@@ -150,31 +149,15 @@ async def _installations(
 async def _database(stack: AsyncExitStack, nodes: Sequence[PostgresNode], shards: int) -> Database:
     """An empty installation, distributed where there are several nodes; the first coordinates."""
     name = f"bench_{len(nodes)}_{shards}"
-    urls = [f"{node.url.rpartition('/')[0]}/{name}" for node in nodes]
     for node in nodes:
-        await _execute(node.url, f"CREATE DATABASE {name}")
-    if len(nodes) > 1:
-        first = nodes[0]
-        for url in urls:
-            await _execute(url, "CREATE EXTENSION citus")
-        place = f"SELECT citus_set_coordinator_host('127.0.0.1', {first.port})"
-        await _execute(urls[0], place)
-        for node in nodes[1:]:
-            await _execute(urls[0], f"SELECT citus_add_node('127.0.0.1', {node.port})")
-    database = await stack.enter_async_context(await Database.open(urls[0], shards=shards))
-    if len(nodes) > 1:
+        await execute(node.url, f"CREATE DATABASE {name}")
+    if len(nodes) == 1:
+        url = f"{nodes[0].url.rpartition('/')[0]}/{name}"
+        return await stack.enter_async_context(await Database.open(url, shards=shards))
+    url = await join(nodes, name)
+    async with await Database.open(url, shards=shards) as database:
         await distribute(database)
-        await database.close()
-        database = await stack.enter_async_context(await Database.open(urls[0]))
-    return database
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+    return await stack.enter_async_context(await Database.open(url))
 
 
 async def _measure(

@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -162,12 +163,20 @@ class LocalCluster:
             node.stop()
 
     async def _join(self) -> None:
-        for node in self.nodes:
-            await execute(node.url, "CREATE EXTENSION citus")
-        first = self.coordinator.port
-        await execute(self.url, f"SELECT citus_set_coordinator_host('127.0.0.1', {first})")
-        for node in self.workers:
-            await execute(self.url, f"SELECT citus_add_node('127.0.0.1', {node.port})")
+        await join(self.nodes, "postgres")
+
+
+async def join(nodes: Sequence[PostgresNode], database: str) -> str:
+    """Makes a cluster in a database that each of them has; the first coordinates. Returns the
+    database's URL there."""
+    urls = [f"{node.url.rpartition('/')[0]}/{database}" for node in nodes]
+    for url in urls:
+        await execute(url, "CREATE EXTENSION citus")
+    first, *others = nodes
+    await execute(urls[0], f"SELECT citus_set_coordinator_host('127.0.0.1', {first.port})")
+    for node in others:
+        await execute(urls[0], f"SELECT citus_add_node('127.0.0.1', {node.port})")
+    return urls[0]
 
 
 async def execute(url: str, statement: str) -> None:

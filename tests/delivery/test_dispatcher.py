@@ -8,7 +8,6 @@ from standardwebhooks import Webhook
 
 from tests.delivery.world import SECRET, World
 from tests.receiver import Receiver, Reply
-from tierline.delivery.membership import owner_of
 
 
 async def test_an_event_arrives_signed(world: World, receiver: Receiver) -> None:
@@ -125,12 +124,7 @@ async def test_two_processes_share_endpoints_and_double_nothing(
 ) -> None:
     """Each endpoint has one owner; what the other process commits reaches it by notification."""
     async with world.sending() as one, world.sending() as two:
-        both = [one.membership.process, two.membership.process]
-        ids = [f"end_{n}" for n in range(100)]
-        for process in both:
-            for id_ in [i for i in ids if owner_of(i, both) == process][:3]:
-                await world.endpoint(f"{receiver.url}/{id_}", id=id_)
-        await world.until(lambda: len(one.workers) == len(two.workers) == 3, "they are shared")
+        await world.share(receiver.url, one, two)
         await world.happen([world.customer(n) for n in range(30)])
         requests = await receiver.wait(180)
 

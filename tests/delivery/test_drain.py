@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from tests.delivery.world import World
 from tests.receiver import Received, Receiver, Reply
 from tierline.delivery.dispatcher import Dispatcher
-from tierline.delivery.membership import ask_to_drain, owner_of
+from tierline.delivery.membership import ask_to_drain
 from tierline.drain import Drain
 from tierline.store.heartbeat import LivingProcess, living_processes
 
@@ -42,23 +42,13 @@ async def described(world: World) -> dict[str, LivingProcess]:
         return {process.id: process for process in await living_processes(connection)}
 
 
-async def shared(world: World, receiver: Receiver, one: Dispatcher, two: Dispatcher) -> None:
-    """Three endpoints each."""
-    both = [one.membership.process, two.membership.process]
-    ids = [f"end_{n}" for n in range(100)]
-    for process in both:
-        for id_ in [i for i in ids if owner_of(i, both) == process][:3]:
-            await world.endpoint(f"{receiver.url}/{id_}", id=id_)
-    await world.until(lambda: len(one.workers) == len(two.workers) == 3, "they are shared")
-
-
 async def test_the_others_take_over_and_nothing_is_sent_twice(
     world: World, receiver: Receiver
 ) -> None:
     """While events keep coming, and back again."""
     customers = [world.customer(n) for n in range(10)]
     async with world.sending() as one, world.sending() as two, hearing(one, two):
-        await shared(world, receiver, one, two)
+        await world.share(receiver.url, one, two)
         await world.happen(customers)
         await ask(world, one)
         for _ in range(5):
@@ -87,7 +77,7 @@ async def test_what_is_under_way_ends_first(world: World, receiver: Receiver) ->
 
     receiver.answer = late
     async with world.sending() as one, world.sending() as two, hearing(one, two):
-        await shared(world, receiver, one, two)
+        await world.share(receiver.url, one, two)
         await world.happen([world.customer(1)])
         await receiver.wait(6)
         await ask(world, one, two)

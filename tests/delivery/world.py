@@ -14,6 +14,7 @@ import msgspec
 
 from tierline.clock import wall
 from tierline.delivery.dispatcher import Dispatcher
+from tierline.delivery.membership import owner_of
 from tierline.endpoints.endpoint import Dated, Endpoint, EndpointSecrets
 from tierline.endpoints.settings import SenderSettings
 from tierline.model import ids
@@ -147,6 +148,15 @@ class World:
         finally:
             self.senders.remove(sender)
             await sender.stop()
+
+    async def share(self, url: str, one: Dispatcher, two: Dispatcher) -> None:
+        """Six endpoints there, of which each of two processes owns three."""
+        both = [one.membership.process, two.membership.process]
+        names = [f"end_{n}" for n in range(100)]
+        for process in both:
+            for id_ in [i for i in names if owner_of(i, both) == process][:3]:
+                await self.endpoint(f"{url}/{id_}", id=id_)
+        await self.until(lambda: len(one.workers) == len(two.workers) == 3, "they are shared")
 
     async def until(self, holds: Callable[[], Any], what: str, timeout: float = 10.0) -> None:
         """Wait for something that only the sender's own state can tell."""
